@@ -1,0 +1,62 @@
+# Every target prepares what it needs: a checkout, Python 3.11 or newer, git and make are enough.
+
+PYTHON ?= python3
+MINUTES ?= 10
+ARGS ?=
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench soak clean lock format
+
+IN := .venv/bin/python -m
+CODE := src tests bench .ci
+READY := .venv/.synced
+
+# An environment that was copied here from elsewhere still belongs to that place: make it anew.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(shell pwd -P))
+.PHONY: $(READY)
+endif
+
+$(READY): pyproject.toml uv.lock .ci/bootstrap.py
+	@command -v $(PYTHON) >/dev/null || { echo "squall: there is no $(PYTHON); Squall needs Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) .ci/bootstrap.py
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+demo: $(READY) ## start a server of its own, run an action, watch it print
+	@$(IN) squall demo
+
+test: $(READY) ## run all tests; ARGS="-k name" picks some
+	@echo "squall: tests"
+	@$(IN) pytest $(ARGS)
+
+check: $(READY) ## format, lint, types, architecture
+	@echo "squall: format"
+	@$(IN) ruff format --quiet --diff $(CODE)
+	@echo "squall: lint"
+	@$(IN) ruff check --quiet $(CODE)
+	@echo "squall: types"
+	@MYPYPATH=src:. $(IN) mypy --explicit-package-bases --no-error-summary src tests bench
+	@echo "squall: architecture"
+	@$(IN) pytest tests/unit/test_architecture.py
+
+bench: $(READY) ## measure, beside the floor of this machine; writes bench/results/
+	@$(IN) bench $(ARGS)
+
+soak: $(READY) ## run the long tests for MINUTES=n
+	@test -d tests/soak || { echo "squall: there are no soak tests yet (tests/soak)" >&2; exit 1; }
+	@SQUALL_SOAK_MINUTES=$(MINUTES) $(IN) pytest tests/soak $(ARGS)
+
+format: $(READY) ## put all code into form
+	@$(IN) ruff format $(CODE)
+	@$(IN) ruff check --fix $(CODE)
+
+lock: ## bring uv.lock up to date with pyproject.toml; ARGS=--upgrade takes newer versions too
+	@$(PYTHON) .ci/bootstrap.py --only-uv
+	@.venv/bin/uv lock $(ARGS)
+	@$(MAKE) $(READY)
+
+clean: ## remove everything that make has made
+	@rm -rf .venv .build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results/*.tmp
+	@find . -name __pycache__ -prune -exec rm -rf {} +

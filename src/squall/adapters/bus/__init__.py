@@ -1,0 +1,1 @@
+"""Carries hints: within one process, or nowhere at all."""

@@ -1,0 +1,1 @@
+"""Reads the journals: from files below one folder, woken by inotify."""

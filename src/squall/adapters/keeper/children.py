@@ -1,0 +1,317 @@
+"""The actions' processes: started in sessions of their own, their pipes pumped into the journal, ended as a whole.
+
+Standard library only, on any event loop that has asyncio's four calls of `Loop`. One read of a pipe is one record:
+nothing waits for a newline, and a fast writer costs one record a read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from squall.adapters.keeper.journals import Journals
+from squall.adapters.keeper.writer import DiskFullError
+from squall.core import journal
+
+if TYPE_CHECKING:
+    from squall.ports import LaunchSpec
+
+_READ_SIZE = 128 << 10
+_PIPE_SIZE = 1 << 20
+_KILL_AFTER = 3.0
+_LINGER_SILENCE = 0.5
+_LINGER_MOST = 5.0
+_RETRY_FULL_DISK = 0.25
+
+
+class Handle(Protocol):
+    """A timer that can be called off."""
+
+    def cancel(self) -> None:
+        """Calls it off."""
+        ...
+
+
+class Loop(Protocol):
+    """The four calls of an event loop that children need."""
+
+    def add_reader(self, fd: int, callback: Callable[..., Any], *args: Any) -> Any:
+        """Calls back whenever `fd` can be read."""
+        ...
+
+    def remove_reader(self, fd: int) -> Any:
+        """Stops that."""
+        ...
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Handle:
+        """Calls back once, after `delay` seconds."""
+        ...
+
+    def time(self) -> float:
+        """The loop's clock, in seconds."""
+        ...
+
+
+class _Pipe:
+    """One output stream of a child."""
+
+    __slots__ = ("fd", "kept", "open", "stream")
+
+    def __init__(self, fd: int, stream: int) -> None:
+        self.fd = fd
+        self.stream = stream
+        self.open = True
+        self.kept = b""
+
+
+class Child:
+    """One running action. What became of it is in the public attributes once `on_end` has been called."""
+
+    def __init__(self, spec: LaunchSpec, on_end: Callable[[Child], None]) -> None:
+        self.spec = spec
+        self.on_end = on_end
+        self.exit_code = -1
+        self.error: str | None = None
+        self.timed_out = False
+        self.canceled = False
+        self.over_limit = False
+        self.output_bytes = 0
+        self.dropped: dict[int, int] = {}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.pidfd = -1
+        self.pipes: list[_Pipe] = []
+        self.timers: list[Handle] = []
+        self.exited_at: float | None = None
+        self.last_read = 0.0
+        self.ended = False
+        self.opened = False
+
+
+class Children:
+    """Starts, pumps, limits and ends children. Everything runs on the loop's thread."""
+
+    def __init__(self, loop: Loop, journals: Journals, now: Callable[[], int]) -> None:
+        self._loop = loop
+        self._journals = journals
+        self._now = now
+        self._buffer = bytearray(_READ_SIZE)
+        self._view = memoryview(self._buffer)
+        self._running: dict[str, Child] = {}
+
+    def spawn(self, spec: LaunchSpec, on_end: Callable[[Child], None]) -> Child:
+        """Starts a process; `on_end` is called once, when all it printed is in the journal, or it could not start."""
+        child = Child(spec, on_end)
+        try:
+            process = subprocess.Popen(
+                spec.argv,
+                stdin=subprocess.PIPE if spec.stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=spec.env,
+                cwd=spec.cwd,
+                start_new_session=True,
+                bufsize=0,
+            )
+        except (OSError, ValueError) as error:
+            child.error = f"The process could not be started: {error}"
+            self._loop.call_later(0, self._finish, child)
+            return child
+        child.process = process
+        self._running[spec.execution] = child
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(spec.stdin or b"")
+            process.stdin.close()
+        assert process.stdout is not None and process.stderr is not None  # noqa: S101 - both were asked for above
+        for file, stream in ((process.stdout, "stdout"), (process.stderr, "stderr")):
+            # The pipe object goes, its descriptor is ours: it outlives the Popen object.
+            pipe = _Pipe(os.dup(file.fileno()), journal.STREAM_NUMBERS[stream])
+            file.close()
+            os.set_blocking(pipe.fd, False)
+            # A user may hold a limited amount of pipe memory; a smaller pipe is only slower.
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(pipe.fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+            child.pipes.append(pipe)
+            self._loop.add_reader(pipe.fd, self._readable, child, pipe)
+        child.pidfd = os.pidfd_open(process.pid)
+        self._loop.add_reader(child.pidfd, self._exited, child)
+        if spec.timeout is not None:
+            child.timers.append(self._loop.call_later(spec.timeout, self._time_out, child))
+        return child
+
+    def cancel(self, execution: str) -> None:
+        """Ends a child as a whole: TERM, then KILL after three seconds. Does nothing if it is not running."""
+        child = self._running.get(execution)
+        if child is not None and not child.canceled:
+            child.canceled = True
+            self._terminate(child)
+
+    def running(self) -> list[str]:
+        """The executions whose process has not ended."""
+        return list(self._running)
+
+    def _time_out(self, child: Child) -> None:
+        if child.exited_at is None:
+            child.timed_out = True
+            self._terminate(child)
+
+    def _terminate(self, child: Child) -> None:
+        self._signal(child, signal.SIGTERM)
+        # A stopped process only sees TERM once it is continued.
+        self._signal(child, signal.SIGCONT)
+        child.timers.append(self._loop.call_later(_KILL_AFTER, self._signal, child, signal.SIGKILL))
+
+    def _signal(self, child: Child, number: int) -> None:
+        """Signals every process of the child's session, also those that made process groups of their own."""
+        if child.process is None or child.ended:
+            return
+        for pid in {child.process.pid, *session_members(child.process.pid)}:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+            except PermissionError:
+                # It runs as another user, so it was started by sudo; the same way signals it.
+                subprocess.Popen(
+                    ["sudo", "-n", "kill", f"-{int(number)}", str(pid)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+
+    def _readable(self, child: Child, pipe: _Pipe) -> None:
+        try:
+            count = os.readv(pipe.fd, [self._buffer])
+        except BlockingIOError:
+            return
+        if count == 0:
+            self._close_pipe(child, pipe)
+            return
+        child.last_read = self._loop.time()
+        if not child.ended:
+            self._store(child, pipe, self._view[:count])
+
+    def _store(self, child: Child, pipe: _Pipe, data: memoryview | bytes) -> None:
+        """Puts what was read into the journal; on a full disk the pipe pauses and the bytes wait, none is lost."""
+        room = child.spec.output_limit - child.output_bytes
+        if room <= 0:
+            self._drop(child, pipe, len(data))
+            return
+        kept = data[:room]
+        try:
+            self._journals.reserve(len(kept))
+            writer = self._journals.writer(child.spec.tree, create=True)
+            if writer is None:
+                raise DiskFullError(28, "the journal cannot be opened")
+            if not child.opened and child.spec.opening:
+                spec = child.spec
+                writer.note(journal.STATUS, spec.execution, spec.opened_at, spec.opened, spec.opening)
+            child.opened = True
+            writer.output(child.spec.execution, pipe.stream, self._now(), kept)
+        except OSError:
+            pipe.kept = bytes(data)
+            self._loop.remove_reader(pipe.fd)
+            child.timers.append(self._loop.call_later(_RETRY_FULL_DISK, self._retry, child, pipe))
+            return
+        child.output_bytes += len(kept)
+        if len(kept) < len(data):
+            self._drop(child, pipe, len(data) - len(kept))
+
+    def _retry(self, child: Child, pipe: _Pipe) -> None:
+        if child.ended or not pipe.open:
+            return
+        kept, pipe.kept = pipe.kept, b""
+        self._store(child, pipe, kept)
+        if not pipe.kept:
+            self._loop.add_reader(pipe.fd, self._readable, child, pipe)
+            self._maybe_end(child)
+
+    def _drop(self, child: Child, pipe: _Pipe, count: int) -> None:
+        """Counts what the output limit keeps out; the first time says so in the journal at once."""
+        if not child.over_limit:
+            child.over_limit = True
+            self._gap(child, pipe.stream, 0)
+            if child.spec.fail_at_limit:
+                self._terminate(child)
+        child.dropped[pipe.stream] = child.dropped.get(pipe.stream, 0) + count
+
+    def _gap(self, child: Child, stream: int, count: int) -> None:
+        text = f'{{"reason":"output limit","limit":{child.spec.output_limit},"bytes":{count}}}'
+        writer = self._journals.writer(child.spec.tree, create=True)
+        if writer is not None:
+            # The count of a gap may be lost to a full disk; the offsets around the hole still show it.
+            with contextlib.suppress(DiskFullError):
+                writer.note(journal.GAP, child.spec.execution, self._now(), 0, text.encode(), stream)
+
+    def _close_pipe(self, child: Child, pipe: _Pipe) -> None:
+        if pipe.open:
+            pipe.open = False
+            self._loop.remove_reader(pipe.fd)
+            os.close(pipe.fd)
+            self._maybe_end(child)
+
+    def _exited(self, child: Child) -> None:
+        if child.process is None:
+            return
+        self._loop.remove_reader(child.pidfd)
+        os.close(child.pidfd)
+        child.exit_code = child.process.wait()
+        child.exited_at = self._loop.time()
+        child.last_read = child.exited_at
+        self._maybe_end(child)
+        if not child.ended:
+            self._linger(child)
+
+    def _linger(self, child: Child) -> None:
+        """A process left behind may hold the pipes open: wait for silence, and never long.
+
+        What it prints later is read and dropped, so that it is neither blocked nor killed by a closed pipe.
+        """
+        if child.ended or child.exited_at is None:
+            return
+        now = self._loop.time()
+        silent = now - child.last_read >= _LINGER_SILENCE and not any(pipe.kept for pipe in child.pipes)
+        if silent or (now - child.exited_at >= _LINGER_MOST and not any(pipe.kept for pipe in child.pipes)):
+            self._finish(child)
+        else:
+            child.timers.append(self._loop.call_later(_LINGER_SILENCE / 2, self._linger, child))
+
+    def _maybe_end(self, child: Child) -> None:
+        if child.exited_at is not None and not any(pipe.open or pipe.kept for pipe in child.pipes):
+            self._finish(child)
+
+    def _finish(self, child: Child) -> None:
+        if child.ended:
+            return
+        child.ended = True
+        for timer in child.timers:
+            timer.cancel()
+        for stream, count in child.dropped.items():
+            writer = self._journals.writer(child.spec.tree, create=True)
+            if writer is not None:
+                writer.skip(child.spec.execution, stream, count)
+            self._gap(child, stream, count)
+        self._running.pop(child.spec.execution, None)
+        child.on_end(child)
+
+
+def session_members(session: int) -> list[int]:
+    """The pids of all processes in a session, from /proc."""
+    members = []
+    for name in os.listdir("/proc"):  # noqa: PTH208 - a Path for each process is waste
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                # The command's name may hold anything, so fields are counted behind its last parenthesis.
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session:
+            members.append(int(name))
+    return members

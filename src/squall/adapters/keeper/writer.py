@@ -1,0 +1,174 @@
+"""The one writer of a tree's journal file: appends frames, then moves the committed length behind them.
+
+Standard library only. The committed length is written with `pwrite`, never through a mapping: readers learn of it
+by inotify, and a mapping raises no event.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from squall.core import journal
+
+# A write that fails for these reasons may succeed later: the disk is full, or a quota is used up.
+_PATIENCE = (28, 122)
+
+
+class DiskFullError(OSError):
+    """The frame could not be written whole; nothing of it is in the journal, and it may be tried again."""
+
+
+class TreeWriter:
+    """Appends to one tree's journal. Not thread-safe: one tree has one writer, which is its whole point."""
+
+    def __init__(self, descriptor: int, header: journal.Header, incarnation: int) -> None:
+        self._descriptor = descriptor
+        self._nonce = header.nonce
+        self._seed = journal.checksum_seed(header.nonce)
+        self._end = header.committed
+        self._incarnation = incarnation
+        self._tails: dict[str, int] = {}
+        self._events: set[int] = set()
+        self._offsets: dict[tuple[str, int], int] = {}
+        self._leads: dict[tuple[str, int], bytes] = {}
+
+    @classmethod
+    def create(cls, path: Path, tree: str, boot: bytes, incarnation: int) -> TreeWriter:
+        """A new journal (mode 0600) at `path`; its folder is made (0700). Raises `OSError`."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        header = journal.pack_header(os.urandom(16), boot, tree)
+        if os.pwrite(descriptor, header, 0) != len(header):
+            os.close(descriptor)
+            path.unlink()
+            raise DiskFullError(28, "no space for a journal's header", str(path))
+        return cls(descriptor, journal.unpack_header(header), incarnation)
+
+    @classmethod
+    def reopen(cls, path: Path, incarnation: int) -> TreeWriter:
+        """Goes on with an existing journal: what a dead writer left uncommitted is cut off, its counts are read back.
+
+        Raises `OSError`, and `journal.NotAJournalError` when the file is none.
+        """
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        header = journal.unpack_header(os.pread(descriptor, journal.HEADER_SIZE, 0))
+        os.ftruncate(descriptor, header.committed)
+        writer = cls(descriptor, header, incarnation)
+        writer._read_back()
+        os.pwrite(descriptor, journal.pack_commit(writer._end, 0), journal.COMMIT_OFFSET)
+        return writer
+
+    def _read_back(self) -> None:
+        at = journal.HEADER_SIZE
+        while at < self._end:
+            head = os.pread(self._descriptor, journal.FRAME_SIZE, at)
+            length = journal.frame_length(head)
+            if not length:
+                break
+            record = journal.unpack_frame(memoryview(os.pread(self._descriptor, length, at)), 0, at)
+            if record is None:
+                break
+            if record.kind != journal.INDEX:
+                self._tails[record.execution] = record.start
+                self._events.add(record.event)
+                key = (record.execution, record.stream)
+                if record.kind == journal.OUTPUT:
+                    self._offsets[key] = record.offset + len(record.payload)
+                    self._leads[key] = journal.decode_text(record.lead, record.payload)[1]
+            at += length
+        self._events.discard(0)
+
+    @property
+    def committed(self) -> int:
+        """The committed length in bytes."""
+        return self._end
+
+    def output(self, execution: str, stream: int, time: int, payload: bytes | memoryview) -> None:
+        """Appends what one read of a pipe returned. Raises `DiskFullError`; then nothing has been appended."""
+        key = (execution, stream)
+        offset = self._offsets.get(key, 0)
+        lead = self._leads.get(key, b"")
+        self._append(journal.OUTPUT, execution, time, payload, stream=stream, offset=offset, lead=lead)
+        self._offsets[key] = offset + len(payload)
+        # Only a chunk that ends inside a character leaves a lead; nearly all text ends in ASCII.
+        if lead or (payload and payload[-1] >= 0x80):
+            self._leads[key] = journal.decode_text(lead, payload)[1]
+
+    def note(self, kind: int, execution: str, time: int, event: int, payload: bytes, stream: int = 0) -> bool:
+        """Appends a record that is no output. A copy of an event that is there already is dropped: then false.
+
+        Raises `DiskFullError`.
+        """
+        if event and event in self._events:
+            return False
+        self._append(kind, execution, time, payload, stream=stream, event=event)
+        if event:
+            self._events.add(event)
+        return True
+
+    def skip(self, execution: str, stream: int, count: int) -> None:
+        """Counts `count` bytes of a stream that were dropped, so that the next offset shows the hole exactly."""
+        key = (execution, stream)
+        self._offsets[key] = self._offsets.get(key, 0) + count
+        self._leads.pop(key, None)
+
+    def _append(
+        self,
+        kind: int,
+        execution: str,
+        time: int,
+        payload: bytes | memoryview,
+        *,
+        stream: int = 0,
+        event: int = 0,
+        offset: int = 0,
+        lead: bytes = b"",
+    ) -> None:
+        head = journal.pack_frame(
+            self._nonce,
+            self._seed,
+            kind,
+            bytes.fromhex(execution),
+            time,
+            payload,
+            stream=stream,
+            event=event,
+            offset=offset,
+            prev=self._tails.get(execution, 0),
+            incarnation=self._incarnation,
+            lead=lead,
+        )
+        start = self._end
+        length = len(head) + len(payload)
+        try:
+            written = os.pwritev(self._descriptor, [head, payload], start)
+        except OSError as error:
+            if error.errno not in _PATIENCE:
+                raise
+            written = -1
+        if written != length:
+            os.ftruncate(self._descriptor, start)
+            raise DiskFullError(28, "no space for a record")
+        self._end = start + length
+        if kind != journal.INDEX:
+            self._tails[execution] = start
+        os.pwrite(
+            self._descriptor,
+            journal.pack_commit(self._end, start if kind == journal.INDEX else 0),
+            journal.COMMIT_OFFSET,
+        )
+
+    def flush(self) -> None:
+        """Makes what is committed durable (fsync)."""
+        os.fdatasync(self._descriptor)
+
+    def close(self, tree: str, time: int) -> None:
+        """Ends the journal with the record that finds each execution's chain, and closes the file."""
+        if len(self._tails) > 1:
+            self._append(journal.INDEX, tree, time, journal.pack_index(self._tails))
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Closes the file as it is; another writer may `reopen` it."""
+        os.close(self._descriptor)

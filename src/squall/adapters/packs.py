@@ -1,0 +1,152 @@
+"""Packs in folders, in StackStorm's layout: `pack.yaml`, `actions/*.yaml`. What is broken is left out and logged."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from squall.core.action import Action, Pack, RunnerType, merged_parameters
+from squall.core.errors import InvalidError
+
+_LOG = logging.getLogger("squall.packs")
+_REF = re.compile(r"^[a-z0-9_]+$")
+_PARAMETER = re.compile(r"^\w+$")
+_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _read(path: Path) -> Any:
+    """The document in a YAML file. Raises `InvalidError` that names the file."""
+    try:
+        return yaml.load(path.read_bytes(), Loader=_LOADER)  # noqa: S506 - a safe loader, in C where there is one
+    except (OSError, yaml.YAMLError, ValueError) as error:
+        raise InvalidError(f"{path}: {error}") from error
+
+
+class PackFolders:
+    """`ports.PackSource`: folders of packs, later ones replacing packs of the same ref in earlier ones.
+
+    `runners` holds files with lists of runner types; `roots` are folders whose sub-folders are packs.
+    """
+
+    def __init__(self, runners: Path, roots: Sequence[Path]) -> None:
+        self._runners = runners
+        self._roots = roots
+
+    def load(self) -> tuple[list[RunnerType], list[tuple[Pack, list[Action]]]]:
+        """Every runner type, and every pack with its actions."""
+        runners = [runner for path in sorted(self._runners.glob("*.yaml")) for runner in _runner_types(path)]
+        names = {runner.name: runner for runner in runners}
+        packs: dict[str, tuple[Pack, list[Action]]] = {}
+        for root in self._roots:
+            if not root.is_dir():
+                _LOG.warning("no such folder of packs", extra={"path": str(root)})
+                continue
+            for folder in sorted(root.iterdir()):
+                if not (folder / "pack.yaml").is_file():
+                    continue
+                try:
+                    pack = _pack(folder)
+                except InvalidError as error:
+                    _LOG.error("pack left out", extra={"error": str(error)})
+                    continue
+                packs[pack.ref] = (pack, _actions(folder, pack.ref, names))
+        return runners, list(packs.values())
+
+
+def _runner_types(path: Path) -> list[RunnerType]:
+    return [
+        msgspec.convert({**entry, "uid": f"runner_type:{entry['name']}", "id": ""}, RunnerType) for entry in _read(path)
+    ]
+
+
+def _pack(folder: Path) -> Pack:
+    data = _read(folder / "pack.yaml")
+    if not isinstance(data, dict):
+        raise InvalidError(f"{folder / 'pack.yaml'}: expected a mapping")
+    ref = str(data.get("ref") or data.get("name") or folder.name)
+    if not _REF.match(ref):
+        raise InvalidError(f'{folder / "pack.yaml"}: ref "{ref}" may only hold lower case letters, digits and "_"')
+    return Pack(
+        ref=ref,
+        name=str(data.get("name") or ref),
+        description=data.get("description"),
+        version=str(data.get("version", "")),
+        author=str(data.get("author", "")),
+        email=str(data.get("email", "")),
+        keywords=[str(word) for word in data.get("keywords") or []],
+        uid=f"pack:{ref}",
+        path=str(folder.resolve()),
+        id="",
+    )
+
+
+def _actions(folder: Path, pack: str, runners: dict[str, RunnerType]) -> list[Action]:
+    found = []
+    for path in sorted([*(folder / "actions").glob("*.yaml"), *(folder / "actions").glob("*.yml")]):
+        try:
+            found.append(_action(path, pack, runners))
+        except InvalidError as error:
+            _LOG.error("action left out", extra={"pack": pack, "error": str(error)})
+    return found
+
+
+def _action(path: Path, pack: str, runners: dict[str, RunnerType]) -> Action:
+    data = _read(path)
+    if not isinstance(data, dict):
+        raise InvalidError(f"{path}: expected a mapping")
+    for field in ("name", "runner_type"):
+        if not isinstance(data.get(field), str):
+            raise InvalidError(f"{path}: '{field}' is a required property")
+    name, runner_type = data["name"], data["runner_type"]
+    runner = runners.get(runner_type)
+    if runner is None:
+        raise InvalidError(
+            f'{path}: runner_type "{runner_type}" is not one this server has: {", ".join(sorted(runners))}'
+        )
+    try:
+        action = msgspec.convert(
+            {
+                "name": name,
+                "ref": f"{pack}.{name}",
+                "uid": f"action:{pack}:{name}",
+                "pack": pack,
+                "runner_type": runner_type,
+                "metadata_file": f"actions/{path.name}",
+                "description": data.get("description"),
+                "enabled": data.get("enabled", True),
+                "entry_point": data.get("entry_point") or "",
+                "parameters": data.get("parameters") or {},
+                "output_schema": data.get("output_schema") or {},
+                "notify": data.get("notify") or {},
+                "tags": data.get("tags") or [],
+                "id": "",
+            },
+            Action,
+        )
+    except msgspec.ValidationError as error:
+        raise InvalidError(f"{path}: {error}") from error
+    _check_parameters(path, action)
+    merged_parameters(action, runner)
+    return action
+
+
+def _check_parameters(path: Path, action: Action) -> None:
+    for name, schema in action.parameters.items():
+        if not _PARAMETER.match(name):
+            raise InvalidError(f'{path}: parameter "{name}" may only hold letters, digits and "_"')
+        if not isinstance(schema, dict):
+            raise InvalidError(f'{path}: parameter "{name}": expected a mapping')
+        if schema.get("type", "string") not in _TYPES:
+            raise InvalidError(
+                f'{path}: parameter "{name}": type "{schema["type"]}" is none of {", ".join(sorted(_TYPES))}'
+            )
+    positions = sorted(schema["position"] for schema in action.parameters.values() if "position" in schema)
+    if positions and positions != list(range(positions[0], positions[0] + len(positions))):
+        raise InvalidError(f"{path}: the positions of parameters must follow each other, each once: {positions}")

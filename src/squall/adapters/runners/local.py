@@ -1,0 +1,158 @@
+"""The runners `local-shell-cmd` and `local-shell-script`: a shell command, or a pack's script, on this machine.
+
+Parameters, the form of arguments, and the result's shape are StackStorm's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+import shutil
+import stat
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from squall.core.action import action_schemas
+from squall.core.errors import InvalidError
+from squall.core.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
+from squall.ports import End, Job, LaunchSpec, Outcome, OutputText
+
+_TIMED_OUT = -9
+
+
+class LocalRunner:
+    """`ports.Runner` for both local runners. `base` is the environment every process gets.
+
+    `system_user` is whom processes run as when they are not told to use sudo; empty: the server's own user.
+    """
+
+    def __init__(self, base: Mapping[str, str], system_user: str) -> None:
+        self._base = dict(base)
+        self._system_user = system_user
+
+    def prepare(self, job: Job) -> LaunchSpec | Outcome:
+        """The process to start. Raises `InvalidError` when the script is missing or sudo is not there."""
+        parameters = job.runner_parameters
+        if parameters.get("content_version"):
+            raise InvalidError('Parameter "content_version": the pack is not a git repository this server installed.')
+        command = _script(job) if "cmd" not in job.runner_type.runner_parameters else _command(parameters["cmd"])
+        prefix, stdin = self._sudo(parameters)
+        env = {**self._base, **job.environment, **_environment(parameters.get("env"))}
+        if parameters.get("debug"):
+            env["ST2_ACTION_DEBUG"] = "True"
+        timeout = parameters.get("timeout")
+        return LaunchSpec(
+            execution=job.execution.id,
+            tree=job.execution.tree,
+            attempt=job.execution.attempt,
+            argv=[*prefix, *command],
+            env=env,
+            cwd=parameters.get("cwd") or None,
+            stdin=stdin,
+            timeout=float(timeout) if timeout else None,
+        )
+
+    def _sudo(self, parameters: Mapping[str, Any]) -> tuple[list[str], bytes | None]:
+        """What goes before the command so that the right user runs it, and what goes to its standard input."""
+        me = pwd.getpwuid(os.geteuid()).pw_name
+        target = "root" if parameters.get("sudo") else self._system_user or me
+        if target == me:
+            return [], None
+        if os.geteuid() == 0:
+            return ["runuser", "-u", target, "--"], None
+        if shutil.which("sudo") is None:
+            raise InvalidError(f'The command is to run as "{target}", but there is no sudo on this machine.')
+        user = ["-H", "-u", target] if target != "root" else []
+        password = parameters.get("sudo_password")
+        if password:
+            return ["sudo", "-S", "-p", "", "-E", *user, "--"], f"{password}\n".encode()
+        return ["sudo", "-n", "-E", *user, "--"], None
+
+    async def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
+        """StackStorm's shell result; text that was cut is told by `stdout_omitted` or `stderr_omitted` (bytes)."""
+        code = _TIMED_OUT if end.timed_out else end.exit_code if end.exit_code >= 0 else 128 - end.exit_code
+        error = end.error
+        if end.timed_out:
+            error = f"Action failed to complete in {job.runner_parameters.get('timeout')} seconds"
+        elif end.over_limit and code != 0:
+            error = "Action was stopped because it printed more than the output limit"
+        succeeded = code == 0 and error is None
+        result: dict[str, Any] = {"failed": not succeeded, "succeeded": succeeded, "return_code": code}
+        for stream in ("stdout", "stderr"):
+            text, omitted = await output(stream)
+            result[stream] = text_result(text) if not omitted else text
+            if omitted:
+                result[f"{stream}_omitted"] = omitted
+        if error is not None:
+            result["error"] = error
+        status = CANCELED if end.canceled else TIMEOUT if end.timed_out else SUCCEEDED if succeeded else FAILED
+        return Outcome(status, result)
+
+
+def text_result(text: str) -> Any:
+    """Printed text as a result: one trailing newline shorter, and parsed if all of it is JSON."""
+    text = text.removesuffix("\n").removesuffix("\r")
+    with contextlib.suppress(msgspec.DecodeError, RecursionError):
+        return msgspec.json.decode(text)
+    return text
+
+
+def _shell() -> str:
+    return shutil.which("bash") or "/bin/sh"
+
+
+def _command(command: str) -> list[str]:
+    return [_shell(), "-c", command or ""]
+
+
+def _environment(given: Any) -> dict[str, str]:
+    return {str(name): "" if value is None else str(value) for name, value in (given or {}).items()}
+
+
+def _script(job: Job) -> list[str]:
+    """The script with its arguments. Raises `InvalidError` when there is no such file."""
+    path = job.entry_point
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - paths are text on their way into argv
+    except OSError as error:
+        raise InvalidError(f'The entry point of action "{job.action.ref}" cannot be read: {error}') from error
+    if not mode & stat.S_IXUSR:
+        # Packs unpacked from archives lose the bit; on a read-only file system the shell reads the file itself.
+        with contextlib.suppress(OSError):
+            os.chmod(path, mode | 0o111)  # noqa: PTH101, S103 - what may be read here may be run
+    shell = [_shell(), path] if not os.access(path, os.X_OK) else [_shell(), "-c", '"$0" "$@"', path]
+    return [*shell, *script_arguments(job)]
+
+
+def script_arguments(job: Job) -> list[str]:
+    """The script's arguments: named ones first, then positional ones by their position."""
+    operator = job.runner_parameters.get("kwarg_op")
+    operator = "--" if operator is None else str(operator)
+    schemas = action_schemas(job.action, job.runner_type)
+    named: list[str] = []
+    positional: list[tuple[int, str]] = []
+    for name, schema in schemas.items():
+        value = job.action_parameters.get(name)
+        if "position" in schema:
+            positional.append((schema["position"], _positional(value, schema.get("type"))))
+        elif value is True:
+            named.append(f"{operator}{name}")
+        elif value is not None and value is not False and value != "":
+            named.append(f"{operator}{name}={value}")
+    return named + [text for _, text in sorted(positional)]
+
+
+def _positional(value: Any, declared: Any) -> str:
+    if value is None:
+        return ""
+    if declared == "boolean":
+        return "1" if value else "0"
+    if declared == "array" and isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    if declared == "object" and isinstance(value, dict):
+        return json.dumps(value)
+    return str(value)

@@ -1,0 +1,63 @@
+"""The schema, as numbered steps. A step that has been released is never edited: a change is a new step.
+
+`{identity}` is the dialect's counting primary key. Times are µs since 1970; documents are JSON text.
+"""
+
+from __future__ import annotations
+
+from squall.adapters.sql.session import Session
+
+_FIRST = (
+    """CREATE TABLE executions (
+        id TEXT PRIMARY KEY, tree TEXT NOT NULL, parent TEXT, action TEXT NOT NULL, runner TEXT NOT NULL,
+        status TEXT NOT NULL, username TEXT NOT NULL, snapshot TEXT NOT NULL, start_us BIGINT NOT NULL, end_us BIGINT,
+        delay_ms BIGINT, attempt INTEGER NOT NULL, result_size BIGINT NOT NULL,
+        parameters TEXT NOT NULL, context TEXT NOT NULL, runner_info TEXT NOT NULL, log TEXT NOT NULL)""",
+    "CREATE INDEX executions_start ON executions (start_us, id)",
+    "CREATE INDEX executions_roots ON executions (start_us, id) WHERE parent IS NULL",
+    "CREATE INDEX executions_action ON executions (action, start_us, id)",
+    "CREATE INDEX executions_status ON executions (status, start_us, id)",
+    "CREATE INDEX executions_user ON executions (username, start_us, id)",
+    "CREATE INDEX executions_runner ON executions (runner, start_us, id)",
+    "CREATE INDEX executions_parent ON executions (parent, start_us, id) WHERE parent IS NOT NULL",
+    "CREATE INDEX executions_tree ON executions (tree) WHERE parent IS NOT NULL",
+    "CREATE TABLE results (execution TEXT PRIMARY KEY, body TEXT NOT NULL)",
+    """CREATE TABLE queue (
+        id {identity}, lane TEXT NOT NULL, key TEXT NOT NULL, payload TEXT NOT NULL, available_us BIGINT NOT NULL,
+        owner TEXT, token BIGINT NOT NULL, attempts INTEGER NOT NULL)""",
+    "CREATE INDEX queue_due ON queue (lane, available_us, id)",
+    "CREATE INDEX queue_key ON queue (key, lane)",
+    """CREATE TABLE events (
+        id {identity}, name TEXT NOT NULL, execution TEXT NOT NULL, tree TEXT NOT NULL, status TEXT NOT NULL,
+        at_us BIGINT NOT NULL)""",
+    "CREATE INDEX events_execution ON events (execution, id)",
+    "CREATE TABLE packs (ref TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL)",
+    """CREATE TABLE actions (
+        ref TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, pack TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL)""",
+    "CREATE INDEX actions_pack ON actions (pack, name)",
+    "CREATE TABLE runner_types (name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL)",
+    "CREATE TABLE snapshots (key TEXT PRIMARY KEY, action TEXT NOT NULL, runner TEXT NOT NULL)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+"""Step n brings a store of version n to version n + 1."""
+
+VERSION = len(MIGRATIONS)
+"""The schema version this Squall reads and writes."""
+
+
+async def stored_version(session: Session) -> int:
+    """The version of an existing store; 0 for an empty one."""
+    await session.run("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+    rows = await session.run("SELECT version FROM schema_version")
+    return int(rows[0][0]) if rows else 0
+
+
+async def migrate(session: Session) -> None:
+    """Brings an older store to `VERSION`; does nothing to a current one. One transaction, so it is all or nothing."""
+    version = await stored_version(session)
+    for step in MIGRATIONS[version:]:
+        for statement in step:
+            await session.run(statement.replace("{identity}", session.dialect.identity))
+    await session.run("DELETE FROM schema_version")
+    await session.run("INSERT INTO schema_version (version) VALUES (?)", VERSION)

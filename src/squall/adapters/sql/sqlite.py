@@ -1,0 +1,235 @@
+"""SQLite: one thread writes, with group commit; a few threads read. The connection that writes is the only one that
+checkpoints, and readers cannot write: that keeps every known WAL defect out of reach.
+
+A unit of work is a coroutine that never waits for anything but its own statements, so a thread can drive it to its
+end by hand: the same units run on an event loop over an asynchronous driver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import apsw
+
+from squall.adapters.sql.content import SqlContent
+from squall.adapters.sql.events import SqlEvents
+from squall.adapters.sql.executions import SqlExecutions
+from squall.adapters.sql.migrations import VERSION, migrate, stored_version
+from squall.adapters.sql.queue import SqlQueue
+from squall.adapters.sql.session import Dialect
+from squall.core.errors import ConfigError, UnavailableError
+from squall.ports import Tx
+
+T = TypeVar("T")
+
+DIALECT = Dialect(identity="INTEGER PRIMARY KEY AUTOINCREMENT", skip_locked="")
+_READERS = 2
+_GROUP = 512
+_STATEMENT_CACHE = 256
+
+
+class _Session:
+    """`Session` over one connection."""
+
+    dialect = DIALECT
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    async def run(self, statement: str, *parameters: Any) -> Sequence[tuple[Any, ...]]:
+        # apsw wants a fresh cursor when a unit's rows may still be open; fetchall closes this one at once.
+        return self._connection.execute(statement, parameters).fetchall()
+
+
+class _Tables:
+    """`Tx` over one session."""
+
+    def __init__(self, session: _Session) -> None:
+        self.executions = SqlExecutions(session)
+        self.queue = SqlQueue(session)
+        self.events = SqlEvents(session)
+        self.content = SqlContent(session)
+
+
+class _Unit:
+    """One piece of work on its way through a thread, and the future its caller waits for."""
+
+    __slots__ = ("error", "future", "loop", "result", "work")
+
+    def __init__(self, work: Callable[[Tx], Awaitable[Any]], loop: asyncio.AbstractEventLoop) -> None:
+        self.work = work
+        self.loop = loop
+        self.future: asyncio.Future[Any] = loop.create_future()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def settle(self) -> None:
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+def drive(unit: Awaitable[T]) -> T:
+    """Runs a unit of work to its end on this thread. Raises `RuntimeError` if it waits for anything else."""
+    steps = unit.__await__()
+    try:
+        next(steps)
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    raise RuntimeError("a unit of work waited for something that is not its transaction")
+
+
+def _settle(units: list[_Unit]) -> None:
+    for unit in units:
+        unit.settle()
+
+
+def _connect(path: Path, *, writer: bool) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if writer else 0)
+    connection = apsw.Connection(str(path), flags=flags, statementcachesize=_STATEMENT_CACHE)
+    connection.set_busy_timeout(10_000)
+    if writer:
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        connection.execute("PRAGMA synchronous = NORMAL").fetchall()
+        connection.execute("PRAGMA wal_autocheckpoint = 2000").fetchall()
+        connection.execute("PRAGMA temp_store = MEMORY").fetchall()
+    else:
+        connection.execute("PRAGMA query_only = 1").fetchall()
+        connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
+    connection.execute("PRAGMA cache_size = -16000").fetchall()
+    return connection
+
+
+class SqliteStore:
+    """`ports.Store` on one SQLite file. Open it with `open_store`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writes: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._reads: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._closed = False
+        self._threads = [threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)]
+        self._threads += [
+            threading.Thread(target=self._read_loop, name=f"sqlite-reader-{number}", daemon=True)
+            for number in range(_READERS)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    async def tx(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs `work` in a writing transaction, which it may share with others that came at the same time."""
+        return await self._submit(self._writes, work)
+
+    async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs `work` on one consistent view."""
+        return await self._submit(self._reads, work)
+
+    async def _submit(self, channel: queue.SimpleQueue[_Unit | None], work: Callable[[Tx], Awaitable[T]]) -> T:
+        if self._closed:
+            raise UnavailableError("The server is stopping.")
+        unit = _Unit(work, asyncio.get_running_loop())
+        channel.put(unit)
+        return cast(T, await unit.future)
+
+    async def close(self) -> None:
+        """Ends the threads after what was submitted; the last checkpoint leaves an empty WAL."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writes.put(None)
+        for _ in range(_READERS):
+            self._reads.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+
+    def _write_loop(self) -> None:
+        connection = _connect(self._path, writer=True)
+        tables = _Tables(_Session(connection))
+        closing = False
+        while not closing:
+            group: list[_Unit] = []
+            item = self._writes.get()
+            while True:
+                if item is None:
+                    closing = True
+                    break
+                group.append(item)
+                if len(group) >= _GROUP or self._writes.empty():
+                    break
+                item = self._writes.get()
+            if group:
+                self._commit(connection, tables, group)
+        connection.close()
+
+    @staticmethod
+    def _commit(connection: apsw.Connection, tables: _Tables, group: list[_Unit]) -> None:
+        """Runs every unit in a savepoint of one transaction: a failing one undoes itself only."""
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for unit in group:
+                connection.execute("SAVEPOINT unit")
+                try:
+                    unit.result = drive(unit.work(tables))
+                except Exception as error:
+                    unit.error = error
+                    connection.execute("ROLLBACK TO unit")
+                connection.execute("RELEASE unit")
+            connection.execute("COMMIT")
+        except apsw.Error as error:
+            for unit in group:
+                unit.error = UnavailableError(f"The database could not write: {error}")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        group[0].loop.call_soon_threadsafe(_settle, group)
+
+    def _read_loop(self) -> None:
+        connection = _connect(self._path, writer=False)
+        tables = _Tables(_Session(connection))
+        while (unit := self._reads.get()) is not None:
+            try:
+                connection.execute("BEGIN")
+                unit.result = drive(unit.work(tables))
+            except Exception as error:
+                unit.error = error
+            finally:
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
+            unit.loop.call_soon_threadsafe(unit.settle)
+        connection.close()
+
+
+def open_store(path: Path, *, backup_suffix: str) -> SqliteStore:
+    """Opens (or makes, mode 0600) the store at `path`, brought to the current schema.
+
+    A store of an older version is copied to `path` + `backup_suffix` first. Raises `ConfigError` when it is of a
+    newer version, or is no database, or may not be written.
+    """
+    path.touch(mode=0o600, exist_ok=True)
+    try:
+        connection = _connect(path, writer=True)
+        session = _Session(connection)
+        version = drive(stored_version(session))
+        if version > VERSION:
+            raise ConfigError(
+                f"{path} was written by a newer Squall (schema {version}, this one reads up to {VERSION}): "
+                "run that version, or choose another --data-dir."
+            )
+        if 0 < version < VERSION:
+            backup = path.with_name(path.name + backup_suffix)
+            connection.execute("VACUUM INTO ?", (str(backup),))
+            backup.chmod(0o600)
+        connection.execute("BEGIN IMMEDIATE")
+        drive(migrate(session))
+        connection.execute("COMMIT")
+        connection.close()
+    except apsw.Error as error:
+        raise ConfigError(f"{path} cannot be used as Squall's database: {error}. Choose another --data-dir.") from error
+    return SqliteStore(path)

@@ -1,0 +1,65 @@
+"""Seals secret values with AES-256-GCM under a key file that only the server's user can read."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from squall.core.errors import ConfigError
+
+_VERSION = "v1"
+_NONCE_SIZE = 12
+_KEY_SIZE = 32
+
+
+class KeyFileVault:
+    """`ports.Vault` under one key. An envelope is `v1:<base64 of nonce and ciphertext>`."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    @classmethod
+    def open_file(cls, path: Path) -> KeyFileVault:
+        """The vault of a key file, which is made (mode 0600) when it is not there. Raises `ConfigError`."""
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            pass
+        else:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(base64.b64encode(os.urandom(_KEY_SIZE)) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        try:
+            key = base64.b64decode(path.read_bytes(), validate=False)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"The key file {path} cannot be read: {error}.") from error
+        if len(key) != _KEY_SIZE:
+            raise ConfigError(
+                f"The key file {path} does not hold a key of {_KEY_SIZE} bytes; restore it from a backup."
+            )
+        return cls(key)
+
+    def seal(self, value: Any) -> str:
+        """An envelope of any JSON value."""
+        nonce = os.urandom(_NONCE_SIZE)
+        sealed = nonce + self._cipher.encrypt(nonce, msgspec.json.encode(value), _VERSION.encode())
+        return f"{_VERSION}:{base64.b64encode(sealed).decode()}"
+
+    def open(self, envelope: str) -> Any:
+        """The value in an envelope."""
+        version, _, body = envelope.partition(":")
+        try:
+            sealed = base64.b64decode(body, validate=True)
+            plain = self._cipher.decrypt(sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:], version.encode())
+        except (InvalidTag, ValueError) as error:
+            raise ConfigError(
+                "A secret value was sealed under another key: restore the data directory's key file."
+            ) from error
+        return msgspec.json.decode(plain)

@@ -1,0 +1,1 @@
+"""Speaks HTTP and server-sent events: one file per noun."""

@@ -1,0 +1,122 @@
+"""The ASGI application: prefixes, routes, defences, and errors as StackStorm's clients read them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from starlette.types import Receive, Scope, Send
+
+from squall.api.access import check_browser, check_content_type
+from squall.api.wire import Answer, Request, failure
+from squall.core.errors import SquallError
+
+_LOG = logging.getLogger("squall.api")
+_NOT_FOUND = "The resource could not be found."
+
+Handler = Callable[[Request], Awaitable[Answer]]
+Streamer = Callable[[Request, Send], Awaitable[Answer | None]]
+
+
+class Route(NamedTuple):
+    """What answers one method and path. `path` has `{names}`; the area is `api`, `auth` or `stream`.
+
+    A `streamer` sends by itself and gives None, or gives an answer like a `handler`.
+    """
+
+    method: str
+    path: str
+    handler: Handler | None = None
+    streamer: Streamer | None = None
+    area: str = "api"
+
+
+class _Compiled(NamedTuple):
+    method: str
+    pattern: re.Pattern[str]
+    route: Route
+
+
+_PREFIXES = (
+    ("/stream/v1", "stream"),
+    ("/stream", "stream"),
+    ("/auth/v1", "auth"),
+    ("/auth", "auth"),
+    ("/api/v1", "api"),
+    ("/api", "api"),
+    ("/v1", "api"),
+)
+# Older clients find the stream below the API's prefix.
+_STREAM_IN_API = "/stream"
+
+
+def locate(path: str, home: str) -> tuple[str, str]:
+    """(area, path inside it) of a request's path. `home` is the area of paths without a prefix.
+
+    A trailing slash means nothing, and an area may be asked with or without a version.
+    """
+    path = "/" + path.strip("/")
+    if home == "api":
+        for prefix, area in _PREFIXES:
+            if path == prefix or path.startswith(prefix + "/"):
+                rest = path[len(prefix) :] or "/"
+                if area == "api" and rest == _STREAM_IN_API:
+                    return "stream", "/stream"
+                if area == "stream" and rest == "/":
+                    return "stream", "/stream"
+                return area, rest
+        return "api", path
+    if path == "/v1" or path.startswith("/v1/"):
+        path = path[len("/v1") :] or "/"
+    return home, path
+
+
+class Application:
+    """Answers requests. `home` is the area of unprefixed paths; `body_limit` is in bytes."""
+
+    def __init__(self, routes: Sequence[Route], *, body_limit: int, home: str = "api") -> None:
+        self._routes = [
+            _Compiled(route.method, re.compile("^" + re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path) + "$"), route)
+            for route in routes
+        ]
+        self._body_limit = body_limit
+        self._home = home
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = given[:128] or os.urandom(16).hex().encode()
+        try:
+            answer = await self._answer(scope, receive, send)
+        except SquallError as error:
+            answer = failure(error.http_status, str(error))
+        except Exception:
+            _LOG.exception(
+                "a request failed", extra={"path": scope["path"], "request_id": request_id.decode("latin-1")}
+            )
+            answer = failure(500, "Internal Server Error")
+        if answer is not None:
+            await answer.send(send, request_id)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        area, path = locate(scope["path"], self._home)
+        probe = Request(scope, receive, {}, self._body_limit)
+        check_browser(probe)
+        check_content_type(probe, path)
+        for method, pattern, route in self._routes:
+            if method != scope["method"] or route.area != area:
+                continue
+            match = pattern.match(path)
+            if match is None:
+                continue
+            request = Request(scope, receive, match.groupdict(), self._body_limit)
+            if route.streamer is not None:
+                return await route.streamer(request, send)
+            if route.handler is not None:
+                return await route.handler(request)
+        return failure(404, _NOT_FOUND)

@@ -1,0 +1,174 @@
+"""`GET /stream`: StackStorm's event stream, with ids and resuming; and its form that tails one execution."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from time import monotonic
+from typing import NamedTuple
+
+from starlette.types import Send
+
+from squall.api.application import Route
+from squall.api.lines import joined_events, line_texts
+from squall.api.output import HEARTBEAT, stream_headers, until_disconnect
+from squall.api.tails import Tail, event_frame, parse_place, patterns_of
+from squall.api.views import Views
+from squall.api.wire import Answer, Query, Request, start_message
+from squall.core import events, journal
+from squall.core.errors import InvalidError, NotFoundError
+from squall.core.events import Event
+from squall.core.execution import FINAL, Execution, as_of
+from squall.services.executions import Executions
+from squall.services.feeds import Feeds, Item
+from squall.services.outputs import Outputs
+
+_TYPE = "text/event-stream; charset=UTF-8"
+_LIVEACTION = {
+    events.EXECUTION_CREATE: events.LIVEACTION_CREATE,
+    events.EXECUTION_UPDATE: events.LIVEACTION_UPDATE,
+}
+
+
+class Filter(NamedTuple):
+    """What a listener wants; empty sets ask for everything."""
+
+    patterns: tuple[str, ...]
+    actions: frozenset[str]
+    executions: frozenset[str]
+
+    def wants(self, name: str) -> bool:
+        """Whether events of this name are asked for."""
+        return events.matches(name, self.patterns)
+
+    def holds(self, execution_id: str, action: str) -> bool:
+        """Whether the execution is one of those asked for."""
+        if self.executions and execution_id not in self.executions:
+            return False
+        return not self.actions or action in self.actions
+
+
+class EventRoutes:
+    """The event stream. `heartbeat` is in seconds."""
+
+    def __init__(
+        self, executions: Executions, outputs: Outputs, feeds: Feeds, views: Views, *, heartbeat: float
+    ) -> None:
+        self._executions = executions
+        self._outputs = outputs
+        self._feeds = feeds
+        self._views = views
+        self._heartbeat = heartbeat
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [Route("GET", "/stream", streamer=self._stream, area="stream")]
+
+    async def _stream(self, request: Request, send: Send) -> Answer | None:
+        query = request.query
+        end_id = query.text("end_execution_id")
+        token = request.header("last-event-id") or query.text("last_event_id")
+        pieces = await self._tail(query, end_id, token) if end_id else self._feed(query, _row(token))
+
+        async def pump() -> None:
+            await send(start_message(200, stream_headers(_TYPE)))
+            await send({"type": "http.response.body", "body": b"\n", "more_body": True})
+            async for piece in pieces:
+                await send({"type": "http.response.body", "body": piece or HEARTBEAT, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+        await until_disconnect(request.receive, pump)
+        return None
+
+    async def _tail(self, query: Query, end_id: str, token: str | None) -> AsyncIterator[bytes]:
+        top = await self._executions.get(await self._executions.resolve(end_id), False)
+        resumed = parse_place(token) if token else None
+        if resumed is not None:
+            await self._outputs.check(top.tree, resumed.position)
+        patterns = patterns_of(query.listed("events"))
+        tail = Tail(top, patterns, self._executions, self._outputs, self._feeds, self._views)
+        return tail.pieces(resumed, self._heartbeat)
+
+    async def _feed(self, query: Query, resumed: int | None) -> AsyncIterator[bytes]:
+        wanted = Filter(
+            patterns_of(query.listed("events")),
+            frozenset(query.listed("action_refs") or ()),
+            frozenset(query.listed("execution_ids") or ()),
+        )
+        with_output = wanted.wants(events.OUTPUT_CREATE)
+        async with self._feeds.listen(with_output) as cursor:
+            if resumed is not None:
+                async for piece in self._missed(wanted, resumed, cursor.row, with_output):
+                    yield piece
+            last = monotonic()
+            while not self._outputs.stopping:
+                row = cursor.row
+                items, lost = await cursor.next(self._heartbeat)
+                if lost and items:
+                    async for piece in self._missed(wanted, row, items[0].row - (items[0].event is not None), True):
+                        yield piece
+                parts = [await self._item(wanted, item) for item in items]
+                if items:
+                    cursor.row = items[-1].row
+                if data := b"".join(parts):
+                    last = monotonic()
+                    yield data
+                elif monotonic() - last >= self._heartbeat:
+                    last = monotonic()
+                    yield b""
+            yield b"id: %d\n\n" % cursor.row
+
+    async def _missed(self, wanted: Filter, row: int, until: int, gap: bool) -> AsyncIterator[bytes]:
+        """The changes between two rows, exactly; and a gap event where output or forgotten changes are missing."""
+        found, forgotten = await self._feeds.events_between(row, until)
+        for event in found:
+            if frame := await self._change(wanted, event):
+                yield frame
+        if gap or forgotten:
+            fields = {"reason": "output is live again from here" if not forgotten else "older changes are not kept"}
+            yield b"id: %d\n%s" % (until, event_frame(events.GAP, fields))
+
+    async def _item(self, wanted: Filter, item: Item) -> bytes:
+        if item.event is not None:
+            return await self._change(wanted, item.event)
+        if not wanted.wants(events.OUTPUT_CREATE):
+            return b""
+        labels = await self._outputs.labels({record.execution for record in item.records})
+        mark = str(item.row).encode()
+        parts = []
+        for record in item.records:
+            label = labels.get(record.execution)
+            if record.kind == journal.OUTPUT and wanted.holds(record.execution, label.action if label else ""):
+                parts.append(joined_events(record, line_texts(record), label, mark))
+        return b"".join(parts)
+
+    async def _change(self, wanted: Filter, event: Event) -> bytes:
+        liveaction = _LIVEACTION.get(event.name, "")
+        if not wanted.wants(event.name) and not wanted.wants(liveaction):
+            return b""
+        try:
+            execution = await self._executions.get(event.execution, event.status in FINAL)
+        except NotFoundError:
+            return b""
+        if not wanted.holds(execution.id, execution.action):
+            return b""
+        frames = await self._frames(wanted, event, liveaction, as_of(execution, event.status))
+        return b"".join([b"id: %d\n%s" % (event.id, frame) for frame in frames])
+
+    async def _frames(self, wanted: Filter, event: Event, liveaction: str, then: Execution) -> list[bytes]:
+        frames = []
+        # Liveaction events carry no execution's id, so a filter on executions drops them, as StackStorm's does.
+        if wanted.wants(liveaction) and not wanted.executions:
+            frames.append(event_frame(liveaction, self._views.liveaction(then)))
+        if wanted.wants(event.name):
+            frames.append(event_frame(event.name, await self._views.execution(then)))
+        return frames
+
+
+def _row(token: str | None) -> int | None:
+    """The event row in an id; those of a tail begin with one too. Raises `InvalidError`."""
+    if not token:
+        return None
+    row = token.partition(".")[0]
+    if not (row.isascii() and row.isdigit() and len(row) <= 18):
+        raise InvalidError(f"Last-Event-ID: {token!r} is no id of this stream")
+    return int(row)

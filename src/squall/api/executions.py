@@ -1,0 +1,212 @@
+"""Executions over HTTP: request, list, look at, cancel, run again."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import msgspec
+
+from squall.api.application import Route
+from squall.api.pages import attributes, page
+from squall.api.views import Views
+from squall.api.wire import Answer, Query, Request, failure, field
+from squall.core.document import EXCLUDABLE, FIELDS
+from squall.core.errors import ConflictError, InvalidError
+from squall.core.execution import TRANSITIONS, Execution
+from squall.core.timestamp import from_iso
+from squall.ports import ExecutionFilter
+from squall.services.executions import COUNT_CAP, Executions
+from squall.services.executions import Request as RunRequest
+
+_DEFAULT_LIMIT = 100
+_MAX_IDS = 100
+_SHOWN_ATTRIBUTES = ("result", "trigger_instance", "status")
+_MAX_DELAY = 366 * 86_400_000
+
+
+def _filter(query: Query) -> ExecutionFilter:
+    """The filter a list asks for. Raises `InvalidError`."""
+    after, before = query.text("timestamp_gt"), query.text("timestamp_lt")
+    after_us = from_iso(after, "timestamp_gt") if after else None
+    before_us = from_iso(before, "timestamp_lt") if before else None
+    between = query.text("timestamp")
+    if between:
+        first, _, last = between.partition("..")
+        # A range includes its ends, and a single time is a range of itself.
+        after_us = from_iso(first, "timestamp") - 1
+        before_us = from_iso(last or first, "timestamp") + 1
+    ids = query.listed("id")
+    if ids is not None and len(ids) > _MAX_IDS:
+        raise InvalidError(f"id: at most {_MAX_IDS} ids can be asked for at once")
+    parent = query.text("parent")
+    return ExecutionFilter(
+        action=query.text("action"),
+        status=query.text("status"),
+        user=query.text("user"),
+        runner=query.text("runner"),
+        parent="" if parent == "null" else parent,
+        ids=tuple(ids) if ids is not None else None,
+        after_us=after_us,
+        before_us=before_us,
+        newest_first=not query.has("sort_asc"),
+    )
+
+
+def _run_request(document: dict[str, Any]) -> RunRequest:
+    """What a body of POST /executions asks. Fields it does not know are ignored, as recorded. Raises `InvalidError`."""
+    if document.get("action") is None:
+        raise InvalidError("'action' is a required property")
+    delay = field(document, "delay", int, "integer")
+    if delay is not None and not 0 <= delay <= _MAX_DELAY:
+        raise InvalidError(f"delay: {delay} is not between 0 and {_MAX_DELAY} (milliseconds)")
+    return RunRequest(
+        action=field(document, "action", str, "string"),
+        parameters=field(document, "parameters", dict, "object", {}),
+        user=field(document, "user", str, "string"),
+        context=field(document, "context", dict, "object", {}),
+        delay=delay,
+    )
+
+
+class ExecutionRoutes:
+    """`/executions`, also under its older name `/actionexecutions`."""
+
+    def __init__(self, executions: Executions, views: Views) -> None:
+        self._executions = executions
+        self._views = views
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        found = []
+        for root in ("/executions", "/actionexecutions"):
+            found += [
+                Route("GET", root, self._list),
+                Route("POST", root, self._request),
+                Route("GET", root + "/{id}", self._get),
+                Route("PUT", root + "/{id}", self._update),
+                Route("DELETE", root + "/{id}", self._cancel),
+                Route("GET", root + "/{id}/children", self._children),
+                Route("GET", root + "/{id}/attribute/{name}", self._attribute),
+                Route("GET", root + "/{id}/result", self._result),
+                Route("POST", root + "/{id}/re_run", self._re_run),
+            ]
+        return found
+
+    async def _list(self, request: Request) -> Answer:
+        query = request.query
+        asked = attributes(query, FIELDS, EXCLUDABLE)
+        part = page(query, _DEFAULT_LIMIT)
+        found, total, children = await self._executions.find(
+            _filter(query), part.limit, part.offset, asked.wants("result")
+        )
+        show = query.boolean("show_secrets", False)
+        shown = [
+            await self._views.execution(execution, children.get(execution.id, ()), asked, show) for execution in found
+        ]
+        return Answer(shown, headers=part.headers(total, COUNT_CAP))
+
+    async def _request(self, request: Request) -> Answer:
+        asked = _run_request(await request.document())
+        context = request.header("st2-context")
+        if context:
+            asked = msgspec.structs.replace(asked, context={**asked.context, **_context(context)})
+        return await self._made(request, await self._executions.request(asked))
+
+    async def _made(self, request: Request, execution: Execution) -> Answer:
+        show = request.query.boolean("show_secrets", False)
+        return Answer(await self._views.execution(execution, show_secrets=show), 201)
+
+    async def _get(self, request: Request) -> Answer:
+        query = request.query
+        asked = attributes(query, FIELDS, EXCLUDABLE)
+        execution_id = await self._executions.resolve(request.path["id"])
+        execution = await self._executions.get(execution_id, asked.wants("result"))
+        most = query.integer("max_result_size")
+        if most is not None and execution.result_size > most:
+            execution = msgspec.structs.replace(execution, result=None)
+        children = await self._executions.child_ids([execution.id])
+        show = query.boolean("show_secrets", False)
+        return Answer(await self._views.execution(execution, children.get(execution.id, ()), asked, show))
+
+    async def _update(self, request: Request) -> Answer:
+        document = await request.document()
+        for name in document:
+            if name not in ("status", "result"):
+                raise InvalidError(f"Additional properties are not allowed ({name!r} was unexpected)")
+        status = field(document, "status", str, "string")
+        if status is None:
+            raise InvalidError("'status' is a required property")
+        if status not in TRANSITIONS:
+            raise InvalidError(f"{status!r} is not one of {list(TRANSITIONS)}")
+        execution = await self._executions.update(request.path["id"], status, document.get("result"))
+        return Answer(await self._views.execution(execution))
+
+    async def _cancel(self, request: Request) -> Answer:
+        execution_id = await self._executions.resolve(request.path["id"])
+        try:
+            execution = await self._executions.cancel(execution_id)
+        except ConflictError as error:
+            # StackStorm answers 200 here, and its client shows the text only because of that.
+            return failure(200, str(error))
+        return Answer(await self._views.execution(execution))
+
+    async def _children(self, request: Request) -> Answer:
+        query = request.query
+        asked = attributes(query, FIELDS, EXCLUDABLE)
+        depth = query.integer("depth", -1)
+        execution_id = await self._executions.resolve(request.path["id"])
+        found, children = await self._executions.children(
+            execution_id, depth if depth is not None and depth > 0 else None, asked.wants("result")
+        )
+        return Answer(
+            [await self._views.execution(execution, children.get(execution.id, ()), asked) for execution in found]
+        )
+
+    async def _attribute(self, request: Request) -> Answer:
+        name = request.path["name"]
+        execution = await self._executions.get(await self._executions.resolve(request.path["id"]))
+        if name not in _SHOWN_ATTRIBUTES:
+            valid = ", ".join(_SHOWN_ATTRIBUTES)
+            raise InvalidError(f'Invalid attribute "{name}" specified. Valid attributes are: {valid}')
+        shown: dict[str, Any] = {"result": execution.result or {}, "trigger_instance": {}, "status": execution.status}
+        return Answer(shown[name])
+
+    async def _result(self, request: Request) -> Answer:
+        query = request.query
+        execution = await self._executions.get(await self._executions.resolve(request.path["id"]))
+        raw = msgspec.json.encode(execution.result)
+        if query.boolean("pretty_format", False):
+            raw = msgspec.json.format(raw, indent=4)
+        headers = {}
+        suffix = ".json"
+        if query.boolean("compress", False):
+            raw, suffix = gzip.compress(raw), ".json.gz"
+        if query.boolean("download", False):
+            headers["Content-Disposition"] = f'attachment; filename="execution_{execution.id}_result{suffix}"'
+        return Answer(raw=raw, headers=headers, content_type="text/json")
+
+    async def _re_run(self, request: Request) -> Answer:
+        document = await request.document()
+        parameters = field(document, "parameters", dict, "object", {})
+        tasks = field(document, "tasks", list, "array", [])
+        reset = field(document, "reset", list, "array", [])
+        delay = field(document, "delay", int, "integer")
+        if delay is not None and not 0 <= delay <= _MAX_DELAY:
+            raise InvalidError(f"delay: {delay} is not between 0 and {_MAX_DELAY} (milliseconds)")
+        execution_id = await self._executions.resolve(request.path["id"])
+        await self._executions.get(execution_id, False)
+        if tasks or reset:
+            raise InvalidError("Task option is only supported for Orquesta workflows.")
+        user = field(document, "user", str, "string")
+        return await self._made(request, await self._executions.re_run(execution_id, parameters, user, delay))
+
+
+def _context(text: str) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise InvalidError(f"st2-context: the header is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidError("st2-context: the header must be a JSON object")
+    return found

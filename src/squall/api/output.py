@@ -1,0 +1,234 @@
+"""`GET …/executions/{id}/output`: what an execution printed, as text, bytes, JSON lines or events, live or later."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple
+
+from starlette.types import Receive, Send
+
+from squall.api.application import Route
+from squall.api.encoding import (
+    FORMATS,
+    NDJSON,
+    RAW,
+    SSE,
+    SSE_RAW,
+    TEXT,
+    EncodedCache,
+    Leads,
+    encode,
+    leftovers,
+)
+from squall.api.wire import Answer, Request, start_message
+from squall.core import journal
+from squall.core.errors import InvalidError
+from squall.core.execution import Execution
+from squall.core.journal import Record
+from squall.ports import Batch
+from squall.services.executions import Executions
+from squall.services.outputs import Label, Outputs
+
+END_OF_OUTPUT = b"event: EOF\ndata: ''\n\n"
+HEARTBEAT = b":\n\n"
+_TYPES = {
+    TEXT: "text/plain; charset=UTF-8",
+    RAW: "application/octet-stream",
+    NDJSON: "application/x-ndjson",
+    SSE: "text/event-stream; charset=UTF-8",
+    SSE_RAW: "text/event-stream; charset=UTF-8",
+}
+
+
+class Asked(NamedTuple):
+    """What one reader wants: streams as numbers (None: all), and whether descendants belong to it."""
+
+    form: str
+    streams: frozenset[int] | None
+    tree: bool
+    follow: bool
+    after: int
+
+
+def stream_headers(content_type: str) -> dict[str, str]:
+    """Headers that keep every proxy from holding pieces back."""
+    return {"Content-Type": content_type, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+async def until_disconnect(receive: Receive, pump: Callable[[], Awaitable[None]]) -> None:
+    """Runs `pump` to its end, or until the client has gone."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_swallow_cancel(pump()))
+
+        async def listen() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            task.cancel()
+
+        listener = group.create_task(listen())
+        task.add_done_callback(lambda _: listener.cancel())
+
+
+async def _swallow_cancel(work: Awaitable[None]) -> None:
+    """A client that has gone is no error."""
+    with contextlib.suppress(OSError):
+        await work
+
+
+class OutputRoutes:
+    """The output of executions. `heartbeat` is in seconds; only event streams have one."""
+
+    def __init__(self, executions: Executions, outputs: Outputs, *, heartbeat: float) -> None:
+        self._executions = executions
+        self._outputs = outputs
+        self._heartbeat = heartbeat
+        self._cache = EncodedCache()
+
+    def routes(self) -> list[Route]:
+        """What it answers: text below the API, events below the stream."""
+        return [
+            Route("GET", "/executions/{id}/output", streamer=self._api),
+            Route("GET", "/actionexecutions/{id}/output", streamer=self._api),
+            Route("GET", "/executions/{id}/output", streamer=self._stream, area="stream"),
+        ]
+
+    async def _api(self, request: Request, send: Send) -> Answer | None:
+        return await self._answer(request, send, TEXT)
+
+    async def _stream(self, request: Request, send: Send) -> Answer | None:
+        return await self._answer(request, send, SSE)
+
+    async def _answer(self, request: Request, send: Send, default_form: str) -> Answer | None:
+        asked = _asked(request, default_form)
+        execution = await self._executions.get(await self._executions.resolve(request.path["id"]), False)
+        await self._outputs.check(execution.tree, asked.after)
+
+        async def pump() -> None:
+            await send(start_message(200, stream_headers(_TYPES[asked.form])))
+            # The first piece goes at once, so that a client knows it is connected before anything is printed.
+            await send({"type": "http.response.body", "body": b"\n" if asked.form == SSE else b"", "more_body": True})
+            async for piece in self._pieces(execution, asked):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+        await until_disconnect(request.receive, pump)
+        return None
+
+    async def _pieces(self, execution: Execution, asked: Asked) -> AsyncIterator[bytes]:
+        whole = asked.tree and execution.parent is None
+        members = _Members(self._outputs, execution, asked.tree and not whole)
+        events = asked.form in (SSE, SSE_RAW)
+        position, leads = asked.after, Leads()
+        follow = self._outputs.follow(execution, whole or members.wanted, asked.after, asked.follow, self._heartbeat)
+        async for batch in follow:
+            if batch is None:
+                if events:
+                    yield HEARTBEAT
+                continue
+            data = await self._encoded(execution, asked, members, whole, position, batch, leads)
+            position = batch.position
+            if data:
+                yield data
+        if self._outputs.stopping:
+            if events:
+                yield b"id: %s\n\n" % journal.format_position(position).encode()
+            return
+        if not asked.follow and not await self._outputs.settled(execution.id):
+            return
+        rest = leftovers(asked.form, leads, await self._outputs.labels({key[0] for key in leads}))
+        yield rest + END_OF_OUTPUT if events else rest
+
+    async def _encoded(
+        self,
+        execution: Execution,
+        asked: Asked,
+        members: _Members,
+        whole: bool,
+        position: int,
+        batch: Batch,
+        leads: Leads,
+    ) -> bytes:
+        key: tuple[Any, ...] = (
+            execution.id,
+            whole,
+            members.wanted,
+            asked.streams,
+            asked.form,
+            position,
+            batch.position,
+        )
+        found = self._cache.get(key)
+        if found is None:
+            records = [record for record in batch.records if _wanted(record, asked.streams)]
+            if members.wanted:
+                records = [record for record in records if await members.holds(record.execution)]
+            labels: dict[str, Label] = {}
+            if asked.form not in (TEXT, RAW):
+                labels = await self._outputs.labels({record.execution for record in records})
+            found = encode(asked.form, records, labels)
+            self._cache.put(key, found)
+        leads.update(found.leads)
+        return found.data
+
+
+class _Members:
+    """Which executions belong to one that is not its tree's root; asked again whenever an unknown one turns up."""
+
+    def __init__(self, outputs: Outputs, execution: Execution, wanted: bool) -> None:
+        self._outputs = outputs
+        self._known = {execution.id: True, execution.tree: execution.id == execution.tree}
+        self.wanted = wanted
+
+    async def holds(self, execution_id: str) -> bool:
+        """Whether the execution is the one asked for, or below it."""
+        line: list[str] = []
+        at: str | None = execution_id
+        while at is not None and at not in self._known:
+            line.append(at)
+            label = (await self._outputs.labels({at})).get(at)
+            at = label.parent if label is not None else None
+        verdict = self._known[at] if at is not None else False
+        self._known.update(dict.fromkeys(line, verdict))
+        return verdict
+
+
+def _wanted(record: Record, streams: frozenset[int] | None) -> bool:
+    if record.kind not in (journal.OUTPUT, journal.GAP):
+        return False
+    return streams is None or record.stream in streams
+
+
+def streams_of(text: str | None) -> frozenset[int] | None:
+    """The streams of `type=`: None is all of them; an unknown type has none, as recorded of StackStorm."""
+    if text in (None, "all"):
+        return None
+    name = "output" if text == "other" else text
+    number = journal.STREAM_NUMBERS.get(name or "")
+    return frozenset({number}) if number is not None else frozenset()
+
+
+def position_of(text: str, name: str) -> int:
+    """The position in a token a client kept. Raises `InvalidError` that names where it was given."""
+    try:
+        return journal.parse_position(text)
+    except ValueError as error:
+        raise InvalidError(f"{name}: {error}; give one that this output's stream has sent.") from error
+
+
+def _asked(request: Request, default_form: str) -> Asked:
+    query = request.query
+    form = query.text("format", default_form) or default_form
+    if form not in FORMATS:
+        raise InvalidError(f'format: "{form}" is none of {", ".join(FORMATS)}')
+    if form == SSE and query.boolean("raw_data", False):
+        form = SSE_RAW
+    token = request.header("last-event-id") or query.text("after")
+    return Asked(
+        form=form,
+        streams=streams_of(query.text("type") or query.text("output_type")),
+        tree=query.boolean("tree", True),
+        follow=query.boolean("follow", True),
+        after=position_of(token, "after") if token else 0,
+    )

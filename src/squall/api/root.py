@@ -1,0 +1,79 @@
+"""The server itself over HTTP: its version, its health, its metrics."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from squall.api.application import Route
+from squall.api.wire import Answer, Request, failure
+from squall.core.errors import SquallError
+from squall.ports import Store
+from squall.services.outputs import Outputs
+
+_DOCS = "https://squall.readthedocs.io/"
+_LANES = ("run", "journal")
+_METRICS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class RootRoutes:
+    """`/`, `/healthz`, `/readyz`, `/metrics`. `running` tells how many executions this server runs."""
+
+    def __init__(self, store: Store, outputs: Outputs, version: str, running: Callable[[], int]) -> None:
+        self._store = store
+        self._outputs = outputs
+        self._version = version
+        self._running = running
+        self._started = time.time()
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [
+            Route("GET", "/", self._root),
+            Route("GET", "/healthz", self._health),
+            Route("GET", "/readyz", self._ready),
+            Route("GET", "/metrics", self._metrics),
+        ]
+
+    async def _root(self, request: Request) -> Answer:
+        return Answer({"version": self._version, "docs_url": _DOCS, "name": "Squall"})
+
+    async def _health(self, request: Request) -> Answer:
+        return Answer({"status": "alive", "version": self._version})
+
+    async def _ready(self, request: Request) -> Answer:
+        if self._outputs.stopping:
+            return failure(503, "The server is stopping.")
+        try:
+            await self._store.read(lambda tx: tx.queue.next_due("run"))
+        except SquallError as error:
+            return failure(503, f"The database does not answer: {error}")
+        return Answer({"status": "ready", "version": self._version})
+
+    async def _metrics(self, request: Request) -> Answer:
+        depths = await self._store.read(lambda tx: tx.queue.depths())
+        _, last_event = await self._store.read(lambda tx: tx.events.bounds())
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        rows = [
+            _metric("squall_info", "gauge", "Always 1; the label is the version.", f'{{version="{self._version}"}}', 1),
+            _metric("squall_executions_running", "gauge", "Executions this server runs now.", "", self._running()),
+            _metric("squall_followers", "gauge", "Readers of output now.", "", self._outputs.followers),
+            _metric("squall_events_total", "counter", "Changes of executions told so far.", "", last_event),
+            _metric("process_start_time_seconds", "gauge", "Start of the process, Unix time.", "", self._started),
+            _metric("process_cpu_seconds_total", "counter", "CPU time.", "", usage.ru_utime + usage.ru_stime),
+            _metric(
+                "process_resident_memory_bytes", "gauge", "Resident memory.", "", pages * os.sysconf("SC_PAGE_SIZE")
+            ),
+            _metric("process_open_fds", "gauge", "Open descriptors.", "", len(list(Path("/proc/self/fd").iterdir()))),
+            "# HELP squall_queue_rows Rows waiting or being worked on, by lane.\n# TYPE squall_queue_rows gauge\n",
+            *(f'squall_queue_rows{{lane="{lane}"}} {depths.get(lane, 0)}\n' for lane in sorted({*_LANES, *depths})),
+        ]
+        return Answer(raw="".join(rows).encode(), content_type=_METRICS)
+
+
+def _metric(name: str, kind: str, meaning: str, labels: str, value: float) -> str:
+    return f"# HELP {name} {meaning}\n# TYPE {name} {kind}\n{name}{labels} {value}\n"

@@ -1,0 +1,207 @@
+"""The stream of one execution and its descendants, as `st2 execution tail` asks for it, from the start or from an id.
+
+The journal's order is the stream's order. A record becomes a list of events that depends on nothing but the record
+and the execution asked for, so an id says exactly which of them have been sent: `<event row>.<position>`, and
+`~<count>` for those of the next record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from time import monotonic
+from typing import NamedTuple
+
+import msgspec
+import orjson
+
+from squall.api.encoding import gap_text
+from squall.api.lines import line_events, line_texts
+from squall.api.views import Views
+from squall.core import events, journal
+from squall.core import execution as ex
+from squall.core.errors import InvalidError
+from squall.core.execution import Execution, as_of
+from squall.core.journal import Record
+from squall.services.executions import Executions
+from squall.services.feeds import Feeds
+from squall.services.outputs import Label, Outputs, status_of
+
+
+class Place(NamedTuple):
+    """Where a stream is: the last event row told, the position, and the events of the next record sent already."""
+
+    row: int
+    position: int
+    skip: int
+
+    def token(self) -> bytes:
+        """The id."""
+        tail = f"~{self.skip}" if self.skip else ""
+        return f"{self.row}.{journal.format_position(self.position)}{tail}".encode()
+
+
+def parse_place(token: str) -> Place:
+    """The place in an id. Raises `InvalidError`."""
+    row, _, rest = token.partition(".")
+    position, _, skip = rest.partition("~")
+    try:
+        if not (row.isascii() and row.isdigit() and (not skip or skip.isdigit()) and len(row + skip) <= 18):
+            raise ValueError(f"{token!r} is no id of this stream")
+        return Place(int(row), journal.parse_position(position), int(skip or 0))
+    except ValueError as error:
+        raise InvalidError(f"Last-Event-ID: {error}") from error
+
+
+class Tail:
+    """One reader's stream of the execution `top`. `patterns` are the names of the events it wants."""
+
+    def __init__(
+        self,
+        top: Execution,
+        patterns: tuple[str, ...],
+        executions: Executions,
+        outputs: Outputs,
+        feeds: Feeds,
+        views: Views,
+    ) -> None:
+        self._top = top
+        self._patterns = patterns
+        self._executions = executions
+        self._outputs = outputs
+        self._feeds = feeds
+        self._views = views
+        self._below: dict[str, bool] = {top.id: True}
+        self._wants_output = events.matches(events.OUTPUT_CREATE, patterns)
+
+    async def pieces(self, resumed: Place | None, heartbeat: float) -> AsyncIterator[bytes]:
+        """The bytes to send; empty ones are heartbeats. Ends behind the top's final update, or when the server stops.
+
+        A reader that has seen the final update already gets nothing more.
+        """
+        if resumed is not None and resumed.row:
+            final_row = await self._feeds.final_row(self._top.id)
+            if final_row is not None and resumed.row >= final_row:
+                return
+        place = resumed or Place(0, 0, 0)
+        if resumed is None:
+            async for piece in self._opening(place, heartbeat):
+                yield piece
+        follow = self._outputs.follow(self._top, True, place.position, True, heartbeat)
+        async for batch in follow:
+            if batch is None:
+                yield b""
+                continue
+            parts: list[bytes] = []
+            for record in batch.records:
+                place, data, ended = await self._record(record, place)
+                parts.append(data)
+                if ended:
+                    yield b"".join(parts)
+                    return
+            place = Place(place.row, batch.position, 0)
+            if parts:
+                yield b"".join(parts)
+        if self._outputs.stopping:
+            yield b"id: %s\n\n" % place.token()
+            return
+        top = await self._executions.get(self._top.id)
+        row = await self._feeds.final_row(self._top.id) or place.row
+        yield b"".join(await self._update(top, top.status, Place(row, place.position, 0).token()))
+
+    async def _opening(self, place: Place, heartbeat: float) -> AsyncIterator[bytes]:
+        """Waits until the top runs, and says so: also of one that prints nothing for hours."""
+        idle = monotonic()
+        async with self._outputs.changes(self._top.tree) as changed:
+            while not self._outputs.stopping:
+                top = await self._executions.get(self._top.id, False)
+                if top.status in ex.STARTED:
+                    if any(entry.status == ex.RUNNING for entry in top.log):
+                        yield b"".join(await self._update(top, ex.RUNNING, place.token()))
+                    return
+                await changed(heartbeat)
+                if monotonic() - idle >= heartbeat:
+                    idle = monotonic()
+                    yield b""
+
+    async def _record(self, record: Record, place: Place) -> tuple[Place, bytes, bool]:
+        """What one record becomes: the place behind it, its bytes, and whether it was the end."""
+        behind = Place(max(place.row, record.event), record.end, 0)
+        if not await self._holds(record.execution):
+            return behind, b"", False
+        made = await self._events(record)
+        parts = []
+        for number, event in enumerate(made[place.skip :], place.skip + 1):
+            mark = behind if number == len(made) else Place(place.row, place.position, number)
+            parts.append(b"".join([b"id: %s\n%s" % (mark.token(), one) for one in event]))
+        ended = record.kind == journal.STATUS and record.execution == self._top.id and status_of(record) in ex.FINAL
+        return behind, b"".join(parts), ended
+
+    async def _events(self, record: Record) -> list[list[bytes]]:
+        """The events of a record, unfiltered in number: each may be none, one, or two frames for this reader."""
+        made: list[list[bytes]] = []
+        child = record.execution != self._top.id
+        if child and record.prev == 0:
+            made.append(await self._announce(record.execution))
+        if record.kind == journal.OUTPUT:
+            label = (await self._outputs.labels({record.execution})).get(record.execution)
+            texts = line_texts(record)
+            made += [[event] if self._wants_output else [] for event in line_events(record, texts, label)]
+        elif record.kind == journal.GAP:
+            made.append([self._gap(record)] if self._wants_output else [])
+        elif record.kind == journal.STATUS:
+            status = status_of(record)
+            # The client stops at the first end it sees of a family whose top has a parent.
+            hidden = child and status in ex.FINAL and self._top.parent is not None
+            if status != ex.RUNNING and not hidden:
+                execution = await self._executions.get(record.execution)
+                made.append(await self._frames(execution, status))
+        return made
+
+    async def _announce(self, execution_id: str) -> list[bytes]:
+        execution = await self._executions.get(execution_id, False)
+        return await self._frames(execution, ex.RUNNING)
+
+    def _gap(self, record: Record) -> bytes:
+        fields = {
+            "execution_id": record.execution,
+            "output_type": journal.STREAMS.get(record.stream, "output"),
+            "timestamp": None,
+            "data": gap_text(record),
+            "gap": msgspec.json.decode(record.payload),
+        }
+        return b"event: %s\ndata: %s\n\n" % (events.OUTPUT_CREATE.encode(), orjson.dumps(fields))
+
+    async def _update(self, execution: Execution, status: str, token: bytes) -> list[bytes]:
+        return [b"id: %s\n%s" % (token, frame) for frame in await self._frames(execution, status)]
+
+    async def _frames(self, execution: Execution, status: str) -> list[bytes]:
+        """The update of an execution as it was with a status, without its children; and the liveaction's."""
+        then = as_of(execution, status)
+        frames = []
+        if events.matches(events.LIVEACTION_UPDATE, self._patterns):
+            frames.append(event_frame(events.LIVEACTION_UPDATE, self._views.liveaction(then)))
+        if events.matches(events.EXECUTION_UPDATE, self._patterns):
+            frames.append(event_frame(events.EXECUTION_UPDATE, await self._views.execution(then)))
+        return frames
+
+    async def _holds(self, execution_id: str) -> bool:
+        """Whether an execution is the top or below it."""
+        line: list[str] = []
+        at: str | None = execution_id
+        while at is not None and at not in self._below:
+            line.append(at)
+            label: Label | None = (await self._outputs.labels({at})).get(at)
+            at = label.parent if label is not None else None
+        verdict = self._below[at] if at is not None else False
+        self._below.update(dict.fromkeys(line, verdict))
+        return verdict
+
+
+def event_frame(name: str, document: Mapping[str, object]) -> bytes:
+    """One event without its id."""
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(document))
+
+
+def patterns_of(names: Sequence[str] | None) -> tuple[str, ...]:
+    """The patterns of `events=`; without it StackStorm's default, which has no output."""
+    return tuple(names) if names else events.DEFAULT_PATTERNS

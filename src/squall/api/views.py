@@ -1,0 +1,44 @@
+"""Executions as documents: with what they were requested with, their children, and secrets masked or revealed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from squall.api.pages import Attributes
+from squall.core.document import execution_document, liveaction_document, select
+from squall.core.execution import Execution
+from squall.core.secret import masked, replace_sealed
+from squall.ports import Vault
+from squall.services.content import Content
+
+
+class Views:
+    """Builds documents. `web_url` is the address people open in a browser."""
+
+    def __init__(self, content: Content, vault: Vault, web_url: str) -> None:
+        self._content = content
+        self._vault = vault
+        self._web_url = web_url
+
+    async def execution(
+        self,
+        execution: Execution,
+        children: Sequence[str] = (),
+        asked: Attributes | None = None,
+        show_secrets: bool = False,
+    ) -> dict[str, Any]:
+        """The document of one execution."""
+        action, runner = await self._content.snapshot(execution.snapshot)
+        shown = execution_document(execution, action, runner, children, self._web_url)
+        if asked is not None:
+            shown = select(shown, asked.include, asked.exclude)
+        result = shown.pop("result", None)
+        shown = replace_sealed(shown, self._vault.open) if show_secrets else masked(shown)
+        if result is not None:
+            shown["result"] = result
+        return shown  # type: ignore[no-any-return]
+
+    def liveaction(self, execution: Execution) -> dict[str, Any]:
+        """The document of the liveaction that StackStorm would have beside the execution."""
+        return masked(liveaction_document(execution))  # type: ignore[no-any-return]

@@ -1,0 +1,75 @@
+"""`squall action list|get`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from squall.cli import exits
+from squall.cli.parameters import Schema, merge_schemas
+from squall.cli.table import dump, fields, table
+from squall.cli.target import Target
+from squall.cli.verb import Verb
+
+
+def _configure_list(parser: ArgumentParser) -> None:
+    parser.add_argument("--pack", metavar="NAME", help="only the actions of this pack")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _list(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        found = list(api.actions(args.pack))
+    if args.json:
+        print(dump(found))
+    else:
+        print(table(("action", "description"), [(item.get("ref"), item.get("description")) for item in found]))
+    return exits.OK
+
+
+def _configure_get(parser: ArgumentParser) -> None:
+    parser.add_argument("action", help="its reference, such as core.local, or its id")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _get(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        action = api.action(args.action)
+        if args.json:
+            print(dump(action))
+            return exits.OK
+        runner = api.runner(str(action.get("runner_type")))
+    print(
+        fields(
+            {
+                "action": action.get("ref"),
+                "description": action.get("description"),
+                "runner": action.get("runner_type"),
+                "enabled": "yes" if action.get("enabled") else "no",
+            }
+        )
+    )
+    schemas = merge_schemas(runner.get("runner_parameters") or {}, action.get("parameters") or {})
+    rows = [_row(name, schema) for name, schema in sorted(schemas.items(), key=_order)]
+    if rows:
+        print("\n" + table(("parameter", "type", "default", "description"), rows))
+    return exits.OK
+
+
+def _order(item: tuple[str, Schema]) -> tuple[bool, str]:
+    name, schema = item
+    return (not schema.get("required"), name)
+
+
+def _row(name: str, schema: Schema) -> tuple[str, str, object, object]:
+    kind = schema.get("type", "string")
+    shown = " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
+    if schema.get("immutable"):
+        default: object = f"{schema.get('default')} (fixed)"
+    elif schema.get("required"):
+        default = "(required)"
+    else:
+        default = schema.get("default")
+    return (name, shown, default, schema.get("description"))
+
+
+VERBS = {"action list": Verb(_configure_list, _list), "action get": Verb(_configure_get, _get)}

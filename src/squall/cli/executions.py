@@ -1,0 +1,126 @@
+"""`squall execution list|get|cancel|re-run`."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from squall.cli import exits
+from squall.cli.run import parameters_for
+from squall.cli.table import cell, dump, duration, fields, table
+from squall.cli.target import Target
+from squall.cli.verb import Verb
+from squall.cli.watch import configure_watch, start_and_watch
+from squall.client.api import Api
+from squall.client.http import JsonObject
+
+_LISTED = "id,action.ref,context.user,status,start_timestamp,end_timestamp,elapsed_seconds"
+
+
+def _configure_list(parser: ArgumentParser) -> None:
+    parser.add_argument("-n", "--limit", type=_positive, default=50, metavar="N", help="how many (default: 50)")
+    parser.add_argument("--status", help="only executions in this status")
+    parser.add_argument("--action", metavar="REF", help="only executions of this action")
+    parser.add_argument("--children", action="store_true", help="also those that a workflow has started")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _list(args: Namespace, target: Target) -> int:
+    query = {
+        "limit": args.limit,
+        "status": args.status,
+        "action": args.action,
+        "parent": None if args.children else "null",
+        "include_attributes": None if args.json else _LISTED,
+    }
+    with target.api() as api:
+        page = api.executions(query)
+    if args.json:
+        print(dump(page.items))
+        return exits.OK
+    rows = [_row(item) for item in page.items]
+    print(table(("id", "action", "user", "status", "started (UTC)", "took"), rows))
+    if page.total > len(rows) and sys.stderr.isatty():
+        print(f"the newest {len(rows)} of {page.total}; see more with --limit", file=sys.stderr)
+    return exits.OK
+
+
+def _row(item: JsonObject) -> tuple[object, ...]:
+    started = str(item.get("start_timestamp") or "")[:19].replace("T", " ")
+    action, context = item.get("action") or {}, item.get("context") or {}
+    took = duration(item.get("elapsed_seconds"))
+    return (item.get("id"), action.get("ref"), context.get("user"), item.get("status"), started, took)
+
+
+def _configure_get(parser: ArgumentParser) -> None:
+    parser.add_argument("execution", metavar="id", help="the execution's id, or last")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _get(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        item = api.execution(args.execution)
+    if args.json:
+        print(dump(item))
+        return exits.OK
+    shown = {
+        "id": item.get("id"),
+        "action": (item.get("action") or {}).get("ref"),
+        "user": (item.get("context") or {}).get("user"),
+        "status": item.get("status"),
+        "started": item.get("start_timestamp"),
+        "ended": item.get("end_timestamp"),
+        "took": duration(item.get("elapsed_seconds")),
+        "parameters": item.get("parameters"),
+        "result": item.get("result"),
+    }
+    print(fields(shown))
+    return exits.OK
+
+
+def _configure_cancel(parser: ArgumentParser) -> None:
+    parser.add_argument("executions", nargs="+", metavar="id", help="the executions' ids")
+
+
+def _cancel(args: Namespace, target: Target) -> int:
+    """Exit status 1 when one of them could not be canceled."""
+    status = exits.OK
+    with target.api() as api:
+        for execution_id in args.executions:
+            answer = api.cancel(execution_id)
+            if "faultstring" in answer:
+                print(f"{execution_id}: {cell(answer['faultstring'])}", file=sys.stderr)
+                status = exits.FAILED
+            else:
+                print(f"{execution_id} {cell(answer.get('status'))}")
+    return status
+
+
+def _configure_run_again(parser: ArgumentParser) -> None:
+    parser.add_argument("execution", metavar="id", help="the execution's id, or last")
+    parser.add_argument("words", nargs="*", metavar="name=value", help="a parameter to change, as in squall run")
+    configure_watch(parser)
+
+
+def _run_again(args: Namespace, target: Target) -> int:
+    def start(api: Api) -> JsonObject:
+        before = api.execution(args.execution, only="id,action.ref")
+        parameters = parameters_for(api, str(before["action"]["ref"]), args.words)
+        return api.run_again(str(before["id"]), parameters, args.delay)
+
+    return start_and_watch(args, target, start)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+VERBS = {
+    "execution list": Verb(_configure_list, _list),
+    "execution get": Verb(_configure_get, _get),
+    "execution cancel": Verb(_configure_cancel, _cancel),
+    "execution re-run": Verb(_configure_run_again, _run_again),
+}

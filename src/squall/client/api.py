@@ -1,0 +1,107 @@
+"""The server's nouns as typed calls. Documents stay plain JSON objects, as the server sent them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from squall.client.http import Client, JsonObject, Query, segment
+from squall.core.errors import NotFoundError
+
+PAGE = 100
+
+
+class Page(NamedTuple):
+    """Some of a list's items, and how many there are in all (as far as the server counts)."""
+
+    items: list[JsonObject]
+    total: int
+
+
+class Api:
+    """Calls of one server. Every method raises what `Client.request` raises. Leaving its `with` block closes it."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.client.close()
+
+    def action(self, ref: str) -> JsonObject:
+        """The action of a `pack.name` or id. Raises `NotFoundError`."""
+        return _object(self.client.request("GET", f"/actions/{segment(ref)}").body)
+
+    def actions(self, pack: str | None = None) -> Iterator[JsonObject]:
+        """Every action, or those of one pack, in the server's order, fetched in pages."""
+        yield from self._all("/actions", {"pack": pack})
+
+    def runner(self, name: str) -> JsonObject:
+        """The runner of this name. Raises `NotFoundError`."""
+        found = _objects(self.client.request("GET", "/runnertypes/", query={"name": name}).body)
+        if not found:
+            raise NotFoundError(f"there is no runner {name}")
+        return found[0]
+
+    def runners(self) -> Iterator[JsonObject]:
+        """Every runner."""
+        yield from self._all("/runnertypes", {})
+
+    def request_execution(self, action: str, parameters: Mapping[str, Any], delay: int | None = None) -> JsonObject:
+        """Ask for an execution, after `delay` milliseconds if given; its document as it was accepted."""
+        body: JsonObject = {"action": action, "parameters": dict(parameters)}
+        if delay:
+            body["delay"] = delay
+        return _object(self.client.request("POST", "/executions", body=body).body)
+
+    def execution(self, execution_id: str, *, exclude: str | None = None, only: str | None = None) -> JsonObject:
+        """One execution by its id or `last`, without or with only some attributes (names joined by commas)."""
+        query = {"exclude_attributes": exclude, "include_attributes": only}
+        return _object(self.client.request("GET", f"/executions/{segment(execution_id)}", query=query).body)
+
+    def executions(self, query: Query) -> Page:
+        """The newest executions that match the filters in `query`."""
+        answer = self.client.request("GET", "/executions", query=query)
+        items = _objects(answer.body)
+        return Page(items, _count(answer.headers.get("x-total-count"), len(items)))
+
+    def cancel(self, execution_id: str) -> JsonObject:
+        """Ask for an execution to be canceled.
+
+        Its document, or an object with `faultstring` when it cannot be canceled (any more).
+        """
+        return _object(self.client.request("DELETE", f"/executions/{segment(execution_id)}").body)
+
+    def run_again(self, execution_id: str, parameters: Mapping[str, Any], delay: int | None = None) -> JsonObject:
+        """Ask for the same execution again with some parameters changed; the new execution's document."""
+        body = {"parameters": dict(parameters), "tasks": [], "reset": [], "delay": delay or 0}
+        return _object(self.client.request("POST", f"/executions/{segment(execution_id)}/re_run", body=body).body)
+
+    def _all(self, path: str, query: Query) -> Iterator[JsonObject]:
+        offset = 0
+        while True:
+            answer = self.client.request("GET", path, query={**query, "limit": PAGE, "offset": offset})
+            items = _objects(answer.body)
+            yield from items
+            offset += len(items)
+            if not items or offset >= _count(answer.headers.get("x-total-count"), 0):
+                return
+
+
+def _object(body: Any) -> JsonObject:
+    return body if isinstance(body, dict) else {}
+
+
+def _objects(body: Any) -> list[JsonObject]:
+    return [item for item in body if isinstance(item, dict)] if isinstance(body, list) else []
+
+
+def _count(header: str | None, otherwise: int) -> int:
+    """The number in a counting header, which may carry a mark after the digits when it is capped."""
+    digits = (header or "").rstrip("+")
+    return int(digits) if digits.isascii() and digits.isdigit() else otherwise

@@ -1,0 +1,237 @@
+"""The synchronous HTTP client: JSON requests over one kept connection, and byte streams over their own.
+
+Every failure is a `SquallError`: what the server says becomes the class of its status with the server's own words,
+what keeps us from reaching it becomes `NoServerError`. A request that changes something is never sent twice.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+from urllib.parse import quote, urlencode, urlsplit
+
+from squall.core import errors
+
+JsonObject = dict[str, Any]
+Query = Mapping[str, str | int | None]
+
+STREAM_READ_BYTES = 1024 * 1024
+
+_BY_STATUS: Mapping[int, type[errors.SquallError]] = {
+    400: errors.InvalidError,
+    401: errors.UnauthorizedError,
+    403: errors.ForbiddenError,
+    404: errors.NotFoundError,
+    409: errors.ConflictError,
+    413: errors.TooLargeError,
+    415: errors.UnsupportedMediaError,
+    502: errors.UnavailableError,
+    503: errors.UnavailableError,
+    504: errors.UnavailableError,
+}
+
+
+class NoServerError(errors.UnavailableError):
+    """No connection to the server, or it was lost before the answer was complete.
+
+    `refused` is true when nothing listens at the address.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
+
+
+class Answer(NamedTuple):
+    """One answer: its HTTP status, its headers with lower-case names, and its decoded JSON body (None if empty)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+class Client:
+    """Speaks to one server. `url` may end with `/v1` and may have a prefix such as `/api`; `timeout` is in seconds.
+
+    `trace`, when given, is told one line per exchange. Not safe to share between threads.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 60.0, trace: Callable[[str], None] | None = None) -> None:
+        parts = urlsplit(url)
+        try:
+            self._port = parts.port
+        except ValueError:
+            raise errors.InvalidError(f"{url!r} has no valid port") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise errors.InvalidError(f"{url!r} is no address of a server: write it like http://127.0.0.1:9101")
+        self.url = url
+        self.timeout = timeout
+        self._secure = parts.scheme == "https"
+        self._host = parts.hostname
+        self._prefix = parts.path.rstrip("/").removesuffix("/v1") + "/v1"
+        self._trace = trace
+        self._kept: http.client.HTTPConnection | None = None
+
+    def request(self, method: str, path: str, *, query: Query | None = None, body: Any = None) -> Answer:
+        """Send one request to `path` below `/v1` and return the whole answer.
+
+        Raises the `SquallError` that the status stands for, `NoServerError` when no complete answer came.
+        """
+        target = self._target(path, query)
+        headers = {"Accept": "application/json"}
+        payload: bytes | None = None
+        if body is not None:
+            payload = json.dumps(body, ensure_ascii=False).encode()
+            headers["Content-Type"] = "application/json"
+        began = time.monotonic()
+        reused = self._kept if method == "GET" else None
+        try:
+            response, raw = self._exchange(reused or self._connection(), method, target, payload, headers)
+        except NoServerError:
+            # A kept connection may have been closed while it was idle. Only what changes nothing is asked again.
+            if reused is None:
+                raise
+            response, raw = self._exchange(self._connection(), method, target, payload, headers)
+        if self._trace:
+            took = (time.monotonic() - began) * 1000
+            self._trace(f"{method} {target} -> {response.status} in {took:.1f} ms, {len(raw)} bytes")
+        if not 200 <= response.status < 300:
+            raise _error_of(response.status, response.reason, raw)
+        lowered = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, lowered, _decode(raw))
+
+    def stream(
+        self, path: str, *, query: Query | None = None, last_event_id: str | None = None, silence: float = 45.0
+    ) -> Stream:
+        """Open an endless answer on a connection of its own; `silence` is how many seconds without a byte end it.
+
+        Raises like `request`.
+        """
+        target = self._target(path, query)
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
+        if last_event_id is not None:
+            headers["Last-Event-ID"] = last_event_id
+        connection = self._connection(silence)
+        try:
+            connection.request("GET", target, headers=headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                raise _error_of(response.status, response.reason, response.read())
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise _unreached(self.url, error) from error
+        except errors.SquallError:
+            connection.close()
+            raise
+        if self._trace:
+            self._trace(f"GET {target} (stream, after {last_event_id}) -> {response.status}")
+        return Stream(connection, response, self.url)
+
+    def close(self) -> None:
+        """Close the kept connection."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def _target(self, path: str, query: Query | None) -> str:
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return self._prefix + path + ("?" + urlencode(given) if given else "")
+
+    def _connection(self, timeout: float | None = None) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        return kind(self._host, self._port, timeout=timeout or self.timeout)
+
+    def _exchange(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        payload: bytes | None,
+        headers: Mapping[str, str],
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """One request and its whole answer on this connection, which is kept for the next one if it can be."""
+        if self._kept is not None and self._kept is not connection:
+            self._kept.close()
+        self._kept = None
+        try:
+            connection.request(method, target, body=payload, headers=dict(headers))
+            response = connection.getresponse()
+            raw = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise _unreached(self.url, error) from error
+        if not response.will_close:
+            self._kept = connection
+        return response, raw
+
+
+class Stream:
+    """An open answer that is read as it comes. Use it as a context manager."""
+
+    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, url: str) -> None:
+        self._connection = connection
+        self._response = response
+        self._url = url
+
+    def read(self) -> bytes:
+        """What is there, at least one byte; b"" at the proper end of the answer.
+
+        Raises `NoServerError` when the connection was cut or stayed silent for too long.
+        """
+        try:
+            return self._response.read1(STREAM_READ_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise _unreached(self._url, error) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._response.close()
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def segment(text: str) -> str:
+    """One name or id as a segment of a path."""
+    return quote(text, safe="")
+
+
+def _decode(raw: bytes) -> Any:
+    if not raw:
+        return None
+    try:
+        return json.loads(raw)
+    except ValueError:
+        raise errors.SquallError("the answer is no JSON: is there a Squall server at this address?") from None
+
+
+def _error_of(status: int, reason: str, raw: bytes) -> errors.SquallError:
+    """The error that a status stands for, with the server's words when it gave any."""
+    fallback = errors.InvalidError if 400 <= status < 500 else errors.SquallError
+    kind = _BY_STATUS.get(status, fallback)
+    try:
+        message = json.loads(raw)["faultstring"]
+    except (ValueError, TypeError, KeyError):
+        message = None
+    if not isinstance(message, str) or not message:
+        message = f"the server answered {status} {reason}".rstrip()
+    return kind(message)
+
+
+def _unreached(url: str, error: Exception) -> NoServerError:
+    """Why there is no answer, in words that fit one line."""
+    if isinstance(error, ConnectionRefusedError):
+        return NoServerError(f"no server answers at {url}", refused=True)
+    if isinstance(error, TimeoutError):
+        return NoServerError(f"the server at {url} has been silent for too long")
+    return NoServerError(f"the connection to {url} failed: {str(error) or type(error).__name__}")

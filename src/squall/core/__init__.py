@@ -1,0 +1,1 @@
+"""Decides: pure functions and records. No I/O, no async, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""Expressions in parameters: the one door to template languages."""

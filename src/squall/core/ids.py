@@ -1,0 +1,18 @@
+"""Ids: 24 hex digits, ordered by time: 4 bytes of seconds, 2 bytes of the second's fraction, 6 random bytes."""
+
+from __future__ import annotations
+
+import re
+
+_ID = re.compile(r"^[0-9a-f]{24}$")
+
+
+def make_id(microseconds: int, random_bytes: bytes) -> str:
+    """The id of a thing made at `microseconds` since 1970; `random_bytes` are 6 bytes that make it unique."""
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    return (seconds.to_bytes(4, "big") + (fraction * 65536 // 1_000_000).to_bytes(2, "big") + random_bytes).hex()
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` has the form of an id. Only such text may become part of a path."""
+    return _ID.match(text) is not None

@@ -1,0 +1,254 @@
+"""The journal's form: header page, record frames, positions, and how bytes become text at the edge.
+
+Pure, and standard library only: the process that holds the actions' pipes runs without site-packages. A tree's
+journal is a header page followed by frames, one after the other. A frame is written whole, then the header's
+committed length is moved behind it; nothing behind the committed length is ever read. Checksums are for damaged
+disks, not for half-written frames: only `find_frame` and `verify` look at them.
+"""
+
+from __future__ import annotations
+
+import codecs
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+OUTPUT: Final = 1
+STATUS: Final = 2
+PROGRESS: Final = 3
+GAP: Final = 4
+INDEX: Final = 5
+KINDS: Final = {OUTPUT: "output", STATUS: "status", PROGRESS: "progress", GAP: "gap", INDEX: "index"}
+
+NO_STREAM: Final = 0
+STREAMS: Final = {1: "stdout", 2: "stderr", 3: "output"}
+STREAM_NUMBERS: Final = {name: number for number, name in STREAMS.items()}
+
+MAX_PAYLOAD: Final = 1 << 20
+"""The most bytes one record carries; a longer write is several records."""
+
+HEADER_SIZE: Final = 4096
+COMMIT_OFFSET: Final = 64
+_MAGIC: Final = b"squall\r\n"
+_VERSION: Final = 1
+_HEADER = struct.Struct("<8sI16s16s12s")
+_COMMIT = struct.Struct("<QQ")
+_FRAME = struct.Struct("<4sIIBBBB4s12sQQQQI")
+FRAME_SIZE: Final = _FRAME.size
+_CRC_FROM: Final = 12
+_NOTHING: Final = memoryview(b"")
+_MAX_TAG: Final = 255
+_MAX_LEAD: Final = 3
+
+
+class Header(NamedTuple):
+    """A journal's first page: `nonce` (16 random bytes that seed its checksums), `boot` id of the writer's machine,
+    `tree` (id of the root execution), `committed` (bytes that may be read), `closing` (where the closing index
+    record starts, 0 while the journal is open)."""
+
+    nonce: bytes
+    boot: bytes
+    tree: str
+    committed: int
+    closing: int
+
+
+class Record(NamedTuple):
+    """One record. `start` and `end` are file offsets; `end` is the record's position: reading after it goes on.
+
+    `event` is the row of the event a copy tells (0 for output), `time` µs since 1970, `offset` the bytes of this
+    execution and stream before this one, `lead` the 0 to 3 bytes of an unfinished character before it, `prev` the
+    start of this execution's previous record (0 if it is the first), `incarnation` the writer's.
+    """
+
+    start: int
+    end: int
+    kind: int
+    stream: int
+    execution: str
+    time: int
+    event: int
+    offset: int
+    prev: int
+    incarnation: int
+    lead: bytes
+    tag: str
+    payload: memoryview
+
+
+class NotAJournalError(ValueError):
+    """The bytes are no journal header of this format."""
+
+
+def file_name(tree: str) -> str:
+    """Where the journal of `tree` lies below the folder of journals: one folder for every 4096 s of new trees."""
+    return f"{tree[:5]}/{tree}.journal"
+
+
+def pack_header(nonce: bytes, boot: bytes, tree: str) -> bytes:
+    """The header page of a new journal, with nothing committed yet."""
+    page = _HEADER.pack(_MAGIC, _VERSION, nonce, boot, bytes.fromhex(tree))
+    page = page.ljust(COMMIT_OFFSET, b"\0") + pack_commit(HEADER_SIZE, 0)
+    return page.ljust(HEADER_SIZE, b"\0")
+
+
+def pack_commit(committed: int, index: int) -> bytes:
+    """The bytes at `COMMIT_OFFSET` that move the committed length (and name the closing index record)."""
+    return _COMMIT.pack(committed, index)
+
+
+def unpack_header(page: bytes) -> Header:
+    """The header in a file's first bytes. Raises `NotAJournalError`."""
+    if len(page) < COMMIT_OFFSET + _COMMIT.size:
+        raise NotAJournalError("the file is shorter than a journal's header")
+    magic, version, nonce, boot, tree = _HEADER.unpack_from(page)
+    if magic != _MAGIC:
+        raise NotAJournalError("the file does not start like a journal")
+    if version != _VERSION:
+        raise NotAJournalError(f"the journal has format {version}; this version of Squall reads format {_VERSION}")
+    committed, closing = _COMMIT.unpack_from(page, COMMIT_OFFSET)
+    return Header(nonce, boot, tree.hex(), committed, closing)
+
+
+def unpack_commit(data: bytes) -> tuple[int, int]:
+    """Committed length and index of the bytes at `COMMIT_OFFSET`."""
+    committed, index = _COMMIT.unpack_from(data)
+    return committed, index
+
+
+def checksum_seed(nonce: bytes) -> int:
+    """What the checksums of a journal with this nonce start from: frames of another journal never verify here."""
+    return zlib.crc32(nonce)
+
+
+def pack_frame(
+    nonce: bytes,
+    seed: int,
+    kind: int,
+    execution: bytes,
+    time: int,
+    payload: bytes | memoryview,
+    *,
+    stream: int = NO_STREAM,
+    event: int = 0,
+    offset: int = 0,
+    prev: int = 0,
+    incarnation: int = 0,
+    lead: bytes = b"",
+    tag: bytes = b"",
+) -> bytes:
+    """Header and tag of the frame that carries `payload`; the payload itself is written behind it, not copied.
+
+    `seed` is `checksum_seed(nonce)`, `execution` the 12 bytes of its id. Raises `ValueError` when a part is too long.
+    """
+    if len(payload) > MAX_PAYLOAD or len(tag) > _MAX_TAG or len(lead) > _MAX_LEAD:
+        raise ValueError("payload, tag or lead is longer than a record can carry")
+    length = FRAME_SIZE + len(tag) + len(payload)
+    frame = bytearray(FRAME_SIZE)
+    _FRAME.pack_into(
+        frame, 0, nonce[:4], length, 0, kind, stream, len(lead), len(tag), lead, execution, time, event, offset, prev,
+        incarnation,
+    )  # fmt: skip
+    crc = zlib.crc32(payload, zlib.crc32(tag, zlib.crc32(memoryview(frame)[_CRC_FROM:], seed)))
+    # The length is outside the checked bytes, so it goes into the checksum by itself.
+    struct.pack_into("<I", frame, 8, crc ^ length)
+    return bytes(frame) + tag
+
+
+def frame_length(data: bytes | memoryview, at: int = 0) -> int:
+    """The whole length of the frame whose header starts at `at`, or 0 when fewer than a header's bytes are there."""
+    if len(data) - at < FRAME_SIZE:
+        return 0
+    length: int = struct.unpack_from("<I", data, at + 4)[0]
+    return length
+
+
+def unpack_frame(data: memoryview, at: int, base: int) -> Record | None:
+    """The record whose frame starts at `data[at]`, where `data[0]` is file offset `base`; None if it is not all there.
+
+    Nothing is checked: what lies below the committed length was written whole (see `verify`).
+    """
+    length = frame_length(data, at)
+    if length < FRAME_SIZE or at + length > len(data):
+        return None
+    (_, _, _, kind, stream, lead_size, tag_size, lead, execution, time, event, offset, prev, incarnation) = (
+        _FRAME.unpack_from(data, at)
+    )
+    body = at + FRAME_SIZE
+    start = base + at
+    return Record(
+        start, start + length, kind, stream, execution.hex(), time, event, offset, prev, incarnation, lead[:lead_size],
+        str(data[body : body + tag_size], "utf-8", "replace") if tag_size else "",
+        data[body + tag_size : at + length],
+    )  # fmt: skip
+
+
+def unpack_frames(data: bytes | memoryview, base: int) -> Iterator[Record]:
+    """Every record that lies whole in `data`, whose first byte is file offset `base` and starts a frame."""
+    view = memoryview(data)
+    at = 0
+    while (record := unpack_frame(view, at, base)) is not None:
+        yield record
+        at = record.end - base
+
+
+def verify(data: bytes | memoryview, at: int, nonce: bytes, seed: int) -> bool:
+    """Whether an undamaged frame of the journal with this `nonce` starts at `data[at]` and lies whole in `data`."""
+    view = memoryview(data)
+    if len(view) - at < FRAME_SIZE or bytes(view[at : at + 4]) != nonce[:4]:
+        return False
+    length = frame_length(view, at)
+    if not FRAME_SIZE <= length <= FRAME_SIZE + _MAX_TAG + MAX_PAYLOAD or at + length > len(view):
+        return False
+    (crc,) = struct.unpack_from("<I", view, at + 8)
+    return bool(zlib.crc32(view[at + _CRC_FROM : at + length], seed) ^ length == crc)
+
+
+def find_frame(data: bytes | memoryview, at: int, nonce: bytes, seed: int) -> int:
+    """Where the first undamaged frame at or behind `data[at]` starts, or -1: the way past damage on a disk."""
+    haystack = bytes(data)
+    marker = nonce[:4]
+    while (at := haystack.find(marker, at)) >= 0:
+        if verify(haystack, at, nonce, seed):
+            return at
+        at += 1
+    return -1
+
+
+def pack_index(tails: dict[str, int]) -> bytes:
+    """Payload of the closing index record: execution id to the start of that execution's last record."""
+    return b"".join(bytes.fromhex(execution) + struct.pack("<Q", start) for execution, start in tails.items())
+
+
+def unpack_index(payload: bytes | memoryview) -> dict[str, int]:
+    """The inverse of `pack_index`."""
+    size = 20
+    return {
+        bytes(payload[at : at + 12]).hex(): struct.unpack_from("<Q", payload, at + 12)[0]
+        for at in range(0, len(payload) - size + 1, size)
+    }
+
+
+def decode_text(lead: bytes, payload: bytes | memoryview) -> tuple[str, bytes]:
+    """The text that `payload` adds after the unfinished character `lead`, and the unfinished character it leaves.
+
+    UTF-8, with U+FFFD for what is none. A character split over two records is shown with the second, so a record's
+    text depends on nothing but the record.
+    """
+    data = lead + bytes(payload) if lead else bytes(payload)
+    text, used = codecs.utf_8_decode(data, "replace", False)
+    return text, data[used:]
+
+
+def format_position(number: int) -> str:
+    """The token of file offset `number`; people and clients keep it as it is."""
+    return f"f-{number}"
+
+
+def parse_position(token: str) -> int:
+    """The file offset in a token of `format_position`. Raises `ValueError`."""
+    source, _, number = token.partition("-")
+    if source != "f" or not number.isascii() or not number.isdigit() or len(number) > 18:
+        raise ValueError(f"{token!r} is not a position in a journal")
+    return int(number)

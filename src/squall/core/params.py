@@ -1,0 +1,217 @@
+"""Parameters of an execution: rendered, cast to their declared types, checked against the schema.
+
+Two moments, as in StackStorm: when an execution is requested, what the caller gave is rendered, cast and checked,
+and that is stored; when it runs, the defaults of the rest are rendered beside it.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from squall.core.errors import InvalidError
+from squall.core.expr.jinja import Jinja
+
+_NOT_SCHEMA = frozenset({"secret", "position", "immutable"})
+_TRUE = frozenset({"true", "1", "yes", "y", "on"})
+_FALSE = frozenset({"false", "0", "no", "n", "off"})
+
+
+def bind_request(
+    schemas: Mapping[str, Any], given: Mapping[str, Any], names: Mapping[str, Any], jinja: Jinja
+) -> dict[str, Any]:
+    """What the caller gave, rendered and cast; everything, with the defaults, has been checked.
+
+    `schemas` are the merged schemas of action and runner by parameter, `names` what templates may use besides
+    parameters. Raises `InvalidError` with the parameter's name.
+    """
+    unknown = [name for name in given if name not in schemas]
+    if unknown:
+        listed = ", ".join(repr(name) for name in unknown)
+        verb = "was" if len(unknown) == 1 else "were"
+        raise InvalidError(f"Additional properties are not allowed ({listed} {verb} unexpected)")
+    immutable = [name for name in given if schemas[name].get("immutable")]
+    if immutable:
+        raise InvalidError(f"Override of immutable parameter(s) {immutable} is unsupported.")
+    values = _Rendering(schemas, given, names, jinja, render_given=True).all()
+    _check(schemas, values)
+    return {name: values[name] for name in given}
+
+
+def bind_run(
+    schemas: Mapping[str, Any], stored: Mapping[str, Any], names: Mapping[str, Any], jinja: Jinja
+) -> dict[str, Any]:
+    """Every parameter's value for the run: `stored` as it is, and the defaults of the rest, rendered and cast.
+
+    Raises `InvalidError` with the parameter's name.
+    """
+    values = _Rendering(schemas, stored, names, jinja, render_given=False).all()
+    _check(schemas, values)
+    return values
+
+
+class _Rendering:
+    """Renders parameters in the order in which they need each other."""
+
+    def __init__(
+        self,
+        schemas: Mapping[str, Any],
+        given: Mapping[str, Any],
+        names: Mapping[str, Any],
+        jinja: Jinja,
+        *,
+        render_given: bool,
+    ) -> None:
+        self._schemas = schemas
+        self._given = given
+        self._names = names
+        self._jinja = jinja
+        self._render_given = render_given
+        self._done: dict[str, Any] = {}
+        self._doing: list[str] = []
+
+    def all(self) -> dict[str, Any]:
+        """Every parameter that has a value."""
+        for name, schema in self._schemas.items():
+            if name in self._given or "default" in schema:
+                self._value(name)
+        return {name: self._done[name] for name in self._schemas if name in self._done}
+
+    def _value(self, name: str) -> Any:
+        if name in self._done:
+            return self._done[name]
+        if name in self._doing:
+            cycle = ", ".join(self._doing[self._doing.index(name) :])
+            raise InvalidError(f"Cyclic dependency found in the following variables: {cycle}")
+        schema = self._schemas[name]
+        raw = self._given[name] if name in self._given else schema.get("default")
+        self._doing.append(name)
+        if name not in self._given or self._render_given:
+            raw = self._rendered(name, raw)
+        self._doing.pop()
+        self._done[name] = cast_value(name, raw, schema)
+        return self._done[name]
+
+    def _rendered(self, name: str, value: Any) -> Any:
+        if isinstance(value, str):
+            needed = self._jinja.names(value)
+            try:
+                return self._jinja.render(value, {key: self._name(key) for key in needed})
+            except _UnsatisfiedError as error:
+                raise InvalidError(f'Dependency unsatisfied in variable "{error.args[0]}"') from None
+            except InvalidError as error:
+                if str(error).startswith(("Dependency", "Cyclic", "Failed", "Parameter")):
+                    raise
+                raise InvalidError(f'Failed to render parameter "{name}": {error}') from error
+        if isinstance(value, dict):
+            return {key: self._rendered(name, item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._rendered(name, item) for item in value]
+        return value
+
+    def _name(self, name: str) -> Any:
+        if name in self._schemas:
+            return self._value(name) if name in self._given or "default" in self._schemas[name] else None
+        if name in self._names:
+            return self._names[name]
+        raise _UnsatisfiedError(name)
+
+
+class _UnsatisfiedError(Exception):
+    """A template uses a name that nothing provides."""
+
+
+def cast_value(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
+    """`value` as the type its schema declares, where StackStorm casts: text to numbers, booleans, arrays, objects.
+
+    Raises `InvalidError` with the parameter's name.
+    """
+    declared = schema.get("type")
+    if value is None or not isinstance(declared, str):
+        return value
+    try:
+        if declared == "string":
+            return _cast_string(value)
+        if not isinstance(value, str):
+            return value
+        if declared == "integer":
+            return int(value)
+        if declared == "number":
+            return float(value)
+        if declared == "boolean":
+            return _cast_boolean(value)
+        if declared in ("array", "object"):
+            return _cast_structure(value)
+    except (ValueError, SyntaxError) as error:
+        raise InvalidError(f'Parameter "{name}": {error}') from error
+    return value
+
+
+def _cast_string(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError(f'Value "{value}" must either be a string or None. Got "{type(value).__name__}".')
+    return value
+
+
+def _cast_boolean(value: str) -> bool:
+    word = value.strip().lower()
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise ValueError(f"{value!r} is not of type 'boolean'; use true or false")
+
+
+def _cast_structure(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return ast.literal_eval(value.strip())
+
+
+def _plain(schema: Any) -> Any:
+    """A JSON schema of draft 4 from StackStorm's form, which marks required properties one by one."""
+    if isinstance(schema, list):
+        return [_plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {key: value for key, value in schema.items() if key not in _NOT_SCHEMA and key != "default"}
+    if isinstance(plain.get("required"), bool):
+        del plain["required"]
+    properties = plain.get("properties")
+    if isinstance(properties, dict):
+        required = [key for key, item in properties.items() if isinstance(item, dict) and item.get("required") is True]
+        plain["properties"] = {key: _plain(item) for key, item in properties.items()}
+        if required:
+            plain["required"] = required
+    for key in ("items", "additionalProperties", "anyOf", "oneOf", "allOf", "not"):
+        if key in plain:
+            plain[key] = _plain(plain[key])
+    return plain
+
+
+def _check(schemas: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    for name, schema in schemas.items():
+        value = values.get(name)
+        if value is None:
+            if schema.get("required") is True:
+                raise InvalidError(f"{name!r} is a required property")
+            continue
+        plain = _plain(schema)
+        try:
+            jsonschema_rs.Draft4Validator(plain).validate(value)
+        except jsonschema_rs.ValidationError:
+            raise InvalidError(f'{_wording(plain, value)} (parameter "{name}")') from None
+        except ValueError as error:
+            raise InvalidError(f'The schema of parameter "{name}" is wrong: {error}') from error
+
+
+def _wording(schema: Any, value: Any) -> str:
+    """What is wrong with `value`, in the words StackStorm's clients know."""
+    from jsonschema import Draft4Validator
+    from jsonschema.exceptions import best_match
+
+    error = best_match(Draft4Validator(schema).iter_errors(value))
+    return error.message if error is not None else "the value does not fit its schema"

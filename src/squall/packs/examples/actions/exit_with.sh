@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "ending with $1"
+exit "$1"

@@ -1,0 +1,442 @@
+"""What the services need of the outside, as Protocols: each has one or more adapters, and one contract suite.
+
+Nothing here does anything. A Protocol has at most ten methods; a new adapter runs the suite of the same name in
+`squall.testing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from squall.core.action import Action, Pack, RunnerType
+from squall.core.events import Event
+from squall.core.execution import Execution
+from squall.core.journal import Record
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Time and identity, so that tests may hold them still."""
+
+    def now(self) -> int:
+        """µs since 1970, UTC."""
+        ...
+
+    def new_id(self) -> str:
+        """A new id: 24 hex digits, ordered by time."""
+        ...
+
+
+class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which executions a list asks for. `None` asks for all; `parent=""` for those that have none; `ids` for these.
+
+    `after_us` and `before_us` bound `start` (exclusive); `newest_first` is the order of `start`, then id.
+    """
+
+    action: str | None = None
+    status: str | None = None
+    user: str | None = None
+    runner: str | None = None
+    parent: str | None = None
+    tree: str | None = None
+    ids: tuple[str, ...] | None = None
+    after_us: int | None = None
+    before_us: int | None = None
+    newest_first: bool = True
+
+
+class ExecutionRows(Protocol):
+    """The table of executions."""
+
+    async def insert(self, execution: Execution) -> None:
+        """Adds a new one."""
+        ...
+
+    async def update(self, execution: Execution) -> None:
+        """Writes what may change: status, times, attempt, context, runner info, result, log."""
+        ...
+
+    async def get(self, execution_id: str, with_result: bool = True) -> Execution | None:
+        """One by id; without the result when `with_result` is false."""
+        ...
+
+    async def latest(self) -> str | None:
+        """The id of the one that started last."""
+        ...
+
+    async def find(
+        self, where: ExecutionFilter, limit: int | None, offset: int, with_result: bool
+    ) -> Sequence[Execution]:
+        """A page of those that match."""
+        ...
+
+    async def count(self, where: ExecutionFilter, cap: int) -> int:
+        """How many match, but at most `cap`: counting further costs more than the number is worth."""
+        ...
+
+    async def descendants(self, execution_id: str, depth: int | None, with_result: bool) -> Sequence[Execution]:
+        """Children and theirs, oldest first, `depth` levels deep (None: all)."""
+        ...
+
+    async def child_ids(self, execution_ids: Sequence[str]) -> Mapping[str, list[str]]:
+        """The ids of the direct children of each of `execution_ids`, oldest first; only those that have some."""
+        ...
+
+    async def unfinished(self, tree: str | None) -> Sequence[str]:
+        """The ids of those without a final status, of one tree or of all."""
+        ...
+
+
+class Task(msgspec.Struct, frozen=True):
+    """A claimed queue row. `token` fences: only the holder of the newest token may finish or renew it."""
+
+    id: int
+    lane: str
+    key: str
+    payload: Any
+    token: int
+    attempts: int
+
+
+class QueueRows(Protocol):
+    """Whatever must happen later, in lanes. A row stays until it is done; a lease that runs out frees it."""
+
+    async def put(self, lane: str, key: str, payload: Any, available: int) -> None:
+        """Adds a row that may be claimed from `available` (µs) on. `key` is what it is about."""
+        ...
+
+    async def claim(self, lane: str, owner: str, now: int, lease: int, limit: int) -> Sequence[Task]:
+        """Takes up to `limit` rows that are due and not leased, for `lease` µs, oldest first."""
+        ...
+
+    async def renew(self, tasks: Sequence[Task], now: int, lease: int) -> Sequence[int]:
+        """Lengthens the leases; gives the ids of those that are still held."""
+        ...
+
+    async def done(self, task: Task) -> bool:
+        """Removes the row; false when another has taken it meanwhile."""
+        ...
+
+    async def release(self, task: Task, available: int) -> bool:
+        """Gives the row back, to be claimed from `available` (µs) on."""
+        ...
+
+    async def discard(self, lane: str, key: str) -> None:
+        """Removes every row of `lane` about `key`, claimed or not."""
+        ...
+
+    async def next_due(self, lane: str) -> int | None:
+        """When the next row of the lane is due (µs), leased rows included at the end of their lease; None if empty."""
+        ...
+
+    async def holds(self, lane: str, key: str) -> bool:
+        """Whether the lane has a row about `key`."""
+        ...
+
+    async def free(self, owner: str, now: int) -> None:
+        """Ends every lease of `owner`, who has just started anew and holds nothing."""
+        ...
+
+    async def depths(self) -> Mapping[str, int]:
+        """How many rows each lane has, claimed or not."""
+        ...
+
+
+class EventRows(Protocol):
+    """The bounded log of changes that the event stream tells."""
+
+    async def add(self, name: str, execution: Execution, at: int) -> int:
+        """Adds the event that `execution` got the status it has; gives its row number."""
+        ...
+
+    async def after(self, row: int, limit: int) -> Sequence[Event]:
+        """Events behind `row`, in order."""
+        ...
+
+    async def bounds(self) -> tuple[int, int]:
+        """(first row still kept, last row); (0, 0) when there never was one, (n + 1, n) when none is kept."""
+        ...
+
+    async def of_execution(self, execution_id: str) -> Sequence[Event]:
+        """Those about one execution, in order."""
+        ...
+
+    async def prune(self, keep: int) -> int:
+        """Deletes all but the newest `keep`; gives how many went."""
+        ...
+
+
+class ContentRows(Protocol):
+    """Packs, actions, runner types as registered, and the snapshots of them that executions were requested with."""
+
+    async def replace_runners(self, runners: Sequence[RunnerType]) -> None:
+        """Registers these runner types and no others, keeping the ids and the switch of those known."""
+        ...
+
+    async def replace_pack(self, pack: Pack, actions: Sequence[Action]) -> None:
+        """Registers a pack with these actions and no others, keeping the ids of those known."""
+        ...
+
+    async def keep_packs(self, refs: Sequence[str]) -> None:
+        """Forgets every pack that is not one of `refs`, with its actions."""
+        ...
+
+    async def packs(self) -> Sequence[Pack]:
+        """All packs by ref."""
+        ...
+
+    async def action(self, ref_or_id: str) -> Action | None:
+        """One action."""
+        ...
+
+    async def actions(self) -> Sequence[Action]:
+        """All actions by pack and name."""
+        ...
+
+    async def runner(self, name_or_id: str) -> RunnerType | None:
+        """One runner type."""
+        ...
+
+    async def runners(self) -> Sequence[RunnerType]:
+        """All runner types by name."""
+        ...
+
+    async def keep_snapshot(self, key: str, action: Action, runner: RunnerType) -> None:
+        """Keeps both under their content hash `key`; nothing happens when it is there."""
+        ...
+
+    async def snapshot(self, key: str) -> tuple[Action, RunnerType] | None:
+        """What was kept under `key`."""
+        ...
+
+
+class Tx(Protocol):
+    """The tables, inside one transaction."""
+
+    @property
+    def executions(self) -> ExecutionRows: ...  # noqa: D102
+    @property
+    def queue(self) -> QueueRows: ...  # noqa: D102
+    @property
+    def events(self) -> EventRows: ...  # noqa: D102
+    @property
+    def content(self) -> ContentRows: ...  # noqa: D102
+
+
+class Store(Protocol):
+    """The truth. A unit of work is a coroutine function over `Tx` that awaits nothing but the tables."""
+
+    async def tx(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs `work` in a writing transaction: all of it is kept, or none. What `work` raises is raised here."""
+        ...
+
+    async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs `work` on one consistent view; it must not write."""
+        ...
+
+    async def close(self) -> None:
+        """Ends after what is under way."""
+        ...
+
+
+class Watch(Protocol):
+    """A reader's standing interest in one tree's journal."""
+
+    @property
+    def head(self) -> int:
+        """The position behind the last record known of; 0 while there is no journal."""
+        ...
+
+    @property
+    def changes(self) -> int:
+        """How often readers have been woken: asked before looking elsewhere, and given to `beyond`, it closes the
+        gap in which a poke would be missed."""
+        ...
+
+    async def beyond(self, position: int, timeout: float, seen: int | None = None) -> bool:
+        """Waits until there is something after `position`, a poke, or `timeout` seconds; true if there is something.
+
+        Does not wait when `changes` is no longer what was `seen`.
+        """
+        ...
+
+
+class Batch(NamedTuple):
+    """Records in order, and the position to read on from."""
+
+    records: list[Record]
+    position: int
+
+
+class Journal(Protocol):
+    """The one door to what executions printed. Positions are numbers here, and tokens for everybody outside."""
+
+    def watch(self, tree: str) -> AbstractContextManager[Watch]:
+        """Interest in a tree, from before the first read on: subscribe first, then read."""
+        ...
+
+    def poke(self, tree: str) -> None:
+        """Wakes those who wait for the tree, because something else about it changed."""
+        ...
+
+    async def read(self, tree: str, after: int, limit: int) -> Batch:
+        """Whole records after a position, about `limit` bytes of them (at least one, if there is one)."""
+        ...
+
+    async def read_execution(self, tree: str, execution: str, after: int, limit: int) -> Batch:
+        """As `read`, but only one execution's records, found by their chain."""
+        ...
+
+    async def check(self, tree: str, position: int) -> bool:
+        """Whether `position` is one of this journal (0 always is)."""
+        ...
+
+
+class BusSubscription(Protocol):
+    """What arrived since it was last asked."""
+
+    async def wait(self, timeout: float) -> set[str]:
+        """The keys hinted at since the last call, waiting up to `timeout` seconds for one; empty on a time-out."""
+        ...
+
+
+class Bus(Protocol):
+    """Hints, never facts: every message may be lost, doubled or late."""
+
+    def publish(self, topic: str, key: str) -> None:
+        """Hints that something about `key` is worth a look."""
+        ...
+
+    def subscribe(self, topic: str) -> AbstractContextManager[BusSubscription]:
+        """Hears what is published on `topic` from now on."""
+        ...
+
+
+class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One process to start: everything the keeper of processes needs, and nothing it would have to look up.
+
+    `timeout` is in seconds (None: none); `stdin` is given to it and closed. `output_limit` is in bytes of output;
+    beyond it output is dropped (`fail_at_limit`: the process is killed too). `opening` is the payload of the status
+    record that stands before the first output, `opened` its event row and `opened_at` its time (µs).
+    """
+
+    execution: str
+    tree: str
+    attempt: int
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str | None = None
+    stdin: bytes | None = None
+    timeout: float | None = None
+    output_limit: int = 1 << 30
+    fail_at_limit: bool = False
+    opening: bytes = b""
+    opened: int = 0
+    opened_at: int = 0
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process ended. `exit_code` is negative for a signal; `error` says why it could not be started."""
+
+    execution: str
+    attempt: int
+    exit_code: int
+    timed_out: bool = False
+    canceled: bool = False
+    over_limit: bool = False
+    error: str | None = None
+    output_bytes: int = 0
+
+
+class Launcher(Protocol):
+    """Runs processes and is the one writer of their trees' journals."""
+
+    async def spawn(self, spec: LaunchSpec) -> None:
+        """Starts it; idempotent by (execution, attempt). That it cannot be started is an `End`, not an exception."""
+        ...
+
+    async def ended(self, execution: str) -> End:
+        """Waits for the end: all output is committed and flushed by then."""
+        ...
+
+    async def acknowledge(self, execution: str) -> None:
+        """The end has been taken care of and may be forgotten."""
+        ...
+
+    async def cancel(self, execution: str) -> None:
+        """Kills the process with all its descendants in its session: TERM, then KILL. Nothing if it is not running."""
+        ...
+
+    async def append(
+        self, tree: str, execution: str, kind: int, at: int, event: int, payload: bytes, create: bool
+    ) -> bool:
+        """Appends the server's own record; without `create`, only if the tree has a journal. False if it has none."""
+        ...
+
+    async def close_tree(self, tree: str) -> None:
+        """No more records will come."""
+        ...
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of an execution: a final status and the result (any JSON value)."""
+
+    status: str
+    result: Any
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution that is about to run, with everything a runner may ask: revealed parameters, paths, addresses."""
+
+    execution: Execution
+    action: Action
+    runner_type: RunnerType
+    runner_parameters: dict[str, Any]
+    action_parameters: dict[str, Any]
+    entry_point: str
+    environment: dict[str, str]
+
+
+class OutputText(Protocol):
+    """Reads back what an execution printed."""
+
+    async def __call__(self, stream: str) -> tuple[str, int]:
+        """The text of one stream, as much of its end as a result may hold, and how many bytes were left out."""
+        ...
+
+
+class Runner(Protocol):
+    """One way of running actions."""
+
+    def prepare(self, job: Job) -> LaunchSpec | Outcome:
+        """What to start, or the outcome when nothing needs to be started."""
+        ...
+
+    async def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
+        """What the end of the process means for the execution."""
+        ...
+
+
+class Vault(Protocol):
+    """Seals secret values for the tables, and opens them again."""
+
+    def seal(self, value: Any) -> str:
+        """An envelope of any JSON value."""
+        ...
+
+    def open(self, envelope: str) -> Any:
+        """The value in an envelope. Raises `ConfigError` when the key file is not the one it was sealed under."""
+        ...
+
+
+class PackSource(Protocol):
+    """Where packs come from."""
+
+    def load(self) -> tuple[list[RunnerType], list[tuple[Pack, list[Action]]]]:
+        """Every runner type and pack with its actions, ids empty; what is broken is left out and told in the log."""
+        ...

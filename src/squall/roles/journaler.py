@@ -1,0 +1,34 @@
+"""The journaler: copies status changes into journals, and keeps readers' waits short when hints are lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from squall.core.errors import SquallError
+from squall.ports import Bus
+from squall.services.executions import JOURNAL
+from squall.services.journaling import Journaling
+
+_LOG = logging.getLogger("squall.journaler")
+_BACK_OFF = 0.5
+
+
+class Journaler:
+    """Carries the lane `journal`; `poll` is in seconds."""
+
+    def __init__(self, journaling: Journaling, bus: Bus, *, poll: float) -> None:
+        self._journaling = journaling
+        self._bus = bus
+        self._poll = poll
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        with self._bus.subscribe(JOURNAL) as hints:
+            while True:
+                try:
+                    if not await self._journaling.carry():
+                        await hints.wait(self._poll)
+                except (OSError, SquallError) as error:
+                    _LOG.warning("status records wait", extra={"error": str(error)})
+                    await asyncio.sleep(_BACK_OFF)

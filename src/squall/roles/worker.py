@@ -1,0 +1,157 @@
+"""The worker: claims due executions, runs them side by side, and passes on that one is to be cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from squall.core.errors import SquallError
+from squall.core.execution import Execution
+from squall.ports import Bus, Clock, Launcher, Store, Task, Tx
+from squall.services.executions import CANCEL, RUN, Executions
+from squall.services.running import Running
+
+_LOG = logging.getLogger("squall.worker")
+_BACK_OFF = 1.0
+
+
+class Worker:
+    """Runs at most `slots` executions at once. `lease` and `poll` are in seconds."""
+
+    def __init__(
+        self,
+        executions: Executions,
+        running: Running,
+        launcher: Launcher,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        *,
+        owner: str,
+        slots: int,
+        lease: float,
+        poll: float,
+    ) -> None:
+        self._executions = executions
+        self._running = running
+        self._launcher = launcher
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._owner = owner
+        self._slots = slots
+        self._lease = int(lease * 1_000_000)
+        self._poll = poll
+        self._held: dict[str, Task] = {}
+        self._free = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = asyncio.Event()
+        self._hurried = asyncio.Event()
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._renew())
+            group.create_task(self._pass_on_cancels())
+            group.create_task(self._look_for_cancels())
+            await self._claim(group)
+
+    async def stop(self, grace: float) -> None:
+        """Takes no more work, waits up to `grace` seconds for what runs, then cancels it and waits for that."""
+        self._stopping.set()
+        self._free.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace), asyncio.TaskGroup() as group:
+                waits = [group.create_task(event.wait()) for event in (self._idle, self._hurried)]
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                for wait in waits:
+                    wait.cancel()
+        for execution_id in list(self._held):
+            with contextlib.suppress(SquallError):
+                await self._executions.cancel(execution_id, "system")
+            await self._launcher.cancel(execution_id)
+        await self._idle.wait()
+
+    def hurry(self) -> None:
+        """Ends the grace time of `stop` at once."""
+        self._hurried.set()
+
+    def running(self) -> int:
+        """How many executions run here now."""
+        return len(self._held)
+
+    async def _claim(self, group: asyncio.TaskGroup) -> None:
+        with self._bus.subscribe(RUN) as hints:
+            while not self._stopping.is_set():
+                room = self._slots - len(self._held)
+                if room <= 0:
+                    self._free.clear()
+                    await self._free.wait()
+                    continue
+                claimed = await self._take(room)
+                for task, execution, row in claimed:
+                    self._held[execution.id] = task
+                    self._idle.clear()
+                    group.create_task(self._one(task, execution, row))
+                if not claimed:
+                    await hints.wait(await self._until_due())
+        # The group must live on for what still runs and for its leases.
+        await asyncio.Event().wait()
+
+    async def _take(self, room: int) -> list[tuple[Task, Execution, int]]:
+        try:
+            return await self._executions.claim(self._owner, self._lease, room)
+        except SquallError as error:
+            _LOG.warning("could not claim", extra={"error": str(error)})
+            await asyncio.sleep(_BACK_OFF)
+            return []
+
+    async def _until_due(self) -> float:
+        """Seconds until a row of the lane is due; the poll that makes hints unnecessary is the longest."""
+        due = await self._store.read(lambda tx: tx.queue.next_due(RUN))
+        if due is None:
+            return self._poll
+        return min(self._poll, max(0.0, (due - self._clock.now()) / 1_000_000))
+
+    async def _one(self, task: Task, execution: Execution, row: int) -> None:
+        outcome = await self._running.run(execution, row)
+        while True:
+            try:
+                await self._running.finish(task, execution, outcome)
+                break
+            except SquallError as error:
+                _LOG.error("could not finish", extra={"execution": execution.id, "error": str(error)})
+                await asyncio.sleep(_BACK_OFF)
+        self._held.pop(execution.id, None)
+        self._free.set()
+        if not self._held:
+            self._idle.set()
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease / 3_000_000)
+            held = list(self._held.values())
+            if held:
+                now = self._clock.now()
+
+                async def work(tx: Tx, held: list[Task] = held, now: int = now) -> None:
+                    await tx.queue.renew(held, now, self._lease)
+
+                with contextlib.suppress(SquallError):
+                    await self._store.tx(work)
+
+    async def _pass_on_cancels(self) -> None:
+        with self._bus.subscribe(CANCEL) as hints:
+            while True:
+                for key in await hints.wait(self._poll) & self._held.keys():
+                    await self._launcher.cancel(key)
+
+    async def _look_for_cancels(self) -> None:
+        """Hints may be lost, so those held are asked about as well."""
+        while True:
+            await asyncio.sleep(self._poll)
+            with contextlib.suppress(SquallError):
+                for key in await self._executions.canceling(list(self._held)):
+                    await self._launcher.cancel(key)

@@ -1,0 +1,1 @@
+"""Does: use cases over the ports. No SQL, no HTTP, no processes."""

@@ -1,0 +1,93 @@
+"""Packs, actions and runner types: registering what the pack folders hold, and finding it again."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from squall.core.action import Action, Pack, RunnerType
+from squall.core.errors import NotFoundError
+from squall.ports import Clock, PackSource, Store, Tx
+
+_KEPT = 2048
+
+
+class Content:
+    """The registered content. Snapshots never change, so those used last are kept in memory."""
+
+    def __init__(self, store: Store, clock: Clock, source: PackSource) -> None:
+        self._store = store
+        self._clock = clock
+        self._source = source
+        self._snapshots: dict[str, tuple[Action, RunnerType]] = {}
+
+    async def register(self) -> int:
+        """Registers everything the pack source has, forgets what it no longer has; gives the number of actions."""
+        runners, packs = self._source.load()
+        new_id = self._clock.new_id
+
+        async def work(tx: Tx) -> None:
+            await tx.content.replace_runners([msgspec.structs.replace(runner, id=new_id()) for runner in runners])
+            for pack, actions in packs:
+                await tx.content.replace_pack(
+                    msgspec.structs.replace(pack, id=new_id()),
+                    [msgspec.structs.replace(action, id=new_id()) for action in actions],
+                )
+            await tx.content.keep_packs([pack.ref for pack, _ in packs])
+
+        await self._store.tx(work)
+        return sum(len(actions) for _, actions in packs)
+
+    async def action(self, ref_or_id: str) -> Action:
+        """One action. Raises `NotFoundError`."""
+        found = await self._store.read(lambda tx: tx.content.action(ref_or_id))
+        if found is None:
+            raise NotFoundError(f'Resource with a reference or id "{ref_or_id}" not found')
+        return found
+
+    async def actions(self) -> list[Action]:
+        """All actions, by pack and name."""
+        return list(await self._store.read(lambda tx: tx.content.actions()))
+
+    async def runner(self, name_or_id: str) -> RunnerType:
+        """One runner type. Raises `NotFoundError`."""
+        found = await self._store.read(lambda tx: tx.content.runner(name_or_id))
+        if found is None:
+            raise NotFoundError(f'Resource with a name or id "{name_or_id}" not found')
+        return found
+
+    async def runners(self) -> list[RunnerType]:
+        """All runner types, by name."""
+        return list(await self._store.read(lambda tx: tx.content.runners()))
+
+    async def packs(self) -> dict[str, Pack]:
+        """All packs by ref."""
+        return {pack.ref: pack for pack in await self._store.read(lambda tx: tx.content.packs())}
+
+    async def runnable(self, ref: str) -> tuple[Action, RunnerType] | None:
+        """An action and its runner type, or None when there is no such action."""
+
+        async def work(tx: Tx) -> tuple[Action, RunnerType] | None:
+            action = await tx.content.action(ref)
+            runner = await tx.content.runner(action.runner_type) if action is not None else None
+            return (action, runner) if action is not None and runner is not None else None
+
+        return await self._store.read(work)
+
+    async def snapshot(self, key: str) -> tuple[Action, RunnerType]:
+        """What an execution was requested with. Raises `NotFoundError`."""
+        found = self._snapshots.get(key)
+        if found is None:
+            found = await self._store.read(lambda tx: tx.content.snapshot(key))
+            if found is None:
+                raise NotFoundError(f'The snapshot "{key}" of an action is gone')
+            if len(self._snapshots) >= _KEPT:
+                self._snapshots.clear()
+            self._snapshots[key] = found
+        return found
+
+
+def snapshot_key(action: Action, runner: RunnerType) -> str:
+    """The content hash that names a snapshot."""
+    return hashlib.sha256(msgspec.json.encode([action, runner])).hexdigest()[:32]

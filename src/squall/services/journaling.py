@@ -1,0 +1,50 @@
+"""Carries the lane `journal`: copies of status changes into the tree's journal, in the order they were made."""
+
+from __future__ import annotations
+
+import msgspec
+
+from squall.core import execution as ex
+from squall.core.journal import STATUS
+from squall.ports import Bus, Clock, Journal, Launcher, Store, Tx
+from squall.services.executions import CHANGED, JOURNAL
+
+_LEASE = 30_000_000
+_BATCH = 256
+
+
+class Journaling:
+    """Appends status records. A record may be appended twice after a crash; its event row tells, and drops it."""
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, launcher: Launcher, journal: Journal, owner: str) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._launcher = launcher
+        self._journal = journal
+        self._owner = owner
+
+    async def carry(self) -> int:
+        """Appends what is due; gives how many rows there were. Raises `OSError` when the disk is full: try again."""
+        now = self._clock.now()
+        tasks = await self._store.tx(lambda tx: tx.queue.claim(JOURNAL, self._owner, now, _LEASE, _BATCH))
+        if not tasks:
+            return 0
+        for task in tasks:
+            tree, status, row, at = task.payload
+            await self._launcher.append(
+                tree, task.key, STATUS, at, row, msgspec.json.encode({"status": status}), create=False
+            )
+        finished = {task.payload[0] for task in tasks if task.payload[1] in ex.FINAL}
+
+        async def work(tx: Tx) -> list[str]:
+            for task in tasks:
+                await tx.queue.done(task)
+            return [tree for tree in finished if not await tx.executions.unfinished(tree)]
+
+        for tree in await self._store.tx(work):
+            await self._launcher.close_tree(tree)
+        for tree in {task.payload[0] for task in tasks}:
+            self._journal.poke(tree)
+            self._bus.publish(CHANGED, tree)
+        return len(tasks)

@@ -1,0 +1,192 @@
+"""Reading what executions printed: from any position, live or later, through the one door of the journal.
+
+Always: watch first, then read, then wait. Whoever does so in another order loses what comes in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from squall.core import execution as ex
+from squall.core import journal
+from squall.core.errors import InvalidError
+from squall.core.execution import Execution
+from squall.core.journal import Record
+from squall.ports import Batch, ExecutionFilter, Journal, Store, Tx
+from squall.services.executions import JOURNAL
+
+CHUNK = 256 << 10
+"""About how many bytes a reader is given at once."""
+
+_KEPT = 4096
+_NEVER = 1 << 62
+
+
+class Label(msgspec.Struct, frozen=True):
+    """What is told of an execution beside its output."""
+
+    action: str
+    runner: str
+    parent: str | None
+
+
+class Outputs:
+    """Readers of journals. `poll` is how long (seconds) a reader waits at most before it looks by itself.
+
+    With `live` false (StackStorm's `stream_output = False`) output shows only when its execution has ended.
+    """
+
+    def __init__(self, store: Store, journal_port: Journal, *, poll: float, live: bool) -> None:
+        self._store = store
+        self._journal = journal_port
+        self._poll = poll
+        self._live = live
+        self._settled: dict[str, bool] = {}
+        self._asking: dict[str, asyncio.Future[bool]] = {}
+        self._labels: dict[str, Label] = {}
+        self._following: dict[str, int] = {}
+        self.stopping = False
+
+    def stop(self) -> None:
+        """Ends every follower at the position it has reached: from now on none waits for more."""
+        self.stopping = True
+        for tree in list(self._following):
+            self._journal.poke(tree)
+
+    @property
+    def followers(self) -> int:
+        """How many readers there are now."""
+        return sum(self._following.values())
+
+    async def check(self, tree: str, position: int) -> None:
+        """Raises `InvalidError` when `position` is not one of the tree's journal."""
+        if not await self._journal.check(tree, position):
+            token = journal.format_position(position)
+            raise InvalidError(f'after: "{token}" is not a position of this execution\'s output.')
+
+    async def follow(
+        self, execution: Execution, whole_tree: bool, after: int, wait: bool, heartbeat: float
+    ) -> AsyncIterator[Batch | None]:
+        """Batches after a position; None when nothing came for `heartbeat` seconds.
+
+        Ends behind the execution's final status record, or when it has ended without one; with `wait` false, when
+        nothing more is there; and when the server stops (then `stopping` is true).
+        """
+        tree = execution.tree
+        single = not whole_tree
+        self._following[tree] = self._following.get(tree, 0) + 1
+        try:
+            with self._journal.watch(tree) as watch:
+                position = after
+                idle = 0.0
+                seen = watch.changes
+                ended = await self.settled(execution.id)
+                while not self.stopping:
+                    if not self._live and not ended:
+                        batch = Batch([], position)
+                    elif single:
+                        batch = await self._journal.read_execution(tree, execution.id, position, CHUNK)
+                    else:
+                        batch = await self._journal.read(tree, position, CHUNK)
+                    if batch.position != position:
+                        position, idle = batch.position, 0.0
+                        yield batch
+                        if any(is_end(record, execution.id) for record in batch.records):
+                            return
+                        continue
+                    if ended or not wait:
+                        return
+                    if await watch.beyond(position, min(self._poll, heartbeat), seen) and self._live:
+                        continue
+                    # Asked before reading once more, so that what was written before the end is not missed.
+                    seen = watch.changes
+                    ended = await self.settled(execution.id)
+                    idle += self._poll
+                    if idle >= heartbeat and not ended:
+                        idle = 0.0
+                        yield None
+        finally:
+            self._following[tree] -= 1
+            if not self._following[tree]:
+                del self._following[tree]
+
+    async def settled(self, execution_id: str) -> bool:
+        """Whether an execution has ended and its last status record has been taken care of; asked once for all."""
+        if self._settled.get(execution_id):
+            return True
+        asking = self._asking.get(execution_id)
+        if asking is None:
+            asking = self._asking[execution_id] = asyncio.get_running_loop().create_future()
+            try:
+                found = await self._store.read(lambda tx: _settled(tx, execution_id))
+                asking.set_result(found)
+            except BaseException as error:
+                asking.set_exception(error)
+                asking.exception()
+                raise
+            finally:
+                del self._asking[execution_id]
+            if found:
+                if len(self._settled) >= _KEPT:
+                    self._settled.clear()
+                self._settled[execution_id] = True
+            return found
+        return await asyncio.shield(asking)
+
+    @asynccontextmanager
+    async def changes(self, tree: str) -> AsyncIterator[Callable[[float], Awaitable[bool]]]:
+        """Gives a function that waits (at most so many seconds) until something about a tree changes: whether it did.
+
+        What changed since the last call, or since this was entered, counts.
+        """
+        self._following[tree] = self._following.get(tree, 0) + 1
+        try:
+            with self._journal.watch(tree) as watch:
+                seen = watch.changes
+
+                async def wait(timeout: float) -> bool:
+                    nonlocal seen
+                    if not self.stopping:
+                        await watch.beyond(_NEVER, min(timeout, self._poll), seen)
+                    changed, seen = watch.changes != seen, watch.changes
+                    return changed
+
+                yield wait
+        finally:
+            self._following[tree] -= 1
+            if not self._following[tree]:
+                del self._following[tree]
+
+    async def labels(self, execution_ids: set[str]) -> dict[str, Label]:
+        """Action, runner and parent of each of these executions."""
+        unknown = tuple(execution_ids - self._labels.keys())
+        if unknown:
+            where = ExecutionFilter(ids=unknown)
+            found = await self._store.read(lambda tx: tx.executions.find(where, None, 0, False))
+            if len(self._labels) >= _KEPT:
+                self._labels.clear()
+            for execution in found:
+                self._labels[execution.id] = Label(execution.action, execution.runner, execution.parent)
+        return {key: self._labels[key] for key in execution_ids if key in self._labels}
+
+
+async def _settled(tx: Tx, execution_id: str) -> bool:
+    execution = await tx.executions.get(execution_id, False)
+    if execution is None or execution.status not in ex.FINAL:
+        return execution is None
+    return not await tx.queue.holds(JOURNAL, execution_id)
+
+
+def status_of(record: Record) -> str:
+    """The status that a status record tells."""
+    told: str = msgspec.json.decode(record.payload)["status"]
+    return told
+
+
+def is_end(record: Record, execution_id: str) -> bool:
+    """Whether this is the final status record of the execution."""
+    return record.kind == journal.STATUS and record.execution == execution_id and status_of(record) in ex.FINAL

@@ -1,0 +1,144 @@
+"""Carries one claimed execution from prepared to finished: prepare, launch, wait, judge, report."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+import msgspec
+
+from squall.core import execution as ex
+from squall.core import journal
+from squall.core.action import Action, RunnerType, split_parameters
+from squall.core.errors import InvalidError
+from squall.core.execution import Execution
+from squall.ports import Job as RunnerJob
+from squall.ports import Journal, Launcher, LaunchSpec, Outcome, Runner, Task
+from squall.services.content import Content
+from squall.services.executions import Executions
+
+_LOG = logging.getLogger("squall.running")
+_READ = 1 << 20
+
+
+class RunLimits(msgspec.Struct, frozen=True):
+    """What one execution may print, in bytes, what happens beyond it, and how much of it its result holds."""
+
+    output: int
+    fail_at_limit: bool
+    result_output: int
+
+
+class Running:
+    """Runs executions with the runners it is given, by runner type's name."""
+
+    def __init__(
+        self,
+        executions: Executions,
+        content: Content,
+        launcher: Launcher,
+        journal_port: Journal,
+        runners: Mapping[str, Runner],
+        limits: RunLimits,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._executions = executions
+        self._content = content
+        self._launcher = launcher
+        self._journal = journal_port
+        self._runners = runners
+        self._limits = limits
+        self._environment = environment
+
+    async def run(self, execution: Execution, row: int) -> Outcome:
+        """Runs a claimed execution to its end; `row` is the event row that tells that it runs.
+
+        Nothing an action does raises here: its failure is an outcome. A defect of Squall's own is told as one too,
+        so that no execution stays `running` for ever.
+        """
+        try:
+            return await self._outcome(execution, row)
+        except InvalidError as error:
+            return Outcome(ex.FAILED, {"error": str(error), "traceback": ""})
+        except Exception as error:
+            _LOG.exception("running an execution failed", extra={"execution": execution.id})
+            return Outcome(ex.FAILED, {"error": str(error), "traceback": traceback.format_exc(limit=8)})
+
+    async def finish(self, task: Task, execution: Execution, outcome: Outcome) -> None:
+        """Writes the outcome down; only then may the launcher forget how the process ended."""
+        await self._executions.finish(task, execution, outcome)
+        await self._launcher.acknowledge(execution.id)
+
+    async def _outcome(self, execution: Execution, row: int) -> Outcome:
+        action, runner_type = await self._content.snapshot(execution.snapshot)
+        job = await self._job(execution, action, runner_type)
+        runner = self._runners.get(runner_type.name)
+        if runner is None:
+            raise InvalidError(f'This server has no runner "{runner_type.name}".')
+        prepared = runner.prepare(job)
+        if isinstance(prepared, Outcome):
+            return prepared
+        await self._launcher.spawn(self._complete(prepared, execution, row))
+        end = await self._launcher.ended(execution.id)
+        return await runner.outcome(job, end, lambda stream: self._text(execution, stream))
+
+    async def _job(self, execution: Execution, action: Action, runner_type: RunnerType) -> RunnerJob:
+        current = await self._content.runner(runner_type.name)
+        if not current.enabled:
+            raise InvalidError(f'Runner "{runner_type.name}" has been disabled by the administrator.')
+        values = self._executions.bind(execution, action, runner_type)
+        of_runner, of_action = split_parameters(values, runner_type)
+        entry_point = action.entry_point
+        if entry_point and not entry_point.startswith("/"):
+            packs = await self._content.packs()
+            if action.pack not in packs:
+                raise InvalidError(f'The pack "{action.pack}" of action "{action.ref}" is no longer there.')
+            entry_point = str(PurePosixPath(packs[action.pack].path) / "actions" / entry_point)
+        return RunnerJob(
+            execution=execution,
+            action=action,
+            runner_type=runner_type,
+            runner_parameters=of_runner,
+            action_parameters=of_action,
+            entry_point=entry_point,
+            environment={
+                **self._environment,
+                "ST2_ACTION_PACK_NAME": action.pack,
+                "ST2_ACTION_EXECUTION_ID": execution.id,
+                "ST2_ACTION_DEBUG": "False",
+            },
+        )
+
+    def _complete(self, spec: LaunchSpec, execution: Execution, row: int) -> LaunchSpec:
+        """The launch spec with what every launch has: limits, and the status record that opens its output."""
+        return msgspec.structs.replace(
+            spec,
+            output_limit=self._limits.output,
+            fail_at_limit=self._limits.fail_at_limit,
+            opening=msgspec.json.encode({"status": ex.RUNNING}),
+            opened=row,
+            opened_at=execution.log[-1].at,
+        )
+
+    async def _text(self, execution: Execution, stream: str) -> tuple[str, int]:
+        """The text of one stream, read back from the journal; only its end when it is longer than a result holds."""
+        wanted = journal.STREAM_NUMBERS[stream]
+        kept = bytearray()
+        total = 0
+        position = 0
+        with self._journal.watch(execution.tree):
+            while True:
+                batch = await self._journal.read_execution(execution.tree, execution.id, position, _READ)
+                if batch.position == position:
+                    break
+                position = batch.position
+                for record in batch.records:
+                    if record.kind == journal.OUTPUT and record.stream == wanted and record.execution == execution.id:
+                        kept += record.payload
+                        total += len(record.payload)
+                if len(kept) > 2 * self._limits.result_output:
+                    del kept[: len(kept) - self._limits.result_output]
+        del kept[: max(0, len(kept) - self._limits.result_output)]
+        return kept.decode("utf-8", "replace"), total - len(kept)

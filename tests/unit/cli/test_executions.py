@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ID = "65a0c0ffee00000000000001"
+
+
+def test_the_list_is_a_table(fake: ModuleType, run: Callable[..., Any]) -> None:
+    with fake.FakeSquall([]) as server:
+        got = run("--url", server.url, "execution", "list", "-n", "5", "--status", "failed", "--action", "core.local")
+        query = server.requests[0].query
+    header, row = got.out.decode().splitlines()
+    assert header.split("  ")[0] == "ID" and row.split() == [
+        ID,
+        "core.local",
+        "ada",
+        "succeeded",
+        "2026-01-02",
+        "03:04:05",
+        "2.5",
+        "s",
+    ]
+    assert {key: query[key] for key in ("limit", "status", "action", "parent")} == {
+        "limit": "5",
+        "status": "failed",
+        "action": "core.local",
+        "parent": "null",
+    }
+
+
+def test_the_list_as_json_is_what_the_server_sent(fake: ModuleType, run: Callable[..., Any]) -> None:
+    with fake.FakeSquall([]) as server:
+        got = run("--url", server.url, "execution", "list", "-j", "--children")
+        assert json.loads(got.out) == [server.document()]
+        assert server.requests[0].query == {"limit": "50"}
+
+
+@pytest.mark.parametrize("limit", ["0", "-3", "many"])
+def test_a_limit_is_a_positive_number(run: Callable[..., Any], limit: str) -> None:
+    got = run("execution", "list", f"--limit={limit}")
+    assert got.status == 2 and b"--limit" in got.err
+
+
+def test_one_execution_is_shown_with_its_result(fake: ModuleType, run: Callable[..., Any]) -> None:
+    with fake.FakeSquall([]) as server:
+        shown = run("--url", server.url, "execution", "get", "last").out.decode()
+        assert json.loads(run("--url", server.url, "execution", "get", ID, "--json").out) == server.document()
+    assert f"id:         {ID}\naction:     core.local\nuser:       ada\nstatus:     succeeded\n" in shown
+    assert '"stdout": "hi"' in shown
+
+
+def test_canceling_tells_the_new_status(fake: ModuleType, run: Callable[..., Any]) -> None:
+    with fake.FakeSquall([], held=True) as server:
+        assert run("--url", server.url, "execution", "cancel", ID) == (0, f"{ID} canceling\n".encode(), b"")
+        assert server.canceled.is_set()
+
+
+def test_what_cannot_be_canceled_is_told_and_fails(fake: ModuleType, run: Callable[..., Any]) -> None:
+    def refuse(request: Any, peer: Any) -> bool:
+        peer.answer(200, {"faultstring": "it has ended"})
+        return True
+
+    def accept(request: Any, peer: Any) -> bool:
+        peer.answer(200, {"id": "b", "status": "canceled"})
+        return True
+
+    with fake.ScriptedServer(refuse, accept) as server:
+        got = run("--url", server.url, "execution", "cancel", "a", "b")
+    assert got == (1, b"b canceled\n", b"a: it has ended\n")
+
+
+def test_running_again_streams_like_run_with_changed_parameters(fake: ModuleType, run: Callable[..., Any]) -> None:
+    with fake.FakeSquall([("stdout", b"again\n")], status="timeout") as server:
+        got = run("--url", server.url, "execution", "re-run", "last", "timeout=9", "--", "date")
+        posted = next(request for request in server.requests if request.method == "POST")
+    assert (got.status, got.out) == (124, b"again\n")
+    assert posted.path == f"/v1/executions/{ID}/re_run"
+    assert posted.body["parameters"] == {"timeout": 9, "cmd": "date"}

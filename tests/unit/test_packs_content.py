@@ -1,0 +1,243 @@
+"""The bundled packs: metadata as StackStorm shows it, and scripts that do what their descriptions promise."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+import uuid
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PACKS = Path(__file__).parents[2] / "src" / "squall" / "packs"
+PACK_NAMES = ("core", "examples")
+ACTIONS = {
+    f"{file.parts[-3]}.{file.stem}": file for name in PACK_NAMES for file in PACKS.glob(f"{name}/actions/*.yaml")
+}
+OVERRIDABLE = {"default", "description", "enum", "immutable", "required"}
+
+ECHO = {
+    "message": {"type": "string", "required": True},
+    "kwarg_op": {"immutable": True},
+    "sudo": {"default": False, "immutable": True},
+    "sudo_password": {"immutable": True},
+}
+CMD = {"type": "string", "required": True}
+COMPATIBLE: dict[str, dict[str, Any]] = {
+    "core.noop": {},
+    "core.local": {"cmd": CMD, "sudo": {"immutable": True}},
+    "core.local_sudo": {"cmd": CMD, "sudo": {"default": True, "immutable": True}},
+    "core.echo": ECHO | {"cmd": CMD | {"default": 'echo "{{message}}"', "immutable": True}},
+    "core.error": ECHO | {"cmd": CMD | {"default": '>&2 echo "{{message}}"', "immutable": True}},
+    "core.uuid": {"uuid_type": {"type": "string", "default": "uuid4", "enum": ["uuid1", "uuid4"]}},
+}
+SHELL: dict[str, dict[str, Any]] = {
+    "cwd": {"type": "string"},
+    "env": {"type": "object"},
+    "kwarg_op": {"type": "string", "default": "--"},
+    "sudo": {"type": "boolean", "default": False},
+    "sudo_password": {"type": "string", "secret": True, "default": None, "required": False},
+    "timeout": {"type": "integer", "default": 60},
+}
+RUNNERS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "noop": ("noop_runner", "noop_runner", {}),
+    "local-shell-cmd": ("local_runner", "local_shell_command_runner", SHELL | {"cmd": {"type": "string"}}),
+    "local-shell-script": (
+        "local_runner",
+        "local_shell_script_runner",
+        SHELL
+        | {
+            "debug": {"type": "boolean", "required": False, "default": False},
+            "content_version": {"type": "string", "required": False},
+        },
+    ),
+}
+
+
+def document(file: Path) -> Any:
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+def runners() -> dict[str, Any]:
+    return {item["name"]: item for file in sorted(PACKS.glob("_runners/*.yaml")) for item in document(file)}
+
+
+def undescribed(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {key: value for key, value in schema.items() if key != "description"}
+        for name, schema in parameters.items()
+    }
+
+
+def script(action: str, *arguments: str, limit: float = 20) -> subprocess.CompletedProcess[bytes]:
+    file = ACTIONS[action]
+    entry_point = file.parent / document(file)["entry_point"]
+    return subprocess.run([entry_point, *arguments], capture_output=True, timeout=limit, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("name", PACK_NAMES)
+def test_a_packs_metadata_has_all_that_stackstorm_asks_for(name: str) -> None:
+    pack = document(PACKS / name / "pack.yaml")
+    assert (pack["ref"], pack["name"]) == (name, name)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", pack["version"])
+    assert pack["python_versions"] == ["3"]
+    assert pack["description"]
+    assert pack["author"]
+    assert all(isinstance(word, str) for word in pack["keywords"])
+
+
+@pytest.mark.parametrize("ref", sorted(RUNNERS))
+def test_a_runner_type_has_stackstorms_parameters_and_defaults(ref: str) -> None:
+    runner = runners()[ref]
+    package, module, parameters = RUNNERS[ref]
+    assert (runner["runner_package"], runner["runner_module"], runner["enabled"]) == (package, module, True)
+    assert undescribed(runner["runner_parameters"]) == parameters
+    assert all(schema["description"] for schema in runner["runner_parameters"].values())
+
+
+def test_no_runner_type_is_declared_that_is_not_listed_here() -> None:
+    assert set(runners()) == set(RUNNERS)
+
+
+@pytest.mark.parametrize("ref", sorted(COMPATIBLE))
+def test_a_core_action_takes_the_parameters_that_stackstorms_takes(ref: str) -> None:
+    assert undescribed(document(ACTIONS[ref])["parameters"]) == COMPATIBLE[ref]
+
+
+@pytest.mark.parametrize("ref", sorted(ACTIONS))
+def test_an_actions_metadata_is_complete_and_agrees_with_its_runner(ref: str) -> None:
+    action = document(ACTIONS[ref])
+    pack, _, name = ref.partition(".")
+    assert (action["pack"], action["name"], action["enabled"]) == (pack, name, True)
+    assert action["description"].endswith(".")
+    runner_parameters = runners()[action["runner_type"]]["runner_parameters"]
+    positions = sorted(schema["position"] for schema in action["parameters"].values() if "position" in schema)
+    assert positions == list(range(len(positions)))
+    for parameter, schema in action["parameters"].items():
+        if parameter in runner_parameters:
+            assert set(schema) - {"type"} <= OVERRIDABLE
+        else:
+            assert schema["type"] in {"string", "integer", "number", "boolean", "array", "object"}
+            assert schema["description"].endswith(".")
+
+
+def test_the_documentation_lists_every_bundled_action() -> None:
+    text = (PACKS.parents[2] / "docs" / "packs.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`((?:core|examples)\.\w+)`", text.partition("## What comes with Squall")[2])) == set(
+        ACTIONS
+    )
+
+
+@pytest.mark.parametrize("ref", sorted(ACTIONS))
+def test_an_entry_point_is_a_script_that_can_be_executed(ref: str) -> None:
+    action = document(ACTIONS[ref])
+    if action["runner_type"] != "local-shell-script":
+        assert action["entry_point"] == ""
+        return
+    entry_point = ACTIONS[ref].parent / action["entry_point"]
+    assert os.access(entry_point, os.X_OK)
+    assert entry_point.read_bytes().startswith(b"#!/")
+
+
+@pytest.mark.parametrize(("kind", "version"), [("uuid1", 1), ("uuid4", 4)])
+def test_uuid_prints_a_uuid_of_the_kind_asked_for(kind: str, version: int) -> None:
+    assert uuid.UUID(script("core.uuid", f"--uuid_type={kind}").stdout.decode().strip()).version == version
+
+
+def test_countdown_alternates_streams_in_lines_that_tell_their_time() -> None:
+    before = time.time()
+    done = script("examples.countdown", "--count=5", "--interval=0.05")
+    after = time.time()
+    out, err = done.stdout.decode().splitlines(), done.stderr.decode().splitlines()
+    assert done.returncode == 0
+    assert [line.partition(" ")[2] for line in out[:-1]] == ["stdout 5 of 5", "stdout 3 of 5", "stdout 1 of 5"]
+    assert [line.partition(" ")[2] for line in err] == ["stderr 4 of 5", "stderr 2 of 5"]
+    assert out[-1] == "liftoff"
+    times = sorted(datetime.fromisoformat(line.partition(" ")[0]).timestamp() for line in [*out[:-1], *err])
+    assert all(len(line.partition(" ")[0]) == len("2026-01-01T00:00:00.123456Z") for line in [*out[:-1], *err])
+    assert before <= times[0]
+    assert times[-1] - times[0] >= 0.2 - 0.001
+    assert times[-1] <= after
+
+
+@pytest.mark.parametrize(
+    ("lines", "length"),
+    [(0, 100), (1, 100), (9, 14), (10, 13), (11, 12), (10_001, 100), (1234, 2), (250_000, 7), (3, 2_000_000)],
+)
+def test_firehose_prints_every_line_once_in_order_and_of_the_length_asked_for(lines: int, length: int) -> None:
+    printed = script("examples.firehose", f"--lines={lines}", f"--bytes={length}").stdout
+    assert len(printed) == lines * length
+    digits = min(12, length - 1)
+    for number in range(lines):
+        line = printed[number * length : (number + 1) * length]
+        assert int(line[:digits]) == number % 10**digits
+        assert not line[digits:].strip(b" abcdefghijklmnopqrstuvwxyz\n")
+        assert line.index(b"\n") == length - 1
+
+
+def test_firehose_can_pour_into_stderr() -> None:
+    done = script("examples.firehose", "--lines=3", "--bytes=20", "--stream=stderr")
+    assert (done.stdout, len(done.stderr)) == (b"", 60)
+
+
+def test_progress_redraws_one_line_and_ends_with_an_answered_prompt() -> None:
+    printed = script("examples.progress", "--steps=4", "--interval=0").stdout
+    assert printed.split(b"\r")[1:4] == [b"[#   ]  25%", b"[##  ]  50%", b"[### ]  75%"]
+    assert printed.endswith(b"\r[####] 100%\nSatisfied? [y/N] y\n")
+
+
+def test_binary_prints_what_no_text_decoder_likes() -> None:
+    printed = script("examples.binary", "--pause=0").stdout
+    assert b"\0" in printed
+    assert b"\x1b[1;31m" in printed
+    assert "é€😀".encode() in printed
+    assert printed.endswith(b"\xe2\x82")
+    with pytest.raises(UnicodeDecodeError):
+        printed.decode()
+
+
+@pytest.mark.parametrize("code", [0, 1, 42, 255])
+def test_exit_with_ends_with_the_status_it_is_told(code: int) -> None:
+    assert script("examples.exit_with", str(code)).returncode == code
+
+
+def test_sleep_waits_in_silence() -> None:
+    start = time.monotonic()
+    done = script("examples.sleep", "0.2")
+    assert time.monotonic() - start >= 0.2
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_hello_prints_each_argument_as_it_came() -> None:
+    printed = script("examples.hello", "--ratio=0.5", "--loud", "--tags=['x', \"y\"]", "a  b", "2").stdout.decode()
+    assert printed.splitlines() == [
+        "argument: --ratio=0.5",
+        "argument: --loud",
+        "argument: --tags=['x', \"y\"]",
+        "argument: a  b",
+        "argument: 2",
+        "Hello, a  b!",
+    ]
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_orphan_ends_at_once_and_leaves_a_process_that_holds_the_pipe(detached: bool) -> None:
+    file = ACTIONS["examples.orphan"]
+    command = [file.parent / document(file)["entry_point"], "--seconds=60", *["--detach"] * detached]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        assert process.wait(10) == 0
+        words = os.read(process.stdout.fileno(), 100).split()
+        left = int(words[1])
+        try:
+            # Nothing to read and no end: somebody still holds the other end.
+            with pytest.raises(BlockingIOError):
+                os.read(process.stdout.fileno(), 100)
+            assert os.getsid(left) == (left if detached else process.pid)
+        finally:
+            os.kill(left, signal.SIGKILL)
