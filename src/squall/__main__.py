@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 
 def main() -> int:
@@ -22,12 +23,12 @@ def main() -> int:
     return cli(arguments)
 
 
-def _guarded(command: object, arguments: list[str]) -> int:
+def _guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
     """Runs a command whose errors of configuration are one line on stderr."""
     from squall.core.errors import SquallError
 
     try:
-        return int(command(arguments))  # type: ignore[operator]
+        return command(arguments)
     except SquallError as error:
         print(f"squall: {error}", file=sys.stderr)
         return error.exit_status

@@ -11,7 +11,7 @@ import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from squall import __version__, datadir
 from squall.adapters.bus.inproc import DeafBus, InProcessBus
@@ -22,7 +22,7 @@ from squall.adapters.packs import PackFolders
 from squall.adapters.sql.sqlite import SqliteStore, open_store
 from squall.adapters.vault import KeyFileVault
 from squall.api.actions import ActionRoutes
-from squall.api.application import Application
+from squall.api.application import Application, Route
 from squall.api.events import EventRoutes
 from squall.api.executions import ExecutionRoutes
 from squall.api.output import OutputRoutes
@@ -33,13 +33,14 @@ from squall.config import Settings
 from squall.core.expr.jinja import Jinja
 from squall.core.timestamp import to_iso
 from squall.plugins import runners
-from squall.ports import Bus, Clock, Journal
+from squall.ports import Bus, Clock
 from squall.roles.janitor import Janitor
 from squall.roles.journaler import Journaler
 from squall.roles.worker import Worker
 from squall.services.content import Content
 from squall.services.executions import Executions
 from squall.services.feeds import Feeds
+from squall.services.health import Health
 from squall.services.journaling import Journaling
 from squall.services.outputs import Outputs
 from squall.services.running import RunLimits, Running
@@ -47,52 +48,40 @@ from squall.services.running import RunLimits, Running
 _LOG = logging.getLogger("squall")
 _OWNER = "local"
 _CLASSIC_AUTH, _CLASSIC_STREAM = 9100, 9102
+_HTTP_GRACE = 5.0
 _BUNDLED = Path(__file__).parent / "packs"
+
+
+class Parts(NamedTuple):
+    """What `build` has made and `App` runs."""
+
+    settings: Settings
+    store: SqliteStore
+    clock: Clock
+    journal: FileJournal
+    launcher: InServerLauncher
+    content: Content
+    executions: Executions
+    outputs: Outputs
+    feeds: Feeds
+    journaling: Journaling
+    worker: Worker
+    journaler: Journaler
+    servers: list[HttpServer]
 
 
 class App:
     """One server: everything `build` has made. Serve it with `run`."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: SqliteStore,
-        bus: Bus,
-        clock: Clock,
-        journal: FileJournal,
-        launcher: InServerLauncher,
-        content: Content,
-        executions: Executions,
-        outputs: Outputs,
-        feeds: Feeds,
-        worker: Worker,
-        journaler: Journaler,
-        journaling: Journaling,
-        servers: list[HttpServer],
-    ) -> None:
-        self.settings = settings
-        self.store = store
-        self.bus = bus
-        self.clock = clock
-        self.journal: Journal = journal
-        self.content = content
-        self.executions = executions
-        self.outputs = outputs
-        self._file_journal = journal
-        self._launcher = launcher
-        self._feeds = feeds
-        self._worker = worker
-        self._journaler = journaler
-        self._journaling = journaling
-        self._servers = servers
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        host = self.settings.server.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._servers[0].port}"
+        return _url(self.parts.settings.server.host, self.parts.servers[0].port)
 
     def stop(self) -> None:
         """Ends `run`: the first call gracefully, the second at once."""
@@ -102,68 +91,62 @@ class App:
 
     async def run(self, on_ready: Callable[[App], None]) -> None:
         """Serves until `stop`; `on_ready` is called when requests are answered."""
+        parts = self.parts
         await self._recover()
         async with asyncio.TaskGroup() as group:
-            roles = [
-                group.create_task(role)
-                for role in (
-                    self._launcher.run(),
-                    self._worker.run(),
-                    self._journaler.run(),
-                    self._feeds.run(),
-                    Janitor(self.store, self.settings.events.retention).run(),
-                )
-            ]
-            servers = [group.create_task(server.run()) for server in self._servers]
-            for server in self._servers:
+            janitor = Janitor(parts.store, parts.settings.events.retention)
+            waiting = (parts.launcher, parts.worker, parts.journaler, parts.feeds, janitor)
+            roles = [group.create_task(role.run()) for role in waiting]
+            servers = [group.create_task(server.run()) for server in parts.servers]
+            for server in parts.servers:
                 await server.started()
-            about = self.about()
-            with datadir.announced(self.settings.server.data_dir, about):
+            with datadir.announced(parts.settings.server.data_dir, self.about()):
                 on_ready(self)
                 await self._stop.wait()
                 await self._wind_down(servers)
             for role in roles:
                 role.cancel()
-        self._file_journal.close()
-        await self.store.close()
+        parts.journal.close()
+        await parts.store.close()
 
     async def _recover(self) -> None:
         """Registers content; what an earlier server held is free to be claimed, which finds out what became of it."""
-        count = await self.content.register()
-        await self.store.tx(lambda tx: tx.queue.free(_OWNER, self.clock.now()))
+        count = await self.parts.content.register()
+        await self.parts.store.tx(lambda tx: tx.queue.free(_OWNER, self.parts.clock.now()))
         _LOG.info("content registered", extra={"actions": count})
 
     async def _wind_down(self, servers: list[asyncio.Task[None]]) -> None:
+        """Ends streams first: an HTTP server waits for its answers, and a stream's answer would last."""
         _LOG.info("stopping")
-        self.outputs.stop()
-        self._feeds.stop()
-        for server in self._servers:
+        self.parts.outputs.stop()
+        self.parts.feeds.stop()
+        for server in self.parts.servers:
             server.stop()
-        grace = self.settings.server.shutdown_grace_seconds
+        worker = self.parts.worker
         async with asyncio.TaskGroup() as group:
             hurried = group.create_task(self._hurry.wait())
-            waiting = group.create_task(self._worker.stop(grace))
-            hurried.add_done_callback(lambda done: None if done.cancelled() else self._worker.hurry())
-            await waiting
+            hurried.add_done_callback(lambda done: None if done.cancelled() else worker.hurry())
+            await worker.stop(self.parts.settings.server.shutdown_grace_seconds)
             hurried.cancel()
         with contextlib.suppress(OSError):
-            while await self._journaling.carry():
+            while await self.parts.journaling.carry():
                 pass
         await asyncio.wait(servers)
         _LOG.info("stopped")
 
     def about(self) -> dict[str, Any]:
         """What commands need to know of a running server."""
+        data_dir = self.parts.settings.server.data_dir
         return {
             "pid": os.getpid(),
             "version": __version__,
-            "started_at": to_iso(self.clock.now()),
+            "started_at": to_iso(self.parts.clock.now()),
             "url": self.url,
             "api_url": f"{self.url}/api/v1",
             "auth_url": f"{self.url}/auth/v1",
             "stream_url": f"{self.url}/stream/v1",
-            "log": str(self.settings.server.data_dir / "logs" / "server.log"),
-            "data_dir": str(self.settings.server.data_dir),
+            "log": str(data_dir / "logs" / "server.log"),
+            "data_dir": str(data_dir),
         }
 
 
@@ -172,10 +155,9 @@ def build(settings: Settings) -> App:
 
     Raises `ConfigError` when a port, the database or the key file cannot be used.
     """
-    server = settings.server
-    sockets = [listen(server.host, server.port)]
-    if server.classic_ports:
-        sockets += [listen(server.host, _CLASSIC_AUTH), listen(server.host, _CLASSIC_STREAM)]
+    server, poll = settings.server, settings.queue.poll_seconds
+    sockets = [listen(server.host, port) for port in _ports(settings)]
+    url = _url(server.host, sockets[0].getsockname()[1])
     clock = SystemClock()
     store = open_store(server.data_dir / "squall.db", backup_suffix=f".before-{__version__}-{clock.now()}")
     vault = KeyFileVault.open_file(server.data_dir / "secret.key")
@@ -185,26 +167,12 @@ def build(settings: Settings) -> App:
         journals, clock, settings.journal.free_space_floor_bytes, settings.journal.fsync_seconds
     )
     journal = FileJournal(journals)
-    poll = settings.queue.poll_seconds
-    user = pwd.getpwuid(os.geteuid()).pw_name
     content = Content(store, clock, PackFolders(_BUNDLED / "_runners", [_BUNDLED, *server.packs_dirs]))
+    user = pwd.getpwuid(os.geteuid()).pw_name
     executions = Executions(store, bus, clock, vault, content, Jinja(), user)
     outputs = Outputs(store, journal, poll=poll, live=settings.actionrunner.stream_output)
     feeds = Feeds(store, bus, journal, outputs, poll=poll)
-    url = f"http://{server.host}:{sockets[0].getsockname()[1]}"
-    running = Running(
-        executions,
-        content,
-        launcher,
-        journal,
-        runners(_base_environment(), settings.actionrunner.system_user),
-        RunLimits(
-            output=settings.actionrunner.output_limit_bytes,
-            fail_at_limit=settings.actionrunner.output_limit_policy == "fail",
-            result_output=settings.actionrunner.result_output_bytes,
-        ),
-        {"ST2_ACTION_API_URL": f"{url}/v1"},
-    )
+    running = _running(settings, executions, content, launcher, journal, url)
     worker = Worker(
         executions,
         running,
@@ -218,28 +186,59 @@ def build(settings: Settings) -> App:
         poll=poll,
     )
     journaling = Journaling(store, bus, clock, launcher, journal, _OWNER)
-    views = Views(content, vault, url)
+    views = Views(content, vault.open, url)
     heartbeat = settings.stream.heartbeat_seconds
     routes = [
-        *RootRoutes(store, outputs, __version__, worker.running).routes(),
+        *RootRoutes(Health(store), outputs, __version__, worker.running).routes(),
         *ExecutionRoutes(executions, views).routes(),
         *OutputRoutes(executions, outputs, heartbeat=heartbeat).routes(),
         *EventRoutes(executions, outputs, feeds, views, heartbeat=heartbeat).routes(),
         *ActionRoutes(content).routes(),
     ]
-    servers = [
-        _http_server(Application(routes, body_limit=server.max_body_bytes, home=home), sock, settings)
-        for home, sock in zip(("api", "auth", "stream"), sockets, strict=False)
-    ]
+    servers = _servers(settings, routes, sockets)
     journaler = Journaler(journaling, bus, poll=poll)
     return App(
-        settings, store, bus, clock, journal, launcher, content, executions, outputs, feeds, worker, journaler,
-        journaling, servers,
+        Parts(
+            settings, store, clock, journal, launcher, content, executions, outputs, feeds, journaling, worker,
+            journaler, servers,
+        )
     )  # fmt: skip
 
 
-def _http_server(application: Application, sock: socket.socket, settings: Settings) -> HttpServer:
-    return HttpServer(application, sock, guarded=not settings.server.allow_local_users, grace=5.0)
+def _ports(settings: Settings) -> list[int]:
+    """The ports to listen on, StackStorm's own for authentication and the stream behind the first if asked for."""
+    classic = [_CLASSIC_AUTH, _CLASSIC_STREAM] if settings.server.classic_ports else []
+    return [settings.server.port, *classic]
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _running(
+    settings: Settings,
+    executions: Executions,
+    content: Content,
+    launcher: InServerLauncher,
+    journal: FileJournal,
+    url: str,
+) -> Running:
+    limits = RunLimits(
+        output=settings.actionrunner.output_limit_bytes,
+        fail_at_limit=settings.actionrunner.output_limit_policy == "fail",
+        result_output=settings.actionrunner.result_output_bytes,
+    )
+    found = runners(_base_environment(), settings.actionrunner.system_user)
+    return Running(executions, content, launcher, journal, found, limits, {"ST2_ACTION_API_URL": f"{url}/v1"})
+
+
+def _servers(settings: Settings, routes: list[Route], sockets: list[socket.socket]) -> list[HttpServer]:
+    limit = settings.server.max_body_bytes
+    guarded = not settings.server.allow_local_users
+    return [
+        HttpServer(Application(routes, body_limit=limit, home=home), sock, guarded=guarded, grace=_HTTP_GRACE)
+        for home, sock in zip(("api", "auth", "stream"), sockets, strict=False)
+    ]
 
 
 def _base_environment() -> dict[str, str]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from squall.core.errors import ConfigError
+
+_ATTEMPTS = 5
+_BETWEEN = 0.03
 
 
 def prepare(path: Path) -> None:
@@ -34,16 +38,25 @@ def held(path: Path) -> Iterator[None]:
     """Holds the directory. Raises `ConfigError` that says who holds it already."""
     descriptor = os.open(path / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(_holder(path, descriptor)) from None
+        _lock(path, descriptor)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _lock(path: Path, descriptor: int) -> None:
+    """Takes the lock. Commands that look for a server hold it for a moment, so it is tried for a moment, too."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if attempt + 1 < _ATTEMPTS:
+                time.sleep(_BETWEEN)
+    raise ConfigError(_holder(path, descriptor))
 
 
 def _holder(path: Path, descriptor: int) -> str:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from squall.core.action import Action, Pack, RunnerType
 from squall.core.events import Event
-from squall.core.execution import Execution
-from squall.core.journal import Record
+from squall.core.execution import Execution, ExecutionFilter
+from squall.core.journal import Batch, Record
+from squall.core.launch import End, Job, LaunchSpec, Outcome
 
 T = TypeVar("T")
 
@@ -30,24 +31,6 @@ class Clock(Protocol):
     def new_id(self) -> str:
         """A new id: 24 hex digits, ordered by time."""
         ...
-
-
-class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which executions a list asks for. `None` asks for all; `parent=""` for those that have none; `ids` for these.
-
-    `after_us` and `before_us` bound `start` (exclusive); `newest_first` is the order of `start`, then id.
-    """
-
-    action: str | None = None
-    status: str | None = None
-    user: str | None = None
-    runner: str | None = None
-    parent: str | None = None
-    tree: str | None = None
-    ids: tuple[str, ...] | None = None
-    after_us: int | None = None
-    before_us: int | None = None
-    newest_first: bool = True
 
 
 class ExecutionRows(Protocol):
@@ -266,13 +249,6 @@ class Watch(Protocol):
         ...
 
 
-class Batch(NamedTuple):
-    """Records in order, and the position to read on from."""
-
-    records: list[Record]
-    position: int
-
-
 class Journal(Protocol):
     """The one door to what executions printed. Positions are numbers here, and tokens for everybody outside."""
 
@@ -290,6 +266,11 @@ class Journal(Protocol):
 
     async def read_execution(self, tree: str, execution: str, after: int, limit: int) -> Batch:
         """As `read`, but only one execution's records, found by their chain."""
+        ...
+
+    async def read_last(self, tree: str, last_record: int, limit: int) -> list[Record]:
+        """The last output records of the execution whose last record starts there, oldest first: of each stream about
+        `limit` bytes, found by walking the chain back."""
         ...
 
     async def check(self, tree: str, position: int) -> bool:
@@ -315,42 +296,6 @@ class Bus(Protocol):
     def subscribe(self, topic: str) -> AbstractContextManager[BusSubscription]:
         """Hears what is published on `topic` from now on."""
         ...
-
-
-class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One process to start: everything the keeper of processes needs, and nothing it would have to look up.
-
-    `timeout` is in seconds (None: none); `stdin` is given to it and closed. `output_limit` is in bytes of output;
-    beyond it output is dropped (`fail_at_limit`: the process is killed too). `opening` is the payload of the status
-    record that stands before the first output, `opened` its event row and `opened_at` its time (µs).
-    """
-
-    execution: str
-    tree: str
-    attempt: int
-    argv: list[str]
-    env: dict[str, str]
-    cwd: str | None = None
-    stdin: bytes | None = None
-    timeout: float | None = None
-    output_limit: int = 1 << 30
-    fail_at_limit: bool = False
-    opening: bytes = b""
-    opened: int = 0
-    opened_at: int = 0
-
-
-class End(msgspec.Struct, frozen=True, kw_only=True):
-    """How a process ended. `exit_code` is negative for a signal; `error` says why it could not be started."""
-
-    execution: str
-    attempt: int
-    exit_code: int
-    timed_out: bool = False
-    canceled: bool = False
-    over_limit: bool = False
-    error: str | None = None
-    output_bytes: int = 0
 
 
 class Launcher(Protocol):
@@ -383,29 +328,10 @@ class Launcher(Protocol):
         ...
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of an execution: a final status and the result (any JSON value)."""
-
-    status: str
-    result: Any
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution that is about to run, with everything a runner may ask: revealed parameters, paths, addresses."""
-
-    execution: Execution
-    action: Action
-    runner_type: RunnerType
-    runner_parameters: dict[str, Any]
-    action_parameters: dict[str, Any]
-    entry_point: str
-    environment: dict[str, str]
-
-
 class OutputText(Protocol):
     """Reads back what an execution printed."""
 
-    async def __call__(self, stream: str) -> tuple[str, int]:
+    def __call__(self, stream: str) -> tuple[str, int]:
         """The text of one stream, as much of its end as a result may hold, and how many bytes were left out."""
         ...
 
@@ -417,7 +343,7 @@ class Runner(Protocol):
         """What to start, or the outcome when nothing needs to be started."""
         ...
 
-    async def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
+    def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
         """What the end of the process means for the execution."""
         ...
 

@@ -136,7 +136,11 @@ def _fields(piece: _Piece, labels: Mapping[str, Label], text: str | None) -> dic
     if piece.first.tag:
         fields["tag"] = piece.first.tag
     if text is None:
-        fields["data_b64"] = base64.b64encode(piece.payload).decode()
+        # The bytes themselves: as text when they are text of their own, which is cheaper for both ends.
+        try:
+            fields["data"] = piece.payload.decode()
+        except UnicodeDecodeError:
+            fields["data_b64"] = base64.b64encode(piece.payload).decode()
     else:
         fields["data"] = text
     return fields

@@ -13,9 +13,8 @@ from squall.api.views import Views
 from squall.api.wire import Answer, Query, Request, failure, field
 from squall.core.document import EXCLUDABLE, FIELDS
 from squall.core.errors import ConflictError, InvalidError
-from squall.core.execution import TRANSITIONS, Execution
+from squall.core.execution import TRANSITIONS, Execution, ExecutionFilter
 from squall.core.timestamp import from_iso
-from squall.ports import ExecutionFilter
 from squall.services.executions import COUNT_CAP, Executions
 from squall.services.executions import Request as RunRequest
 

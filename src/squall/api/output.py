@@ -26,8 +26,7 @@ from squall.api.wire import Answer, Request, start_message
 from squall.core import journal
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution
-from squall.core.journal import Record
-from squall.ports import Batch
+from squall.core.journal import Batch, Record
 from squall.services.executions import Executions
 from squall.services.outputs import Label, Outputs
 

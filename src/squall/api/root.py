@@ -10,8 +10,7 @@ from pathlib import Path
 
 from squall.api.application import Route
 from squall.api.wire import Answer, Request, failure
-from squall.core.errors import SquallError
-from squall.ports import Store
+from squall.services.health import Health
 from squall.services.outputs import Outputs
 
 _DOCS = "https://squall.readthedocs.io/"
@@ -22,8 +21,8 @@ _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 class RootRoutes:
     """`/`, `/healthz`, `/readyz`, `/metrics`. `running` tells how many executions this server runs."""
 
-    def __init__(self, store: Store, outputs: Outputs, version: str, running: Callable[[], int]) -> None:
-        self._store = store
+    def __init__(self, health: Health, outputs: Outputs, version: str, running: Callable[[], int]) -> None:
+        self._health = health
         self._outputs = outputs
         self._version = version
         self._running = running
@@ -33,7 +32,7 @@ class RootRoutes:
         """What it answers."""
         return [
             Route("GET", "/", self._root),
-            Route("GET", "/healthz", self._health),
+            Route("GET", "/healthz", self._alive),
             Route("GET", "/readyz", self._ready),
             Route("GET", "/metrics", self._metrics),
         ]
@@ -41,21 +40,18 @@ class RootRoutes:
     async def _root(self, request: Request) -> Answer:
         return Answer({"version": self._version, "docs_url": _DOCS, "name": "Squall"})
 
-    async def _health(self, request: Request) -> Answer:
+    async def _alive(self, request: Request) -> Answer:
         return Answer({"status": "alive", "version": self._version})
 
     async def _ready(self, request: Request) -> Answer:
         if self._outputs.stopping:
             return failure(503, "The server is stopping.")
-        try:
-            await self._store.read(lambda tx: tx.queue.next_due("run"))
-        except SquallError as error:
-            return failure(503, f"The database does not answer: {error}")
+        if (complaint := await self._health.complaint()) is not None:
+            return failure(503, complaint)
         return Answer({"status": "ready", "version": self._version})
 
     async def _metrics(self, request: Request) -> Answer:
-        depths = await self._store.read(lambda tx: tx.queue.depths())
-        _, last_event = await self._store.read(lambda tx: tx.events.bounds())
+        depths, last_event = await self._health.depths()
         usage = resource.getrusage(resource.RUSAGE_SELF)
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         rows = [

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from squall.api.pages import Attributes
 from squall.core.document import execution_document, liveaction_document, select
 from squall.core.execution import Execution
 from squall.core.secret import masked, replace_sealed
-from squall.ports import Vault
 from squall.services.content import Content
 
 
 class Views:
-    """Builds documents. `web_url` is the address people open in a browser."""
+    """Builds documents. `reveal` opens a sealed value; `web_url` is the address people open in a browser."""
 
-    def __init__(self, content: Content, vault: Vault, web_url: str) -> None:
+    def __init__(self, content: Content, reveal: Callable[[str], Any], web_url: str) -> None:
         self._content = content
-        self._vault = vault
+        self._reveal = reveal
         self._web_url = web_url
 
     async def execution(
@@ -34,7 +33,7 @@ class Views:
         if asked is not None:
             shown = select(shown, asked.include, asked.exclude)
         result = shown.pop("result", None)
-        shown = replace_sealed(shown, self._vault.open) if show_secrets else masked(shown)
+        shown = replace_sealed(shown, self._reveal) if show_secrets else masked(shown)
         if result is not None:
             shown["result"] = result
         return shown  # type: ignore[no-any-return]

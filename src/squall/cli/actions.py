@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from squall.cli import exits
 from squall.cli.parameters import Schema, merge_schemas
-from squall.cli.table import dump, fields, table
+from squall.cli.table import cell, dump, fields, table
 from squall.cli.target import Target
 from squall.cli.verb import Verb
 
@@ -64,7 +64,7 @@ def _row(name: str, schema: Schema) -> tuple[str, str, object, object]:
     kind = schema.get("type", "string")
     shown = " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
     if schema.get("immutable"):
-        default: object = f"{schema.get('default')} (fixed)"
+        default: object = f"{cell(schema.get('default'))} (fixed)"
     elif schema.get("required"):
         default = "(required)"
     else:

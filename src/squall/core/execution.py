@@ -80,6 +80,24 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     log: tuple[LogEntry, ...] = ()
 
 
+class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which executions a list asks for. `None` asks for all; `parent=""` for those that have none; `ids` for these.
+
+    `after_us` and `before_us` bound `start` (exclusive); `newest_first` is the order of `start`, then id.
+    """
+
+    action: str | None = None
+    status: str | None = None
+    user: str | None = None
+    runner: str | None = None
+    parent: str | None = None
+    tree: str | None = None
+    ids: tuple[str, ...] | None = None
+    after_us: int | None = None
+    before_us: int | None = None
+    newest_first: bool = True
+
+
 def transition(execution: Execution, status: str, at: int) -> Execution:
     """The execution with its next `status`, taken at `at` (µs). A final status also sets the end.
 

@@ -77,6 +77,13 @@ class Record(NamedTuple):
     payload: memoryview
 
 
+class Batch(NamedTuple):
+    """Records in order, and the position to read on from."""
+
+    records: list[Record]
+    position: int
+
+
 class NotAJournalError(ValueError):
     """The bytes are no journal header of this format."""
 
@@ -156,7 +163,7 @@ def pack_frame(
     return bytes(frame) + tag
 
 
-def frame_length(data: bytes | memoryview, at: int = 0) -> int:
+def frame_length(data: bytes | bytearray | memoryview, at: int = 0) -> int:
     """The whole length of the frame whose header starts at `at`, or 0 when fewer than a header's bytes are there."""
     if len(data) - at < FRAME_SIZE:
         return 0

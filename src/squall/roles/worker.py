@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import socket
 
 from squall.core.errors import SquallError
 from squall.core.execution import Execution
@@ -43,6 +45,7 @@ class Worker:
         self._slots = slots
         self._lease = int(lease * 1_000_000)
         self._poll = poll
+        self._info = {"hostname": socket.gethostname(), "pid": os.getpid()}
         self._held: dict[str, Task] = {}
         self._free = asyncio.Event()
         self._idle = asyncio.Event()
@@ -102,7 +105,7 @@ class Worker:
 
     async def _take(self, room: int) -> list[tuple[Task, Execution, int]]:
         try:
-            return await self._executions.claim(self._owner, self._lease, room)
+            return await self._executions.claim(self._owner, self._lease, room, self._info)
         except SquallError as error:
             _LOG.warning("could not claim", extra={"error": str(error)})
             await asyncio.sleep(_BACK_OFF)

@@ -12,11 +12,12 @@ from squall.core import events
 from squall.core import execution as ex
 from squall.core.action import WORKFLOW_RUNNERS, Action, RunnerType, merged_parameters
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
-from squall.core.execution import Execution, LogEntry, transition, with_result
+from squall.core.execution import Execution, ExecutionFilter, LogEntry, transition, with_result
 from squall.core.expr.jinja import Jinja
+from squall.core.launch import Outcome
 from squall.core.params import bind_request, bind_run
 from squall.core.secret import replace_sealed, seal_secrets
-from squall.ports import Bus, Clock, ExecutionFilter, Outcome, Store, Task, Tx, Vault
+from squall.ports import Bus, Clock, Store, Task, Tx, Vault
 from squall.services.content import Content, snapshot_key
 
 RUN = "run"
@@ -172,8 +173,12 @@ class Executions:
 
     # -- running
 
-    async def claim(self, owner: str, lease: int, limit: int) -> list[tuple[Task, Execution, int]]:
+    async def claim(
+        self, owner: str, lease: int, limit: int, runner_info: dict[str, Any]
+    ) -> list[tuple[Task, Execution, int]]:
         """Takes due executions to run: each with its task and the event row that tells that it runs.
+
+        `lease` is in µs; `runner_info` (host name and pid of the worker) is shown with the execution.
 
         One whose earlier holder vanished while it ran is abandoned instead: what it did cannot be known.
         """
@@ -191,6 +196,7 @@ class Executions:
                 touched.add(execution.tree)
                 if execution.status in (ex.REQUESTED, ex.DELAYED):
                     execution, _ = await self._move(tx, execution, ex.SCHEDULED, now)
+                    execution = msgspec.structs.replace(execution, runner_info=runner_info)
                     execution, row = await self._move(tx, execution, ex.RUNNING, now)
                     claimed.append((task, execution, row))
                 else:

@@ -14,9 +14,9 @@ import msgspec
 from squall.core import execution as ex
 from squall.core import journal
 from squall.core.errors import InvalidError
-from squall.core.execution import Execution
-from squall.core.journal import Record
-from squall.ports import Batch, ExecutionFilter, Journal, Store, Tx
+from squall.core.execution import Execution, ExecutionFilter
+from squall.core.journal import Batch, Record
+from squall.ports import Journal, Store, Tx
 from squall.services.executions import JOURNAL
 
 CHUNK = 256 << 10

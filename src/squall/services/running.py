@@ -14,13 +14,13 @@ from squall.core import journal
 from squall.core.action import Action, RunnerType, split_parameters
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution
-from squall.ports import Job as RunnerJob
-from squall.ports import Journal, Launcher, LaunchSpec, Outcome, Runner, Task
+from squall.core.launch import End, LaunchSpec, Outcome
+from squall.core.launch import Job as RunnerJob
+from squall.ports import Journal, Launcher, OutputText, Runner, Task
 from squall.services.content import Content
 from squall.services.executions import Executions
 
 _LOG = logging.getLogger("squall.running")
-_READ = 1 << 20
 
 
 class RunLimits(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ class Running:
             return prepared
         await self._launcher.spawn(self._complete(prepared, execution, row))
         end = await self._launcher.ended(execution.id)
-        return await runner.outcome(job, end, lambda stream: self._text(execution, stream))
+        return runner.outcome(job, end, await self._texts(execution, end))
 
     async def _job(self, execution: Execution, action: Action, runner_type: RunnerType) -> RunnerJob:
         current = await self._content.runner(runner_type.name)
@@ -122,23 +122,15 @@ class Running:
             opened_at=execution.log[-1].at,
         )
 
-    async def _text(self, execution: Execution, stream: str) -> tuple[str, int]:
-        """The text of one stream, read back from the journal; only its end when it is longer than a result holds."""
-        wanted = journal.STREAM_NUMBERS[stream]
-        kept = bytearray()
-        total = 0
-        position = 0
-        with self._journal.watch(execution.tree):
-            while True:
-                batch = await self._journal.read_execution(execution.tree, execution.id, position, _READ)
-                if batch.position == position:
-                    break
-                position = batch.position
-                for record in batch.records:
-                    if record.kind == journal.OUTPUT and record.stream == wanted and record.execution == execution.id:
-                        kept += record.payload
-                        total += len(record.payload)
-                if len(kept) > 2 * self._limits.result_output:
-                    del kept[: len(kept) - self._limits.result_output]
-        del kept[: max(0, len(kept) - self._limits.result_output)]
-        return kept.decode("utf-8", "replace"), total - len(kept)
+    async def _texts(self, execution: Execution, end: End) -> OutputText:
+        """What the execution printed, read back from the journal: of each stream the end, as a result holds it."""
+        records = await self._journal.read_last(execution.tree, end.last_record, self._limits.result_output)
+        totals = {"stdout": end.stdout_bytes, "stderr": end.stderr_bytes}
+
+        def text(stream: str) -> tuple[str, int]:
+            wanted = journal.STREAM_NUMBERS[stream]
+            kept = b"".join([record.payload for record in records if record.stream == wanted])
+            kept = kept[max(0, len(kept) - self._limits.result_output) :]
+            return kept.decode("utf-8", "replace"), totals[stream] - len(kept)
+
+        return text

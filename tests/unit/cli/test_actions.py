@@ -30,7 +30,7 @@ def test_one_action_is_shown_with_its_parameters_the_required_ones_first(
     assert rows == [
         ["cmd", "string", "(required)"],
         ["env", "object"],
-        ["sudo", "boolean", "False", "(fixed)"],
+        ["sudo", "boolean", "false", "(fixed)"],
         ["timeout", "integer", "60"],
     ]
 

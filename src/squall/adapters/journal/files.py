@@ -16,8 +16,7 @@ from pathlib import Path
 
 from squall.adapters.journal.inotify import CREATE, MODIFY, MOVED_TO, Inotify
 from squall.core import journal
-from squall.core.journal import Record
-from squall.ports import Batch
+from squall.core.journal import Batch, Record
 
 _POLL = 1.0
 _STRIDE = 1024
@@ -205,6 +204,28 @@ class FileJournal:
         record = journal.unpack_frame(memoryview(data), 0, file.closing)
         return journal.unpack_index(record.payload).get(execution, 0) if record is not None else -1
 
+    async def read_last(self, tree: str, last_record: int, limit: int) -> list[Record]:
+        """The last output records of one execution, of each stream about `limit` bytes."""
+        with self.watch(tree) as watch:
+            file = watch.file
+            if file is None or not last_record:
+                return []
+            room = dict.fromkeys(journal.STREAMS, limit)
+            starts: list[tuple[int, int]] = []
+            at = last_record
+            while at and any(left > 0 for left in room.values()):
+                record, length = _header(file, at)
+                if record.kind == journal.OUTPUT and room.get(record.stream, 0) > 0:
+                    room[record.stream] -= length - journal.FRAME_SIZE
+                    starts.append((at, length))
+                at = record.prev
+            records = []
+            for start, length in reversed(starts):
+                data = await _pread(file.descriptor, length, start)
+                if (whole := journal.unpack_frame(memoryview(data), 0, start)) is not None:
+                    records.append(whole)
+            return records
+
     async def check(self, tree: str, position: int) -> bool:
         """Whether a record of this journal ends at `position`."""
         if position in (0, journal.HEADER_SIZE):
@@ -236,7 +257,7 @@ def _marks(file: _File, execution: str, tail: int) -> array[int]:
             if steps % _STRIDE == 0:
                 backwards.append(at)
             steps += 1
-            at = _header(file, at).prev
+            at = _header(file, at)[0].prev
         found = file.marks[execution] = array("Q", reversed(backwards))
     return found
 
@@ -250,7 +271,7 @@ async def _read_chain(file: _File, head: int, marks: array[int], after: int, lim
     at = marks[nearest]
     while at and at >= after:
         starts.append(at)
-        at = _header(file, at).prev
+        at = _header(file, at)[0].prev
     records: list[Record] = []
     size = 0
     for start in reversed(starts):
@@ -265,16 +286,17 @@ async def _read_chain(file: _File, head: int, marks: array[int], after: int, lim
     return Batch(records, records[-1].end if records else after)
 
 
-def _header(file: _File, at: int) -> Record:
-    """The record at `at` without its payload."""
+def _header(file: _File, at: int) -> tuple[Record, int]:
+    """The record at `at` without tag and payload, and the length of its frame."""
     head = bytearray(os.pread(file.descriptor, journal.FRAME_SIZE, at))
+    length = journal.frame_length(head)
     # The header alone is enough to go on, so the frame is told to end with it.
     head[4:8] = journal.FRAME_SIZE.to_bytes(4, "little")
     head[15] = 0
     record = journal.unpack_frame(memoryview(head), 0, at)
     if record is None:
         raise journal.NotAJournalError("a record's chain leads nowhere")
-    return record
+    return record, length
 
 
 async def _pread(descriptor: int, size: int, at: int) -> bytes | memoryview:

@@ -19,7 +19,7 @@ from squall.adapters.keeper.writer import DiskFullError
 from squall.core import journal
 
 if TYPE_CHECKING:
-    from squall.ports import LaunchSpec
+    from squall.core.launch import LaunchSpec
 
 _READ_SIZE = 128 << 10
 _PIPE_SIZE = 1 << 20
@@ -80,7 +80,8 @@ class Child:
         self.timed_out = False
         self.canceled = False
         self.over_limit = False
-        self.output_bytes = 0
+        self.kept = {1: 0, 2: 0, 3: 0}
+        self.last_record = 0
         self.dropped: dict[int, int] = {}
         self.process: subprocess.Popen[bytes] | None = None
         self.pidfd = -1
@@ -198,7 +199,7 @@ class Children:
 
     def _store(self, child: Child, pipe: _Pipe, data: memoryview | bytes) -> None:
         """Puts what was read into the journal; on a full disk the pipe pauses and the bytes wait, none is lost."""
-        room = child.spec.output_limit - child.output_bytes
+        room = child.spec.output_limit - sum(child.kept.values())
         if room <= 0:
             self._drop(child, pipe, len(data))
             return
@@ -218,7 +219,7 @@ class Children:
             self._loop.remove_reader(pipe.fd)
             child.timers.append(self._loop.call_later(_RETRY_FULL_DISK, self._retry, child, pipe))
             return
-        child.output_bytes += len(kept)
+        child.kept[pipe.stream] += len(kept)
         if len(kept) < len(data):
             self._drop(child, pipe, len(data) - len(kept))
 
@@ -296,6 +297,9 @@ class Children:
             if writer is not None:
                 writer.skip(child.spec.execution, stream, count)
             self._gap(child, stream, count)
+        if child.opened:
+            writer = self._journals.writer(child.spec.tree, create=True)
+            child.last_record = writer.tail(child.spec.execution) if writer is not None else 0
         self._running.pop(child.spec.execution, None)
         child.on_end(child)
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from squall.adapters.keeper.children import Child, Children
 from squall.adapters.keeper.journals import Journals
+from squall.core import journal
 from squall.core.journal import NotAJournalError
-from squall.ports import Clock, End, LaunchSpec
+from squall.core.launch import End, LaunchSpec
+from squall.ports import Clock
 
 
 def boot_id() -> bytes:
@@ -64,7 +66,9 @@ class InServerLauncher:
             canceled=child.canceled,
             over_limit=child.over_limit,
             error=child.error,
-            output_bytes=child.output_bytes,
+            stdout_bytes=child.kept[journal.STREAM_NUMBERS["stdout"]],
+            stderr_bytes=child.kept[journal.STREAM_NUMBERS["stderr"]],
+            last_record=child.last_record,
         )
         writer = self._journals.take_dirty_of(spec.tree)
         if writer is None:

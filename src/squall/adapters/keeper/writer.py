@@ -84,6 +84,10 @@ class TreeWriter:
         """The committed length in bytes."""
         return self._end
 
+    def tail(self, execution: str) -> int:
+        """Where the execution's last record starts; 0 if it has none."""
+        return self._tails.get(execution, 0)
+
     def output(self, execution: str, stream: int, time: int, payload: bytes | memoryview) -> None:
         """Appends what one read of a pipe returned. Raises `DiskFullError`; then nothing has been appended."""
         key = (execution, stream)

@@ -19,7 +19,8 @@ import msgspec
 from squall.core.action import action_schemas
 from squall.core.errors import InvalidError
 from squall.core.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
-from squall.ports import End, Job, LaunchSpec, Outcome, OutputText
+from squall.core.launch import End, Job, LaunchSpec, Outcome
+from squall.ports import OutputText
 
 _TIMED_OUT = -9
 
@@ -72,7 +73,7 @@ class LocalRunner:
             return ["sudo", "-S", "-p", "", "-E", *user, "--"], f"{password}\n".encode()
         return ["sudo", "-n", "-E", *user, "--"], None
 
-    async def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
+    def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
         """StackStorm's shell result; text that was cut is told by `stdout_omitted` or `stderr_omitted` (bytes)."""
         code = _TIMED_OUT if end.timed_out else end.exit_code if end.exit_code >= 0 else 128 - end.exit_code
         error = end.error
@@ -83,7 +84,7 @@ class LocalRunner:
         succeeded = code == 0 and error is None
         result: dict[str, Any] = {"failed": not succeeded, "succeeded": succeeded, "return_code": code}
         for stream in ("stdout", "stderr"):
-            text, omitted = await output(stream)
+            text, omitted = output(stream)
             result[stream] = text_result(text) if not omitted else text
             if omitted:
                 result[f"{stream}_omitted"] = omitted

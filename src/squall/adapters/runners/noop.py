@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from squall.core.execution import SUCCEEDED
-from squall.ports import End, Job, LaunchSpec, Outcome, OutputText
+from squall.core.launch import End, Job, LaunchSpec, Outcome
+from squall.ports import OutputText
 
 _RESULT = {"failed": False, "succeeded": True, "return_code": 0}
 
@@ -15,6 +16,6 @@ class NoopRunner:
         """The outcome, whatever the parameters are."""
         return Outcome(SUCCEEDED, dict(_RESULT))
 
-    async def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
+    def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
         """Never asked: nothing is started."""
         return Outcome(SUCCEEDED, dict(_RESULT))

@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 
 from squall.adapters.sql.session import Session, marks
-from squall.core.execution import FINAL, Execution, LogEntry
-from squall.ports import ExecutionFilter
+from squall.core.execution import FINAL, Execution, ExecutionFilter, LogEntry
 
 _COLUMNS = (
     "id, tree, parent, action, runner, status, username, snapshot, start_us, end_us, delay_ms, attempt, result_size, "

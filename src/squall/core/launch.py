@@ -1,0 +1,70 @@
+"""Running an action, as data: what to start, how it ended, and what that means for the execution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from squall.core.action import Action, RunnerType
+from squall.core.execution import Execution
+
+
+class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One process to start: everything the keeper of processes needs, and nothing it would have to look up.
+
+    `timeout` is in seconds (None: none); `stdin` is given to it and closed. `output_limit` is in bytes of output;
+    beyond it output is dropped (`fail_at_limit`: the process is killed too). `opening` is the payload of the status
+    record that stands before the first output, `opened` its event row and `opened_at` its time (µs).
+    """
+
+    execution: str
+    tree: str
+    attempt: int
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str | None = None
+    stdin: bytes | None = None
+    timeout: float | None = None
+    output_limit: int = 1 << 30
+    fail_at_limit: bool = False
+    opening: bytes = b""
+    opened: int = 0
+    opened_at: int = 0
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process ended. `exit_code` is negative for a signal; `error` says why it could not be started.
+
+    The byte counts are of what was kept; `last_record` is where its last record in the journal starts (0: none).
+    """
+
+    execution: str
+    attempt: int
+    exit_code: int
+    timed_out: bool = False
+    canceled: bool = False
+    over_limit: bool = False
+    error: str | None = None
+    stdout_bytes: int = 0
+    stderr_bytes: int = 0
+    last_record: int = 0
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of an execution: a final status and the result (any JSON value)."""
+
+    status: str
+    result: Any
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution that is about to run, with everything a runner may ask: revealed parameters, paths, addresses."""
+
+    execution: Execution
+    action: Action
+    runner_type: RunnerType
+    runner_parameters: dict[str, Any]
+    action_parameters: dict[str, Any]
+    entry_point: str
+    environment: dict[str, str]

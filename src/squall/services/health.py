@@ -1,0 +1,32 @@
+"""Whether the server can do its work, and how much of it waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from squall.core.errors import SquallError
+from squall.ports import Store, Tx
+from squall.services.executions import RUN
+
+
+class Health:
+    """Looks at the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def complaint(self) -> str | None:
+        """What keeps the server from working; None when nothing does."""
+        try:
+            await self._store.read(lambda tx: tx.queue.next_due(RUN))
+        except SquallError as error:
+            return f"The database does not answer: {error}"
+        return None
+
+    async def depths(self) -> tuple[Mapping[str, int], int]:
+        """How many rows each lane of the queue has, and the row of the last event."""
+
+        async def work(tx: Tx) -> tuple[Mapping[str, int], int]:
+            return await tx.queue.depths(), (await tx.events.bounds())[1]
+
+        return await self._store.read(work)
