@@ -1,0 +1,108 @@
+"""Small complete records to test with, and a clock that stands still."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from squall.core.action import Action, Pack, RunnerType
+from squall.core.execution import REQUESTED, Execution, LogEntry
+from squall.core.ids import make_id
+from squall.ports import LaunchSpec
+
+NOON = 1_767_268_800_000_000
+"""2026-01-01T12:00:00Z in µs: when samples begin."""
+
+
+class HeldClock:
+    """`ports.Clock` that moves only when told to; its ids count up, so that tests can foretell their order."""
+
+    def __init__(self, now: int = NOON) -> None:
+        self._now = now
+        self._numbers = itertools.count(1)
+
+    def now(self) -> int:
+        """µs since 1970, as last set."""
+        return self._now
+
+    def new_id(self) -> str:
+        """A new id, larger than all before it."""
+        return make_id(self._now, next(self._numbers).to_bytes(6, "big"))
+
+    def advance(self, seconds: float) -> int:
+        """Moves the clock (also back) and gives the new time in µs."""
+        self._now += round(seconds * 1_000_000)
+        return self._now
+
+
+def sample_id(number: int) -> str:
+    """The id with this number: 24 hex digits, larger numbers later."""
+    return make_id(NOON + number * 1_000_000, number.to_bytes(6, "big"))
+
+
+def sample_execution(number: int = 1, **changes: Any) -> Execution:
+    """An execution that was requested `number` seconds after `NOON`, a root unless `changes` name another tree."""
+    execution_id = changes.pop("id", sample_id(number))
+    start = changes.pop("start", NOON + number * 1_000_000)
+    known: dict[str, Any] = {
+        "id": execution_id,
+        "tree": execution_id,
+        "action": "core.local",
+        "runner": "local-shell-cmd",
+        "status": REQUESTED,
+        "user": "ada",
+        "snapshot": "0" * 32,
+        "start": start,
+        "log": (LogEntry(start, REQUESTED),),
+    }
+    return Execution(**(known | changes))
+
+
+def sample_action(ref: str = "core.local", number: int = 1, **changes: Any) -> Action:
+    """An action by its ref, of runner type `local-shell-cmd`."""
+    pack, _, name = ref.partition(".")
+    known: dict[str, Any] = {
+        "uid": f"action:{pack}:{name}",
+        "name": name,
+        "ref": ref,
+        "pack": pack,
+        "runner_type": "local-shell-cmd",
+        "id": sample_id(number),
+    }
+    return Action(**(known | changes))
+
+
+def sample_runner(name: str = "local-shell-cmd", number: int = 1, **changes: Any) -> RunnerType:
+    """A runner type that takes `cmd` and `timeout`."""
+    known: dict[str, Any] = {
+        "name": name,
+        "uid": f"runner_type:{name}",
+        "runner_module": name.replace("-", "_"),
+        "runner_parameters": {"cmd": {"type": "string"}, "timeout": {"type": "integer", "default": 60}},
+        "id": sample_id(number),
+    }
+    return RunnerType(**(known | changes))
+
+
+def sample_pack(ref: str = "core", number: int = 1, **changes: Any) -> Pack:
+    """A pack by its ref."""
+    known: dict[str, Any] = {
+        "ref": ref,
+        "name": ref,
+        "uid": f"pack:{ref}",
+        "path": f"/packs/{ref}",
+        "id": sample_id(number),
+    }
+    return Pack(**(known | changes))
+
+
+def shell_spec(command: str, number: int = 1, **changes: Any) -> LaunchSpec:
+    """A launch of `command` by a shell, as its own tree unless `changes` say otherwise."""
+    known: dict[str, Any] = {
+        "execution": sample_id(number),
+        "tree": sample_id(number),
+        "attempt": 1,
+        "argv": ["/bin/bash", "-c", command],
+        "env": {"PATH": "/usr/local/bin:/usr/bin:/bin"},
+    }
+    return LaunchSpec(**(known | changes))
