@@ -17,7 +17,7 @@ from squall import __version__, datadir
 from squall.adapters.bus.inproc import DeafBus, InProcessBus
 from squall.adapters.clock import SystemClock
 from squall.adapters.journal.files import FileJournal
-from squall.adapters.keeper.inserver import InServerLauncher
+from squall.adapters.keeper.remote import KeeperLauncher
 from squall.adapters.packs import PackFolders
 from squall.adapters.sql.sqlite import SqliteStore, open_store
 from squall.adapters.vault import KeyFileVault
@@ -59,11 +59,12 @@ class Parts(NamedTuple):
     store: SqliteStore
     clock: Clock
     journal: FileJournal
-    launcher: InServerLauncher
+    launcher: KeeperLauncher
     content: Content
     executions: Executions
     outputs: Outputs
     feeds: Feeds
+    running: Running
     journaling: Journaling
     worker: Worker
     journaler: Journaler
@@ -110,8 +111,12 @@ class App:
         await parts.store.close()
 
     async def _recover(self) -> None:
-        """Registers content; what an earlier server held is free to be claimed, which finds out what became of it."""
-        count = await self.parts.content.register()
+        """Registers content and finds the keepers; what an earlier server held is free to be claimed and taken up."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.parts.launcher.start())
+            registered = group.create_task(self.parts.content.register())
+        count = registered.result()
+        await self.parts.running.settle()
         await self.parts.store.tx(lambda tx: tx.queue.free(_OWNER, self.parts.clock.now()))
         _LOG.info("content registered", extra={"actions": count})
 
@@ -122,17 +127,22 @@ class App:
         self.parts.feeds.stop()
         for server in self.parts.servers:
             server.stop()
+        self.parts.worker.pause()
+        if self.parts.settings.server.stop_actions:
+            await self._stop_actions()
+        with contextlib.suppress(OSError):
+            while await self.parts.journaling.carry():
+                pass
+        await asyncio.wait(servers)
+        _LOG.info("stopped")
+
+    async def _stop_actions(self) -> None:
         worker = self.parts.worker
         async with asyncio.TaskGroup() as group:
             hurried = group.create_task(self._hurry.wait())
             hurried.add_done_callback(lambda done: None if done.cancelled() else worker.hurry())
             await worker.stop(self.parts.settings.server.shutdown_grace_seconds)
             hurried.cancel()
-        with contextlib.suppress(OSError):
-            while await self.parts.journaling.carry():
-                pass
-        await asyncio.wait(servers)
-        _LOG.info("stopped")
 
     def about(self) -> dict[str, Any]:
         """What commands need to know of a running server."""
@@ -163,8 +173,12 @@ def build(settings: Settings) -> App:
     vault = KeyFileVault.open_file(server.data_dir / "secret.key")
     bus: Bus = DeafBus() if settings.bus.kind == "deaf" else InProcessBus()
     journals = server.data_dir / "journals"
-    launcher = InServerLauncher(
-        journals, clock, settings.journal.free_space_floor_bytes, settings.journal.fsync_seconds
+    launcher = KeeperLauncher(
+        server.data_dir / "keepers",
+        journals,
+        clock,
+        floor=settings.journal.free_space_floor_bytes,
+        fsync_seconds=settings.journal.fsync_seconds,
     )
     journal = FileJournal(journals)
     content = Content(store, clock, PackFolders(_BUNDLED / "_runners", [_BUNDLED, *server.packs_dirs]))
@@ -199,7 +213,7 @@ def build(settings: Settings) -> App:
     journaler = Journaler(journaling, bus, poll=poll)
     return App(
         Parts(
-            settings, store, clock, journal, launcher, content, executions, outputs, feeds, journaling, worker,
+            settings, store, clock, journal, launcher, content, executions, outputs, feeds, running, journaling, worker,
             journaler, servers,
         )
     )  # fmt: skip
@@ -219,7 +233,7 @@ def _running(
     settings: Settings,
     executions: Executions,
     content: Content,
-    launcher: InServerLauncher,
+    launcher: KeeperLauncher,
     journal: FileJournal,
     url: str,
 ) -> Running:

@@ -42,6 +42,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     allow_local_users: bool = False
     max_body_bytes: Size = 10 * MIB
     shutdown_grace_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 30.0
+    stop_actions: bool = False
 
 
 class Actionrunner(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +139,7 @@ _FLAGS: Final = {
     "server.packs_dirs": "--packs-dir",
     "server.classic_ports": "--classic-ports",
     "server.allow_local_users": "--allow-local-users",
+    "server.stop_actions": "--stop-actions",
     "logging.level": "--log-level",
     "config": "--config",
 }
@@ -191,6 +193,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     for flag, meaning in (
         ("--classic-ports", "listen on 9100 and 9102 too, so that an st2 client works without settings"),
         ("--allow-local-users", "let other users of this machine in, not only this user and root"),
+        ("--stop-actions", "end running actions with the server, after a grace time; they outlive it otherwise"),
     ):
         parser.add_argument(flag, action="store_const", const=True, help=meaning)
 

@@ -313,6 +313,11 @@ class Launcher(Protocol):
         """The end has been taken care of and may be forgotten."""
         ...
 
+    def held(self) -> Sequence[tuple[str, int]]:
+        """What is running, or has ended without having been acknowledged: (execution, attempt) of each. It may have
+        been started by a server before this one."""
+        ...
+
     async def cancel(self, execution: str) -> None:
         """Kills the process with all its descendants in its session: TERM, then KILL. Nothing if it is not running."""
         ...

@@ -37,6 +37,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     """How a process ended. `exit_code` is negative for a signal; `error` says why it could not be started.
 
     The byte counts are of what was kept; `last_record` is where its last record in the journal starts (0: none).
+    `peak_memory` is in bytes. `lost` says why nothing is known of the end: then the process is gone.
     """
 
     execution: str
@@ -49,6 +50,9 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     stdout_bytes: int = 0
     stderr_bytes: int = 0
     last_record: int = 0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    lost: str | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):

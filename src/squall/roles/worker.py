@@ -61,10 +61,14 @@ class Worker:
             group.create_task(self._look_for_cancels())
             await self._claim(group)
 
-    async def stop(self, grace: float) -> None:
-        """Takes no more work, waits up to `grace` seconds for what runs, then cancels it and waits for that."""
+    def pause(self) -> None:
+        """Takes no more work. What runs goes on without this worker, until another takes it up."""
         self._stopping.set()
         self._free.set()
+
+    async def stop(self, grace: float) -> None:
+        """Takes no more work, waits up to `grace` seconds for what runs, then cancels it and waits for that."""
+        self.pause()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace), asyncio.TaskGroup() as group:
                 waits = [group.create_task(event.wait()) for event in (self._idle, self._hurried)]

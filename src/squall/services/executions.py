@@ -180,7 +180,7 @@ class Executions:
 
         `lease` is in µs; `runner_info` (host name and pid of the worker) is shown with the execution.
 
-        One whose earlier holder vanished while it ran is abandoned instead: what it did cannot be known.
+        One that an earlier worker had begun is given as it stands, `running` or `canceling`: its process may well live.
         """
         now = self._clock.now()
         touched: set[str] = set()
@@ -198,9 +198,9 @@ class Executions:
                     execution, _ = await self._move(tx, execution, ex.SCHEDULED, now)
                     execution = msgspec.structs.replace(execution, runner_info=runner_info)
                     execution, row = await self._move(tx, execution, ex.RUNNING, now)
-                    claimed.append((task, execution, row))
                 else:
-                    await self._end(tx, task, execution, _lost(execution), now)
+                    row = max((event.id for event in await tx.events.of_execution(execution.id)), default=0)
+                claimed.append((task, execution, row))
             return claimed
 
         claimed = await self._store.tx(work)
@@ -234,7 +234,7 @@ class Executions:
     async def _end(self, tx: Tx, task: Task, execution: Execution, outcome: Outcome, now: int) -> bool:
         if not await tx.queue.done(task):
             return False
-        if execution.status == ex.CANCELING and outcome.status != ex.ABANDONED:
+        if execution.status == ex.CANCELING:
             outcome = Outcome(ex.CANCELED, _cancel_result(execution))
         execution = with_result(execution, outcome.result, len(msgspec.json.encode(outcome.result)))
         await self._move(tx, execution, outcome.status, now)
@@ -309,6 +309,13 @@ class Executions:
         found = await self._store.read(lambda tx: tx.executions.find(where, None, 0, False))
         return [execution.id for execution in found]
 
+    async def ended(self, execution_ids: Sequence[str]) -> set[str]:
+        """Which of these have a final status, or are not known at all."""
+        found = await self._store.read(
+            lambda tx: tx.executions.find(ExecutionFilter(ids=tuple(execution_ids)), None, 0, False)
+        )
+        return set(execution_ids) - {execution.id for execution in found if execution.status not in ex.FINAL}
+
     def _names(self, context: dict[str, Any]) -> dict[str, Any]:
         """What templates may use besides parameters."""
         return {"action_context": context, "config_context": {}, "st2kv": {"system": {}, "user": {}}}
@@ -331,13 +338,3 @@ async def _with_parent(tx: Tx, execution: Execution) -> Execution:
 
 def _cancel_result(execution: Execution) -> dict[str, Any]:
     return {"message": "Action canceled by user.", "user": execution.context.get("cancelled_by", execution.user)}
-
-
-def _lost(execution: Execution) -> Outcome:
-    """What becomes of an execution whose server ended while it ran."""
-    if execution.status == ex.CANCELING:
-        return Outcome(ex.CANCELED, _cancel_result(execution))
-    return Outcome(
-        ex.ABANDONED,
-        {"error": "The server that ran this execution ended before it did; what the action did since is not known."},
-    )

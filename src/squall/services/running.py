@@ -21,6 +21,7 @@ from squall.services.content import Content
 from squall.services.executions import Executions
 
 _LOG = logging.getLogger("squall.running")
+_SETTLED = 500
 
 
 class RunLimits(msgspec.Struct, frozen=True):
@@ -66,6 +67,14 @@ class Running:
             _LOG.exception("running an execution failed", extra={"execution": execution.id})
             return Outcome(ex.FAILED, {"error": str(error), "traceback": traceback.format_exc(limit=8)})
 
+    async def settle(self) -> None:
+        """Forgets, and stops, what the launcher still holds of executions that have ended: call it before any run."""
+        held = [key[0] for key in self._launcher.held()]
+        for at in range(0, len(held), _SETTLED):
+            for execution_id in await self._executions.ended(held[at : at + _SETTLED]):
+                await self._launcher.cancel(execution_id)
+                await self._launcher.acknowledge(execution_id)
+
     async def finish(self, task: Task, execution: Execution, outcome: Outcome) -> None:
         """Writes the outcome down; only then may the launcher forget how the process ended."""
         await self._executions.finish(task, execution, outcome)
@@ -77,11 +86,19 @@ class Running:
         runner = self._runners.get(runner_type.name)
         if runner is None:
             raise InvalidError(f'This server has no runner "{runner_type.name}".')
-        prepared = runner.prepare(job)
-        if isinstance(prepared, Outcome):
-            return prepared
-        await self._launcher.spawn(self._complete(prepared, execution, row))
+        if (execution.id, execution.attempt) not in self._launcher.held():
+            if execution.status != ex.RUNNING:
+                # Asked to stop before it was ever started.
+                return Outcome(ex.CANCELED, None)
+            prepared = runner.prepare(job)
+            if isinstance(prepared, Outcome):
+                return prepared
+            await self._launcher.spawn(self._complete(prepared, execution, row))
+        elif execution.status == ex.CANCELING:
+            await self._launcher.cancel(execution.id)
         end = await self._launcher.ended(execution.id)
+        if end.lost is not None:
+            return Outcome(ex.ABANDONED, {"error": end.lost})
         return runner.outcome(job, end, await self._texts(execution, end))
 
     async def _job(self, execution: Execution, action: Action, runner_type: RunnerType) -> RunnerJob:

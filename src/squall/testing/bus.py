@@ -1,3 +1,4 @@
+# ruff: noqa: S101 - asserting is what a contract suite is for
 """What every bus must do: `BusContract` holds for one that loses everything, `HearingBusContract` for the others.
 
 A class of tests derives from one of them and stands beside a fixture `bus`, which gives a `ports.Bus`.

@@ -8,7 +8,7 @@ from typing import Any
 from squall.core.action import Action, Pack, RunnerType
 from squall.core.execution import REQUESTED, Execution, LogEntry
 from squall.core.ids import make_id
-from squall.ports import LaunchSpec
+from squall.core.launch import LaunchSpec
 
 NOON = 1_767_268_800_000_000
 """2026-01-01T12:00:00Z in µs: when samples begin."""

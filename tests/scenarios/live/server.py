@@ -189,6 +189,8 @@ class Server:
             execution_id = self.request("live.puppet", parent=parent, orders=str(strings.path))
             yield execution_id, strings
             strings.end()
+            # A FIFO that nobody holds forgets what was written to it: the puppet must have read its last order.
+            self.ended(execution_id)
         finally:
             strings.close()
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-PATIENCE = 30.0
+PATIENCE = 15.0
 """Seconds after which a read that brings nothing fails a test."""
+LIFETIME = 30.0
+"""Seconds after which a stream that is still read fails a test: heartbeats alone would keep it alive."""
 
 
 class Reply(NamedTuple):
@@ -66,6 +70,12 @@ class Event(NamedTuple):
         """The data, decoded."""
         decoded: dict[str, Any] = json.loads(self.data)
         return decoded
+
+    @property
+    def raw(self) -> bytes:
+        """The exact bytes that an output event of a stream with raw data tells: as text, if they are text."""
+        body = self.body
+        return base64.b64decode(body["data_b64"]) if "data_b64" in body else str(body["data"]).encode()
 
 
 class EventParser:
@@ -123,6 +133,7 @@ class Stream:
         self.headers = {name.lower(): value for name, value in self._response.getheaders()}
         self.parser = EventParser()
         self.received = 0
+        self.deadline = time.monotonic() + LIFETIME
 
     def __enter__(self) -> Self:
         return self
@@ -139,6 +150,8 @@ class Stream:
 
     def read(self, limit: int = 1 << 20) -> bytes:
         """What is there, at least one byte; b"" at the end."""
+        if time.monotonic() > self.deadline:
+            raise TimeoutError(f"the stream has not ended in {LIFETIME} seconds")
         data = self._response.read1(limit)
         self.received += len(data)
         return data

@@ -12,21 +12,52 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from squall.adapters.keeper.journals import Journals
+from squall.adapters.keeper.processes import MARKER, Family, read_process
 from squall.adapters.keeper.writer import DiskFullError
 from squall.core import journal
-
-if TYPE_CHECKING:
-    from squall.core.launch import LaunchSpec
 
 _READ_SIZE = 128 << 10
 _PIPE_SIZE = 1 << 20
 _KILL_AFTER = 3.0
+_GIVE_UP = 10.0
+_LOOK_AGAIN = 0.1
 _LINGER_SILENCE = 0.5
 _LINGER_MOST = 5.0
 _RETRY_FULL_DISK = 0.25
+
+
+class Spec(Protocol):
+    """What is to be started: `core.launch.LaunchSpec`, or what a keeper has been sent of it."""
+
+    @property
+    def execution(self) -> str: ...  # noqa: D102
+    @property
+    def tree(self) -> str: ...  # noqa: D102
+    @property
+    def attempt(self) -> int: ...  # noqa: D102
+    @property
+    def argv(self) -> list[str]: ...  # noqa: D102
+    @property
+    def env(self) -> dict[str, str]: ...  # noqa: D102
+    @property
+    def cwd(self) -> str | None: ...  # noqa: D102
+    @property
+    def stdin(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def timeout(self) -> float | None: ...  # noqa: D102
+    @property
+    def output_limit(self) -> int: ...  # noqa: D102
+    @property
+    def fail_at_limit(self) -> bool: ...  # noqa: D102
+    @property
+    def opening(self) -> bytes: ...  # noqa: D102
+    @property
+    def opened(self) -> int: ...  # noqa: D102
+    @property
+    def opened_at(self) -> int: ...  # noqa: D102
 
 
 class Handle(Protocol):
@@ -72,7 +103,7 @@ class _Pipe:
 class Child:
     """One running action. What became of it is in the public attributes once `on_end` has been called."""
 
-    def __init__(self, spec: LaunchSpec, on_end: Callable[[Child], None]) -> None:
+    def __init__(self, spec: Spec, on_end: Callable[[Child], None]) -> None:
         self.spec = spec
         self.on_end = on_end
         self.exit_code = -1
@@ -84,6 +115,10 @@ class Child:
         self.last_record = 0
         self.dropped: dict[int, int] = {}
         self.process: subprocess.Popen[bytes] | None = None
+        self.family: Family | None = None
+        self.doomed_at: float | None = None
+        self.cpu_seconds = 0.0
+        self.peak_memory = 0
         self.pidfd = -1
         self.pipes: list[_Pipe] = []
         self.timers: list[Handle] = []
@@ -104,7 +139,7 @@ class Children:
         self._view = memoryview(self._buffer)
         self._running: dict[str, Child] = {}
 
-    def spawn(self, spec: LaunchSpec, on_end: Callable[[Child], None]) -> Child:
+    def spawn(self, spec: Spec, on_end: Callable[[Child], None]) -> Child:
         """Starts a process; `on_end` is called once, when all it printed is in the journal, or it could not start."""
         child = Child(spec, on_end)
         try:
@@ -113,7 +148,7 @@ class Children:
                 stdin=subprocess.PIPE if spec.stdin is not None else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=spec.env,
+                env={**spec.env, MARKER: _marker(spec)},
                 cwd=spec.cwd,
                 start_new_session=True,
                 bufsize=0,
@@ -139,6 +174,8 @@ class Children:
                 fcntl.fcntl(pipe.fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
             child.pipes.append(pipe)
             self._loop.add_reader(pipe.fd, self._readable, child, pipe)
+        known = read_process(process.pid)
+        child.family = Family(process.pid, known.started if known is not None else 0, _marker(spec))
         child.pidfd = os.pidfd_open(process.pid)
         self._loop.add_reader(child.pidfd, self._exited, child)
         if spec.timeout is not None:
@@ -156,34 +193,50 @@ class Children:
         """The executions whose process has not ended."""
         return list(self._running)
 
+    def pids(self) -> set[int]:
+        """The first processes of those that have not been waited for."""
+        return {child.process.pid for child in self._running.values() if child.process is not None}
+
     def _time_out(self, child: Child) -> None:
         if child.exited_at is None:
             child.timed_out = True
             self._terminate(child)
 
     def _terminate(self, child: Child) -> None:
-        self._signal(child, signal.SIGTERM)
-        # A stopped process only sees TERM once it is continued.
-        self._signal(child, signal.SIGCONT)
-        child.timers.append(self._loop.call_later(_KILL_AFTER, self._signal, child, signal.SIGKILL))
-
-    def _signal(self, child: Child, number: int) -> None:
-        """Signals every process of the child's session, also those that made process groups of their own."""
-        if child.process is None or child.ended:
+        """Asks all of an action's processes to end; after three seconds they are killed."""
+        if child.family is None or child.ended or child.doomed_at is not None:
             return
-        for pid in {child.process.pid, *session_members(child.process.pid)}:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
-            except PermissionError:
-                # It runs as another user, so it was started by sudo; the same way signals it.
-                subprocess.Popen(
-                    ["sudo", "-n", "kill", f"-{int(number)}", str(pid)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
+        child.doomed_at = self._loop.time() + _KILL_AFTER
+        child.family.signal(signal.SIGTERM)
+        # A stopped process only sees TERM once it is continued.
+        child.family.signal(signal.SIGCONT)
+        self._watch_doomed(child)
+
+    def _watch_doomed(self, child: Child) -> None:
+        """Looks until none of a doomed action's processes is left, and kills what is left at the end of its grace."""
+        if child.family is None or child.doomed_at is None or child.ended:
+            return
+        late = self._loop.time() - child.doomed_at
+        left = child.family.living() if late < 0 else child.family.kill()
+        if child.exited_at is not None and (not left or late > _GIVE_UP):
+            self._drain(child)
+        if child.exited_at is not None and (not left or late > _GIVE_UP) and not any(p.kept for p in child.pipes):
+            self._finish(child)
+        else:
+            child.timers.append(self._loop.call_later(_LOOK_AGAIN, self._watch_doomed, child))
+
+    def _drain(self, child: Child) -> None:
+        """Reads what the pipes still hold, now that nobody is left to write."""
+        for pipe in child.pipes:
+            while pipe.open and not pipe.kept:
+                try:
+                    count = os.readv(pipe.fd, [self._buffer])
+                except BlockingIOError:
+                    break
+                if not count:
+                    self._close_pipe(child, pipe)
+                else:
+                    self._store(child, pipe, self._view[:count])
 
     def _readable(self, child: Child, pipe: _Pipe) -> None:
         try:
@@ -261,11 +314,18 @@ class Children:
             return
         self._loop.remove_reader(child.pidfd)
         os.close(child.pidfd)
-        child.exit_code = child.process.wait()
+        _, status, usage = os.wait4(child.process.pid, 0)
+        child.exit_code = os.waitstatus_to_exitcode(status)
+        # The object would otherwise wait for the process, which is gone.
+        child.process.returncode = child.exit_code
+        child.cpu_seconds = usage.ru_utime + usage.ru_stime
+        child.peak_memory = usage.ru_maxrss * 1024
         child.exited_at = self._loop.time()
         child.last_read = child.exited_at
         self._maybe_end(child)
-        if not child.ended:
+        if child.doomed_at is not None:
+            self._watch_doomed(child)
+        elif not child.ended:
             self._linger(child)
 
     def _linger(self, child: Child) -> None:
@@ -273,7 +333,7 @@ class Children:
 
         What it prints later is read and dropped, so that it is neither blocked nor killed by a closed pipe.
         """
-        if child.ended or child.exited_at is None:
+        if child.ended or child.exited_at is None or child.doomed_at is not None:
             return
         now = self._loop.time()
         silent = now - child.last_read >= _LINGER_SILENCE and not any(pipe.kept for pipe in child.pipes)
@@ -283,7 +343,10 @@ class Children:
             child.timers.append(self._loop.call_later(_LINGER_SILENCE / 2, self._linger, child))
 
     def _maybe_end(self, child: Child) -> None:
-        if child.exited_at is not None and not any(pipe.open or pipe.kept for pipe in child.pipes):
+        """Ends a child whose process and pipes are through; a doomed one only when its last process is gone."""
+        if child.doomed_at is not None or child.exited_at is None:
+            return
+        if not any(pipe.open or pipe.kept for pipe in child.pipes):
             self._finish(child)
 
     def _finish(self, child: Child) -> None:
@@ -304,18 +367,5 @@ class Children:
         child.on_end(child)
 
 
-def session_members(session: int) -> list[int]:
-    """The pids of all processes in a session, from /proc."""
-    members = []
-    for name in os.listdir("/proc"):  # noqa: PTH208 - a Path for each process is waste
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                # The command's name may hold anything, so fields are counted behind its last parenthesis.
-                fields = file.read().rpartition(b")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == session:
-            members.append(int(name))
-    return members
+def _marker(spec: Spec) -> str:
+    return f"{spec.execution}.{spec.attempt}"

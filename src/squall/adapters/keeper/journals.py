@@ -41,6 +41,10 @@ class Journals:
         self._dirty[tree] = found
         return found
 
+    def trees(self) -> list[str]:
+        """The trees whose journal is open here."""
+        return list(self._open)
+
     def reserve(self, count: int) -> None:
         """Makes sure that `count` bytes of output may be written. Raises `DiskFullError` at the free-space floor."""
         self._unchecked += count

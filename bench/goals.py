@@ -1,0 +1,20 @@
+"""What was promised, for a machine of two cores: the numbers of docs/ARCHITECTURE.md that these benchmarks measure."""
+
+from __future__ import annotations
+
+from bench.rows import Goal
+
+LATENCY = {
+    # followers: (p50, p99) of a line in ms at 200 lines a second
+    1: (Goal(1, 0.3), Goal(5, 1.5)),
+    100: (Goal(4, 2.5), Goal(10, 6)),
+    1000: (Goal(40, 30), Goal(100, 80)),
+}
+THROUGHPUT = {"sse": Goal(250, 400), "raw": Goal(350, 600)}  # MiB/s of 100-byte lines
+EVENTS = (50.0, 500.0)  # StackStorm's events: MiB/s and thousands of lines a second; the stretch is half the floor
+RATE = {"core.noop": Goal(300, 1000), "core.local": Goal(200, 400)}  # finished executions per second
+DONE = {"core.noop": Goal(8, 4), "core.local": Goal(12, 6)}  # request to succeeded, p50 in ms
+LISTING = Goal(20, 5)  # 50 of 1,000,000 executions, p50 in ms
+START = Goal(0.8, 0.4)  # s to the first answer
+MEMORY = Goal(110, 80)  # MB resident, idle
+CLI = Goal(150, 90)  # ms

@@ -1,0 +1,30 @@
+"""What is measured, in the order of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from bench.context import Bench
+from bench.measures.executions import one_by_one, rate
+from bench.measures.latency import alone, hundred, thousand
+from bench.measures.listing import listing
+from bench.measures.slow_reader import slow_reader
+from bench.measures.startup import cli, start
+from bench.measures.throughput import events, raw, sse
+from bench.rows import Row
+
+MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "latency": alone,
+    "fanout-100": hundred,
+    "fanout-1000": thousand,
+    "sse": sse,
+    "raw": raw,
+    "events": events,
+    "slow-reader": slow_reader,
+    "latency-done": one_by_one,
+    "rate": rate,
+    "list": listing,
+    "start": start,
+    "cli": cli,
+}
+"""By the name that `--only` and `--profile` take. A measure yields its rows, or raises."""

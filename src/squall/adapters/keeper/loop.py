@@ -1,0 +1,131 @@
+"""An event loop of one thread: readers, writers, timers, dead children. Standard library only, and nothing more."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+_IN = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
+
+
+class _Timer:
+    __slots__ = ("arguments", "callback", "cancelled")
+
+    def __init__(self, callback: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self.callback = callback
+        self.arguments = arguments
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Calls it off."""
+        self.cancelled = True
+        # What is kept for a timer that never fires must not keep anything else alive.
+        self.arguments = ()
+
+
+class EpollLoop:
+    """Has asyncio's four calls, and `run`. Readers added with `later=True` are served after the others of a turn."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._readers: dict[int, tuple[Callable[..., Any], tuple[Any, ...]]] = {}
+        self._writers: dict[int, Callable[[], Any]] = {}
+        self._timers: list[tuple[float, int, _Timer]] = []
+        self._count = 0
+        self._patient: set[int] = set()
+        self._stopped = False
+
+    def add_reader(self, fd: int, callback: Callable[..., Any], *args: Any) -> None:
+        """Calls back whenever `fd` can be read."""
+        self._readers[fd] = (callback, args)
+        self._register(fd)
+
+    def remove_reader(self, fd: int) -> bool:
+        """Stops that."""
+        found = self._readers.pop(fd, None) is not None
+        self._patient.discard(fd)
+        self._register(fd)
+        return found
+
+    def add_writer(self, fd: int, callback: Callable[[], Any]) -> None:
+        """Calls back whenever `fd` can be written."""
+        self._writers[fd] = callback
+        self._register(fd)
+
+    def remove_writer(self, fd: int) -> None:
+        """Stops that."""
+        self._writers.pop(fd, None)
+        self._register(fd)
+
+    def yield_to_others(self, fd: int) -> None:
+        """From now on `fd` is served after all others of a turn: it is busy, and they are not."""
+        self._patient.add(fd)
+
+    def _register(self, fd: int) -> None:
+        mask = (_IN if fd in self._readers else 0) | (select.EPOLLOUT if fd in self._writers else 0)
+        try:
+            if mask:
+                self._epoll.modify(fd, mask)
+            else:
+                self._epoll.unregister(fd)
+        except FileNotFoundError:
+            if mask:
+                self._epoll.register(fd, mask)
+        except OSError:
+            # A descriptor that was closed has left the set by itself.
+            if mask:
+                raise
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> _Timer:
+        """Calls back once, after `delay` seconds."""
+        timer = _Timer(callback, args)
+        self._count += 1
+        heapq.heappush(self._timers, (self.time() + delay, self._count, timer))
+        return timer
+
+    def time(self) -> float:
+        """Seconds on a clock that only goes forward."""
+        return time.monotonic()
+
+    def on_child(self, callback: Callable[[], Any]) -> None:
+        """Calls back when children may have died."""
+        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+        def drain() -> None:
+            os.read(reader, 4096)
+            callback()
+
+        self.add_reader(reader, drain)
+
+    def stop(self) -> None:
+        """Ends `run` after this turn."""
+        self._stopped = True
+
+    def run(self) -> None:
+        """Runs until `stop`."""
+        while not self._stopped:
+            self._turn()
+
+    def _turn(self) -> None:
+        now = self.time()
+        while self._timers and (self._timers[0][2].cancelled or self._timers[0][0] <= now):
+            timer = heapq.heappop(self._timers)[2]
+            if not timer.cancelled:
+                timer.callback(*timer.arguments)
+        wait = max(0.0, self._timers[0][0] - self.time()) if self._timers else -1
+        ready = self._epoll.poll(wait)
+        if self._patient:
+            ready.sort(key=lambda pair: pair[0] in self._patient)
+        for fd, mask in ready:
+            # An earlier callback of this turn may have removed it.
+            if mask & _IN and (reader := self._readers.get(fd)) is not None:
+                reader[0](*reader[1])
+            if mask & select.EPOLLOUT and (writer := self._writers.get(fd)) is not None:
+                writer()

@@ -1,0 +1,356 @@
+"""The keeper: the process that starts the actions, holds their pipes and writes their journals.
+
+It does not depend on the server: that may be stopped, killed or replaced while actions run. Standard library only,
+one loop, nothing that grows. `main` is its whole program.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import queue
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from squall.adapters.keeper import wire
+from squall.adapters.keeper.children import Child, Children
+from squall.adapters.keeper.journals import Journals
+from squall.adapters.keeper.loop import EpollLoop
+from squall.adapters.keeper.processes import read_process
+from squall.adapters.keeper.runlog import RunLog
+from squall.adapters.keeper.writer import TreeWriter
+from squall.core.journal import NotAJournalError
+
+_PR_SET_DUMPABLE = 4
+_PR_SET_CHILD_SUBREAPER = 36
+_IDLE_EXIT = 3.0
+_RECEIVE = 1 << 18
+_OOM_SCORE = "-900"
+
+
+class Spec(NamedTuple):
+    """`core.launch.LaunchSpec`, as it arrives here."""
+
+    execution: str
+    tree: str
+    attempt: int
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str | None
+    stdin: bytes | None
+    timeout: float | None
+    output_limit: int
+    fail_at_limit: bool
+    opening: bytes
+    opened: int
+    opened_at: int
+
+
+class _Flusher:
+    """Makes files durable on a thread of its own, so that a slow disk does not stop the pipes."""
+
+    def __init__(self, loop: EpollLoop) -> None:
+        self._work: queue.SimpleQueue[tuple[list[Callable[[], None]], Callable[[], None] | None]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        loop.add_reader(self._reader, self._deliver)
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def submit(self, flushes: list[Callable[[], None]], then: Callable[[], None] | None) -> None:
+        """Runs the flushes, then calls back on the loop."""
+        self._work.put((flushes, then))
+
+    def _run(self) -> None:
+        while True:
+            # All that waits goes together: many ends then cost one flush of the log.
+            waiting = [self._work.get()]
+            while not self._work.empty():
+                waiting.append(self._work.get())
+            for flush in dict.fromkeys(flush for flushes, _ in waiting for flush in flushes):
+                try:
+                    flush()
+                except OSError:
+                    # Visible but not durable: nothing here can do better than go on.
+                    continue
+            for _, then in waiting:
+                if then is not None:
+                    self._done.put(then)
+            os.write(self._writer, b".")
+
+    def _deliver(self) -> None:
+        os.read(self._reader, 4096)
+        while not self._done.empty():
+            self._done.get()()
+
+
+class _Link:
+    """One connected server."""
+
+    def __init__(self, keeper: Keeper, sock: socket.socket) -> None:
+        self.keeper = keeper
+        self.socket = sock
+        self.unpacker = wire.Unpacker()
+        self.out = bytearray()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Sends as much as fits now, the rest when there is room."""
+        self.out += wire.pack(message)
+        self.flush()
+
+    def flush(self) -> None:
+        loop = self.keeper.loop
+        try:
+            while self.out:
+                del self.out[: self.socket.send(self.out)]
+            loop.remove_writer(self.socket.fileno())
+        except BlockingIOError:
+            loop.add_writer(self.socket.fileno(), self.flush)
+        except OSError:
+            self.keeper.drop(self)
+
+
+class Keeper:
+    """All there is: listens in `home`, writes journals below `journals_root`."""
+
+    def __init__(self, home: Path, journals_root: Path, floor: int, fsync_seconds: float) -> None:
+        self.loop = EpollLoop()
+        self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = bytes.fromhex(self._boot.replace("-", ""))
+        self._journals = Journals(journals_root, boot, int(time.time()) & 0xFFFFFFFF, floor)
+        self._children = Children(self.loop, self._journals, lambda: time.time_ns() // 1000)
+        self._log = RunLog(home / "run.log")
+        self._flusher = _Flusher(self.loop)
+        self._fsync_seconds = fsync_seconds
+        self._links: list[_Link] = []
+        self._listener = self._listen(home)
+        self._idle_since = self.loop.time()
+        self.loop.on_child(self._reap_strangers)
+        self.loop.call_later(fsync_seconds, self._flush)
+        self.loop.call_later(_IDLE_EXIT, self._leave_when_idle)
+
+    def _listen(self, home: Path) -> socket.socket:
+        """The socket in `home`: bound through its folder's descriptor, as a path may be longer than a socket's name."""
+        folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        old = os.umask(0o177)
+        listener.bind(f"/proc/self/fd/{folder}/socket")
+        os.umask(old)
+        listener.listen(8)
+        os.close(folder)
+        self.loop.add_reader(listener.fileno(), self._accept, listener)
+        return listener
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            sock, _ = listener.accept()
+        except OSError:
+            return
+        _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if uid not in (0, os.geteuid()):
+            sock.close()
+            return
+        sock.setblocking(False)
+        link = _Link(self, sock)
+        self._links.append(link)
+        self.loop.add_reader(sock.fileno(), self._receive, link)
+
+    def drop(self, link: _Link) -> None:
+        """Forgets a server that has gone."""
+        if link in self._links:
+            self._links.remove(link)
+            self.loop.remove_reader(link.socket.fileno())
+            self.loop.remove_writer(link.socket.fileno())
+            link.socket.close()
+            self._idle_since = self.loop.time()
+
+    def _receive(self, link: _Link) -> None:
+        try:
+            data = link.socket.recv(_RECEIVE)
+            messages = link.unpacker.feed(data) if data else None
+        except BlockingIOError:
+            return
+        except (OSError, wire.BadMessageError):
+            messages = None
+        if messages is None:
+            self.drop(link)
+            return
+        for message in messages:
+            self._handle(link, message)
+
+    def _handle(self, link: _Link, message: dict[str, Any]) -> None:
+        """Does what a message asks; one that cannot be done is answered with an error, and ends nothing."""
+        answer: dict[str, Any] = {"op": "reply", "id": message.get("id")}
+        try:
+            answer.update(self._do(message))
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            answer["error"] = f"{type(error).__name__}: {error}"
+        if message.get("id") is not None:
+            link.send(answer)
+
+    def _do(self, message: dict[str, Any]) -> dict[str, Any]:
+        kind = message["op"]
+        if kind == "hello":
+            return self._hello()
+        if kind == "spawn":
+            self._spawn(message["spec"])
+        elif kind == "cancel":
+            self._children.cancel(message["execution"])
+        elif kind == "ack":
+            self._log.acknowledge(message["execution"], message["attempt"])
+        elif kind == "append":
+            return {"done": self._append(message)}
+        elif kind == "close":
+            self._journals.close(message["tree"], time.time_ns() // 1000)
+        else:
+            raise ValueError(f"no such operation: {kind}")
+        return {}
+
+    def _hello(self) -> dict[str, Any]:
+        return {
+            "version": wire.VERSION,
+            "pid": os.getpid(),
+            "held": [[*key] for key, entry in self._log.entries.items() if entry.end is None],
+            "ends": [entry.end for entry in self._log.entries.values() if entry.end is not None],
+            "trees": self._journals.trees(),
+        }
+
+    def _spawn(self, fields: dict[str, Any]) -> None:
+        spec = Spec(
+            **{
+                **{name: fields[name] for name in Spec._fields},
+                "stdin": wire.from_text(fields["stdin"]),
+                "opening": fields["opening"].encode(),
+            }
+        )
+        if (spec.execution, spec.attempt) in self._log.entries:
+            return
+        self._log.start(spec.execution, spec.attempt, spec.tree)
+        child = self._children.spawn(spec, self._ended)
+        if child.process is not None:
+            known = read_process(child.process.pid)
+            self._log.pid(spec.execution, spec.attempt, child.process.pid, known.started if known else 0, self._boot)
+            _unprotect(child.process.pid)
+
+    def _ended(self, child: Child) -> None:
+        """Output first, then the log, then the disk, then the server is told."""
+        told = {
+            "op": "end",
+            "execution": child.spec.execution,
+            "attempt": child.spec.attempt,
+            "exit_code": child.exit_code,
+            "timed_out": child.timed_out,
+            "canceled": child.canceled,
+            "over_limit": child.over_limit,
+            "error": child.error,
+            "stdout_bytes": child.kept[1],
+            "stderr_bytes": child.kept[2],
+            "last_record": child.last_record,
+            "cpu_seconds": child.cpu_seconds,
+            "peak_memory": child.peak_memory,
+        }
+        self._log.end(told)
+        writer = self._journals.take_dirty_of(child.spec.tree)
+        flushes = [self._log.flush] if writer is None else [writer.flush, self._log.flush]
+        self._flusher.submit(flushes, lambda: self._tell(told))
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        for link in list(self._links):
+            link.send(message)
+
+    def _append(self, message: dict[str, Any]) -> bool:
+        try:
+            writer = self._journals.writer(message["tree"], bool(message["create"]))
+        except NotAJournalError:
+            return False
+        if writer is None:
+            return False
+        payload = str(message["payload"]).encode()
+        writer.note(message["kind"], message["execution"], message["at"], message["event"], payload)
+        return True
+
+    def _flush(self) -> None:
+        dirty = self._journals.take_dirty()
+        again = self._fsync_seconds
+        if not dirty:
+            self.loop.call_later(again, self._flush)
+            return
+        flushes = [_flush_of(writer) for writer in dirty]
+        self._flusher.submit(flushes, lambda: (self.loop.call_later(again, self._flush), None)[1])
+
+    def _reap_strangers(self) -> None:
+        """Takes the dead that are none of ours: what an action left behind, whose parent this process became."""
+        ours = self._children.pids()
+        for pid in _children_of_mine():
+            if pid not in ours:
+                try:
+                    os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    continue
+
+    def _leave_when_idle(self) -> None:
+        """Ends the keeper when nothing runs and no server is there; what is in the log stays for the next server."""
+        if self._links or self._children.running():
+            self._idle_since = self.loop.time()
+        if self.loop.time() - self._idle_since >= _IDLE_EXIT:
+            self._journals.close_all()
+            self.loop.stop()
+            return
+        self.loop.call_later(_IDLE_EXIT / 3, self._leave_when_idle)
+
+
+def _flush_of(writer: TreeWriter) -> Callable[[], None]:
+    return writer.flush
+
+
+def _children_of_mine() -> list[int]:
+    me = os.getpid()
+    try:
+        text = Path(f"/proc/{me}/task/{me}/children").read_text()
+    except OSError:
+        return []
+    return [int(pid) for pid in text.split()]
+
+
+def _protect() -> None:
+    """Orphans become ours, nobody of this user may look into us, and the OOM killer takes us last where it may."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    try:
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    except OSError:
+        return
+
+
+def _unprotect(pid: int) -> None:
+    """An action is an ordinary process for the OOM killer."""
+    try:
+        Path(f"/proc/{pid}/oom_score_adj").write_text("0")
+    except OSError:
+        return
+
+
+def main(arguments: list[str]) -> int:
+    """The keeper's program: home, folder of journals, free-space floor (bytes), seconds between flushes."""
+    home, journals_root, floor, fsync_seconds = arguments
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Handled and not ignored: what is ignored stays so in every process that is started.
+        signal.signal(number, lambda *_: None)
+    _protect()
+    keeper = Keeper(Path(home), Path(journals_root), int(floor), float(fsync_seconds))
+    os.write(1, b"ready\n")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    keeper.loop.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

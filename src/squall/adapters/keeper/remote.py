@@ -1,0 +1,328 @@
+"""The launcher: starts keepers, finds those of earlier servers, and speaks to them.
+
+What a keeper holds survives the server. At its start a server connects to every keeper that lives, and reads the run
+log of every one that does not: what such a keeper had started is killed, and its executions are lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from squall.adapters.keeper import wire
+from squall.adapters.keeper.processes import Family
+from squall.adapters.keeper.runlog import Key, read_log
+from squall.core import journal
+from squall.core.errors import UnavailableError
+from squall.core.launch import End, LaunchSpec
+from squall.ports import Clock
+
+_LOG = logging.getLogger("squall.keeper")
+_RECEIVE = 1 << 18
+_START_WITHIN = 15.0
+_SOURCE = Path(__file__).parents[3]
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from squall.adapters.keeper.process import main; sys.exit(main(sys.argv[2:]))"
+)
+_LOST = (
+    "The keeper of this action's process ended before the action did; what was left of the action has been killed, "
+    "and what it had done by then is not known."
+)
+
+
+class _Link:
+    """The connection to one living keeper."""
+
+    def __init__(self, home: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.home = home
+        self.reader = reader
+        self.writer = writer
+        self.unpacker = wire.Unpacker()
+        self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self.number = 0
+        self.gone = False
+
+    async def ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Sends a message and waits for its answer. Raises `UnavailableError` when the keeper goes, `OSError` when it
+        could not do it."""
+        if self.gone:
+            raise UnavailableError("The keeper of actions has ended.")
+        self.number += 1
+        number = self.number
+        future = self.waiting[number] = asyncio.get_running_loop().create_future()
+        self.writer.write(wire.pack({**message, "id": number}))
+        answer = await future
+        if "error" in answer:
+            raise OSError(f"the keeper could not {message['op']}: {answer['error']}")
+        return dict(answer)
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Sends a message that has no answer."""
+        if not self.gone:
+            self.writer.write(wire.pack(message))
+
+    def close(self) -> None:
+        """Ends the connection, not the keeper."""
+        self.gone = True
+        for future in self.waiting.values():
+            if not future.done():
+                future.set_exception(UnavailableError("The keeper of actions has ended."))
+        self.waiting.clear()
+        self.writer.close()
+
+
+class KeeperLauncher:
+    """`ports.Launcher` over keepers below `homes`. Call `start` before anything else; `run` listens to them."""
+
+    def __init__(self, homes: Path, journals: Path, clock: Clock, *, floor: int, fsync_seconds: float) -> None:
+        homes.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._homes = homes
+        self._journals = journals
+        self._clock = clock
+        self._arguments = [str(floor), str(fsync_seconds)]
+        self._links: list[_Link] = []
+        self._current: _Link | None = None
+        self._starting = asyncio.Lock()
+        self._group: asyncio.TaskGroup | None = None
+        self._arrived = asyncio.Event()
+        self._holders: dict[Key, _Link | None] = {}
+        self._ends: dict[str, asyncio.Future[End]] = {}
+        self._trees: dict[str, _Link] = {}
+        self._early: set[str] = set()
+        self._dead_homes: dict[Path, set[Key]] = {}
+
+    async def start(self) -> None:
+        """Takes up what earlier servers left, and has a keeper ready."""
+        for home in sorted(self._homes.iterdir()):
+            if not await self._connect(home):
+                await asyncio.to_thread(self._kill_leftovers, home)
+                self._take_over(home)
+        if self._current is None:
+            await self._keeper()
+
+    async def run(self) -> None:
+        """Listens to the keepers until cancelled; they go on without it."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for link in self._links:
+                    group.create_task(self._listen(link))
+                await asyncio.Event().wait()
+        finally:
+            for link in self._links:
+                link.close()
+
+    # -- keepers
+
+    async def _keeper(self) -> _Link:
+        """The keeper that new trees are given to, started if there is none."""
+        async with self._starting:
+            if self._current is None or self._current.gone:
+                home = self._homes / self._clock.new_id()
+                home.mkdir(mode=0o700)
+                await asyncio.to_thread(self._launch, home)
+                if not await self._connect(home):
+                    raise UnavailableError("The keeper of actions could not be started.")
+            assert self._current is not None  # noqa: S101 - connecting has just set it
+            return self._current
+
+    def _launch(self, home: Path) -> None:
+        """Starts a keeper's process and waits until it listens. Raises `UnavailableError`."""
+        command = [sys.executable, "-I", "-S", "-E", "-c", _PROGRAM, str(_SOURCE), str(home), str(self._journals)]
+        with (home / "errors.log").open("ab") as errors:
+            process = subprocess.Popen(
+                [*command, *self._arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+                cwd="/",
+            )
+        assert process.stdout is not None  # noqa: S101 - it was asked for above
+        with process.stdout as ready:
+            if ready.readline() != b"ready\n":
+                told = (home / "errors.log").read_text(errors="replace")[-500:]
+                raise UnavailableError(f"The keeper of actions could not be started: {told}")
+        # It outlives us, so nobody waits for it here; init reaps it, or we do when we are asked to.
+        process.returncode = 0
+
+    async def _connect(self, home: Path) -> bool:
+        """Connects to the keeper in `home`; false when none lives there."""
+        folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            sock.settimeout(_START_WITHIN)
+            sock.connect(f"/proc/self/fd/{folder}/socket")
+        except OSError:
+            sock.close()
+            return False
+        finally:
+            os.close(folder)
+        sock.setblocking(False)
+        reader, writer = await asyncio.open_unix_connection(sock=sock)
+        link = _Link(home, reader, writer)
+        writer.write(wire.pack({"op": "hello", "version": wire.VERSION, "id": 0}))
+        while True:
+            data = await reader.read(_RECEIVE)
+            if not data:
+                return False
+            messages = link.unpacker.feed(data)
+            if messages:
+                break
+        hello = messages[0]
+        self._links.append(link)
+        for execution, attempt in hello["held"]:
+            self._hold((execution, attempt), link)
+        for end in hello["ends"]:
+            self._hold((end["execution"], end["attempt"]), link)
+            self._end(end)
+        for tree in hello["trees"]:
+            self._trees[tree] = link
+        for message in messages[1:]:
+            self._hear(link, message)
+        self._current = link
+        if self._group is not None:
+            self._group.create_task(self._listen(link))
+        return True
+
+    async def _listen(self, link: _Link) -> None:
+        with contextlib.suppress(OSError, wire.BadMessageError):
+            while data := await link.reader.read(_RECEIVE):
+                for message in link.unpacker.feed(data):
+                    self._hear(link, message)
+        link.close()
+        self._links.remove(link)
+        if self._current is link:
+            self._current = None
+        self._trees = {tree: holder for tree, holder in self._trees.items() if holder is not link}
+        _LOG.error("a keeper has ended", extra={"home": str(link.home)})
+        await asyncio.to_thread(self._kill_leftovers, link.home)
+        self._take_over(link.home)
+
+    def _hear(self, link: _Link, message: dict[str, Any]) -> None:
+        if message["op"] == "reply":
+            future = link.waiting.pop(message["id"], None)
+            if future is not None and not future.done():
+                future.set_result(message)
+        elif message["op"] == "end":
+            self._end(message)
+
+    def _hold(self, key: Key, link: _Link | None) -> None:
+        self._holders[key] = link
+        if key[0] not in self._ends:
+            self._ends[key[0]] = asyncio.get_running_loop().create_future()
+
+    def _end(self, message: dict[str, Any]) -> None:
+        future = self._ends.get(message["execution"])
+        if future is not None and not future.done():
+            future.set_result(msgspec.convert({key: message.get(key) for key in _END_FIELDS if key in message}, End))
+
+    # -- keepers that are gone
+
+    def _kill_leftovers(self, home: Path) -> None:
+        """Kills what a dead keeper had started and not ended."""
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        for (execution, attempt), entry in read_log(home / "run.log").items():
+            if entry.end is None and entry.pid is not None and entry.pid["boot"] == boot:
+                left = Family(entry.pid["pid"], entry.pid["started"], f"{execution}.{attempt}").kill()
+                if left:
+                    _LOG.error("processes are left", extra={"execution": execution, "pids": sorted(left)})
+
+    def _take_over(self, home: Path) -> None:
+        """Knows the ends a dead keeper has logged, and that the rest is lost."""
+        entries = read_log(home / "run.log")
+        for key, entry in entries.items():
+            self._hold(key, None)
+            lost = {"execution": key[0], "attempt": key[1], "exit_code": -1, "lost": _LOST}
+            self._end(entry.end or lost)
+        if entries:
+            self._dead_homes[home] = set(entries)
+        else:
+            shutil.rmtree(home, ignore_errors=True)
+
+    # -- the port
+
+    async def spawn(self, spec: LaunchSpec) -> None:
+        """Starts it, once for each attempt."""
+        key = (spec.execution, spec.attempt)
+        if key in self._holders:
+            return
+        link = self._trees.get(spec.tree) or await self._keeper()
+        self._hold(key, link)
+        fields = msgspec.structs.asdict(spec)
+        fields["stdin"] = wire.to_text(spec.stdin)
+        fields["opening"] = spec.opening.decode()
+        self._trees[spec.tree] = link
+        try:
+            await link.ask({"op": "spawn", "spec": fields})
+        except UnavailableError:
+            # Whether it was started is in the run log, which is read when the connection's end is noticed.
+            return
+        except OSError as error:
+            self._end({"execution": key[0], "attempt": key[1], "exit_code": -1, "error": str(error)})
+            return
+        if spec.execution in self._early:
+            await self.cancel(spec.execution)
+
+    async def ended(self, execution: str) -> End:
+        """Waits for the end."""
+        return await asyncio.shield(self._ends[execution])
+
+    async def acknowledge(self, execution: str) -> None:
+        """Forgets an end; the keeper's log does too."""
+        self._ends.pop(execution, None)
+        self._early.discard(execution)
+        for key in [key for key in self._holders if key[0] == execution]:
+            link = self._holders.pop(key)
+            if link is not None:
+                link.tell({"op": "ack", "execution": key[0], "attempt": key[1]})
+            for home, keys in list(self._dead_homes.items()):
+                keys.discard(key)
+                if not keys:
+                    del self._dead_homes[home]
+                    shutil.rmtree(home, ignore_errors=True)
+
+    async def cancel(self, execution: str) -> None:
+        """Ends a process as a whole, also one that is just about to be started."""
+        self._early.add(execution)
+        for key, link in self._holders.items():
+            if key[0] == execution and link is not None:
+                link.tell({"op": "cancel", "execution": execution})
+
+    def held(self) -> list[Key]:
+        """What is running, or has ended without having been acknowledged: (execution, attempt) of each."""
+        return list(self._holders)
+
+    async def append(
+        self, tree: str, execution: str, kind: int, at: int, event: int, payload: bytes, create: bool
+    ) -> bool:
+        """Appends a record of the server's."""
+        link = self._trees.get(tree)
+        if link is None:
+            if not create and not (self._journals / journal.file_name(tree)).exists():
+                return False
+            link = await self._keeper()
+            self._trees[tree] = link
+        message = {"op": "append", "tree": tree, "execution": execution, "kind": kind, "at": at, "event": event}
+        answer = await link.ask({**message, "payload": payload.decode(), "create": create})
+        return bool(answer["done"])
+
+    async def close_tree(self, tree: str) -> None:
+        """Closes the tree's journal."""
+        link = self._trees.pop(tree, None)
+        if link is not None:
+            link.tell({"op": "close", "tree": tree})
+
+
+_END_FIELDS = frozenset(field.name for field in msgspec.structs.fields(End))

@@ -1,0 +1,234 @@
+# ruff: noqa: S101 - asserting is what a contract suite is for
+"""What every journal must do. A class of tests derives from `JournalContract` and stands beside the fixtures
+`journal` (a `ports.Journal`) and `launcher` (the `ports.Launcher` whose writing it reads).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from squall.core import journal as codec
+from squall.core.journal import Record
+from squall.ports import Journal, Launcher
+from squall.testing.reading import PATIENCE, read_all, read_one, read_until
+from squall.testing.samples import NOON, sample_id
+
+TREE = sample_id(1)
+
+
+async def append(
+    launcher: Launcher, count: int, *, tree: str = TREE, execution: str = TREE, first: int = 1, size: int = 20
+) -> None:
+    """Appends records with the event rows `first` and on, each of `size` bytes."""
+    for event in range(first, first + count):
+        payload = b"%d " % event + b"x" * size
+        await launcher.append(tree, execution, codec.PROGRESS, NOON + event, event, payload[:size], create=True)
+
+
+def events(records: list[Record]) -> list[int]:
+    """The event rows of records, by which the suite knows them."""
+    return [record.event for record in records]
+
+
+async def many_of_many(launcher: Launcher, executions: int, each: int) -> dict[str, list[int]]:
+    """Records of many executions, in turn; gives the event rows of each execution."""
+    told: dict[str, list[int]] = {}
+    event = 0
+    for _ in range(each):
+        for number in range(1, executions + 1):
+            event += 1
+            await append(launcher, 1, execution=sample_id(number), first=event)
+            told.setdefault(sample_id(number), []).append(event)
+    return told
+
+
+@pytest.mark.anyio
+class ReadContract:
+    """Reading what is there."""
+
+    async def test_a_tree_without_a_journal_reads_as_empty(self, journal: Journal) -> None:
+        """Most executions print nothing."""
+        assert await journal.read(TREE, 0, 1000) == ([], 0)
+        assert await journal.read_execution(TREE, TREE, 0, 1000) == ([], 0)
+        assert await journal.read_last(TREE, 0, 1000) == []
+        with journal.watch(TREE) as watch:
+            assert watch.head == 0
+
+    async def test_records_come_in_the_order_they_were_appended(self, launcher: Launcher, journal: Journal) -> None:
+        """Each begins where the one before it ends."""
+        await append(launcher, 50)
+        records = await read_all(journal, TREE)
+        assert events(records) == list(range(1, 51))
+        assert [record.start for record in records[1:]] == [record.end for record in records[:-1]]
+
+    @pytest.mark.parametrize("limit", [1, 60, 200, 1 << 20])
+    async def test_batches_of_any_size_join_to_the_same_records(
+        self, launcher: Launcher, journal: Journal, limit: int
+    ) -> None:
+        """Every batch has at least one record, however little is asked for."""
+        await append(launcher, 5, size=10)
+        await append(launcher, 3, first=6, size=5000)
+        assert events(await read_all(journal, TREE, limit=limit)) == list(range(1, 9))
+        assert events(await read_one(journal, TREE, TREE, limit=limit)) == list(range(1, 9))
+
+    async def test_a_batch_is_not_much_larger_than_asked(self, launcher: Launcher, journal: Journal) -> None:
+        """A reader's memory is bounded by what it asks for and one record."""
+        await append(launcher, 40, size=1000)
+        for read in (journal.read(TREE, 0, 5000), journal.read_execution(TREE, TREE, 0, 5000)):
+            batch = await read
+            assert 3 <= len(batch.records) <= 6
+            assert batch.position == batch.records[-1].end
+
+    async def test_reading_after_a_records_end_gives_exactly_the_rest(
+        self, launcher: Launcher, journal: Journal
+    ) -> None:
+        """The end of a record is the token to resume by: nothing comes twice and nothing is missing."""
+        await append(launcher, 12)
+        records = await read_all(journal, TREE)
+        for index, record in enumerate(records):
+            assert await read_all(journal, TREE, record.end) == records[index + 1 :]
+        assert await journal.read(TREE, records[-1].end, 1000) == ([], records[-1].end)
+
+    async def test_a_position_is_one_if_a_record_ends_there(self, launcher: Launcher, journal: Journal) -> None:
+        """0 always is; anything else is refused rather than guessed at."""
+        await append(launcher, 3)
+        ends = [record.end for record in await read_all(journal, TREE)]
+        assert [await journal.check(TREE, end) for end in (0, *ends)] == [True] * 4
+        wrong = [1, *(end - 1 for end in ends), *(end + 1 for end in ends), 10**12]
+        assert [await journal.check(TREE, position) for position in wrong] == [False] * len(wrong)
+        assert await journal.check(sample_id(2), 0)
+        assert not await journal.check(sample_id(2), ends[0])
+
+    @pytest.mark.parametrize("closed", [False, True])
+    async def test_one_execution_is_read_without_the_others(
+        self, launcher: Launcher, journal: Journal, closed: bool
+    ) -> None:
+        """While the tree grows and when it is closed; in batches of any size, from any of its positions."""
+        told = await many_of_many(launcher, 7, 40)
+        if closed:
+            await launcher.close_tree(TREE)
+        for execution, rows in told.items():
+            assert events(await read_one(journal, TREE, execution)) == rows
+            assert events(await read_one(journal, TREE, execution, limit=200)) == rows
+        mine = await read_one(journal, TREE, sample_id(3))
+        for index in (0, 17, 39):
+            batch = await journal.read_execution(TREE, sample_id(3), mine[index].end, 1 << 20)
+            assert events(batch.records) == told[sample_id(3)][index + 1 :]
+        assert await read_one(journal, TREE, sample_id(99)) == []
+
+    async def test_a_closed_tree_reads_like_an_open_one(self, launcher: Launcher, journal: Journal) -> None:
+        """What closing adds is nobody's business."""
+        await many_of_many(launcher, 3, 5)
+        before = await read_all(journal, TREE)
+        await launcher.close_tree(TREE)
+        after = await read_all(journal, TREE)
+        assert events(after) == events(before)
+        assert [record.end for record in after] == [record.end for record in before]
+
+    async def test_trees_do_not_mix(self, launcher: Launcher, journal: Journal) -> None:
+        """Each has a journal of its own."""
+        for number in (1, 2):
+            tree = sample_id(number)
+            await append(launcher, 3, tree=tree, execution=tree, first=number * 10)
+        assert events(await read_all(journal, sample_id(2))) == [20, 21, 22]
+
+
+@pytest.mark.anyio
+class FollowContract:
+    """Waiting for more."""
+
+    async def test_a_wait_ends_at_its_time_when_nothing_comes(self, launcher: Launcher, journal: Journal) -> None:
+        """With and without a journal."""
+        await append(launcher, 1, tree=sample_id(2))
+        for tree in (TREE, sample_id(2)):
+            with journal.watch(tree) as watch:
+                async with asyncio.timeout(PATIENCE):
+                    assert not await watch.beyond(watch.head, 0.01)
+
+    async def test_a_follower_wakes_for_a_tree_that_is_created_later(
+        self, launcher: Launcher, journal: Journal
+    ) -> None:
+        """It may be there before the first byte is."""
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(read_until(journal, TREE, lambda records: len(records) == 3))
+            await asyncio.sleep(0)
+            await append(launcher, 3)
+        assert events(following.result()) == [1, 2, 3]
+
+    async def test_followers_see_every_record_once_while_it_is_written(
+        self, launcher: Launcher, journal: Journal
+    ) -> None:
+        """However many they are, and whenever each has come."""
+        total = 200
+
+        async def follow() -> list[int]:
+            return events(await read_until(journal, TREE, lambda records: len(records) >= total))
+
+        async with asyncio.TaskGroup() as group:
+            followers = []
+            for chunk in range(10):
+                followers += [group.create_task(follow()) for _ in range(3)]
+                await append(launcher, total // 10, first=chunk * (total // 10) + 1)
+                await asyncio.sleep(0)
+        assert [follower.result() for follower in followers] == [list(range(1, total + 1))] * 30
+
+    async def test_the_head_is_behind_the_last_record(self, launcher: Launcher, journal: Journal) -> None:
+        """There is something beyond any position before it, and nothing beyond itself."""
+        await append(launcher, 2)
+        records = await read_all(journal, TREE)
+        with journal.watch(TREE) as watch:
+            assert watch.head == records[-1].end
+            assert await watch.beyond(0, 0)
+            assert await watch.beyond(records[0].end, 0)
+            assert not await watch.beyond(records[1].end, 0)
+
+    async def test_a_poke_wakes_all_who_wait_for_the_tree(self, journal: Journal) -> None:
+        """Though there is nothing to read: something else about it has changed."""
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            with journal.watch(TREE) as first, journal.watch(TREE) as second, journal.watch(sample_id(2)) as other:
+                waits = [group.create_task(watch.beyond(0, 2 * PATIENCE)) for watch in (first, second)]
+                apart = group.create_task(other.beyond(0, 0.05))
+                await asyncio.sleep(0)
+                journal.poke(TREE)
+                assert [await wait for wait in waits] == [False, False]
+                assert not await apart
+
+    async def test_a_poke_between_a_look_and_the_wait_is_not_missed(self, journal: Journal) -> None:
+        """`changes` from before the look ends the wait at once."""
+        with journal.watch(TREE) as watch:
+            seen = watch.changes
+            journal.poke(TREE)
+            async with asyncio.timeout(PATIENCE):
+                assert not await watch.beyond(0, 2 * PATIENCE, seen)
+            assert watch.changes != seen
+
+    async def test_poking_what_nobody_watches_is_fine(self, journal: Journal) -> None:
+        """The one who pokes does not know who waits."""
+        journal.poke(TREE)
+
+    async def test_a_canceled_wait_leaves_the_watch_usable(self, launcher: Launcher, journal: Journal) -> None:
+        """Clients go away while others stay."""
+        with journal.watch(TREE) as watch:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await watch.beyond(0, PATIENCE)
+            await append(launcher, 1)
+            assert await watch.beyond(0, PATIENCE)
+
+    async def test_a_tree_may_be_watched_again_and_again(self, launcher: Launcher, journal: Journal) -> None:
+        """Watches of one tree come and go in any order."""
+        first, second = journal.watch(TREE), journal.watch(TREE)
+        first.__enter__()
+        watch = second.__enter__()
+        first.__exit__(None, None, None)
+        await append(launcher, 1)
+        assert await watch.beyond(0, PATIENCE)
+        second.__exit__(None, None, None)
+        with journal.watch(TREE) as again:
+            assert await again.beyond(0, 0)
+
+
+class JournalContract(ReadContract, FollowContract):
+    """All of a journal."""

@@ -1,0 +1,63 @@
+"""Reads journals for the suites: everything there is, or up to a moment that is waited for, never slept for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from squall.core import journal as codec
+from squall.core.journal import Record
+from squall.ports import Journal
+
+PATIENCE = 20.0
+"""Seconds until a wait in the suites gives up: far beyond what anything takes that works."""
+
+
+async def read_all(journal: Journal, tree: str, after: int = 0, limit: int = 1 << 20) -> list[Record]:
+    """Every record of a tree behind a position, read in batches of about `limit` bytes."""
+    records: list[Record] = []
+    while True:
+        batch = await journal.read(tree, after, limit)
+        if batch.position == after:
+            return records
+        records += batch.records
+        after = batch.position
+
+
+async def read_one(journal: Journal, tree: str, execution: str, limit: int = 1 << 20) -> list[Record]:
+    """Every record of one execution, read by the door for one execution."""
+    records: list[Record] = []
+    after = 0
+    while True:
+        batch = await journal.read_execution(tree, execution, after, limit)
+        if batch.position == after:
+            return records
+        records += batch.records
+        after = batch.position
+
+
+async def read_until(journal: Journal, tree: str, enough: Callable[[list[Record]], bool]) -> list[Record]:
+    """Follows a tree until its records are `enough`. Raises `TimeoutError` after `PATIENCE` seconds."""
+    records: list[Record] = []
+    after = 0
+    async with asyncio.timeout(PATIENCE):
+        with journal.watch(tree) as watch:
+            while True:
+                batch = await journal.read(tree, after, 1 << 20)
+                records += batch.records
+                if enough(records):
+                    return records
+                if batch.position == after:
+                    await watch.beyond(after, PATIENCE)
+                after = batch.position
+
+
+def printed(records: list[Record], stream: str | None = None, execution: str | None = None) -> bytes:
+    """What the output records hold, of one stream and execution or of all."""
+    return b"".join(
+        bytes(record.payload)
+        for record in records
+        if record.kind == codec.OUTPUT
+        and stream in (None, codec.STREAMS.get(record.stream))
+        and execution in (None, record.execution)
+    )

@@ -1,0 +1,107 @@
+# ruff: noqa: S101 - asserting is what a contract suite is for
+"""What every runner must do. A class of tests derives from `RunnerContract` and stands beside the fixtures `runner`
+(a `ports.Runner`) and `job` (a `Job` of it that succeeds), and those of `squall.testing.launcher`, which start what
+it prepares.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from squall.core import journal as codec
+from squall.core.execution import CANCELED, FAILED, FINAL, SUCCEEDED, TIMEOUT
+from squall.core.launch import End, Job, LaunchSpec, Outcome
+from squall.ports import Journal, Launcher, OutputText, Runner
+from squall.testing.reading import PATIENCE
+
+RESULT_LIMIT = 1 << 20
+
+
+async def texts(journal: Journal, job: Job, end: End) -> OutputText:
+    """What the job has printed, as a runner is given it."""
+    records = await journal.read_last(job.execution.tree, end.last_record, RESULT_LIMIT)
+
+    def text(stream: str) -> tuple[str, int]:
+        wanted = codec.STREAM_NUMBERS[stream]
+        whole = b"".join(record.payload for record in records if record.stream == wanted)
+        return whole.decode("utf-8", "replace"), 0
+
+    return text
+
+
+async def run_job(runner: Runner, job: Job, launcher: Launcher, journal: Journal) -> Outcome:
+    """The outcome of a job that is prepared, started and waited for as the server does it."""
+    prepared = runner.prepare(job)
+    if isinstance(prepared, Outcome):
+        return prepared
+    await launcher.spawn(prepared)
+    async with asyncio.timeout(PATIENCE):
+        end = await launcher.ended(prepared.execution)
+    return runner.outcome(job, end, await texts(journal, job, end))
+
+
+def nothing_printed(stream: str) -> tuple[str, int]:
+    """The `OutputText` of a silent process."""
+    return "", 0
+
+
+@pytest.mark.anyio
+class RunnerContract:
+    """Prepare and judge."""
+
+    async def test_a_job_that_works_succeeds(
+        self, runner: Runner, job: Job, launcher: Launcher, journal: Journal
+    ) -> None:
+        """With a result that says so: an empty one would count as a failure in StackStorm's world."""
+        outcome = await run_job(runner, job, launcher, journal)
+        assert outcome.status == SUCCEEDED
+        assert outcome.result
+
+    async def test_a_result_is_a_json_value(
+        self, runner: Runner, job: Job, launcher: Launcher, journal: Journal
+    ) -> None:
+        """It is kept and shown as that."""
+        outcome = await run_job(runner, job, launcher, journal)
+        assert msgspec.json.decode(msgspec.json.encode(outcome.result)) == outcome.result
+
+    async def test_preparing_is_repeatable_and_changes_nothing(self, runner: Runner, job: Job) -> None:
+        """It decides; starting is another's work."""
+        before = msgspec.json.encode(job)
+        assert runner.prepare(job) == runner.prepare(job)
+        assert msgspec.json.encode(job) == before
+
+    async def test_a_launch_belongs_to_its_execution_and_has_the_jobs_environment(
+        self, runner: Runner, job: Job
+    ) -> None:
+        """Actions find their server and their execution by it."""
+        prepared = runner.prepare(job)
+        if isinstance(prepared, LaunchSpec):
+            execution = job.execution
+            assert (prepared.execution, prepared.tree, prepared.attempt) == (
+                execution.id,
+                execution.tree,
+                execution.attempt,
+            )
+            assert job.environment.items() <= prepared.env.items()
+        else:
+            assert prepared.status in FINAL
+
+    async def test_every_kind_of_end_has_its_status(self, runner: Runner, job: Job) -> None:
+        """Whoever canceled, waited too long or could not start it is told the truth."""
+        if isinstance(runner.prepare(job), Outcome):
+            return
+        killed = End(execution=job.execution.id, attempt=job.execution.attempt, exit_code=-15)
+        ends = {
+            CANCELED: msgspec.structs.replace(killed, canceled=True),
+            TIMEOUT: msgspec.structs.replace(killed, timed_out=True),
+            FAILED: msgspec.structs.replace(killed, exit_code=-1, error="It could not be started: because"),
+        }
+        for status, end in ends.items():
+            outcome = runner.outcome(job, end, nothing_printed)
+            assert outcome.status == status
+            assert outcome.result
+        failed = runner.outcome(job, ends[FAILED], nothing_printed)
+        assert "because" in str(failed.result)

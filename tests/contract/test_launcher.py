@@ -1,0 +1,9 @@
+"""The launchers, under their contract."""
+
+from __future__ import annotations
+
+from squall.testing.launcher import LauncherContract
+
+
+class TestLaunchers(LauncherContract):
+    pass
