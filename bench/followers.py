@@ -10,7 +10,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from bench.context import Bench, BrokenError
 from bench.servers import FIREHOSE, Target, open_gate
@@ -21,7 +21,7 @@ _PER_LINE = 500
 
 
 class Arrivals(NamedTuple):
-    """Latencies in ms of lines from print to client, over all followers; `busy` is the client's CPU share."""
+    """Latencies in ms of lines from print to client, over all followers."""
 
     p50: float
     p90: float
@@ -88,6 +88,7 @@ def begin(target: Target, request: tuple[str, dict[str, Any]]) -> str:
 
 def watch_clock(bench: Bench, target: Target, followers: int, rate: int, seconds: float) -> Arrivals:
     """The latency of lines printed at `rate` a second while so many follow. Raises `BrokenError` if one is amiss."""
+    bench.warm()
     waiting = gate(bench)
     lines = int(rate * seconds)
     clock = [sys.executable, "-I", "-S", str(_PROGRAMS / "clock.py"), str(lines), str(rate), str(waiting)]
@@ -121,23 +122,59 @@ def printed(lines: int, length: int) -> tuple[int, str]:
     return len(data), hashlib.sha256(data).hexdigest()
 
 
-def drain_spec(target: Target, form: str, lines: int, length: int) -> dict[str, Any]:
-    """What `drain.py` needs to know to follow so many lines."""
-    room = lines * (length + _PER_LINE) if form == "events" else lines * length * 5 // 4
-    return {"port": target.port, "path": target.output(form), "form": form, "capacity": room + (1 << 20)}
+class Drain:
+    """A follower that reads as fast as it can, in a process that lives for several runs. Use it as a context."""
 
+    def __init__(self, bench: Bench, lines: int, length: int, form: str) -> None:
+        self._bench = bench
+        self._lines = lines
+        self._length = length
+        self._form = form
+        self._expected = printed(lines, length)
 
-def drained(found: dict[str, Any], lines: int, length: int) -> Drained:
-    """What `drain.py` found. Raises `BrokenError` unless every byte came, once and in order."""
-    size, digest = printed(lines, length)
-    if found["bytes"] != size or found["sha256"] != digest:
-        raise BrokenError(f"{found['bytes']} bytes arrived of {size}, or not the same ones")
-    return Drained(found["seconds"], size, found["pieces"])
+    def __enter__(self) -> Drain:
+        room = self._lines * (self._length + _PER_LINE) if self._form == "events" else self._expected[0] * 5 // 4
+        argv = [sys.executable, "-I", str(_PROGRAMS / "drain.py"), str(room + (1 << 20))]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
 
-def drain(target: Target, form: str, lines: int, length: int) -> Drained:
-    """Has so many lines printed and follows them as fast as they come."""
-    printed(lines, length)
-    spec = drain_spec(target, form, lines, length)
-    process = program("drain", json.dumps({**spec, "post": target.firehose(lines, length)}))
-    return drained(answer(process), lines, length)
+    def run(self, target: Target) -> Drained:
+        """Has the lines printed and follows them from the start. Raises `BrokenError` unless all came, once."""
+        self._bench.warm()
+        self._task({"post": target.firehose(self._lines, self._length), "path": target.output(self._form)}, target)
+        return self.result()
+
+    def attach(self, target: Target, execution: str) -> None:
+        """Follows an execution whose firehose has not begun yet; returns when the answer has begun."""
+        self._task({"path": target.output(self._form).replace("{id}", execution)}, target)
+        if self._line() != "ready\n":
+            self._fail()
+
+    def _task(self, task: dict[str, Any], target: Target) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({**task, "port": target.port, "form": self._form}) + "\n")
+        self._process.stdin.flush()
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def _fail(self) -> NoReturn:
+        _, errors = self._process.communicate()
+        raise BrokenError(errors.strip()[-500:] or "the follower ended")
+
+    def result(self) -> Drained:
+        """What came of the run under way. Raises `BrokenError` unless every byte came, once and in order."""
+        line = self._line()
+        if not line:
+            self._fail()
+        found = json.loads(line)
+        size, digest = self._expected
+        if found["bytes"] != size or found["sha256"] != digest:
+            raise BrokenError(f"{found['bytes']} bytes arrived of {size}, or not the same ones")
+        return Drained(found["seconds"], size, found["pieces"])

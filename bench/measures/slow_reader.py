@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from bench.context import Bench, median
-from bench.followers import answer, await_ready, begin, drain_spec, drained, gate, program
+from bench.followers import Drain, await_ready, begin, gate, program
 from bench.rows import Row
 from bench.servers import FIREHOSE, Target, floor, open_gate, squall
 
 _LENGTH = 100
 _SLOWLY = 1024
+_FORM = "sse"
 
 
 class _Beside(NamedTuple):
@@ -26,8 +26,10 @@ class _Beside(NamedTuple):
 def slow_reader(bench: Bench) -> Iterator[Row]:
     """One fast and one slow follower of one output."""
     lines = bench.sized(2_000_000, 500_000)
-    with squall(bench) as ours, floor(bench) as theirs:
-        squalls, floors = bench.in_turns(lambda: _one(bench, ours, lines), lambda: _one(bench, theirs, lines))
+    with Drain(bench, lines, _LENGTH, _FORM) as drain, squall(bench) as ours, floor(bench) as theirs:
+        squalls, floors = bench.in_turns(
+            lambda: _one(bench, drain, ours, lines), lambda: _one(bench, drain, theirs, lines)
+        )
     yield Row(
         "fast follower beside one that reads 1 KiB/s, SSE JSON",
         "MiB/s",
@@ -50,30 +52,28 @@ def slow_reader(bench: Bench) -> Iterator[Row]:
     )
 
 
-def _one(bench: Bench, target: Target, lines: int) -> _Beside:
+def _one(bench: Bench, drain: Drain, target: Target, lines: int) -> _Beside:
     # The first run fills caches and pools, so that what grows afterwards is the slow reader's.
-    alone = _run(bench, target, lines, slow=False)[0]
+    alone = _run(bench, drain, target, lines, slow=False)[0]
     before = target.memory()
-    accompanied, after = _run(bench, target, lines, slow=True)
+    accompanied, after = _run(bench, drain, target, lines, slow=True)
     return _Beside(alone, accompanied, after - before)
 
 
-def _run(bench: Bench, target: Target, lines: int, *, slow: bool) -> tuple[float, float]:
+def _run(bench: Bench, drain: Drain, target: Target, lines: int, *, slow: bool) -> tuple[float, float]:
     """MiB/s of the fast follower, and the server's memory at its end, when the slow one is still reading."""
+    bench.warm()
     waiting = gate(bench)
     execution = begin(target, target.command(f"cat {waiting} && exec {FIREHOSE} --lines={lines} --bytes={_LENGTH}"))
-    spec = drain_spec(target, "sse", lines, _LENGTH)
-    spec["path"] = spec["path"].replace("{id}", execution)
-    followers = [program("drain", json.dumps(spec))]
-    if slow:
-        followers.append(program("slow", str(target.port), spec["path"], str(_SLOWLY)))
+    drain.attach(target, execution)
+    path = target.output(_FORM).replace("{id}", execution)
+    follower = program("slow", str(target.port), path, str(_SLOWLY)) if slow else None
     try:
-        for follower in followers:
+        if follower is not None:
             await_ready(follower)
         open_gate(waiting)
-        found = drained(answer(followers[0]), lines, _LENGTH)
-        return found.mib_per_second, target.memory()
+        return drain.result().mib_per_second, target.memory()
     finally:
-        for follower in followers:
+        if follower is not None:
             follower.kill()
             follower.communicate()

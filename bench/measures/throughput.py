@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.context import Bench, median
-from bench.followers import drain
+from bench.followers import Drain
 from bench.goals import EVENTS, THROUGHPUT
 from bench.rows import Goal, Row
 from bench.servers import Squall, Target, floor, squall
@@ -48,10 +48,8 @@ def _plain(bench: Bench, form: str, name: str) -> Iterator[Row]:
 
 
 def _rates(bench: Bench, form: str, lines: int, ours: Target, theirs: Target) -> tuple[list[float], list[float]]:
-    return bench.in_turns(
-        lambda: drain(ours, form, lines, _LENGTH).mib_per_second,
-        lambda: drain(theirs, form, lines, _LENGTH).mib_per_second,
-    )
+    with Drain(bench, lines, _LENGTH, form) as drain:
+        return bench.in_turns(lambda: drain.run(ours).mib_per_second, lambda: drain.run(theirs).mib_per_second)
 
 
 def _memory(server: Squall, name: str) -> Row:

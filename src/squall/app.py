@@ -200,7 +200,7 @@ def build(settings: Settings) -> App:
         poll=poll,
     )
     journaling = Journaling(store, bus, clock, launcher, journal, _OWNER)
-    views = Views(content, vault.open, url)
+    views = Views(content, vault.open, launcher.waiting, url)
     heartbeat = settings.stream.heartbeat_seconds
     routes = [
         *RootRoutes(Health(store), outputs, __version__, worker.running).routes(),
@@ -239,11 +239,11 @@ def _running(
 ) -> Running:
     limits = RunLimits(
         output=settings.actionrunner.output_limit_bytes,
-        fail_at_limit=settings.actionrunner.output_limit_policy == "fail",
+        policy=settings.actionrunner.output_limit_policy,
         result_output=settings.actionrunner.result_output_bytes,
     )
-    found = runners(_base_environment(), settings.actionrunner.system_user)
-    return Running(executions, content, launcher, journal, found, limits, {"ST2_ACTION_API_URL": f"{url}/v1"})
+    found = runners(_base_environment(), settings.actionrunner.system_user, str(Path.cwd()))
+    return Running(executions, content, launcher, journal, found, limits, {"ST2_ACTION_API_URL": f"{url}/v1"}, url)
 
 
 def _servers(settings: Settings, routes: list[Route], sockets: list[socket.socket]) -> list[HttpServer]:

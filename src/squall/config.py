@@ -51,7 +51,7 @@ class Actionrunner(msgspec.Struct, frozen=True, kw_only=True):
     stream_output: bool = True
     workers: Annotated[int, Meta(ge=1, le=10_000)] = 64
     output_limit_bytes: Size = GIB
-    output_limit_policy: Literal["truncate", "fail"] = "truncate"
+    output_limit_policy: Literal["truncate", "fail", "unlimited"] = "truncate"
     result_output_bytes: Size = 4 * MIB
     system_user: str = ""
 

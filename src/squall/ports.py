@@ -309,6 +309,14 @@ class Launcher(Protocol):
         """Waits for the end: all output is committed and flushed by then."""
         ...
 
+    async def add_secrets(self, execution: str, secrets: Sequence[bytes]) -> None:
+        """Masks these values in the execution's output from now on; they are when this returns."""
+        ...
+
+    def waiting(self, execution: str) -> str:
+        """What a running execution waits for, for people to read; empty if for nothing."""
+        ...
+
     async def acknowledge(self, execution: str) -> None:
         """The end has been taken care of and may be forgotten."""
         ...

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import OUTPUT, Server, serving
 from tests.scenarios.live.wire import Stream
 
@@ -140,7 +141,7 @@ def pour(server: Server, form: str, parent: str | None = None, slow: Stream | No
 @pytest.fixture(scope="module")
 def lean_server(tmp_path_factory: pytest.TempPathFactory, packs: Path) -> Iterator[Server]:
     """A server whose memory does not go up and down with the results of what it ran."""
-    env = {"SQUALL_ACTIONRUNNER_RESULT_OUTPUT_BYTES": "64 KiB", "SQUALL_SERVER_SHUTDOWN_GRACE_SECONDS": "0"}
+    env = {**QUICK, "SQUALL_ACTIONRUNNER_RESULT_OUTPUT_BYTES": "64 KiB"}
     with serving(tmp_path_factory.mktemp("lean"), packs, env=env) as server:
         yield server
 

@@ -108,9 +108,9 @@ def test_children_are_told_with_their_parent_before_their_output(server: Server)
 
 
 def test_updates_of_a_parent_are_told_without_its_children(server: Server) -> None:
-    with server.puppet() as (top, strings):
+    with server.puppet() as (top, strings), server.output(top) as output:
         strings.say(b"x\n")
-        server.running(top)
+        output.until(b"x\n")
         server.ended(server.request("core.noop", parent=top))
     events = server.tail(top)
     assert all("children" not in event.body for event in events if event.name == UPDATE)
@@ -127,9 +127,9 @@ def test_children_of_a_parent_that_prints_nothing_are_told(server: Server) -> No
 
 
 def test_a_child_canceled_before_it_ran_is_told_once(server: Server) -> None:
-    with server.puppet() as (top, strings):
+    with server.puppet() as (top, strings), server.output(top) as output:
         strings.say(b"x\n")
-        server.running(top)
+        output.until(b"x\n")
         body = {"action": "core.noop", "delay": 60_000, "context": {"parent": {"execution_id": top}}}
         child = server.call("POST", "/v1/executions", body).json["id"]
         server.call("DELETE", f"/v1/executions/{child}")
@@ -138,19 +138,17 @@ def test_a_child_canceled_before_it_ran_is_told_once(server: Server) -> None:
 
 def family(server: Server) -> tuple[str, str, str]:
     """A top, its child, and that one's child, all ended; the child's child before the child."""
-    with server.puppet() as (top, strings):
+    with server.puppet() as (top, strings), server.output(top) as output:
         strings.say(b"top\n")
-        server.running(top)
+        output.until(b"top\n")
         with server.puppet(parent=top) as (child, below):
             below.say(b"child\n")
-            server.running(child)
+            output.until(b"child\n")
             grandchild = server.shell("echo grandchild", parent=child)
             server.ended(grandchild)
             sibling = server.shell("echo sibling", parent=top)
             server.ended(sibling)
             below.say(b"again\n")
-        server.ended(child)
-    server.ended(top)
     return top, child, grandchild
 
 

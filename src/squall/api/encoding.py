@@ -15,7 +15,7 @@ import msgspec
 import orjson
 
 from squall.core import journal
-from squall.core.events import GAP, OUTPUT_CREATE
+from squall.core.events import GAP, OUTPUT_CREATE, PROGRESS
 from squall.core.journal import Record
 from squall.core.timestamp import to_iso
 from squall.services.outputs import Label
@@ -67,7 +67,7 @@ def _piece(run: list[Record]) -> _Piece:
 
 
 def encode(form: str, records: Sequence[Record], labels: Mapping[str, Label]) -> Encoded:
-    """The records (output and gaps only) in one of the formats."""
+    """The records (output, gaps and progress) in one of the formats."""
     leads: Leads = {}
     if form == RAW:
         return Encoded(b"".join([record.payload for record in records if record.kind == journal.OUTPUT]), leads)
@@ -75,6 +75,9 @@ def encode(form: str, records: Sequence[Record], labels: Mapping[str, Label]) ->
     for piece in pieces(records):
         if piece.first.kind == journal.GAP:
             parts.append(_gap(form, piece.first))
+            continue
+        if piece.first.kind == journal.PROGRESS:
+            parts.append(_progress(form, piece.first))
             continue
         key = (piece.first.execution, piece.first.stream)
         if form == SSE_RAW:
@@ -159,6 +162,21 @@ def _gap(form: str, record: Record) -> bytes:
     if form == NDJSON:
         return orjson.dumps({"gap": fields}) + b"\n"
     return _event(GAP, record.end, fields)
+
+
+def _progress(form: str, record: Record) -> bytes:
+    """That a silent action lives: for those who read events; nothing in a text."""
+    if form == TEXT:
+        return b""
+    fields = {
+        **msgspec.json.decode(record.payload),
+        "execution_id": record.execution,
+        "timestamp": to_iso(record.time),
+        "position": journal.format_position(record.end),
+    }
+    if form == NDJSON:
+        return orjson.dumps({"progress": fields}) + b"\n"
+    return _event(PROGRESS, record.end, fields)
 
 
 def _event(name: str, position: int, fields: Mapping[str, Any]) -> bytes:

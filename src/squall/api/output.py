@@ -194,6 +194,8 @@ class _Members:
 
 
 def _wanted(record: Record, streams: frozenset[int] | None) -> bool:
+    if record.kind == journal.PROGRESS:
+        return True
     if record.kind not in (journal.OUTPUT, journal.GAP):
         return False
     return streams is None or record.stream in streams

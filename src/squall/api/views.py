@@ -7,17 +7,21 @@ from typing import Any
 
 from squall.api.pages import Attributes
 from squall.core.document import execution_document, liveaction_document, select
-from squall.core.execution import Execution
+from squall.core.execution import RUNNING, Execution
 from squall.core.secret import masked, replace_sealed
 from squall.services.content import Content
 
 
 class Views:
-    """Builds documents. `reveal` opens a sealed value; `web_url` is the address people open in a browser."""
+    """Builds documents. `reveal` opens a sealed value, `waiting` says what a running execution waits for, `web_url` is
+    the address people open in a browser."""
 
-    def __init__(self, content: Content, reveal: Callable[[str], Any], web_url: str) -> None:
+    def __init__(
+        self, content: Content, reveal: Callable[[str], Any], waiting: Callable[[str], str], web_url: str
+    ) -> None:
         self._content = content
         self._reveal = reveal
+        self._waiting = waiting
         self._web_url = web_url
 
     async def execution(
@@ -32,6 +36,9 @@ class Views:
         shown = execution_document(execution, action, runner, children, self._web_url)
         if asked is not None:
             shown = select(shown, asked.include, asked.exclude)
+        waiting = self._waiting(execution.id) if execution.status == RUNNING else ""
+        if waiting and (asked is None or asked.wants("waiting")):
+            shown["waiting"] = waiting
         result = shown.pop("result", None)
         shown = replace_sealed(shown, self._reveal) if show_secrets else masked(shown)
         if result is not None:

@@ -13,7 +13,7 @@ from squall.core.timestamp import to_iso
 FIELDS = frozenset(
     {"id", "action", "runner", "liveaction", "status", "start_timestamp", "end_timestamp", "elapsed_seconds"}
     | {"parameters", "result", "result_size", "context", "parent", "children", "log", "delay", "web_url"}
-    | {"trigger", "trigger_type", "trigger_instance", "rule"}
+    | {"trigger", "trigger_type", "trigger_instance", "rule", "waiting"}
 )
 """Every attribute an execution's document may have."""
 

@@ -15,6 +15,7 @@ OUTPUT_CREATE = "st2.execution.output__create"
 ANNOUNCEMENT = "st2.announcement__"
 EOF = "EOF"
 GAP = "gap"
+PROGRESS = "progress"
 
 # A client that names no events gets these; output must be asked for (as on StackStorm's stream).
 DEFAULT_PATTERNS = (

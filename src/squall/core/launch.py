@@ -13,9 +13,11 @@ from squall.core.execution import Execution
 class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One process to start: everything the keeper of processes needs, and nothing it would have to look up.
 
-    `timeout` is in seconds (None: none); `stdin` is given to it and closed. `output_limit` is in bytes of output;
-    beyond it output is dropped (`fail_at_limit`: the process is killed too). `opening` is the payload of the status
-    record that stands before the first output, `opened` its event row and `opened_at` its time (µs).
+    `timeout` is in seconds (None: none); `stdin` is given to it and closed; with `pty` (rows, columns) it has a
+    terminal instead of pipes. `output_limit` is in bytes of output; what happens beyond it is `limit_policy`:
+    `truncate`, `fail` (the process is killed) or `unlimited`. `secrets` are masked in its output. `opening` is the
+    payload of the status record that stands before the first output, `opened` its event row and `opened_at` its time
+    (µs).
     """
 
     execution: str
@@ -26,8 +28,10 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     cwd: str | None = None
     stdin: bytes | None = None
     timeout: float | None = None
+    pty: tuple[int, int] | None = None
     output_limit: int = 1 << 30
-    fail_at_limit: bool = False
+    limit_policy: str = "truncate"
+    secrets: tuple[bytes, ...] = ()
     opening: bytes = b""
     opened: int = 0
     opened_at: int = 0
@@ -36,8 +40,9 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
 class End(msgspec.Struct, frozen=True, kw_only=True):
     """How a process ended. `exit_code` is negative for a signal; `error` says why it could not be started.
 
-    The byte counts are of what was kept; `last_record` is where its last record in the journal starts (0: none).
-    `peak_memory` is in bytes. `lost` says why nothing is known of the end: then the process is gone.
+    The byte counts are of what was kept, `masked` counts secrets found in it, `first_record` and `last_record` are
+    where its records in the journal start (0: there are none). `peak_memory` is in bytes. `lost` says why nothing is
+    known of the end: then the process is gone.
     """
 
     execution: str
@@ -49,7 +54,10 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     stdout_bytes: int = 0
     stderr_bytes: int = 0
+    first_record: int = 0
     last_record: int = 0
+    masked: int = 0
+    wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory: int = 0
     lost: str | None = None

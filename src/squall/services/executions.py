@@ -215,6 +215,17 @@ class Executions:
         stored = replace_sealed(execution.parameters, self._vault.open)
         return bind_run(schemas, stored, self._names(execution.context), self._jinja)
 
+    def secrets(self, execution: Execution) -> tuple[bytes, ...]:
+        """Every secret value the execution was given, as the bytes an action might print."""
+        found: list[bytes] = []
+
+        def reveal(envelope: str) -> None:
+            value = self._vault.open(envelope)
+            found.append(value.encode() if isinstance(value, str) else msgspec.json.encode(value))
+
+        replace_sealed(execution.parameters, reveal)
+        return tuple(found)
+
     async def finish(self, task: Task, execution: Execution, outcome: Outcome) -> bool:
         """Ends an execution with its outcome; false when another worker has taken it over meanwhile."""
         now = self._clock.now()

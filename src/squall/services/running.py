@@ -14,6 +14,7 @@ from squall.core import journal
 from squall.core.action import Action, RunnerType, split_parameters
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution
+from squall.core.journal import Record
 from squall.core.launch import End, LaunchSpec, Outcome
 from squall.core.launch import Job as RunnerJob
 from squall.ports import Journal, Launcher, OutputText, Runner, Task
@@ -22,18 +23,21 @@ from squall.services.executions import Executions
 
 _LOG = logging.getLogger("squall.running")
 _SETTLED = 500
+_READ = 1 << 18
+_LOOK_FOR_FIRST = 8
 
 
 class RunLimits(msgspec.Struct, frozen=True):
-    """What one execution may print, in bytes, what happens beyond it, and how much of it its result holds."""
+    """What one execution may print, in bytes, what happens beyond it (`truncate`, `fail`, `unlimited`), and how many
+    bytes of each stream its result holds."""
 
     output: int
-    fail_at_limit: bool
+    policy: str
     result_output: int
 
 
 class Running:
-    """Runs executions with the runners it is given, by runner type's name."""
+    """Runs executions with the runners it is given, by runner type's name; `url` is where the API answers."""
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class Running:
         runners: Mapping[str, Runner],
         limits: RunLimits,
         environment: Mapping[str, str],
+        url: str,
     ) -> None:
         self._executions = executions
         self._content = content
@@ -52,6 +57,7 @@ class Running:
         self._runners = runners
         self._limits = limits
         self._environment = environment
+        self._url = url
 
     async def run(self, execution: Execution, row: int) -> Outcome:
         """Runs a claimed execution to its end; `row` is the event row that tells that it runs.
@@ -133,21 +139,53 @@ class Running:
         return msgspec.structs.replace(
             spec,
             output_limit=self._limits.output,
-            fail_at_limit=self._limits.fail_at_limit,
+            limit_policy=self._limits.policy,
+            secrets=self._executions.secrets(execution),
             opening=msgspec.json.encode({"status": ex.RUNNING}),
             opened=row,
             opened_at=execution.log[-1].at,
         )
 
     async def _texts(self, execution: Execution, end: End) -> OutputText:
-        """What the execution printed, read back from the journal: of each stream the end, as a result holds it."""
-        records = await self._journal.read_last(execution.tree, end.last_record, self._limits.result_output)
+        """What the execution printed, read back from the journal: whole if a result holds it, else its two ends."""
+        most = self._limits.result_output
         totals = {"stdout": end.stdout_bytes, "stderr": end.stderr_bytes}
+        long = max(totals.values()) > most
+        last = await self._journal.read_last(execution.tree, end.last_record, most)
+        first = await self._first(execution, end, most // 2) if long else []
+        url = f"{self._url}/v1/executions/{execution.id}/output"
 
         def text(stream: str) -> tuple[str, int]:
-            wanted = journal.STREAM_NUMBERS[stream]
-            kept = b"".join([record.payload for record in records if record.stream == wanted])
-            kept = kept[max(0, len(kept) - self._limits.result_output) :]
-            return kept.decode("utf-8", "replace"), totals[stream] - len(kept)
+            kept = _bytes_of(last, stream)
+            if totals[stream] <= most:
+                return kept.decode("utf-8", "replace"), 0
+            head = _bytes_of(first, stream)[: most // 2]
+            tail = kept[-(most // 2) :]
+            omitted = totals[stream] - len(head) - len(tail)
+            note = f"\n[squall: {omitted} bytes are left out here; all of it is at {url}?type={stream}]\n"
+            return head.decode("utf-8", "replace") + note + tail.decode("utf-8", "replace"), omitted
 
         return text
+
+    async def _first(self, execution: Execution, end: End, most: int) -> list[Record]:
+        """The execution's first records, about `most` bytes of each stream, or fewer where one comes much later."""
+        found: list[Record] = []
+        room = dict.fromkeys((1, 2), most)
+        position, looked = end.first_record, 0
+        with self._journal.watch(execution.tree):
+            while any(left > 0 for left in room.values()) and looked < _LOOK_FOR_FIRST * most:
+                batch = await self._journal.read(execution.tree, position, _READ)
+                if batch.position == position:
+                    break
+                looked += batch.position - position
+                position = batch.position
+                for record in batch.records:
+                    if record.kind == journal.OUTPUT and record.execution == execution.id and room[record.stream] > 0:
+                        room[record.stream] -= len(record.payload)
+                        found.append(record)
+        return found
+
+
+def _bytes_of(records: list[Record], stream: str) -> bytes:
+    wanted = journal.STREAM_NUMBERS[stream]
+    return b"".join([record.payload for record in records if record.kind == journal.OUTPUT and record.stream == wanted])

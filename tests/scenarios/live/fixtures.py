@@ -10,7 +10,12 @@ import pytest
 from tests.scenarios.live.pack import write_pack
 from tests.scenarios.live.server import Server, serving
 
-QUICK = {"SQUALL_STREAM_HEARTBEAT_SECONDS": "0.5", "SQUALL_SERVER_SHUTDOWN_GRACE_SECONDS": "0"}
+QUICK = {
+    "SQUALL_STREAM_HEARTBEAT_SECONDS": "0.5",
+    # Nothing is left behind when the tests are over.
+    "SQUALL_SERVER_STOP_ACTIONS": "true",
+    "SQUALL_SERVER_SHUTDOWN_GRACE_SECONDS": "0",
+}
 
 
 @pytest.fixture(scope="session")

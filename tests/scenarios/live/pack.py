@@ -46,7 +46,7 @@ parameters:
   token: {type: string, required: true, secret: true}
   cmd: {type: string, default: 'echo "{{ token | length }} characters"', immutable: true}
 """,
-    "off": """
+    "disabled": """
 runner_type: noop
 enabled: false
 parameters: {}

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 PATIENCE = 15.0
 """Seconds after which a read that brings nothing fails a test."""
-LIFETIME = 30.0
+LIFETIME = 20.0
 """Seconds after which a stream that is still read fails a test: heartbeats alone would keep it alive."""
 
 

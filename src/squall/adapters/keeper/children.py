@@ -1,7 +1,6 @@
-"""The actions' processes: started in sessions of their own, their pipes pumped into the journal, ended as a whole.
+"""The actions' processes: started in sessions of their own, timed, cancelled as a whole, and waited for.
 
-Standard library only, on any event loop that has asyncio's four calls of `Loop`. One read of a pipe is one record:
-nothing waits for a newline, and a fast writer costs one record a read.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -10,177 +9,86 @@ import contextlib
 import fcntl
 import os
 import signal
+import struct
 import subprocess
+import termios
 from collections.abc import Callable
-from typing import Any, Protocol
 
+from squall.adapters.keeper.child import Child, Loop, Spec, make_patterns
 from squall.adapters.keeper.journals import Journals
 from squall.adapters.keeper.processes import MARKER, Family, read_process
-from squall.adapters.keeper.writer import DiskFullError
+from squall.adapters.keeper.pump import Pump
 from squall.core import journal
 
-_READ_SIZE = 128 << 10
 _PIPE_SIZE = 1 << 20
 _KILL_AFTER = 3.0
 _GIVE_UP = 10.0
 _LOOK_AGAIN = 0.1
 _LINGER_SILENCE = 0.5
 _LINGER_MOST = 5.0
-_RETRY_FULL_DISK = 0.25
-
-
-class Spec(Protocol):
-    """What is to be started: `core.launch.LaunchSpec`, or what a keeper has been sent of it."""
-
-    @property
-    def execution(self) -> str: ...  # noqa: D102
-    @property
-    def tree(self) -> str: ...  # noqa: D102
-    @property
-    def attempt(self) -> int: ...  # noqa: D102
-    @property
-    def argv(self) -> list[str]: ...  # noqa: D102
-    @property
-    def env(self) -> dict[str, str]: ...  # noqa: D102
-    @property
-    def cwd(self) -> str | None: ...  # noqa: D102
-    @property
-    def stdin(self) -> bytes | None: ...  # noqa: D102
-    @property
-    def timeout(self) -> float | None: ...  # noqa: D102
-    @property
-    def output_limit(self) -> int: ...  # noqa: D102
-    @property
-    def fail_at_limit(self) -> bool: ...  # noqa: D102
-    @property
-    def opening(self) -> bytes: ...  # noqa: D102
-    @property
-    def opened(self) -> int: ...  # noqa: D102
-    @property
-    def opened_at(self) -> int: ...  # noqa: D102
-
-
-class Handle(Protocol):
-    """A timer that can be called off."""
-
-    def cancel(self) -> None:
-        """Calls it off."""
-        ...
-
-
-class Loop(Protocol):
-    """The four calls of an event loop that children need."""
-
-    def add_reader(self, fd: int, callback: Callable[..., Any], *args: Any) -> Any:
-        """Calls back whenever `fd` can be read."""
-        ...
-
-    def remove_reader(self, fd: int) -> Any:
-        """Stops that."""
-        ...
-
-    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Handle:
-        """Calls back once, after `delay` seconds."""
-        ...
-
-    def time(self) -> float:
-        """The loop's clock, in seconds."""
-        ...
-
-
-class _Pipe:
-    """One output stream of a child."""
-
-    __slots__ = ("fd", "kept", "open", "stream")
-
-    def __init__(self, fd: int, stream: int) -> None:
-        self.fd = fd
-        self.stream = stream
-        self.open = True
-        self.kept = b""
-
-
-class Child:
-    """One running action. What became of it is in the public attributes once `on_end` has been called."""
-
-    def __init__(self, spec: Spec, on_end: Callable[[Child], None]) -> None:
-        self.spec = spec
-        self.on_end = on_end
-        self.exit_code = -1
-        self.error: str | None = None
-        self.timed_out = False
-        self.canceled = False
-        self.over_limit = False
-        self.kept = {1: 0, 2: 0, 3: 0}
-        self.last_record = 0
-        self.dropped: dict[int, int] = {}
-        self.process: subprocess.Popen[bytes] | None = None
-        self.family: Family | None = None
-        self.doomed_at: float | None = None
-        self.cpu_seconds = 0.0
-        self.peak_memory = 0
-        self.pidfd = -1
-        self.pipes: list[_Pipe] = []
-        self.timers: list[Handle] = []
-        self.exited_at: float | None = None
-        self.last_read = 0.0
-        self.ended = False
-        self.opened = False
+_SILENCE = 60.0
+# A session's first process that opens a terminal gets it as its own; a shell opens it, then becomes the command.
+_ON_TERMINAL = ["/bin/sh", "-c", 't=$1; shift; exec "$@" <>"$t" >&0 2>&0', "sh"]
 
 
 class Children:
-    """Starts, pumps, limits and ends children. Everything runs on the loop's thread."""
+    """Starts and ends children, on the loop's thread. `on_wait` tells that what a child `waits` for has changed."""
 
-    def __init__(self, loop: Loop, journals: Journals, now: Callable[[], int]) -> None:
+    def __init__(
+        self, loop: Loop, journals: Journals, now: Callable[[], int], on_wait: Callable[[Child], None]
+    ) -> None:
         self._loop = loop
-        self._journals = journals
-        self._now = now
-        self._buffer = bytearray(_READ_SIZE)
-        self._view = memoryview(self._buffer)
+        self._pump = Pump(loop, journals, now, self._maybe_end, self._terminate, on_wait)
         self._running: dict[str, Child] = {}
 
     def spawn(self, spec: Spec, on_end: Callable[[Child], None]) -> Child:
         """Starts a process; `on_end` is called once, when all it printed is in the journal, or it could not start."""
         child = Child(spec, on_end)
+        terminal: tuple[int, int] | None = None
         try:
-            process = subprocess.Popen(
-                spec.argv,
-                stdin=subprocess.PIPE if spec.stdin is not None else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env={**spec.env, MARKER: _marker(spec)},
-                cwd=spec.cwd,
-                start_new_session=True,
-                bufsize=0,
-            )
+            if spec.pty is not None:
+                terminal = os.openpty()
+                fcntl.ioctl(terminal[0], termios.TIOCSWINSZ, struct.pack("HHHH", *spec.pty, 0, 0))
+            child.process = _start(spec, terminal)
         except (OSError, ValueError) as error:
+            for fd in terminal or ():
+                os.close(fd)
             child.error = f"The process could not be started: {error}"
             self._loop.call_later(0, self._finish, child)
             return child
-        child.process = process
         self._running[spec.execution] = child
-        if process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(spec.stdin or b"")
-            process.stdin.close()
-        assert process.stdout is not None and process.stderr is not None  # noqa: S101 - both were asked for above
-        for file, stream in ((process.stdout, "stdout"), (process.stderr, "stderr")):
-            # The pipe object goes, its descriptor is ours: it outlives the Popen object.
-            pipe = _Pipe(os.dup(file.fileno()), journal.STREAM_NUMBERS[stream])
-            file.close()
-            os.set_blocking(pipe.fd, False)
-            # A user may hold a limited amount of pipe memory; a smaller pipe is only slower.
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(pipe.fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-            child.pipes.append(pipe)
-            self._loop.add_reader(pipe.fd, self._readable, child, pipe)
-        known = read_process(process.pid)
-        child.family = Family(process.pid, known.started if known is not None else 0, _marker(spec))
-        child.pidfd = os.pidfd_open(process.pid)
+        child.started_at = child.last_read = self._loop.time()
+        self._connect(child, child.process, terminal)
+        pid = child.process.pid
+        known = read_process(pid)
+        child.family = Family(pid, known.started if known is not None else 0, marker(spec))
+        child.pidfd = os.pidfd_open(pid)
         self._loop.add_reader(child.pidfd, self._exited, child)
         if spec.timeout is not None:
             child.timers.append(self._loop.call_later(spec.timeout, self._time_out, child))
+        child.timers.append(self._loop.call_later(_SILENCE, self._look_at_silence, child))
         return child
+
+    def _connect(self, child: Child, process: subprocess.Popen[bytes], terminal: tuple[int, int] | None) -> None:
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(child.spec.stdin or b"")
+            process.stdin.close()
+        if terminal is not None:
+            # As long as nobody has opened the other end, a terminal reads as if everybody had gone: so we hold it.
+            child.terminal = terminal[1]
+            self._pump.attach(child, terminal[0], journal.STREAM_NUMBERS["stdout"])
+            return
+        for file, stream in ((process.stdout, "stdout"), (process.stderr, "stderr")):
+            if file is None:
+                continue
+            # The pipe object goes, its descriptor is the pump's: it outlives the Popen object.
+            fd = os.dup(file.fileno())
+            file.close()
+            # A user may hold a limited amount of pipe memory; a smaller pipe is only slower.
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+            self._pump.attach(child, fd, journal.STREAM_NUMBERS[stream])
 
     def cancel(self, execution: str) -> None:
         """Ends a child as a whole: TERM, then KILL after three seconds. Does nothing if it is not running."""
@@ -188,6 +96,13 @@ class Children:
         if child is not None and not child.canceled:
             child.canceled = True
             self._terminate(child)
+
+    def add_secrets(self, execution: str, secrets: list[bytes]) -> None:
+        """Masks these, too, from now on. Does nothing if it is not running."""
+        child = self._running.get(execution)
+        if child is not None:
+            patterns = child.patterns.with_secrets(secrets) if child.patterns is not None else make_patterns(secrets)
+            self._pump.set_patterns(child, patterns)
 
     def running(self) -> list[str]:
         """The executions whose process has not ended."""
@@ -218,102 +133,35 @@ class Children:
             return
         late = self._loop.time() - child.doomed_at
         left = child.family.living() if late < 0 else child.family.kill()
-        if child.exited_at is not None and (not left or late > _GIVE_UP):
-            self._drain(child)
-        if child.exited_at is not None and (not left or late > _GIVE_UP) and not any(p.kept for p in child.pipes):
+        through = child.exited_at is not None and (not left or late > _GIVE_UP)
+        if through:
+            self._pump.drain(child)
+        if through and not any(pipe.kept for pipe in child.pipes):
             self._finish(child)
         else:
             child.timers.append(self._loop.call_later(_LOOK_AGAIN, self._watch_doomed, child))
 
-    def _drain(self, child: Child) -> None:
-        """Reads what the pipes still hold, now that nobody is left to write."""
-        for pipe in child.pipes:
-            while pipe.open and not pipe.kept:
-                try:
-                    count = os.readv(pipe.fd, [self._buffer])
-                except BlockingIOError:
-                    break
-                if not count:
-                    self._close_pipe(child, pipe)
-                else:
-                    self._store(child, pipe, self._view[:count])
-
-    def _readable(self, child: Child, pipe: _Pipe) -> None:
-        try:
-            count = os.readv(pipe.fd, [self._buffer])
-        except BlockingIOError:
+    def _look_at_silence(self, child: Child) -> None:
+        """Followers of an action that prints nothing are told, once a minute, that it lives and what CPU it used."""
+        if child.ended or child.exited_at is not None or child.process is None:
             return
-        if count == 0:
-            self._close_pipe(child, pipe)
-            return
-        child.last_read = self._loop.time()
-        if not child.ended:
-            self._store(child, pipe, self._view[:count])
-
-    def _store(self, child: Child, pipe: _Pipe, data: memoryview | bytes) -> None:
-        """Puts what was read into the journal; on a full disk the pipe pauses and the bytes wait, none is lost."""
-        room = child.spec.output_limit - sum(child.kept.values())
-        if room <= 0:
-            self._drop(child, pipe, len(data))
-            return
-        kept = data[:room]
-        try:
-            self._journals.reserve(len(kept))
-            writer = self._journals.writer(child.spec.tree, create=True)
-            if writer is None:
-                raise DiskFullError(28, "the journal cannot be opened")
-            if not child.opened and child.spec.opening:
-                spec = child.spec
-                writer.note(journal.STATUS, spec.execution, spec.opened_at, spec.opened, spec.opening)
-            child.opened = True
-            writer.output(child.spec.execution, pipe.stream, self._now(), kept)
-        except OSError:
-            pipe.kept = bytes(data)
-            self._loop.remove_reader(pipe.fd)
-            child.timers.append(self._loop.call_later(_RETRY_FULL_DISK, self._retry, child, pipe))
-            return
-        child.kept[pipe.stream] += len(kept)
-        if len(kept) < len(data):
-            self._drop(child, pipe, len(data) - len(kept))
-
-    def _retry(self, child: Child, pipe: _Pipe) -> None:
-        if child.ended or not pipe.open:
-            return
-        kept, pipe.kept = pipe.kept, b""
-        self._store(child, pipe, kept)
-        if not pipe.kept:
-            self._loop.add_reader(pipe.fd, self._readable, child, pipe)
-            self._maybe_end(child)
-
-    def _drop(self, child: Child, pipe: _Pipe, count: int) -> None:
-        """Counts what the output limit keeps out; the first time says so in the journal at once."""
-        if not child.over_limit:
-            child.over_limit = True
-            self._gap(child, pipe.stream, 0)
-            if child.spec.fail_at_limit:
-                self._terminate(child)
-        child.dropped[pipe.stream] = child.dropped.get(pipe.stream, 0) + count
-
-    def _gap(self, child: Child, stream: int, count: int) -> None:
-        text = f'{{"reason":"output limit","limit":{child.spec.output_limit},"bytes":{count}}}'
-        writer = self._journals.writer(child.spec.tree, create=True)
-        if writer is not None:
-            # The count of a gap may be lost to a full disk; the offsets around the hole still show it.
-            with contextlib.suppress(DiskFullError):
-                writer.note(journal.GAP, child.spec.execution, self._now(), 0, text.encode(), stream)
-
-    def _close_pipe(self, child: Child, pipe: _Pipe) -> None:
-        if pipe.open:
-            pipe.open = False
-            self._loop.remove_reader(pipe.fd)
-            os.close(pipe.fd)
-            self._maybe_end(child)
+        silent = self._loop.time() - child.last_read
+        if silent >= _SILENCE:
+            found = read_process(child.process.pid)
+            cpu = found.cpu_ticks / os.sysconf("SC_CLK_TCK") if found is not None else 0.0
+            self._pump.note(
+                child, journal.PROGRESS, f'{{"alive":true,"silent_seconds":{silent:.0f},"cpu_seconds":{cpu:.2f}}}'
+            )
+            silent = 0.0
+        child.timers.append(self._loop.call_later(_SILENCE - silent, self._look_at_silence, child))
 
     def _exited(self, child: Child) -> None:
         if child.process is None:
             return
         self._loop.remove_reader(child.pidfd)
         os.close(child.pidfd)
+        if child.terminal >= 0:
+            os.close(child.terminal)
         _, status, usage = os.wait4(child.process.pid, 0)
         child.exit_code = os.waitstatus_to_exitcode(status)
         # The object would otherwise wait for the process, which is gone.
@@ -336,8 +184,9 @@ class Children:
         if child.ended or child.exited_at is None or child.doomed_at is not None:
             return
         now = self._loop.time()
-        silent = now - child.last_read >= _LINGER_SILENCE and not any(pipe.kept for pipe in child.pipes)
-        if silent or (now - child.exited_at >= _LINGER_MOST and not any(pipe.kept for pipe in child.pipes)):
+        waiting = any(pipe.kept for pipe in child.pipes)
+        silent = now - child.last_read >= _LINGER_SILENCE
+        if not waiting and (silent or now - child.exited_at >= _LINGER_MOST):
             self._finish(child)
         else:
             child.timers.append(self._loop.call_later(_LINGER_SILENCE / 2, self._linger, child))
@@ -352,20 +201,43 @@ class Children:
     def _finish(self, child: Child) -> None:
         if child.ended:
             return
+        self._pump.close_books(child)
+        if any(pipe.kept for pipe in child.pipes):
+            # What was held back met a full disk: the end waits for it.
+            return
         child.ended = True
         for timer in child.timers:
             timer.cancel()
-        for stream, count in child.dropped.items():
-            writer = self._journals.writer(child.spec.tree, create=True)
-            if writer is not None:
-                writer.skip(child.spec.execution, stream, count)
-            self._gap(child, stream, count)
-        if child.opened:
-            writer = self._journals.writer(child.spec.tree, create=True)
-            child.last_record = writer.tail(child.spec.execution) if writer is not None else 0
+        child.timers.clear()
         self._running.pop(child.spec.execution, None)
         child.on_end(child)
 
 
-def _marker(spec: Spec) -> str:
+def _start(spec: Spec, terminal: tuple[int, int] | None) -> subprocess.Popen[bytes]:
+    """The process. Raises `OSError` and `ValueError`."""
+    env = {**spec.env, MARKER: marker(spec)}
+    if terminal is None:
+        return subprocess.Popen(
+            spec.argv,
+            stdin=subprocess.PIPE if spec.stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            cwd=spec.cwd,
+            start_new_session=True,
+            bufsize=0,
+        )
+    return subprocess.Popen(
+        [*_ON_TERMINAL, os.ttyname(terminal[1]), *spec.argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={"TERM": "xterm", **env},
+        cwd=spec.cwd,
+        start_new_session=True,
+    )
+
+
+def marker(spec: Spec) -> str:
+    """What every process of an action carries in its environment."""
     return f"{spec.execution}.{spec.attempt}"

@@ -17,10 +17,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from squall.adapters.keeper import wire
-from squall.adapters.keeper.children import Child, Children
+from squall.adapters.keeper.child import Child, Spec
+from squall.adapters.keeper.children import Children
 from squall.adapters.keeper.journals import Journals
 from squall.adapters.keeper.loop import EpollLoop
 from squall.adapters.keeper.processes import read_process
@@ -33,24 +34,6 @@ _PR_SET_CHILD_SUBREAPER = 36
 _IDLE_EXIT = 3.0
 _RECEIVE = 1 << 18
 _OOM_SCORE = "-900"
-
-
-class Spec(NamedTuple):
-    """`core.launch.LaunchSpec`, as it arrives here."""
-
-    execution: str
-    tree: str
-    attempt: int
-    argv: list[str]
-    env: dict[str, str]
-    cwd: str | None
-    stdin: bytes | None
-    timeout: float | None
-    output_limit: int
-    fail_at_limit: bool
-    opening: bytes
-    opened: int
-    opened_at: int
 
 
 class _Flusher:
@@ -124,7 +107,7 @@ class Keeper:
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         boot = bytes.fromhex(self._boot.replace("-", ""))
         self._journals = Journals(journals_root, boot, int(time.time()) & 0xFFFFFFFF, floor)
-        self._children = Children(self.loop, self._journals, lambda: time.time_ns() // 1000)
+        self._children = Children(self.loop, self._journals, _now, self._waits)
         self._log = RunLog(home / "run.log")
         self._flusher = _Flusher(self.loop)
         self._fsync_seconds = fsync_seconds
@@ -202,12 +185,16 @@ class Keeper:
             self._spawn(message["spec"])
         elif kind == "cancel":
             self._children.cancel(message["execution"])
+        elif kind == "secrets":
+            self._children.add_secrets(
+                message["execution"], [wire.from_text(text) or b"" for text in message["values"]]
+            )
         elif kind == "ack":
             self._log.acknowledge(message["execution"], message["attempt"])
         elif kind == "append":
             return {"done": self._append(message)}
         elif kind == "close":
-            self._journals.close(message["tree"], time.time_ns() // 1000)
+            self._journals.close(message["tree"], _now())
         else:
             raise ValueError(f"no such operation: {kind}")
         return {}
@@ -222,13 +209,7 @@ class Keeper:
         }
 
     def _spawn(self, fields: dict[str, Any]) -> None:
-        spec = Spec(
-            **{
-                **{name: fields[name] for name in Spec._fields},
-                "stdin": wire.from_text(fields["stdin"]),
-                "opening": fields["opening"].encode(),
-            }
-        )
+        spec = _spec(fields)
         if (spec.execution, spec.attempt) in self._log.entries:
             return
         self._log.start(spec.execution, spec.attempt, spec.tree)
@@ -251,7 +232,10 @@ class Keeper:
             "error": child.error,
             "stdout_bytes": child.kept[1],
             "stderr_bytes": child.kept[2],
+            "first_record": child.first_record,
             "last_record": child.last_record,
+            "masked": child.masked,
+            "wall_seconds": (child.exited_at or 0.0) - child.started_at,
             "cpu_seconds": child.cpu_seconds,
             "peak_memory": child.peak_memory,
         }
@@ -259,6 +243,9 @@ class Keeper:
         writer = self._journals.take_dirty_of(child.spec.tree)
         flushes = [self._log.flush] if writer is None else [writer.flush, self._log.flush]
         self._flusher.submit(flushes, lambda: self._tell(told))
+
+    def _waits(self, child: Child) -> None:
+        self._tell({"op": "waits", "execution": child.spec.execution, "reason": child.waits})
 
     def _tell(self, message: dict[str, Any]) -> None:
         for link in list(self._links):
@@ -303,6 +290,20 @@ class Keeper:
             self.loop.stop()
             return
         self.loop.call_later(_IDLE_EXIT / 3, self._leave_when_idle)
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _spec(fields: dict[str, Any]) -> Spec:
+    """What a server sent, as the keeper's own record. Fields it does not know are a later server's, and left out."""
+    known = {name: fields[name] for name in Spec._fields if name in fields}
+    known["stdin"] = wire.from_text(fields.get("stdin"))
+    known["opening"] = str(fields.get("opening", "")).encode()
+    known["secrets"] = tuple(wire.from_text(text) or b"" for text in fields.get("secrets", ()))
+    known["pty"] = tuple(fields["pty"]) if fields.get("pty") else None
+    return Spec(**known)
 
 
 def _flush_of(writer: TreeWriter) -> Callable[[], None]:

@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,7 @@ class KeeperLauncher:
         self._ends: dict[str, asyncio.Future[End]] = {}
         self._trees: dict[str, _Link] = {}
         self._early: set[str] = set()
+        self._waits: dict[str, str] = {}
         self._dead_homes: dict[Path, set[Key]] = {}
 
     async def start(self) -> None:
@@ -217,6 +219,9 @@ class KeeperLauncher:
                 future.set_result(message)
         elif message["op"] == "end":
             self._end(message)
+        elif message["op"] == "waits":
+            _LOG.warning("an execution waits", extra={"execution": message["execution"], "reason": message["reason"]})
+            self._waits[message["execution"]] = message["reason"]
 
     def _hold(self, key: Key, link: _Link | None) -> None:
         self._holders[key] = link
@@ -263,6 +268,7 @@ class KeeperLauncher:
         fields = msgspec.structs.asdict(spec)
         fields["stdin"] = wire.to_text(spec.stdin)
         fields["opening"] = spec.opening.decode()
+        fields["secrets"] = [wire.to_text(secret) for secret in spec.secrets]
         self._trees[spec.tree] = link
         try:
             await link.ask({"op": "spawn", "spec": fields})
@@ -283,6 +289,7 @@ class KeeperLauncher:
         """Forgets an end; the keeper's log does too."""
         self._ends.pop(execution, None)
         self._early.discard(execution)
+        self._waits.pop(execution, None)
         for key in [key for key in self._holders if key[0] == execution]:
             link = self._holders.pop(key)
             if link is not None:
@@ -299,6 +306,17 @@ class KeeperLauncher:
         for key, link in self._holders.items():
             if key[0] == execution and link is not None:
                 link.tell({"op": "cancel", "execution": execution})
+
+    async def add_secrets(self, execution: str, secrets: Sequence[bytes]) -> None:
+        """Masks these in an execution's output from now on; they are when this returns."""
+        for key, link in list(self._holders.items()):
+            if key[0] == execution and link is not None:
+                values = [wire.to_text(secret) for secret in secrets]
+                await link.ask({"op": "secrets", "execution": execution, "values": values})
+
+    def waiting(self, execution: str) -> str:
+        """What a running execution waits for; empty if for nothing."""
+        return self._waits.get(execution, "")
 
     def held(self) -> list[Key]:
         """What is running, or has ended without having been acknowledged: (execution, attempt) of each."""

@@ -29,6 +29,7 @@ class TreeWriter:
         self._end = header.committed
         self._incarnation = incarnation
         self._tails: dict[str, int] = {}
+        self._heads: dict[str, int] = {}
         self._events: set[int] = set()
         self._offsets: dict[tuple[str, int], int] = {}
         self._leads: dict[tuple[str, int], bytes] = {}
@@ -71,6 +72,7 @@ class TreeWriter:
                 break
             if record.kind != journal.INDEX:
                 self._tails[record.execution] = record.start
+                self._heads.setdefault(record.execution, record.start)
                 self._events.add(record.event)
                 key = (record.execution, record.stream)
                 if record.kind == journal.OUTPUT:
@@ -84,9 +86,9 @@ class TreeWriter:
         """The committed length in bytes."""
         return self._end
 
-    def tail(self, execution: str) -> int:
-        """Where the execution's last record starts; 0 if it has none."""
-        return self._tails.get(execution, 0)
+    def ends(self, execution: str) -> tuple[int, int]:
+        """Where the execution's first and last records start; zeros if it has none."""
+        return self._heads.get(execution, 0), self._tails.get(execution, 0)
 
     def output(self, execution: str, stream: int, time: int, payload: bytes | memoryview) -> None:
         """Appends what one read of a pipe returned. Raises `DiskFullError`; then nothing has been appended."""
@@ -157,6 +159,7 @@ class TreeWriter:
         self._end = start + length
         if kind != journal.INDEX:
             self._tails[execution] = start
+            self._heads.setdefault(execution, start)
         os.pwrite(
             self._descriptor,
             journal.pack_commit(self._end, start if kind == journal.INDEX else 0),

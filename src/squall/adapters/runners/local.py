@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import shutil
 import stat
 from collections.abc import Mapping
@@ -23,17 +24,19 @@ from squall.core.launch import End, Job, LaunchSpec, Outcome
 from squall.ports import OutputText
 
 _TIMED_OUT = -9
+_SIZE = re.compile(r"^([1-9]\d{0,3})x([1-9]\d{0,3})$")
 
 
 class LocalRunner:
-    """`ports.Runner` for both local runners. `base` is the environment every process gets.
+    """`ports.Runner` for both local runners. `base` is the environment every process gets, `cwd` where it starts.
 
     `system_user` is whom processes run as when they are not told to use sudo; empty: the server's own user.
     """
 
-    def __init__(self, base: Mapping[str, str], system_user: str) -> None:
+    def __init__(self, base: Mapping[str, str], system_user: str, cwd: str) -> None:
         self._base = dict(base)
         self._system_user = system_user
+        self._cwd = cwd
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
         """The process to start. Raises `InvalidError` when the script is missing or sudo is not there."""
@@ -52,7 +55,8 @@ class LocalRunner:
             attempt=job.execution.attempt,
             argv=[*prefix, *command],
             env=env,
-            cwd=parameters.get("cwd") or None,
+            cwd=parameters.get("cwd") or self._cwd,
+            pty=_terminal_size(parameters) if parameters.get("pty") else None,
             stdin=stdin,
             timeout=float(timeout) if timeout else None,
         )
@@ -112,6 +116,14 @@ def _command(command: str) -> list[str]:
 
 def _environment(given: Any) -> dict[str, str]:
     return {str(name): "" if value is None else str(value) for name, value in (given or {}).items()}
+
+
+def _terminal_size(parameters: Mapping[str, Any]) -> tuple[int, int]:
+    """(rows, columns) of `pty_size`. Raises `InvalidError`."""
+    match = _SIZE.match(str(parameters.get("pty_size") or "80x24"))
+    if match is None:
+        raise InvalidError(f'Parameter "pty_size": {parameters["pty_size"]!r} is not a size such as 80x24.')
+    return int(match[2]), int(match[1])
 
 
 def _script(job: Job) -> list[str]:

@@ -1,0 +1,136 @@
+"""One running action, as its keeper sees it. Standard library only."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from squall.adapters.keeper.processes import Family
+
+if TYPE_CHECKING:
+    from squall.core.masking import Masker, Patterns
+
+
+class Spec(NamedTuple):
+    """`core.launch.LaunchSpec`, as it arrives at the keeper. `secrets` are what must not reach the journal."""
+
+    execution: str
+    tree: str
+    attempt: int
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str | None = None
+    stdin: bytes | None = None
+    timeout: float | None = None
+    pty: tuple[int, int] | None = None
+    output_limit: int = 1 << 30
+    limit_policy: str = "truncate"
+    opening: bytes = b""
+    opened: int = 0
+    opened_at: int = 0
+    secrets: tuple[bytes, ...] = ()
+
+
+class Handle(Protocol):
+    """A timer that can be called off."""
+
+    def cancel(self) -> None:
+        """Calls it off."""
+        ...
+
+
+class Loop(Protocol):
+    """The calls of an event loop that children need; `loop.EpollLoop` has them."""
+
+    def add_reader(self, fd: int, callback: Callable[..., Any], *args: Any) -> Any:
+        """Calls back whenever `fd` can be read."""
+        ...
+
+    def remove_reader(self, fd: int) -> Any:
+        """Stops that."""
+        ...
+
+    def yield_to_others(self, fd: int) -> Any:
+        """Serves `fd` after all others of a turn."""
+        ...
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Handle:
+        """Calls back once, after `delay` seconds."""
+        ...
+
+    def time(self) -> float:
+        """The loop's clock, in seconds."""
+        ...
+
+
+class Pipe:
+    """One output stream. `kept` is what a full disk did not take yet; while there is some, the pipe is not read."""
+
+    __slots__ = ("fd", "kept", "masker", "open", "settling", "stream")
+
+    def __init__(self, fd: int, stream: int, patterns: Patterns | None) -> None:
+        self.fd = fd
+        self.stream = stream
+        self.open = True
+        self.kept = b""
+        self.masker: Masker | None = None
+        if patterns is not None:
+            self.mask(patterns)
+        self.settling: Handle | None = None
+
+    def mask(self, patterns: Patterns) -> None:
+        """Masks from now on what these find, also in what is held back."""
+        # Most actions have no secrets, and a keeper without any does without the masker.
+        from squall.core.masking import Masker
+
+        if self.masker is None:
+            self.masker = Masker(patterns)
+        else:
+            self.masker.patterns = patterns
+
+
+def make_patterns(secrets: Iterable[bytes]) -> Patterns:
+    """What finds these secrets in an output."""
+    from squall.core.masking import Patterns
+
+    return Patterns(secrets)
+
+
+class Child:
+    """What became of an action is in the public attributes once `on_end` has been called.
+
+    `kept` and `dropped` count bytes by stream, `tails` hold the last of what was dropped; `peak_memory` is in bytes.
+    `waits` says what the action's output waits for; empty if for nothing.
+    """
+
+    def __init__(self, spec: Spec, on_end: Callable[[Child], None]) -> None:
+        self.spec = spec
+        self.on_end = on_end
+        self.patterns = make_patterns(spec.secrets) if spec.secrets else None
+        self.exit_code = -1
+        self.error: str | None = None
+        self.timed_out = False
+        self.canceled = False
+        self.over_limit = False
+        self.kept = {1: 0, 2: 0, 3: 0}
+        self.dropped: dict[int, int] = {}
+        self.tails: dict[int, bytes] = {}
+        self.masked = 0
+        self.first_record = 0
+        self.last_record = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self.family: Family | None = None
+        self.doomed_at: float | None = None
+        self.cpu_seconds = 0.0
+        self.peak_memory = 0
+        self.pidfd = -1
+        self.terminal = -1
+        self.pipes: list[Pipe] = []
+        self.timers: list[Handle] = []
+        self.started_at = 0.0
+        self.exited_at: float | None = None
+        self.last_read = 0.0
+        self.ended = False
+        self.opened = False
+        self.waits = ""

@@ -1,0 +1,147 @@
+"""The forms a secret takes in output: as it is, encoded, escaped, quoted, line by line.
+
+Standard library only, and little of it: the process that holds the actions' pipes runs without site-packages.
+Forms that other programs make are written from their rules (RFC 3986, RFC 4648, RFC 8259, POSIX quoting).
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+MIN_LENGTH: Final = 4
+"""Bytes below which a value is not masked: it would be found by chance all over the output."""
+
+MAX_FORM: Final = 1024
+"""Bytes of the longest form. What is longer is known by pieces of this size: so little is held back while it
+is being printed, and one piece alone is masked as well."""
+
+OVERLAP: Final = 16
+"""Bytes that neighbouring pieces share, so that a long secret is one masked span and its next piece is known to have
+begun before the last one ended."""
+
+_WRAPS: Final = (64, 76)
+_SHORTEST_WRAP: Final = 8
+
+_ALPHANUMERIC: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+_PLAIN_IN_URLS: Final = (
+    _ALPHANUMERIC | frozenset(b"-._~"),  # RFC 3986, and Python's quote(safe="")
+    _ALPHANUMERIC | frozenset(b"-._~/"),  # Python's quote
+    _ALPHANUMERIC | frozenset(b"-._~!*'()"),  # JavaScript's encodeURIComponent
+    _ALPHANUMERIC | frozenset(b"-._*"),  # HTML forms, Java
+)
+_PLAIN_IN_SHELLS: Final = _ALPHANUMERIC | frozenset(b"_@%+=:,./-") | frozenset(range(0x80, 0x100))
+_SPECIAL_IN_DOUBLE_QUOTES: Final = frozenset(b'\\"$`')
+_C_ESCAPES: Final = {b"\n": b"\\n", b"\r": b"\\r", b"\t": b"\\t"}
+_JSON_ESCAPES: Final = {
+    "\\": "\\\\",
+    '"': '\\"',
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+}
+
+
+def forms(secret: bytes) -> frozenset[bytes]:
+    """Every form of `secret` that is masked, each MIN_LENGTH to MAX_FORM bytes long; none when it is too short.
+
+    White space around the secret is no part of any form: `name\\n` is masked wherever `name` stands, and the ends of
+    lines are not held back for it. A secret of white space only has no forms.
+    """
+    whole = secret.strip()
+    if not whole or len(secret) < MIN_LENGTH:
+        return frozenset()
+    if len(whole) < MIN_LENGTH:
+        whole = secret
+    found = {whole, *_base64(whole), *_percent_encoded(whole), *_json(whole), *_shell_quoted(whole), *_repr(whole)}
+    lines = {line.strip() for line in whole.replace(b"\r", b"\n").split(b"\n")}
+    if len(lines) > 1:
+        found.update(*({line, *_json(line)} for line in lines if len(line) >= MIN_LENGTH))
+    return frozenset(piece for form in found if len(form) >= MIN_LENGTH for piece in _pieces(form))
+
+
+def _pieces(form: bytes) -> Iterator[bytes]:
+    last = len(form) - MAX_FORM
+    if last <= 0:
+        yield form
+        return
+    for start in range(0, last, MAX_FORM - OVERLAP):
+        yield form[start : start + MAX_FORM]
+    yield form[last:]
+
+
+def _base64(secret: bytes) -> Iterator[bytes]:
+    """The characters that hold bits of the secret only, for each number of bytes before it modulo 3."""
+    for before in range(3):
+        encoded = b2a_base64(bytes(before) + secret, newline=False)
+        own = encoded[-(-8 * before // 6) : 8 * (before + len(secret)) // 6]
+        yield own
+        yield own.translate(_URL_SAFE)
+        if before:
+            continue
+        # `base64` and `openssl` break their output into lines, and what they encode mostly starts with the secret.
+        for wrap in _WRAPS:
+            lines = [own[start : start + wrap] for start in range(0, len(own), wrap)]
+            if len(lines) > 1:
+                yield from (line for line in lines if len(line) >= _SHORTEST_WRAP)
+
+
+def _percent_encoded(secret: bytes) -> Iterator[bytes]:
+    for plain in _PLAIN_IN_URLS:
+        for form in ("%%%02X", "%%%02x"):
+            encoded = b"".join([bytes((byte,)) if byte in plain else (form % byte).encode() for byte in secret])
+            yield encoded
+            yield encoded.replace(b"%20", b"+")
+
+
+def _json(secret: bytes) -> Iterator[bytes]:
+    """What encoders make of it: other characters than ASCII kept or not, `/` and the signs of HTML escaped or not,
+    and a JSON text inside of a JSON text. Bytes that are no UTF-8 stay, or become lone surrogates."""
+    text = secret.decode("utf-8", "surrogateescape")
+    for only_ascii, digits in ((False, "x"), (True, "x"), (True, "X")):
+        escaped = _json_escaped(text, only_ascii, digits)
+        html = "".join([f"\\u{ord(sign):04{digits}}" if sign in "<>&" else sign for sign in escaped])
+        for variant in (escaped, escaped.replace("/", "\\/"), html, _json_escaped(escaped, only_ascii, digits)):
+            yield variant.encode("utf-8", "surrogateescape")
+
+
+def _json_escaped(text: str, only_ascii: bool, digits: str) -> str:
+    return "".join([_JSON_ESCAPES.get(sign) or _json_sign(sign, only_ascii, digits) for sign in text])
+
+
+def _json_sign(sign: str, only_ascii: bool, digits: str) -> str:
+    code = ord(sign)
+    if 0x20 <= code <= 0x7E or (code > 0x7E and not only_ascii):
+        return sign
+    if code > 0xFFFF:
+        high, low = divmod(code - 0x10000, 0x400)
+        return f"\\u{0xD800 + high:04{digits}}\\u{0xDC00 + low:04{digits}}"
+    return f"\\u{code:04{digits}}"
+
+
+def _shell_quoted(secret: bytes) -> Iterator[bytes]:
+    """Inside single quotes in both ways to write one, inside double quotes, inside `$'...'`, and with backslashes."""
+    yield secret.replace(b"'", b"'\"'\"'")
+    yield secret.replace(b"'", b"'\\''")
+    yield _backslashed(secret, _SPECIAL_IN_DOUBLE_QUOTES)
+    yield _backslashed(secret, frozenset(range(256)) - _PLAIN_IN_SHELLS)
+    ansi = _backslashed(secret, frozenset(b"\\'"))
+    for sign, escape in _C_ESCAPES.items():
+        ansi = ansi.replace(sign, escape)
+    yield ansi
+
+
+def _backslashed(secret: bytes, special: Iterable[int]) -> bytes:
+    return b"".join([bytes((0x5C, byte)) if byte in special else bytes((byte,)) for byte in secret])
+
+
+def _repr(secret: bytes) -> Iterator[bytes]:
+    """What Python's `repr` makes of it as text and as bytes, in either kind of quotes."""
+    text = secret.decode("utf-8", "surrogateescape")
+    # Which quotes repr() takes depends on what else is in the text: with both kinds behind it, it escapes `'`.
+    for shown in (repr(text)[1:-1], repr(text + "\"'")[1:-4], repr(secret)[2:-1], repr(secret + b"\"'")[2:-4]):
+        yield shown.encode("utf-8", "surrogateescape")

@@ -1,0 +1,279 @@
+"""Masking: secrets in a stream of bytes become `********`, also where they are encoded or arrive in pieces.
+
+What is masked: every byte that belongs to an occurrence of a pattern, a pattern being one form of one secret
+(`mask_forms`). Occurrences that overlap are one span, each span becomes one mask; spans that only touch stay two.
+
+A stream is masked without knowing what comes next: the bytes that may be the start of an occurrence are held back
+until it is complete or cannot be any more. `Masker.settle` ends that wait when the stream falls silent.
+
+Standard library only, like everything that the process with the actions' pipes loads. Regular expressions try a
+hundred alternatives at 11 MiB/s, but look for one byte and a set of bytes for each of its followers at ten to a
+hundred times that. So each pattern is known by a window, a few of its bytes of which the first is one of a handful of
+anchors; the anchors are folded into one byte; where the text has it, with followers that some window has, a dict of
+the windows tells which patterns to compare.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from squall.core.mask_forms import forms
+from squall.core.secret import MASK
+
+LET_GO: Final = 8
+"""A held start of a secret is masked, when the stream falls silent, if it has that many bytes or half of the secret;
+a shorter one is let go."""
+
+_MASK: Final = MASK.encode()
+_WINDOW: Final = 6
+_EDGE: Final = 16
+_ROUNDS: Final = 2
+_GRAM: Final = 4
+
+Span = tuple[int, int]
+
+
+def _weigh() -> tuple[float, ...]:
+    """How often each byte is met, roughly: half as in logs, half as in base64, a little as in binary data."""
+    usual = {
+        100: b" ",
+        50: b"etaoinsr",
+        20: b"ldcupm0123456789\0",
+        12: b"hfgbywv.:-/_=\n",
+        8: b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+        6: b",\"'()[]",
+        1: bytes(range(256)),
+    }
+    return tuple(float(sum(weight for weight, signs in usual.items() if byte in signs)) for byte in range(256))
+
+
+_WEIGHTS: Final = _weigh()
+
+
+class Patterns:
+    """All forms of some secrets, made ready to be found. Immutable: all streams of an execution share it.
+
+    `forms` are the patterns. `too_short` is how many of the different values given are not masked: they have fewer
+    than MIN_LENGTH bytes, or nothing but white space.
+    """
+
+    __slots__ = ("_ends", "_fold", "_heads", "_joined", "_scan", "_secrets", "_width", "_windows", "forms", "too_short")
+
+    def __init__(self, secrets: Iterable[bytes]) -> None:
+        self._secrets = frozenset(secrets)
+        each = [forms(secret) for secret in self._secrets]
+        self.too_short = sum(not found for found in each)
+        self.forms = tuple(sorted(frozenset[bytes]().union(*each)))
+        self._prepare_finding()
+        self._prepare_holding()
+
+    def __len__(self) -> int:
+        return len(self.forms)
+
+    def with_secrets(self, more: Iterable[bytes]) -> Patterns:
+        """The patterns of these secrets and of `more`; itself when there is none that is new."""
+        secrets = self._secrets.union(more)
+        return self if len(secrets) == len(self._secrets) else Patterns(secrets)
+
+    def find(self, text: bytes) -> list[Span]:
+        """Start and end of every occurrence of every pattern in `text`, in no order."""
+        spans: list[Span] = []
+        if not self.forms:
+            return spans
+        windows, width = self._windows, self._width
+        for match in self._scan.finditer(text.translate(self._fold) if self._fold else text):
+            at = match.start()
+            for offset, pattern in windows.get(text[at : at + width], ()):
+                start = at - offset
+                if start >= 0 and text.startswith(pattern, start):
+                    spans.append((start, start + len(pattern)))
+        return spans
+
+    def begun(self, text: bytes, due: bool = False) -> int:
+        """How many of the last bytes of `text` are the start of a pattern, but not all of it: the largest number.
+
+        With `due`, only starts that have LET_GO bytes or half of their pattern count.
+        """
+        best = 0
+        for length in range(1, min(_GRAM, len(text) + 1)):
+            shortest = self._heads.get(text[-length:])
+            if shortest and (not due or 2 * length >= shortest):
+                best = length
+        # A longer start ends with bytes that stand somewhere inside of a pattern: hardly any text does.
+        last = text[-_GRAM:]
+        at = self._joined.rfind(last) if len(last) == _GRAM else -1
+        while at >= 0:
+            number = bisect_right(self._ends, at)
+            pattern = self.forms[number]
+            first = self._ends[number] - len(pattern)
+            length = at + _GRAM - first
+            begins = best < length < len(pattern) and text.endswith(pattern[:length])
+            if begins and (not due or length >= LET_GO or 2 * length >= len(pattern)):
+                best = length
+            # Found from behind: what else this pattern has to offer is shorter.
+            at = self._joined.rfind(last, 0, (first if begins or length <= best else at) + _GRAM - 1)
+        return best
+
+    def _prepare_finding(self) -> None:
+        self._width = width = min([_WINDOW, *map(len, self.forms)])
+        anchors = _anchors(self.forms, width)
+        places = _places(self.forms, width, anchors)
+        windows: dict[bytes, list[tuple[int, bytes]]] = {}
+        for pattern, offset in places.items():
+            windows.setdefault(pattern[offset : offset + width], []).append((offset, pattern))
+        self._windows = {window: tuple(found) for window, found in windows.items()}
+        face = min(anchors, default=0)
+        self._fold = bytes(face if byte in anchors else byte for byte in range(256)) if len(anchors) > 1 else b""
+        # The followers are looked at without being taken: the next window may begin among them.
+        followers = [{face if byte in anchors else byte for byte in place} for place in zip(*windows, strict=True)][1:]
+        self._scan = re.compile(_one_of([face]) + b"(?=" + b"".join(map(_one_of, followers)) + b")", re.DOTALL)
+
+    def _prepare_holding(self) -> None:
+        self._joined = b"".join(self.forms)
+        self._ends: list[int] = []
+        self._heads: dict[bytes, int] = {}
+        end = 0
+        for pattern in self.forms:
+            end += len(pattern)
+            self._ends.append(end)
+            for length in range(1, _GRAM):
+                head = pattern[:length]
+                self._heads[head] = min(self._heads.get(head, len(pattern)), len(pattern))
+
+
+def _one_of(signs: Iterable[int]) -> bytes:
+    escaped = [b"\\x%02x" % sign for sign in sorted(signs)]
+    return escaped[0] if len(escaped) == 1 else b"[" + b"".join(escaped) + b"]"
+
+
+def _offsets(pattern: bytes, width: int) -> Sequence[int]:
+    """Where its window may start: of long patterns only the first and last few places are tried."""
+    last = len(pattern) - width
+    return range(last + 1) if last < 2 * _EDGE else [*range(_EDGE), *range(last - _EDGE + 1, last + 1)]
+
+
+def _anchors(patterns: Iterable[bytes], width: int) -> frozenset[int]:
+    """Few and rare bytes such that a window of every pattern can start with one of them (a greedy set cover)."""
+    open_ = [{pattern[offset] for offset in _offsets(pattern, width)} for pattern in patterns]
+    counts = Counter(byte for choice in open_ for byte in choice)
+    chosen: set[int] = set()
+    while open_:
+        best = max(counts, key=lambda byte: (counts[byte] / _WEIGHTS[byte], byte))
+        chosen.add(best)
+        for choice in open_:
+            if best in choice:
+                counts.subtract(choice)
+        open_ = [choice for choice in open_ if best not in choice]
+    return frozenset(chosen)
+
+
+def _places(patterns: Sequence[bytes], width: int, anchors: frozenset[int]) -> dict[bytes, int]:
+    """The offset of each pattern's window, chosen so that the followers of the anchors are few and rare."""
+    used: list[Counter[int]] = [Counter() for _ in range(width)]
+    totals = [10.0] * width
+    crowds: Counter[bytes] = Counter()
+    places: dict[bytes, int] = {}
+
+    def cost(window: bytes) -> float:
+        news = sum(_WEIGHTS[byte] / totals[place] for place, byte in enumerate(window) if not used[place][byte])
+        # Runs of one byte are common in output, and windows that many patterns share are slow to tell apart.
+        return news + 0.05 * (width - len(set(window))) + 0.02 * crowds[window]
+
+    def count(window: bytes, change: int) -> None:
+        crowds[window] += change
+        for place, byte in enumerate(window):
+            before, used[place][byte] = used[place][byte], used[place][byte] + change
+            totals[place] += _WEIGHTS[byte] * ((before + change > 0) - (before > 0))
+
+    for _ in range(_ROUNDS):
+        for pattern in patterns:
+            if pattern in places:
+                count(pattern[places[pattern] : places[pattern] + width], -1)
+            choices = [offset for offset in _offsets(pattern, width) if pattern[offset] in anchors]
+            places[pattern] = min(choices, key=lambda offset: cost(pattern[offset : offset + width]))
+            count(pattern[places[pattern] : places[pattern] + width], 1)
+    return places
+
+
+class Masker:
+    """Masks one stream: takes its bytes as they come and gives back those that may be stored.
+
+    `count` is how many masks were given out. `patterns` may be set at any time: what was not given out yet, held
+    bytes included, is masked by the new ones.
+    """
+
+    # What is remembered: `_tail`, the last bytes of the stream as they came, from where a secret may have begun;
+    # `_given`, how many of them are given out already (or stand behind a mask that is); `_masked`, whether a mask
+    # ends exactly there, so that an occurrence which overlaps it goes on with it.
+    __slots__ = ("_given", "_masked", "_tail", "count", "patterns")
+
+    def __init__(self, patterns: Patterns) -> None:
+        self.patterns = patterns
+        self.count = 0
+        self._tail = b""
+        self._given = 0
+        self._masked = False
+
+    @property
+    def held(self) -> int:
+        """The bytes that are held back now."""
+        return len(self._tail) - self._given
+
+    def feed(self, data: bytes | memoryview) -> bytes:
+        """What may be stored now that `data` has come: all but an end that may be the start of a secret."""
+        new = data if isinstance(data, bytes) else bytes(data)
+        if not self._tail and not self.patterns.forms:
+            return new
+        text = self._tail + new if self._tail else new
+        spans = self.patterns.find(text)
+        begun = self.patterns.begun(text)
+        if not (spans or begun or self._tail):
+            return new
+        return self._give(text, spans, len(text) - begun, begun)
+
+    def settle(self) -> bytes:
+        """What is held, when the stream was silent for so long that it must not wait any more.
+
+        A start of a secret that has LET_GO bytes or half of it comes out masked, and so will its rest if it follows
+        (as the same occurrence); of a shorter one only the rest will be masked.
+        """
+        if not self.held:
+            return b""
+        text = self._tail
+        spans = self.patterns.find(text)
+        due = self.patterns.begun(text, due=True)
+        if due:
+            spans.append((len(text) - due, len(text)))
+        return self._give(text, spans, len(text), self.patterns.begun(text))
+
+    def finish(self) -> bytes:
+        """What is held, as `settle` gives it, at the end of the stream."""
+        rest = self.settle()
+        self._tail, self._given, self._masked = b"", 0, False
+        return rest
+
+    def _give(self, text: bytes, spans: list[Span], until: int, keep: int) -> bytes:
+        """`text` up to `until` without what is given out, its spans masked; remembers its last `keep` bytes."""
+        at, masked = self._given, self._masked
+        out: list[bytes] = []
+        for start, end in sorted(spans):
+            if start >= until:
+                break
+            if end <= at:
+                continue
+            if start >= at or not masked:
+                out.append(text[at:start])
+                out.append(_MASK)
+                self.count += 1
+                masked = True
+            at = end
+        if at < until:
+            out.append(text[at:until])
+            at, masked = until, False
+        first = len(text) - keep
+        self._tail, self._given, self._masked = text[first:], at - first, masked
+        return b"".join(out)

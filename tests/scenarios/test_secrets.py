@@ -1,0 +1,85 @@
+"""Secret parameters: used by the action, shown as asterisks, never written down as they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scenarios.live.server import Server
+
+SECRET = "correct-horse-battery-staple"
+MASK = "********"
+
+
+@pytest.fixture(scope="module")
+def execution(plain_server: Server) -> str:
+    found = plain_server.request("live.secretive", token=SECRET)
+    plain_server.ended(found)
+    return found
+
+
+def test_the_action_gets_the_value(plain_server: Server, execution: str) -> None:
+    document = plain_server.get(f"/v1/executions/{execution}")
+    assert document["result"]["stdout"] == f"{len(SECRET)} characters"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/executions/{id}", "/v1/executions?id={id}", "/v1/executions/{id}?include_attributes=parameters",
+     "/v1/executions/{id}?include_attributes=liveaction", "/v1/executions/{id}?exclude_attributes=result"],
+)  # fmt: skip
+def test_every_document_shows_asterisks(plain_server: Server, execution: str, path: str) -> None:
+    reply = plain_server.call("GET", path.format(id=execution))
+    assert reply.status == 200
+    assert SECRET.encode() not in reply.raw
+    assert MASK.encode() in reply.raw
+
+
+def test_the_answers_to_requests_show_asterisks(plain_server: Server, execution: str) -> None:
+    body = {"action": "live.secretive", "parameters": {"token": SECRET}}
+    for path, sent in (("/v1/executions", body), (f"/v1/executions/{execution}/re_run", {})):
+        reply = plain_server.call("POST", path, sent)
+        assert (reply.status, reply.json["parameters"]["token"]) == (201, MASK)
+        assert SECRET.encode() not in reply.raw
+        assert plain_server.ended(reply.json["id"])["result"]["stdout"] == f"{len(SECRET)} characters"
+
+
+def test_secrets_are_revealed_to_who_asks_for_them(plain_server: Server, execution: str) -> None:
+    shown = plain_server.get(f"/v1/executions/{execution}", show_secrets="true")
+    assert shown["parameters"]["token"] == SECRET
+
+
+def test_no_event_tells_a_secret(plain_server: Server) -> None:
+    with plain_server.stream(events="*") as stream:
+        assert stream.read(1) == b"\n"
+        body = {"action": "live.secretive", "parameters": {"token": SECRET}}
+        started = plain_server.call("POST", "/v1/executions", body).json["id"]
+        seen = ""
+        for event in stream.events():
+            seen += event.data
+            if event.name == "st2.execution__update" and event.body["id"] == started and "result" in event.body:
+                break
+    tail = "".join(event.data for event in plain_server.tail(started, "*"))
+    assert SECRET not in seen + tail
+    assert MASK in seen
+    assert MASK in tail
+
+
+def test_no_file_of_the_data_directory_holds_a_secret(plain_server: Server, execution: str) -> None:
+    files = [path for path in plain_server.data_dir.rglob("*") if path.is_file()]
+    assert any(path.name == "squall.db" for path in files)
+    holding = [path.name for path in files if SECRET.encode() in path.read_bytes()]
+    assert holding == []
+
+
+def test_an_error_about_a_secret_does_not_tell_it(plain_server: Server) -> None:
+    body = {"action": "live.secretive", "parameters": {"token": [SECRET]}}
+    reply = plain_server.call("POST", "/v1/executions", body)
+    assert reply.status == 400
+    assert "token" in reply.fault
+    assert SECRET not in reply.fault
+
+
+def test_the_data_directory_is_for_its_owner_only(plain_server: Server) -> None:
+    for path in [plain_server.data_dir, *plain_server.data_dir.rglob("*")]:
+        if not path.is_symlink() and path.exists():
+            assert path.stat().st_mode & 0o077 == 0 or path.suffix in (".log", ".db-wal", ".db-shm", ".db"), path
