@@ -15,6 +15,7 @@ from bench.context import Bench, BrokenError, Machine
 from bench.measures import MEASURES
 from bench.results import Part
 from bench.rows import Row, table
+from bench.servers import adopt
 
 _TOP = 25
 
@@ -63,6 +64,7 @@ def _profiled(name: str, sort: str, scratch: Path) -> int:
 def main(argv: list[str]) -> int:
     """Runs the benchmarks; 1 when one of them found that bytes were lost or an execution failed."""
     options = _arguments(argv)
+    adopt()
     scratch = Path(tempfile.mkdtemp(prefix="squall-bench-"))
     try:
         if options.profile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -20,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 FIREHOSE = ROOT / "src" / "squall" / "packs" / "examples" / "actions" / "firehose.py"
 _READY = re.compile(r"ready at http://127\.0\.0\.1:(\d+)")
 _PATIENCE = 60.0
+_LINGER = 2.0
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Target(Protocol):
@@ -66,22 +69,28 @@ class Server:
         return self._process.pid
 
     def memory(self, field: str = "VmRSS") -> float:
-        """Memory in MB (millions of bytes): a field of /proc/PID/status, or `Pss`, which is 0 where it is secret."""
-        file = "smaps_rollup" if field == "Pss" else "status"
-        try:
-            text = Path(f"/proc/{self.pid}/{file}").read_text()
-        except PermissionError:
-            return 0.0
-        found = re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE)
-        return int(found[1]) * 1024 / 1e6 if found else 0.0
+        """Memory in MB (millions of bytes) of it and of the processes it keeps.
 
-    def cpu(self) -> float:
-        """CPU seconds used so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        `field` is one of /proc/PID/status, or `Pss`, which is 0 where it is secret.
+        """
+        return sum(_memory(pid, field) for pid in self.family())
+
+    def family(self) -> list[int]:
+        """Its own pid and those of all its descendants."""
+        parents: dict[int, list[int]] = {}
+        for path in Path("/proc").iterdir():
+            if path.name.isdigit():
+                with contextlib.suppress(OSError):
+                    parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                    parents.setdefault(parent, []).append(int(path.name))
+        found = [self.pid]
+        for pid in found:
+            found += parents.get(pid, [])
+        return found
 
     def stop(self) -> None:
-        """Ends it, gracefully if it can."""
+        """Ends it, gracefully if it can, and what it leaves running."""
+        left = self.family()[1:]
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(20)
@@ -90,6 +99,34 @@ class Server:
             self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+        _reap(left)
+
+
+def _memory(pid: int, field: str) -> float:
+    try:
+        text = Path(f"/proc/{pid}/{'smaps_rollup' if field == 'Pss' else 'status'}").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) * 1024 / 1e6 if found else 0.0
+
+
+def adopt() -> None:
+    """Makes this process the parent of what its servers leave, so that it can end that, and count its CPU time."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _reap(pids: list[int]) -> None:
+    """Waits for adopted processes to end, and ends those that do not."""
+    until = time.monotonic() + _LINGER
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError, ProcessLookupError):
+            while not os.waitpid(pid, os.WNOHANG)[0]:
+                if time.monotonic() > until:
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+                    break
+                time.sleep(0.01)
 
 
 class Squall(Server):
@@ -128,8 +165,12 @@ class Floor(Server):
 
 
 def environment() -> dict[str, str]:
-    """This process's environment without settings of Squall's or of StackStorm's clients."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("SQUALL_", "ST2_"))}
+    """This process's environment without settings of Squall's or of StackStorm's clients.
+
+    Modules may be kept compiled, as wherever Squall is installed: otherwise every start would compile them anew.
+    """
+    dropped = ("SQUALL_", "ST2_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
 
 
 def _launch(argv: list[str], log: Path) -> subprocess.Popen[str]:

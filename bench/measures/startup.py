@@ -52,6 +52,7 @@ def cli(bench: Bench) -> Iterator[Row]:
     squall = str(Path(sys.executable).with_name("squall"))
     bare = [sys.executable, "-I", "-S", "-E", "-c", "pass"]
     for command in _COMMANDS:
+        _run([squall, command])
         squalls, floors = bench.in_turns(partial(_run, [squall, command]), partial(_run, bare), bench.sized(20, 10))
         yield Row(f"squall {command}, whole run", "ms", median(squalls), median(floors), CLI)
 

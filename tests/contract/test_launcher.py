@@ -5,5 +5,5 @@ from __future__ import annotations
 from squall.testing.launcher import LauncherContract
 
 
-class TestLaunchers(LauncherContract):
+class TestKeeperLauncher(LauncherContract):
     pass

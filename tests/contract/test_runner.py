@@ -40,7 +40,7 @@ class TestNoopRunner(RunnerContract):
 class TestLocalRunner(RunnerContract):
     @pytest.fixture
     def runner(self) -> Runner:
-        return LocalRunner({"PATH": "/usr/bin:/bin"}, "")
+        return LocalRunner({"PATH": "/usr/bin:/bin"}, "", "/")
 
     @pytest.fixture
     def job(self) -> Job:

@@ -15,7 +15,7 @@ from tests.scenarios.live.server import Server, serving
 
 NOBODY = 65534
 AS_NOBODY = """
-import http.client, os, sys
+import encodings.idna, http.client, os
 os.setgroups([]); os.setgid({uid}); os.setuid({uid})
 connection = http.client.HTTPConnection("127.0.0.1", {port}, timeout=10)
 connection.request("GET", "/v1/executions")

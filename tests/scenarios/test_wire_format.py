@@ -55,14 +55,6 @@ def test_the_first_byte_of_an_event_stream_is_a_newline_of_its_own(plain_server:
     assert body.startswith(b"1\r\n\n\r\n")
 
 
-def test_every_chunk_holds_whole_events(plain_server: Server) -> None:
-    execution = plain_server.shell("for i in $(seq 50); do echo $i; done")
-    plain_server.ended(execution)
-    with plain_server.stream(end_execution_id=execution, events="*") as stream:
-        while data := stream.read():
-            assert data == b"\n" or data.endswith(b"\n\n")
-
-
 @pytest.mark.parametrize("prefix", ["/stream/v1/stream", "/stream", "/v1/stream", "/api/v1/stream", "/stream/v1"])
 def test_the_stream_is_found_under_every_prefix_that_clients_use(plain_server: Server, prefix: str) -> None:
     head, _ = raw_answer(plain_server, prefix, b"\n")

@@ -42,6 +42,9 @@ SHELL: dict[str, dict[str, Any]] = {
     "sudo": {"type": "boolean", "default": False},
     "sudo_password": {"type": "string", "secret": True, "default": None, "required": False},
     "timeout": {"type": "integer", "default": 60},
+    # Squall's own additions.
+    "pty": {"type": "boolean", "default": False},
+    "pty_size": {"type": "string", "default": "80x24"},
 }
 RUNNERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "noop": ("noop_runner", "noop_runner", {}),
@@ -91,7 +94,7 @@ def test_a_packs_metadata_has_all_that_stackstorm_asks_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("ref", sorted(RUNNERS))
-def test_a_runner_type_has_stackstorms_parameters_and_defaults(ref: str) -> None:
+def test_a_runner_type_has_stackstorms_parameters_and_defaults_beside_our_own(ref: str) -> None:
     runner = runners()[ref]
     package, module, parameters = RUNNERS[ref]
     assert (runner["runner_package"], runner["runner_module"], runner["enabled"]) == (package, module, True)

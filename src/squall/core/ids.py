@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_ID = re.compile(r"^[0-9a-f]{24}$")
+_ID = re.compile(r"[0-9a-f]{24}")
 
 
 def make_id(microseconds: int, random_bytes: bytes) -> str:
@@ -15,4 +15,4 @@ def make_id(microseconds: int, random_bytes: bytes) -> str:
 
 def is_id(text: str) -> bool:
     """Whether `text` has the form of an id. Only such text may become part of a path."""
-    return _ID.match(text) is not None
+    return _ID.fullmatch(text) is not None

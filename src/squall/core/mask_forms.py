@@ -6,8 +6,9 @@ Forms that other programs make are written from their rules (RFC 3986, RFC 4648,
 
 from __future__ import annotations
 
+import re
 from binascii import b2a_base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 MIN_LENGTH: Final = 4
@@ -24,17 +25,19 @@ begun before the last one ended."""
 _WRAPS: Final = (64, 76)
 _SHORTEST_WRAP: Final = 8
 
-_ALPHANUMERIC: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
-_PLAIN_IN_URLS: Final = (
-    _ALPHANUMERIC | frozenset(b"-._~"),  # RFC 3986, and Python's quote(safe="")
-    _ALPHANUMERIC | frozenset(b"-._~/"),  # Python's quote
-    _ALPHANUMERIC | frozenset(b"-._~!*'()"),  # JavaScript's encodeURIComponent
-    _ALPHANUMERIC | frozenset(b"-._*"),  # HTML forms, Java
+_ENCODED_IN_URLS: Final = (
+    re.compile(rb"[^A-Za-z0-9._~-]"),  # RFC 3986, and Python's quote(safe="")
+    re.compile(rb"[^A-Za-z0-9._~/-]"),  # Python's quote
+    re.compile(rb"[^A-Za-z0-9._~!*'()-]"),  # JavaScript's encodeURIComponent
+    re.compile(rb"[^A-Za-z0-9._*-]"),  # HTML forms, Java
 )
-_PLAIN_IN_SHELLS: Final = _ALPHANUMERIC | frozenset(b"_@%+=:,./-") | frozenset(range(0x80, 0x100))
-_SPECIAL_IN_DOUBLE_QUOTES: Final = frozenset(b'\\"$`')
+_SPECIAL_IN_SHELLS: Final = re.compile(rb"[^A-Za-z0-9_@%+=:,./\x80-\xff-]")
+_SPECIAL_IN_DOUBLE_QUOTES: Final = re.compile(rb'[\\"$`]')
+_SPECIAL_IN_ANSI_QUOTES: Final = re.compile(rb"[\\']")
 _C_ESCAPES: Final = {b"\n": b"\\n", b"\r": b"\\r", b"\t": b"\\t"}
+_ESCAPED_IN_JSON: Final = {False: re.compile(r'[\x00-\x1f"\\]'), True: re.compile(r'[^ -~]|["\\]')}
+_ESCAPED_IN_HTML: Final = re.compile("[<>&]")
 _JSON_ESCAPES: Final = {
     "\\": "\\\\",
     '"': '\\"',
@@ -91,11 +94,11 @@ def _base64(secret: bytes) -> Iterator[bytes]:
 
 
 def _percent_encoded(secret: bytes) -> Iterator[bytes]:
-    for plain in _PLAIN_IN_URLS:
-        for form in ("%%%02X", "%%%02x"):
-            encoded = b"".join([bytes((byte,)) if byte in plain else (form % byte).encode() for byte in secret])
-            yield encoded
-            yield encoded.replace(b"%20", b"+")
+    for encoded in _ENCODED_IN_URLS:
+        for digits in (b"%%%02X", b"%%%02x"):
+            text = encoded.sub(lambda match, digits=digits: digits % ord(match[0]), secret)  # type: ignore[misc]
+            yield text
+            yield text.replace(b"%20", b"+")
 
 
 def _json(secret: bytes) -> Iterator[bytes]:
@@ -103,40 +106,33 @@ def _json(secret: bytes) -> Iterator[bytes]:
     and a JSON text inside of a JSON text. Bytes that are no UTF-8 stay, or become lone surrogates."""
     text = secret.decode("utf-8", "surrogateescape")
     for only_ascii, digits in ((False, "x"), (True, "x"), (True, "X")):
-        escaped = _json_escaped(text, only_ascii, digits)
-        html = "".join([f"\\u{ord(sign):04{digits}}" if sign in "<>&" else sign for sign in escaped])
-        for variant in (escaped, escaped.replace("/", "\\/"), html, _json_escaped(escaped, only_ascii, digits)):
+        once = _json_escaped(text, only_ascii, digits)
+        html = _ESCAPED_IN_HTML.sub(lambda match: f"\\u{ord(match[0]):04x}", once)
+        for variant in (once, once.replace("/", "\\/"), html, _json_escaped(once, only_ascii, digits)):
             yield variant.encode("utf-8", "surrogateescape")
 
 
 def _json_escaped(text: str, only_ascii: bool, digits: str) -> str:
-    return "".join([_JSON_ESCAPES.get(sign) or _json_sign(sign, only_ascii, digits) for sign in text])
+    def escape(match: re.Match[str]) -> str:
+        code = ord(match[0])
+        if code > 0xFFFF:
+            high, low = divmod(code - 0x10000, 0x400)
+            return f"\\u{0xD800 + high:04{digits}}\\u{0xDC00 + low:04{digits}}"
+        return _JSON_ESCAPES.get(match[0]) or f"\\u{code:04{digits}}"
 
-
-def _json_sign(sign: str, only_ascii: bool, digits: str) -> str:
-    code = ord(sign)
-    if 0x20 <= code <= 0x7E or (code > 0x7E and not only_ascii):
-        return sign
-    if code > 0xFFFF:
-        high, low = divmod(code - 0x10000, 0x400)
-        return f"\\u{0xD800 + high:04{digits}}\\u{0xDC00 + low:04{digits}}"
-    return f"\\u{code:04{digits}}"
+    return _ESCAPED_IN_JSON[only_ascii].sub(escape, text)
 
 
 def _shell_quoted(secret: bytes) -> Iterator[bytes]:
-    """Inside single quotes in both ways to write one, inside double quotes, inside `$'...'`, and with backslashes."""
+    """Inside single quotes in both ways to write one, inside double quotes, with backslashes, and inside `$'...'`."""
     yield secret.replace(b"'", b"'\"'\"'")
     yield secret.replace(b"'", b"'\\''")
-    yield _backslashed(secret, _SPECIAL_IN_DOUBLE_QUOTES)
-    yield _backslashed(secret, frozenset(range(256)) - _PLAIN_IN_SHELLS)
-    ansi = _backslashed(secret, frozenset(b"\\'"))
+    yield _SPECIAL_IN_DOUBLE_QUOTES.sub(rb"\\\g<0>", secret)
+    yield _SPECIAL_IN_SHELLS.sub(rb"\\\g<0>", secret)
+    ansi = _SPECIAL_IN_ANSI_QUOTES.sub(rb"\\\g<0>", secret)
     for sign, escape in _C_ESCAPES.items():
         ansi = ansi.replace(sign, escape)
     yield ansi
-
-
-def _backslashed(secret: bytes, special: Iterable[int]) -> bytes:
-    return b"".join([bytes((0x5C, byte)) if byte in special else bytes((byte,)) for byte in secret])
 
 
 def _repr(secret: bytes) -> Iterator[bytes]:

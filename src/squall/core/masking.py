@@ -29,10 +29,9 @@ LET_GO: Final = 8
 a shorter one is let go."""
 
 _MASK: Final = MASK.encode()
-_WINDOW: Final = 6
-_EDGE: Final = 16
-_ROUNDS: Final = 2
 _GRAM: Final = 4
+_WINDOW: Final = 7
+_EDGE: Final = 16
 
 Span = tuple[int, int]
 
@@ -61,14 +60,15 @@ class Patterns:
     than MIN_LENGTH bytes, or nothing but white space.
     """
 
-    __slots__ = ("_ends", "_fold", "_heads", "_joined", "_scan", "_secrets", "_width", "_windows", "forms", "too_short")
+    __slots__ = ("_ends", "_fold", "_heads", "_joined", "_scan", "_secrets", "_windows", "forms", "too_short")
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
         self._secrets = frozenset(secrets)
         each = [forms(secret) for secret in self._secrets]
         self.too_short = sum(not found for found in each)
         self.forms = tuple(sorted(frozenset[bytes]().union(*each)))
-        self._prepare_finding()
+        if self.forms:
+            self._prepare_finding()
         self._prepare_holding()
 
     def __len__(self) -> int:
@@ -84,10 +84,10 @@ class Patterns:
         spans: list[Span] = []
         if not self.forms:
             return spans
-        windows, width = self._windows, self._width
+        windows = self._windows
         for match in self._scan.finditer(text.translate(self._fold) if self._fold else text):
             at = match.start()
-            for offset, pattern in windows.get(text[at : at + width], ()):
+            for offset, pattern in windows.get(text[at : at + _GRAM], ()):
                 start = at - offset
                 if start >= 0 and text.startswith(pattern, start):
                     spans.append((start, start + len(pattern)))
@@ -119,18 +119,17 @@ class Patterns:
         return best
 
     def _prepare_finding(self) -> None:
-        self._width = width = min([_WINDOW, *map(len, self.forms)])
-        anchors = _anchors(self.forms, width)
-        places = _places(self.forms, width, anchors)
+        anchors = _anchors(self.forms)
+        places = _places(self.forms, anchors)
         windows: dict[bytes, list[tuple[int, bytes]]] = {}
         for pattern, offset in places.items():
-            windows.setdefault(pattern[offset : offset + width], []).append((offset, pattern))
+            windows.setdefault(pattern[offset : offset + _GRAM], []).append((offset, pattern))
         self._windows = {window: tuple(found) for window, found in windows.items()}
-        face = min(anchors, default=0)
-        self._fold = bytes(face if byte in anchors else byte for byte in range(256)) if len(anchors) > 1 else b""
-        # The followers are looked at without being taken: the next window may begin among them.
-        followers = [{face if byte in anchors else byte for byte in place} for place in zip(*windows, strict=True)][1:]
-        self._scan = re.compile(_one_of([face]) + b"(?=" + b"".join(map(_one_of, followers)) + b")", re.DOTALL)
+        face = min(anchors)
+        fold = bytes(face if byte in anchors else byte for byte in range(256))
+        self._fold = fold if len(anchors) > 1 else b""
+        followers = {_window(pattern, offset).translate(fold)[1:] for pattern, offset in places.items()}
+        self._scan = re.compile(_one_of([face]) + b"(?=" + _followers(followers) + b")", re.DOTALL)
 
     def _prepare_holding(self) -> None:
         self._joined = b"".join(self.forms)
@@ -146,56 +145,85 @@ class Patterns:
 
 
 def _one_of(signs: Iterable[int]) -> bytes:
-    escaped = [b"\\x%02x" % sign for sign in sorted(signs)]
+    escaped = [b"\\x%02x" % sign for sign in sorted(set(signs))]
     return escaped[0] if len(escaped) == 1 else b"[" + b"".join(escaped) + b"]"
 
 
-def _offsets(pattern: bytes, width: int) -> Sequence[int]:
+def _in_turn(windows: Iterable[bytes]) -> bytes:
+    """One of their first bytes, one of their second, and so on: as far as the shortest of them goes."""
+    return b"".join(map(_one_of, zip(*windows, strict=False)))
+
+
+def _followers(windows: Iterable[bytes]) -> bytes:
+    """An expression for what all of `windows` (without their anchors) have in common, and then, by their first byte,
+    for what those that share it have in common: that leaves little that is none of them."""
+    by_first: dict[int, list[bytes]] = {}
+    for window in windows:
+        by_first.setdefault(window[0], []).append(window[1:])
+    branches: dict[bytes, list[int]] = {}
+    for first, rests in by_first.items():
+        branches.setdefault(_in_turn(rests), []).append(first)
+    return (
+        b"(?="
+        + _in_turn(windows)
+        + b")(?:"
+        + b"|".join([_one_of(each) + rest for rest, each in branches.items()])
+        + b")"
+    )
+
+
+def _window(pattern: bytes, offset: int) -> bytes:
+    return pattern[offset : offset + _WINDOW]
+
+
+def _offsets(pattern: bytes) -> Sequence[int]:
     """Where its window may start: of long patterns only the first and last few places are tried."""
-    last = len(pattern) - width
-    return range(last + 1) if last < 2 * _EDGE else [*range(_EDGE), *range(last - _EDGE + 1, last + 1)]
+    end = len(pattern) - _GRAM + 1
+    return range(end) if end <= 2 * _EDGE else [*range(_EDGE), *range(end - _EDGE, end)]
 
 
-def _anchors(patterns: Iterable[bytes], width: int) -> frozenset[int]:
+def _anchors(patterns: Iterable[bytes]) -> frozenset[int]:
     """Few and rare bytes such that a window of every pattern can start with one of them (a greedy set cover)."""
-    open_ = [{pattern[offset] for offset in _offsets(pattern, width)} for pattern in patterns]
-    counts = Counter(byte for choice in open_ for byte in choice)
+    uncovered = [{pattern[offset] for offset in _offsets(pattern)} for pattern in patterns]
+    counts = Counter(byte for choice in uncovered for byte in choice)
     chosen: set[int] = set()
-    while open_:
+    while uncovered:
         best = max(counts, key=lambda byte: (counts[byte] / _WEIGHTS[byte], byte))
         chosen.add(best)
-        for choice in open_:
+        for choice in uncovered:
             if best in choice:
                 counts.subtract(choice)
-        open_ = [choice for choice in open_ if best not in choice]
+        uncovered = [choice for choice in uncovered if best not in choice]
     return frozenset(chosen)
 
 
-def _places(patterns: Sequence[bytes], width: int, anchors: frozenset[int]) -> dict[bytes, int]:
+def _places(patterns: Sequence[bytes], anchors: frozenset[int]) -> dict[bytes, int]:
     """The offset of each pattern's window, chosen so that the followers of the anchors are few and rare."""
-    used: list[Counter[int]] = [Counter() for _ in range(width)]
-    totals = [10.0] * width
+    used: list[set[int]] = [set() for _ in range(_WINDOW)]
+    totals = [10.0] * _WINDOW
     crowds: Counter[bytes] = Counter()
     places: dict[bytes, int] = {}
 
     def cost(window: bytes) -> float:
-        news = sum(_WEIGHTS[byte] / totals[place] for place, byte in enumerate(window) if not used[place][byte])
+        news = sum(
+            [
+                _WEIGHTS[byte] / total
+                for byte, seen, total in zip(window, used, totals, strict=False)
+                if byte not in seen
+            ]
+        )
         # Runs of one byte are common in output, and windows that many patterns share are slow to tell apart.
-        return news + 0.05 * (width - len(set(window))) + 0.02 * crowds[window]
+        return news + 0.05 * (_WINDOW - len(set(window))) + 0.02 * crowds[window[:_GRAM]]
 
-    def count(window: bytes, change: int) -> None:
-        crowds[window] += change
-        for place, byte in enumerate(window):
-            before, used[place][byte] = used[place][byte], used[place][byte] + change
-            totals[place] += _WEIGHTS[byte] * ((before + change > 0) - (before > 0))
-
-    for _ in range(_ROUNDS):
-        for pattern in patterns:
-            if pattern in places:
-                count(pattern[places[pattern] : places[pattern] + width], -1)
-            choices = [offset for offset in _offsets(pattern, width) if pattern[offset] in anchors]
-            places[pattern] = min(choices, key=lambda offset: cost(pattern[offset : offset + width]))
-            count(pattern[places[pattern] : places[pattern] + width], 1)
+    for pattern in sorted(patterns, key=len):
+        windows = {_window(pattern, offset): offset for offset in _offsets(pattern) if pattern[offset] in anchors}
+        chosen = min(windows, key=cost)
+        places[pattern] = windows[chosen]
+        crowds[chosen[:_GRAM]] += 1
+        for place, byte in enumerate(chosen):
+            if byte not in used[place]:
+                used[place].add(byte)
+                totals[place] += _WEIGHTS[byte]
     return places
 
 

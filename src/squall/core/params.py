@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -91,16 +91,17 @@ class _Rendering:
         raw = self._given[name] if name in self._given else schema.get("default")
         self._doing.append(name)
         if name not in self._given or self._render_given:
-            raw = self._rendered(name, raw)
+            raw = self._rendered(name, raw, self._jinja.render)
         self._doing.pop()
         self._done[name] = cast_value(name, raw, schema)
         return self._done[name]
 
-    def _rendered(self, name: str, value: Any) -> Any:
+    def _rendered(self, name: str, value: Any, render: Callable[[str, Mapping[str, Any]], Any]) -> Any:
+        """A parameter's text is rendered to text; inside of structures, what is one expression keeps its type."""
         if isinstance(value, str):
             needed = self._jinja.names(value)
             try:
-                return self._jinja.render(value, {key: self._name(key) for key in needed})
+                return render(value, {key: self._name(key) for key in needed})
             except _UnsatisfiedError as error:
                 raise InvalidError(f'Dependency unsatisfied in variable "{error.args[0]}"') from None
             except InvalidError as error:
@@ -108,9 +109,9 @@ class _Rendering:
                     raise
                 raise InvalidError(f'Failed to render parameter "{name}": {error}') from error
         if isinstance(value, dict):
-            return {key: self._rendered(name, item) for key, item in value.items()}
+            return {key: self._rendered(name, item, self._jinja.value) for key, item in value.items()}
         if isinstance(value, list):
-            return [self._rendered(name, item) for item in value]
+            return [self._rendered(name, item, self._jinja.value) for item in value]
         return value
 
     def _name(self, name: str) -> Any:
@@ -186,6 +187,9 @@ def _plain(schema: Any) -> Any:
         plain["properties"] = {key: _plain(item) for key, item in properties.items()}
         if required:
             plain["required"] = required
+    for key in ("patternProperties", "definitions", "dependencies"):
+        if isinstance(plain.get(key), dict):
+            plain[key] = {name: _plain(item) for name, item in plain[key].items()}
     for key in ("items", "additionalProperties", "anyOf", "oneOf", "allOf", "not"):
         if key in plain:
             plain[key] = _plain(plain[key])
@@ -201,11 +205,12 @@ def _check(schemas: Mapping[str, Any], values: Mapping[str, Any]) -> None:
             continue
         plain = _plain(schema)
         try:
-            jsonschema_rs.Draft4Validator(plain).validate(value)
-        except jsonschema_rs.ValidationError:
-            raise InvalidError(f'{_wording(plain, value)} (parameter "{name}")') from None
-        except ValueError as error:
-            raise InvalidError(f'The schema of parameter "{name}" is wrong: {error}') from error
+            validator = jsonschema_rs.Draft4Validator(plain)
+        except (jsonschema_rs.ValidationError, ValueError) as error:
+            told = str(error).partition("\n")[0]
+            raise InvalidError(f'The schema of parameter "{name}" is wrong: {told}') from error
+        if not validator.is_valid(value):
+            raise InvalidError(f'{_wording(plain, value)} (parameter "{name}")')
 
 
 def _wording(schema: Any, value: Any) -> str:

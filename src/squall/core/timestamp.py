@@ -22,8 +22,10 @@ def from_iso(text: str, field: str) -> int:
 
     Raises `InvalidError` with StackStorm's wording when the text is no such time.
     """
-    # A `+` in a query string arrives as a space; no ISO form has a space before a zone.
-    candidate = re.sub(r" (\d\d:?\d\d)$", r"+\1", text.strip()) if text.count(":") > 2 else text.strip()
+    # A `+` in a query string arrives as a space: one that stands where only a zone can is one.
+    candidate = text.strip()
+    if "T" in candidate or candidate.count(" ") > 1:
+        candidate = re.sub(r" (\d\d:?\d\d)$", r"+\1", candidate)
     if not _ISO.match(candidate):
         raise InvalidError(
             f"Datetime value does not match expected format. ({field}={text!r}; use 2026-01-31T12:00:00Z)"

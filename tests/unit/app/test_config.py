@@ -156,7 +156,7 @@ def test_show_tells_the_source_of_each_value_at_the_end_of_its_line(home: Path) 
         ("[queue]\nlease_seconds = nan", ["queue.lease_seconds", "not nan"]),
         ("[queue]\nlease_seconds = inf", ["at most 86400"]),
         ("[server]\nshutdown_grace_seconds = -1", ["from 0 to 86400"]),
-        ("[actionrunner]\noutput_limit_policy = 'drop'", ["one of fail, truncate, not 'drop'"]),
+        ("[actionrunner]\noutput_limit_policy = 'drop'", ["one of fail, truncate, unlimited, not 'drop'"]),
         ("[actionrunner]\nsystem_user = 3", ["actionrunner.system_user must be a string"]),
         ("[server]\nhost = '0.0.0.0'", ["loopback", "no authentication"]),
         ("[server]\nhost = 'example.org'", ["loopback"]),

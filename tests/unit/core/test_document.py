@@ -31,19 +31,17 @@ def shown(execution: Execution, children: list[str] | None = None) -> dict[str, 
 
 
 def ended(**changes: Any) -> Execution:
-    return sample_execution(
-        **{
-            "start": START,
-            "end": START + 1_500_000,
-            "status": "succeeded",
-            "parameters": {"cmd": "true"},
-            "context": {"user": "ada"},
-            "result": {"stdout": ""},
-            "result_size": 13,
-            "log": (LogEntry(START, "requested"), LogEntry(START + 1_500_000, "succeeded")),
-        }
-        | changes
-    )
+    known: dict[str, Any] = {
+        "start": START,
+        "end": START + 1_500_000,
+        "status": "succeeded",
+        "parameters": {"cmd": "true"},
+        "context": {"user": "ada"},
+        "result": {"stdout": ""},
+        "result_size": 13,
+        "log": (LogEntry(START, "requested"), LogEntry(START + 1_500_000, "succeeded")),
+    }
+    return sample_execution(**(known | changes))
 
 
 def test_the_document_has_stackstorms_attributes_and_forms() -> None:

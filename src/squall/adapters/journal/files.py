@@ -175,7 +175,7 @@ class FileJournal:
         at = max(after, journal.HEADER_SIZE)
         if at >= head:
             return Batch([], after)
-        data = await _pread(file.descriptor, min(limit, head - at), at)
+        data = await _pread(file.descriptor, min(max(limit, journal.FRAME_SIZE), head - at), at)
         length = journal.frame_length(data)
         if length > len(data):
             data = await _pread(file.descriptor, length, at)

@@ -51,6 +51,14 @@ class Loop(Protocol):
         """Stops that."""
         ...
 
+    def add_writer(self, fd: int, callback: Callable[..., Any], *args: Any) -> Any:
+        """Calls back whenever `fd` can be written."""
+        ...
+
+    def remove_writer(self, fd: int) -> Any:
+        """Stops that."""
+        ...
+
     def yield_to_others(self, fd: int) -> Any:
         """Serves `fd` after all others of a turn."""
         ...

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import termios
 from collections.abc import Callable
+from typing import IO
 
 from squall.adapters.keeper.child import Child, Loop, Spec, make_patterns
 from squall.adapters.keeper.journals import Journals
@@ -21,6 +22,7 @@ from squall.adapters.keeper.pump import Pump
 from squall.core import journal
 
 _PIPE_SIZE = 1 << 20
+_INPUT_SIZE = 1 << 16
 _KILL_AFTER = 3.0
 _GIVE_UP = 10.0
 _LOOK_AGAIN = 0.1
@@ -71,9 +73,8 @@ class Children:
 
     def _connect(self, child: Child, process: subprocess.Popen[bytes], terminal: tuple[int, int] | None) -> None:
         if process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(child.spec.stdin or b"")
-            process.stdin.close()
+            os.set_blocking(process.stdin.fileno(), False)
+            self._loop.add_writer(process.stdin.fileno(), self._feed, process.stdin, bytearray(child.spec.stdin or b""))
         if terminal is not None:
             # As long as nobody has opened the other end, a terminal reads as if everybody had gone: so we hold it.
             child.terminal = terminal[1]
@@ -89,6 +90,18 @@ class Children:
             with contextlib.suppress(OSError):
                 fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
             self._pump.attach(child, fd, journal.STREAM_NUMBERS[stream])
+
+    def _feed(self, stdin: IO[bytes], left: bytearray) -> None:
+        """Writes what the process takes now; closes its input when it has all, or is gone."""
+        try:
+            del left[: os.write(stdin.fileno(), left[:_INPUT_SIZE])]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            left.clear()
+        if not left:
+            self._loop.remove_writer(stdin.fileno())
+            stdin.close()
 
     def cancel(self, execution: str) -> None:
         """Ends a child as a whole: TERM, then KILL after three seconds. Does nothing if it is not running."""
@@ -187,8 +200,9 @@ class Children:
         waiting = any(pipe.kept for pipe in child.pipes)
         silent = now - child.last_read >= _LINGER_SILENCE
         if not waiting and (silent or now - child.exited_at >= _LINGER_MOST):
+            self._pump.drain(child)
             self._finish(child)
-        else:
+        if not child.ended:
             child.timers.append(self._loop.call_later(_LINGER_SILENCE / 2, self._linger, child))
 
     def _maybe_end(self, child: Child) -> None:

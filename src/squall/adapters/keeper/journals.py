@@ -5,6 +5,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -32,7 +33,10 @@ class Journals:
         if found is None:
             path = self._root / journal.file_name(tree)
             if path.exists():
-                found = TreeWriter.reopen(path, self._incarnation)
+                try:
+                    found = TreeWriter.reopen(path, self._incarnation)
+                except journal.NotAJournalError as error:
+                    raise OSError(errno.EIO, f"{path.name} is damaged: {error}") from error
             elif create:
                 found = TreeWriter.create(path, tree, self._boot, self._incarnation)
             else:

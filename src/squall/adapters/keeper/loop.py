@@ -34,7 +34,7 @@ class EpollLoop:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._readers: dict[int, tuple[Callable[..., Any], tuple[Any, ...]]] = {}
-        self._writers: dict[int, Callable[[], Any]] = {}
+        self._writers: dict[int, tuple[Callable[..., Any], tuple[Any, ...]]] = {}
         self._timers: list[tuple[float, int, _Timer]] = []
         self._count = 0
         self._patient: set[int] = set()
@@ -52,9 +52,9 @@ class EpollLoop:
         self._register(fd)
         return found
 
-    def add_writer(self, fd: int, callback: Callable[[], Any]) -> None:
+    def add_writer(self, fd: int, callback: Callable[..., Any], *args: Any) -> None:
         """Calls back whenever `fd` can be written."""
-        self._writers[fd] = callback
+        self._writers[fd] = (callback, args)
         self._register(fd)
 
     def remove_writer(self, fd: int) -> None:
@@ -128,4 +128,4 @@ class EpollLoop:
             if mask & _IN and (reader := self._readers.get(fd)) is not None:
                 reader[0](*reader[1])
             if mask & select.EPOLLOUT and (writer := self._writers.get(fd)) is not None:
-                writer()
+                writer[0](*writer[1])

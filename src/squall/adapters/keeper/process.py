@@ -27,7 +27,6 @@ from squall.adapters.keeper.loop import EpollLoop
 from squall.adapters.keeper.processes import read_process
 from squall.adapters.keeper.runlog import RunLog
 from squall.adapters.keeper.writer import TreeWriter
-from squall.core.journal import NotAJournalError
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
@@ -252,10 +251,7 @@ class Keeper:
             link.send(message)
 
     def _append(self, message: dict[str, Any]) -> bool:
-        try:
-            writer = self._journals.writer(message["tree"], bool(message["create"]))
-        except NotAJournalError:
-            return False
+        writer = self._journals.writer(message["tree"], bool(message["create"]))
         if writer is None:
             return False
         payload = str(message["payload"]).encode()

@@ -26,6 +26,7 @@ _MASKED_READ_SIZE = 32 << 10
 _SETTLE_AFTER = 0.25
 _RETRY_FULL_DISK = 0.25
 _TAIL_KEPT = 64 << 10
+_PIPES_HOLD = 4 << 20
 
 
 class Pump:
@@ -71,10 +72,11 @@ class Pump:
                 self._loop.yield_to_others(pipe.fd)
 
     def drain(self, child: Child) -> None:
-        """Reads what the pipes still hold, when nobody is left to write."""
+        """Reads what the pipes hold now; no more than pipes can, as somebody may still be writing."""
         for pipe in child.pipes:
-            while pipe.open and not pipe.kept and self._read(child, pipe):
-                pass
+            left = _PIPES_HOLD
+            while pipe.open and not pipe.kept and left > 0 and (count := self._read(child, pipe)):
+                left -= count
 
     def close_books(self, child: Child) -> None:
         """Releases what is held back, and writes down what the limit kept out: its count, and its last bytes."""
@@ -102,13 +104,13 @@ class Pump:
     def _readable(self, child: Child, pipe: Pipe) -> None:
         self._read(child, pipe)
 
-    def _read(self, child: Child, pipe: Pipe) -> bool:
-        """Reads once; false when there is nothing more now."""
+    def _read(self, child: Child, pipe: Pipe) -> int:
+        """Reads once; gives the count of bytes, 0 when there is nothing more now."""
         size = _READ_SIZE if pipe.masker is None else _MASKED_READ_SIZE
         try:
             count = os.readv(pipe.fd, [self._view[:size]])
         except BlockingIOError:
-            return False
+            return 0
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
@@ -116,11 +118,11 @@ class Pump:
             count = 0
         if count == 0:
             self._close(child, pipe)
-            return False
+            return 0
         child.last_read = self._loop.time()
         if not child.ended:
             self._pass(child, pipe, self._view[:count])
-        return True
+        return count
 
     def _pass(self, child: Child, pipe: Pipe, data: memoryview) -> None:
         """Through the masker, if there are secrets, and into the journal."""
@@ -190,6 +192,8 @@ class Pump:
         self._store(child, pipe, kept)
         if pipe.kept:
             return
+        # The silence of a paused pipe was ours, not the action's.
+        child.last_read = self._loop.time()
         if pipe.open:
             self._listen(child, pipe)
         if not any(other.kept for other in child.pipes):

@@ -224,12 +224,16 @@ class KeeperLauncher:
             self._waits[message["execution"]] = message["reason"]
 
     def _hold(self, key: Key, link: _Link | None) -> None:
-        self._holders[key] = link
-        if key[0] not in self._ends:
+        if key not in self._holders:
+            # Of two attempts the later one's end is waited for.
             self._ends[key[0]] = asyncio.get_running_loop().create_future()
+        self._holders[key] = link
 
     def _end(self, message: dict[str, Any]) -> None:
-        future = self._ends.get(message["execution"])
+        execution, attempt = message["execution"], message["attempt"]
+        future = self._ends.get(execution)
+        if any(key[0] == execution and key[1] > attempt for key in self._holders):
+            return
         if future is not None and not future.done():
             future.set_result(msgspec.convert({key: message.get(key) for key in _END_FIELDS if key in message}, End))
 

@@ -6,13 +6,14 @@ by inotify, and a mapping raises no event.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 from squall.core import journal
 
 # A write that fails for these reasons may succeed later: the disk is full, or a quota is used up.
-_PATIENCE = (28, 122)
+_PATIENCE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DiskFullError(OSError):
@@ -38,12 +39,20 @@ class TreeWriter:
     def create(cls, path: Path, tree: str, boot: bytes, incarnation: int) -> TreeWriter:
         """A new journal (mode 0600) at `path`; its folder is made (0700). Raises `OSError`."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        # Made under another name: under its own, a journal has a whole header from its first moment on.
+        fresh = path.with_suffix(".new")
+        descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         header = journal.pack_header(os.urandom(16), boot, tree)
-        if os.pwrite(descriptor, header, 0) != len(header):
+        try:
+            if os.pwrite(descriptor, header, 0) != len(header):
+                raise DiskFullError(errno.ENOSPC, "no space for a journal's header", str(path))
+            # Unlike a renaming, a link never replaces what is there.
+            path.hardlink_to(fresh)
+        except OSError:
             os.close(descriptor)
-            path.unlink()
-            raise DiskFullError(28, "no space for a journal's header", str(path))
+            raise
+        finally:
+            fresh.unlink(missing_ok=True)
         return cls(descriptor, journal.unpack_header(header), incarnation)
 
     @classmethod
@@ -53,11 +62,15 @@ class TreeWriter:
         Raises `OSError`, and `journal.NotAJournalError` when the file is none.
         """
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        header = journal.unpack_header(os.pread(descriptor, journal.HEADER_SIZE, 0))
-        os.ftruncate(descriptor, header.committed)
-        writer = cls(descriptor, header, incarnation)
-        writer._read_back()
-        os.pwrite(descriptor, journal.pack_commit(writer._end, 0), journal.COMMIT_OFFSET)
+        try:
+            header = journal.unpack_header(os.pread(descriptor, journal.HEADER_SIZE, 0))
+            os.ftruncate(descriptor, header.committed)
+            writer = cls(descriptor, header, incarnation)
+            writer._read_back()
+            os.pwrite(descriptor, journal.pack_commit(writer._end, 0), journal.COMMIT_OFFSET)
+        except (OSError, journal.NotAJournalError):
+            os.close(descriptor)
+            raise
         return writer
 
     def _read_back(self) -> None:
@@ -146,29 +159,27 @@ class TreeWriter:
             lead=lead,
         )
         start = self._end
-        length = len(head) + len(payload)
+        end = start + len(head) + len(payload)
+        commit = journal.pack_commit(end, start if kind == journal.INDEX else 0)
         try:
-            written = os.pwritev(self._descriptor, [head, payload], start)
+            whole = os.pwritev(self._descriptor, [head, payload], start) == end - start
+            whole = whole and os.pwrite(self._descriptor, commit, journal.COMMIT_OFFSET) == len(commit)
         except OSError as error:
             if error.errno not in _PATIENCE:
                 raise
-            written = -1
-        if written != length:
+            whole = False
+        if not whole:
             os.ftruncate(self._descriptor, start)
-            raise DiskFullError(28, "no space for a record")
-        self._end = start + length
+            raise DiskFullError(errno.ENOSPC, "no space for a record")
+        self._end = end
         if kind != journal.INDEX:
             self._tails[execution] = start
             self._heads.setdefault(execution, start)
-        os.pwrite(
-            self._descriptor,
-            journal.pack_commit(self._end, start if kind == journal.INDEX else 0),
-            journal.COMMIT_OFFSET,
-        )
 
     def flush(self) -> None:
-        """Makes what is committed durable (fsync)."""
-        os.fdatasync(self._descriptor)
+        """Makes what is committed durable (fsync). One that has been closed meanwhile is left to the system."""
+        if self._descriptor >= 0:
+            os.fdatasync(self._descriptor)
 
     def close(self, tree: str, time: int) -> None:
         """Ends the journal with the record that finds each execution's chain, and closes the file."""
@@ -178,4 +189,5 @@ class TreeWriter:
 
     def abandon(self) -> None:
         """Closes the file as it is; another writer may `reopen` it."""
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from squall.core.errors import InvalidError
 
 _CACHED = 512
+_EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.DOTALL)
+_FAILURES = (
+    TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError
+)  # fmt: skip
 
 
 class Jinja:
@@ -37,8 +42,24 @@ class Jinja:
             return text
         try:
             return template.render(names)
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        except _FAILURES as error:
             raise InvalidError(f"{error}") from error
+
+    def value(self, text: str, names: Mapping[str, Any]) -> Any:
+        """As `render`, but what is one expression and nothing else gives its value, of whatever type.
+
+        Raises `InvalidError` when rendering fails.
+        """
+        match = _EXPRESSION.fullmatch(text)
+        if match is None or self._compile(text)[0] is None:
+            return self.render(text, names)
+        try:
+            found = self._environment.compile_expression(match[1], undefined_to_none=False)(**names)
+        except TemplateSyntaxError:
+            return self.render(text, names)
+        except _FAILURES as error:
+            raise InvalidError(f"{error}") from error
+        return self.render(text, names) if isinstance(found, StrictUndefined) else found
 
     def _compile(self, text: str) -> tuple[Template | None, frozenset[str]]:
         if "{{" not in text and "{%" not in text and "{#" not in text:

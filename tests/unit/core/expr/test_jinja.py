@@ -49,7 +49,7 @@ def test_nothing_is_escaped() -> None:
     ],
 )
 def test_a_template_that_asks_for_too_much_fails_and_changes_nothing(text: str) -> None:
-    value = {"x": {}}
+    value: dict[str, dict[str, str]] = {"x": {}}
     with pytest.raises(InvalidError):
         Jinja().render(text, {"a": value})
     assert value == {"x": {}}
