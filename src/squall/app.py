@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from squall import __version__, datadir
+from squall import __version__, datadir, survival
 from squall.adapters.bus.inproc import DeafBus, InProcessBus
 from squall.adapters.clock import SystemClock
 from squall.adapters.journal.files import FileJournal
@@ -265,6 +265,8 @@ async def serve(settings: Settings, on_ready: Callable[[App], None]) -> None:
     """Builds and runs a server until SIGTERM or SIGINT. Raises `ConfigError`."""
     datadir.prepare(settings.server.data_dir)
     with datadir.held(settings.server.data_dir):
+        if not settings.server.stop_actions and (complaint := survival.look()) is not None:
+            _LOG.warning(complaint)
         app = build(settings)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,8 +1,10 @@
-"""`squall action list|get`."""
+"""`squall action list|get|doctor`."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from typing import Any
 
 from squall.cli import exits
 from squall.cli.parameters import Schema, merge_schemas
@@ -72,4 +74,45 @@ def _row(name: str, schema: Schema) -> tuple[str, str, object, object]:
     return (name, shown, default, schema.get("description"))
 
 
-VERBS = {"action list": Verb(_configure_list, _list), "action get": Verb(_configure_get, _get)}
+def _configure_doctor(parser: ArgumentParser) -> None:
+    parser.add_argument("action", help="its reference, such as core.local, or its id")
+
+
+def _doctor(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        action = api.action(args.action)
+        runner = api.runner(str(action.get("runner_type")))
+    print(advice(action, runner))
+    return exits.OK
+
+
+def advice(action: Mapping[str, Any], runner: Mapping[str, Any]) -> str:
+    """Why an action's output may come late or be cut, and what helps, as text for a person."""
+    parameters = runner.get("runner_parameters") or {}
+    if "timeout" not in parameters:
+        return f"{action.get('ref')} starts no process: it prints nothing."
+    entry = str(action.get("entry_point") or "")
+    timeout = (action.get("parameters") or {}).get("timeout", {}).get("default", parameters["timeout"].get("default"))
+    lines = [
+        f"{action.get('ref')} runs {entry or 'a command line'} with {runner.get('name')}.",
+        "",
+        "Squall shows every byte when the program writes it. What comes late is held back by the program itself, which",
+        "collects its output when it writes to a pipe and not to a terminal:",
+        "  - Python prints at once: Squall sets PYTHONUNBUFFERED=1.",
+        "  - grep, sed, awk and other C programs: stdbuf -oL COMMAND prints line by line.",
+        "  - what does not care for stdbuf (perl, ruby, java, static programs): pty=true gives a terminal, which makes",
+        "    one stream of stdout and stderr, with \\r\\n at line ends.",
+        "",
+        f"It is ended after {timeout} seconds (timeout=N changes that), with all processes it has started.",
+        "A process that it leaves in the background goes on after it; what that prints then is not kept.",
+    ]
+    if entry.endswith(".py"):
+        lines.append("Its entry point is a Python file: nothing needs to be done.")
+    return "\n".join(lines)
+
+
+VERBS = {
+    "action list": Verb(_configure_list, _list),
+    "action get": Verb(_configure_get, _get),
+    "action doctor": Verb(_configure_doctor, _doctor),
+}

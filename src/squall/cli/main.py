@@ -32,6 +32,7 @@ COMMANDS = (
     Command("execution re-run", "executions", "run it once more and watch it"),
     Command("action list", "actions", "the actions there are"),
     Command("action get", "actions", "one action and its parameters"),
+    Command("action doctor", "actions", "why an action's output may come late, and what helps"),
     Command("runner list", "runners", "the runners there are"),
     Command("serve", None, "start the server"),
     Command("status", "server", "whether a server runs, and where"),

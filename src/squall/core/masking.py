@@ -60,7 +60,7 @@ class Patterns:
     than MIN_LENGTH bytes, or nothing but white space.
     """
 
-    __slots__ = ("_ends", "_fold", "_heads", "_joined", "_scan", "_secrets", "_windows", "forms", "too_short")
+    __slots__ = ("_ends", "_fold", "_heads", "_joined", "_scan", "_secrets", "_signs", "_windows", "forms", "too_short")
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
         self._secrets = frozenset(secrets)
@@ -87,10 +87,11 @@ class Patterns:
         windows = self._windows
         for match in self._scan.finditer(text.translate(self._fold) if self._fold else text):
             at = match.start()
-            for offset, pattern in windows.get(text[at : at + _GRAM], ()):
+            for offset, length, common, patterns in windows.get(text[at : at + _GRAM], ()):
                 start = at - offset
-                if start >= 0 and text.startswith(pattern, start):
-                    spans.append((start, start + len(pattern)))
+                end = start + length
+                if start >= 0 and text.startswith(common, start) and (not patterns or text[start:end] in patterns):
+                    spans.append((start, end))
         return spans
 
     def begun(self, text: bytes, due: bool = False) -> int:
@@ -105,7 +106,7 @@ class Patterns:
                 best = length
         # A longer start ends with bytes that stand somewhere inside of a pattern: hardly any text does.
         last = text[-_GRAM:]
-        at = self._joined.rfind(last) if len(last) == _GRAM else -1
+        at = self._joined.rfind(last) if len(last) == _GRAM and last[-1] in self._signs else -1
         while at >= 0:
             number = bisect_right(self._ends, at)
             pattern = self.forms[number]
@@ -121,18 +122,26 @@ class Patterns:
     def _prepare_finding(self) -> None:
         anchors = _anchors(self.forms)
         places = _places(self.forms, anchors)
-        windows: dict[bytes, list[tuple[int, bytes]]] = {}
+        alike: dict[bytes, dict[tuple[int, int], list[bytes]]] = {}
         for pattern, offset in places.items():
-            windows.setdefault(pattern[offset : offset + _GRAM], []).append((offset, pattern))
-        self._windows = {window: tuple(found) for window, found in windows.items()}
+            window = pattern[offset : offset + _GRAM]
+            alike.setdefault(window, {}).setdefault((offset, len(pattern)), []).append(pattern)
+        self._windows = {
+            window: tuple(
+                (offset, length, _common_start(same), frozenset(same if len(same) > 1 else ()))
+                for (offset, length), same in found.items()
+            )
+            for window, found in alike.items()
+        }
         face = min(anchors)
         fold = bytes(face if byte in anchors else byte for byte in range(256))
         self._fold = fold if len(anchors) > 1 else b""
         followers = {_window(pattern, offset).translate(fold)[1:] for pattern, offset in places.items()}
-        self._scan = re.compile(_one_of([face]) + b"(?=" + _followers(followers) + b")", re.DOTALL)
+        self._scan = re.compile(_one_of([face]) + _followers(followers))
 
     def _prepare_holding(self) -> None:
         self._joined = b"".join(self.forms)
+        self._signs = frozenset(self._joined)
         self._ends: list[int] = []
         self._heads: dict[bytes, int] = {}
         end = 0
@@ -163,13 +172,14 @@ def _followers(windows: Iterable[bytes]) -> bytes:
     branches: dict[bytes, list[int]] = {}
     for first, rests in by_first.items():
         branches.setdefault(_in_turn(rests), []).append(first)
-    return (
-        b"(?="
-        + _in_turn(windows)
-        + b")(?:"
-        + b"|".join([_one_of(each) + rest for rest, each in branches.items()])
-        + b")"
-    )
+    choices = b"|".join([_one_of(first) + rest for rest, first in branches.items()])
+    return b"(?=" + _in_turn(windows) + b")(?=" + choices + b")"
+
+
+def _common_start(patterns: Sequence[bytes]) -> bytes:
+    first, last = min(patterns), max(patterns)
+    differs = (place for place, byte in enumerate(first) if last[place] != byte)
+    return first[: next(differs, len(first))]
 
 
 def _window(pattern: bytes, offset: int) -> bytes:
@@ -205,15 +215,11 @@ def _places(patterns: Sequence[bytes], anchors: frozenset[int]) -> dict[bytes, i
     places: dict[bytes, int] = {}
 
     def cost(window: bytes) -> float:
-        news = sum(
-            [
-                _WEIGHTS[byte] / total
-                for byte, seen, total in zip(window, used, totals, strict=False)
-                if byte not in seen
-            ]
-        )
+        news = [
+            _WEIGHTS[byte] / total for byte, seen, total in zip(window, used, totals, strict=False) if byte not in seen
+        ]
         # Runs of one byte are common in output, and windows that many patterns share are slow to tell apart.
-        return news + 0.05 * (_WINDOW - len(set(window))) + 0.02 * crowds[window[:_GRAM]]
+        return sum(news) + 4.0 ** (2 - len(set(window))) + 0.002 * crowds[window[:_GRAM]]
 
     for pattern in sorted(patterns, key=len):
         windows = {_window(pattern, offset): offset for offset in _offsets(pattern) if pattern[offset] in anchors}

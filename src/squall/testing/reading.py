@@ -16,24 +16,22 @@ PATIENCE = 20.0
 async def read_all(journal: Journal, tree: str, after: int = 0, limit: int = 1 << 20) -> list[Record]:
     """Every record of a tree behind a position, read in batches of about `limit` bytes."""
     records: list[Record] = []
-    while True:
-        batch = await journal.read(tree, after, limit)
-        if batch.position == after:
-            return records
-        records += batch.records
-        after = batch.position
+    with journal.watch(tree):
+        while (batch := await journal.read(tree, after, limit)).position != after:
+            records += batch.records
+            after = batch.position
+    return records
 
 
 async def read_one(journal: Journal, tree: str, execution: str, limit: int = 1 << 20) -> list[Record]:
     """Every record of one execution, read by the door for one execution."""
     records: list[Record] = []
     after = 0
-    while True:
-        batch = await journal.read_execution(tree, execution, after, limit)
-        if batch.position == after:
-            return records
-        records += batch.records
-        after = batch.position
+    with journal.watch(tree):
+        while (batch := await journal.read_execution(tree, execution, after, limit)).position != after:
+            records += batch.records
+            after = batch.position
+    return records
 
 
 async def read_until(journal: Journal, tree: str, enough: Callable[[list[Record]], bool]) -> list[Record]:
