@@ -32,7 +32,7 @@ def install(home: Path) -> None:
     python = str(home / "bin" / "python")
     if uv.exists():
         commands = [[str(uv), "venv", "-q", "--clear", "--python", sys.executable, str(home)],
-                    [str(uv), "pip", "install", "-q", "--python", python, CLIENT]]  # fmt: skip
+                    [str(uv), "pip", "install", "-q", "--compile-bytecode", "--python", python, CLIENT]]  # fmt: skip
     else:
         venv.create(home, clear=True, with_pip=True)
         commands = [[python, "-m", "pip", "install", "-q", CLIENT]]
@@ -53,7 +53,8 @@ def st2_program() -> str:
 def st2_env(server: Server, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment that a person has after `eval "$(squall env)"`, with a wide screen."""
     exports = dict(line.removeprefix("export ").split("=", 1) for line in server.banner[1:])
-    plain = {"COLUMNS": "300", "LC_ALL": "C.UTF-8", "ST2_CLI_SKIP_CONFIG": "1"}
+    # Any value of ST2_COLORIZE turns colours off.
+    plain = {"COLUMNS": "300", "ST2_COLORIZE": "no", "LC_ALL": "C.UTF-8", "ST2_CLI_SKIP_CONFIG": "1"}
     return environment(server.home, {**plain, **exports, **(extra or {})})
 
 

@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import pytest
-
 from tests.scenarios.live.server import Server
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")

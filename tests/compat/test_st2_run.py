@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 
 import pytest
-
 from tests.scenarios.live.server import Ran, Server
 
 St2 = Callable[..., Ran]
@@ -61,7 +60,7 @@ def test_run_shows_the_help_of_an_action(plain_server: Server, st2: St2) -> None
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [(("no.such",), "not found"), (("live.typed", "count=-1"), "count"), (("live.typed",), "required"),
+    [(("no.such",), "exist"), (("live.typed", "count=-1"), "count"), (("live.typed",), "required"),
      (("live.disabled",), "disabled"), (("live.typed", "count=1", "bogus=1"), "bogus")],
 )  # fmt: skip
 def test_run_tells_what_is_wrong(plain_server: Server, st2: St2, words: tuple[str, ...], told: str) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import Server, read_line, serving
 from tests.scenarios.live.wire import PATIENCE

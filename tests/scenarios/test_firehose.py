@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from tests.scenarios.live.server import FINAL, OUTPUT, UPDATE, Server
 from tests.scenarios.live.wire import Event, Stream
 

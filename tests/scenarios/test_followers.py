@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
 from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import OUTPUT, Server, serving
 from tests.scenarios.live.wire import Stream

@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable
 
 import pytest
-
 from tests.scenarios.live.server import OUTPUT, UPDATE, Server
 from tests.scenarios.live.wire import Event, Stream
 

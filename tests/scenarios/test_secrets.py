@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.scenarios.live.server import Server
 
 SECRET = "correct-horse-battery-staple"

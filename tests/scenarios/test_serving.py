@@ -13,7 +13,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-
 from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import SQUALL, Ran, Server, environment, serving
 from tests.scenarios.live.wire import PATIENCE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.scenarios.live.server import FINAL, OUTPUT, TAIL_EVENTS, UPDATE, Server
 from tests.scenarios.live.wire import Event
 

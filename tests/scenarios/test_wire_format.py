@@ -7,7 +7,6 @@ import socket
 import subprocess
 
 import pytest
-
 from tests.scenarios.live.server import Server, read_line
 from tests.scenarios.live.wire import PATIENCE
 

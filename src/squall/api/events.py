@@ -17,7 +17,7 @@ from squall.api.wire import Answer, Query, Request, start_message
 from squall.core import events, journal
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.events import Event
-from squall.core.execution import FINAL, Execution, as_of
+from squall.core.execution import FINAL, as_of
 from squall.services.executions import Executions
 from squall.services.feeds import Feeds, Item
 from squall.services.outputs import Outputs
@@ -67,11 +67,10 @@ class EventRoutes:
         query = request.query
         end_id = query.text("end_execution_id")
         token = request.header("last-event-id") or query.text("last_event_id")
-        pieces = await self._tail(query, end_id, token) if end_id else self._feed(query, _row(token))
+        pieces = await self._tail(query, end_id, token) if end_id else self._feed(query, _place(token))
 
         async def pump() -> None:
             await send(start_message(200, stream_headers(_TYPE)))
-            await send({"type": "http.response.body", "body": b"\n", "more_body": True})
             async for piece in pieces:
                 await send({"type": "http.response.body", "body": piece or HEARTBEAT, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
@@ -88,7 +87,8 @@ class EventRoutes:
         tail = Tail(top, patterns, self._executions, self._outputs, self._feeds, self._views)
         return tail.pieces(resumed, self._heartbeat)
 
-    async def _feed(self, query: Query, resumed: int | None) -> AsyncIterator[bytes]:
+    async def _feed(self, query: Query, resumed: tuple[int, int] | None) -> AsyncIterator[bytes]:
+        """The bytes to send. The first is a newline: who has seen it misses nothing from then on."""
         wanted = Filter(
             patterns_of(query.listed("events")),
             frozenset(query.listed("action_refs") or ()),
@@ -96,15 +96,16 @@ class EventRoutes:
         )
         with_output = wanted.wants(events.OUTPUT_CREATE)
         async with self._feeds.listen(with_output) as cursor:
+            yield b"\n"
             if resumed is not None:
-                async for piece in self._missed(wanted, resumed, cursor.row, with_output):
+                async for piece in self._missed(wanted, *resumed, cursor.row, with_output):
                     yield piece
             last = monotonic()
             while not self._outputs.stopping:
                 row = cursor.row
                 items, lost = await cursor.next(self._heartbeat)
                 if lost and items:
-                    async for piece in self._missed(wanted, row, items[0].row - (items[0].event is not None), True):
+                    async for piece in self._missed(wanted, row, 0, items[0].row - (items[0].event is not None), True):
                         yield piece
                 parts = [await self._item(wanted, item) for item in items]
                 if items:
@@ -117,12 +118,16 @@ class EventRoutes:
                     yield b""
             yield b"id: %d\n\n" % cursor.row
 
-    async def _missed(self, wanted: Filter, row: int, until: int, gap: bool) -> AsyncIterator[bytes]:
-        """The changes between two rows, exactly; and a gap event where output or forgotten changes are missing."""
+    async def _missed(self, wanted: Filter, row: int, skip: int, until: int, gap: bool) -> AsyncIterator[bytes]:
+        """The changes between two rows, exactly; and a gap event where output or forgotten changes are missing.
+
+        `skip` is how many events of the first change have been sent already.
+        """
         found, forgotten = await self._feeds.events_between(row, until)
         for event in found:
-            if frame := await self._change(wanted, event):
+            if frame := await self._change(wanted, event, skip):
                 yield frame
+            skip = 0
         if gap or forgotten:
             fields = {"reason": "output is live again from here" if not forgotten else "older changes are not kept"}
             yield b"id: %d\n%s" % (until, event_frame(events.GAP, fields))
@@ -141,7 +146,8 @@ class EventRoutes:
                 parts.append(joined_events(record, line_texts(record), label, mark))
         return b"".join(parts)
 
-    async def _change(self, wanted: Filter, event: Event) -> bytes:
+    async def _change(self, wanted: Filter, event: Event, skip: int = 0) -> bytes:
+        """The events of one change: the liveaction's, whose id is `<row before>~1`, then the execution's."""
         liveaction = _LIVEACTION.get(event.name, "")
         if not wanted.wants(event.name) and not wanted.wants(liveaction):
             return b""
@@ -151,24 +157,22 @@ class EventRoutes:
             return b""
         if not wanted.holds(execution.id, execution.action):
             return b""
-        frames = await self._frames(wanted, event, liveaction, as_of(execution, event.status))
-        return b"".join([b"id: %d\n%s" % (event.id, frame) for frame in frames])
-
-    async def _frames(self, wanted: Filter, event: Event, liveaction: str, then: Execution) -> list[bytes]:
-        frames = []
+        then = as_of(execution, event.status)
+        parts = []
         # Liveaction events carry no execution's id, so a filter on executions drops them, as StackStorm's does.
-        if wanted.wants(liveaction) and not wanted.executions:
-            frames.append(event_frame(liveaction, self._views.liveaction(then)))
+        if not skip and wanted.wants(liveaction) and not wanted.executions:
+            mark = b"%d~1" % (event.id - 1) if wanted.wants(event.name) else b"%d" % event.id
+            parts.append(b"id: %s\n%s" % (mark, event_frame(liveaction, self._views.liveaction(then))))
         if wanted.wants(event.name):
-            frames.append(event_frame(event.name, await self._views.execution(then)))
-        return frames
+            parts.append(b"id: %d\n%s" % (event.id, event_frame(event.name, await self._views.execution(then))))
+        return b"".join(parts)
 
 
-def _row(token: str | None) -> int | None:
-    """The event row in an id; those of a tail begin with one too. Raises `InvalidError`."""
+def _place(token: str | None) -> tuple[int, int] | None:
+    """Row and count of events of the next one in an id; those of a tail begin with a row too. Raises `InvalidError`."""
     if not token:
         return None
-    row = token.partition(".")[0]
-    if not (row.isascii() and row.isdigit() and len(row) <= 18):
+    row, _, skip = token.partition(".")[0].partition("~")
+    if not (row.isascii() and row.isdigit() and len(row) <= 18 and skip in ("", "1")):
         raise InvalidError(f"Last-Event-ID: {token!r} is no id of this stream")
-    return int(row)
+    return int(row), int(skip or 0)

@@ -26,6 +26,8 @@ from squall.services.executions import Executions
 from squall.services.feeds import Feeds
 from squall.services.outputs import Label, Outputs, status_of
 
+_REPLACEMENT = memoryview("\N{REPLACEMENT CHARACTER}".encode())
+
 
 class Place(NamedTuple):
     """Where a stream is: the last event row told, the position, and the events of the next record sent already."""
@@ -71,20 +73,25 @@ class Tail:
         self._feeds = feeds
         self._views = views
         self._below: dict[str, bool] = {top.id: True}
+        self._leads: dict[tuple[str, int], bytes] = {}
         self._wants_output = events.matches(events.OUTPUT_CREATE, patterns)
 
     async def pieces(self, resumed: Place | None, heartbeat: float) -> AsyncIterator[bytes]:
-        """The bytes to send; empty ones are heartbeats. Ends behind the top's final update, or when the server stops.
+        """The bytes to send, a newline first; empty ones are heartbeats.
 
-        A reader that has seen the final update already gets nothing more.
+        Ends behind the top's final update, or when the server stops. Who has seen that update gets nothing more.
         """
-        if resumed is not None and resumed.row:
-            final_row = await self._feeds.final_row(self._top.id)
-            if final_row is not None and resumed.row >= final_row:
-                return
+        yield b"\n"
+        rows = await self._feeds.rows(self._top.id) if resumed is not None else {}
+        final_row = next((row for status, row in rows.items() if status in ex.FINAL), None)
+        if resumed is not None and final_row is not None and resumed.row >= final_row:
+            return
         place = resumed or Place(0, 0, 0)
-        if resumed is None:
-            async for piece in self._opening(place, heartbeat):
+        # The opening's first event has the row before that of `running`: whoever stopped there gets its second one.
+        half = resumed is not None and place.position == 0 and place.row == rows.get(ex.RUNNING, 0) - 1
+        if resumed is None or half:
+            async for reached, piece in self._opening(place, heartbeat, skip=int(half)):
+                place = reached
                 yield piece
         follow = self._outputs.follow(self._top, True, place.position, True, heartbeat)
         async for batch in follow:
@@ -105,10 +112,12 @@ class Tail:
             yield b"id: %s\n\n" % place.token()
             return
         top = await self._executions.get(self._top.id)
-        row = await self._feeds.final_row(self._top.id) or place.row
-        yield b"".join(await self._update(top, top.status, Place(row, place.position, 0).token()))
+        row = (await self._feeds.rows(top.id)).get(top.status, place.row)
+        slots = await self._slots(top, top.status)
+        marks = [Place(place.row, place.position, place.skip), Place(row, place.position, 0)]
+        yield _marked(slots, marks)
 
-    async def _opening(self, place: Place, heartbeat: float) -> AsyncIterator[bytes]:
+    async def _opening(self, place: Place, heartbeat: float, skip: int) -> AsyncIterator[tuple[Place, bytes]]:
         """Waits until the top runs, and says so: also of one that prints nothing for hours."""
         idle = monotonic()
         async with self._outputs.changes(self._top.tree) as changed:
@@ -116,12 +125,14 @@ class Tail:
                 top = await self._executions.get(self._top.id, False)
                 if top.status in ex.STARTED:
                     if any(entry.status == ex.RUNNING for entry in top.log):
-                        yield b"".join(await self._update(top, ex.RUNNING, place.token()))
+                        row = (await self._feeds.rows(top.id)).get(ex.RUNNING, 1)
+                        marks = [Place(row - 1, 0, 0), Place(row, 0, 0)]
+                        yield marks[-1], _marked((await self._slots(top, ex.RUNNING))[skip:], marks[skip:])
                     return
                 await changed(heartbeat)
                 if monotonic() - idle >= heartbeat:
                     idle = monotonic()
-                    yield b""
+                    yield place, b""
 
     async def _record(self, record: Record, place: Place) -> tuple[Place, bytes, bool]:
         """What one record becomes: the place behind it, its bytes, and whether it was the end."""
@@ -129,22 +140,21 @@ class Tail:
         if not await self._holds(record.execution):
             return behind, b"", False
         made = await self._events(record)
-        parts = []
-        for number, event in enumerate(made[place.skip :], place.skip + 1):
-            mark = behind if number == len(made) else Place(place.row, place.position, number)
-            parts.append(b"".join([b"id: %s\n%s" % (mark.token(), one) for one in event]))
+        marks = [Place(place.row, place.position, number) for number in range(place.skip + 1, len(made))]
+        data = _marked(made[place.skip :], [*marks, behind])
         ended = record.kind == journal.STATUS and record.execution == self._top.id and status_of(record) in ex.FINAL
-        return behind, b"".join(parts), ended
+        return behind, data, ended
 
     async def _events(self, record: Record) -> list[list[bytes]]:
-        """The events of a record, unfiltered in number: each may be none, one, or two frames for this reader."""
+        """The events of a record, as many for every reader: what this one does not want is empty."""
         made: list[list[bytes]] = []
         child = record.execution != self._top.id
         if child and record.prev == 0:
-            made.append(await self._announce(record.execution))
+            made += await self._announce(record.execution)
         if record.kind == journal.OUTPUT:
             label = (await self._outputs.labels({record.execution})).get(record.execution)
             texts = line_texts(record)
+            self._leads[(record.execution, record.stream)] = journal.decode_text(record.lead, record.payload)[1]
             made += [[event] if self._wants_output else [] for event in line_events(record, texts, label)]
         elif record.kind == journal.GAP:
             made.append([self._gap(record)] if self._wants_output else [])
@@ -154,12 +164,25 @@ class Tail:
             hidden = child and status in ex.FINAL and self._top.parent is not None
             if status != ex.RUNNING and not hidden:
                 execution = await self._executions.get(record.execution)
-                made.append(await self._frames(execution, status))
+                rest = self._unfinished(record) if status in ex.FINAL else []
+                liveaction, update = await self._slots(execution, status)
+                made += [liveaction, [*rest, *update]]
         return made
 
-    async def _announce(self, execution_id: str) -> list[bytes]:
+    def _unfinished(self, record: Record) -> list[bytes]:
+        """What an ended execution's unfinished characters become: one replacement character for each stream."""
+        found: list[bytes] = []
+        for (execution_id, stream), lead in self._leads.items():
+            if execution_id == record.execution and lead and self._wants_output:
+                whole = record._replace(stream=stream, lead=b"", payload=_REPLACEMENT)
+                found += line_events(whole, line_texts(whole), None)
+        return found
+
+    async def _announce(self, execution_id: str) -> list[list[bytes]]:
+        """That a descendant runs; of one that was canceled before it did there is nothing to tell."""
         execution = await self._executions.get(execution_id, False)
-        return await self._frames(execution, ex.RUNNING)
+        ran = any(entry.status == ex.RUNNING for entry in execution.log)
+        return await self._slots(execution, ex.RUNNING) if ran else [[], []]
 
     def _gap(self, record: Record) -> bytes:
         fields = {
@@ -171,18 +194,15 @@ class Tail:
         }
         return b"event: %s\ndata: %s\n\n" % (events.OUTPUT_CREATE.encode(), orjson.dumps(fields))
 
-    async def _update(self, execution: Execution, status: str, token: bytes) -> list[bytes]:
-        return [b"id: %s\n%s" % (token, frame) for frame in await self._frames(execution, status)]
-
-    async def _frames(self, execution: Execution, status: str) -> list[bytes]:
-        """The update of an execution as it was with a status, without its children; and the liveaction's."""
+    async def _slots(self, execution: Execution, status: str) -> list[list[bytes]]:
+        """The updates of the liveaction and of the execution as they were with a status; empty for who wants none."""
         then = as_of(execution, status)
-        frames = []
+        liveaction, update = [], []
         if events.matches(events.LIVEACTION_UPDATE, self._patterns):
-            frames.append(event_frame(events.LIVEACTION_UPDATE, self._views.liveaction(then)))
+            liveaction = [event_frame(events.LIVEACTION_UPDATE, self._views.liveaction(then))]
         if events.matches(events.EXECUTION_UPDATE, self._patterns):
-            frames.append(event_frame(events.EXECUTION_UPDATE, await self._views.execution(then)))
-        return frames
+            update = [event_frame(events.EXECUTION_UPDATE, await self._views.execution(then))]
+        return [liveaction, update]
 
     async def _holds(self, execution_id: str) -> bool:
         """Whether an execution is the top or below it."""
@@ -195,6 +215,20 @@ class Tail:
         verdict = self._below[at] if at is not None else False
         self._below.update(dict.fromkeys(line, verdict))
         return verdict
+
+
+def _marked(slots: Sequence[Sequence[bytes]], marks: Sequence[Place]) -> bytes:
+    """Events with their ids, one place for each slot.
+
+    Of several frames in a slot only the last has the id: who is cut off between them gets all of them again. Where the
+    last slots are empty, the last event that is there has the last place, as nothing is left to be sent.
+    """
+    filled = [number for number, slot in enumerate(slots) if slot]
+    parts = []
+    for number in filled:
+        mark = marks[-1] if number == filled[-1] else marks[number]
+        parts.append(b"%sid: %s\n%s" % (b"".join(slots[number][:-1]), mark.token(), slots[number][-1]))
+    return b"".join(parts)
 
 
 def event_frame(name: str, document: Mapping[str, object]) -> bytes:

@@ -129,7 +129,23 @@ def as_of(execution: Execution, status: str) -> Execution:
         return execution
     for index, entry in enumerate(execution.log):
         if entry.status == status:
-            return msgspec.structs.replace(
-                execution, status=status, log=execution.log[: index + 1], end=None, result=None, result_size=0
-            )
+            return _cut(execution, status, execution.log[: index + 1])
     return execution
+
+
+def _cut(execution: Execution, status: str, log: tuple[LogEntry, ...]) -> Execution:
+    """An execution without what came after this log: its end, who canceled it, and before it ran, its worker."""
+    had = {entry.status for entry in log}
+    context = execution.context
+    if not had & {CANCELING, CANCELED}:
+        context = {key: value for key, value in context.items() if key != "cancelled_by"}
+    return msgspec.structs.replace(
+        execution,
+        status=status,
+        log=log,
+        end=None,
+        result=None,
+        result_size=0,
+        context=context,
+        runner_info=execution.runner_info if RUNNING in had else {},
+    )

@@ -19,6 +19,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Final
 
 from squall.core.mask_forms import forms
@@ -32,6 +33,7 @@ _MASK: Final = MASK.encode()
 _GRAM: Final = 4
 _WINDOW: Final = 7
 _EDGE: Final = 16
+_HEAD: Final = 16
 
 Span = tuple[int, int]
 
@@ -60,7 +62,7 @@ class Patterns:
     than MIN_LENGTH bytes, or nothing but white space.
     """
 
-    __slots__ = ("_ends", "_fold", "_heads", "_joined", "_scan", "_secrets", "_signs", "_windows", "forms", "too_short")
+    __slots__ = ("_ends", "_fold", "_joined", "_line_ends", "_scan", "_secrets", "_windows", "forms", "too_short")
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
         self._secrets = frozenset(secrets)
@@ -99,24 +101,39 @@ class Patterns:
 
         With `due`, only starts that have LET_GO bytes or half of their pattern count.
         """
-        best = 0
-        for length in range(1, min(_GRAM, len(text) + 1)):
-            shortest = self._heads.get(text[-length:])
-            if shortest and (not due or 2 * length >= shortest):
-                best = length
-        # A longer start ends with bytes that stand somewhere inside of a pattern: hardly any text does.
+        # All but the shortest starts end with bytes that stand somewhere in a pattern: hardly any text does.
         last = text[-_GRAM:]
-        at = self._joined.rfind(last) if len(last) == _GRAM and last[-1] in self._signs else -1
+        likely = len(last) == _GRAM and last in (self._line_ends if last.endswith(b"\n") else self._joined)
+        best = 0
+        for length in range(1, min(len(text), _HEAD - 1 if likely else _GRAM - 1) + 1):
+            if self._starts_with(text[-length:], due):
+                best = length
+        return (likely and self._long_start(text)) or best
+
+    def _starts_with(self, head: bytes, due: bool) -> bool:
+        easy = not due or len(head) >= LET_GO
+        at = bisect_right(self.forms, head)
+        while at < len(self.forms) and self.forms[at].startswith(head):
+            if easy or 2 * len(head) >= len(self.forms[at]):
+                return True
+            at += 1
+        return False
+
+    def _long_start(self, text: bytes) -> int:
+        """What `begun` looks for, if it has _HEAD bytes or more, else 0."""
+        best = 0
+        last = text[-_HEAD:]
+        at = self._joined.rfind(last) if len(last) == _HEAD else -1
         while at >= 0:
             number = bisect_right(self._ends, at)
             pattern = self.forms[number]
             first = self._ends[number] - len(pattern)
-            length = at + _GRAM - first
+            length = at + _HEAD - first
             begins = best < length < len(pattern) and text.endswith(pattern[:length])
-            if begins and (not due or length >= LET_GO or 2 * length >= len(pattern)):
+            if begins:
                 best = length
             # Found from behind: what else this pattern has to offer is shorter.
-            at = self._joined.rfind(last, 0, (first if begins or length <= best else at) + _GRAM - 1)
+            at = self._joined.rfind(last, 0, (first if begins or length <= best else at) + _HEAD - 1)
         return best
 
     def _prepare_finding(self) -> None:
@@ -141,16 +158,10 @@ class Patterns:
 
     def _prepare_holding(self) -> None:
         self._joined = b"".join(self.forms)
-        self._signs = frozenset(self._joined)
-        self._ends: list[int] = []
-        self._heads: dict[bytes, int] = {}
-        end = 0
-        for pattern in self.forms:
-            end += len(pattern)
-            self._ends.append(end)
-            for length in range(1, _GRAM):
-                head = pattern[:length]
-                self._heads[head] = min(self._heads.get(head, len(pattern)), len(pattern))
+        # Most texts end with a line: for them a look into a small set is enough.
+        ends = (match.end() for match in re.finditer(b"\n", self._joined))
+        self._line_ends = frozenset(self._joined[end - _GRAM : end] for end in ends if end >= _GRAM)
+        self._ends = tuple(accumulate(map(len, self.forms)))
 
 
 def _one_of(signs: Iterable[int]) -> bytes:
@@ -178,8 +189,9 @@ def _followers(windows: Iterable[bytes]) -> bytes:
 
 def _common_start(patterns: Sequence[bytes]) -> bytes:
     first, last = min(patterns), max(patterns)
-    differs = (place for place, byte in enumerate(first) if last[place] != byte)
-    return first[: next(differs, len(first))]
+    if first == last:
+        return first
+    return first[: next(place for place, byte in enumerate(first) if last[place] != byte)]
 
 
 def _window(pattern: bytes, offset: int) -> bytes:

@@ -148,7 +148,8 @@ def cast_value(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
         if declared in ("array", "object"):
             return _cast_structure(value)
     except (ValueError, SyntaxError) as error:
-        raise InvalidError(f'Parameter "{name}": {error}') from error
+        told = f"the value is not of type {declared!r}" if schema.get("secret") else error
+        raise InvalidError(f'Parameter "{name}": {told}') from (None if schema.get("secret") else error)
     return value
 
 
@@ -210,7 +211,15 @@ def _check(schemas: Mapping[str, Any], values: Mapping[str, Any]) -> None:
             told = str(error).partition("\n")[0]
             raise InvalidError(f'The schema of parameter "{name}" is wrong: {told}') from error
         if not validator.is_valid(value):
-            raise InvalidError(f'{_wording(plain, value)} (parameter "{name}")')
+            told = "the value does not fit its schema" if _has_secrets(schema) else _wording(plain, value)
+            raise InvalidError(f'{told} (parameter "{name}")')
+
+
+def _has_secrets(schema: Any) -> bool:
+    """Whether a part of a value of this schema must not be told."""
+    if isinstance(schema, dict):
+        return schema.get("secret") is True or any(_has_secrets(item) for item in schema.values())
+    return isinstance(schema, list) and any(_has_secrets(item) for item in schema)
 
 
 def _wording(schema: Any, value: Any) -> str:

@@ -257,7 +257,8 @@ class Executions:
         await tx.executions.update(execution)
         row = await tx.events.add(events.EXECUTION_UPDATE, execution, execution.log[-1].at)
         if status in ex.STARTED and status != ex.RUNNING:
-            await tx.queue.put(JOURNAL, execution.id, [execution.tree, status, row, execution.log[-1].at], now)
+            told = [execution.tree, status, row, execution.log[-1].at, execution.parent is not None]
+            await tx.queue.put(JOURNAL, execution.id, told, now)
         return execution, row
 
     # -- cancelling

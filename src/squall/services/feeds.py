@@ -142,10 +142,10 @@ class Feeds:
         found, first = await self._store.read(work)
         return found, first > row + 1
 
-    async def final_row(self, execution_id: str) -> int | None:
-        """The event row that tells an execution's end; None while there is none (or it is no longer kept)."""
-        rows = await self._store.read(lambda tx: tx.events.of_execution(execution_id))
-        return next((event.id for event in reversed(rows) if event.status in ex.FINAL), None)
+    async def rows(self, execution_id: str) -> dict[str, int]:
+        """The event rows that tell an execution's statuses, the last of each; only those that are still kept."""
+        found = await self._store.read(lambda tx: tx.events.of_execution(execution_id))
+        return {event.status: event.id for event in found}
 
     async def take(self, cursor: Cursor, timeout: float) -> tuple[list[Item], bool]:
         """See `Cursor.next`."""
@@ -192,14 +192,15 @@ class Feeds:
         if tap is None and event.status not in ex.FINAL:
             tap = self._tap(event.tree, 0)
         if tap is not None and event.status in ex.FINAL:
-            await self._drain(event.tree, tap)
+            if self._outputs.live or event.execution == event.tree:
+                await self._drain(event.tree, tap)
             if event.execution == event.tree:
                 tap.done.set()
                 del self._taps[event.tree]
 
     def _tap(self, tree: str, position: int) -> _Tap:
         tap = self._taps[tree] = _Tap(position)
-        if self._group is not None:
+        if self._group is not None and self._outputs.live:
             self._group.create_task(self._follow(tree, tap))
         return tap
 
@@ -210,7 +211,7 @@ class Feeds:
                     await self._drain(tree, tap)
 
     async def _drain(self, tree: str, tap: _Tap) -> None:
-        """Moves what the tree's journal has into the ring. With streaming off, only what ends is shown, elsewhere."""
+        """Moves what the tree's journal has into the ring. With streaming off it is done once, at the tree's end."""
         async with tap.lock:
             while not tap.done.is_set():
                 batch = await self._journal.read(tree, tap.position, CHUNK)

@@ -31,10 +31,10 @@ class Journaling:
         if not tasks:
             return 0
         for task in tasks:
-            tree, status, row, at = task.payload
-            await self._launcher.append(
-                tree, task.key, STATUS, at, row, msgspec.json.encode({"status": status}), create=False
-            )
+            tree, status, row, at, child = task.payload
+            told = msgspec.json.encode({"status": status})
+            # A lonely execution that printed nothing needs no journal; a family's is its story, also of silent ones.
+            await self._launcher.append(tree, task.key, STATUS, at, row, told, create=child)
         finished = {task.payload[0] for task in tasks if task.payload[1] in ex.FINAL}
 
         async def work(tx: Tx) -> list[str]:

@@ -44,7 +44,7 @@ class Outputs:
         self._store = store
         self._journal = journal_port
         self._poll = poll
-        self._live = live
+        self.live = live
         self._settled: dict[str, bool] = {}
         self._asking: dict[str, asyncio.Future[bool]] = {}
         self._labels: dict[str, Label] = {}
@@ -86,7 +86,7 @@ class Outputs:
                 seen = watch.changes
                 ended = await self.settled(execution.id)
                 while not self.stopping:
-                    if not self._live and not ended:
+                    if not self.live and not ended:
                         batch = Batch([], position)
                     elif single:
                         batch = await self._journal.read_execution(tree, execution.id, position, CHUNK)
@@ -100,7 +100,7 @@ class Outputs:
                         continue
                     if ended or not wait:
                         return
-                    if await watch.beyond(position, min(self._poll, heartbeat), seen) and self._live:
+                    if await watch.beyond(position, min(self._poll, heartbeat), seen) and self.live:
                         continue
                     # Asked before reading once more, so that what was written before the end is not missed.
                     seen = watch.changes

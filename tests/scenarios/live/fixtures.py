@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.scenarios.live.pack import write_pack
 from tests.scenarios.live.server import Server, serving
 

@@ -142,7 +142,7 @@ class KeeperLauncher:
     def _launch(self, home: Path) -> None:
         """Starts a keeper's process and waits until it listens. Raises `UnavailableError`."""
         command = [sys.executable, "-I", "-S", "-E", "-c", _PROGRAM, str(_SOURCE), str(home), str(self._journals)]
-        with (home / "errors.log").open("ab") as errors:
+        with open(home / "errors.log", "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as errors:
             process = subprocess.Popen(
                 [*command, *self._arguments],
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,149 @@
+"""The services put together over a real store and real journals, on a held clock and with a scripted launcher: nothing
+happens by itself, so a test says what comes when."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from squall.adapters.bus.inproc import InProcessBus
+from squall.adapters.journal.files import FileJournal
+from squall.adapters.runners.local import LocalRunner
+from squall.adapters.runners.noop import NoopRunner
+from squall.adapters.sql.sqlite import open_store
+from squall.adapters.vault import KeyFileVault
+from squall.core.action import Action, Pack, RunnerType
+from squall.core.execution import Execution
+from squall.core.expr.jinja import Jinja
+from squall.core.launch import Outcome
+from squall.ports import Bus, Launcher, Runner, Store, Task
+from squall.services.content import Content
+from squall.services.executions import Executions, Request
+from squall.services.feeds import Feeds
+from squall.services.journaling import Journaling
+from squall.services.outputs import Outputs
+from squall.services.running import RunLimits, Running
+from squall.testing.samples import HeldClock, sample_action, sample_pack, sample_runner
+from squall.testing.scripted import ScriptedLauncher
+
+LEASE = 30_000_000
+POLL = 0.05
+LIMITS = RunLimits(output=1 << 20, policy="truncate", result_output=1 << 16)
+
+
+class GivenPacks:
+    """`ports.PackSource` of what it is given; `runners` and `packs` may be changed before the next `load`."""
+
+    def __init__(self, runners: list[RunnerType], packs: list[tuple[Pack, list[Action]]]) -> None:
+        self.runners = runners
+        self.packs = packs
+
+    def load(self) -> tuple[list[RunnerType], list[tuple[Pack, list[Action]]]]:
+        """All of it."""
+        return list(self.runners), list(self.packs)
+
+
+def sample_content() -> GivenPacks:
+    """`core.local` (command, timeout, secrets), `core.noop`, and `core.greet`, whose command has a template."""
+    local = sample_action(
+        "core.local",
+        parameters={
+            "cmd": {"required": True},
+            "password": {"type": "string", "secret": True},
+            "options": {"type": "object", "properties": {"token": {"type": "string", "secret": True}}},
+        },
+    )
+    greet = sample_action(
+        "core.greet",
+        parameters={
+            "cmd": {"default": "echo hello {{ who }} {{ timeout }}", "immutable": True},
+            "who": {"type": "string", "required": True},
+        },
+    )
+    noop = sample_action("core.noop", runner_type="noop")
+    actions = [greet, local, noop]
+    return GivenPacks([sample_runner(), sample_runner("noop", runner_parameters={})], [(sample_pack("core"), actions)])
+
+
+class Assembly:
+    """The services. `store`, `bus` and `launcher` may be exchanged by others of their port before they are used."""
+
+    def __init__(self, folder: Path, store: Store, journal: FileJournal, launcher: Launcher, bus: Bus) -> None:
+        self.store = store
+        self.bus = bus
+        self.clock = HeldClock()
+        self.journal = journal
+        self.launcher = launcher
+        self.vault = KeyFileVault.open_file(folder / "secret.key")
+        self.source = sample_content()
+        self.content = Content(store, self.clock, self.source)
+        self.executions = Executions(store, bus, self.clock, self.vault, self.content, Jinja(), "ada")
+        self.outputs = Outputs(store, journal, poll=POLL, live=True)
+        self.feeds = Feeds(store, bus, journal, self.outputs, poll=POLL)
+        self.journaling = Journaling(store, bus, self.clock, launcher, journal, "w1")
+        self.running = self.make_running()
+
+    def make_running(self, limits: RunLimits = LIMITS, more: Mapping[str, Runner] | None = None) -> Running:
+        """A `Running` with these limits, and with `more` runners than the built-in ones."""
+        runners: dict[str, Runner] = {"local-shell-cmd": LocalRunner({}, "", "/"), "noop": NoopRunner()}
+        environment = {"ST2_ACTION_API_URL": "http://x/v1"}
+        return Running(
+            self.executions,
+            self.content,
+            self.launcher,
+            self.journal,
+            {**runners, **(more or {})},
+            limits,
+            environment,
+            "http://x",
+        )
+
+    async def request(self, action: str = "core.local", **changes: Any) -> Execution:
+        """Requests an execution, of `core.local` with a command unless `changes` say otherwise."""
+        changes.setdefault("parameters", {"cmd": "true"} if action == "core.local" else {})
+        return await self.executions.request(Request(action=action, **changes))
+
+    async def child_of(self, parent: Execution, **changes: Any) -> Execution:
+        """Requests an execution below another."""
+        return await self.request(context={"parent": {"execution_id": parent.id}}, **changes)
+
+    async def claim(self, limit: int = 100, owner: str = "w1") -> list[tuple[Task, Execution, int]]:
+        """Claims what is due."""
+        return await self.executions.claim(owner, LEASE, limit, {"hostname": "h", "pid": 1})
+
+    async def start(self, **changes: Any) -> tuple[Task, Execution, int]:
+        """Requests one execution and claims it, which must be the only one that is due."""
+        await self.request(**changes)
+        (claimed,) = await self.claim()
+        return claimed
+
+    async def finish(self, task: Task, execution: Execution, status: str = "succeeded", result: Any = "done") -> bool:
+        """Ends a claimed execution."""
+        return await self.executions.finish(task, execution, Outcome(status, result))
+
+
+@asynccontextmanager
+async def assembled(folder: Path, *, bus: Bus | None = None) -> AsyncIterator[Assembly]:
+    """The services in a folder of their own, with the content registered."""
+    journals = folder / "journals"
+    journals.mkdir(exist_ok=True)
+    store = open_store(folder / "squall.db", backup_suffix=".old")
+    journal = FileJournal(journals)
+    launcher = ScriptedLauncher(journals)
+    made = Assembly(folder, store, journal, launcher, bus or InProcessBus())
+    await made.content.register()
+    try:
+        yield made
+    finally:
+        launcher.close()
+        journal.close()
+        await store.close()
+
+
+def scripted(made: Assembly) -> ScriptedLauncher:
+    """The launcher of an assembly, to tell it what to do."""
+    if not isinstance(made.launcher, ScriptedLauncher):
+        raise TypeError("this assembly has another launcher")
+    return made.launcher

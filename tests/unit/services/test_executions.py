@@ -1,0 +1,445 @@
+"""The life of an execution: requested, claimed, canceled, ended, requested again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from squall.core import events
+from squall.core.errors import ConflictError, InvalidError, NotFoundError
+from squall.core.execution import FINAL, Execution, ExecutionFilter
+from squall.core.secret import is_sealed
+from squall.services.executions import CANCEL, CHANGED, JOURNAL, RUN
+from squall.testing.assembly import LEASE, Assembly
+from squall.testing.samples import sample_action, sample_id
+
+pytestmark = pytest.mark.anyio
+
+
+async def rows(squall: Assembly, lane: str) -> int:
+    return (await squall.store.read(lambda tx: tx.queue.depths())).get(lane, 0)
+
+
+async def told(squall: Assembly, execution: Execution) -> list[tuple[str, str]]:
+    found = await squall.store.read(lambda tx: tx.events.of_execution(execution.id))
+    return [(event.name.removeprefix("st2.execution__"), event.status) for event in found]
+
+
+async def everything(squall: Assembly) -> list[Execution]:
+    found, _, _ = await squall.executions.find(ExecutionFilter(), None, 0, True)
+    return found
+
+
+# -- requests
+
+
+async def test_a_request_is_kept_queued_and_told_at_once(squall: Assembly) -> None:
+    made = await squall.request(parameters={"cmd": "echo {{ 1 + 1 }}"}, context={"trace_context": {"id_": "t"}})
+    assert await squall.executions.get(made.id) == made
+    assert (made.status, made.tree, made.parent, made.attempt) == ("requested", made.id, None, 0)
+    assert (made.start, made.end, made.delay, made.user) == (squall.clock.now(), None, None, "ada")
+    assert made.parameters == {"cmd": "echo 2"}
+    assert made.context == {"trace_context": {"id_": "t"}, "user": "ada", "pack": "core"}
+    assert [(entry.at, entry.status) for entry in made.log] == [(squall.clock.now(), "requested")]
+    assert await rows(squall, RUN) == 1
+    assert await told(squall, made) == [("create", "requested")]
+
+
+async def test_a_request_may_be_somebody_elses(squall: Assembly) -> None:
+    made = await squall.request(user="bob")
+    assert (made.user, made.context["user"]) == ("bob", "bob")
+
+
+async def test_hints_are_given_when_the_request_is_kept(squall: Assembly) -> None:
+    with squall.bus.subscribe(RUN) as runs, squall.bus.subscribe(CHANGED) as changes:
+        made = await squall.request()
+        assert await runs.wait(0) == {made.id}
+        assert await changes.wait(0) == {made.tree}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"action": "core.nosuch"}, 'Action "core.nosuch" cannot be found.'),
+        ({"parameters": {}}, "'cmd' is a required property"),
+        ({"parameters": {"cmd": "x", "bogus": 1}}, "Additional properties are not allowed ('bogus' was unexpected)"),
+        ({"parameters": {"cmd": 1}}, 'Value "1" must either be a string or None. Got "int".'),
+        ({"parameters": {"cmd": "{{ nosuch }}"}}, 'Dependency unsatisfied in variable "nosuch"'),
+        ({"delay": -1}, "-1 is less than the minimum of 0"),
+        ({"context": {"parent": {"execution_id": sample_id(9)}}}, "there is no execution"),
+    ],
+)
+async def test_a_wrong_request_leaves_nothing_behind(squall: Assembly, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        await squall.request(**changes)
+    assert message in str(caught.value)
+    assert await everything(squall) == []
+    assert await rows(squall, RUN) == 0
+    assert await squall.store.read(lambda tx: tx.events.bounds()) == (0, 0)
+
+
+async def test_a_disabled_action_is_not_run(squall: Assembly) -> None:
+    pack, _ = squall.source.packs[0]
+    squall.source.packs = [(pack, [sample_action("core.local", enabled=False)])]
+    await squall.content.register()
+    with pytest.raises(InvalidError, match=r'Unable to execute. Action "core.local" is disabled.'):
+        await squall.request()
+
+
+async def test_an_execution_keeps_the_action_it_was_requested_with(squall: Assembly) -> None:
+    made = await squall.request("core.greet", parameters={"who": "ada"})
+    pack, _ = squall.source.packs[0]
+    squall.source.packs = [(pack, [sample_action("core.other")])]
+    await squall.content.register()
+    action, runner = await squall.content.snapshot(made.snapshot)
+    assert squall.executions.bind(made, action, runner)["cmd"] == "echo hello ada 60"
+
+
+async def test_secrets_are_sealed_wherever_they_stand_and_revealed_for_the_run(squall: Assembly) -> None:
+    parameters = {"cmd": "true", "password": "hunter2", "options": {"token": "t0k3n", "shown": "x"}}
+    made = await squall.request(parameters=parameters)
+    assert made.parameters["cmd"] == "true"
+    assert is_sealed(made.parameters["password"])
+    assert is_sealed(made.parameters["options"]["token"])
+    assert made.parameters["options"]["shown"] == "x"
+    kept = msgspec.json.encode(await everything(squall))
+    assert b"hunter2" not in kept
+    assert b"t0k3n" not in kept
+    action, runner = await squall.content.snapshot(made.snapshot)
+    assert squall.executions.bind(made, action, runner) == {**parameters, "timeout": 60}
+    assert set(squall.executions.secrets(made)) == {b"hunter2", b"t0k3n"}
+
+
+async def test_a_secret_is_in_no_file_of_the_store(squall: Assembly) -> None:
+    made = await squall.request(parameters={"cmd": "true", "password": "hunter2hunter2"})
+    ((task, execution, _),) = await squall.claim()
+    await squall.finish(task, execution)
+    await squall.executions.re_run(made.id, {}, None, None)
+    await squall.store.close()
+    folder = squall.journal._root.parent
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    assert any(b"core.local" in file.read_bytes() for file in files)
+    assert not [file for file in files if b"hunter2" in file.read_bytes()]
+
+
+# -- delay
+
+
+async def test_a_delayed_execution_is_answered_as_requested_and_waits_its_time(squall: Assembly) -> None:
+    made = await squall.request(delay=1500)
+    assert (made.status, made.delay) == ("requested", 1500)
+    assert (await squall.executions.get(made.id)).status == "delayed"
+    squall.clock.advance(1.499)
+    assert await squall.claim() == []
+    squall.clock.advance(0.001)
+    ((_, execution, _),) = await squall.claim()
+    assert [entry.status for entry in execution.log] == ["requested", "delayed", "scheduled", "running"]
+    assert await told(squall, made) == [
+        ("create", "requested"),
+        ("update", "delayed"),
+        ("update", "scheduled"),
+        ("update", "running"),
+    ]
+
+
+async def test_no_delay_is_no_delay(squall: Assembly) -> None:
+    assert (await squall.request(delay=0)).delay is None
+    assert len(await squall.claim()) == 1
+
+
+# -- running
+
+
+async def test_a_claimed_execution_runs(squall: Assembly) -> None:
+    made = await squall.request()
+    squall.clock.advance(2)
+    ((task, execution, row),) = await squall.claim()
+    assert execution.status == "running"
+    assert (execution.attempt, execution.runner_info) == (1, {"hostname": "h", "pid": 1})
+    assert await squall.executions.get(made.id) == execution
+    (last,) = [
+        event for event in await squall.store.read(lambda tx: tx.events.of_execution(made.id)) if event.id == row
+    ]
+    assert last.status == "running"
+    assert task.key == made.id
+    assert await squall.claim() == []
+    assert await rows(squall, JOURNAL) == 0
+
+
+async def test_no_execution_is_claimed_twice_by_many_workers(squall: Assembly) -> None:
+    made = {(await squall.request()).id for _ in range(20)}
+    claims = await asyncio.gather(*(squall.claim(3, f"w{number}") for number in range(12)))
+    taken = [execution.id for claimed in claims for _, execution, _ in claimed]
+    assert sorted(taken) == sorted(made)
+
+
+async def test_a_finished_execution_has_its_result_end_and_status_record_to_carry(squall: Assembly) -> None:
+    task, execution, _ = await squall.start()
+    squall.clock.advance(3)
+    assert await squall.finish(task, execution, "failed", {"stdout": "ü"})
+    ended = await squall.executions.get(execution.id)
+    assert (ended.status, ended.result, ended.result_size) == ("failed", {"stdout": "ü"}, 15)
+    assert ended.end == squall.clock.now()
+    assert await rows(squall, RUN) == 0
+    assert await rows(squall, JOURNAL) == 1
+    assert (await told(squall, execution))[-1] == ("update", "failed")
+
+
+async def test_finishing_twice_changes_nothing(squall: Assembly) -> None:
+    task, execution, _ = await squall.start()
+    assert await squall.finish(task, execution, result="first")
+    squall.clock.advance(1)
+    assert not await squall.finish(task, execution, "failed", "second")
+    assert (await squall.executions.get(execution.id)).result == "first"
+    assert await rows(squall, JOURNAL) == 1
+
+
+async def test_a_worker_whose_lease_ran_out_has_no_say_once_another_has_taken_over(squall: Assembly) -> None:
+    old, execution, _ = await squall.start()
+    squall.clock.advance(LEASE / 1e6)
+    ((new, again, row),) = await squall.claim(owner="w2")
+    assert (again.status, again.attempt) == ("running", 1)
+    assert row
+    assert not await squall.finish(old, execution, "failed", "old")
+    assert (await squall.executions.get(execution.id)).status == "running"
+    assert await squall.finish(new, again, result="new")
+    assert (await squall.executions.get(execution.id)).result == "new"
+
+
+async def test_a_row_about_an_execution_that_has_ended_is_dropped(squall: Assembly) -> None:
+    task, execution, _ = await squall.start()
+    await squall.finish(task, execution)
+    await squall.store.tx(lambda tx: tx.queue.put(RUN, execution.id, None, 0))
+    await squall.store.tx(lambda tx: tx.queue.put(RUN, sample_id(9), None, 0))
+    assert await squall.claim() == []
+    assert await rows(squall, RUN) == 0
+
+
+# -- canceling
+
+
+@pytest.mark.parametrize("delay", [None, 5000])
+async def test_what_has_not_started_is_canceled_at_once(squall: Assembly, delay: int | None) -> None:
+    made = await squall.request(delay=delay)
+    squall.clock.advance(1)
+    canceled = await squall.executions.cancel(made.id, "bob")
+    assert (canceled.status, canceled.end) == ("canceled", squall.clock.now())
+    assert canceled.result == {"message": "Action canceled by user.", "user": "bob"}
+    assert canceled.context["cancelled_by"] == "bob"
+    squall.clock.advance(100)
+    assert await squall.claim() == []
+    assert await rows(squall, RUN) == 0
+
+
+async def test_what_runs_is_canceling_until_its_processes_are_gone(squall: Assembly) -> None:
+    task, execution, _ = await squall.start()
+    asked = await squall.executions.cancel(execution.id)
+    assert (asked.status, asked.end) == ("canceling", None)
+    assert await squall.executions.canceling([execution.id, sample_id(9)]) == [execution.id]
+    assert await squall.finish(task, execution, "succeeded", {"stdout": "too late"})
+    ended = await squall.executions.get(execution.id)
+    assert (ended.status, ended.result) == ("canceled", {"message": "Action canceled by user.", "user": "ada"})
+    assert [entry.status for entry in ended.log][-3:] == ["running", "canceling", "canceled"]
+    assert await squall.executions.canceling([execution.id]) == []
+    assert await squall.executions.canceling([]) == []
+
+
+async def test_canceling_tells_workers_and_readers(squall: Assembly) -> None:
+    _, execution, _ = await squall.start()
+    with squall.bus.subscribe(CANCEL) as cancels, squall.bus.subscribe(CHANGED) as changes:
+        await squall.executions.cancel(execution.id)
+        assert await cancels.wait(0) == {execution.id}
+        assert await changes.wait(0) == {execution.tree}
+
+
+async def test_what_is_canceled_already_is_given_back_unchanged(squall: Assembly) -> None:
+    made = await squall.request()
+    first = await squall.executions.cancel(made.id, "bob")
+    squall.clock.advance(5)
+    assert await squall.executions.cancel(made.id, "eve") == first
+    assert len(await told(squall, made)) == 2
+
+
+async def test_a_second_cancel_of_what_still_runs_is_refused_in_stackstorms_words(squall: Assembly) -> None:
+    _, execution, _ = await squall.start()
+    await squall.executions.cancel(execution.id)
+    with pytest.raises(ConflictError, match=r"Action cannot be canceled. State = canceling."):
+        await squall.executions.cancel(execution.id)
+    assert len(await told(squall, execution)) == 4
+
+
+@pytest.mark.parametrize("status", sorted(FINAL - {"canceled"}))
+async def test_what_has_ended_cannot_be_canceled(squall: Assembly, status: str) -> None:
+    task, execution, _ = await squall.start()
+    await squall.finish(task, execution, status)
+    with pytest.raises(ConflictError, match=rf"Action cannot be canceled. State = {status}."):
+        await squall.executions.cancel(execution.id)
+    assert (await squall.executions.get(execution.id)).result == "done"
+
+
+async def test_claim_and_cancel_at_once_leave_one_of_two_stories(squall: Assembly) -> None:
+    for _ in range(10):
+        made = await squall.request()
+        claimed, canceled = await asyncio.gather(squall.claim(), squall.executions.cancel(made.id))
+        assert canceled.status == ("canceling" if claimed else "canceled")
+        for task, execution, _ in claimed:
+            await squall.finish(task, execution)
+        assert (await squall.executions.get(made.id)).status == "canceled"
+
+
+@pytest.mark.parametrize("status", ["canceling", "canceled"])
+async def test_a_client_may_set_an_execution_to_canceled(squall: Assembly, status: str) -> None:
+    made = await squall.request()
+    assert (await squall.executions.update(made.id, status, None)).status == "canceled"
+    with pytest.raises(InvalidError, match=r"Execution is already in completed state."):
+        await squall.executions.update(made.id, status, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        ("paused", 'Unable to pause liveaction ".*" because it is not supported by the "local-shell-cmd" runner'),
+        ("pausing", "Unable to pause"),
+        ("resuming", "Unable to resume"),
+        ("succeeded", "cannot be set by a client"),
+        (None, "cannot be set by a client"),
+    ],
+)
+async def test_a_client_may_set_nothing_else(squall: Assembly, status: str | None, message: str) -> None:
+    made = await squall.request()
+    with pytest.raises(InvalidError, match=message):
+        await squall.executions.update(made.id, status, {"a": 1})
+    assert (await squall.executions.get(made.id)).status == "requested"
+
+
+# -- again
+
+
+async def test_a_re_run_merges_what_is_given_over_what_was_and_keeps_secrets(squall: Assembly) -> None:
+    old = await squall.request(
+        parameters={"cmd": "true", "password": "hunter2", "options": {"token": "t"}},
+        context={"trace_context": {"id_": "t"}, "other": 1},
+    )
+    new = await squall.executions.re_run(old.id, {"cmd": "false"}, "bob", 500)
+    assert (new.action, new.delay, new.user) == ("core.local", 500, "bob")
+    assert new.context == {
+        "re-run": {"ref": old.id},
+        "trace_context": {"id_": "t"},
+        "user": "bob",
+        "pack": "core",
+    }
+    assert new.parameters["password"] != old.parameters["password"]
+    action, runner = await squall.content.snapshot(new.snapshot)
+    assert squall.executions.bind(new, action, runner) == {
+        "cmd": "false",
+        "password": "hunter2",
+        "options": {"token": "t"},
+        "timeout": 60,
+    }
+
+
+async def test_a_re_run_with_wrong_parameters_or_of_nothing_is_refused(squall: Assembly) -> None:
+    old = await squall.request()
+    with pytest.raises(InvalidError, match="'bogus' was unexpected"):
+        await squall.executions.re_run(old.id, {"bogus": 1}, None, None)
+    with pytest.raises(NotFoundError):
+        await squall.executions.re_run(sample_id(9), {}, None, None)
+    assert len(await everything(squall)) == 1
+
+
+# -- trees
+
+
+async def test_a_child_is_in_its_parents_tree(squall: Assembly) -> None:
+    root = await squall.request()
+    child = await squall.child_of(root)
+    grandchild = await squall.child_of(child)
+    assert [each.tree for each in (root, child, grandchild)] == [root.id] * 3
+    assert [each.parent for each in (root, child, grandchild)] == [None, root.id, child.id]
+    below, children = await squall.executions.children(root.id, None, True)
+    assert [each.id for each in below] == [child.id, grandchild.id]
+    assert children == {child.id: [grandchild.id]}
+    assert [each.id for each in (await squall.executions.children(root.id, 1, True))[0]] == [child.id]
+    assert await squall.executions.child_ids([root.id]) == {root.id: [child.id]}
+
+
+@pytest.mark.parametrize("end", ["root", "parent"])
+async def test_what_has_ended_takes_no_children(squall: Assembly, end: str) -> None:
+    root = await squall.request()
+    parent = await squall.child_of(root)
+    claimed = {execution.id: task for task, execution, _ in await squall.claim()}
+    which = root if end == "root" else parent
+    await squall.finish(claimed[which.id], which)
+    with pytest.raises(InvalidError, match="has ended and takes no children"):
+        await squall.child_of(parent)
+
+
+@pytest.mark.parametrize("parent", [None, {}, {"execution_id": None}, "text", []])
+async def test_a_context_that_names_no_parent_makes_a_root(squall: Assembly, parent: Any) -> None:
+    made = await squall.request(context={"parent": parent})
+    assert (made.tree, made.parent) == (made.id, None)
+
+
+@pytest.mark.parametrize("parent", ["nosuch", 5, ["a"], {"a": 1}])
+async def test_a_parent_that_is_none_is_told(squall: Assembly, parent: Any) -> None:
+    with pytest.raises(InvalidError, match="there is no execution"):
+        await squall.request(context={"parent": {"execution_id": parent}})
+
+
+# -- looking
+
+
+async def test_the_last_is_the_one_that_started_last(squall: Assembly) -> None:
+    with pytest.raises(NotFoundError, match="No execution has been requested yet"):
+        await squall.executions.resolve("last")
+    await squall.request()
+    squall.clock.advance(1)
+    last = await squall.request()
+    assert await squall.executions.resolve("last") == last.id
+    assert await squall.executions.resolve("anything else") == "anything else"
+
+
+async def test_what_is_not_there_is_told_in_stackstorms_words(squall: Assembly) -> None:
+    looks: list[Callable[[], Any]] = [
+        lambda: squall.executions.get(sample_id(9)),
+        lambda: squall.executions.cancel(sample_id(9)),
+        lambda: squall.executions.children(sample_id(9), None, True),
+        lambda: squall.executions.update(sample_id(9), "canceled", None),
+    ]
+    for look in looks:
+        with pytest.raises(NotFoundError, match=f'Unable to identify resource with id "{sample_id(9)}"'):
+            await look()
+
+
+async def test_a_page_comes_with_the_total_and_the_children(squall: Assembly) -> None:
+    root = await squall.request()
+    for _ in range(3):
+        squall.clock.advance(1)
+        await squall.child_of(root)
+    page, total, children = await squall.executions.find(ExecutionFilter(newest_first=False), 2, 0, True)
+    assert (len(page), total) == (2, 4)
+    assert page[0].id == root.id
+    assert len(children[root.id]) == 3
+
+
+async def test_which_of_some_have_ended_is_told(squall: Assembly) -> None:
+    task, ended, _ = await squall.start()
+    await squall.finish(task, ended)
+    running = await squall.request()
+    assert await squall.executions.ended([ended.id, running.id, sample_id(9)]) == {ended.id, sample_id(9)}
+    assert await squall.executions.ended([]) == set()
+
+
+async def test_every_status_of_an_execution_is_told_by_an_event(squall: Assembly) -> None:
+    task, execution, _ = await squall.start(delay=None)
+    await squall.executions.cancel(execution.id)
+    await squall.finish(task, execution)
+    ended = await squall.executions.get(execution.id)
+    found = await squall.store.read(lambda tx: tx.events.of_execution(execution.id))
+    assert [event.status for event in found] == [entry.status for entry in ended.log]
+    assert [event.at for event in found] == [entry.at for entry in ended.log]
+    assert found[0].name == events.EXECUTION_CREATE
