@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from bench import machine, results
-from bench.context import Bench, BrokenError, Machine
+from bench.context import Bench, BrokenError, Machine, await_quiet
 from bench.measures import MEASURES
 from bench.results import Part
 from bench.rows import Row, table
@@ -24,6 +24,9 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="measure less of everything: under 90 s")
     parser.add_argument("--only", metavar="NAME,…", help=f"some of: {', '.join(MEASURES)}")
+    parser.add_argument(
+        "--patience", metavar="SECONDS", type=float, default=0.0, help="wait so long for others before each measure"
+    )
     parser.add_argument("--profile", metavar="NAME", help="run one measure with the server under cProfile")
     parser.add_argument("--sort", default="tottime", choices=("tottime", "cumtime"), help="order of the profile")
     options = parser.parse_args(argv)
@@ -34,7 +37,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     return options
 
 
-def _measure(bench: Bench, name: str) -> Part:
+def _measure(bench: Bench, name: str, patience: float) -> Part:
+    await_quiet(patience)
     print(f"bench: {name} ", end="", file=sys.stderr, flush=True)
     machine_watch = Machine()
     began = time.monotonic()
@@ -49,10 +53,10 @@ def _measure(bench: Bench, name: str) -> Part:
     return part
 
 
-def _profiled(name: str, sort: str, scratch: Path) -> int:
+def _profiled(name: str, sort: str, scratch: Path, patience: float) -> int:
     file = scratch / "profile"
     bench = Bench(scratch, quick=True, profile=file)
-    part = _measure(bench, name)
+    part = _measure(bench, name, patience)
     print(table(part.rows))
     if not file.exists():
         print("bench: the server has left no profile", file=sys.stderr)
@@ -68,11 +72,11 @@ def main(argv: list[str]) -> int:
     scratch = Path(tempfile.mkdtemp(prefix="squall-bench-"))
     try:
         if options.profile:
-            return _profiled(options.profile, options.sort, scratch)
+            return _profiled(options.profile, options.sort, scratch, options.patience)
         facts = machine.facts()
         bench = Bench(scratch, quick=options.quick, profile=None)
         names = options.only.split(",") if options.only else list(MEASURES)
-        parts = [_measure(bench, name) for name in names]
+        parts = [_measure(bench, name, options.patience) for name in names]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     print(results.summary(parts, facts, options.quick))

@@ -17,6 +17,8 @@ F = TypeVar("F")
 
 _WARM = 512 << 20
 _LARGE = 1 << 20
+_QUIET_SECONDS = 2.0
+_QUIET_SHARE = 0.06
 
 
 class BrokenError(Exception):
@@ -109,6 +111,16 @@ class Machine:
         passed = (time.monotonic() - self._at) * (os.cpu_count() or 1)
         others = (_busy_seconds() - self._busy) - (_own_seconds() - self._own)
         return Load(os.getloadavg()[0], max(0.0, others / passed))
+
+
+def await_quiet(patience: float) -> None:
+    """Waits until the machine has been idle for two seconds, at most so many seconds."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        busy, cores = _busy_seconds(), os.cpu_count() or 1
+        time.sleep(_QUIET_SECONDS)
+        if _busy_seconds() - busy < _QUIET_SHARE * _QUIET_SECONDS * cores:
+            return
 
 
 def _busy_seconds() -> float:

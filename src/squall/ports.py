@@ -268,9 +268,9 @@ class Journal(Protocol):
         """As `read`, but only one execution's records, found by their chain."""
         ...
 
-    async def read_last(self, tree: str, last_record: int, limit: int) -> list[Record]:
-        """The last output records of the execution whose last record starts there, oldest first: of each stream about
-        `limit` bytes, found by walking the chain back."""
+    async def read_last(self, tree: str, last_record: int, limits: Mapping[int, int]) -> list[Record]:
+        """The last output records of the execution whose last record starts there, oldest first, found by walking its
+        chain back: of each stream (by number) about so many bytes."""
         ...
 
     async def check(self, tree: str, position: int) -> bool:

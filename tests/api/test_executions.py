@@ -76,8 +76,8 @@ def test_a_wrong_request_names_what_is_wrong_and_makes_nothing(
 
 
 @pytest.mark.parametrize(
-    "raw", [b"{bad json", b"[]", b'[{"action": "core.noop"}]', b'"text"', b"5", b"null", b"\xff\xfe", b'{"action": "core.noop"',
-            b"[" * 100_000, b'{"action": "core.noop", "delay": 1e999}'],
+    "raw", [b"{bad json", b"[]", b'[{"action": "core.noop"}]', b'"text"', b"5", b"null", b"\xff\xfe",
+            b'{"action": "core.noop"', b"[" * 100_000, b'{"action": "core.noop", "delay": 1e999}'],
 )  # fmt: skip
 def test_a_body_that_is_no_json_object_is_refused(plain_server: Server, raw: bytes) -> None:
     before = count(plain_server)
@@ -118,7 +118,7 @@ def test_strings_are_cast_and_templates_rendered(plain_server: Server) -> None:
      ("DELETE", ""), ("POST", "/re_run"), ("PUT", "")],
 )  # fmt: skip
 def test_an_id_that_is_not_there_is_404(plain_server: Server, execution: str, method: str, rest: str) -> None:
-    body = {"status": "canceling"} if method == "PUT" else {} if method == "POST" else None
+    body: Any = {"status": "canceling"} if method == "PUT" else {} if method == "POST" else None
     reply = plain_server.call(method, f"/v1/executions/{execution}{rest}", body)
     assert (reply.status, bool(reply.fault)) == (404, True)
 
@@ -248,6 +248,13 @@ def test_a_re_run_takes_the_old_parameters_and_new_ones(plain_server: Server, fi
     changed = plain_server.call("POST", path, {"parameters": {"timeout": 9}}).json["id"]
     assert plain_server.ended(changed)["parameters"]["timeout"] == 9
     before = count(plain_server)
-    for body in ({"tasks": ["a"]}, {"parameters": {"bogus": 1}}, {"parameters": []}, {"delay": -1}, {"tasks": "x"}):
+    wrong: list[dict[str, Any]] = [
+        {"tasks": ["a"]},
+        {"parameters": {"bogus": 1}},
+        {"parameters": []},
+        {"delay": -1},
+        {"tasks": "x"},
+    ]
+    for body in wrong:
         assert plain_server.call("POST", path, body).status == 400
     assert count(plain_server) == before

@@ -15,7 +15,7 @@ COUNT = 12
 
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory: pytest.TempPathFactory, packs: Path) -> Iterator[tuple[Server, list[str]]]:
-    """A server that nobody else uses, and its executions, oldest first: no-ops, every third one a command that fails."""
+    """A server that nobody else uses, and its executions, oldest first: no-ops, every third one fails."""
     with serving(tmp_path_factory.mktemp("listed"), packs, env=QUICK) as server:
         made = [server.request("core.noop") if number % 3 else server.shell("exit 1") for number in range(COUNT)]
         for execution in made:
@@ -114,7 +114,8 @@ def test_attributes_of_lists_are_chosen(listed: tuple[Server, list[str]]) -> Non
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=-2", "limit=x", "limit=1.5", "limit=99999999999999999999", "offset=-1", "offset=x", "offset=2147483648",
+    ["limit=0", "limit=-2", "limit=x", "limit=1.5", "limit=99999999999999999999", "offset=-1", "offset=x",
+     "offset=2147483648",
      "include_attributes=bogus", "exclude_attributes=bogus", "exclude_attributes=action",
      "include_attributes=id&exclude_attributes=result", "timestamp_gt=yesterday", "timestamp_lt=x", "timestamp=x..y"],
 )  # fmt: skip

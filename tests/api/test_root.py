@@ -38,10 +38,13 @@ def test_followers_are_counted_and_leave_no_trace(plain_server: Server) -> None:
             assert followers() == before + 1
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/nosuch"), ("PATCH", "/v1/actions"), ("POST", "/v1/"), ("GET", "/stream/v1/nosuch"),
-                                              ("GET", "/v1/executions/a/b/c"), ("DELETE", "/v1/executions")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/v1/nosuch"), ("PATCH", "/v1/actions"), ("POST", "/v1/"), ("GET", "/stream/v1/nosuch"),
+     ("GET", "/v1/executions/a/b/c"), ("DELETE", "/v1/executions")],
+)  # fmt: skip
 def test_what_is_not_there_is_404(plain_server: Server, method: str, path: str) -> None:
-    body = {} if method == "POST" else None
+    body: dict[str, str] | None = {} if method == "POST" else None
     reply = plain_server.call(method, path, body)
     assert (reply.status, reply.fault) == (404, "The resource could not be found.")
 

@@ -13,8 +13,8 @@ ID = re.compile(r"^[0-9a-f]{24}$")
 
 ACTION = {"tags", "uid", "metadata_file", "name", "ref", "description", "enabled", "entry_point", "pack", "runner_type",
           "parameters", "output_schema", "notify", "id"}  # fmt: skip
-RUNNER = {"name", "description", "uid", "enabled", "runner_package", "runner_module", "runner_parameters", "output_schema",
-          "id"}  # fmt: skip
+RUNNER = {"name", "description", "uid", "enabled", "runner_package", "runner_module", "runner_parameters",
+          "output_schema", "id"}  # fmt: skip
 REQUESTED = {
     "action",
     "runner",

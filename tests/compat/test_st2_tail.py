@@ -60,9 +60,9 @@ def test_types_are_told_apart(
 ) -> None:
     with plain_server.puppet() as (execution, strings):
         with plain_server.output(execution) as stream:
-            for to, text in ((1, b"to out\n"), (2, b"to err\n")):
-                strings.say(text, to)
-                stream.until(text)
+            for to, line in ((1, b"to out\n"), (2, b"to err\n")):
+                strings.say(line, to)
+                stream.until(line)
         with spawn_st2(plain_server, "execution", "tail", execution, "--type", kind) as process:
             lines_until(process, shown)
             strings.end()

@@ -91,20 +91,22 @@ def test_the_test_action_of_the_examples_pack_is_kept_byte_for_byte(server: Serv
 
 def test_thirty_megabytes_without_a_newline_pass(plain_server: Server) -> None:
     size = 30 << 20
-    with plain_server.puppet() as (execution, strings):
-        with plain_server.stream(end_execution_id=execution, events=f"{UPDATE},{OUTPUT}") as tail:
-            strings.say(b"x" * 1024, times=size // 1024)
-            strings.end()
-            with plain_server.output(execution, format="raw") as stream:
-                total = 0
-                while data := stream.read():
-                    assert not data.strip(b"x")
-                    total += len(data)
-                assert total == size
-            received = 0
-            for event in tail.events():
-                received += len(event.body["data"]) if event.name == OUTPUT else 0
-            assert received == size
+    with (
+        plain_server.puppet() as (execution, strings),
+        plain_server.stream(end_execution_id=execution, events=f"{UPDATE},{OUTPUT}") as tail,
+    ):
+        strings.say(b"x" * 1024, times=size // 1024)
+        strings.end()
+        with plain_server.output(execution, format="raw") as stream:
+            total = 0
+            while data := stream.read():
+                assert not data.strip(b"x")
+                total += len(data)
+            assert total == size
+        received = 0
+        for event in tail.events():
+            received += len(event.body["data"]) if event.name == OUTPUT else 0
+        assert received == size
     document = plain_server.ended(execution)
     assert document["status"] == "succeeded"
     result = document["result"]

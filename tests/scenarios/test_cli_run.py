@@ -38,13 +38,24 @@ def test_a_timeout_is_124(plain_server: Server) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("run",), ("run", "no.such"), ("run", "live.typed"), ("run", "live.typed", "count=x"), ("run", "live.typed", "count=-1"),
-     ("run", "live.typed", "count=1", "bogus=1"), ("run", "live.disabled"), ("run", "core.noop", "--bogus"), ("nonsense",),
-     ("execution", "get", "0123456789abcdef01234567"), ("tail", "0123456789abcdef01234567"), ("action", "get", "no.such")],
-)  # fmt: skip
-def test_what_is_wrong_with_the_request_is_2_and_runs_nothing(plain_server: Server, words: tuple[str, ...]) -> None:
+    [
+        "run",
+        "run no.such",
+        "run live.typed",
+        "run live.typed count=x",
+        "run live.typed count=-1",
+        "run live.typed count=1 bogus=1",
+        "run live.disabled",
+        "run core.noop --bogus",
+        "nonsense",
+        "execution get 0123456789abcdef01234567",
+        "tail 0123456789abcdef01234567",
+        "action get no.such",
+    ],
+)
+def test_what_is_wrong_with_the_request_is_2_and_runs_nothing(plain_server: Server, words: str) -> None:
     before = plain_server.call("GET", "/v1/executions?limit=1").headers["x-total-count"]
-    ran = plain_server.squall(*words)
+    ran = plain_server.squall(*words.split())
     assert (ran.status, ran.out) == (2, b"")
     assert ran.err
     assert b"Traceback" not in ran.err

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.scenarios.live.fixtures import QUICK
@@ -148,32 +149,34 @@ def test_an_idle_server_ends_at_once_with_status_0(tmp_path: Path, packs: Path, 
 
 
 def test_a_stop_ends_streams_with_their_position_and_without_eof(tmp_path: Path, packs: Path) -> None:
-    with started(tmp_path, packs, SQUALL_SERVER_STOP_ACTIONS="false") as server:
-        with server.puppet() as (execution, strings):
-            query = {"format": "sse", "raw_data": "true"}
-            tail = server.stream(end_execution_id=execution, events="*")
-            with server.output(execution, **query) as stream, tail:
-                strings.say(b"before\n")
-                stream.parser.feed(stream.until(b"\n\n"))
-                server.signal(signal.SIGTERM)
-                assert server.wait() == 0
-                rest = stream.rest()
-                tail_events = list(tail.events())
-            assert b"EOF" not in rest
-            assert all(event.body.get("status") != "succeeded" for event in tail_events)
-            stream.parser.feed(rest)
-            position = stream.parser.last_id
-            place = tail.parser.last_id
-            assert position.startswith("f-")
-            port = server.port
-            server.start(port)
-            strings.say(b"after\n")
-            strings.end()
-            server.ended(execution)
-            with server.output(execution, format="raw", last_event_id=position) as again:
-                assert again.rest() == b"after\n"
-            resumed = server.tail(execution, last_event_id=place)
-            assert [event.body.get("data", event.body.get("status")) for event in resumed] == ["after\n", "succeeded"]
+    with (
+        started(tmp_path, packs, SQUALL_SERVER_STOP_ACTIONS="false") as server,
+        server.puppet() as (execution, strings),
+    ):
+        query: dict[str, Any] = {"format": "sse", "raw_data": "true"}
+        tail = server.stream(end_execution_id=execution, events="*")
+        with server.output(execution, **query) as stream, tail:
+            strings.say(b"before\n")
+            stream.parser.feed(stream.until(b"\n\n"))
+            server.signal(signal.SIGTERM)
+            assert server.wait() == 0
+            rest = stream.rest()
+            tail_events = list(tail.events())
+        assert b"EOF" not in rest
+        assert all(event.body.get("status") != "succeeded" for event in tail_events)
+        stream.parser.feed(rest)
+        position = stream.parser.last_id
+        place = tail.parser.last_id
+        assert position.startswith("f-")
+        port = server.port
+        server.start(port)
+        strings.say(b"after\n")
+        strings.end()
+        server.ended(execution)
+        with server.output(execution, format="raw", last_event_id=position) as again:
+            assert again.rest() == b"after\n"
+        resumed = server.tail(execution, last_event_id=place)
+        assert [event.body.get("data", event.body.get("status")) for event in resumed] == ["after\n", "succeeded"]
 
 
 def test_a_stop_that_ends_actions_cancels_them_after_the_grace_time(tmp_path: Path, packs: Path) -> None:
@@ -192,25 +195,27 @@ def test_a_stop_that_ends_actions_cancels_them_after_the_grace_time(tmp_path: Pa
 
 
 def test_a_stop_that_ends_actions_lets_them_finish_within_the_grace_time(tmp_path: Path, packs: Path) -> None:
-    with started(tmp_path, packs, "--stop-actions", SQUALL_SERVER_SHUTDOWN_GRACE_SECONDS="20") as server:
-        with server.puppet() as (execution, strings):
-            server.running(execution)
-            server.signal(signal.SIGTERM)
-            # It takes no new connections once it is stopping: then the action is let go.
-            deadline = time.monotonic() + PATIENCE
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
-                except OSError:
-                    break
-                assert time.monotonic() < deadline
-            strings.say(b"finished\n")
-            strings.end()
-            assert server.wait() == 0
-            server.start()
-            assert server.ended(execution)["status"] == "succeeded"
-            with server.output(execution) as stream:
-                assert stream.rest() == b"finished\n"
+    with (
+        started(tmp_path, packs, "--stop-actions", SQUALL_SERVER_SHUTDOWN_GRACE_SECONDS="20") as server,
+        server.puppet() as (execution, strings),
+    ):
+        server.running(execution)
+        server.signal(signal.SIGTERM)
+        # It takes no new connections once it is stopping: then the action is let go.
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
+            except OSError:
+                break
+            assert time.monotonic() < deadline
+        strings.say(b"finished\n")
+        strings.end()
+        assert server.wait() == 0
+        server.start()
+        assert server.ended(execution)["status"] == "succeeded"
+        with server.output(execution) as stream:
+            assert stream.rest() == b"finished\n"
 
 
 def test_the_classic_ports_serve_auth_and_stream(tmp_path: Path, packs: Path) -> None:

@@ -45,7 +45,7 @@ def test_the_tail_stream_has_all_output_before_the_final_update(held_back: Serve
 def test_the_stream_of_everything_has_no_output_of_what_still_runs(held_back: Server) -> None:
     with held_back.stream(events=OUTPUT) as stream:
         assert stream.read(1) == b"\n"
-        with held_back.puppet() as (execution, strings):
+        with held_back.puppet() as (_, strings):
             strings.say(b"early\n")
             while stream.parser.comments < 2:
                 assert stream.parser.feed(stream.read()) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.scenarios.live.server import FINAL, OUTPUT, TAIL_EVENTS, UPDATE, Server
 from tests.scenarios.live.wire import Event
@@ -42,7 +44,7 @@ def test_the_updates_are_whole_documents_of_their_moment(server: Server) -> None
     [("exit 3", "failed"), ("sleep 60", "canceled"), ("sleep 61", "timeout"), ("true", "succeeded")],
 )
 def test_the_stream_ends_with_every_kind_of_end(server: Server, command: str, status: str) -> None:
-    more = {"timeout": 1} if status == "timeout" else {}
+    more: dict[str, Any] = {"timeout": 1} if status == "timeout" else {}
     execution = server.request("core.local", cmd=f"echo begun; {command}", **more)
     if status == "canceled":
         with server.output(execution) as stream:

@@ -73,14 +73,18 @@ def _pack(folder: Path) -> Pack:
     ref = str(data.get("ref") or data.get("name") or folder.name)
     if not _REF.match(ref):
         raise InvalidError(f'{folder / "pack.yaml"}: ref "{ref}" may only hold lower case letters, digits and "_"')
+    keywords = data.get("keywords") or []
+    if not isinstance(keywords, list):
+        raise InvalidError(f"{folder / 'pack.yaml'}: keywords: expected a list")
+    description = data.get("description")
     return Pack(
         ref=ref,
         name=str(data.get("name") or ref),
-        description=data.get("description"),
+        description=None if description is None else str(description),
         version=str(data.get("version", "")),
         author=str(data.get("author", "")),
         email=str(data.get("email", "")),
-        keywords=[str(word) for word in data.get("keywords") or []],
+        keywords=[str(word) for word in keywords],
         uid=f"pack:{ref}",
         path=str(folder.resolve()),
         id="",
@@ -88,12 +92,16 @@ def _pack(folder: Path) -> Pack:
 
 
 def _actions(folder: Path, pack: str, runners: dict[str, RunnerType]) -> list[Action]:
-    found = []
+    found: list[Action] = []
     for path in sorted([*(folder / "actions").glob("*.yaml"), *(folder / "actions").glob("*.yml")]):
         try:
-            found.append(_action(path, pack, runners))
+            action = _action(path, pack, runners)
+            if any(other.ref == action.ref for other in found):
+                raise InvalidError(f'{path}: another file of this pack is "{action.ref}" already')
+            found.append(action)
         except InvalidError as error:
-            _LOG.error("action left out", extra={"pack": pack, "error": str(error)})
+            told = str(error) if str(path) in str(error) else f"{path}: {error}"
+            _LOG.error("action left out", extra={"pack": pack, "error": told})
     return found
 
 
@@ -130,7 +138,9 @@ def _action(path: Path, pack: str, runners: dict[str, RunnerType]) -> Action:
             },
             Action,
         )
-    except msgspec.ValidationError as error:
+        # What refers to itself, or is no JSON at all, could not be kept.
+        msgspec.json.encode(action)
+    except (msgspec.ValidationError, TypeError, ValueError, RecursionError) as error:
         raise InvalidError(f"{path}: {error}") from error
     _check_parameters(path, action)
     merged_parameters(action, runner)
@@ -138,15 +148,23 @@ def _action(path: Path, pack: str, runners: dict[str, RunnerType]) -> Action:
 
 
 def _check_parameters(path: Path, action: Action) -> None:
+    """What StackStorm's registration checks of parameters. Raises `InvalidError`."""
+    positions: list[int] = []
     for name, schema in action.parameters.items():
         if not _PARAMETER.match(name):
             raise InvalidError(f'{path}: parameter "{name}" may only hold letters, digits and "_"')
         if not isinstance(schema, dict):
             raise InvalidError(f'{path}: parameter "{name}": expected a mapping')
-        if schema.get("type", "string") not in _TYPES:
-            raise InvalidError(
-                f'{path}: parameter "{name}": type "{schema["type"]}" is none of {", ".join(sorted(_TYPES))}'
-            )
-    positions = sorted(schema["position"] for schema in action.parameters.values() if "position" in schema)
+        declared = schema.get("type", "string")
+        if not isinstance(declared, str) or declared not in _TYPES:
+            raise InvalidError(f'{path}: parameter "{name}": type {declared!r} is none of {", ".join(sorted(_TYPES))}')
+        if schema.get("immutable") and "default" not in schema:
+            raise InvalidError(f'{path}: parameter "{name}" is immutable and has no default')
+        if "position" in schema:
+            position = schema["position"]
+            if not isinstance(position, int) or isinstance(position, bool):
+                raise InvalidError(f'{path}: parameter "{name}": position {position!r} is not a number')
+            positions.append(position)
+    positions.sort()
     if positions and positions != list(range(positions[0], positions[0] + len(positions))):
         raise InvalidError(f"{path}: the positions of parameters must follow each other, each once: {positions}")

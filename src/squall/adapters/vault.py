@@ -31,6 +31,8 @@ class KeyFileVault:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:
             pass
+        except OSError as error:
+            raise ConfigError(f"The key file {path} cannot be made: {error}.") from error
         else:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(base64.b64encode(os.urandom(_KEY_SIZE)) + b"\n")

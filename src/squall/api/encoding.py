@@ -119,6 +119,8 @@ def leftovers(form: str, leads: Leads, labels: Mapping[str, Label]) -> bytes:
 def gap_text(record: Record) -> str:
     """What people read where output was dropped."""
     told = msgspec.json.decode(record.payload)
+    if told["reason"] == "damage":
+        return f"\n[squall: {told['bytes']} bytes of the journal were lost to a damaged disk]\n"
     if told.get("bytes"):
         return f"[squall: {told['bytes']} bytes of {journal.STREAMS.get(record.stream, 'output')} were not kept]\n"
     return f"\n[squall: the output limit of {told.get('limit')} bytes is reached; what follows is not kept]\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,7 +15,7 @@ from squall.core.errors import InvalidError, TooLargeError
 _ENCODER = msgspec.json.Encoder()
 _TRUE = frozenset({"true", "1", "yes", "y"})
 _FALSE = frozenset({"false", "0", "no", "n"})
-_INT_DIGITS = 18
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 class Query:
@@ -38,7 +39,7 @@ class Query:
         value = self._values.get(name)
         if not value:
             return default
-        if not value.lstrip("+-").isdigit() or not value.isascii() or len(value) > _INT_DIGITS:
+        if not _INTEGER.fullmatch(value):
             raise InvalidError(f'Parameter "{name}" is not of type integer')
         return int(value)
 

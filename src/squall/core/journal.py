@@ -191,11 +191,21 @@ def unpack_frame(data: memoryview, at: int, base: int) -> Record | None:
     )  # fmt: skip
 
 
-def unpack_frames(data: bytes | memoryview, base: int) -> Iterator[Record]:
-    """Every record that lies whole in `data`, whose first byte is file offset `base` and starts a frame."""
+def plausible(data: bytes | bytearray | memoryview, at: int, nonce: bytes) -> bool:
+    """Whether a frame's header seems to start at `data[at]`: its marker and its length are possible ones."""
+    if len(data) - at < FRAME_SIZE or bytes(data[at : at + 4]) != nonce[:4]:
+        return False
+    return FRAME_SIZE <= frame_length(data, at) <= FRAME_SIZE + _MAX_TAG + MAX_PAYLOAD
+
+
+def unpack_frames(data: bytes | memoryview, base: int, nonce: bytes = b"") -> Iterator[Record]:
+    """Every record that lies whole in `data`, whose first byte is file offset `base`.
+
+    With the journal's `nonce` it stops before what is no frame of it.
+    """
     view = memoryview(data)
     at = 0
-    while (record := unpack_frame(view, at, base)) is not None:
+    while (not nonce or plausible(view, at, nonce)) and (record := unpack_frame(view, at, base)) is not None:
         yield record
         at = record.end - base
 
@@ -203,10 +213,8 @@ def unpack_frames(data: bytes | memoryview, base: int) -> Iterator[Record]:
 def verify(data: bytes | memoryview, at: int, nonce: bytes, seed: int) -> bool:
     """Whether an undamaged frame of the journal with this `nonce` starts at `data[at]` and lies whole in `data`."""
     view = memoryview(data)
-    if len(view) - at < FRAME_SIZE or bytes(view[at : at + 4]) != nonce[:4]:
-        return False
     length = frame_length(view, at)
-    if not FRAME_SIZE <= length <= FRAME_SIZE + _MAX_TAG + MAX_PAYLOAD or at + length > len(view):
+    if not plausible(view, at, nonce) or at + length > len(view):
         return False
     (crc,) = struct.unpack_from("<I", view, at + 8)
     return bool(zlib.crc32(view[at + _CRC_FROM : at + length], seed) ^ length == crc)
@@ -235,6 +243,12 @@ def unpack_index(payload: bytes | memoryview) -> dict[str, int]:
         bytes(payload[at : at + 12]).hex(): struct.unpack_from("<Q", payload, at + 12)[0]
         for at in range(0, len(payload) - size + 1, size)
     }
+
+
+def damage_record(start: int, end: int, tree: str) -> Record:
+    """The gap that readers are told of where a disk has lost what stood between two offsets."""
+    text = f'{{"reason":"damage","bytes":{end - start}}}'
+    return Record(start, end, GAP, NO_STREAM, tree, 0, 0, 0, 0, 0, b"", "", memoryview(text.encode()))
 
 
 def decode_text(lead: bytes, payload: bytes | memoryview) -> tuple[str, bytes]:

@@ -40,9 +40,10 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
 class End(msgspec.Struct, frozen=True, kw_only=True):
     """How a process ended. `exit_code` is negative for a signal; `error` says why it could not be started.
 
-    The byte counts are of what was kept, `masked` counts secrets found in it, `first_record` and `last_record` are
-    where its records in the journal start (0: there are none). `peak_memory` is in bytes. `lost` says why nothing is
-    known of the end: then the process is gone.
+    `over_limit`: it printed more than was kept; `stopped`: it was killed for that. The byte counts are of what
+    was kept, `masked` counts secrets found in it, `first_record` and `last_record` are where its records in the journal
+    start (0: there are none). `peak_memory` is in bytes. `lost` says why nothing is known of the end: then the process
+    is gone.
     """
 
     execution: str
@@ -51,6 +52,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     timed_out: bool = False
     canceled: bool = False
     over_limit: bool = False
+    stopped: bool = False
     error: str | None = None
     stdout_bytes: int = 0
     stderr_bytes: int = 0

@@ -31,9 +31,16 @@ a shorter one is let go."""
 
 _MASK: Final = MASK.encode()
 _GRAM: Final = 4
+"""Bytes that are looked up in a dict or searched for: the shortest pattern has as many."""
+
 _WINDOW: Final = 7
+"""Bytes of a window, of which a pattern's end may cut off all but _GRAM."""
+
 _EDGE: Final = 16
+"""How many places at either end of a long pattern its window may start at."""
+
 _HEAD: Final = 16
+"""Bytes from which on the start of a pattern is looked for among all bytes of all patterns, not in their order."""
 
 Span = tuple[int, int]
 
@@ -145,7 +152,7 @@ class Patterns:
             alike.setdefault(window, {}).setdefault((offset, len(pattern)), []).append(pattern)
         self._windows = {
             window: tuple(
-                (offset, length, _common_start(same), frozenset(same if len(same) > 1 else ()))
+                (offset, length, _common_start(same), frozenset(same) if len(same) > 1 else None)
                 for (offset, length), same in found.items()
             )
             for window, found in alike.items()

@@ -9,7 +9,8 @@ import os
 import socket
 
 from squall.core.errors import SquallError
-from squall.core.execution import Execution
+from squall.core.execution import FAILED, Execution
+from squall.core.launch import Outcome
 from squall.ports import Bus, Clock, Launcher, Store, Task, Tx
 from squall.services.executions import CANCEL, RUN, Executions
 from squall.services.running import Running
@@ -50,6 +51,7 @@ class Worker:
         self._free = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._taking = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
 
@@ -69,6 +71,9 @@ class Worker:
     async def stop(self, grace: float) -> None:
         """Takes no more work, waits up to `grace` seconds for what runs, then cancels it and waits for that."""
         self.pause()
+        async with self._taking:
+            # What was being claimed is held now, and nothing more will be.
+            pass
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace), asyncio.TaskGroup() as group:
                 waits = [group.create_task(event.wait()) for event in (self._idle, self._hurried)]
@@ -97,11 +102,12 @@ class Worker:
                     self._free.clear()
                     await self._free.wait()
                     continue
-                claimed = await self._take(room)
-                for task, execution, row in claimed:
-                    self._held[execution.id] = task
-                    self._idle.clear()
-                    group.create_task(self._one(task, execution, row))
+                async with self._taking:
+                    claimed = await self._take(room) if not self._stopping.is_set() else []
+                    for task, execution, row in claimed:
+                        self._held[execution.id] = task
+                        self._idle.clear()
+                        group.create_task(self._one(task, execution, row))
                 if not claimed:
                     await hints.wait(await self._until_due())
         # The group must live on for what still runs and for its leases.
@@ -117,7 +123,10 @@ class Worker:
 
     async def _until_due(self) -> float:
         """Seconds until a row of the lane is due; the poll that makes hints unnecessary is the longest."""
-        due = await self._store.read(lambda tx: tx.queue.next_due(RUN))
+        try:
+            due = await self._store.read(lambda tx: tx.queue.next_due(RUN))
+        except SquallError:
+            due = None
         if due is None:
             return self._poll
         return min(self._poll, max(0.0, (due - self._clock.now()) / 1_000_000))
@@ -131,6 +140,9 @@ class Worker:
             except SquallError as error:
                 _LOG.error("could not finish", extra={"execution": execution.id, "error": str(error)})
                 await asyncio.sleep(_BACK_OFF)
+            except Exception as error:
+                _LOG.exception("an outcome cannot be kept", extra={"execution": execution.id})
+                outcome = Outcome(FAILED, {"error": f"The outcome could not be kept: {error}"})
         self._held.pop(execution.id, None)
         self._free.set()
         if not self._held:

@@ -227,14 +227,15 @@ class Executions:
         return tuple(found)
 
     async def finish(self, task: Task, execution: Execution, outcome: Outcome) -> bool:
-        """Ends an execution with its outcome; false when another worker has taken it over meanwhile."""
+        """Ends an execution with its outcome, unless it has ended already; false when another worker has taken it over,
+        who will end it."""
         now = self._clock.now()
 
         async def work(tx: Tx) -> bool:
             current = await tx.executions.get(execution.id, False)
             if current is None or current.status in ex.FINAL:
                 await tx.queue.done(task)
-                return False
+                return True
             return await self._end(tx, task, current, outcome, now)
 
         ended = await self._store.tx(work)
@@ -339,7 +340,7 @@ async def _with_parent(tx: Tx, execution: Execution) -> Execution:
     parent_id = named.get("execution_id") if isinstance(named, dict) else None
     if parent_id is None:
         return execution
-    parent = await tx.executions.get(parent_id, False)
+    parent = await tx.executions.get(parent_id, False) if isinstance(parent_id, str) else None
     if parent is None:
         raise InvalidError(f'context.parent.execution_id: there is no execution "{parent_id}".')
     root = parent if parent.tree == parent.id else await tx.executions.get(parent.tree, False)

@@ -189,14 +189,18 @@ class Feeds:
 
     async def _tap_for(self, event: Event) -> None:
         tap = self._taps.get(event.tree)
-        if tap is None and event.status not in ex.FINAL:
-            tap = self._tap(event.tree, 0)
-        if tap is not None and event.status in ex.FINAL:
-            if self._outputs.live or event.execution == event.tree:
-                await self._drain(event.tree, tap)
-            if event.execution == event.tree:
-                tap.done.set()
-                del self._taps[event.tree]
+        if tap is None:
+            # A tree that is not followed yet has just begun, or its output so far was nobody's.
+            with self._journal.watch(event.tree) as watch:
+                tap = self._tap(event.tree, 0 if event.execution == event.tree else watch.head)
+        if event.status not in ex.FINAL:
+            return
+        over = not await self._store.read(lambda tx: tx.executions.unfinished(event.tree))
+        if self._outputs.live or over:
+            await self._drain(event.tree, tap)
+        if over:
+            tap.done.set()
+            self._taps.pop(event.tree, None)
 
     def _tap(self, tree: str, position: int) -> _Tap:
         tap = self._taps[tree] = _Tap(position)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from squall.core import execution as ex
 from squall.core.journal import STATUS
-from squall.ports import Bus, Clock, Journal, Launcher, Store, Tx
+from squall.ports import Bus, Clock, Journal, Launcher, Store, Task, Tx
 from squall.services.executions import CHANGED, JOURNAL
 
 _LEASE = 30_000_000
@@ -30,21 +32,36 @@ class Journaling:
         tasks = await self._store.tx(lambda tx: tx.queue.claim(JOURNAL, self._owner, now, _LEASE, _BATCH))
         if not tasks:
             return 0
-        for task in tasks:
-            tree, status, row, at, child = task.payload
-            told = msgspec.json.encode({"status": status})
-            # A lonely execution that printed nothing needs no journal; a family's is its story, also of silent ones.
-            await self._launcher.append(tree, task.key, STATUS, at, row, told, create=child)
-        finished = {task.payload[0] for task in tasks if task.payload[1] in ex.FINAL}
+        done: list[Task] = []
+        try:
+            for task in tasks:
+                await self._append(task)
+                done.append(task)
+        finally:
+            await self._settle(tasks, done)
+        return len(tasks)
+
+    async def _append(self, task: Task) -> None:
+        tree, status, row, at, child = task.payload
+        told = msgspec.json.encode({"status": status})
+        # A lonely execution that printed nothing needs no journal; a family's is its story, also of silent ones.
+        await self._launcher.append(tree, task.key, STATUS, at, row, told, create=child)
+
+    async def _settle(self, tasks: Sequence[Task], done: Sequence[Task]) -> None:
+        """Removes the rows of what was appended, gives the others back, and closes journals that are complete."""
+        now = self._clock.now()
+        finished = {task.payload[0] for task in done if task.payload[1] in ex.FINAL}
 
         async def work(tx: Tx) -> list[str]:
             for task in tasks:
-                await tx.queue.done(task)
+                if task in done:
+                    await tx.queue.done(task)
+                else:
+                    await tx.queue.release(task, now)
             return [tree for tree in finished if not await tx.executions.unfinished(tree)]
 
         for tree in await self._store.tx(work):
             await self._launcher.close_tree(tree)
-        for tree in {task.payload[0] for task in tasks}:
+        for tree in {task.payload[0] for task in done}:
             self._journal.poke(tree)
             self._bus.publish(CHANGED, tree)
-        return len(tasks)

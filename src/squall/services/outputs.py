@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from time import monotonic
 
 import msgspec
 
@@ -82,7 +83,7 @@ class Outputs:
         try:
             with self._journal.watch(tree) as watch:
                 position = after
-                idle = 0.0
+                last = monotonic()
                 seen = watch.changes
                 ended = await self.settled(execution.id)
                 while not self.stopping:
@@ -93,21 +94,22 @@ class Outputs:
                     else:
                         batch = await self._journal.read(tree, position, CHUNK)
                     if batch.position != position:
-                        position, idle = batch.position, 0.0
+                        position, last = batch.position, monotonic()
                         yield batch
                         if any(is_end(record, execution.id) for record in batch.records):
                             return
                         continue
                     if ended or not wait:
                         return
-                    if await watch.beyond(position, min(self._poll, heartbeat), seen) and self.live:
+                    # With streaming off, what is there already is not what is waited for.
+                    behind = position if self.live else _NEVER
+                    if await watch.beyond(behind, min(self._poll, heartbeat), seen):
                         continue
                     # Asked before reading once more, so that what was written before the end is not missed.
                     seen = watch.changes
                     ended = await self.settled(execution.id)
-                    idle += self._poll
-                    if idle >= heartbeat and not ended:
-                        idle = 0.0
+                    if monotonic() - last >= heartbeat and not ended:
+                        last = monotonic()
                         yield None
         finally:
             self._following[tree] -= 1
@@ -116,26 +118,29 @@ class Outputs:
 
     async def settled(self, execution_id: str) -> bool:
         """Whether an execution has ended and its last status record has been taken care of; asked once for all."""
-        if self._settled.get(execution_id):
-            return True
-        asking = self._asking.get(execution_id)
-        if asking is None:
-            asking = self._asking[execution_id] = asyncio.get_running_loop().create_future()
-            try:
-                found = await self._store.read(lambda tx: _settled(tx, execution_id))
-                asking.set_result(found)
-            except BaseException as error:
-                asking.set_exception(error)
-                asking.exception()
-                raise
-            finally:
-                del self._asking[execution_id]
-            if found:
-                if len(self._settled) >= _KEPT:
-                    self._settled.clear()
-                self._settled[execution_id] = True
-            return found
-        return await asyncio.shield(asking)
+        while not self._settled.get(execution_id):
+            asking = self._asking.get(execution_id)
+            if asking is None:
+                return await self._ask(execution_id)
+            await asyncio.wait([asking])
+            # Who asked may have given up; then somebody else asks.
+            if not asking.cancelled():
+                return asking.result()
+        return True
+
+    async def _ask(self, execution_id: str) -> bool:
+        asking = self._asking[execution_id] = asyncio.get_running_loop().create_future()
+        try:
+            found = await self._store.read(lambda tx: _settled(tx, execution_id))
+            asking.set_result(found)
+        finally:
+            del self._asking[execution_id]
+            asking.cancel()
+        if found:
+            if len(self._settled) >= _KEPT:
+                self._settled.clear()
+            self._settled[execution_id] = True
+        return found
 
     @asynccontextmanager
     async def changes(self, tree: str) -> AsyncIterator[Callable[[float], Awaitable[bool]]]:

@@ -83,8 +83,8 @@ class Running:
 
     async def finish(self, task: Task, execution: Execution, outcome: Outcome) -> None:
         """Writes the outcome down; only then may the launcher forget how the process ended."""
-        await self._executions.finish(task, execution, outcome)
-        await self._launcher.acknowledge(execution.id)
+        if await self._executions.finish(task, execution, outcome):
+            await self._launcher.acknowledge(execution.id)
 
     async def _outcome(self, execution: Execution, row: int) -> Outcome:
         action, runner_type = await self._content.snapshot(execution.snapshot)
@@ -151,7 +151,8 @@ class Running:
         most = self._limits.result_output
         totals = {"stdout": end.stdout_bytes, "stderr": end.stderr_bytes}
         long = max(totals.values()) > most
-        last = await self._journal.read_last(execution.tree, end.last_record, most)
+        limits = {journal.STREAM_NUMBERS[stream]: min(most, total) for stream, total in totals.items()}
+        last = await self._journal.read_last(execution.tree, end.last_record, limits)
         first = await self._first(execution, end, most // 2) if long else []
         url = f"{self._url}/v1/executions/{execution.id}/output"
 

@@ -17,7 +17,7 @@ from squall.adapters.vault import KeyFileVault
 from squall.core.action import Action, Pack, RunnerType
 from squall.core.execution import Execution
 from squall.core.expr.jinja import Jinja
-from squall.core.launch import Outcome
+from squall.core.launch import LaunchSpec, Outcome
 from squall.ports import Bus, Launcher, Runner, Store, Task
 from squall.services.content import Content
 from squall.services.executions import Executions, Request
@@ -25,7 +25,7 @@ from squall.services.feeds import Feeds
 from squall.services.journaling import Journaling
 from squall.services.outputs import Outputs
 from squall.services.running import RunLimits, Running
-from squall.testing.samples import HeldClock, sample_action, sample_pack, sample_runner
+from squall.testing.samples import HeldClock, sample_action, sample_pack, sample_runner, shell_spec
 from squall.testing.scripted import ScriptedLauncher
 
 LEASE = 30_000_000
@@ -123,6 +123,11 @@ class Assembly:
         """Ends a claimed execution."""
         return await self.executions.finish(task, execution, Outcome(status, result))
 
+    async def end(self, task: Task, execution: Execution, status: str = "succeeded") -> None:
+        """Ends a claimed execution, and has its end carried into the journal."""
+        await self.finish(task, execution, status)
+        await self.journaling.carry()
+
 
 @asynccontextmanager
 async def assembled(folder: Path, *, bus: Bus | None = None) -> AsyncIterator[Assembly]:
@@ -147,3 +152,8 @@ def scripted(made: Assembly) -> ScriptedLauncher:
     if not isinstance(made.launcher, ScriptedLauncher):
         raise TypeError("this assembly has another launcher")
     return made.launcher
+
+
+def output_of(execution: Execution) -> LaunchSpec:
+    """What `ScriptedLauncher.show` needs to print as this execution, though nobody has spawned it."""
+    return shell_spec("", execution=execution.id, tree=execution.tree, opening=b'{"status":"running"}', opened=10**9)

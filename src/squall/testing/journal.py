@@ -52,7 +52,7 @@ class ReadContract:
         """Most executions print nothing."""
         assert await journal.read(TREE, 0, 1000) == ([], 0)
         assert await journal.read_execution(TREE, TREE, 0, 1000) == ([], 0)
-        assert await journal.read_last(TREE, 0, 1000) == []
+        assert await journal.read_last(TREE, 0, {1: 1000, 2: 1000}) == []
         with journal.watch(TREE) as watch:
             assert watch.head == 0
 

@@ -22,7 +22,7 @@ RESULT_LIMIT = 1 << 20
 
 async def texts(journal: Journal, job: Job, end: End) -> OutputText:
     """What the job has printed, as a runner is given it."""
-    records = await journal.read_last(job.execution.tree, end.last_record, RESULT_LIMIT)
+    records = await journal.read_last(job.execution.tree, end.last_record, {1: RESULT_LIMIT, 2: RESULT_LIMIT})
 
     def text(stream: str) -> tuple[str, int]:
         wanted = codec.STREAM_NUMBERS[stream]

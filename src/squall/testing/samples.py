@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+import os
+from typing import Any, Final
 
 from squall.core.action import Action, Pack, RunnerType
 from squall.core.execution import REQUESTED, Execution, LogEntry
@@ -35,9 +36,13 @@ class HeldClock:
         return self._now
 
 
+_RUN: Final = os.urandom(3)
+"""Processes are found by their execution's id, so runs of the suites beside each other must not share ids."""
+
+
 def sample_id(number: int) -> str:
-    """The id with this number: 24 hex digits, larger numbers later."""
-    return make_id(NOON + number * 1_000_000, number.to_bytes(6, "big"))
+    """The id with this number: 24 hex digits, larger numbers later; the same within one run only."""
+    return make_id(NOON + number * 1_000_000, _RUN + number.to_bytes(3, "big"))
 
 
 def sample_execution(number: int = 1, **changes: Any) -> Execution:

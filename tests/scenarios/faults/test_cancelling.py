@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.scenarios.faults.mortal import Mortal, mortal_server, until, with_argument
@@ -14,17 +14,12 @@ from tests.scenarios.faults.mortal import Mortal, mortal_server, until, with_arg
 OTHER = "nobody"
 
 
-@pytest.fixture
-def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
-    yield tmp_path_factory.mktemp("mine"), tmp_path_factory.mktemp("theirs")
-
-
-def stubborn(server: Mortal, name: str, **parameters: object) -> tuple[str, str]:
+def stubborn(server: Mortal, name: str, **parameters: Any) -> tuple[str, str]:
     """An action that resists, with all its processes there: its execution, and the token they carry."""
     token = f"{name}-{server.mark}"
     execution = server.request("faults.stubborn", token=token, **parameters)
     with server.output(execution) as stream:
-        stream.until(b"ready\n")
+        stream.until(b" ready")
     # The script and the four kinds of processes that it leaves.
     until(lambda: len(list(with_argument(token))) >= 5, "all processes are there")
     return execution, token

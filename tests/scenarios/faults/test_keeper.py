@@ -84,8 +84,7 @@ def test_a_server_that_stands_still_delays_viewers_and_not_actions(tmp_path: Pat
         for _ in range(2):
             server.signal(signal.SIGSTOP)
             # Far more than pipes hold: only the keeper can have taken it.
-            more = copy.size() + (5 << 20)
-            until(lambda more=more: copy.size() > more, "the action goes on", 60)
+            copy.grows(5 << 20, 60)
             server.signal(signal.SIGCONT)
         server.signal(signal.SIGSTOP)
         copy.stop()

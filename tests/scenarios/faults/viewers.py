@@ -34,6 +34,11 @@ class Copy:
             return sum((self.folder / str(number)).stat().st_size for number in STREAMS.values())
         return 0
 
+    def grows(self, count: int, within: float = PATIENCE * 2) -> None:
+        """Waits until the writer has printed `count` bytes more."""
+        wanted = self.size() + count
+        until(lambda: self.size() >= wanted, f"the writer prints {count} bytes", within)
+
     @property
     def starts(self) -> int:
         """How often it was started."""
@@ -154,7 +159,7 @@ class Viewer(threading.Thread):
         if self.is_alive():
             self._given_up.set()
             raise AssertionError(f"{self.name} has not come to the end; it is at {self.last_id}, {self.seen.at}")
-        assert self.failure == ""
+        assert self.failure == "", self.failure
         return self.seen
 
     def _visit(self) -> None:

@@ -24,7 +24,7 @@ def test_pages(query: str, expected: Page) -> None:
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=-2", "offset=-1", "offset=2147483648", "limit=x", "offset=1.5"])
 def test_pages_that_do_not_exist(query: str) -> None:
-    with pytest.raises(InvalidError, match="(?i)limit|offset"):
+    with pytest.raises(InvalidError, match=r"(?i)limit|offset"):
         page(Query(query.encode()), None)
 
 

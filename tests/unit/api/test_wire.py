@@ -29,7 +29,7 @@ def test_the_first_of_two_values_counts_and_empty_ones_are_none() -> None:
     assert not query.has("d")
 
 
-@pytest.mark.parametrize(("text", "value"), [("5", 5), ("-1", -1), ("+3", 3), ("", 7), ("007", 7)])
+@pytest.mark.parametrize(("text", "value"), [("5", 5), ("-1", -1), ("%2B3", 3), ("", 7), ("007", 7)])
 def test_integers(text: str, value: int) -> None:
     assert Query(f"n={text}".encode()).integer("n", 7) == value
 

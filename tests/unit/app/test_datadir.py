@@ -32,7 +32,7 @@ def test_it_is_held_once_and_names_its_holder(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=rf"pid {os.getpid()}\)"), datadir.held(tmp_path):
             pass
         (tmp_path / "server.json").write_text('{"url": "http://127.0.0.1:7"}')
-        with pytest.raises(ConfigError, match="at http://127.0.0.1:7"), datadir.held(tmp_path):
+        with pytest.raises(ConfigError, match=r"at http://127\.0\.0\.1:7"), datadir.held(tmp_path):
             pass
     with datadir.held(tmp_path):
         pass

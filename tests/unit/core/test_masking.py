@@ -167,7 +167,7 @@ def checked_story(secrets: list[bytes], chunks: Sequence[bytes | None]) -> None:
     assert (out, masker.count, masker.held) == (whole.given, whole.masks, 0)
     assert out.count(MASK) == masker.count
     assert not any(form in out for form in patterns.forms)
-    secret = set()
+    secret: set[int] = set()
     for start, end in occurrences(patterns.forms, whole.text):
         may_be_plain = min(LET_GO - 1, (end - start - 1) // 2)
         assert all(whole.fates[start + may_be_plain : end])
@@ -195,6 +195,16 @@ def test_a_secret_is_masked_however_the_reads_fall(size: int) -> None:
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     expected = b"login with ********, then correct-horse!\n" * 3
     assert masked([b"correct-horse-battery"], *pieces) == expected
+
+
+@pytest.mark.parametrize("secret", [b"!bc\nsecond line", b"first line\nsecond line"])
+def test_a_secret_of_lines_is_held_back_at_the_end_of_a_line(secret: bytes) -> None:
+    head, newline, tail = secret.partition(b"\n")
+    masker = Masker(Patterns([secret]))
+    assert masker.feed(b"> " + head + newline) == b"> "
+    assert masker.held == len(head) + 1
+    assert masker.feed(tail + b" <") == MASK + b" <"
+    assert masker.count == 1
 
 
 def test_without_secrets_data_passes_uncopied() -> None:

@@ -10,7 +10,7 @@ import asyncio
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,19 +25,24 @@ _STRIDE = 1024
 class _File:
     """One open journal, shared by all who read the tree."""
 
-    __slots__ = ("closing", "descriptor", "marks", "nonce", "seed")
+    __slots__ = ("closing", "descriptor", "marks", "nonce", "seed", "tree")
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         header = journal.unpack_header(os.pread(descriptor, journal.HEADER_SIZE, 0))
         self.nonce = header.nonce
+        self.tree = header.tree
         self.seed = journal.checksum_seed(header.nonce)
         self.closing = header.closing
         self.marks: dict[str, array[int]] = {}
 
     def committed(self) -> int:
         """The committed length as it is now."""
-        committed, self.closing = journal.unpack_commit(os.pread(self.descriptor, 16, journal.COMMIT_OFFSET))
+        committed, closing = journal.unpack_commit(os.pread(self.descriptor, 16, journal.COMMIT_OFFSET))
+        if closing != self.closing:
+            # The tree went on after it had been closed: its chains have grown.
+            self.marks.clear()
+            self.closing = closing
         return committed
 
 
@@ -176,12 +181,28 @@ class FileJournal:
         if at >= head:
             return Batch([], after)
         data = await _pread(file.descriptor, min(max(limit, journal.FRAME_SIZE), head - at), at)
-        length = journal.frame_length(data)
-        if length > len(data):
-            data = await _pread(file.descriptor, length, at)
-        records = list(journal.unpack_frames(data, at))
+        if journal.plausible(data, 0, file.nonce) and journal.frame_length(data) > len(data):
+            data = await _pread(file.descriptor, min(journal.frame_length(data), head - at), at)
+        records = list(journal.unpack_frames(data, at, file.nonce))
+        if not records:
+            records = [await self._damage(file, head, at)]
         position = records[-1].end if records else after
         return Batch([record for record in records if record.kind != journal.INDEX], position)
+
+    @staticmethod
+    async def _damage(file: _File, head: int, at: int) -> Record:
+        """What stands for the damage at `at`: a gap up to the next whole frame, or to the journal's end."""
+        look = at + 1
+        while look < head:
+            data = bytes(await _pread(file.descriptor, min(4 * journal.MAX_PAYLOAD, head - look), look))
+            found = journal.find_frame(data, 0, file.nonce, file.seed)
+            if found >= 0:
+                return journal.damage_record(at, look + found, file.tree)
+            # A frame may begin in this piece and end in the next one.
+            look += max(1, len(data) - 2 * journal.MAX_PAYLOAD)
+            if len(data) <= 2 * journal.MAX_PAYLOAD:
+                break
+        return journal.damage_record(at, head, file.tree)
 
     async def read_execution(self, tree: str, execution: str, after: int, limit: int) -> Batch:
         """One execution's records after a position. A root alone in its tree is simply read on."""
@@ -193,7 +214,8 @@ class FileJournal:
             tail = self._tail(file, execution) if file.closing else -1
             if tail < 0:
                 batch = await self._read(file, head, after, limit)
-                return Batch([record for record in batch.records if record.execution == execution], batch.position)
+                own = [r for r in batch.records if r.execution == execution or (r.kind == journal.GAP and not r.stream)]
+                return Batch(own, batch.position)
             return await _read_chain(file, head, _marks(file, execution, tail), after, limit)
 
     @staticmethod
@@ -204,13 +226,13 @@ class FileJournal:
         record = journal.unpack_frame(memoryview(data), 0, file.closing)
         return journal.unpack_index(record.payload).get(execution, 0) if record is not None else -1
 
-    async def read_last(self, tree: str, last_record: int, limit: int) -> list[Record]:
-        """The last output records of one execution, of each stream about `limit` bytes."""
+    async def read_last(self, tree: str, last_record: int, limits: Mapping[int, int]) -> list[Record]:
+        """The last output records of one execution, of each stream about so many bytes."""
         with self.watch(tree) as watch:
             file = watch.file
             if file is None or not last_record:
                 return []
-            room = dict.fromkeys(journal.STREAMS, limit)
+            room = dict(limits)
             starts: list[tuple[int, int]] = []
             at = last_record
             while at and any(left > 0 for left in room.values()):

@@ -121,6 +121,7 @@ class Child:
         self.timed_out = False
         self.canceled = False
         self.over_limit = False
+        self.stopped = False
         self.kept = {1: 0, 2: 0, 3: 0}
         self.dropped: dict[int, int] = {}
         self.tails: dict[int, bytes] = {}

@@ -26,6 +26,7 @@ _INPUT_SIZE = 1 << 16
 _KILL_AFTER = 3.0
 _GIVE_UP = 10.0
 _LOOK_AGAIN = 0.1
+_LOOK_SELDOM = 2.0
 _LINGER_SILENCE = 0.5
 _LINGER_MOST = 5.0
 _SILENCE = 60.0
@@ -152,7 +153,8 @@ class Children:
         if through and not any(pipe.kept for pipe in child.pipes):
             self._finish(child)
         else:
-            child.timers.append(self._loop.call_later(_LOOK_AGAIN, self._watch_doomed, child))
+            again = _LOOK_AGAIN if late < _GIVE_UP else _LOOK_SELDOM
+            child.timers.append(self._loop.call_later(again, self._watch_doomed, child))
 
     def _look_at_silence(self, child: Child) -> None:
         """Followers of an action that prints nothing are told, once a minute, that it lives and what CPU it used."""

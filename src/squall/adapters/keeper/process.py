@@ -31,6 +31,7 @@ from squall.adapters.keeper.writer import TreeWriter
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _IDLE_EXIT = 3.0
+_FORSAKEN_EXIT = 15.0
 _RECEIVE = 1 << 18
 _OOM_SCORE = "-900"
 
@@ -111,6 +112,7 @@ class Keeper:
         self._flusher = _Flusher(self.loop)
         self._fsync_seconds = fsync_seconds
         self._links: list[_Link] = []
+        self._socket = home / "socket"
         self._listener = self._listen(home)
         self._idle_since = self.loop.time()
         self.loop.on_child(self._reap_strangers)
@@ -228,6 +230,7 @@ class Keeper:
             "timed_out": child.timed_out,
             "canceled": child.canceled,
             "over_limit": child.over_limit,
+            "stopped": child.stopped,
             "error": child.error,
             "stdout_bytes": child.kept[1],
             "stderr_bytes": child.kept[2],
@@ -279,7 +282,14 @@ class Keeper:
 
     def _leave_when_idle(self) -> None:
         """Ends the keeper when nothing runs and no server is there; what is in the log stays for the next server."""
-        if self._links or self._children.running():
+        if not self._socket.exists() and not self._links:
+            # Without its socket no server will ever find it: what it holds is nobody's, and ends.
+            for execution in self._children.running():
+                self._children.cancel(execution)
+            if self.loop.time() - self._idle_since >= _FORSAKEN_EXIT:
+                self.loop.stop()
+                return
+        elif self._links or self._children.running():
             self._idle_since = self.loop.time()
         if self.loop.time() - self._idle_since >= _IDLE_EXIT:
             self._journals.close_all()

@@ -211,6 +211,7 @@ class Pump:
             child.over_limit = True
             self._gap(child, pipe.stream, 0)
             if child.spec.limit_policy == "fail":
+                child.stopped = True
                 self._on_limit(child)
         child.dropped[pipe.stream] = child.dropped.get(pipe.stream, 0) + len(data)
         child.tails[pipe.stream] = (child.tails.get(pipe.stream, b"") + data)[-_TAIL_KEPT:]

@@ -83,7 +83,7 @@ class LocalRunner:
         error = end.error
         if end.timed_out:
             error = f"Action failed to complete in {job.runner_parameters.get('timeout')} seconds"
-        elif end.over_limit and code != 0:
+        elif end.stopped:
             error = "Action was stopped because it printed more than the output limit"
         succeeded = code == 0 and error is None
         result: dict[str, Any] = {"failed": not succeeded, "succeeded": succeeded, "return_code": code}

@@ -87,6 +87,20 @@ def drive(unit: Awaitable[T]) -> T:
     raise RuntimeError("a unit of work waited for something that is not its transaction")
 
 
+def _run_unit(connection: apsw.Connection, tables: _Tables, unit: _Unit) -> None:
+    """Runs one unit in its savepoint. Raises `apsw.Error` when its failure took the whole transaction with it."""
+    connection.execute("SAVEPOINT unit")
+    try:
+        unit.result = drive(unit.work(tables))
+    except BaseException as error:
+        # A full disk, for one, ends the transaction by itself; then nobody's work in it has been done.
+        if isinstance(error, apsw.Error) and not connection.in_transaction:
+            raise
+        unit.error = error
+        connection.execute("ROLLBACK TO unit")
+    connection.execute("RELEASE unit")
+
+
 def _settle(units: list[_Unit]) -> None:
     for unit in units:
         unit.settle()
@@ -175,13 +189,7 @@ class SqliteStore:
         try:
             connection.execute("BEGIN IMMEDIATE")
             for unit in group:
-                connection.execute("SAVEPOINT unit")
-                try:
-                    unit.result = drive(unit.work(tables))
-                except Exception as error:
-                    unit.error = error
-                    connection.execute("ROLLBACK TO unit")
-                connection.execute("RELEASE unit")
+                _run_unit(connection, tables, unit)
             connection.execute("COMMIT")
         except apsw.Error as error:
             for unit in group:
@@ -197,7 +205,7 @@ class SqliteStore:
             try:
                 connection.execute("BEGIN")
                 unit.result = drive(unit.work(tables))
-            except Exception as error:
+            except BaseException as error:
                 unit.error = error
             finally:
                 if connection.in_transaction:
@@ -212,8 +220,8 @@ def open_store(path: Path, *, backup_suffix: str) -> SqliteStore:
     A store of an older version is copied to `path` + `backup_suffix` first. Raises `ConfigError` when it is of a
     newer version, or is no database, or may not be written.
     """
-    path.touch(mode=0o600, exist_ok=True)
     try:
+        path.touch(mode=0o600, exist_ok=True)
         connection = _connect(path, writer=True)
         session = _Session(connection)
         version = drive(stored_version(session))
@@ -230,6 +238,6 @@ def open_store(path: Path, *, backup_suffix: str) -> SqliteStore:
         drive(migrate(session))
         connection.execute("COMMIT")
         connection.close()
-    except apsw.Error as error:
+    except (apsw.Error, OSError) as error:
         raise ConfigError(f"{path} cannot be used as Squall's database: {error}. Choose another --data-dir.") from error
     return SqliteStore(path)

@@ -127,7 +127,7 @@ async def test_the_end_of_a_long_output_is_read_without_walking_to_its_beginning
     last = file.add(b"the end")
     file.write()
     reads = counted_reads(monkeypatch)
-    assert printed(await files.read_last(TREE, last, 10)).endswith(b"the end")
+    assert printed(await files.read_last(TREE, last, {1: 10})).endswith(b"the end")
     assert len(reads) < 200
 
 
