@@ -158,6 +158,23 @@ def test_output_resumes_behind_every_position_by_header_and_by_parameter(server:
     assert len(rests) == len(positions)
 
 
+def test_text_is_the_same_when_a_reader_resumes_within_an_unfinished_character(server: Server) -> None:
+    with server.puppet() as (execution, strings), server.output(execution, format="raw") as stream:
+        for piece in (b"one \xe2", b"\x82\xac two \xf0", b"\x9f"):
+            strings.say(piece)
+            stream.until(piece)
+        strings.end()
+        stream.rest()
+    text = "one € two \N{REPLACEMENT CHARACTER}"
+    with server.output(execution, format="sse") as stream:
+        events = outputs(list(stream.events()))
+    assert "".join(event.body["data"] for event in events) == text
+    for number, event in enumerate(events, 1):
+        with server.output(execution, format="sse", last_event_id=event.id) as stream:
+            rest = outputs(list(stream.events()))
+        assert "".join(found.body["data"] for found in events[:number] + rest) == text, number
+
+
 def test_a_follower_that_resumes_while_the_action_runs_gets_the_rest_once(server: Server) -> None:
     with server.puppet() as (execution, strings):
         got, position = b"", ""

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,7 +57,7 @@ def last_lines(file: BinaryIO, count: int) -> list[bytes]:
     return lines[-count:] if count else []
 
 
-def new_lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
+def new_lines(path: Path, file: BinaryIO) -> Generator[bytes, None, None]:
     """The lines that come from now on, also after the file was rotated or cut; b"" while nothing comes.
 
     Closes the file at the end.

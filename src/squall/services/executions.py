@@ -3,6 +3,7 @@ transaction with the event that tells it and the queue rows of what must follow.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,10 @@ JOURNAL = "journal"
 CANCEL = "cancel"
 CHANGED = "changed"
 COUNT_CAP = 10_000
+MASKED_MOST = 64 << 10
+"""The longest secret (bytes) that is masked in output: finding longer ones would hold up every other action."""
+
+_LOG = logging.getLogger("squall.executions")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,7 +226,11 @@ class Executions:
 
         def reveal(envelope: str) -> None:
             value = self._vault.open(envelope)
-            found.append(value.encode() if isinstance(value, str) else msgspec.json.encode(value))
+            secret = value.encode() if isinstance(value, str) else msgspec.json.encode(value)
+            if len(secret) > MASKED_MOST:
+                _LOG.warning("a secret is too long to be masked", extra={"execution": execution.id})
+            elif secret:
+                found.append(secret)
 
         replace_sealed(execution.parameters, reveal)
         return tuple(found)

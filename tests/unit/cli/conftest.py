@@ -65,7 +65,8 @@ class Session:
     """A command in a process of its own, on pipes or on a terminal."""
 
     def __init__(self, *argv: str, terminal: bool = False) -> None:
-        self._terminal, ends = pty.openpty() if terminal else (None, None)
+        opened: tuple[int | None, int | None] = pty.openpty() if terminal else (None, None)
+        self._terminal, ends = opened
         self.process = subprocess.Popen(
             [*PROGRAM, *argv],
             stdin=ends if terminal else subprocess.DEVNULL,

@@ -137,8 +137,8 @@ def test_a_file_that_cannot_be_read_is_told_with_the_parameters_name(tmp_path: P
 
 
 def test_the_action_changes_the_runners_schema_but_not_its_type() -> None:
-    runner = {"timeout": {"type": "integer", "default": 60}, "cwd": {"type": "string"}}
-    action = {"timeout": {"default": 5, "type": "string"}, "host": {"type": "array"}}
+    runner: dict[str, dict[str, Any]] = {"timeout": {"type": "integer", "default": 60}, "cwd": {"type": "string"}}
+    action: dict[str, dict[str, Any]] = {"timeout": {"default": 5, "type": "string"}, "host": {"type": "array"}}
     assert merge_schemas(runner, action) == {
         "timeout": {"type": "integer", "default": 5},
         "cwd": {"type": "string"},
