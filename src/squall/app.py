@@ -30,6 +30,7 @@ from squall.api.root import RootRoutes
 from squall.api.server import HttpServer, listen
 from squall.api.views import Views
 from squall.config import Settings
+from squall.core.errors import SquallError
 from squall.core.expr.jinja import Jinja
 from squall.core.timestamp import to_iso
 from squall.plugins import runners
@@ -130,7 +131,7 @@ class App:
         self.parts.worker.pause()
         if self.parts.settings.server.stop_actions:
             await self._stop_actions()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, SquallError):
             while await self.parts.journaling.carry():
                 pass
         await asyncio.wait(servers)

@@ -21,6 +21,7 @@ def prepare(path: Path) -> None:
     """Makes the directory (mode 0700) with its folders. Raises `ConfigError` when that is not allowed."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
         for name in ("journals", "logs"):
             (path / name).mkdir(mode=0o700, exist_ok=True)
         probe = path / ".writable"

@@ -143,7 +143,9 @@ def _action(path: Path, pack: str, runners: dict[str, RunnerType]) -> Action:
     except (msgspec.ValidationError, TypeError, ValueError, RecursionError) as error:
         raise InvalidError(f"{path}: {error}") from error
     _check_parameters(path, action)
-    merged_parameters(action, runner)
+    for parameter, schema in merged_parameters(action, runner).items():
+        if schema.get("immutable") and "default" not in schema:
+            raise InvalidError(f'{path}: parameter "{parameter}" is immutable and has no default')
     return action
 
 
@@ -158,8 +160,6 @@ def _check_parameters(path: Path, action: Action) -> None:
         declared = schema.get("type", "string")
         if not isinstance(declared, str) or declared not in _TYPES:
             raise InvalidError(f'{path}: parameter "{name}": type {declared!r} is none of {", ".join(sorted(_TYPES))}')
-        if schema.get("immutable") and "default" not in schema:
-            raise InvalidError(f'{path}: parameter "{name}" is immutable and has no default')
         if "position" in schema:
             position = schema["position"]
             if not isinstance(position, int) or isinstance(position, bool):

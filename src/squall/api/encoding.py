@@ -94,8 +94,11 @@ def encode(form: str, records: Sequence[Record], labels: Mapping[str, Label]) ->
     return Encoded(b"".join(parts), leads)
 
 
-def leftovers(form: str, leads: Leads, labels: Mapping[str, Label]) -> bytes:
-    """What the characters that were never finished become at the end: one replacement character each."""
+def leftovers(form: str, leads: Leads, labels: Mapping[str, Label], position: int) -> bytes:
+    """What the characters that were never finished become at the end: one replacement character each.
+
+    The last event's id is the last position and `~1`: who has seen it has seen all of them.
+    """
     parts: list[bytes] = []
     for (execution, stream), lead in leads.items():
         if not lead:
@@ -113,6 +116,8 @@ def leftovers(form: str, leads: Leads, labels: Mapping[str, Label]) -> bytes:
             }
             line = orjson.dumps(fields)
             parts.append(b"event: %s\ndata: %s\n\n" % (OUTPUT_CREATE.encode(), line) if form == SSE else line + b"\n")
+    if parts and form == SSE:
+        parts[-1] = b"id: %s~1\n%s" % (journal.format_position(position).encode(), parts[-1])
     return b"".join(parts)
 
 

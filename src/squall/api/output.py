@@ -28,7 +28,7 @@ from squall.core.errors import InvalidError
 from squall.core.execution import Execution
 from squall.core.journal import Batch, Record
 from squall.services.executions import Executions
-from squall.services.outputs import Label, Outputs
+from squall.services.outputs import Label, Outputs, is_end
 
 END_OF_OUTPUT = b"event: EOF\ndata: ''\n\n"
 HEARTBEAT = b":\n\n"
@@ -42,13 +42,17 @@ _TYPES = {
 
 
 class Asked(NamedTuple):
-    """What one reader wants: streams as numbers (None: all), and whether descendants belong to it."""
+    """What one reader wants: streams as numbers (None: all), and whether descendants belong to it.
+
+    `finished`: it has been told of the characters that were never finished already, behind the last position.
+    """
 
     form: str
     streams: frozenset[int] | None
     tree: bool
     follow: bool
     after: int
+    finished: bool
 
 
 def stream_headers(content_type: str) -> dict[str, str]:
@@ -119,7 +123,7 @@ class OutputRoutes:
         whole = asked.tree and execution.parent is None
         members = _Members(self._outputs, execution, asked.tree and not whole)
         events = asked.form in (SSE, SSE_RAW)
-        position, leads = asked.after, Leads()
+        position, leads, end = asked.after, Leads(), None
         follow = self._outputs.follow(execution, whole or members.wanted, asked.after, asked.follow, self._heartbeat)
         async for batch in follow:
             if batch is None:
@@ -128,6 +132,7 @@ class OutputRoutes:
                 continue
             data = await self._encoded(execution, asked, members, whole, position, batch, leads)
             position = batch.position
+            end = next((record for record in batch.records if is_end(record, execution.id)), None)
             if data:
                 yield data
         if self._outputs.stopping:
@@ -136,7 +141,13 @@ class OutputRoutes:
             return
         if not asked.follow and not await self._outputs.settled(execution.id):
             return
-        rest = leftovers(asked.form, leads, await self._outputs.labels({key[0] for key in leads}))
+        if asked.after and end is not None:
+            # What a reader who comes back has seen before its position may have ended inside a character.
+            found = await self._outputs.unfinished(execution.tree, end)
+            leads.update({key: lead for key, lead in found.items() if asked.streams is None or key[1] in asked.streams})
+        rest = b""
+        if not asked.finished:
+            rest = leftovers(asked.form, leads, await self._outputs.labels({key[0] for key in leads}), position)
         yield rest + END_OF_OUTPUT if events else rest
 
     async def _encoded(
@@ -225,11 +236,12 @@ def _asked(request: Request, default_form: str) -> Asked:
         raise InvalidError(f'format: "{form}" is none of {", ".join(FORMATS)}')
     if form == SSE and query.boolean("raw_data", False):
         form = SSE_RAW
-    token = request.header("last-event-id") or query.text("after")
+    token, _, told = (request.header("last-event-id") or query.text("after") or "").partition("~")
     return Asked(
         form=form,
         streams=streams_of(query.text("type") or query.text("output_type")),
         tree=query.boolean("tree", True),
         follow=query.boolean("follow", True),
         after=position_of(token, "after") if token else 0,
+        finished=told == "1",
     )

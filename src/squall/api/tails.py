@@ -73,7 +73,6 @@ class Tail:
         self._feeds = feeds
         self._views = views
         self._below: dict[str, bool] = {top.id: True}
-        self._leads: dict[tuple[str, int], bytes] = {}
         self._wants_output = events.matches(events.OUTPUT_CREATE, patterns)
 
     async def pieces(self, resumed: Place | None, heartbeat: float) -> AsyncIterator[bytes]:
@@ -154,7 +153,6 @@ class Tail:
         if record.kind == journal.OUTPUT:
             label = (await self._outputs.labels({record.execution})).get(record.execution)
             texts = line_texts(record)
-            self._leads[(record.execution, record.stream)] = journal.decode_text(record.lead, record.payload)[1]
             made += [[event] if self._wants_output else [] for event in line_events(record, texts, label)]
         elif record.kind == journal.GAP:
             made.append([self._gap(record)] if self._wants_output else [])
@@ -164,18 +162,16 @@ class Tail:
             hidden = child and status in ex.FINAL and self._top.parent is not None
             if status != ex.RUNNING and not hidden:
                 execution = await self._executions.get(record.execution)
-                rest = self._unfinished(record) if status in ex.FINAL else []
-                liveaction, update = await self._slots(execution, status)
-                made += [liveaction, [*rest, *update]]
+                rest = await self._unfinished(record) if status in ex.FINAL else []
+                made += [*rest, *await self._slots(execution, status)]
         return made
 
-    def _unfinished(self, record: Record) -> list[bytes]:
+    async def _unfinished(self, record: Record) -> list[list[bytes]]:
         """What an ended execution's unfinished characters become: one replacement character for each stream."""
-        found: list[bytes] = []
-        for (execution_id, stream), lead in self._leads.items():
-            if execution_id == record.execution and lead and self._wants_output:
-                whole = record._replace(stream=stream, lead=b"", payload=_REPLACEMENT)
-                found += line_events(whole, line_texts(whole), None)
+        found: list[list[bytes]] = []
+        for _, stream in sorted(await self._outputs.unfinished(self._top.tree, record)):
+            whole = record._replace(stream=stream, lead=b"", payload=_REPLACEMENT)
+            found.append(line_events(whole, line_texts(whole), None) if self._wants_output else [])
         return found
 
     async def _announce(self, execution_id: str) -> list[list[bytes]]:

@@ -43,7 +43,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     `over_limit`: it printed more than was kept; `stopped`: it was killed for that. The byte counts are of what
     was kept, `masked` counts secrets found in it, `first_record` and `last_record` are where its records in the journal
     start (0: there are none). `peak_memory` is in bytes. `lost` says why nothing is known of the end: then the process
-    is gone.
+    is gone. `ended_at` is when it was through (µs, UTC; 0: not known).
     """
 
     execution: str
@@ -63,13 +63,15 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: float = 0.0
     peak_memory: int = 0
     lost: str | None = None
+    ended_at: int = 0
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of an execution: a final status and the result (any JSON value)."""
+    """What became of an execution: a final status and the result (any JSON value); `at` is when (µs, UTC; 0: now)."""
 
     status: str
     result: Any
+    at: int = 0
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

@@ -245,7 +245,9 @@ class Executions:
             if current is None or current.status in ex.FINAL:
                 await tx.queue.done(task)
                 return True
-            return await self._end(tx, task, current, outcome, now)
+            # It may have ended long before a server was there to hear of it.
+            at = min(now, max(outcome.at, current.log[-1].at)) if outcome.at else now
+            return await self._end(tx, task, current, outcome, at)
 
         ended = await self._store.tx(work)
         self._bus.publish(CHANGED, execution.tree)
@@ -346,9 +348,11 @@ class Executions:
 async def _with_parent(tx: Tx, execution: Execution) -> Execution:
     """Puts an execution under the parent its context names, into that parent's tree. Raises `InvalidError`."""
     named = execution.context.get("parent")
-    parent_id = named.get("execution_id") if isinstance(named, dict) else None
-    if parent_id is None:
+    if named is None:
         return execution
+    if not isinstance(named, dict) or "execution_id" not in named:
+        raise InvalidError(f"context.parent: {named!r} is not an object with an execution_id")
+    parent_id = named["execution_id"]
     parent = await tx.executions.get(parent_id, False) if isinstance(parent_id, str) else None
     if parent is None:
         raise InvalidError(f'context.parent.execution_id: there is no execution "{parent_id}".')

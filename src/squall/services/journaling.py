@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from squall.core import execution as ex
+from squall.core.errors import SquallError
 from squall.core.journal import STATUS
 from squall.ports import Bus, Clock, Journal, Launcher, Store, Task, Tx
 from squall.services.executions import CHANGED, JOURNAL
@@ -27,18 +28,28 @@ class Journaling:
         self._owner = owner
 
     async def carry(self) -> int:
-        """Appends what is due; gives how many rows there were. Raises `OSError` when the disk is full: try again."""
+        """Appends what is due; gives how many rows there were. Raises `OSError` (a full disk) or `SquallError`
+        (no keeper) when some of it could not be: that is due again."""
         now = self._clock.now()
         tasks = await self._store.tx(lambda tx: tx.queue.claim(JOURNAL, self._owner, now, _LEASE, _BATCH))
         if not tasks:
             return 0
         done: list[Task] = []
+        failures: dict[str, OSError | SquallError] = {}
         try:
             for task in tasks:
-                await self._append(task)
-                done.append(task)
+                tree = task.payload[0]
+                # Behind a record that could not be appended those of its tree wait as well; other trees do not.
+                if tree not in failures:
+                    try:
+                        await self._append(task)
+                        done.append(task)
+                    except (OSError, SquallError) as error:
+                        failures[tree] = error
         finally:
             await self._settle(tasks, done)
+        if failures:
+            raise next(iter(failures.values()))
         return len(tasks)
 
     async def _append(self, task: Task) -> None:

@@ -166,6 +166,12 @@ class Outputs:
             if not self._following[tree]:
                 del self._following[tree]
 
+    async def unfinished(self, tree: str, end: Record) -> dict[tuple[str, int], bytes]:
+        """The unfinished characters an execution left, by execution and stream; `end` is its final status record."""
+        last = await self._journal.read_last(tree, end.prev, dict.fromkeys(journal.STREAMS, 1))
+        leads = {(r.execution, r.stream): journal.decode_text(r.lead, r.payload)[1] for r in last}
+        return {key: lead for key, lead in leads.items() if lead}
+
     async def labels(self, execution_ids: set[str]) -> dict[str, Label]:
         """Action, runner and parent of each of these executions."""
         unknown = tuple(execution_ids - self._labels.keys())

@@ -105,7 +105,8 @@ class Running:
         end = await self._launcher.ended(execution.id)
         if end.lost is not None:
             return Outcome(ex.ABANDONED, {"error": end.lost})
-        return runner.outcome(job, end, await self._texts(execution, end))
+        outcome = runner.outcome(job, end, await self._texts(execution, end))
+        return msgspec.structs.replace(outcome, at=end.ended_at)
 
     async def _job(self, execution: Execution, action: Action, runner_type: RunnerType) -> RunnerJob:
         current = await self._content.runner(runner_type.name)

@@ -167,11 +167,12 @@ class EndContract:
         await launcher.spawn(spec)
         await read_until(journal, spec.tree, lambda records: printed(records) == b"ready\n")
         await launcher.cancel(spec.execution)
-        ends = await asyncio.gather(
-            end_of(launcher, f"{holds} & sleep 60", 1, timeout=0.5),
-            end_of(launcher, f"{closed} & sleep 60", 2, timeout=0.5),
-            launcher.ended(spec.execution),
-        )
+        async with asyncio.timeout(PATIENCE):
+            ends = await asyncio.gather(
+                end_of(launcher, f"{holds} & sleep 60", 1, timeout=0.5),
+                end_of(launcher, f"{closed} & sleep 60", 2, timeout=0.5),
+                launcher.ended(spec.execution),
+            )
         assert [(end.timed_out, end.canceled) for end in ends] == [(True, False), (True, False), (False, True)]
         assert ends[2].exit_code == -9
         assert all([await gone(int((folder / "pid").read_text())) for folder in folders])

@@ -66,7 +66,7 @@ def test_the_text_of_one_stream_is_that_of_its_bytes(found: list[bytes], at: int
         encoded = encode(TEXT, batch, {})
         leads.update(encoded.leads)
         data += encoded.data
-    data += leftovers(TEXT, leads, {})
+    data += leftovers(TEXT, leads, {}, 4096)
     assert data.decode() == b"".join(found).decode("utf-8", "replace")
 
 
@@ -99,7 +99,7 @@ def test_neighbours_of_one_stream_leave_as_one_piece() -> None:
 
 def test_what_comes_at_the_end_is_a_replacement_for_each_unfinished_character() -> None:
     leads = {(FIRST, 1): b"\xe2\x82", (FIRST, 2): b"", (SECOND, 1): b"\xf0"}
-    assert leftovers(TEXT, leads, {}).decode() == "\N{REPLACEMENT CHARACTER}" * 2
+    assert leftovers(TEXT, leads, {}, 4096).decode() == "\N{REPLACEMENT CHARACTER}" * 2
     assert leftovers(RAW, leads, {}) == b""
     assert leftovers(SSE_RAW, leads, {}) == b""
     assert leftovers(SSE, {}, {}) == b""

@@ -80,16 +80,18 @@ async def test_what_has_ended_takes_no_children(squall: Assembly, end: str) -> N
         await squall.child_of(parent)
 
 
-@pytest.mark.parametrize("parent", [None, {}, {"execution_id": None}, "text", []])
-async def test_a_context_that_names_no_parent_makes_a_root(squall: Assembly, parent: Any) -> None:
-    made = await squall.request(context={"parent": parent})
+async def test_a_context_whose_parent_is_null_makes_a_root(squall: Assembly) -> None:
+    made = await squall.request(context={"parent": None})
     assert (made.tree, made.parent) == (made.id, None)
 
 
-@pytest.mark.parametrize("parent", ["nosuch", 5, ["a"], {"a": 1}])
-async def test_a_parent_that_is_none_is_told(squall: Assembly, parent: Any) -> None:
-    with pytest.raises(InvalidError, match="there is no execution"):
-        await squall.request(context={"parent": {"execution_id": parent}})
+@pytest.mark.parametrize(
+    "parent", [{}, "text", [], 5, *({"execution_id": named} for named in (None, "nosuch", 5, ["a"], {"a": 1}))]
+)
+async def test_a_parent_that_is_none_is_told_and_nothing_is_made(squall: Assembly, parent: Any) -> None:
+    with pytest.raises(InvalidError, match=r"context\.parent"):
+        await squall.request(context={"parent": parent})
+    assert await everything(squall) == []
 
 
 # -- looking

@@ -228,9 +228,9 @@ async def test_what_has_not_started_is_canceled_at_once(squall: Assembly, delay:
     assert (canceled.status, canceled.end) == ("canceled", squall.clock.now())
     assert canceled.result == {"message": "Action canceled by user.", "user": "bob"}
     assert canceled.context["cancelled_by"] == "bob"
+    assert await rows(squall, RUN) == 0
     squall.clock.advance(100)
     assert await squall.claim() == []
-    assert await rows(squall, RUN) == 0
 
 
 async def test_what_runs_is_canceling_until_its_processes_are_gone(squall: Assembly) -> None:

@@ -80,6 +80,17 @@ async def test_all_output_comes_before_the_end_it_belongs_to(squall: Assembly) -
     assert [text for text in told if not text.startswith("'")] == ["requested", "scheduled", "running", "succeeded"]
 
 
+async def test_with_streaming_off_output_is_heard_right_before_the_end(squall: Assembly) -> None:
+    squall.outputs.live = False
+    async with feeding(squall) as feed, feed.listen(True) as cursor:
+        task, execution, _ = await squall.start()
+        scripted(squall).show(output_of(execution), b"x")
+        await asyncio.sleep(3 * POLL)
+        await squall.end(task, execution)
+        told = story(await heard(cursor, "succeeded"))
+    assert told == ["requested", "scheduled", "running", "'x'", "succeeded"]
+
+
 async def test_output_is_heard_while_the_execution_runs(squall: Assembly) -> None:
     async with feeding(squall) as feed, feed.listen(True) as cursor:
         _, execution, _ = await squall.start()

@@ -17,7 +17,7 @@ from squall.testing.assembly import LEASE, LIMITS, Assembly, scripted
 from squall.testing.reading import printed, read_all
 from squall.testing.samples import sample_action, sample_pack, sample_runner
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(30)]
 
 
 class OddRunner:

@@ -136,7 +136,7 @@ class Child:
         self.pidfd = -1
         self.terminal = -1
         self.pipes: list[Pipe] = []
-        self.timers: list[Handle] = []
+        self.timers: dict[str, Handle] = {}
         self.started_at = 0.0
         self.exited_at: float | None = None
         self.last_read = 0.0

@@ -68,8 +68,8 @@ class Children:
         child.pidfd = os.pidfd_open(pid)
         self._loop.add_reader(child.pidfd, self._exited, child)
         if spec.timeout is not None:
-            child.timers.append(self._loop.call_later(spec.timeout, self._time_out, child))
-        child.timers.append(self._loop.call_later(_SILENCE, self._look_at_silence, child))
+            child.timers["timeout"] = self._loop.call_later(spec.timeout, self._time_out, child)
+        child.timers["silence"] = self._loop.call_later(_SILENCE, self._look_at_silence, child)
         return child
 
     def _connect(self, child: Child, process: subprocess.Popen[bytes], terminal: tuple[int, int] | None) -> None:
@@ -122,6 +122,10 @@ class Children:
         """The executions whose process has not ended."""
         return list(self._running)
 
+    def waiting(self) -> dict[str, str]:
+        """What the output of executions waits for, where it waits."""
+        return {execution: child.waits for execution, child in self._running.items() if child.waits}
+
     def pids(self) -> set[int]:
         """The first processes of those that have not been waited for."""
         return {child.process.pid for child in self._running.values() if child.process is not None}
@@ -154,7 +158,7 @@ class Children:
             self._finish(child)
         else:
             again = _LOOK_AGAIN if late < _GIVE_UP else _LOOK_SELDOM
-            child.timers.append(self._loop.call_later(again, self._watch_doomed, child))
+            child.timers["doomed"] = self._loop.call_later(again, self._watch_doomed, child)
 
     def _look_at_silence(self, child: Child) -> None:
         """Followers of an action that prints nothing are told, once a minute, that it lives and what CPU it used."""
@@ -168,7 +172,7 @@ class Children:
                 child, journal.PROGRESS, f'{{"alive":true,"silent_seconds":{silent:.0f},"cpu_seconds":{cpu:.2f}}}'
             )
             silent = 0.0
-        child.timers.append(self._loop.call_later(_SILENCE - silent, self._look_at_silence, child))
+        child.timers["silence"] = self._loop.call_later(_SILENCE - silent, self._look_at_silence, child)
 
     def _exited(self, child: Child) -> None:
         if child.process is None:
@@ -205,7 +209,7 @@ class Children:
             self._pump.drain(child)
             self._finish(child)
         if not child.ended:
-            child.timers.append(self._loop.call_later(_LINGER_SILENCE / 2, self._linger, child))
+            child.timers["linger"] = self._loop.call_later(_LINGER_SILENCE / 2, self._linger, child)
 
     def _maybe_end(self, child: Child) -> None:
         """Ends a child whose process and pipes are through; a doomed one only when its last process is gone."""
@@ -222,7 +226,7 @@ class Children:
             # What was held back met a full disk: the end waits for it.
             return
         child.ended = True
-        for timer in child.timers:
+        for timer in child.timers.values():
             timer.cancel()
         child.timers.clear()
         self._running.pop(child.spec.execution, None)

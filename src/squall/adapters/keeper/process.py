@@ -207,6 +207,7 @@ class Keeper:
             "held": [[*key] for key, entry in self._log.entries.items() if entry.end is None],
             "ends": [entry.end for entry in self._log.entries.values() if entry.end is not None],
             "trees": self._journals.trees(),
+            "waits": self._children.waiting(),
         }
 
     def _spawn(self, fields: dict[str, Any]) -> None:
@@ -240,6 +241,7 @@ class Keeper:
             "wall_seconds": (child.exited_at or 0.0) - child.started_at,
             "cpu_seconds": child.cpu_seconds,
             "peak_memory": child.peak_memory,
+            "ended_at": _now(),
         }
         self._log.end(told)
         writer = self._journals.take_dirty_of(child.spec.tree)

@@ -183,7 +183,8 @@ class Pump:
         pipe.kept = data
         self._loop.remove_reader(pipe.fd)
         self._waits(child, f"its output waits for the disk: {error.strerror}")
-        child.timers.append(self._loop.call_later(_RETRY_FULL_DISK, self._retry, child, pipe))
+        again = self._loop.call_later(_RETRY_FULL_DISK, self._retry, child, pipe)
+        child.timers[f"retry {pipe.stream}"] = again
 
     def _retry(self, child: Child, pipe: Pipe) -> None:
         if child.ended or not pipe.kept:

@@ -53,6 +53,7 @@ class _Link:
         self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.number = 0
         self.gone = False
+        self.buried = asyncio.Event()
 
     async def ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Sends a message and waits for its answer. Raises `UnavailableError` when the keeper goes, `OSError` when it
@@ -100,6 +101,7 @@ class KeeperLauncher:
         self._holders: dict[Key, _Link | None] = {}
         self._ends: dict[str, asyncio.Future[End]] = {}
         self._trees: dict[str, _Link] = {}
+        self._asking: set[Key] = set()
         self._early: set[str] = set()
         self._waits: dict[str, str] = {}
         self._dead_homes: dict[Path, set[Key]] = {}
@@ -175,13 +177,14 @@ class KeeperLauncher:
         reader, writer = await asyncio.open_unix_connection(sock=sock)
         link = _Link(home, reader, writer)
         writer.write(wire.pack({"op": "hello", "version": wire.VERSION, "id": 0}))
-        while True:
-            data = await reader.read(_RECEIVE)
-            if not data:
-                return False
-            messages = link.unpacker.feed(data)
-            if messages:
-                break
+        messages: list[dict[str, Any]] = []
+        # One that dies while it is greeted resets the connection, or ends it.
+        with contextlib.suppress(OSError, wire.BadMessageError):
+            while not messages and (data := await reader.read(_RECEIVE)):
+                messages = link.unpacker.feed(data)
+        if not messages:
+            link.close()
+            return False
         hello = messages[0]
         self._links.append(link)
         for execution, attempt in hello["held"]:
@@ -189,6 +192,7 @@ class KeeperLauncher:
         for end in hello["ends"]:
             self._hold((end["execution"], end["attempt"]), link)
             self._end(end)
+        self._waits.update(hello.get("waits", {}))
         for tree in hello["trees"]:
             self._trees[tree] = link
         for message in messages[1:]:
@@ -211,6 +215,11 @@ class KeeperLauncher:
         _LOG.error("a keeper has ended", extra={"home": str(link.home)})
         await asyncio.to_thread(self._kill_leftovers, link.home)
         self._take_over(link.home)
+        for key in [key for key, holder in self._holders.items() if holder is link and key not in self._asking]:
+            # Its log could not be written, or is gone.
+            self._hold(key, None)
+            self._end(_lost(key))
+        link.buried.set()
 
     def _hear(self, link: _Link, message: dict[str, Any]) -> None:
         if message["op"] == "reply":
@@ -243,8 +252,10 @@ class KeeperLauncher:
         """Kills what a dead keeper had started and not ended."""
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         for (execution, attempt), entry in read_log(home / "run.log").items():
-            if entry.end is None and entry.pid is not None and entry.pid["boot"] == boot:
-                left = Family(entry.pid["pid"], entry.pid["started"], f"{execution}.{attempt}").kill()
+            if entry.end is None and (entry.pid is None or entry.pid["boot"] == boot):
+                # Killed between starting a process and saying so, a keeper leaves one that only its marker tells.
+                known = entry.pid or {"pid": 0, "started": 0}
+                left = Family(known["pid"], known["started"], f"{execution}.{attempt}").kill()
                 if left:
                     _LOG.error("processes are left", extra={"execution": execution, "pids": sorted(left)})
 
@@ -253,8 +264,7 @@ class KeeperLauncher:
         entries = read_log(home / "run.log")
         for key, entry in entries.items():
             self._hold(key, None)
-            lost = {"execution": key[0], "attempt": key[1], "exit_code": -1, "lost": _LOST}
-            self._end(entry.end or lost)
+            self._end(entry.end or _lost(key))
         if entries:
             self._dead_homes[home] = set(entries)
         else:
@@ -267,23 +277,33 @@ class KeeperLauncher:
         key = (spec.execution, spec.attempt)
         if key in self._holders:
             return
-        link = self._trees.get(spec.tree) or await self._keeper()
-        self._hold(key, link)
         fields = msgspec.structs.asdict(spec)
         fields["stdin"] = wire.to_text(spec.stdin)
         fields["opening"] = spec.opening.decode()
         fields["secrets"] = [wire.to_text(secret) for secret in spec.secrets]
-        self._trees[spec.tree] = link
+        self._asking.add(key)
+        try:
+            while not await self._ask_to_spawn(key, spec.tree, fields):
+                pass
+        finally:
+            self._asking.discard(key)
+        if spec.execution in self._early:
+            await self.cancel(spec.execution)
+
+    async def _ask_to_spawn(self, key: Key, tree: str, fields: dict[str, Any]) -> bool:
+        """Has a keeper start it; false when that keeper died before it began to, so that another may be asked."""
+        link = self._trees.get(tree) or await self._keeper()
+        self._hold(key, link)
+        self._trees[tree] = link
         try:
             await link.ask({"op": "spawn", "spec": fields})
         except UnavailableError:
             # Whether it was started is in the run log, which is read when the connection's end is noticed.
-            return
+            await link.buried.wait()
+            return self._holders.get(key) is not link
         except OSError as error:
             self._end({"execution": key[0], "attempt": key[1], "exit_code": -1, "error": str(error)})
-            return
-        if spec.execution in self._early:
-            await self.cancel(spec.execution)
+        return True
 
     async def ended(self, execution: str) -> End:
         """Waits for the end."""
@@ -348,3 +368,7 @@ class KeeperLauncher:
 
 
 _END_FIELDS = frozenset(field.name for field in msgspec.structs.fields(End))
+
+
+def _lost(key: Key) -> dict[str, Any]:
+    return {"execution": key[0], "attempt": key[1], "exit_code": -1, "lost": _LOST}

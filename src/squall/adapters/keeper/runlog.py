@@ -6,6 +6,7 @@ through, `ack` when a server has taken care of that. Standard library only.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -60,6 +61,7 @@ class RunLog:
         self.entries = read_log(path)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._descriptor).st_size
+        self._torn = False
 
     def start(self, execution: str, attempt: int, tree: str) -> None:
         """Before a process is made."""
@@ -101,11 +103,16 @@ class RunLog:
 
     def _write(self, message: dict[str, Any]) -> None:
         line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+        if self._torn:
+            # What a full disk cut off must not swallow this line.
+            line = b"\n" + line
         try:
-            self._size += os.write(self._descriptor, line)
+            written = os.write(self._descriptor, line)
         except OSError:
-            # A full disk must not end a keeper; the entry lives on in memory, and the next compaction writes it.
-            self._size = _COMPACT_ABOVE + 1
+            written = 0
+        self._torn = written != len(line)
+        # A full disk must not end a keeper; the entry lives on in memory, and the next compaction writes it.
+        self._size = _COMPACT_ABOVE + 1 if self._torn else self._size + written
 
     def _compact(self) -> None:
         """Writes the log anew with what is still needed."""
@@ -118,11 +125,15 @@ class RunLog:
         ]
         try:
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_APPEND, 0o600)
-            os.write(descriptor, "".join(line + "\n" for line in lines).encode())
+            data = "".join(line + "\n" for line in lines).encode()
+            if os.write(descriptor, data) != len(data):
+                raise OSError(errno.ENOSPC, "no space for a run log")
             os.fdatasync(descriptor)
         except OSError:
+            # The old log is whole; the next acknowledgement tries again.
             return
         fresh.replace(self._path)
         os.close(self._descriptor)
         self._descriptor = descriptor
         self._size = os.fstat(descriptor).st_size
+        self._torn = False
