@@ -38,7 +38,7 @@ def texts(form: str, batches: list[list[Record]]) -> dict[str, str]:
         encoded = encode(form, batch, LABELS)
         leads.update(encoded.leads)
         raw += encoded.data
-    raw += leftovers(form, leads, LABELS)
+    raw += leftovers(form, leads, LABELS, 4096)
     for line in raw.decode().splitlines():
         text = line if form == NDJSON else line.removeprefix("data: ") if line.startswith("data: ") else ""
         if text:
@@ -100,9 +100,9 @@ def test_neighbours_of_one_stream_leave_as_one_piece() -> None:
 def test_what_comes_at_the_end_is_a_replacement_for_each_unfinished_character() -> None:
     leads = {(FIRST, 1): b"\xe2\x82", (FIRST, 2): b"", (SECOND, 1): b"\xf0"}
     assert leftovers(TEXT, leads, {}, 4096).decode() == "\N{REPLACEMENT CHARACTER}" * 2
-    assert leftovers(RAW, leads, {}) == b""
-    assert leftovers(SSE_RAW, leads, {}) == b""
-    assert leftovers(SSE, {}, {}) == b""
+    assert leftovers(RAW, leads, {}, 4096) == b""
+    assert leftovers(SSE_RAW, leads, {}, 4096) == b""
+    assert leftovers(SSE, {}, {}, 4096) == b""
 
 
 @pytest.mark.parametrize("form", [TEXT, NDJSON, SSE, SSE_RAW])
