@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 import yaml
 
-from squall.core.action import Action, Pack, RunnerType, merged_parameters
+from squall.core.action import LIMIT_POLICIES, Action, Pack, RunnerType, merged_parameters
 from squall.core.errors import InvalidError
+from squall.core.units import parse_size
 
 _LOG = logging.getLogger("squall.packs")
 _REF = re.compile(r"^[a-z0-9_]+$")
@@ -134,6 +135,7 @@ def _action(path: Path, pack: str, runners: dict[str, RunnerType]) -> Action:
                 "output_schema": data.get("output_schema") or {},
                 "notify": data.get("notify") or {},
                 "tags": data.get("tags") or [],
+                "output_limit": _output_limit(path, data.get("output_limit")),
                 "id": "",
             },
             Action,
@@ -147,6 +149,23 @@ def _action(path: Path, pack: str, runners: dict[str, RunnerType]) -> Action:
         if schema.get("immutable") and "default" not in schema:
             raise InvalidError(f'{path}: parameter "{parameter}" is immutable and has no default')
     return action
+
+
+def _output_limit(path: Path, given: Any) -> dict[str, Any] | None:
+    """Squall's own `output_limit: {bytes: 10 MiB, policy: fail}`. Raises `InvalidError`."""
+    if given is None:
+        return None
+    if not isinstance(given, dict) or not set(given) <= {"bytes", "policy"}:
+        raise InvalidError(f"{path}: output_limit: expected a mapping with bytes and policy")
+    limit = dict(given)
+    try:
+        if "bytes" in limit:
+            limit["bytes"] = parse_size(str(limit["bytes"]))
+    except ValueError as error:
+        raise InvalidError(f"{path}: output_limit: bytes: {error}") from error
+    if limit.get("policy", "fail") not in LIMIT_POLICIES:
+        raise InvalidError(f"{path}: output_limit: policy must be one of {', '.join(sorted(LIMIT_POLICIES))}")
+    return limit
 
 
 def _check_parameters(path: Path, action: Action) -> None:

@@ -14,8 +14,22 @@ RUNNER_OVERRIDABLE = frozenset({"default", "description", "enum", "immutable", "
 WORKFLOW_RUNNERS = frozenset({"orquesta", "orchestra", "action-chain"})
 
 
+LIMIT_POLICIES = frozenset({"truncate", "fail", "unlimited"})
+"""What may happen beyond an output limit: dropping the rest, failing the execution, nothing."""
+
+
+class OutputLimit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How much an action may print, in bytes, and what happens beyond it; what is None is the server's setting."""
+
+    bytes: int | None = None
+    policy: str | None = None
+
+
 class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """One action of a pack: what to run, with which runner, and the JSON schema of each of its parameters."""
+    """One action of a pack: what to run, with which runner, and the JSON schema of each of its parameters.
+
+    `output_limit` is Squall's own: StackStorm's metadata has nothing like it.
+    """
 
     tags: list[dict[str, Any]] = []
     uid: str
@@ -30,6 +44,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
     output_schema: dict[str, Any] = {}
     notify: dict[str, Any] = {}
+    output_limit: OutputLimit | None = None
     id: str
 
 

@@ -31,6 +31,8 @@ FINAL = frozenset({SUCCEEDED, FAILED, TIMEOUT, CANCELED, ABANDONED})
 CANCELABLE = frozenset({REQUESTED, SCHEDULED, DELAYED, RUNNING, PAUSING, PAUSED, RESUMING})
 STARTED = frozenset({RUNNING, PENDING, PAUSING, PAUSED, RESUMING, CANCELING}) | FINAL
 
+_WORKER = ("hostname", "pid")
+
 TRANSITIONS: dict[str, frozenset[str]] = {
     REQUESTED: frozenset({SCHEDULED, DELAYED, FAILED, CANCELING, CANCELED, ABANDONED}),
     DELAYED: frozenset({REQUESTED, SCHEDULED, FAILED, CANCELING, CANCELED, ABANDONED}),
@@ -134,7 +136,7 @@ def as_of(execution: Execution, status: str) -> Execution:
 
 
 def _cut(execution: Execution, status: str, log: tuple[LogEntry, ...]) -> Execution:
-    """An execution without what came after this log: its end, who canceled it, and before it ran, its worker."""
+    """An execution without what came after this log: its end, who canceled it, what it used, and its worker."""
     had = {entry.status for entry in log}
     context = execution.context
     if not had & {CANCELING, CANCELED}:
@@ -147,5 +149,5 @@ def _cut(execution: Execution, status: str, log: tuple[LogEntry, ...]) -> Execut
         result=None,
         result_size=0,
         context=context,
-        runner_info=execution.runner_info if RUNNING in had else {},
+        runner_info={key: value for key, value in execution.runner_info.items() if key in _WORKER and RUNNING in had},
     )

@@ -67,11 +67,15 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of an execution: a final status and the result (any JSON value); `at` is when (µs, UTC; 0: now)."""
+    """What became of an execution: a final status and the result (any JSON value); `at` is when (µs, UTC; 0: now).
+
+    `used` is what its process took: `cpu_seconds`, `peak_memory` (bytes), and `masked`, how many secrets it printed.
+    """
 
     status: str
     result: Any
     at: int = 0
+    used: dict[str, Any] = {}
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

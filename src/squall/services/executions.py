@@ -29,6 +29,9 @@ COUNT_CAP = 10_000
 MASKED_MOST = 64 << 10
 """The longest secret (bytes) that is masked in output: finding longer ones would hold up every other action."""
 
+MASKED_LEAST = 4
+"""The shortest secret (bytes) that is masked in output: shorter ones stand in every text by chance."""
+
 _LOG = logging.getLogger("squall.executions")
 
 
@@ -231,6 +234,8 @@ class Executions:
                 _LOG.warning("a secret is too long to be masked", extra={"execution": execution.id})
             elif secret:
                 found.append(secret)
+                if len(secret) < MASKED_LEAST:
+                    _LOG.warning("a secret is too short to be masked", extra={"execution": execution.id})
 
         replace_sealed(execution.parameters, reveal)
         return tuple(found)
@@ -258,8 +263,9 @@ class Executions:
         if not await tx.queue.done(task):
             return False
         if execution.status == ex.CANCELING:
-            outcome = Outcome(ex.CANCELED, _cancel_result(execution))
+            outcome = msgspec.structs.replace(outcome, status=ex.CANCELED, result=_cancel_result(execution))
         execution = with_result(execution, outcome.result, len(msgspec.json.encode(outcome.result)))
+        execution = msgspec.structs.replace(execution, runner_info=execution.runner_info | outcome.used)
         await self._move(tx, execution, outcome.status, now)
         return True
 

@@ -11,7 +11,7 @@ import msgspec
 
 from squall.core import execution as ex
 from squall.core import journal
-from squall.core.action import Action, RunnerType, split_parameters
+from squall.core.action import Action, OutputLimit, RunnerType, split_parameters
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution
 from squall.core.journal import Record
@@ -99,14 +99,15 @@ class Running:
             prepared = runner.prepare(job)
             if isinstance(prepared, Outcome):
                 return prepared
-            await self._launcher.spawn(self._complete(prepared, execution, row))
+            await self._launcher.spawn(self._complete(prepared, execution, action, row))
         elif execution.status == ex.CANCELING:
             await self._launcher.cancel(execution.id)
         end = await self._launcher.ended(execution.id)
         if end.lost is not None:
             return Outcome(ex.ABANDONED, {"error": end.lost})
         outcome = runner.outcome(job, end, await self._texts(execution, end))
-        return msgspec.structs.replace(outcome, at=end.ended_at)
+        used = {"cpu_seconds": end.cpu_seconds, "peak_memory": end.peak_memory, "masked": end.masked}
+        return msgspec.structs.replace(outcome, at=end.ended_at, used=used)
 
     async def _job(self, execution: Execution, action: Action, runner_type: RunnerType) -> RunnerJob:
         current = await self._content.runner(runner_type.name)
@@ -135,12 +136,13 @@ class Running:
             },
         )
 
-    def _complete(self, spec: LaunchSpec, execution: Execution, row: int) -> LaunchSpec:
+    def _complete(self, spec: LaunchSpec, execution: Execution, action: Action, row: int) -> LaunchSpec:
         """The launch spec with what every launch has: limits, and the status record that opens its output."""
+        own = action.output_limit or OutputLimit()
         return msgspec.structs.replace(
             spec,
-            output_limit=self._limits.output,
-            limit_policy=self._limits.policy,
+            output_limit=own.bytes if own.bytes is not None else self._limits.output,
+            limit_policy=own.policy or self._limits.policy,
             secrets=self._executions.secrets(execution),
             opening=msgspec.json.encode({"status": ex.RUNNING}),
             opened=row,

@@ -241,3 +241,19 @@ def test_yaml_values_of_any_kind_can_be_kept(folders: Folders, value: Any) -> No
     folders.pack("tools", odd=f"name: odd\nrunner_type: noop\nparameters: {{a: {{type: string, default: {value}}}}}\n")
     for action in folders.load()["tools"][1]:
         msgspec.json.encode(action)
+
+
+def test_an_actions_own_output_limit_is_read_with_its_unit(folders: Folders) -> None:
+    folders.pack("tools", big="name: big\nrunner_type: noop\noutput_limit: {bytes: 10 MiB, policy: fail}\n")
+    (action,) = [action for action in folders.load()["tools"][1] if action.ref == "tools.big"]
+    assert action.output_limit is not None
+    assert (action.output_limit.bytes, action.output_limit.policy) == (10 << 20, "fail")
+
+
+@pytest.mark.parametrize("limit", ["5", "{bytes: many}", "{bytes: -1}", "{policy: drop}", "{size: 1}", "[1]"])
+def test_a_wrong_output_limit_leaves_the_action_out_and_is_told(
+    folders: Folders, complaints: Callable[[], str], limit: str
+) -> None:
+    folders.pack("tools", bad=f"name: bad\nrunner_type: noop\noutput_limit: {limit}\n")
+    assert folders.actions("tools") == ["tools.good"]
+    assert "output_limit" in complaints()

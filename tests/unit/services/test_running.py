@@ -17,7 +17,7 @@ from squall.testing.assembly import LEASE, LIMITS, Assembly, scripted
 from squall.testing.reading import printed, read_all
 from squall.testing.samples import sample_action, sample_pack, sample_runner
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(30)]
+pytestmark = pytest.mark.anyio
 
 
 class OddRunner:
@@ -257,7 +257,7 @@ async def test_what_was_asked_to_stop_before_it_was_started_is_not_started(squal
 
 async def test_what_was_asked_to_stop_while_nobody_listened_is_stopped_when_it_is_taken_up(squall: Assembly) -> None:
     _, execution, row = await squall.start()
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         first = group.create_task(squall.running.run(execution, row))
         await scripted(squall).starting(execution.id)
         await squall.executions.cancel(execution.id)
