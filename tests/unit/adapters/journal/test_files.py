@@ -286,3 +286,19 @@ async def test_a_reader_gets_past_damage_and_is_told_of_the_gap(files: FileJourn
     records = await read_all(files, TREE)
     assert printed(records) == b"beforeafter"
     assert [record.kind for record in records] == [codec.OUTPUT, codec.GAP, codec.OUTPUT]
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("target", ["itself", "later", "nowhere"])
+async def test_a_damaged_chain_ends_every_reader(files: FileJournal, tmp_path: Path, target: str) -> None:
+    file = File(tmp_path)
+    file.add(b"first", CHILD)
+    file.add(b"root")
+    bad = file.add(b"second", CHILD)
+    last = file.add(b"third", CHILD)
+    file.close()
+    to = {"itself": bad, "later": last, "nowhere": 1 << 60}[target]
+    # Where the record before this one starts is told 56 bytes into a frame.
+    damage(file, bad + 56, to.to_bytes(8, "little"))
+    assert printed(await files.read_last(TREE, last, {1: 1000})).endswith(b"third")
+    assert printed(await read_one(files, TREE, CHILD)).endswith(b"third")

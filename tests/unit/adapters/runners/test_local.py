@@ -329,3 +329,13 @@ def test_printed_text_becomes_the_value_it_is_in_json_or_stays_text(text: str, v
 @given(st.text(max_size=30) | st.binary(max_size=30).map(lambda data: data.decode("utf-8", "replace")))
 def test_any_text_gives_a_result_that_can_be_kept(text: str) -> None:
     assert msgspec.json.decode(msgspec.json.encode(text_result(text))) == text_result(text)
+
+
+@pytest.mark.parametrize("depth", [10, 500, 900, 950, 5000])
+def test_a_result_can_be_shown_from_anywhere_however_deep_it_is_nested(depth: int) -> None:
+    found = text_result("[" * depth + "]" * depth)
+
+    def encode(below: int) -> bytes:
+        return encode(below - 1) if below else msgspec.json.encode(found)
+
+    assert encode(150)
