@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -22,9 +22,15 @@ _FALSE = frozenset({"false", "0", "no", "n", "off"})
 
 
 def bind_request(
-    schemas: Mapping[str, Any], given: Mapping[str, Any], names: Mapping[str, Any], jinja: Jinja
+    schemas: Mapping[str, Any],
+    given: Mapping[str, Any],
+    names: Mapping[str, Any],
+    jinja: Jinja,
+    plain: Collection[str] = (),
 ) -> dict[str, Any]:
     """What the caller gave, rendered and cast; everything, with the defaults, has been checked.
+
+    Of `plain` parameters the values are taken as they are: they have been rendered before.
 
     `schemas` are the merged schemas of action and runner by parameter, `names` what templates may use besides
     parameters. Raises `InvalidError` with the parameter's name.
@@ -37,7 +43,7 @@ def bind_request(
     immutable = [name for name in given if schemas[name].get("immutable")]
     if immutable:
         raise InvalidError(f"Override of immutable parameter(s) {immutable} is unsupported.")
-    values = _Rendering(schemas, given, names, jinja, render_given=True).all()
+    values = _Rendering(schemas, given, names, jinja, plain).all()
     _check(schemas, values)
     return {name: values[name] for name in given}
 
@@ -49,7 +55,7 @@ def bind_run(
 
     Raises `InvalidError` with the parameter's name.
     """
-    values = _Rendering(schemas, stored, names, jinja, render_given=False).all()
+    values = _Rendering(schemas, stored, names, jinja, stored).all()
     _check(schemas, values)
     return values
 
@@ -63,14 +69,13 @@ class _Rendering:
         given: Mapping[str, Any],
         names: Mapping[str, Any],
         jinja: Jinja,
-        *,
-        render_given: bool,
+        plain: Collection[str],
     ) -> None:
         self._schemas = schemas
         self._given = given
         self._names = names
         self._jinja = jinja
-        self._render_given = render_given
+        self._plain = plain
         self._done: dict[str, Any] = {}
         self._doing: list[str] = []
 
@@ -90,7 +95,7 @@ class _Rendering:
         schema = self._schemas[name]
         raw = self._given[name] if name in self._given else schema.get("default")
         self._doing.append(name)
-        if name not in self._given or self._render_given:
+        if name not in self._plain:
             raw = self._rendered(name, raw, self._jinja.render)
         self._doing.pop()
         self._done[name] = cast_value(name, raw, schema)

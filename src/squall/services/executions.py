@@ -36,13 +36,15 @@ _LOG = logging.getLogger("squall.executions")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody asks to be run. `delay` is in ms; `context` may name a parent execution."""
+    """What somebody asks to be run. `delay` is in ms; `context` may name a parent execution; the values of `plain`
+    parameters have been rendered before."""
 
     action: str
     parameters: dict[str, Any] = {}
     user: str | None = None
     context: dict[str, Any] = {}
     delay: int | None = None
+    plain: frozenset[str] = frozenset()
 
 
 class Executions:
@@ -73,7 +75,7 @@ class Executions:
             raise InvalidError(f"{request.delay} is less than the minimum of 0 (delay, in milliseconds)")
         schemas = merged_parameters(action, runner)
         names = self._names(request.context)
-        given = bind_request(schemas, request.parameters, names, self._jinja)
+        given = bind_request(schemas, request.parameters, names, self._jinja, request.plain)
         sealed = {name: seal_secrets(value, schemas[name], self._vault.seal) for name, value in given.items()}
         return await self._insert(request, action, runner, sealed)
 
@@ -126,7 +128,14 @@ class Executions:
         if "trace_context" in old.context:
             context["trace_context"] = old.context["trace_context"]
         return await self.request(
-            Request(action=old.action, parameters=parameters, user=user or None, context=context, delay=delay)
+            Request(
+                action=old.action,
+                parameters=parameters,
+                user=user or None,
+                context=context,
+                delay=delay,
+                plain=frozenset(old.parameters) - overrides.keys(),
+            )
         )
 
     # -- looking

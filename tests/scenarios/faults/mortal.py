@@ -36,6 +36,14 @@ def until(true: Callable[[], Any], what: str, within: float = PATIENCE, pause: f
     return found
 
 
+def parent(pid: int) -> int:
+    """The pid of a process's parent; 0 if it has gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 class Pid:
     """A process that is no child of ours."""
 
@@ -134,7 +142,8 @@ class Mortal(Server):
         """Its keepers: the processes that were started with its folder of keepers."""
         homes = bytes(self.data_dir / "keepers")
         found = processes(lambda path: any(w.startswith(homes) for w in (path / "cmdline").read_bytes().split(b"\0")))
-        return [Pid(pid) for pid in found]
+        # A process that a keeper has just made is its image until it becomes the action's.
+        return [Pid(pid) for pid in found if parent(pid) not in found]
 
     def keeper(self) -> Pid:
         """Its only keeper."""

@@ -237,10 +237,12 @@ class FileJournal:
             at = last_record
             while at and any(left > 0 for left in room.values()):
                 record, length = _header(file, at)
+                if record is None:
+                    break
                 if record.kind == journal.OUTPUT and room.get(record.stream, 0) > 0:
                     room[record.stream] -= length - journal.FRAME_SIZE
                     starts.append((at, length))
-                at = record.prev
+                at = record.prev if record.prev < at else 0
             records = []
             for start, length in reversed(starts):
                 data = await _pread(file.descriptor, length, start)
@@ -279,7 +281,7 @@ def _marks(file: _File, execution: str, tail: int) -> array[int]:
             if steps % _STRIDE == 0:
                 backwards.append(at)
             steps += 1
-            at = _header(file, at)[0].prev
+            at = _before(file, at)
         found = file.marks[execution] = array("Q", reversed(backwards))
     return found
 
@@ -293,7 +295,7 @@ async def _read_chain(file: _File, head: int, marks: array[int], after: int, lim
     at = marks[nearest]
     while at and at >= after:
         starts.append(at)
-        at = _header(file, at)[0].prev
+        at = _before(file, at)
     records: list[Record] = []
     size = 0
     for start in reversed(starts):
@@ -308,17 +310,25 @@ async def _read_chain(file: _File, head: int, marks: array[int], after: int, lim
     return Batch(records, records[-1].end if records else after)
 
 
-def _header(file: _File, at: int) -> tuple[Record, int]:
-    """The record at `at` without tag and payload, and the length of its frame."""
+def _header(file: _File, at: int) -> tuple[Record | None, int]:
+    """The record at `at` without tag and payload, and the length of its frame; None where none seems to be."""
     head = bytearray(os.pread(file.descriptor, journal.FRAME_SIZE, at))
+    if not journal.plausible(head, 0, file.nonce):
+        return None, 0
     length = journal.frame_length(head)
     # The header alone is enough to go on, so the frame is told to end with it.
     head[4:8] = journal.FRAME_SIZE.to_bytes(4, "little")
     head[15] = 0
-    record = journal.unpack_frame(memoryview(head), 0, at)
-    if record is None:
-        raise journal.NotAJournalError("a record's chain leads nowhere")
-    return record, length
+    return journal.unpack_frame(memoryview(head), 0, at), length
+
+
+def _before(file: _File, at: int) -> int:
+    """Where the record before the one at `at` in its chain starts; 0 at the chain's beginning, and at damage.
+
+    A chain only ever leads towards the beginning of the file: what does not is damage, and would be followed for ever.
+    """
+    record, _ = _header(file, at)
+    return record.prev if record is not None and journal.HEADER_SIZE <= record.prev < at else 0
 
 
 async def _pread(descriptor: int, size: int, at: int) -> bytes | memoryview:

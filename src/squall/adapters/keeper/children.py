@@ -224,6 +224,7 @@ class Children:
         self._pump.close_books(child)
         if any(pipe.kept for pipe in child.pipes):
             # What was held back met a full disk: the end waits for it.
+            child.timers["linger"] = self._loop.call_later(_LINGER_SILENCE, self._linger, child)
             return
         child.ended = True
         for timer in child.timers.values():

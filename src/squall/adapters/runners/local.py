@@ -24,6 +24,8 @@ from squall.core.launch import End, Job, LaunchSpec, Outcome
 from squall.ports import OutputText
 
 _TIMED_OUT = -9
+_CANNOT_START = 126
+_NESTED_MOST = 100
 _SIZE = re.compile(r"^([1-9]\d{0,3})x([1-9]\d{0,3})$")
 
 
@@ -80,6 +82,8 @@ class LocalRunner:
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
         """StackStorm's shell result; text that was cut is told by `stdout_omitted` or `stderr_omitted` (bytes)."""
         code = _TIMED_OUT if end.timed_out else end.exit_code if end.exit_code >= 0 else 128 - end.exit_code
+        if end.error is not None:
+            code = _CANNOT_START
         error = end.error
         if end.timed_out:
             error = f"Action failed to complete in {job.runner_parameters.get('timeout')} seconds"
@@ -102,8 +106,25 @@ def text_result(text: str) -> Any:
     """Printed text as a result: one trailing newline shorter, and parsed if all of it is JSON."""
     text = text.removesuffix("\n").removesuffix("\r")
     with contextlib.suppress(msgspec.DecodeError, RecursionError):
-        return msgspec.json.decode(text)
+        found = msgspec.json.decode(text)
+        if text.count("[") + text.count("{") <= _NESTED_MOST or not _nests_deeper(found, _NESTED_MOST):
+            return found
     return text
+
+
+def _nests_deeper(value: Any, most: int) -> bool:
+    """Whether arrays and objects in `value` are nested more than `most` deep: then it could not always be encoded."""
+    level = [value]
+    for _ in range(most):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _shell() -> str:

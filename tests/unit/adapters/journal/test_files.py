@@ -288,7 +288,7 @@ async def test_a_reader_gets_past_damage_and_is_told_of_the_gap(files: FileJourn
     assert [record.kind for record in records] == [codec.OUTPUT, codec.GAP, codec.OUTPUT]
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(5)
 @pytest.mark.parametrize("target", ["itself", "later", "nowhere"])
 async def test_a_damaged_chain_ends_every_reader(files: FileJournal, tmp_path: Path, target: str) -> None:
     file = File(tmp_path)
