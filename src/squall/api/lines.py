@@ -51,6 +51,15 @@ def line_events(record: Record, texts: list[str], label: Label | None) -> list[b
     return [b"%s%s%s" % (before, piece, behind) for piece in pieces]
 
 
+def numbered_events(record: Record, texts: list[str], label: Label | None, mark: bytes) -> list[bytes]:
+    """The events with ids that are `mark` and their number, from 1 on."""
+    if not texts:
+        return []
+    before, behind = _frame(record, label)
+    pieces = orjson.dumps(texts)[2:-2].split(_BETWEEN)
+    return [b"id: %s%d\n%s%s%s" % (mark, number, before, piece, behind) for number, piece in enumerate(pieces, 1)]
+
+
 def joined_events(record: Record, texts: list[str], label: Label | None, event_id: bytes) -> bytes:
     """All events of a record under one id, put together without a loop."""
     if not texts:

@@ -15,7 +15,7 @@ import msgspec
 import orjson
 
 from squall.api.encoding import gap_text
-from squall.api.lines import line_events, line_texts
+from squall.api.lines import line_events, line_texts, numbered_events
 from squall.api.views import Views
 from squall.core import events, journal
 from squall.core import execution as ex
@@ -138,11 +138,25 @@ class Tail:
         behind = Place(max(place.row, record.event), record.end, 0)
         if not await self._holds(record.execution):
             return behind, b"", False
+        child = record.execution != self._top.id
+        if record.kind == journal.OUTPUT and self._wants_output and not (child and record.prev == 0):
+            return behind, await self._output(record, place, behind), False
         made = await self._events(record)
         marks = [Place(place.row, place.position, number) for number in range(place.skip + 1, len(made))]
         data = _marked(made[place.skip :], [*marks, behind])
         ended = record.kind == journal.STATUS and record.execution == self._top.id and status_of(record) in ex.FINAL
         return behind, data, ended
+
+    async def _output(self, record: Record, place: Place, behind: Place) -> bytes:
+        """The events of an output record, as `_events` would number them, without a step for each."""
+        label = (await self._outputs.labels({record.execution})).get(record.execution)
+        texts = line_texts(record)
+        if not texts:
+            return b""
+        made = numbered_events(record, texts, label, Place(place.row, place.position, 0).token() + b"~")
+        _, _, last = made[-1].partition(b"\n")
+        made[-1] = b"id: %s\n%s" % (behind.token(), last)
+        return b"".join(made[place.skip :] if place.skip else made)
 
     async def _events(self, record: Record) -> list[list[bytes]]:
         """The events of a record, as many for every reader: what this one does not want is empty."""

@@ -25,6 +25,7 @@ CHUNK = 256 << 10
 
 _KEPT = 4096
 _NEVER = 1 << 62
+_SHARED = 32
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -49,6 +50,7 @@ class Outputs:
         self._settled: dict[str, bool] = {}
         self._asking: dict[str, asyncio.Future[bool]] = {}
         self._labels: dict[str, Label] = {}
+        self._read_last: dict[tuple[str, str | None, int], tuple[Batch, frozenset[str]]] = {}
         self._following: dict[str, int] = {}
         self.stopping = False
 
@@ -87,16 +89,14 @@ class Outputs:
                 seen = watch.changes
                 ended = await self.settled(execution.id)
                 while not self.stopping:
-                    if not self.live and not ended:
-                        batch = Batch([], position)
-                    elif single:
-                        batch = await self._journal.read_execution(tree, execution.id, position, CHUNK)
+                    if self.live or ended:
+                        batch, ends = await self._shared(tree, execution.id if single else None, position)
                     else:
-                        batch = await self._journal.read(tree, position, CHUNK)
+                        batch, ends = Batch([], position), frozenset()
                     if batch.position != position:
                         position, last = batch.position, monotonic()
                         yield batch
-                        if any(is_end(record, execution.id) for record in batch.records):
+                        if execution.id in ends:
                             return
                         continue
                     if ended or not wait:
@@ -115,6 +115,27 @@ class Outputs:
             self._following[tree] -= 1
             if not self._following[tree]:
                 del self._following[tree]
+
+    async def _shared(self, tree: str, execution: str | None, position: int) -> tuple[Batch, frozenset[str]]:
+        """What is read from a position, and the executions whose end is in it: read once for all who stand there.
+
+        What others have been given is given to who comes a moment later, even if there is more by now: so those who
+        follow the same tree stay together, and each piece is read and encoded once.
+        """
+        key = (tree, execution, position)
+        found = self._read_last.get(key)
+        if found is None:
+            if execution is None:
+                batch = await self._journal.read(tree, position, CHUNK)
+            else:
+                batch = await self._journal.read_execution(tree, execution, position, CHUNK)
+            if batch.position == position:
+                return batch, frozenset()
+            found = batch, frozenset(record.execution for record in batch.records if _ends(record))
+            if len(self._read_last) >= _SHARED:
+                del self._read_last[next(iter(self._read_last))]
+            self._read_last[key] = found
+        return found
 
     async def settled(self, execution_id: str) -> bool:
         """Whether an execution has ended and its last status record has been taken care of; asked once for all."""
@@ -198,6 +219,10 @@ def status_of(record: Record) -> str:
     return told
 
 
+def _ends(record: Record) -> bool:
+    return record.kind == journal.STATUS and status_of(record) in ex.FINAL
+
+
 def is_end(record: Record, execution_id: str) -> bool:
     """Whether this is the final status record of the execution."""
-    return record.kind == journal.STATUS and record.execution == execution_id and status_of(record) in ex.FINAL
+    return record.execution == execution_id and _ends(record)
