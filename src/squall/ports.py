@@ -237,8 +237,8 @@ class Watch(Protocol):
 
     @property
     def changes(self) -> int:
-        """How often readers have been woken: asked before looking elsewhere, and given to `beyond`, it closes the
-        gap in which a poke would be missed."""
+        """How often the tree has been poked: asked before looking elsewhere, and given to `beyond`, it closes the gap
+        in which a poke would be missed."""
         ...
 
     async def beyond(self, position: int, timeout: float, seen: int | None = None) -> bool:

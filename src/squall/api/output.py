@@ -132,7 +132,8 @@ class OutputRoutes:
                 continue
             data = await self._encoded(execution, asked, members, whole, position, batch, leads)
             position = batch.position
-            end = next((record for record in batch.records if is_end(record, execution.id)), None)
+            if asked.after:
+                end = next((record for record in batch.records if is_end(record, execution.id)), None)
             if data:
                 yield data
         if self._outputs.stopping:

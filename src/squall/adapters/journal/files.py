@@ -58,7 +58,8 @@ class _Watch:
         self.file: _File | None = None
         self.head = 0
         self.changes = 0
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def look(self, _name: str = "") -> None:
         """Reads how far the journal goes now; wakes the readers if it goes further."""
@@ -72,11 +73,34 @@ class _Watch:
 
     def wake(self) -> None:
         """Wakes every reader."""
-        self.changes += 1
-        waiting, self._waiting = self._waiting, set()
+        waiting, self._waiting = self._waiting, {}
         for future in waiting:
             if not future.done():
                 future.set_result(None)
+
+    def _arm(self, deadline: float) -> None:
+        """One timer serves all who wait: a timer for each would cost a thousand readers more than their reading."""
+        if self._timer is None or deadline < self._timer.when():
+            self.disarm()
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._expire)
+
+    def disarm(self) -> None:
+        """Calls the timer off."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expire(self) -> None:
+        """Wakes those whose time is over, after a look of the kind that makes hints unnecessary."""
+        self._timer = None
+        self.look()
+        now = asyncio.get_running_loop().time()
+        for future in [future for future, deadline in self._waiting.items() if deadline <= now]:
+            del self._waiting[future]
+            if not future.done():
+                future.set_result(None)
+        if self._waiting:
+            self._arm(min(self._waiting.values()))
 
     async def beyond(self, position: int, timeout: float, seen: int | None = None) -> bool:
         """Waits until there is something after `position`, a poke, or the time is over."""
@@ -87,15 +111,15 @@ class _Watch:
             return True
         if seen is not None and seen != self.changes:
             return False
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        deadline = loop.time() + timeout
+        self._waiting[future] = deadline
+        self._arm(deadline)
         try:
-            async with asyncio.timeout(timeout):
-                await future
-        except TimeoutError:
-            self.look()
+            await future
         finally:
-            self._waiting.discard(future)
+            self._waiting.pop(future, None)
         return self.head > max(position, journal.HEADER_SIZE)
 
 
@@ -154,6 +178,7 @@ class FileJournal:
 
     def _release(self, watch: _Watch) -> None:
         del self._watches[watch.tree]
+        watch.disarm()
         self._inotify.forget(watch.watch_number)
         if watch.folder_number >= 0 and not any(
             other.folder_number == watch.folder_number for other in self._watches.values()
@@ -166,6 +191,7 @@ class FileJournal:
     def poke(self, tree: str) -> None:
         """Wakes those who wait for the tree."""
         if (watch := self._watches.get(tree)) is not None:
+            watch.changes += 1
             watch.look()
             watch.wake()
 
