@@ -22,7 +22,7 @@ from squall.services.outputs import Label
 
 TEXT, RAW, NDJSON, SSE, SSE_RAW = "text", "raw", "ndjson", "sse", "sse_raw"
 FORMATS = (TEXT, RAW, NDJSON, SSE)
-_BUDGET = 32 << 20
+_BUDGET = 8 << 20
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 Leads = dict[tuple[str, int], bytes]

@@ -34,8 +34,7 @@ class Views:
         """The document of one execution."""
         action, runner = await self._content.snapshot(execution.snapshot)
         shown = execution_document(execution, action, runner, children, self._web_url)
-        if asked is not None:
-            shown = select(shown, asked.include, asked.exclude)
+        shown = select(shown, asked.include, asked.exclude) if asked is not None else select(shown, None, None)
         waiting = self._waiting(execution.id) if execution.status == RUNNING else ""
         if waiting and (asked is None or asked.wants("waiting")):
             shown["waiting"] = waiting

@@ -7,13 +7,13 @@ from typing import Any
 
 from squall.core.action import WORKFLOW_RUNNERS, Action, RunnerType, document
 from squall.core.errors import InvalidError
-from squall.core.execution import Execution
+from squall.core.execution import WORKER, Execution
 from squall.core.timestamp import to_iso
 
 FIELDS = frozenset(
     {"id", "action", "runner", "liveaction", "status", "start_timestamp", "end_timestamp", "elapsed_seconds"}
     | {"parameters", "result", "result_size", "context", "parent", "children", "log", "delay", "web_url"}
-    | {"trigger", "trigger_type", "trigger_instance", "rule", "waiting"}
+    | {"trigger", "trigger_type", "trigger_instance", "rule", "waiting", "usage"}
 )
 """Every attribute an execution's document may have."""
 
@@ -36,7 +36,7 @@ def execution_document(
             "action_is_workflow": execution.runner in WORKFLOW_RUNNERS,
             "parameters": parameters,
             "callback": {},
-            "runner_info": execution.runner_info,
+            "runner_info": _worker(execution),
             "id": execution.id,
         },
         "status": execution.status,
@@ -52,9 +52,14 @@ def execution_document(
         "web_url": f"{web_url}/#/history/{execution.id}/general",
         "id": execution.id,
         "result": execution.result,
+        "usage": {key: value for key, value in execution.runner_info.items() if key not in WORKER} or None,
         "elapsed_seconds": (execution.end - execution.start) / 1e6 if execution.end is not None else None,
     }
     return {key: value for key, value in shown.items() if value is not None}
+
+
+def _worker(execution: Execution) -> dict[str, Any]:
+    return {key: value for key, value in execution.runner_info.items() if key in WORKER}
 
 
 def liveaction_document(execution: Execution) -> dict[str, Any]:
@@ -67,7 +72,7 @@ def liveaction_document(execution: Execution) -> dict[str, Any]:
         "parameters": execution.parameters,
         "context": execution.context,
         "callback": {},
-        "runner_info": execution.runner_info,
+        "runner_info": _worker(execution),
         "id": execution.id,
         "result": "{}",
     }
@@ -76,12 +81,11 @@ def liveaction_document(execution: Execution) -> dict[str, Any]:
 def select(shown: dict[str, Any], include: Sequence[str] | None, exclude: Sequence[str] | None) -> dict[str, Any]:
     """The document with only the attributes asked for (dotted paths may be given), or without some.
 
-    `id` always stays, and of a partly asked `action` what clients need to mask it, as recorded of StackStorm.
+    `usage`, which StackStorm does not know, is only there when it is asked for. `id` always stays, and of a partly asked
+    `action` what clients need to mask it, as recorded of StackStorm.
     """
-    if exclude:
-        return {key: value for key, value in shown.items() if key not in exclude}
     if not include:
-        return shown
+        return {key: value for key, value in shown.items() if key != "usage" and key not in (exclude or ())}
     chosen: dict[str, Any] = {}
     for path in include:
         _copy(shown, chosen, path.split("."))

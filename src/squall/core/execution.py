@@ -31,7 +31,8 @@ FINAL = frozenset({SUCCEEDED, FAILED, TIMEOUT, CANCELED, ABANDONED})
 CANCELABLE = frozenset({REQUESTED, SCHEDULED, DELAYED, RUNNING, PAUSING, PAUSED, RESUMING})
 STARTED = frozenset({RUNNING, PENDING, PAUSING, PAUSED, RESUMING, CANCELING}) | FINAL
 
-_WORKER = ("hostname", "pid")
+WORKER = ("hostname", "pid")
+"""What of `runner_info` says where an execution runs; the rest is what it used."""
 
 TRANSITIONS: dict[str, frozenset[str]] = {
     REQUESTED: frozenset({SCHEDULED, DELAYED, FAILED, CANCELING, CANCELED, ABANDONED}),
@@ -149,5 +150,5 @@ def _cut(execution: Execution, status: str, log: tuple[LogEntry, ...]) -> Execut
         result=None,
         result_size=0,
         context=context,
-        runner_info={key: value for key, value in execution.runner_info.items() if key in _WORKER and RUNNING in had},
+        runner_info={key: value for key, value in execution.runner_info.items() if key in WORKER and RUNNING in had},
     )
