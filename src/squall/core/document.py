@@ -81,8 +81,8 @@ def liveaction_document(execution: Execution) -> dict[str, Any]:
 def select(shown: dict[str, Any], include: Sequence[str] | None, exclude: Sequence[str] | None) -> dict[str, Any]:
     """The document with only the attributes asked for (dotted paths may be given), or without some.
 
-    `usage`, which StackStorm does not know, is only there when it is asked for. `id` always stays, and of a partly asked
-    `action` what clients need to mask it, as recorded of StackStorm.
+    `usage`, which StackStorm does not know, is only there when it is asked for. `id` always stays, and of a partly
+    asked `action` what clients need to mask it, as recorded of StackStorm.
     """
     if not include:
         return {key: value for key, value in shown.items() if key != "usage" and key not in (exclude or ())}
