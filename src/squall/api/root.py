@@ -13,7 +13,7 @@ from squall.api.wire import Answer, Request, failure
 from squall.services.health import Health
 from squall.services.outputs import Outputs
 
-_DOCS = "https://squall.readthedocs.io/"
+_DOCS = "docs/http.md"
 _LANES = ("run", "journal")
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
