@@ -61,7 +61,6 @@ class _Tap:
 
     def __init__(self, position: int) -> None:
         self.position = position
-        self.lock = asyncio.Lock()
         self.done = asyncio.Event()
 
 
@@ -212,21 +211,34 @@ class Feeds:
         with self._journal.watch(tree) as watch:
             while not tap.done.is_set() and not self._outputs.stopping:
                 if await watch.beyond(tap.position, self._poll):
-                    await self._drain(tree, tap)
+                    async with self._lock:
+                        await self._drain(tree, tap, collect=True)
 
-    async def _drain(self, tree: str, tap: _Tap) -> None:
-        """Moves what the tree's journal has into the ring. With streaming off it is done once, at the tree's end."""
-        async with tap.lock:
-            while not tap.done.is_set():
-                batch = await self._journal.read(tree, tap.position, CHUNK)
-                if batch.position == tap.position:
-                    return
-                tap.position = batch.position
-                records = tuple(r for r in batch.records if r.kind in (journal.OUTPUT, journal.GAP))
-                if records:
-                    self._append(Item(self._row, None, records), sum(len(r.payload) for r in records))
-                    # Listeners that keep up must get their turn before the ring turns over.
-                    await asyncio.sleep(0)
+    async def _drain(self, tree: str, tap: _Tap, collect: bool = False) -> None:
+        """Moves what the tree's journal has into the ring. With streaming off it is done once, at the tree's end.
+
+        With `collect` the changes that were made before come first: that an execution runs stands before what it
+        prints. Everybody who drains holds the feed's lock.
+        """
+        while not tap.done.is_set():
+            position = tap.position
+            batch = await self._journal.read(tree, position, CHUNK)
+            if batch.position == position:
+                return
+            if collect:
+                await self._collect()
+            if tap.position != position or tap.done.is_set():
+                # Among the changes was the end of this tree, before which this very output has been moved.
+                continue
+            tap.position = batch.position
+            records = tuple(r for r in batch.records if r.kind in (journal.OUTPUT, journal.GAP))
+            if records:
+                self._append(Item(self._row, None, records), sum(len(r.payload) for r in records))
+                # Listeners that keep up must get their turn before the ring turns over.
+                await asyncio.sleep(0)
+            if collect:
+                # One piece at a time, so that who comes to listen does not wait for the end of an endless output.
+                return
 
     def _append(self, item: Item, size: int) -> None:
         self._ring.append(item)
