@@ -9,7 +9,7 @@ from urllib.request import urlopen
 import msgspec
 import pytest
 
-from squall import app as application
+from squall import wiring
 from squall.app import App, build, serve
 from squall.config import Settings, load
 from squall.core.errors import ConfigError
@@ -81,16 +81,16 @@ async def test_an_address_of_ipv6_is_written_in_brackets(tmp_path: Path) -> None
     except ConfigError as error:
         pytest.skip(f"this machine has no ::1: {error}")
     assert made.url.startswith("http://[::1]:")
-    made.parts.journal.close()
+    made.parts.outside.journal.close()
     for server in made.parts.servers:
         server._socket.close()
-    await made.parts.store.close()
+    await made.parts.outside.store.close()
 
 
 def test_actions_inherit_the_environment_without_the_servers_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SQUALL_PORT", "1")
     monkeypatch.setenv("SOMETHING", "else")
-    found = application._base_environment()
+    found = wiring._inherited_environment()
     assert found["SOMETHING"] == "else"
     assert found["PYTHONUNBUFFERED"] == "1"
     assert not [name for name in found if name.startswith("SQUALL_")]

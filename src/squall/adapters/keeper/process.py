@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-import queue
 import signal
 import socket
 import struct
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 from squall.adapters.keeper import wire
 from squall.adapters.keeper.child import Child, Spec
 from squall.adapters.keeper.children import Children
+from squall.adapters.keeper.flusher import Flusher
 from squall.adapters.keeper.journals import Journals
 from squall.adapters.keeper.loop import EpollLoop
 from squall.adapters.keeper.processes import read_process
@@ -34,43 +33,6 @@ _IDLE_EXIT = 3.0
 _FORSAKEN_EXIT = 15.0
 _RECEIVE = 1 << 18
 _OOM_SCORE = "-900"
-
-
-class _Flusher:
-    """Makes files durable on a thread of its own, so that a slow disk does not stop the pipes."""
-
-    def __init__(self, loop: EpollLoop) -> None:
-        self._work: queue.SimpleQueue[tuple[list[Callable[[], None]], Callable[[], None] | None]] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        loop.add_reader(self._reader, self._deliver)
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def submit(self, flushes: list[Callable[[], None]], then: Callable[[], None] | None) -> None:
-        """Runs the flushes, then calls back on the loop."""
-        self._work.put((flushes, then))
-
-    def _run(self) -> None:
-        while True:
-            # All that waits goes together: many ends then cost one flush of the log.
-            waiting = [self._work.get()]
-            while not self._work.empty():
-                waiting.append(self._work.get())
-            for flush in dict.fromkeys(flush for flushes, _ in waiting for flush in flushes):
-                try:
-                    flush()
-                except OSError:
-                    # Visible but not durable: nothing here can do better than go on.
-                    continue
-            for _, then in waiting:
-                if then is not None:
-                    self._done.put(then)
-            os.write(self._writer, b".")
-
-    def _deliver(self) -> None:
-        os.read(self._reader, 4096)
-        while not self._done.empty():
-            self._done.get()()
 
 
 class _Link:
@@ -109,7 +71,7 @@ class Keeper:
         self._journals = Journals(journals_root, boot, int(time.time()) & 0xFFFFFFFF, floor)
         self._children = Children(self.loop, self._journals, _now, self._waits)
         self._log = RunLog(home / "run.log")
-        self._flusher = _Flusher(self.loop)
+        self._flusher = Flusher(self.loop)
         self._fsync_seconds = fsync_seconds
         self._links: list[_Link] = []
         self._socket = home / "socket"

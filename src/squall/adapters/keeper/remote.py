@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from squall.adapters.keeper import wire
+from squall.adapters.keeper.link import Link
 from squall.adapters.keeper.processes import Family
 from squall.adapters.keeper.runlog import Key, read_log
 from squall.core import journal
@@ -42,48 +43,6 @@ _LOST = (
 )
 
 
-class _Link:
-    """The connection to one living keeper."""
-
-    def __init__(self, home: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.home = home
-        self.reader = reader
-        self.writer = writer
-        self.unpacker = wire.Unpacker()
-        self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self.number = 0
-        self.gone = False
-        self.buried = asyncio.Event()
-
-    async def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Sends a message and waits for its answer. Raises `UnavailableError` when the keeper goes, `OSError` when it
-        could not do it."""
-        if self.gone:
-            raise UnavailableError("The keeper of actions has ended.")
-        self.number += 1
-        number = self.number
-        future = self.waiting[number] = asyncio.get_running_loop().create_future()
-        self.writer.write(wire.pack({**message, "id": number}))
-        answer = await future
-        if "error" in answer:
-            raise OSError(f"the keeper could not {message['op']}: {answer['error']}")
-        return dict(answer)
-
-    def tell(self, message: dict[str, Any]) -> None:
-        """Sends a message that has no answer."""
-        if not self.gone:
-            self.writer.write(wire.pack(message))
-
-    def close(self) -> None:
-        """Ends the connection, not the keeper."""
-        self.gone = True
-        for future in self.waiting.values():
-            if not future.done():
-                future.set_exception(UnavailableError("The keeper of actions has ended."))
-        self.waiting.clear()
-        self.writer.close()
-
-
 class KeeperLauncher:
     """`ports.Launcher` over keepers below `homes`. Call `start` before anything else; `run` listens to them."""
 
@@ -93,14 +52,14 @@ class KeeperLauncher:
         self._journals = journals
         self._clock = clock
         self._arguments = [str(floor), str(fsync_seconds)]
-        self._links: list[_Link] = []
-        self._current: _Link | None = None
+        self._links: list[Link] = []
+        self._current: Link | None = None
         self._starting = asyncio.Lock()
         self._group: asyncio.TaskGroup | None = None
         self._arrived = asyncio.Event()
-        self._holders: dict[Key, _Link | None] = {}
+        self._holders: dict[Key, Link | None] = {}
         self._ends: dict[str, asyncio.Future[End]] = {}
-        self._trees: dict[str, _Link] = {}
+        self._trees: dict[str, Link] = {}
         self._asking: set[Key] = set()
         self._early: set[str] = set()
         self._waits: dict[str, str] = {}
@@ -129,7 +88,7 @@ class KeeperLauncher:
 
     # -- keepers
 
-    async def _keeper(self) -> _Link:
+    async def _keeper(self) -> Link:
         """The keeper that new trees are given to, started if there is none."""
         async with self._starting:
             if self._current is None or self._current.gone:
@@ -175,7 +134,7 @@ class KeeperLauncher:
             os.close(folder)
         sock.setblocking(False)
         reader, writer = await asyncio.open_unix_connection(sock=sock)
-        link = _Link(home, reader, writer)
+        link = Link(home, reader, writer)
         writer.write(wire.pack({"op": "hello", "version": wire.VERSION, "id": 0}))
         messages: list[dict[str, Any]] = []
         # One that dies while it is greeted resets the connection, or ends it.
@@ -202,7 +161,7 @@ class KeeperLauncher:
             self._group.create_task(self._listen(link))
         return True
 
-    async def _listen(self, link: _Link) -> None:
+    async def _listen(self, link: Link) -> None:
         with contextlib.suppress(OSError, wire.BadMessageError):
             while data := await link.reader.read(_RECEIVE):
                 for message in link.unpacker.feed(data):
@@ -221,7 +180,7 @@ class KeeperLauncher:
             self._end(_lost(key))
         link.buried.set()
 
-    def _hear(self, link: _Link, message: dict[str, Any]) -> None:
+    def _hear(self, link: Link, message: dict[str, Any]) -> None:
         if message["op"] == "reply":
             future = link.waiting.pop(message["id"], None)
             if future is not None and not future.done():
@@ -232,7 +191,7 @@ class KeeperLauncher:
             _LOG.warning("an execution waits", extra={"execution": message["execution"], "reason": message["reason"]})
             self._waits[message["execution"]] = message["reason"]
 
-    def _hold(self, key: Key, link: _Link | None) -> None:
+    def _hold(self, key: Key, link: Link | None) -> None:
         if key not in self._holders:
             # Of two attempts the later one's end is waited for.
             self._ends[key[0]] = asyncio.get_running_loop().create_future()

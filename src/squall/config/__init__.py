@@ -1,0 +1,6 @@
+"""Settings: what can be set, and where each value comes from."""
+
+from squall.config.loading import Loaded, add_flags, flags_from, load, show
+from squall.config.settings import Settings
+
+__all__ = ["Loaded", "Settings", "add_flags", "flags_from", "load", "show"]

@@ -1,0 +1,95 @@
+"""What can be set: one frozen record a section, with the default and the limits of every value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from squall.core.units import GIB, MIB
+
+MARK_SIZE: Final = {"size": True}
+"""Marks a type whose values may be written with a unit."""
+Size = Annotated[int, Meta(ge=1, le=1 << 62, extra=MARK_SIZE)]
+"""Bytes, at least one; written as a number or as `10 MiB`, `1.5 GB`."""
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+"""Seconds, more than zero and at most a day."""
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """`[server]`: where the server listens, where it keeps its data, whom it lets in. Paths are absolute."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 9101
+    classic_ports: bool = False
+    data_dir: Path = Path("~/.squall")
+    packs_dirs: tuple[Path, ...] = ()
+    allow_local_users: bool = False
+    max_body_bytes: Size = 10 * MIB
+    shutdown_grace_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 30.0
+    stop_actions: bool = False
+
+
+class Actionrunner(msgspec.Struct, frozen=True, kw_only=True):
+    """`[actionrunner]`: how many actions run at once, and what becomes of their output."""
+
+    stream_output: bool = True
+    workers: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    output_limit_bytes: Size = GIB
+    output_limit_policy: Literal["truncate", "fail", "unlimited"] = "truncate"
+    result_output_bytes: Size = 4 * MIB
+    system_user: str = ""
+
+
+class Journal(msgspec.Struct, frozen=True, kw_only=True):
+    """`[journal]`: when output is forced to the disk, and how much of the disk it leaves free."""
+
+    fsync_seconds: Seconds = 1.0
+    free_space_floor_bytes: Size = 256 * MIB
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """`[stream]`: the event streams."""
+
+    heartbeat_seconds: Seconds = 15.0
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """`[queue]`: how long a claim on a piece of work holds, and how often workers look without being told."""
+
+    lease_seconds: Seconds = 60.0
+    poll_seconds: Seconds = 1.0
+
+
+class Events(msgspec.Struct, frozen=True, kw_only=True):
+    """`[events]`: `retention` is how many event rows are kept for streams that resume."""
+
+    retention: Annotated[int, Meta(ge=1, le=1 << 40)] = 100_000
+
+
+class Logging(msgspec.Struct, frozen=True, kw_only=True):
+    """`[logging]`: the server's own log."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    format: Literal["auto", "human", "json"] = "auto"
+
+
+class Bus(msgspec.Struct, frozen=True, kw_only=True):
+    """`[bus]`: how hints travel. `deaf` drops all of them: slower, never wrong; it exists to prove that."""
+
+    kind: Literal["inproc", "deaf"] = "inproc"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings, by section; `docs/settings.md` explains each."""
+
+    server: Server = Server()
+    actionrunner: Actionrunner = Actionrunner()
+    journal: Journal = Journal()
+    stream: Stream = Stream()
+    queue: Queue = Queue()
+    events: Events = Events()
+    logging: Logging = Logging()
+    bus: Bus = Bus()

@@ -1,0 +1,34 @@
+"""What the services need of the outside, as Protocols: each has one or more adapters, and one contract suite.
+
+Nothing here does anything. A Protocol has at most ten methods; a new adapter runs the suite of the same name in
+`squall.testing`.
+"""
+
+from squall.ports.bus import Bus, BusSubscription
+from squall.ports.clock import Clock
+from squall.ports.journal import Journal, Watch
+from squall.ports.launcher import Launcher, OutputText, Runner
+from squall.ports.packs import PackSource
+from squall.ports.store import Store
+from squall.ports.tables import ContentRows, EventRows, ExecutionRows, QueueRows, Task, Tx
+from squall.ports.vault import Vault
+
+__all__ = [
+    "Bus",
+    "BusSubscription",
+    "Clock",
+    "ContentRows",
+    "EventRows",
+    "ExecutionRows",
+    "Journal",
+    "Launcher",
+    "OutputText",
+    "PackSource",
+    "QueueRows",
+    "Runner",
+    "Store",
+    "Task",
+    "Tx",
+    "Vault",
+    "Watch",
+]

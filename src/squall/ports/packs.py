@@ -1,0 +1,15 @@
+"""Where packs come from."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from squall.core.action import Action, Pack, RunnerType
+
+
+class PackSource(Protocol):
+    """Where packs come from."""
+
+    def load(self) -> tuple[list[RunnerType], list[tuple[Pack, list[Action]]]]:
+        """Every runner type and pack with its actions, ids empty; what is broken is left out and told in the log."""
+        ...

@@ -1,0 +1,172 @@
+"""Puts the parts together: which adapters there are, what the services are given, which routes and roles there are.
+
+`app.build` is the only caller. Each function makes one layer from those below it.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from squall import __version__
+from squall.adapters.bus.inproc import DeafBus, InProcessBus
+from squall.adapters.clock import SystemClock
+from squall.adapters.journal.files import FileJournal
+from squall.adapters.keeper.remote import KeeperLauncher
+from squall.adapters.packs import PackFolders
+from squall.adapters.sql.sqlite import SqliteStore, open_store
+from squall.adapters.vault import KeyFileVault
+from squall.api.actions import ActionRoutes
+from squall.api.application import Route
+from squall.api.events import EventRoutes
+from squall.api.executions import ExecutionRoutes
+from squall.api.output import OutputRoutes
+from squall.api.root import RootRoutes
+from squall.api.views import Views
+from squall.config import Settings
+from squall.core.expr.jinja import Jinja
+from squall.plugins import runners
+from squall.ports import Bus, Clock, Vault
+from squall.roles.janitor import Janitor
+from squall.roles.journaler import Journaler
+from squall.roles.worker import Worker
+from squall.services.content import Content
+from squall.services.executions import Executions
+from squall.services.feeds import Feeds
+from squall.services.health import Health
+from squall.services.journaling import Journaling
+from squall.services.outputs import Outputs
+from squall.services.running import RunLimits, Running
+
+OWNER = "local"
+"""Who holds this server's leases."""
+
+_BUNDLED = Path(__file__).parent / "packs"
+
+
+class Role(Protocol):
+    """Something that works until it is cancelled."""
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        ...
+
+
+class Outside(NamedTuple):
+    """The adapters."""
+
+    store: SqliteStore
+    bus: Bus
+    clock: Clock
+    vault: Vault
+    journal: FileJournal
+    launcher: KeeperLauncher
+
+
+class Services(NamedTuple):
+    """The use cases."""
+
+    content: Content
+    executions: Executions
+    outputs: Outputs
+    feeds: Feeds
+    running: Running
+    journaling: Journaling
+
+
+def outside(settings: Settings) -> Outside:
+    """The adapters that the settings ask for. Raises `ConfigError` when the database or the key file cannot be used."""
+    home = settings.server.data_dir
+    clock = SystemClock()
+    return Outside(
+        store=open_store(home / "squall.db", backup_suffix=f".before-{__version__}-{clock.now()}"),
+        vault=KeyFileVault.open_file(home / "secret.key"),
+        bus=DeafBus() if settings.bus.kind == "deaf" else InProcessBus(),
+        clock=clock,
+        journal=FileJournal(home / "journals"),
+        launcher=KeeperLauncher(
+            home / "keepers",
+            home / "journals",
+            clock,
+            floor=settings.journal.free_space_floor_bytes,
+            fsync_seconds=settings.journal.fsync_seconds,
+        ),
+    )
+
+
+def services(settings: Settings, out: Outside, url: str) -> Services:
+    """The use cases; `url` is where the API answers."""
+    poll = settings.queue.poll_seconds
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    folders = PackFolders(_BUNDLED / "_runners", [_BUNDLED, *settings.server.packs_dirs])
+    content = Content(out.store, out.clock, folders)
+    executions = Executions(out.store, out.bus, out.clock, out.vault, content, Jinja(), user)
+    outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
+    return Services(
+        content=content,
+        executions=executions,
+        outputs=outputs,
+        feeds=Feeds(out.store, out.bus, out.journal, outputs, poll=poll),
+        running=_running(settings, out, content, executions, url),
+        journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, OWNER),
+    )
+
+
+def _running(settings: Settings, out: Outside, content: Content, executions: Executions, url: str) -> Running:
+    limits = RunLimits(
+        output=settings.actionrunner.output_limit_bytes,
+        policy=settings.actionrunner.output_limit_policy,
+        result_output=settings.actionrunner.result_output_bytes,
+    )
+    found = runners(_inherited_environment(), settings.actionrunner.system_user, str(Path.cwd()))
+    environment: Mapping[str, str] = {"ST2_ACTION_API_URL": f"{url}/v1"}
+    return Running(executions, content, out.launcher, out.journal, found, limits, environment, url)
+
+
+def _inherited_environment() -> dict[str, str]:
+    """What every action inherits: the server's environment without Squall's own settings, and prompt Python output."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SQUALL_")}
+    return {**inherited, "PYTHONUNBUFFERED": "1"}
+
+
+def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
+    """The worker."""
+    return Worker(
+        use.executions,
+        use.running,
+        out.launcher,
+        out.store,
+        out.bus,
+        out.clock,
+        owner=OWNER,
+        slots=settings.actionrunner.workers,
+        lease=settings.queue.lease_seconds,
+        poll=settings.queue.poll_seconds,
+    )
+
+
+def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> list[Role]:
+    """Everything that runs as long as the server does, in the order in which it is started."""
+    return [
+        out.launcher,
+        worker,
+        Journaler(use.journaling, out.bus, poll=settings.queue.poll_seconds),
+        use.feeds,
+        Janitor(out.store, settings.events.retention),
+    ]
+
+
+def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url: str) -> list[Route]:
+    """Everything the API answers."""
+    views = Views(use.content, out.vault.open, out.launcher.waiting, url)
+    heartbeat = settings.stream.heartbeat_seconds
+    return [
+        *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),
+        *ExecutionRoutes(use.executions, views).routes(),
+        *OutputRoutes(use.executions, use.outputs, heartbeat=heartbeat).routes(),
+        *EventRoutes(use.executions, use.outputs, use.feeds, views, heartbeat=heartbeat).routes(),
+        *ActionRoutes(use.content).routes(),
+    ]
