@@ -28,6 +28,7 @@ demo: $(READY) ## start a server of its own, run an action, watch it print
 	@$(IN) squall demo
 
 test: $(READY) ## run all tests; ARGS="-k name" picks some
+	@$(PYTHON) .ci/packages.py
 	@echo "squall: tests"
 	@$(IN) pytest $(ARGS)
 
@@ -46,6 +47,7 @@ bench: $(READY) ## measure, beside the floor of this machine; writes bench/resul
 
 soak: $(READY) ## run the long tests for MINUTES=n
 	@test -d tests/soak || { echo "squall: there are no soak tests yet (tests/soak)" >&2; exit 1; }
+	@$(PYTHON) .ci/packages.py
 	@SQUALL_SOAK_MINUTES=$(MINUTES) $(IN) pytest tests/soak $(ARGS)
 
 format: $(READY) ## put all code into form

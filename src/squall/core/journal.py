@@ -137,6 +137,7 @@ def pack_frame(
     time: int,
     payload: bytes | memoryview,
     *,
+    start: int,
     stream: int = NO_STREAM,
     event: int = 0,
     offset: int = 0,
@@ -147,7 +148,9 @@ def pack_frame(
 ) -> bytes:
     """Header and tag of the frame that carries `payload`; the payload itself is written behind it, not copied.
 
-    `seed` is `checksum_seed(nonce)`, `execution` the 12 bytes of its id. Raises `ValueError` when a part is too long.
+    `seed` is `checksum_seed(nonce)`, `execution` the 12 bytes of its id, `start` the file offset that the frame will
+    have: its checksum covers that, so a frame that a damaged disk shows elsewhere does not verify there. Raises
+    `ValueError` when a part is too long.
     """
     if len(payload) > MAX_PAYLOAD or len(tag) > _MAX_TAG or len(lead) > _MAX_LEAD:
         raise ValueError("payload, tag or lead is longer than a record can carry")
@@ -158,9 +161,13 @@ def pack_frame(
         incarnation,
     )  # fmt: skip
     crc = zlib.crc32(payload, zlib.crc32(tag, zlib.crc32(memoryview(frame)[_CRC_FROM:], seed)))
-    # The length is outside the checked bytes, so it goes into the checksum by itself.
-    struct.pack_into("<I", frame, 8, crc ^ length)
+    struct.pack_into("<I", frame, 8, _placed(crc, length, start))
     return bytes(frame) + tag
+
+
+def _placed(crc: int, length: int, start: int) -> int:
+    """A frame's checksum: that of its checked bytes, then of its length and its offset, which are outside of them."""
+    return zlib.crc32(struct.pack("<IQ", length, start), crc)
 
 
 def frame_length(data: bytes | bytearray | memoryview, at: int = 0) -> int:
@@ -210,22 +217,24 @@ def unpack_frames(data: bytes | memoryview, base: int, nonce: bytes = b"") -> It
         at = record.end - base
 
 
-def verify(data: bytes | memoryview, at: int, nonce: bytes, seed: int) -> bool:
-    """Whether an undamaged frame of the journal with this `nonce` starts at `data[at]` and lies whole in `data`."""
+def verify(data: bytes | memoryview, at: int, nonce: bytes, seed: int, base: int = 0) -> bool:
+    """Whether an undamaged frame of the journal with this `nonce` starts at `data[at]` and lies whole in `data`,
+    where `data[0]` is file offset `base`."""
     view = memoryview(data)
     length = frame_length(view, at)
     if not plausible(view, at, nonce) or at + length > len(view):
         return False
     (crc,) = struct.unpack_from("<I", view, at + 8)
-    return bool(zlib.crc32(view[at + _CRC_FROM : at + length], seed) ^ length == crc)
+    return _placed(zlib.crc32(view[at + _CRC_FROM : at + length], seed), length, base + at) == int(crc)
 
 
-def find_frame(data: bytes | memoryview, at: int, nonce: bytes, seed: int) -> int:
-    """Where the first undamaged frame at or behind `data[at]` starts, or -1: the way past damage on a disk."""
+def find_frame(data: bytes | memoryview, at: int, nonce: bytes, seed: int, base: int = 0) -> int:
+    """Where in `data` (whose first byte is file offset `base`) the first undamaged frame at or behind `data[at]`
+    starts, or -1: the way past damage on a disk."""
     haystack = bytes(data)
     marker = nonce[:4]
     while (at := haystack.find(marker, at)) >= 0:
-        if verify(haystack, at, nonce, seed):
+        if verify(haystack, at, nonce, seed, base):
             return at
         at += 1
     return -1

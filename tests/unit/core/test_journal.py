@@ -34,7 +34,7 @@ class Frame(NamedTuple):
     lead: bytes
     tag: str
 
-    def packed(self, nonce: bytes = NONCE) -> bytes:
+    def packed(self, nonce: bytes = NONCE, start: int = 0) -> bytes:
         head = journal.pack_frame(
             nonce,
             journal.checksum_seed(nonce),
@@ -42,6 +42,7 @@ class Frame(NamedTuple):
             self.execution,
             self.time,
             self.payload,
+            start=start,
             stream=self.stream,
             event=self.event,
             offset=self.offset,
@@ -69,11 +70,10 @@ FRAMES = st.builds(
 )
 
 
-def joined(frames: list[Frame]) -> tuple[bytes, list[int]]:
-    """The frames one after the other, and where each starts."""
-    packed = [frame.packed() for frame in frames]
-    starts = list(itertools.accumulate((len(each) for each in packed), initial=0))
-    return b"".join(packed), starts[:-1]
+def joined(frames: list[Frame], base: int = 0) -> tuple[bytes, list[int]]:
+    """The frames one after the other from an offset on, and where in the bytes each starts."""
+    starts = list(itertools.accumulate((len(frame.packed()) for frame in frames), initial=0))[:-1]
+    return b"".join(frame.packed(NONCE, base + at) for frame, at in zip(frames, starts, strict=True)), starts
 
 
 def plain(record: Record) -> tuple[object, ...]:
@@ -175,10 +175,20 @@ def test_the_way_past_damage_leads_to_the_next_whole_frame_and_to_nothing_else(
 
 @given(st.lists(FRAMES, min_size=2, max_size=4), st.binary(min_size=1, max_size=80))
 def test_bytes_pushed_in_between_hide_no_frame(frames: list[Frame], noise: bytes) -> None:
-    whole, starts = joined(frames)
-    at = starts[1]
     assume(journal.find_frame(noise, 0, NONCE, SEED) < 0)
-    assert journal.find_frame(whole[:at] + noise + whole[at:], at, NONCE, SEED) == at + len(noise)
+    first = frames[0].packed()
+    rest, _ = joined(frames[1:], len(first) + len(noise))
+    assert journal.find_frame(first + noise + rest, len(first), NONCE, SEED) == len(first) + len(noise)
+
+
+@given(FRAMES, st.integers(0, 1 << 40), st.integers(0, 1 << 40))
+def test_a_frame_that_a_disk_shows_at_another_offset_does_not_verify_there(frame: Frame, own: int, other: int) -> None:
+    assume(own != other)
+    packed = frame.packed(NONCE, own)
+    assert journal.verify(b"..." + packed, 3, NONCE, SEED, own - 3)
+    assert not journal.verify(packed, 0, NONCE, SEED, other)
+    assert journal.find_frame(packed, 0, NONCE, SEED, own) == 0
+    assert journal.find_frame(packed, 0, NONCE, SEED, other) == -1
 
 
 def test_looking_for_a_frame_in_nothing_finds_nothing() -> None:
@@ -194,7 +204,7 @@ def test_looking_for_a_frame_in_nothing_finds_nothing() -> None:
 def test_what_a_record_cannot_carry_is_refused(part: dict[str, bytes]) -> None:
     payload = part.pop("payload", b"")
     with pytest.raises(ValueError, match="longer than a record can carry"):
-        journal.pack_frame(NONCE, SEED, journal.OUTPUT, bytes(12), 0, payload, **part)  # type: ignore[arg-type]
+        journal.pack_frame(NONCE, SEED, journal.OUTPUT, bytes(12), 0, payload, start=0, **part)  # type: ignore[arg-type]
 
 
 def test_the_largest_record_verifies() -> None:

@@ -221,7 +221,7 @@ class FileJournal:
         look = at + 1
         while look < head:
             data = bytes(await _pread(file.descriptor, min(4 * journal.MAX_PAYLOAD, head - look), look))
-            found = journal.find_frame(data, 0, file.nonce, file.seed)
+            found = journal.find_frame(data, 0, file.nonce, file.seed, look)
             if found >= 0:
                 return journal.damage_record(at, look + found, file.tree)
             # A frame may begin in this piece and end in the next one.
@@ -287,7 +287,7 @@ class FileJournal:
                 return True
             head = os.pread(watch.file.descriptor, journal.FRAME_SIZE, position)
             data = os.pread(watch.file.descriptor, min(journal.frame_length(head), 2 * journal.MAX_PAYLOAD), position)
-            return journal.verify(data, 0, watch.file.nonce, watch.file.seed)
+            return journal.verify(data, 0, watch.file.nonce, watch.file.seed, position)
 
     def close(self) -> None:
         """Ends all watches."""

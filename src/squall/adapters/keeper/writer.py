@@ -144,6 +144,7 @@ class TreeWriter:
         offset: int = 0,
         lead: bytes = b"",
     ) -> None:
+        start = self._end
         head = journal.pack_frame(
             self._nonce,
             self._seed,
@@ -151,6 +152,7 @@ class TreeWriter:
             bytes.fromhex(execution),
             time,
             payload,
+            start=start,
             stream=stream,
             event=event,
             offset=offset,
@@ -158,7 +160,6 @@ class TreeWriter:
             incarnation=self._incarnation,
             lead=lead,
         )
-        start = self._end
         end = start + len(head) + len(payload)
         commit = journal.pack_commit(end, start if kind == journal.INDEX else 0)
         try:

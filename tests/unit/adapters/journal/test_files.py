@@ -46,8 +46,8 @@ class File:
         start = len(self.data)
         self.event += 1
         self.data += codec.pack_frame(
-            NONCE, codec.checksum_seed(NONCE), kind, bytes.fromhex(execution), 1, payload, stream=stream,
-            event=self.event, prev=self.tails.get(execution, 0),
+            NONCE, codec.checksum_seed(NONCE), kind, bytes.fromhex(execution), 1, payload, start=start,
+            stream=stream, event=self.event, prev=self.tails.get(execution, 0),
         )  # fmt: skip
         self.data += payload
         if kind != codec.INDEX:
@@ -286,6 +286,21 @@ async def test_a_reader_gets_past_damage_and_is_told_of_the_gap(files: FileJourn
     records = await read_all(files, TREE)
     assert printed(records) == b"beforeafter"
     assert [record.kind for record in records] == [codec.OUTPUT, codec.GAP, codec.OUTPUT]
+
+
+async def test_the_way_past_damage_does_not_stop_at_a_frame_that_a_disk_has_put_in_its_place(
+    files: FileJournal, tmp_path: Path
+) -> None:
+    file = File(tmp_path)
+    start = file.add(b"before")
+    bad = file.add(b"damaged" * 100)
+    after = file.add(b"after")
+    file.write()
+    # A whole record of this journal stands where it does not belong, behind bytes that are none.
+    damage(file, bad, bytes(20) + bytes(file.data[start:bad]))
+    records = await read_all(files, TREE)
+    assert printed(records) == b"beforeafter"
+    assert [(record.kind, record.end) for record in records[1:]] == [(codec.GAP, after), (codec.OUTPUT, len(file.data))]
 
 
 @pytest.mark.timeout(5)
