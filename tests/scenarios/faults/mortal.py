@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.scenarios.live.server import SQUALL, Server, read_line
+from tests.scenarios.live.server import Server, read_line
 from tests.scenarios.live.wire import PATIENCE
 
 MARK = "FAULT_TEST"
@@ -105,7 +105,7 @@ class Mortal(Server):
 
     def begin(self) -> None:
         """Starts it again on its port, and does not wait until it is ready."""
-        arguments = [*SQUALL, "serve", "--port", str(self.port), "--data-dir", str(self.data_dir), *self.flags]
+        arguments = [*self.program, "serve", "--port", str(self.port), "--data-dir", str(self.data_dir), *self.flags]
         with (self.home / "server.err").open("ab") as errors:
             self._process = subprocess.Popen(
                 arguments, stdout=subprocess.PIPE, stderr=errors, env=self.env, cwd=self.home, bufsize=0

@@ -63,6 +63,8 @@ trap '' TERM HUP INT
 setsid bash -c 'trap "" TERM
   (bash -c "trap \\"\\" TERM; exec -a $0-orphan sleep 7777" &)
   exec -a "$0-leader" sleep 7777' "$1" &
+# Forked twice with a session of its own at the end: only its environment tells whose it is.
+setsid bash -c 'trap "" TERM; setsid bash -c "trap \"\" TERM; exec -a $0-daemon sleep 7777" &' "$1"
 # Without the environment, in the session of the action.
 (env -i bash -c 'trap "" TERM; exec -a "$0-bare" sleep 7777' "$1" &)
 # Without the environment and in a new session, but a child of what lives.

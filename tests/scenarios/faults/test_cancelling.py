@@ -20,8 +20,8 @@ def stubborn(server: Mortal, name: str, **parameters: Any) -> tuple[str, str]:
     execution = server.request("faults.stubborn", token=token, **parameters)
     with server.output(execution) as stream:
         stream.until(b" ready")
-    # The script and the four kinds of processes that it leaves.
-    until(lambda: len(list(with_argument(token))) >= 5, "all processes are there")
+    # The script and the five kinds of processes that it leaves.
+    until(lambda: len(list(with_argument(token))) >= 6, "all processes are there")
     return execution, token
 
 

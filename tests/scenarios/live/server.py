@@ -65,12 +65,14 @@ class Server:
         self.env = environment(home, {"SQUALL_QUEUE_POLL_SECONDS": "0.1", **(env or {})})
         self.url = ""
         self.banner: list[str] = []
+        self.program = SQUALL
+        """What is started: the command's words up to `serve`."""
         self._process: subprocess.Popen[bytes] | None = None
         self._fifos = itertools.count()
 
     def start(self, port: int = 0) -> Server:
         """Starts it and waits until it is ready."""
-        arguments = [*SQUALL, "serve", "--port", str(port), "--data-dir", str(self.data_dir), *self.flags]
+        arguments = [*self.program, "serve", "--port", str(port), "--data-dir", str(self.data_dir), *self.flags]
         with (self.home / "server.err").open("ab") as errors:
             self._process = subprocess.Popen(
                 arguments, stdout=subprocess.PIPE, stderr=errors, env=self.env, cwd=self.home, bufsize=0

@@ -3,11 +3,13 @@
 An action's processes are the descendants of its first one, everything in a session one of them belongs to, and
 everything that carries its marker in the environment. A process that leaves all three (double fork, new session, and
 a cleaned environment) is not found on a machine without a cgroup of its own for the action.
+
+What runs as another user was started by sudo, and is looked at and signalled by it: `sudo -n grep` on environments
+that this user may not read, `sudo -n kill`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -18,6 +20,7 @@ MARKER = "SQUALL_ACTION"
 
 
 _SCANS = 100
+_SUDO_WITHIN = 2.0
 
 
 class Process(NamedTuple):
@@ -57,12 +60,30 @@ def all_processes() -> list[Process]:
     return [found for name in names if (found := read_process(name)) is not None]
 
 
-def _carries(pid: int, marker: bytes) -> bool:
+def _carries(pid: int, marker: bytes) -> bool | None:
+    """Whether a process has the marker in its environment; None if this user may not know."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             return marker in file.read().split(b"\0")
+    except PermissionError:
+        return None
     except OSError:
         return False
+
+
+def _sudo(words: list[str]) -> bytes:
+    """What a command prints as root; nothing when that is not allowed. The caller waits: it must be a short one."""
+    try:
+        return subprocess.run(
+            ["sudo", "-n", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_SUDO_WITHIN,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return b""
 
 
 class Family:
@@ -78,6 +99,7 @@ class Family:
         self._token = f"{MARKER}={marker}".encode()
         self._pids: dict[int, int] = {first: started}
         self._sessions: set[int] = set()
+        self._others = False
 
     def living(self) -> set[int]:
         """The pids of its living processes, found by one scan of /proc."""
@@ -86,23 +108,45 @@ class Family:
         # The keeper's own session is not the action's, whoever is found in it.
         foreign = {0, me.session if me is not None else 0}
         found = {pid for pid, started in self._pids.items() if pid in processes and processes[pid].started == started}
-        found |= {pid for pid in processes if pid not in found and _carries(pid, self._token)}
-        while True:
-            sessions = (self._sessions | {processes[pid].session for pid in found}) - foreign
-            grown = found | {p.pid for p in processes.values() if p.parent in found or p.session in sessions}
-            if grown == found:
-                break
-            found = grown
+        carries = {pid: _carries(pid, self._token) for pid in processes if pid not in found}
+        found |= {pid for pid, carried in carries.items() if carried}
+        found = self._grow(found, processes, foreign)
+        if self._has_others(found):
+            secret = [pid for pid, carried in carries.items() if carried is None and pid not in found]
+            found = self._grow(found | self._ask_root(secret, processes), processes, foreign)
         found = {pid for pid in found if processes[pid].session not in foreign}
         self._sessions |= {processes[pid].session for pid in found}
         self._pids |= {pid: processes[pid].started for pid in found}
         return {pid for pid in found if not processes[pid].zombie}
 
+    def _grow(self, found: set[int], processes: dict[int, Process], foreign: set[int]) -> set[int]:
+        """`found` with all descendants, and all that is in a session of one of them."""
+        while True:
+            sessions = (self._sessions | {processes[pid].session for pid in found}) - foreign
+            grown = found | {p.pid for p in processes.values() if p.parent in found or p.session in sessions}
+            if grown == found:
+                return found
+            found = grown
+
+    def _has_others(self, found: set[int]) -> bool:
+        """Whether one of its processes is, or was, another user's, whose environment this user may not read."""
+        if not self._others and os.geteuid() != 0:
+            self._others = any(_carries(pid, self._token) is None for pid in found)
+        return self._others
+
+    def _ask_root(self, pids: list[int], processes: dict[int, Process]) -> set[int]:
+        """Those of `pids` that carry the marker, as root sees them."""
+        # Nothing of an action is older than its first process.
+        files = [f"/proc/{pid}/environ" for pid in pids if processes[pid].started >= self._pids[self.first]]
+        if not files:
+            return set()
+        told = _sudo(["grep", "-slzxF", "-e", self._token.decode(), "--", *files])
+        return {int(line.split(b"/")[2]) for line in told.splitlines()}
+
     def signal(self, number: int) -> set[int]:
         """Signals each of them; gives their pids."""
         found = self.living()
-        for pid in found:
-            send_signal(pid, number)
+        send_signals(found, number)
         return found
 
     def kill(self) -> set[int]:
@@ -115,24 +159,19 @@ class Family:
             left = self.signal(signal.SIGSTOP)
             if not left:
                 break
-            for pid in left:
-                send_signal(pid, signal.SIGKILL)
+            send_signals(left, signal.SIGKILL)
         return left
 
 
-def send_signal(pid: int, number: int) -> None:
-    """Signals a process; one that runs as another user was started by sudo, and is signalled by it."""
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass
-    except PermissionError:
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run(
-                ["sudo", "-n", "kill", f"-{int(number)}", str(pid)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=1,
-                check=False,
-            )
+def send_signals(pids: set[int], number: int) -> None:
+    """Signals processes; those of other users through sudo, all with one call."""
+    refused = []
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+        except PermissionError:
+            refused.append(str(pid))
+    if refused:
+        _sudo(["kill", f"-{int(number)}", *refused])
