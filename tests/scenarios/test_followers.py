@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,27 @@ def test_two_hundred_followers_at_once_read_the_same(server: Server) -> None:
             strings.say(line)
         strings.end()
         assert {future.result() for future in found} == {WHOLE}
+
+
+def test_who_stops_reading_for_a_while_holds_up_nobody_and_misses_nothing(server: Server) -> None:
+    said = b""
+    block = b"".join(b"%06d " % number * 9 + b"\n" for number in range(4096))
+    with server.puppet() as (execution, strings), ExitStack() as stack:
+        paused = [
+            stack.enter_context(server.output(execution, receive_buffer=4096, format="sse", raw_data="true"))
+            for _ in range(3)
+        ]
+        quick = stack.enter_context(server.output(execution, format="raw"))
+        # More than sockets hold, so that the server must put those off that do not read.
+        for number in range(40):
+            part = block + b"end %03d\n" % number
+            strings.say(part)
+            said += part
+            quick.until(b"end %03d\n" % number)
+        strings.end()
+        assert quick.rest() == b""
+        for stream in paused:
+            assert raw_of(stream) == said
 
 
 def test_stdout_and_stderr_keep_the_order_in_which_they_were_printed(server: Server) -> None:

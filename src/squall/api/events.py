@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from time import monotonic
 from typing import NamedTuple
 
@@ -71,8 +72,9 @@ class EventRoutes:
 
         async def pump() -> None:
             await send(start_message(200, stream_headers(_TYPE)))
-            async for piece in pieces:
-                await send({"type": "http.response.body", "body": piece or HEARTBEAT, "more_body": True})
+            with self._outputs.reader() if end_id else nullcontext():
+                async for piece in pieces:
+                    await send({"type": "http.response.body", "body": piece or HEARTBEAT, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
         await until_disconnect(request.receive, pump)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NamedTuple
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import NamedTuple
 
 from starlette.types import Receive, Send
 
@@ -17,11 +18,12 @@ from squall.api.encoding import (
     SSE,
     SSE_RAW,
     TEXT,
+    Encoded,
     EncodedCache,
-    Leads,
     encode,
     leftovers,
 )
+from squall.api.sending import FanOut, Follower, Piece
 from squall.api.wire import Answer, Request, start_message
 from squall.core import journal
 from squall.core.errors import InvalidError
@@ -88,6 +90,7 @@ class OutputRoutes:
         self._outputs = outputs
         self._heartbeat = heartbeat
         self._cache = EncodedCache()
+        self._fan_out = FanOut()
 
     def routes(self) -> list[Route]:
         """What it answers: text below the API, events below the stream."""
@@ -108,80 +111,83 @@ class OutputRoutes:
         execution = await self._executions.get(await self._executions.resolve(request.path["id"]), False)
         await self._outputs.check(execution.tree, asked.after)
 
+        source = _Reading(self._outputs, self._cache, execution, asked, self._heartbeat)
+        follower = Follower(request.scope, send, asked.after)
+
         async def pump() -> None:
             await send(start_message(200, stream_headers(_TYPES[asked.form])))
             # The first piece goes at once, so that a client knows it is connected before anything is printed.
             await send({"type": "http.response.body", "body": b"\n" if asked.form == SSE else b"", "more_body": True})
-            async for piece in self._pieces(execution, asked):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
+            with self._outputs.reader():
+                await (self._fan_out.follow if asked.follow else self._fan_out.read)(source, follower)
+            await send({"type": "http.response.body", "body": await self._last(execution, asked, follower)})
 
         await until_disconnect(request.receive, pump)
         return None
 
-    async def _pieces(self, execution: Execution, asked: Asked) -> AsyncIterator[bytes]:
-        whole = asked.tree and execution.parent is None
-        members = _Members(self._outputs, execution, asked.tree and not whole)
+    async def _last(self, execution: Execution, asked: Asked, follower: Follower) -> bytes:
+        """What stands behind everything that was printed."""
         events = asked.form in (SSE, SSE_RAW)
-        position, leads, end = asked.after, Leads(), None
-        follow = self._outputs.follow(execution, whole or members.wanted, asked.after, asked.follow, self._heartbeat)
-        async for batch in follow:
-            if batch is None:
-                if events:
-                    yield HEARTBEAT
-                continue
-            data = await self._encoded(execution, asked, members, whole, position, batch, leads)
-            position = batch.position
-            if asked.after:
-                end = next((record for record in batch.records if is_end(record, execution.id)), None)
-            if data:
-                yield data
         if self._outputs.stopping:
-            if events:
-                yield b"id: %s\n\n" % journal.format_position(position).encode()
-            return
+            return b"id: %s\n\n" % journal.format_position(follower.position).encode() if events else b""
         if not asked.follow and not await self._outputs.settled(execution.id):
-            return
-        if asked.after and end is not None:
+            return b""
+        leads = follower.leads
+        if asked.after and follower.end is not None:
             # What a reader who comes back has seen before its position may have ended inside a character.
-            found = await self._outputs.unfinished(execution.tree, end)
+            found = await self._outputs.unfinished(execution.tree, follower.end)
             leads.update({key: lead for key, lead in found.items() if asked.streams is None or key[1] in asked.streams})
         rest = b""
         if not asked.finished:
-            rest = leftovers(asked.form, leads, await self._outputs.labels({key[0] for key in leads}), position)
-        yield rest + END_OF_OUTPUT if events else rest
+            labels = await self._outputs.labels({key[0] for key in leads})
+            rest = leftovers(asked.form, leads, labels, follower.position)
+        return rest + END_OF_OUTPUT if events else rest
 
-    async def _encoded(
-        self,
-        execution: Execution,
-        asked: Asked,
-        members: _Members,
-        whole: bool,
-        position: int,
-        batch: Batch,
-        leads: Leads,
-    ) -> bytes:
-        key: tuple[Any, ...] = (
-            execution.id,
-            whole,
-            members.wanted,
-            asked.streams,
-            asked.form,
-            position,
-            batch.position,
-        )
+
+class _Reading:
+    """One output as it was asked for: the `sending.Source` of all who ask for the same."""
+
+    def __init__(
+        self, outputs: Outputs, cache: EncodedCache, execution: Execution, asked: Asked, heartbeat: float
+    ) -> None:
+        self._outputs = outputs
+        self._cache = cache
+        self._execution = execution
+        self._asked = asked
+        self._seconds = heartbeat
+        whole = asked.tree and execution.parent is None
+        self._members = _Members(outputs, execution, asked.tree and not whole)
+        self._tree = whole or self._members.wanted
+        self.key = (execution.id, whole, self._members.wanted, asked.streams, asked.form)
+        self.heartbeat = HEARTBEAT if asked.form in (SSE, SSE_RAW) else b""
+
+    async def pieces(self, after: int, *, wait: bool, until: int | None = None) -> AsyncGenerator[Piece | None, None]:
+        """See `sending.Source`."""
+        follow = self._outputs.follow(self._execution, self._tree, after, wait, self._seconds, until)
+        async with aclosing(follow) as batches:
+            async for batch in batches:
+                if batch is None:
+                    yield None
+                    continue
+                found = await self._encoded(after, batch)
+                after = batch.position
+                end = next((record for record in batch.records if is_end(record, self._execution.id)), None)
+                yield Piece(found.data, after, found.leads, end)
+
+    async def _encoded(self, position: int, batch: Batch) -> Encoded:
+        key = (*self.key, position, batch.position)
         found = self._cache.get(key)
         if found is None:
+            asked = self._asked
             records = [record for record in batch.records if _wanted(record, asked.streams)]
-            if members.wanted:
-                records = [record for record in records if await members.holds(record.execution)]
+            if self._members.wanted:
+                records = [record for record in records if await self._members.holds(record.execution)]
             labels: dict[str, Label] = {}
             if asked.form not in (TEXT, RAW):
                 labels = await self._outputs.labels({record.execution for record in records})
             found = encode(asked.form, records, labels)
             self._cache.put(key, found)
-        leads.update(found.leads)
-        return found.data
+        return found
 
 
 class _Members:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from squall.api.peer import may_connect
+from squall.api.sending import DIRECT
 from squall.core.errors import ConfigError
 
 _BACKLOG = 2048
@@ -22,7 +23,23 @@ _REFUSED = (
 )
 
 
-class GuardedProtocol(HttpToolsProtocol):
+class DirectProtocol(HttpToolsProtocol):
+    """Offers every request the extension `DIRECT`: a way to the connection that wakes no coroutine."""
+
+    def on_message_begin(self) -> None:
+        """Adds the extension to the scope."""
+        super().on_message_begin()
+        self.scope["extensions"] = {DIRECT: {"offer": self.offer}}
+
+    def offer(self, chunk: bytes) -> bool:
+        """Writes a chunk of a chunked body, unless too much of what was written before has not left yet."""
+        if self.flow.write_paused or self.transport.is_closing():
+            return False
+        self.transport.write(chunk)
+        return True
+
+
+class GuardedProtocol(DirectProtocol):
     """Refuses connections of other users of this machine before a byte of theirs is read."""
 
     def connection_made(self, transport: Any) -> None:
@@ -79,7 +96,7 @@ class HttpServer:
     def __init__(self, application: ASGIApp, sock: socket.socket, *, guarded: bool, grace: float) -> None:
         config = uvicorn.Config(
             application,
-            http=GuardedProtocol if guarded else HttpToolsProtocol,
+            http=GuardedProtocol if guarded else DirectProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -6,8 +6,9 @@ Always: watch first, then read, then wait. Whoever does so in another order lose
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from time import monotonic
 
 import msgspec
@@ -17,7 +18,7 @@ from squall.core import journal
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution, ExecutionFilter
 from squall.core.journal import Batch, Record
-from squall.ports import Journal, Store, Tx
+from squall.ports import Journal, Store, Tx, Watch
 from squall.services.executions import JOURNAL
 
 CHUNK = 256 << 10
@@ -51,19 +52,37 @@ class Outputs:
         self._asking: dict[str, asyncio.Future[bool]] = {}
         self._labels: dict[str, Label] = {}
         self._read_last: dict[tuple[str, str | None, int], tuple[Batch, frozenset[str]]] = {}
-        self._following: dict[str, int] = {}
+        self._waited_for: Counter[str] = Counter()
+        self.followers = 0
+        """How many readers there are now."""
         self.stopping = False
 
     def stop(self) -> None:
         """Ends every follower at the position it has reached: from now on none waits for more."""
         self.stopping = True
-        for tree in list(self._following):
+        for tree in list(self._waited_for):
             self._journal.poke(tree)
 
-    @property
-    def followers(self) -> int:
-        """How many readers there are now."""
-        return sum(self._following.values())
+    @contextmanager
+    def reader(self) -> Iterator[None]:
+        """Counts one reader among `followers`."""
+        self.followers += 1
+        try:
+            yield
+        finally:
+            self.followers -= 1
+
+    @contextmanager
+    def _watched(self, tree: str) -> Iterator[Watch]:
+        """A watch on a tree that `stop` pokes."""
+        self._waited_for[tree] += 1
+        try:
+            with self._journal.watch(tree) as watch:
+                yield watch
+        finally:
+            self._waited_for[tree] -= 1
+            if not self._waited_for[tree]:
+                del self._waited_for[tree]
 
     async def check(self, tree: str, position: int) -> None:
         """Raises `InvalidError` when `position` is not one of the tree's journal."""
@@ -72,59 +91,60 @@ class Outputs:
             raise InvalidError(f'after: "{token}" is not a position of this execution\'s output.')
 
     async def follow(
-        self, execution: Execution, whole_tree: bool, after: int, wait: bool, heartbeat: float
-    ) -> AsyncIterator[Batch | None]:
+        self,
+        execution: Execution,
+        whole_tree: bool,
+        after: int,
+        wait: bool,
+        heartbeat: float,
+        until: int | None = None,
+    ) -> AsyncGenerator[Batch | None, None]:
         """Batches after a position; None when nothing came for `heartbeat` seconds.
 
         Ends behind the execution's final status record, or when it has ended without one; with `wait` false, when
-        nothing more is there; and when the server stops (then `stopping` is true).
+        nothing more is there; at the position `until`; and when the server stops (then `stopping` is true).
         """
-        tree = execution.tree
-        single = not whole_tree
-        self._following[tree] = self._following.get(tree, 0) + 1
-        try:
-            with self._journal.watch(tree) as watch:
-                position = after
-                last = monotonic()
-                seen = watch.changes
-                ended = await self.settled(execution.id)
-                while not self.stopping:
-                    if self.live or ended:
-                        batch, ends = await self._shared(tree, execution.id if single else None, position)
-                    else:
-                        batch, ends = Batch([], position), frozenset()
-                    if batch.position != position:
-                        position, last = batch.position, monotonic()
-                        yield batch
-                        if execution.id in ends:
-                            return
-                        continue
-                    if ended or not wait:
+        single = None if whole_tree else execution.id
+        with self._watched(execution.tree) as watch:
+            position = after
+            last = monotonic()
+            seen = watch.changes
+            asked = not self.live
+            ended = asked and await self.settled(execution.id)
+            while not self.stopping and position != until:
+                if self.live or ended:
+                    batch, ends = await self._shared(watch, execution.tree, single, position)
+                else:
+                    batch, ends = Batch([], position), frozenset()
+                if batch.position != position:
+                    if until is not None and batch.position > until:
+                        batch, ends = Batch([r for r in batch.records if r.end <= until], until), frozenset()
+                    position, last = batch.position, monotonic()
+                    yield batch
+                    if execution.id in ends:
                         return
-                    # With streaming off, what is there already is not what is waited for.
-                    behind = position if self.live else _NEVER
-                    if await watch.beyond(behind, min(self._poll, heartbeat), seen):
-                        continue
-                    # Asked before reading once more, so that what was written before the end is not missed.
-                    seen = watch.changes
-                    ended = await self.settled(execution.id)
-                    if monotonic() - last >= heartbeat and not ended:
-                        last = monotonic()
-                        yield None
-        finally:
-            self._following[tree] -= 1
-            if not self._following[tree]:
-                del self._following[tree]
+                    continue
+                if ended or not wait:
+                    return
+                # With streaming off, what is there already is not what is waited for.
+                behind = position if self.live else _NEVER
+                if asked and await watch.beyond(behind, min(self._poll, heartbeat), seen):
+                    continue
+                # Asked before reading once more, so that what was written before the end is not missed.
+                seen, asked = watch.changes, True
+                ended = await self.settled(execution.id)
+                if monotonic() - last >= heartbeat and not ended:
+                    last = monotonic()
+                    yield None
 
-    async def _shared(self, tree: str, execution: str | None, position: int) -> tuple[Batch, frozenset[str]]:
-        """What is read from a position, and the executions whose end is in it: read once for all who stand there.
-
-        What others have been given is given to who comes a moment later, even if there is more by now: so those who
-        follow the same tree stay together, and each piece is read and encoded once.
-        """
+    async def _shared(
+        self, watch: Watch, tree: str, execution: str | None, position: int
+    ) -> tuple[Batch, frozenset[str]]:
+        """What is read from a position, and the executions whose end is in it: read once for all who stand there."""
         key = (tree, execution, position)
         found = self._read_last.get(key)
-        if found is None:
+        # A short piece behind which there is more by now is read again: fewer and longer ones cost everybody less.
+        if found is None or (found[0].position < watch.head and found[0].position - position < CHUNK):
             if execution is None:
                 batch = await self._journal.read(tree, position, CHUNK)
             else:
@@ -132,6 +152,7 @@ class Outputs:
             if batch.position == position:
                 return batch, frozenset()
             found = batch, frozenset(record.execution for record in batch.records if _ends(record))
+            self._read_last.pop(key, None)
             if len(self._read_last) >= _SHARED:
                 del self._read_last[next(iter(self._read_last))]
             self._read_last[key] = found
@@ -169,23 +190,17 @@ class Outputs:
 
         What changed since the last call, or since this was entered, counts.
         """
-        self._following[tree] = self._following.get(tree, 0) + 1
-        try:
-            with self._journal.watch(tree) as watch:
-                seen = watch.changes
+        with self._watched(tree) as watch:
+            seen = watch.changes
 
-                async def wait(timeout: float) -> bool:
-                    nonlocal seen
-                    if not self.stopping:
-                        await watch.beyond(_NEVER, min(timeout, self._poll), seen)
-                    changed, seen = watch.changes != seen, watch.changes
-                    return changed
+            async def wait(timeout: float) -> bool:
+                nonlocal seen
+                if not self.stopping:
+                    await watch.beyond(_NEVER, min(timeout, self._poll), seen)
+                changed, seen = watch.changes != seen, watch.changes
+                return changed
 
-                yield wait
-        finally:
-            self._following[tree] -= 1
-            if not self._following[tree]:
-                del self._following[tree]
+            yield wait
 
     async def unfinished(self, tree: str, end: Record) -> dict[tuple[str, int], bytes]:
         """The unfinished characters an execution left, by execution and stream; `end` is its final status record."""

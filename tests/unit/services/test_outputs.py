@@ -23,12 +23,18 @@ pytestmark = pytest.mark.anyio
 
 
 async def followed(
-    outputs: Outputs, execution: Execution, *, after: int = 0, tree: bool = True, wait: bool = True
+    outputs: Outputs,
+    execution: Execution,
+    *,
+    after: int = 0,
+    tree: bool = True,
+    wait: bool = True,
+    until: int | None = None,
 ) -> list[Record]:
     """All a follower is given until it ends."""
     records: list[Record] = []
     async with asyncio.timeout(PATIENCE):
-        async for batch in outputs.follow(execution, tree, after, wait, 60):
+        async for batch in outputs.follow(execution, tree, after, wait, 60, until):
             assert batch is not None
             records += batch.records
     return records
@@ -60,6 +66,45 @@ async def test_a_follower_takes_up_exactly_where_it_was(squall: Assembly) -> Non
     for index, record in enumerate(whole[:-1]):
         assert await followed(squall.outputs, execution, after=record.end) == whole[index + 1 :]
     assert await followed(squall.outputs, execution, after=whole[-1].end) == []
+
+
+async def test_a_follower_is_given_nothing_beyond_where_it_wants_to_stop(squall: Assembly) -> None:
+    _, execution, _ = await squall.start()
+    for number in range(5):
+        scripted(squall).show(output_of(execution), b"%d" % number)
+    whole = await followed(squall.outputs, execution, wait=False)
+    for index, record in enumerate(whole):
+        assert await followed(squall.outputs, execution, until=record.end) == whole[: index + 1]
+        assert await followed(squall.outputs, execution, after=record.end, until=record.end) == []
+    assert await followed(squall.outputs, execution, wait=False, tree=False) == whole
+
+
+async def test_who_reads_the_same_reads_it_once_and_together_with_what_has_come_since(
+    squall: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, execution, _ = await squall.start()
+    reads = 0
+    read = squall.journal.read
+
+    async def counted(tree: str, after: int, limit: int) -> Batch:
+        nonlocal reads
+        batch = await read(tree, after, limit)
+        reads += bool(batch.records)
+        return batch
+
+    monkeypatch.setattr(squall.journal, "read", counted)
+    scripted(squall).show(output_of(execution), b"a")
+    for _ in range(3):
+        assert printed(await followed(squall.outputs, execution, wait=False)) == b"a"
+    assert reads == 1
+    scripted(squall).show(output_of(execution), b"b")
+    for _ in range(3):
+        stream = squall.outputs.follow(execution, True, 0, True, 60)
+        batch = await anext(stream)
+        assert batch is not None
+        assert printed(batch.records) == b"ab"
+        await stream.aclose()
+    assert reads == 2
 
 
 async def test_an_execution_that_prints_nothing_ends_its_followers(squall: Assembly) -> None:
@@ -146,7 +191,7 @@ async def test_a_silent_execution_gives_heartbeats(squall: Assembly) -> None:
         while (batch := await anext(stream)) is None:
             pass
         assert printed(batch.records) == b"x"
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
 
 
 async def test_stopping_ends_every_follower_where_it_is(squall: Assembly) -> None:
@@ -155,10 +200,8 @@ async def test_stopping_ends_every_follower_where_it_is(squall: Assembly) -> Non
     async with asyncio.TaskGroup() as group:
         following = [group.create_task(followed(squall.outputs, execution)) for _ in range(3)]
         await asyncio.sleep(0.05)
-        assert squall.outputs.followers == 3
         squall.outputs.stop()
     assert [printed(each.result()) for each in following] == [b"x"] * 3
-    assert squall.outputs.followers == 0
     assert await followed(squall.outputs, execution) == []
 
 
@@ -169,7 +212,7 @@ async def test_a_follower_that_goes_away_leaves_nothing(squall: Assembly) -> Non
             async with asyncio.timeout(0.02):
                 async for _batch in squall.outputs.follow(execution, True, 0, True, 60):
                     pass
-    assert squall.outputs.followers == 0
+    assert not squall.journal._watches
 
 
 async def test_who_asks_together_is_answered_together_and_nobody_suffers_from_who_gives_up(squall: Assembly) -> None:
@@ -221,6 +264,12 @@ async def test_changes_of_a_tree_end_a_wait_once(squall: Assembly) -> None:
         assert not await changed(0.01)
         squall.journal.poke(sample_id(2))
         assert not await changed(0.01)
+
+
+async def test_readers_are_counted_while_they_read(squall: Assembly) -> None:
+    with squall.outputs.reader():
+        with squall.outputs.reader():
+            assert squall.outputs.followers == 2
         assert squall.outputs.followers == 1
     assert squall.outputs.followers == 0
 
