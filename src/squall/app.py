@@ -71,6 +71,7 @@ class App:
             for role in roles:
                 role.cancel()
         parts.outside.journal.close()
+        await asyncio.to_thread(parts.outside.archive.close)
         await parts.outside.store.close()
 
     async def _recover(self) -> None:

@@ -14,9 +14,12 @@ from typing import NamedTuple, Protocol
 from squall import __version__
 from squall.adapters.bus.inproc import DeafBus, InProcessBus
 from squall.adapters.clock import SystemClock
+from squall.adapters.journal.archive import FileArchive
 from squall.adapters.journal.files import FileJournal
+from squall.adapters.journal.sources import Sources
 from squall.adapters.keeper.remote import KeeperLauncher
 from squall.adapters.packs import PackFolders
+from squall.adapters.sql.seals import SqliteSeals
 from squall.adapters.sql.sqlite import SqliteStore, open_store
 from squall.adapters.vault import KeyFileVault
 from squall.api.actions import ActionRoutes
@@ -63,6 +66,7 @@ class Outside(NamedTuple):
     clock: Clock
     vault: Vault
     journal: FileJournal
+    archive: FileArchive
     launcher: KeeperLauncher
 
 
@@ -81,18 +85,24 @@ def outside(settings: Settings) -> Outside:
     """The adapters that the settings ask for. Raises `ConfigError` when the database or the key file cannot be used."""
     home = settings.server.data_dir
     clock = SystemClock()
+    journals, rows = home / "journals", SqliteSeals(home / "seals.db")
+    sources = Sources(journals, rows)
+    archive = FileArchive(journals, rows, sources)
     return Outside(
         store=open_store(home / "squall.db", backup_suffix=f".before-{__version__}-{clock.now()}"),
         vault=KeyFileVault.open_file(home / "secret.key"),
         bus=DeafBus() if settings.bus.kind == "deaf" else InProcessBus(),
         clock=clock,
-        journal=FileJournal(home / "journals"),
+        journal=FileJournal(journals, sources),
+        archive=archive,
         launcher=KeeperLauncher(
             home / "keepers",
-            home / "journals",
+            journals,
             clock,
             floor=settings.journal.free_space_floor_bytes,
             fsync_seconds=settings.journal.fsync_seconds,
+            open_tree=archive.open,
+            release_tree=archive.release,
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,28 @@ from squall.adapters.clock import SystemClock
 from squall.adapters.journal.files import FileJournal
 from squall.adapters.keeper.remote import KeeperLauncher
 from squall.ports import Journal, Launcher
+from squall.testing.journals import Kept
 
 
 @pytest.fixture
-async def launcher(tmp_path: Path) -> AsyncIterator[Launcher]:
-    made = KeeperLauncher(tmp_path / "keepers", tmp_path / "journals", SystemClock(), floor=0, fsync_seconds=0.05)
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    """The journals of the launcher, and their archive."""
+    made = Kept(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def keeper(tmp_path: Path, kept: Kept) -> AsyncIterator[Launcher]:
+    made = KeeperLauncher(
+        tmp_path / "keepers",
+        kept.root,
+        SystemClock(),
+        floor=0,
+        fsync_seconds=0.05,
+        open_tree=kept.archive.open,
+        release_tree=kept.archive.release,
+    )
     await made.start()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(made.run())
@@ -25,8 +42,17 @@ async def launcher(tmp_path: Path) -> AsyncIterator[Launcher]:
 
 
 @pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    (tmp_path / "journals").mkdir(exist_ok=True)
-    made = FileJournal(tmp_path / "journals")
+def launcher(keeper: Launcher) -> Launcher:
+    return keeper
+
+
+@pytest.fixture
+async def files(kept: Kept) -> AsyncIterator[FileJournal]:
+    made = kept.journal()
     yield made
     made.close()
+
+
+@pytest.fixture
+def journal(files: FileJournal) -> Journal:
+    return files

@@ -22,6 +22,7 @@ CODES: dict[str, Code] = {
     "forbidden": Code(403, 2),
     "not_found": Code(404, 2),
     "conflict": Code(409, 2),
+    "gone": Code(410, 2),
     "too_large": Code(413, 2),
     "unsupported_media": Code(415, 2),
     "internal": Code(500, 2),
@@ -74,6 +75,12 @@ class ConflictError(SquallError):
     """It exists already, or has changed meanwhile."""
 
     code = "conflict"
+
+
+class GoneError(SquallError):
+    """It existed, and has been removed for good: by its age, or because somebody asked for it."""
+
+    code = "gone"
 
 
 class TooLargeError(SquallError):

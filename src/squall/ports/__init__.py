@@ -4,6 +4,8 @@ Nothing here does anything. A Protocol has at most ten methods; a new adapter ru
 `squall.testing`.
 """
 
+from squall.ports.archive import BLOB, FILE, LIVE, ROW, Archive, Seal, SealRow, SealRows, Verdict
+from squall.ports.blobs import Blobs
 from squall.ports.bus import Bus, BusSubscription
 from squall.ports.clock import Clock
 from squall.ports.journal import Journal, Watch
@@ -14,6 +16,12 @@ from squall.ports.tables import ContentRows, EventRows, ExecutionRows, QueueRows
 from squall.ports.vault import Vault
 
 __all__ = [
+    "BLOB",
+    "FILE",
+    "LIVE",
+    "ROW",
+    "Archive",
+    "Blobs",
     "Bus",
     "BusSubscription",
     "Clock",
@@ -26,9 +34,13 @@ __all__ = [
     "PackSource",
     "QueueRows",
     "Runner",
+    "Seal",
+    "SealRow",
+    "SealRows",
     "Store",
     "Task",
     "Tx",
     "Vault",
+    "Verdict",
     "Watch",
 ]

@@ -14,7 +14,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,37 @@ _LOST = (
 )
 
 
-class KeeperLauncher:
-    """`ports.Launcher` over keepers below `homes`. Call `start` before anything else; `run` listens to them."""
+async def _untouched(_tree: str) -> None:
+    """For who seals no journals."""
 
-    def __init__(self, homes: Path, journals: Path, clock: Clock, *, floor: int, fsync_seconds: float) -> None:
+
+def _forgotten(_tree: str) -> None:
+    """For who seals no journals."""
+
+
+class KeeperLauncher:
+    """`ports.Launcher` over keepers below `homes`. Call `start` before anything else; `run` listens to them.
+
+    `open_tree` is awaited before a tree is given to a keeper, `release_tree` called when none has it any more.
+    """
+
+    def __init__(
+        self,
+        homes: Path,
+        journals: Path,
+        clock: Clock,
+        *,
+        floor: int,
+        fsync_seconds: float,
+        open_tree: Callable[[str], Awaitable[None]] = _untouched,
+        release_tree: Callable[[str], None] = _forgotten,
+    ) -> None:
         homes.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._homes = homes
         self._journals = journals
         self._clock = clock
+        self._open_tree = open_tree
+        self._release_tree = release_tree
         self._arguments = [str(floor), str(fsync_seconds)]
         self._links: list[Link] = []
         self._current: Link | None = None
@@ -60,6 +84,8 @@ class KeeperLauncher:
         self._holders: dict[Key, Link | None] = {}
         self._ends: dict[str, asyncio.Future[End]] = {}
         self._trees: dict[str, Link] = {}
+        self._closing: dict[str, asyncio.Event] = {}
+        self._taking: Counter[str] = Counter()
         self._asking: set[Key] = set()
         self._early: set[str] = set()
         self._waits: dict[str, str] = {}
@@ -153,6 +179,7 @@ class KeeperLauncher:
             self._end(end)
         self._waits.update(hello.get("waits", {}))
         for tree in hello["trees"]:
+            await self._open_tree(tree)
             self._trees[tree] = link
         for message in messages[1:]:
             self._hear(link, message)
@@ -170,7 +197,9 @@ class KeeperLauncher:
         self._links.remove(link)
         if self._current is link:
             self._current = None
-        self._trees = {tree: holder for tree, holder in self._trees.items() if holder is not link}
+        for tree in [tree for tree, holder in self._trees.items() if holder is link]:
+            del self._trees[tree]
+            self._release_tree(tree)
         _LOG.error("a keeper has ended", extra={"home": str(link.home)})
         await asyncio.to_thread(self._kill_leftovers, link.home)
         self._take_over(link.home)
@@ -251,9 +280,9 @@ class KeeperLauncher:
 
     async def _ask_to_spawn(self, key: Key, tree: str, fields: dict[str, Any]) -> bool:
         """Has a keeper start it; false when that keeper died before it began to, so that another may be asked."""
-        link = self._trees.get(tree) or await self._keeper()
+        link = await self._link_of(tree, True)
+        assert link is not None  # noqa: S101 - one is made where there is none
         self._hold(key, link)
-        self._trees[tree] = link
         try:
             await link.ask({"op": "spawn", "spec": fields})
         except UnavailableError:
@@ -263,6 +292,26 @@ class KeeperLauncher:
         except OSError as error:
             self._end({"execution": key[0], "attempt": key[1], "exit_code": -1, "error": str(error)})
         return True
+
+    async def _link_of(self, tree: str, create: bool) -> Link | None:
+        """The keeper that has the tree, or has it from now on; without `create` None if the tree has no journal."""
+        if (link := self._trees.get(tree)) is not None:
+            return link
+        self._taking[tree] += 1
+        try:
+            while (closing := self._closing.get(tree)) is not None:
+                await closing.wait()
+            await self._open_tree(tree)
+            if not create and not (self._journals / journal.file_name(tree)).exists():
+                return None
+            keeper = await self._keeper()
+            return self._trees.setdefault(tree, keeper)
+        finally:
+            self._taking[tree] -= 1
+            if not self._taking[tree]:
+                del self._taking[tree]
+                if tree not in self._trees:
+                    self._release_tree(tree)
 
     async def ended(self, execution: str) -> End:
         """Waits for the end."""
@@ -309,21 +358,26 @@ class KeeperLauncher:
         self, tree: str, execution: str, kind: int, at: int, event: int, payload: bytes, create: bool
     ) -> bool:
         """Appends a record of the server's."""
-        link = self._trees.get(tree)
-        if link is None:
-            if not create and not (self._journals / journal.file_name(tree)).exists():
-                return False
-            link = await self._keeper()
-            self._trees[tree] = link
+        if (link := await self._link_of(tree, create)) is None:
+            return False
         message = {"op": "append", "tree": tree, "execution": execution, "kind": kind, "at": at, "event": event}
         answer = await link.ask({**message, "payload": payload.decode(), "create": create})
         return bool(answer["done"])
 
     async def close_tree(self, tree: str) -> None:
-        """Closes the tree's journal."""
+        """Closes the tree's journal; it is closed when this returns."""
         link = self._trees.pop(tree, None)
-        if link is not None:
-            link.tell({"op": "close", "tree": tree})
+        if link is None:
+            return
+        self._closing[tree] = done = asyncio.Event()
+        try:
+            # A keeper that is gone, or could not, writes no more either.
+            with contextlib.suppress(UnavailableError, OSError):
+                await link.ask({"op": "close", "tree": tree})
+        finally:
+            del self._closing[tree]
+            self._release_tree(tree)
+            done.set()
 
 
 _END_FIELDS = frozenset(field.name for field in msgspec.structs.fields(End))

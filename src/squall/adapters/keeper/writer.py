@@ -38,10 +38,16 @@ class TreeWriter:
     @classmethod
     def create(cls, path: Path, tree: str, boot: bytes, incarnation: int) -> TreeWriter:
         """A new journal (mode 0600) at `path`; its folder is made (0700). Raises `OSError`."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made under another name: under its own, a journal has a whole header from its first moment on.
         fresh = path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(fresh, flags, 0o600)
+        except FileNotFoundError:
+            # Who tidies up has just removed the folder, which was empty.
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(fresh, flags, 0o600)
         header = journal.pack_header(os.urandom(16), boot, tree)
         try:
             if os.pwrite(descriptor, header, 0) != len(header):

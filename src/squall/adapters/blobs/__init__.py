@@ -1,0 +1,1 @@
+"""Stores of large objects: a local directory, and what speaks S3."""

@@ -1,0 +1,218 @@
+"""Makes a sealed journal of a live one, a live one of a sealed one, and looks whether one is undamaged.
+
+Works in pieces of one block: memory does not grow with the journal, only with how many executions it has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from squall.adapters.journal.sources import LiveSource, SealedSource, Source
+from squall.core import journal, sealed
+from squall.ports import Verdict
+
+_LEVEL = 3
+_MOST_FAULTS = 20
+
+
+class Made(NamedTuple):
+    """What sealing has made: bytes of the journal and of the sealed one, and the journal's SHA-256 in hex."""
+
+    size: int
+    stored: int
+    digest: str
+
+
+class _Frames:
+    """Finds the records in blocks that are given in order; damaged stretches have none."""
+
+    def __init__(self, source: Source, size: int, note: Callable[[journal.Record, int], None]) -> None:
+        self._source = source
+        self._size = size
+        self._note = note
+        self._next = journal.HEADER_SIZE
+        self._rest = b""
+        self.holes: list[tuple[int, int]] = []
+
+    def feed(self, block: bytes | memoryview, at: int) -> None:
+        """The journal's bytes from offset `at` on, where the last ones ended."""
+        base = at - len(self._rest)
+        data = self._rest + bytes(block) if self._rest else block
+        view = memoryview(data)
+        offset = self._next - base
+        while 0 <= offset < len(view):
+            if len(view) - offset < journal.FRAME_SIZE:
+                break
+            if not journal.plausible(view, offset, self._source.nonce):
+                offset = self._skip(base + offset) - base
+                continue
+            length = journal.frame_length(view, offset)
+            if offset + length > len(view):
+                break
+            record = journal.unpack_frame(view, offset, base)
+            assert record is not None  # noqa: S101 - its length has just been looked at
+            self._note(record, length)
+            offset += length
+        self._next = base + offset
+        self._rest = bytes(view[offset:]) if 0 <= offset < len(view) else b""
+
+    def _skip(self, at: int) -> int:
+        """Where the journal goes on behind damage at `at`."""
+        from squall.adapters.journal.reading import damage
+
+        end = damage(self._source, self._source.pread, self._size, at).end
+        self.holes.append((at, end))
+        return end
+
+    @property
+    def end(self) -> int:
+        """Behind the last whole record."""
+        return self._next
+
+
+def seal(source: LiveSource, write: Callable[[bytes], object]) -> Made:
+    """Writes the sealed form of all that is committed in a journal, piece by piece. Raises `OSError`."""
+    from backports.zstd import CompressionParameter, ZstdCompressor
+
+    size = source.committed
+    options: dict[int, int] = {CompressionParameter.compression_level: _LEVEL, CompressionParameter.checksum_flag: 1}
+    survey = sealed.Survey()
+
+    def note(record: journal.Record, _length: int) -> None:
+        if record.kind != journal.INDEX:
+            survey.note(record.execution, record.start, record.time)
+
+    frames = _Frames(source, size, note)
+    digest = hashlib.sha256()
+    table: list[tuple[int, int]] = []
+    stored = 0
+    for at in range(0, size, sealed.BLOCK):
+        block = source.pread(at, min(sealed.BLOCK, size - at))
+        digest.update(block)
+        frames.feed(block, at)
+        compressor = ZstdCompressor(options=options)
+        packed = compressor.compress(block, ZstdCompressor.FLUSH_FRAME)
+        write(packed)
+        table.append((len(packed), len(block)))
+        stored += len(packed)
+    index = sealed.pack_index(size, digest.digest(), _blocks(table, survey), survey.chains())
+    table.append((len(index), 0))
+    tail = index + sealed.pack_table(table)
+    write(tail)
+    return Made(size, stored + len(tail), digest.hexdigest())
+
+
+def _blocks(table: list[tuple[int, int]], survey: sealed.Survey) -> list[sealed.Block]:
+    found = []
+    at = 0
+    for number, (packed, _) in enumerate(table):
+        first, time = survey.firsts.get(number, (sealed.NO_FRAME, 0))
+        found.append(sealed.Block(at, first, time))
+        at += packed
+    return found
+
+
+def unseal(source: SealedSource, write: Callable[[bytes], object]) -> None:
+    """Writes the journal's own bytes again. Raises `OSError`, also when they are not those that were sealed."""
+    digest = hashlib.sha256()
+    for block in _decompressed(source):
+        digest.update(block)
+        write(block)
+    if digest.hexdigest() != source.digest:
+        raise OSError("the sealed journal is damaged: its bytes have another hash than when it was sealed")
+
+
+def _decompressed(source: SealedSource) -> Iterator[bytes]:
+    for number in range(source.container.head.blocks):
+        yield source.decompress(number)
+
+
+def sealed_digest(source: SealedSource) -> str:
+    """The SHA-256 (hex) of the journal's bytes as they are now. Raises `OSError` at damage."""
+    digest = hashlib.sha256()
+    for block in _decompressed(source):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+class _Examiner:
+    """Looks at every record of a journal: checksum, chain, offsets."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+        self.records = 0
+        self._tails: dict[str, int] = {}
+        self._offsets: dict[tuple[str, int], int] = {}
+
+    def fault(self, text: str) -> None:
+        """Notes what is wrong, up to a number that a person can read."""
+        if len(self.faults) < _MOST_FAULTS:
+            self.faults.append(text)
+
+    def record(self, record: journal.Record) -> None:
+        """One record, in order."""
+        self.records += 1
+        if record.kind == journal.INDEX:
+            wrong = {
+                execution
+                for execution, tail in journal.unpack_index(record.payload).items()
+                if self._tails.get(execution) != tail
+            }
+            if wrong:
+                self.fault(f"{record.start}: the closing index names other last records than there are")
+            return
+        tail = self._tails.get(record.execution, 0)
+        if record.prev != tail:
+            self.fault(f"{record.start}: the chain of {record.execution} leads to {record.prev} instead of {tail}")
+        self._tails[record.execution] = record.start
+        if record.kind == journal.OUTPUT:
+            key = record.execution, record.stream
+            wanted = self._offsets.get(key, 0)
+            if record.offset < wanted:
+                stream = journal.STREAMS.get(record.stream, "?")
+                self.fault(
+                    f"{record.start}: {record.execution} repeats {stream} from byte {record.offset}, behind {wanted}"
+                )
+            self._offsets[key] = record.offset + len(record.payload)
+
+
+def examine(source: Source) -> Verdict:
+    """Reads every byte of a journal: that every frame is whole and its checksum right, that each execution's records
+    lead to each other, that no output is repeated; of a sealed one also that its bytes are those that were sealed.
+
+    Raises `OSError` when it cannot be read at all.
+    """
+    size = source.committed
+    examiner = _Examiner()
+    digest = hashlib.sha256()
+
+    def note(record: journal.Record, length: int) -> None:
+        if not journal.verify(source.pread(record.start, length), 0, source.nonce, source.seed, record.start):
+            examiner.fault(f"{record.start}: the record's checksum is wrong")
+        examiner.record(record)
+
+    frames = _Frames(source, size, note)
+    try:
+        for at in range(0, size, sealed.BLOCK):
+            block = source.pread(at, min(sealed.BLOCK, size - at))
+            digest.update(block)
+            frames.feed(block, at)
+    except OSError as error:
+        examiner.fault(str(error))
+    for begin, end in frames.holes:
+        examiner.fault(f"{begin}: {end - begin} bytes are no records")
+    if not examiner.faults and frames.end != size:
+        examiner.fault(f"{frames.end}: the last record is not whole")
+    if isinstance(source, SealedSource) and digest.hexdigest() != source.digest:
+        examiner.fault("the bytes have another hash than when the journal was sealed")
+    return Verdict(source.tree, source.place, size, digest.hexdigest(), examiner.records, tuple(examiner.faults))
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Writes all of `data`, or raises `OSError`."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,218 @@
+"""A sealed journal's form: the journal's own bytes in zstd frames, with what finds a place in them behind.
+
+The file is of the published seekable format of zstd: independent frames of `BLOCK` bytes of source each, then a
+skippable frame that only Squall reads (the index), then the skippable frame with the seek table. A plain `zstd -d`
+gives the journal back, byte for byte: a position in the journal is an offset in it, sealed or not.
+
+The index has a fixed head; for each block where it lies, which frame of the journal first starts in it, and when that
+was written; the executions in the order of their ids with the start of their last record; and for each execution the
+starts of every `STRIDE`th of its records, so that its chain is entered near any position.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+BLOCK: Final = 256 << 10
+"""Bytes of source in one frame; the last one may have fewer."""
+
+STRIDE: Final = 64
+"""A chain has a mark at every so many records."""
+
+NO_FRAME: Final = (1 << 64) - 1
+"""The start of a block's first frame when none starts in it."""
+
+HEAD_SIZE: Final = 8
+"""Bytes of a skippable frame before its content."""
+
+FOOTER_SIZE: Final = 9
+ENTRY_SIZE: Final = 8
+_SKIPPABLE: Final = struct.Struct("<II")
+_INDEX_MAGIC: Final = 0x184D2A5D
+_TABLE_MAGIC: Final = 0x184D2A5E
+_SEEKABLE_MAGIC: Final = 0x8F92EAB1
+_FOOTER: Final = struct.Struct("<IBI")
+_ENTRY: Final = struct.Struct("<II")
+_HEAD: Final = struct.Struct("<8sIIQ32sIIQ")
+_MARK: Final = b"squallix"
+_VERSION: Final = 1
+_BLOCK_ENTRY: Final = struct.Struct("<QQQ")
+_EXECUTION_ENTRY: Final = struct.Struct("<12sQIIQ")
+INDEX_HEAD_SIZE: Final = _HEAD.size
+BLOCK_ENTRY_SIZE: Final = _BLOCK_ENTRY.size
+EXECUTION_ENTRY_SIZE: Final = _EXECUTION_ENTRY.size
+
+
+class NotSealedError(ValueError):
+    """The bytes are no sealed journal of this format."""
+
+
+class Block(NamedTuple):
+    """One block: `at` is where its zstd frame starts in the sealed file, `first` where the first frame of the journal
+    that starts in it does (`NO_FRAME` if none), `time` that record's (µs since 1970)."""
+
+    at: int
+    first: int
+    time: int
+
+
+class Chain(NamedTuple):
+    """One execution's records: where the last one starts, how many there are, and the starts of some, the last one's
+    among them, first ones first."""
+
+    tail: int
+    records: int
+    marks: array[int]
+
+
+class Head(NamedTuple):
+    """What the index says first: bytes and SHA-256 of the source, and how many blocks, executions, records it has."""
+
+    block: int
+    size: int
+    digest: bytes
+    blocks: int
+    executions: int
+    records: int
+
+    @property
+    def blocks_at(self) -> int:
+        """Where the entries of blocks start in the index."""
+        return INDEX_HEAD_SIZE
+
+    @property
+    def executions_at(self) -> int:
+        """Where the entries of executions start in the index."""
+        return self.blocks_at + self.blocks * BLOCK_ENTRY_SIZE
+
+    @property
+    def marks_at(self) -> int:
+        """Where the marks start in the index."""
+        return self.executions_at + self.executions * EXECUTION_ENTRY_SIZE
+
+
+class Entry(NamedTuple):
+    """An execution's entry in the index: where its marks are among all marks, and how many."""
+
+    execution: str
+    tail: int
+    mark: int
+    marks: int
+    records: int
+
+
+def file_name(tree: str) -> str:
+    """Where the sealed journal of `tree` lies below the folder of journals, and below a blob store's prefix."""
+    return f"{tree[:5]}/{tree}.sealed"
+
+
+def pack_index(size: int, digest: bytes, blocks: Sequence[Block], chains: Mapping[str, Chain]) -> bytes:
+    """The skippable frame with the index."""
+    records = sum(chain.records for chain in chains.values())
+    parts = [_HEAD.pack(_MARK, _VERSION, BLOCK, size, digest, len(blocks), len(chains), records)]
+    parts += [_BLOCK_ENTRY.pack(*block) for block in blocks]
+    marks = array("Q")
+    for execution in sorted(chains):
+        chain = chains[execution]
+        entry = bytes.fromhex(execution), chain.tail, len(marks), len(chain.marks), chain.records
+        parts.append(_EXECUTION_ENTRY.pack(*entry))
+        marks.extend(chain.marks)
+    body = b"".join([*parts, marks.tobytes()])
+    return _SKIPPABLE.pack(_INDEX_MAGIC, len(body)) + body
+
+
+def pack_table(frames: Iterable[tuple[int, int]]) -> bytes:
+    """The skippable frame with the seek table: the sizes of each frame before it, in the file and decompressed."""
+    entries = [_ENTRY.pack(*sizes) for sizes in frames]
+    body = b"".join([*entries, _FOOTER.pack(len(entries), 0, _SEEKABLE_MAGIC)])
+    return _SKIPPABLE.pack(_TABLE_MAGIC, len(body)) + body
+
+
+def table_size(footer: bytes) -> int:
+    """The length of the whole seek table, from the file's last `FOOTER_SIZE` bytes. Raises `NotSealedError`."""
+    if len(footer) != FOOTER_SIZE:
+        raise NotSealedError("it is shorter than a seek table")
+    count, descriptor, magic = _FOOTER.unpack(footer)
+    if magic != _SEEKABLE_MAGIC or descriptor or not count:
+        raise NotSealedError("it does not end with a seek table of ours")
+    return HEAD_SIZE + int(count) * ENTRY_SIZE + FOOTER_SIZE
+
+
+def unpack_table(table: bytes) -> list[tuple[int, int]]:
+    """The inverse of `pack_table`. Raises `NotSealedError`."""
+    if len(table) < HEAD_SIZE + FOOTER_SIZE or table_size(table[-FOOTER_SIZE:]) != len(table):
+        raise NotSealedError("its seek table is not whole")
+    if _SKIPPABLE.unpack_from(table) != (_TABLE_MAGIC, len(table) - HEAD_SIZE):
+        raise NotSealedError("its seek table does not begin like one")
+    return [(a, b) for a, b in _ENTRY.iter_unpack(table[HEAD_SIZE:-FOOTER_SIZE])]
+
+
+def index_size(entry: bytes) -> int:
+    """The length of the index frame, from the last entry of the seek table. Raises `NotSealedError`."""
+    size, decompressed = _ENTRY.unpack(entry)
+    if decompressed or size < HEAD_SIZE + INDEX_HEAD_SIZE:
+        raise NotSealedError("it has no index")
+    return int(size)
+
+
+def unpack_head(frame: bytes) -> Head:
+    """The head of the index in the first bytes of its frame. Raises `NotSealedError`."""
+    if len(frame) < HEAD_SIZE + INDEX_HEAD_SIZE:
+        raise NotSealedError("its index is not whole")
+    magic, _ = _SKIPPABLE.unpack_from(frame)
+    mark, version, block, size, digest, blocks, executions, records = _HEAD.unpack_from(frame, HEAD_SIZE)
+    if magic != _INDEX_MAGIC or mark != _MARK:
+        raise NotSealedError("its index does not begin like one")
+    if version != _VERSION:
+        raise NotSealedError(f"its index has format {version}; this version of Squall reads format {_VERSION}")
+    if not block or blocks != -(-size // block):
+        raise NotSealedError("its index has another number of blocks than its size needs")
+    return Head(block, size, digest, blocks, executions, records)
+
+
+def unpack_block(entry: bytes) -> Block:
+    """One entry of the blocks. Raises `NotSealedError`."""
+    if len(entry) != BLOCK_ENTRY_SIZE:
+        raise NotSealedError("its index is not whole")
+    return Block(*_BLOCK_ENTRY.unpack(entry))
+
+
+def unpack_entry(entry: bytes) -> Entry:
+    """One entry of the executions. Raises `NotSealedError`."""
+    if len(entry) != EXECUTION_ENTRY_SIZE:
+        raise NotSealedError("its index is not whole")
+    execution, tail, mark, marks, records = _EXECUTION_ENTRY.unpack(entry)
+    return Entry(execution.hex(), tail, mark, marks, records)
+
+
+class Survey:
+    """Learns what the index needs from the records of a journal, given in their order."""
+
+    def __init__(self) -> None:
+        self.firsts: dict[int, tuple[int, int]] = {}
+        self._counts: dict[str, int] = {}
+        self._tails: dict[str, int] = {}
+        self._marks: dict[str, array[int]] = {}
+
+    def note(self, execution: str, start: int, time: int) -> None:
+        """One record that an execution has at `start`."""
+        block = start // BLOCK
+        if block not in self.firsts:
+            self.firsts[block] = start, time
+        count = self._counts[execution] = self._counts.get(execution, 0) + 1
+        self._tails[execution] = start
+        if count % STRIDE == 0:
+            self._marks.setdefault(execution, array("Q")).append(start)
+
+    def chains(self) -> dict[str, Chain]:
+        """The chains of all executions."""
+        found = {}
+        for execution, tail in self._tails.items():
+            marks = self._marks.get(execution, array("Q"))
+            if not marks or marks[-1] != tail:
+                marks = marks + array("Q", [tail])
+            found[execution] = Chain(tail, self._counts[execution], marks)
+        return found
