@@ -1,1 +1,1 @@
-"""Expressions in parameters: the one door to template languages."""
+"""Expressions: the one door to template languages, Jinja and YAQL, bounded in time and size."""

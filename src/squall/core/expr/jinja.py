@@ -1,32 +1,35 @@
-"""Jinja templates as StackStorm renders parameters: sandboxed, strict about names, compiled once."""
+"""Jinja templates as StackStorm renders parameters: sandboxed, strict about names, compiled once, bounded."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta
+from jinja2 import StrictUndefined, Template, meta
+from jinja2.environment import TemplateExpression
 from jinja2.exceptions import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from squall.core.errors import InvalidError
+from squall.core.expr.errors import LimitExceededError
+from squall.core.expr.sandbox import Environment, names_with_budget
 
 _CACHED = 512
-_EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.DOTALL)
 _FAILURES = (
-    TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError
+    TemplateError, LimitExceededError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError,
+    RecursionError, MemoryError,
 )  # fmt: skip
 
 
 class Jinja:
-    """Renders templates and tells which names they need. Keeps the last few hundred compiled."""
+    """Renders templates and tells which names they need. Keeps the last few hundred compiled.
 
-    def __init__(self) -> None:
-        self._environment = ImmutableSandboxedEnvironment(
-            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
-        )
+    `decrypt_kv` is the filter of that name: it opens the ciphertext of a key. StackStorm's other filters are there too.
+    """
+
+    def __init__(self, decrypt_kv: Callable[[Any], Any] | None = None) -> None:
+        self._environment = Environment(decrypt_kv)
         self._compiled: dict[str, tuple[Template | None, frozenset[str]]] = {}
+        self._expressions: dict[str, TemplateExpression | None] = {}
 
     def names(self, text: str) -> frozenset[str]:
         """The free names of a template; none for plain text, and for what is no valid template."""
@@ -35,13 +38,13 @@ class Jinja:
     def render(self, text: str, names: Mapping[str, Any]) -> str:
         """The rendered text. What is no valid template is plain text, as in StackStorm.
 
-        Raises `InvalidError` when rendering fails.
+        Raises `InvalidError` when rendering fails, takes too many steps or makes too long a text.
         """
         template = self._compile(text)[0]
         if template is None:
             return text
         try:
-            return template.render(names)
+            return template.render(names_with_budget(names))
         except _FAILURES as error:
             raise InvalidError(f"{error}") from error
 
@@ -50,16 +53,27 @@ class Jinja:
 
         Raises `InvalidError` when rendering fails.
         """
-        match = _EXPRESSION.fullmatch(text)
-        if match is None or self._compile(text)[0] is None:
+        inner = text.strip()
+        is_one = inner.startswith("{{") and inner.endswith("}}") and self._compile(text)[0] is not None
+        expression = self._expression(inner[2:-2]) if is_one else None
+        if expression is None:
             return self.render(text, names)
         try:
-            found = self._environment.compile_expression(match[1], undefined_to_none=False)(**names)
-        except TemplateSyntaxError:
-            return self.render(text, names)
+            found = expression(names_with_budget(names))
         except _FAILURES as error:
             raise InvalidError(f"{error}") from error
         return self.render(text, names) if isinstance(found, StrictUndefined) else found
+
+    def _expression(self, source: str) -> TemplateExpression | None:
+        if source not in self._expressions:
+            try:
+                found = self._environment.compile_expression(source, undefined_to_none=False)
+            except TemplateError:
+                found = None
+            if len(self._expressions) >= _CACHED:
+                self._expressions.clear()
+            self._expressions[source] = found
+        return self._expressions[source]
 
     def _compile(self, text: str) -> tuple[Template | None, frozenset[str]]:
         if "{{" not in text and "{%" not in text and "{#" not in text:
@@ -71,7 +85,7 @@ class Jinja:
                     self._environment.from_string(text),
                     frozenset(meta.find_undeclared_variables(self._environment.parse(text))),
                 )
-            except TemplateSyntaxError:
+            except TemplateError:
                 found = (None, frozenset())
             if len(self._compiled) >= _CACHED:
                 self._compiled.clear()

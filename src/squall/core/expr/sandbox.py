@@ -1,0 +1,208 @@
+"""A Jinja environment whose templates end: sandboxed, strict about names, every step and every size counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from jinja2 import StrictUndefined, nodes, pass_context
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from squall.core.expr.errors import LimitExceededError
+from squall.core.expr.functions import filters
+from squall.core.expr.limits import (
+    MAX_SIZE,
+    Budget,
+    Deadline,
+    check_format,
+    check_length,
+    check_power,
+    check_product,
+    check_replace,
+    check_value,
+)
+
+BUDGET = "the budget"
+"""The name under which a rendering's `Budget` stands in its context. No template can write it: it has a space."""
+
+_COUNTED = "counted by the budget"
+_JOINED = "joined with ~"
+_WIDTHS = ("center", "indent", "wordwrap", "batch", "slice")
+_WHOLE = ("join", "string", "pprint", "tojson", "list", "urlencode", "xmlattr", "e", "escape")
+
+
+def _concat(pieces: Iterable[str]) -> str:
+    """Joins what a template writes. Raises `LimitExceededError` before it is too long."""
+    made: list[str] = []
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        check_length(size)
+        made.append(piece)
+    return "".join(made)
+
+
+class Environment(ImmutableSandboxedEnvironment):
+    """Compiles templates that count their steps. `decrypt_kv` is the filter of that name."""
+
+    concat = staticmethod(_concat)
+    intercepted_binops = frozenset({"*", "**", "+", "%"})
+
+    def __init__(self, decrypt_kv: Callable[[Any], Any] | None = None) -> None:
+        super().__init__(
+            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False, finalize=_finalized
+        )
+        for name in _WIDTHS:
+            self.filters[name] = _with_narrow_arguments(self.filters[name])
+        for name in _WHOLE:
+            self.filters[name] = _with_checked_value(self.filters[name])
+        self.filters["format"] = _with_checked_format(self.filters["format"])
+        self.filters["replace"] = _with_checked_replace(self.filters["replace"])
+        self.filters[_COUNTED] = _counted
+        self.filters[_JOINED] = _joined
+        self.filters |= filters()
+        self.filters["decrypt_kv"] = decrypt_kv or _no_decryption
+        self.tests["in"] = lambda item, values: item in values
+        del self.globals["lipsum"]
+
+    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
+        for loop in source.find_all(nodes.For):
+            loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None)
+        for node in list(source.find_all(nodes.Node)):
+            _replace_concatenations(node)
+        return super()._generate(source, *args, **kwargs)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """The operation, after a look at how large its result will be."""
+        if operator == "*":
+            check_product(left, right)
+        elif operator == "**":
+            check_power(left, right)
+        elif operator == "+" and isinstance(left, str | list | tuple) and isinstance(right, type(left)):
+            check_length(len(left) + len(right))
+        elif operator == "%" and isinstance(left, str):
+            check_format(left, *(right if isinstance(right, tuple) else (right,)))
+        return super().call_binop(context, operator, left, right)
+
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+        """A call, counted; methods of texts and numbers are looked at before they make something large."""
+        __context[BUDGET].step()
+        owner = getattr(__obj, "__self__", None)
+        if isinstance(owner, str | bytes | int):
+            _check_method(getattr(__obj, "__name__", ""), owner, args)
+        return super().call(__context, __obj, *args, **kwargs)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """The sandbox's `str.format`, with a look at the widths it asks for."""
+        wrapped = super().wrap_str_format(value)
+        if wrapped is None:
+            return None
+        formatting, text = wrapped, value.__self__
+
+        def checked(*args: Any, **kwargs: Any) -> str:
+            given = list(args) + list(kwargs.values())
+            check_format(text, *given)
+            for each in given:
+                check_value(each)
+            return formatting(*args, **kwargs)
+
+        return checked
+
+
+def _finalized(value: Any) -> Any:
+    check_value(value)
+    return value
+
+
+@pass_context
+def _counted(context: Context, values: Any) -> Iterator[Any]:
+    budget: Budget = context[BUDGET]
+    for value in values:
+        budget.step()
+        yield value
+
+
+def _joined(values: list[Any]) -> str:
+    for value in values:
+        check_value(value)
+    return _concat(str(value) for value in values)
+
+
+def _replace_concatenations(node: nodes.Node) -> None:
+    """Puts our own joining in the place of the operator `~`."""
+    for name in node.fields:
+        value = getattr(node, name, None)
+        if isinstance(value, nodes.Concat):
+            setattr(node, name, _join_node(value))
+        elif isinstance(value, list):
+            value[:] = [_join_node(item) if isinstance(item, nodes.Concat) else item for item in value]
+
+
+def _join_node(concat: nodes.Concat) -> nodes.Filter:
+    return nodes.Filter(nodes.List(concat.nodes), _JOINED, [], [], None, None)
+
+
+def _check_method(name: str, owner: str | bytes | int, args: tuple[Any, ...]) -> None:
+    if any(isinstance(arg, int) and abs(arg) > MAX_SIZE for arg in args):
+        raise LimitExceededError(f"The expression calls {name} with too large a number.")
+    if not isinstance(owner, str):
+        return
+    if name == "join" and args and isinstance(args[0], list | tuple):
+        check_length(sum(len(item) for item in args[0] if isinstance(item, str)) + len(owner) * len(args[0]))
+    if name == "replace" and len(args) > 1 and isinstance(args[0], str) and isinstance(args[1], str):
+        check_replace(owner, args[0], args[1])
+    if name == "expandtabs" and args and isinstance(args[0], int):
+        check_length(owner.count("\t") * args[0])
+
+
+def _with_narrow_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        for arg in (*args, *kwargs.values()):
+            if isinstance(arg, int) and abs(arg) > 1_000_000:
+                raise LimitExceededError("The expression gives too large a number to a filter.")
+        return function(*args, **kwargs)
+
+    return _like(function, checked)
+
+
+def _with_checked_value(function: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        for arg in args:
+            check_value(arg)
+        return function(*args, **kwargs)
+
+    return _like(function, checked)
+
+
+def _with_checked_format(function: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(text: Any, *args: Any, **kwargs: Any) -> Any:
+        check_format(str(text), *args, *kwargs.values())
+        return function(text, *args, **kwargs)
+
+    return _like(function, checked)
+
+
+def _with_checked_replace(function: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(context: Any, text: Any, old: Any, new: Any, count: Any = None) -> Any:
+        check_replace(str(text), str(old), str(new))
+        return function(context, text, old, new, count)
+
+    return _like(function, checked)
+
+
+def _like(function: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:
+    """Marks a wrapper as taking what Jinja hands to the function it wraps: its context, or the environment."""
+    for mark in ("jinja_pass_arg", "jinja_async_variant"):
+        if hasattr(function, mark):
+            setattr(wrapper, mark, getattr(function, mark))
+    return wrapper
+
+
+def _no_decryption(value: Any) -> Any:
+    raise ValueError("decrypt_kv cannot be used here")
+
+
+def names_with_budget(names: Mapping[str, Any], deadline: Deadline | None = None) -> dict[str, Any]:
+    """What a rendering is given: the names, and a budget of its own."""
+    return {**names, BUDGET: Budget(deadline)}

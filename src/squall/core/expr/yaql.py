@@ -1,0 +1,197 @@
+"""YAQL expressions: parsed once, evaluated against a `Scope`, every call counted."""
+
+from __future__ import annotations
+
+import collections.abc  # noqa: F401 - yaql uses it without importing it
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import yaql  # type: ignore[import-untyped]
+from yaql.language import contexts, conventions, specs, yaqltypes  # type: ignore[import-untyped]
+from yaql.language.exceptions import YaqlException  # type: ignore[import-untyped]
+from yaql.language.factory import YaqlFactory  # type: ignore[import-untyped]
+
+from squall.core.expr.frozen import freeze, thaw
+from squall.core.expr.functions import workflow_functions
+from squall.core.expr.limits import (
+    MAX_NODES,
+    MAX_SIZE,
+    Budget,
+    Deadline,
+    check_bits,
+    check_power,
+    check_product,
+    check_replace,
+    check_value,
+)
+from squall.core.expr.regexes import is_explosive
+from squall.core.expr.scope import Scope
+
+_CACHED = 1024
+_SCOPE = "the scope"
+_PATTERNS = ("regex", "matches", "split", "replace", "replaceBy", "#operator_=~", "#operator_!~")
+
+
+class _Evaluation(contexts.Context):  # type: ignore[misc]
+    """A context of yaql's whose every call takes one step of the budget."""
+
+    budget: Budget | None = None
+
+    def __init__(self, parent_context: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(parent_context, *args, **kwargs)
+        self.budget = getattr(parent_context, "budget", None)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.budget is not None:
+            self.budget.step()
+        return super().__call__(*args, **kwargs)
+
+
+class Yaql:
+    """Evaluates YAQL. Keeps the last thousand expressions parsed."""
+
+    def __init__(self, deadline: Deadline | None = None) -> None:
+        self._deadline = deadline
+        self._engine = YaqlFactory().create(
+            options={
+                "yaql.limitIterators": MAX_NODES,
+                "yaql.memoryQuota": 8 * MAX_SIZE,
+                "yaql.convertInputData": False,
+                "yaql.convertOutputData": False,
+            }
+        )
+        self._root = _root_context()
+        self._parsed: dict[str, Any] = {}
+
+    def parse(self, source: str) -> Any:
+        """The parsed expression. Raises yaql's exceptions, `ValueError` and `TypeError` for what is none."""
+        found = self._parsed.get(source)
+        if found is None:
+            found = self._engine(source)
+            if len(self._parsed) >= _CACHED:
+                self._parsed.clear()
+            self._parsed[source] = found
+        return found
+
+    def complaint(self, source: str) -> str | None:
+        """What is wrong with an expression, in the parser's words; None when nothing is."""
+        try:
+            self.parse(source)
+        except (YaqlException, ValueError, TypeError) as error:
+            return str(error)
+        return None
+
+    def evaluate(self, source: str, scope: Scope) -> Any:
+        """The plain value of an expression. Raises whatever goes wrong in it."""
+        context = _Evaluation(self._root)
+        context.budget = Budget(self._deadline)
+        context[_SCOPE] = scope
+        return thaw(self.parse(source).evaluate(context=context))
+
+
+def _root_context() -> Any:
+    root = _Evaluation(yaql.create_context(convention=conventions.CamelCaseConvention()))
+    _bound_library(root)
+    for name, function in workflow_functions().items():
+        definition = specs.get_function_definition(function, name=name, convention=root.convention)
+        definition.payload = _with_plain_values(function)
+        root.register_function(definition)
+    for name, function in _scope_functions().items():
+        root.register_function(function, name=name)
+    return root
+
+
+def _with_plain_values(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Our functions take plain values and give plain values; YAQL's are frozen."""
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return freeze(function(*map(thaw, args), **{name: thaw(value) for name, value in kwargs.items()}))
+
+    return called
+
+
+def _scope_functions() -> dict[str, Callable[..., Any]]:
+    """The functions of workflows. yaql hands each the context it is called in."""
+
+    def ctx(context: Any, key: str | None = None) -> Any:
+        scope: Scope = context[_SCOPE]
+        if not key:
+            return scope.variables.frozen
+        scope.variables.check(key)
+        return scope.variables.frozen[key]
+
+    def item(context: Any, key: str | None = None) -> Any:
+        return freeze(context[_SCOPE].get_item(key))
+
+    def result(context: Any) -> Any:
+        return freeze(context[_SCOPE].result())
+
+    def succeeded(context: Any) -> Any:
+        return context[_SCOPE].succeeded()
+
+    def failed(context: Any) -> Any:
+        return context[_SCOPE].failed()
+
+    def completed(context: Any) -> Any:
+        return context[_SCOPE].completed()
+
+    def task_status(context: Any, task_id: Any, route: Any = None) -> Any:
+        return context[_SCOPE].task_status(task_id, route)
+
+    def task(context: Any, task_name: Any = None, route: Any = None) -> Any:
+        return freeze(context[_SCOPE].task(task_name, route))
+
+    def st2kv(context: Any, key: Any, decrypt: Any = False, default: Any = _NOT_GIVEN) -> Any:
+        given = {} if default is _NOT_GIVEN else {"default": thaw(default)}
+        return freeze(context[_SCOPE].st2kv(key, decrypt, **given))
+
+    st2kv_typed = specs.parameter("default", yaqltypes.PythonType(object, True))(st2kv)
+    listed = (ctx, item, result, succeeded, failed, completed, task_status, task)
+    return {function.__name__: function for function in listed} | {"st2kv": st2kv_typed}
+
+
+class _NotGiven:
+    """The default of a parameter that may be given as null."""
+
+
+_NOT_GIVEN = _NotGiven()
+
+
+def _bound_library(root: Any) -> None:
+    """Puts checks before those functions of yaql's library that can make something huge, or run for ever."""
+    checks: dict[str, Callable[..., None]] = {
+        "#operator_*": check_product,
+        "pow": lambda base, exponent, _modulus=None: check_power(base, exponent),
+        "shiftBitsLeft": lambda value, bits: check_bits(value.bit_length() + bits),
+        "str": check_value,
+        **dict.fromkeys(_PATTERNS, _check_pattern),
+    }
+    layer = root.parent
+    while layer is not None:
+        for name, check in checks.items():
+            for definition in layer.get_functions(name)[0]:
+                definition.payload = _with_check(definition.payload, check)
+        layer = layer.parent
+
+
+def _with_check(function: Callable[..., Any], check: Callable[..., None]) -> Callable[..., Any]:
+    parameters = inspect.signature(function).parameters
+    hidden = {name for name in ("engine", "context") if name in parameters}
+
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        shown = [arg for arg, name in zip(args, parameters, strict=False) if name not in hidden]
+        shown += args[len(parameters) :]
+        check(*shown, **{name: value for name, value in kwargs.items() if name not in hidden})
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def _check_pattern(*args: Any, **_kwargs: Any) -> None:
+    texts = [arg for arg in args if isinstance(arg, str)]
+    for text in texts:
+        if len(text) < 1000 and is_explosive(text, max(map(len, texts))):
+            raise ValueError(f"the pattern {text!r} could run without end; write it without repeats inside of repeats")
+    if len(texts) == 3:
+        check_replace(*texts)
