@@ -30,6 +30,8 @@ from squall.api.output import OutputRoutes
 from squall.api.root import RootRoutes
 from squall.api.views import Views
 from squall.config import Settings
+from squall.config.settings import Actionrunner
+from squall.core.errors import ConfigError
 from squall.core.expr.jinja import Jinja
 from squall.plugins import runners
 from squall.ports import Bus, Clock, Vault
@@ -103,6 +105,7 @@ def outside(settings: Settings) -> Outside:
             fsync_seconds=settings.journal.fsync_seconds,
             open_tree=archive.open,
             release_tree=archive.release,
+            cgroup=settings.actionrunner.cgroup,
         ),
     )
 
@@ -126,14 +129,39 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
 
 
 def _running(settings: Settings, out: Outside, content: Content, executions: Executions, url: str) -> Running:
-    limits = RunLimits(
-        output=settings.actionrunner.output_limit_bytes,
-        policy=settings.actionrunner.output_limit_policy,
-        result_output=settings.actionrunner.result_output_bytes,
-    )
+    limits = _limits(settings.actionrunner)
     found = runners(_inherited_environment(), settings.actionrunner.system_user, str(Path.cwd()))
     environment: Mapping[str, str] = {"ST2_ACTION_API_URL": f"{url}/v1"}
     return Running(executions, content, out.launcher, out.journal, found, limits, environment, url)
+
+
+def _limits(wanted: Actionrunner) -> RunLimits:
+    processes = {
+        "open_files": wanted.limit_open_files,
+        "processes": wanted.limit_processes,
+        "memory_bytes": wanted.limit_memory_bytes,
+        "file_bytes": wanted.limit_file_bytes,
+        "cpu_seconds": wanted.limit_cpu_seconds,
+    }
+    return RunLimits(
+        output=wanted.output_limit_bytes,
+        policy=wanted.output_limit_policy,
+        result_output=wanted.result_output_bytes,
+        umask=_umask(wanted.umask),
+        processes={name: limit for name, limit in processes.items() if limit},
+    )
+
+
+def _umask(digits: str) -> int | None:
+    if not digits:
+        return None
+    try:
+        found = int(digits, 8)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= 0o777:
+        raise ConfigError(f'actionrunner.umask must be octal digits such as "027", not "{digits:.80}"')
+    return found
 
 
 def _inherited_environment() -> dict[str, str]:

@@ -14,6 +14,8 @@ MARK_SIZE: Final = {"size": True}
 """Marks a type whose values may be written with a unit."""
 Size = Annotated[int, Meta(ge=1, le=1 << 62, extra=MARK_SIZE)]
 """Bytes, at least one; written as a number or as `10 MiB`, `1.5 GB`."""
+SizeOrNone = Annotated[int, Meta(ge=0, le=1 << 62, extra=MARK_SIZE)]
+"""The same, or 0 for no limit of its own."""
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 """Seconds, more than zero and at most a day."""
 
@@ -41,6 +43,13 @@ class Actionrunner(msgspec.Struct, frozen=True, kw_only=True):
     output_limit_policy: Literal["truncate", "fail", "unlimited"] = "truncate"
     result_output_bytes: Size = 4 * MIB
     system_user: str = ""
+    umask: str = ""
+    limit_open_files: Annotated[int, Meta(ge=0, le=1 << 30)] = 0
+    limit_processes: Annotated[int, Meta(ge=0, le=1 << 30)] = 0
+    limit_memory_bytes: SizeOrNone = 0
+    limit_file_bytes: SizeOrNone = 0
+    limit_cpu_seconds: Annotated[int, Meta(ge=0, le=1 << 30)] = 0
+    cgroup: str = "auto"
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,10 +14,11 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One process to start: everything the keeper of processes needs, and nothing it would have to look up.
 
     `timeout` is in seconds (None: none); `stdin` is given to it and closed; with `pty` (rows, columns) it has a
-    terminal instead of pipes. `output_limit` is in bytes of output; what happens beyond it is `limit_policy`:
-    `truncate`, `fail` (the process is killed) or `unlimited`. `secrets` are masked in its output. `opening` is the
-    payload of the status record that stands before the first output, `opened` its event row and `opened_at` its time
-    (µs).
+    terminal instead of pipes. `umask` None is that of the keeper. `limits` are the kernel's, by name: `open_files`,
+    `processes`, `memory_bytes`, `file_bytes`, `cpu_seconds`. `output_limit` is in bytes of output; what happens beyond
+    it is `limit_policy`: `truncate`, `fail` (the process is killed) or `unlimited`. `secrets` are masked in its output.
+    `opening` is the payload of the status record that stands before the first output, `opened` its event row and
+    `opened_at` its time (µs).
     """
 
     execution: str
@@ -29,6 +30,8 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     stdin: bytes | None = None
     timeout: float | None = None
     pty: tuple[int, int] | None = None
+    umask: int | None = None
+    limits: dict[str, int] = {}
     output_limit: int = 1 << 30
     limit_policy: str = "truncate"
     secrets: tuple[bytes, ...] = ()

@@ -29,11 +29,13 @@ _LOOK_FOR_FIRST = 8
 
 class RunLimits(msgspec.Struct, frozen=True):
     """What one execution may print, in bytes, what happens beyond it (`truncate`, `fail`, `unlimited`), and how many
-    bytes of each stream its result holds."""
+    bytes of each stream its result holds; then what its processes get: `LaunchSpec.umask` and `LaunchSpec.limits`."""
 
     output: int
     policy: str
     result_output: int
+    umask: int | None = None
+    processes: dict[str, int] = {}
 
 
 class Running:
@@ -143,6 +145,8 @@ class Running:
             spec,
             output_limit=own.bytes if own.bytes is not None else self._limits.output,
             limit_policy=own.policy or self._limits.policy,
+            umask=self._limits.umask,
+            limits=self._limits.processes,
             secrets=self._executions.secrets(execution),
             opening=msgspec.json.encode({"status": ex.RUNNING}),
             opened=row,

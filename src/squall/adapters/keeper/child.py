@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from squall.adapters.keeper.cgroups import ActionGroup
 from squall.adapters.keeper.processes import Family
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class Spec(NamedTuple):
     stdin: bytes | None = None
     timeout: float | None = None
     pty: tuple[int, int] | None = None
+    umask: int | None = None
+    limits: dict[str, int] | None = None
     output_limit: int = 1 << 30
     limit_policy: str = "truncate"
     opening: bytes = b""
@@ -130,6 +133,7 @@ class Child:
         self.last_record = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.family: Family | None = None
+        self.group: ActionGroup | None = None
         self.doomed_at: float | None = None
         self.cpu_seconds = 0.0
         self.peak_memory = 0

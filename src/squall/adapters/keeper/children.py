@@ -15,10 +15,12 @@ import termios
 from collections.abc import Callable
 from typing import IO
 
+from squall.adapters.keeper.cgroups import ActionGroups
 from squall.adapters.keeper.child import Child, Loop, Spec, make_patterns
 from squall.adapters.keeper.journals import Journals
-from squall.adapters.keeper.processes import MARKER, Family, read_process
+from squall.adapters.keeper.processes import Family, read_process
 from squall.adapters.keeper.pump import Pump
+from squall.adapters.keeper.starting import marker, start
 from squall.core import journal
 
 _PIPE_SIZE = 1 << 20
@@ -30,17 +32,21 @@ _LOOK_SELDOM = 2.0
 _LINGER_SILENCE = 0.5
 _LINGER_MOST = 5.0
 _SILENCE = 60.0
-# A session's first process that opens a terminal gets it as its own; a shell opens it, then becomes the command.
-_ON_TERMINAL = ["/bin/sh", "-c", 't=$1; shift; exec "$@" <>"$t" >&0 2>&0', "sh"]
 
 
 class Children:
     """Starts and ends children, on the loop's thread. `on_wait` tells that what a child `waits` for has changed."""
 
     def __init__(
-        self, loop: Loop, journals: Journals, now: Callable[[], int], on_wait: Callable[[Child], None]
+        self,
+        loop: Loop,
+        journals: Journals,
+        groups: ActionGroups,
+        now: Callable[[], int],
+        on_wait: Callable[[Child], None],
     ) -> None:
         self._loop = loop
+        self._groups = groups
         self._pump = Pump(loop, journals, now, self._maybe_end, self._terminate, on_wait)
         self._running: dict[str, Child] = {}
 
@@ -52,10 +58,14 @@ class Children:
             if spec.pty is not None:
                 terminal = os.openpty()
                 fcntl.ioctl(terminal[0], termios.TIOCSWINSZ, struct.pack("HHHH", *spec.pty, 0, 0))
-            child.process = _start(spec, terminal)
+            child.group = self._groups.make(marker(spec))
+            child.process = start(spec, terminal, child.group)
         except (OSError, ValueError) as error:
             for fd in terminal or ():
                 os.close(fd)
+            if child.group is not None:
+                self._groups.forget(child.group)
+                child.group = None
             child.error = f"The process could not be started: {error}"
             self._loop.call_later(0, self._finish, child)
             return child
@@ -64,7 +74,7 @@ class Children:
         self._connect(child, child.process, terminal)
         pid = child.process.pid
         known = read_process(pid)
-        child.family = Family(pid, known.started if known is not None else 0, marker(spec))
+        child.family = Family(pid, known.started if known is not None else 0, marker(spec), child.group)
         child.pidfd = os.pidfd_open(pid)
         self._loop.add_reader(child.pidfd, self._exited, child)
         if spec.timeout is not None:
@@ -230,35 +240,10 @@ class Children:
         for timer in child.timers.values():
             timer.cancel()
         child.timers.clear()
+        if child.group is not None:
+            cpu, memory = child.group.usage()
+            child.cpu_seconds = max(child.cpu_seconds, cpu)
+            child.peak_memory = memory or child.peak_memory
+            self._groups.forget(child.group)
         self._running.pop(child.spec.execution, None)
         child.on_end(child)
-
-
-def _start(spec: Spec, terminal: tuple[int, int] | None) -> subprocess.Popen[bytes]:
-    """The process. Raises `OSError` and `ValueError`."""
-    env = {**spec.env, MARKER: marker(spec)}
-    if terminal is None:
-        return subprocess.Popen(
-            spec.argv,
-            stdin=subprocess.PIPE if spec.stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=env,
-            cwd=spec.cwd,
-            start_new_session=True,
-            bufsize=0,
-        )
-    return subprocess.Popen(
-        [*_ON_TERMINAL, os.ttyname(terminal[1]), *spec.argv],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={"TERM": "xterm", **env},
-        cwd=spec.cwd,
-        start_new_session=True,
-    )
-
-
-def marker(spec: Spec) -> str:
-    """What every process of an action carries in its environment."""
-    return f"{spec.execution}.{spec.attempt}"

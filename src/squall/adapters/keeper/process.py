@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from squall.adapters.keeper import wire
+from squall.adapters.keeper.cgroups import ActionGroups, base_of
 from squall.adapters.keeper.child import Child, Spec
 from squall.adapters.keeper.children import Children
 from squall.adapters.keeper.flusher import Flusher
@@ -64,12 +65,12 @@ class _Link:
 class Keeper:
     """All there is: listens in `home`, writes journals below `journals_root`."""
 
-    def __init__(self, home: Path, journals_root: Path, floor: int, fsync_seconds: float) -> None:
+    def __init__(self, home: Path, journals_root: Path, groups: ActionGroups, floor: int, fsync_seconds: float) -> None:
         self.loop = EpollLoop()
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         boot = bytes.fromhex(self._boot.replace("-", ""))
         self._journals = Journals(journals_root, boot, int(time.time()) & 0xFFFFFFFF, floor)
-        self._children = Children(self.loop, self._journals, _now, self._waits)
+        self._children = Children(self.loop, self._journals, groups, _now, self._waits)
         self._log = RunLog(home / "run.log")
         self._flusher = Flusher(self.loop)
         self._fsync_seconds = fsync_seconds
@@ -180,7 +181,14 @@ class Keeper:
         child = self._children.spawn(spec, self._ended)
         if child.process is not None:
             known = read_process(child.process.pid)
-            self._log.pid(spec.execution, spec.attempt, child.process.pid, known.started if known else 0, self._boot)
+            self._log.pid(
+                spec.execution,
+                spec.attempt,
+                child.process.pid,
+                known.started if known else 0,
+                self._boot,
+                str(child.group.folder) if child.group is not None else None,
+            )
             _unprotect(child.process.pid)
 
     def _ended(self, child: Child) -> None:
@@ -309,13 +317,15 @@ def _unprotect(pid: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The keeper's program: home, folder of journals, free-space floor (bytes), seconds between flushes."""
-    home, journals_root, floor, fsync_seconds = arguments
+    """The keeper's program: home, folder of journals, free-space floor (bytes), seconds between flushes, and where
+    cgroups of actions may be made (see `cgroups.base_of`)."""
+    home, journals_root, floor, fsync_seconds, groups = arguments
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Handled and not ignored: what is ignored stays so in every process that is started.
         signal.signal(number, lambda *_: None)
     _protect()
-    keeper = Keeper(Path(home), Path(journals_root), int(floor), float(fsync_seconds))
+    made = ActionGroups(base_of(groups))
+    keeper = Keeper(Path(home), Path(journals_root), made, int(floor), float(fsync_seconds))
     os.write(1, b"ready\n")
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)

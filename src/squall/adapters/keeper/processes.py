@@ -2,7 +2,7 @@
 
 An action's processes are the descendants of its first one, everything in a session one of them belongs to, and
 everything that carries its marker in the environment. A process that leaves all three (double fork, new session, and
-a cleaned environment) is not found on a machine without a cgroup of its own for the action.
+a cleaned environment) is only found where the action has a cgroup of its own (`cgroups`).
 
 What runs as another user was started by sudo, and is looked at and signalled by it: `sudo -n grep` on environments
 that this user may not read, `sudo -n kill`.
@@ -14,6 +14,8 @@ import os
 import signal
 import subprocess
 from typing import NamedTuple
+
+from squall.adapters.keeper.cgroups import ActionGroup
 
 MARKER = "SQUALL_ACTION"
 """The environment variable every process of an action carries: `<execution id>.<attempt>`."""
@@ -90,11 +92,13 @@ class Family:
     """The processes of one action. It remembers what it has seen: what those started belongs to it even when they
     themselves are gone.
 
-    `first` is the pid of the action's first process, `started` its start in ticks, `marker` the marker's value.
+    `first` is the pid of the action's first process, `started` its start in ticks, `marker` the marker's value, `group`
+    its cgroup if it has one.
     """
 
-    def __init__(self, first: int, started: int, marker: str) -> None:
+    def __init__(self, first: int, started: int, marker: str, group: ActionGroup | None = None) -> None:
         self.first = first
+        self._group = group
         self.started = started
         self._token = f"{MARKER}={marker}".encode()
         self._pids: dict[int, int] = {first: started}
@@ -110,6 +114,8 @@ class Family:
         found = {pid for pid, started in self._pids.items() if pid in processes and processes[pid].started == started}
         carries = {pid: _carries(pid, self._token) for pid in processes if pid not in found}
         found |= {pid for pid, carried in carries.items() if carried}
+        if self._group is not None:
+            found |= self._group.pids() & processes.keys()
         found = self._grow(found, processes, foreign)
         if self._has_others(found):
             secret = [pid for pid, carried in carries.items() if carried is None and pid not in found]
@@ -156,6 +162,8 @@ class Family:
         """
         left: set[int] = set()
         for _ in range(_SCANS):
+            if self._group is not None:
+                self._group.kill()
             left = self.signal(signal.SIGSTOP)
             if not left:
                 break

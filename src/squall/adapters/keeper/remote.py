@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from squall.adapters.keeper import wire
+from squall.adapters.keeper.cgroups import ActionGroup
 from squall.adapters.keeper.link import Link
 from squall.adapters.keeper.processes import Family
 from squall.adapters.keeper.runlog import Key, read_log
@@ -68,6 +69,7 @@ class KeeperLauncher:
         fsync_seconds: float,
         open_tree: Callable[[str], Awaitable[None]] = _untouched,
         release_tree: Callable[[str], None] = _forgotten,
+        cgroup: str = "off",
     ) -> None:
         homes.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._homes = homes
@@ -75,7 +77,7 @@ class KeeperLauncher:
         self._clock = clock
         self._open_tree = open_tree
         self._release_tree = release_tree
-        self._arguments = [str(floor), str(fsync_seconds)]
+        self._arguments = [str(floor), str(fsync_seconds), cgroup]
         self._links: list[Link] = []
         self._current: Link | None = None
         self._starting = asyncio.Lock()
@@ -243,7 +245,10 @@ class KeeperLauncher:
             if entry.end is None and (entry.pid is None or entry.pid["boot"] == boot):
                 # Killed between starting a process and saying so, a keeper leaves one that only its marker tells.
                 known = entry.pid or {"pid": 0, "started": 0}
-                left = Family(known["pid"], known["started"], f"{execution}.{attempt}").kill()
+                group = ActionGroup(Path(known["group"])) if known.get("group") else None
+                left = Family(known["pid"], known["started"], f"{execution}.{attempt}", group).kill()
+                if group is not None:
+                    group.remove()
                 if left:
                     _LOG.error("processes are left", extra={"execution": execution, "pids": sorted(left)})
 

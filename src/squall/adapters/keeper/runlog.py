@@ -69,8 +69,8 @@ class RunLog:
         self.entries[(execution, attempt)] = Entry(message)
         self._write(message)
 
-    def pid(self, execution: str, attempt: int, pid: int, started: int, boot: str) -> None:
-        """When the process is there: its pid and start (ticks since the boot with this id)."""
+    def pid(self, execution: str, attempt: int, pid: int, started: int, boot: str, group: str | None) -> None:
+        """When the process is there: its pid and start (ticks since the boot with this id), and its cgroup's folder."""
         message = {
             "log": "pid",
             "execution": execution,
@@ -78,6 +78,7 @@ class RunLog:
             "pid": pid,
             "started": started,
             "boot": boot,
+            "group": group,
         }
         self.entries[(execution, attempt)].pid = message
         self._write(message)
