@@ -8,7 +8,7 @@ import logging
 from squall.core.errors import SquallError
 from squall.ports import Bus
 from squall.services.executions import JOURNAL
-from squall.services.journaling import Journaling
+from squall.services.journaling import MOST, Journaling
 
 _LOG = logging.getLogger("squall.journaler")
 _BACK_OFF = 0.5
@@ -27,7 +27,7 @@ class Journaler:
         with self._bus.subscribe(JOURNAL) as hints:
             while True:
                 try:
-                    if not await self._journaling.carry():
+                    if await self._journaling.carry() < MOST:
                         await hints.wait(self._poll)
                 except (OSError, SquallError) as error:
                     _LOG.warning("status records wait", extra={"error": str(error)})

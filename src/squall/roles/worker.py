@@ -108,7 +108,7 @@ class Worker:
                         self._held[execution.id] = task
                         self._idle.clear()
                         group.create_task(self._one(task, execution, row))
-                if not claimed:
+                if len(claimed) < room:
                     await hints.wait(await self._until_due())
         # The group must live on for what still runs and for its leases.
         await asyncio.Event().wait()

@@ -223,7 +223,6 @@ class Executions:
         claimed = await self._store.tx(work)
         for tree in touched:
             self._bus.publish(CHANGED, tree)
-            self._bus.publish(JOURNAL, tree)
         return claimed
 
     def bind(self, execution: Execution, action: Action, runner: RunnerType) -> dict[str, Any]:

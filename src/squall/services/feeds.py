@@ -168,7 +168,10 @@ class Feeds:
 
     async def _collect(self) -> None:
         """Brings the ring up to the event table. A final event waits for the output before it."""
-        while rows := await self._store.read(lambda tx: tx.events.after(self._row, _READ)):
+        full = True
+        while full:
+            rows = await self._store.read(lambda tx: tx.events.after(self._row, _READ))
+            full = len(rows) == _READ
             for event in rows:
                 if self._output_listeners:
                     await self._tap_for(event)

@@ -13,7 +13,8 @@ from squall.ports import Bus, Clock, Journal, Launcher, Store, Task, Tx
 from squall.services.executions import CHANGED, JOURNAL
 
 _LEASE = 30_000_000
-_BATCH = 256
+MOST = 256
+"""How many rows `carry` takes at once: when it gave fewer, there were no more."""
 
 
 class Journaling:
@@ -28,10 +29,10 @@ class Journaling:
         self._owner = owner
 
     async def carry(self) -> int:
-        """Appends what is due; gives how many rows there were. Raises `OSError` (a full disk) or `SquallError`
-        (no keeper) when some of it could not be: that is due again."""
+        """Appends what is due, at most `MOST` rows; gives how many there were. Raises `OSError` (a full disk) or
+        `SquallError` (no keeper) when some of it could not be: that is due again."""
         now = self._clock.now()
-        tasks = await self._store.tx(lambda tx: tx.queue.claim(JOURNAL, self._owner, now, _LEASE, _BATCH))
+        tasks = await self._store.tx(lambda tx: tx.queue.claim(JOURNAL, self._owner, now, _LEASE, MOST))
         if not tasks:
             return 0
         done: list[Task] = []

@@ -91,6 +91,23 @@ async def test_what_was_requested_while_nobody_worked_is_run(squall: Assembly) -
             await ends_as(squall, each, "succeeded")
 
 
+async def test_a_request_costs_one_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with assembled(tmp_path) as squall:
+        claim, claims = squall.executions.claim, 0
+
+        async def counted(*given: Any) -> Any:
+            nonlocal claims
+            claims += 1
+            return await claim(*given)
+
+        monkeypatch.setattr(squall.executions, "claim", counted)
+        async with working(squall, poll=10 * PATIENCE):
+            for number in range(1, 4):
+                await ends_as(squall, await squall.request("core.noop"), "succeeded")
+                # The first one is that of a worker that has just begun.
+                assert claims <= number + 1
+
+
 async def test_no_more_run_at_once_than_there_are_slots(squall: Assembly) -> None:
     made = [await squall.request() for _ in range(5)]
     async with working(squall, slots=2) as worker:

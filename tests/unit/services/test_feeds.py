@@ -66,6 +66,23 @@ async def test_a_listener_hears_every_change_from_now_on_in_order(squall: Assemb
     assert [item.row for item in items] == sorted(item.row for item in items)
 
 
+async def test_more_changes_than_are_read_at_once_are_all_heard(
+    squall: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "_READ", 2)
+    for requests in (3, 4):
+        async with squall.feeds.listen(False) as cursor:
+            made = [await squall.request("core.noop") for _ in range(requests)]
+            async with feeding(squall):
+                heard_of: list[str] = []
+                async with asyncio.timeout(PATIENCE):
+                    while len(heard_of) < requests:
+                        items, lost = await cursor.next(PATIENCE)
+                        assert not lost
+                        heard_of += [item.event.execution for item in items if item.event]
+            assert heard_of == [execution.id for execution in made]
+
+
 async def test_all_output_comes_before_the_end_it_belongs_to(squall: Assembly) -> None:
     async with feeding(squall) as feed, feed.listen(True) as cursor:
         task, execution, _ = await squall.start()
