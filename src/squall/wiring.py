@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from squall import __version__
+from squall.adapters.blobs.opening import BlobPlace
 from squall.adapters.bus.inproc import DeafBus, InProcessBus
 from squall.adapters.clock import SystemClock
 from squall.adapters.journal.archive import FileArchive
@@ -28,14 +29,16 @@ from squall.api.events import EventRoutes
 from squall.api.executions import ExecutionRoutes
 from squall.api.output import OutputRoutes
 from squall.api.root import RootRoutes
+from squall.api.storage import StorageRoutes
 from squall.api.views import Views
 from squall.config import Settings
 from squall.config.settings import Actionrunner
-from squall.core.errors import ConfigError
+from squall.core.errors import ConfigError, InvalidError
 from squall.core.expr.jinja import Jinja
+from squall.core.retention import Terms, parse_rules
 from squall.plugins import runners
 from squall.ports import Bus, Clock, Vault
-from squall.roles.janitor import Janitor
+from squall.roles.janitor import Chore, Janitor
 from squall.roles.journaler import Journaler
 from squall.roles.worker import Worker
 from squall.services.content import Content
@@ -44,10 +47,16 @@ from squall.services.feeds import Feeds
 from squall.services.health import Health
 from squall.services.journaling import Journaling
 from squall.services.outputs import Outputs
+from squall.services.retention import Retention
 from squall.services.running import RunLimits, Running
+from squall.services.sealing import Sealing
+from squall.services.storage import Storage
 
 OWNER = "local"
 """Who holds this server's leases."""
+
+_SWEEP_EVERY = 10
+"""Retention is looked at once in so many times the janitor comes."""
 
 _BUNDLED = Path(__file__).parent / "packs"
 
@@ -81,6 +90,9 @@ class Services(NamedTuple):
     feeds: Feeds
     running: Running
     journaling: Journaling
+    sealing: Sealing
+    retention: Retention
+    storage: Storage
 
 
 def outside(settings: Settings) -> Outside:
@@ -88,8 +100,9 @@ def outside(settings: Settings) -> Outside:
     home = settings.server.data_dir
     clock = SystemClock()
     journals, rows = home / "journals", SqliteSeals(home / "seals.db")
-    sources = Sources(journals, rows)
-    archive = FileArchive(journals, rows, sources)
+    blobs = _blobs(settings)
+    sources = Sources(journals, rows, blobs)
+    archive = FileArchive(journals, rows, sources, blobs=blobs)
     return Outside(
         store=open_store(home / "squall.db", backup_suffix=f".before-{__version__}-{clock.now()}"),
         vault=KeyFileVault.open_file(home / "secret.key"),
@@ -110,6 +123,23 @@ def outside(settings: Settings) -> Outside:
     )
 
 
+def _blobs(settings: Settings) -> BlobPlace:
+    """The blob store that the settings name; a directory starts at the data directory. Raises `ConfigError`."""
+    name, home = settings.storage.blobs, settings.server.data_dir
+    if name and "://" not in name:
+        name = str(home / Path(name).expanduser())
+    return BlobPlace(name, settings.storage.blobs_endpoint, settings.storage.blobs_region)
+
+
+def _terms(settings: Settings) -> Terms:
+    """How long executions are kept. Raises `ConfigError`."""
+    try:
+        rules = parse_rules(settings.retention.rules)
+    except InvalidError as error:
+        raise ConfigError(f"retention.rules: {error}") from error
+    return Terms(settings.retention.days, rules, settings.retention.max_bytes)
+
+
 def services(settings: Settings, out: Outside, url: str) -> Services:
     """The use cases; `url` is where the API answers."""
     poll = settings.queue.poll_seconds
@@ -125,6 +155,16 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         feeds=Feeds(out.store, out.bus, out.journal, outputs, poll=poll),
         running=_running(settings, out, content, executions, url),
         journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, OWNER),
+        sealing=Sealing(
+            out.store,
+            out.archive,
+            out.launcher,
+            out.clock,
+            idle=settings.storage.seal_after_seconds,
+            move_after=settings.storage.move_after_days if settings.storage.blobs else None,
+        ),
+        retention=Retention(out.store, out.archive, out.launcher, out.journal, out.clock, _terms(settings), OWNER),
+        storage=Storage(out.store, out.archive),
     )
 
 
@@ -193,7 +233,18 @@ def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> li
         worker,
         Journaler(use.journaling, out.bus, poll=settings.queue.poll_seconds),
         use.feeds,
-        Janitor(out.store, settings.events.retention),
+        Janitor(_chores(settings, out, use)),
+    ]
+
+
+def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
+    every = settings.storage.janitor_seconds
+    return [
+        Chore("events", every, lambda: out.store.tx(lambda tx: tx.events.prune(settings.events.retention))),
+        Chore("sealing", every, use.sealing.seal),
+        Chore("moving", every, use.sealing.move),
+        Chore("removing", every, use.retention.carry),
+        Chore("retention", every * _SWEEP_EVERY, use.retention.sweep),
     ]
 
 
@@ -207,4 +258,5 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *OutputRoutes(use.executions, use.outputs, heartbeat=heartbeat).routes(),
         *EventRoutes(use.executions, use.outputs, use.feeds, views, heartbeat=heartbeat).routes(),
         *ActionRoutes(use.content).routes(),
+        *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),
     ]

@@ -34,6 +34,9 @@ COMMANDS = (
     Command("action get", "actions", "one action and its parameters"),
     Command("action doctor", "actions", "why an action's output may come late, and what helps"),
     Command("runner list", "runners", "the runners there are"),
+    Command("output verify", "verify", "whether what an execution printed is undamaged"),
+    Command("storage", "storage", "what takes space"),
+    Command("storage purge", "storage", "remove finished executions with their output"),
     Command("serve", None, "start the server"),
     Command("status", "server", "whether a server runs, and where"),
     Command("stop", "server", "stop the server and wait for its end"),
@@ -131,7 +134,7 @@ def _command_start(arguments: Sequence[str]) -> int:
 
 def _find(words: list[str]) -> tuple[Command | None, list[str]]:
     """The command that these words begin with and the words behind it; None when they ask for a group's help."""
-    for length in (1, 2):
+    for length in (2, 1):
         for command in COMMANDS:
             if command.name == " ".join(words[:length]):
                 return command, words[length:]

@@ -82,6 +82,23 @@ class Api:
         body = {"parameters": dict(parameters), "tasks": [], "reset": [], "delay": delay or 0}
         return _object(self.client.request("POST", f"/executions/{segment(execution_id)}/re_run", body=body).body)
 
+    def storage(self, limit: int) -> JsonObject:
+        """What takes space, with the `limit` packs and actions that take most."""
+        return _object(self.client.request("GET", "/storage", query={"limit": limit}).body)
+
+    def purge(self, wanted: Mapping[str, Any]) -> Iterator[JsonObject]:
+        """Removes finished executions, page by page: how many `executions`, `trees` and `bytes` each page was."""
+        cursor: Any = None
+        while True:
+            page = _object(self.client.request("POST", "/storage/purge", body={**wanted, "cursor": cursor}).body)
+            yield page
+            if (cursor := page.get("cursor")) is None:
+                return
+
+    def verify_output(self, execution_id: str) -> JsonObject:
+        """What was found when every byte of an execution's tree was read; takes as long as that takes."""
+        return _object(self.client.request("GET", f"/executions/{segment(execution_id)}/output/verify").body)
+
     def _all(self, path: str, query: Query) -> Iterator[JsonObject]:
         offset = 0
         while True:

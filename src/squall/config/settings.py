@@ -78,6 +78,28 @@ class Events(msgspec.Struct, frozen=True, kw_only=True):
     retention: Annotated[int, Meta(ge=1, le=1 << 40)] = 100_000
 
 
+class Storage(msgspec.Struct, frozen=True, kw_only=True):
+    """`[storage]`: when finished output is sealed, and where it goes later.
+
+    `blobs` is a directory or `s3://bucket/prefix`; empty: sealed output stays in the data directory.
+    """
+
+    seal_after_seconds: Seconds = 60.0
+    janitor_seconds: Seconds = 30.0
+    blobs: str = ""
+    blobs_endpoint: str = ""
+    blobs_region: str = ""
+    move_after_days: Annotated[int, Meta(ge=0, le=36_500)] = 7
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """`[retention]`: what of finished executions is removed by itself. `days` 0 keeps them for ever."""
+
+    days: Annotated[int, Meta(ge=0, le=36_500)] = 90
+    max_bytes: Size = 100 * GIB
+    rules: str = ""
+
+
 class Logging(msgspec.Struct, frozen=True, kw_only=True):
     """`[logging]`: the server's own log."""
 
@@ -100,5 +122,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stream: Stream = Stream()
     queue: Queue = Queue()
     events: Events = Events()
+    storage: Storage = Storage()
+    retention: Retention = Retention()
     logging: Logging = Logging()
     bus: Bus = Bus()

@@ -12,7 +12,7 @@ from squall.ports.journal import Journal, Watch
 from squall.ports.launcher import Launcher, OutputText, Runner
 from squall.ports.packs import PackSource
 from squall.ports.store import Store
-from squall.ports.tables import ContentRows, EventRows, ExecutionRows, QueueRows, Task, Tx
+from squall.ports.tables import ContentRows, EventRows, ExecutionRows, JournalRows, QueueRows, RetentionRows, Task, Tx
 from squall.ports.vault import Vault
 
 __all__ = [
@@ -29,10 +29,12 @@ __all__ = [
     "EventRows",
     "ExecutionRows",
     "Journal",
+    "JournalRows",
     "Launcher",
     "OutputText",
     "PackSource",
     "QueueRows",
+    "RetentionRows",
     "Runner",
     "Seal",
     "SealRow",

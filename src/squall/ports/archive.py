@@ -79,6 +79,10 @@ class Archive(Protocol):
         """No keeper writes any more."""
         ...
 
+    def held(self) -> Sequence[str]:
+        """The trees that keepers hold."""
+        ...
+
     async def candidates(self, idle: float) -> Sequence[str]:
         """Some trees with an unsealed journal that nobody has written to for `idle` seconds and no keeper holds."""
         ...
@@ -94,7 +98,9 @@ class Archive(Protocol):
         ...
 
     async def move(self, trees: Sequence[str]) -> Mapping[str, Seal]:
-        """Moves sealed files to the blob store, when their bytes have been read back from there and are right."""
+        """Moves sealed files to the blob store, when their bytes have been read back from there and are right.
+
+        Tells also of those that had been moved before. Raises `OSError`; then what was not moved is where it was."""
         ...
 
     async def remove(self, trees: Sequence[str]) -> Sequence[str]:
@@ -105,10 +111,6 @@ class Archive(Protocol):
 
     async def verify(self, tree: str) -> Verdict | None:
         """Reads every byte of a journal; None if there is none."""
-        ...
-
-    async def sweep(self) -> int:
-        """Removes what a sealer that was killed has left behind; gives how many files that were."""
         ...
 
     async def usage(self) -> Mapping[str, tuple[int, int]]:

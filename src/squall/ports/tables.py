@@ -10,6 +10,8 @@ import msgspec
 from squall.core.action import Action, Pack, RunnerType
 from squall.core.events import Event
 from squall.core.execution import Execution, ExecutionFilter
+from squall.core.retention import Finished
+from squall.ports.archive import Seal
 
 
 class ExecutionRows(Protocol):
@@ -177,6 +179,62 @@ class ContentRows(Protocol):
         ...
 
 
+class JournalRows(Protocol):
+    """What is known of the sealed journals: where each is, its sizes and its hash."""
+
+    async def keep(self, seals: Mapping[str, Seal], at: int) -> None:
+        """Notes seals by tree; `at` (µs) is when those were made that are not known yet."""
+        ...
+
+    async def get(self, tree: str) -> Seal | None:
+        """One tree's; None while its journal is not sealed."""
+        ...
+
+    async def complete(self, trees: Sequence[str]) -> Sequence[str]:
+        """Which of these have ended as a whole, with every status change copied into their journal."""
+        ...
+
+    async def movable(self, before: int, limit: int) -> Sequence[str]:
+        """Trees in sealed files of their own, sealed before `before` (µs), oldest first."""
+        ...
+
+    async def totals(self) -> Mapping[str, tuple[int, int, int]]:
+        """By place: how many, bytes of journal, bytes stored."""
+        ...
+
+    async def by_action(self, limit: int) -> Sequence[tuple[str, int, int, int]]:
+        """Action, how many executions, bytes of journal, bytes stored (of roots), what takes most first."""
+        ...
+
+
+class RetentionRows(Protocol):
+    """Removing executions for good."""
+
+    async def finished(self, after: tuple[int, str], before: int, limit: int) -> Sequence[Finished]:
+        """Roots whose tree has ended, in the order of start and id: behind `after`, started before `before`."""
+        ...
+
+    async def purge(self, trees: Sequence[str]) -> int:
+        """Removes the rows of whole trees from every table; gives how many executions that were."""
+        ...
+
+    async def count(self, trees: Sequence[str]) -> int:
+        """How many executions these trees have."""
+        ...
+
+    async def used_snapshots(self) -> Sequence[str]:
+        """The keys of snapshots that executions have."""
+        ...
+
+    async def drop_snapshots(self, used: Sequence[str], since: int) -> int:
+        """Removes every snapshot but `used` ones and those of executions that started behind `since` (µs)."""
+        ...
+
+    async def size(self) -> int:
+        """Bytes of the database."""
+        ...
+
+
 class Tx(Protocol):
     """The tables, inside one transaction."""
 
@@ -188,3 +246,7 @@ class Tx(Protocol):
     def events(self) -> EventRows: ...  # noqa: D102
     @property
     def content(self) -> ContentRows: ...  # noqa: D102
+    @property
+    def journals(self) -> JournalRows: ...  # noqa: D102
+    @property
+    def retention(self) -> RetentionRows: ...  # noqa: D102

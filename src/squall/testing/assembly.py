@@ -3,13 +3,12 @@ happens by itself, so a test says what comes when."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from squall.adapters.bus.inproc import InProcessBus
-from squall.adapters.journal.files import FileJournal
 from squall.adapters.runners.local import LocalRunner
 from squall.adapters.runners.noop import NoopRunner
 from squall.adapters.sql.sqlite import open_store
@@ -18,13 +17,18 @@ from squall.core.action import Action, Pack, RunnerType
 from squall.core.execution import Execution
 from squall.core.expr.jinja import Jinja
 from squall.core.launch import LaunchSpec, Outcome
+from squall.core.retention import Terms
 from squall.ports import Bus, Launcher, Runner, Store, Task
 from squall.services.content import Content
 from squall.services.executions import Executions, Request
 from squall.services.feeds import Feeds
 from squall.services.journaling import Journaling
 from squall.services.outputs import Outputs
+from squall.services.retention import Retention
 from squall.services.running import RunLimits, Running
+from squall.services.sealing import Sealing
+from squall.services.storage import Storage
+from squall.testing.journals import Kept
 from squall.testing.samples import HeldClock, sample_action, sample_pack, sample_runner, shell_spec
 from squall.testing.scripted import ScriptedLauncher
 
@@ -70,7 +74,9 @@ def sample_content() -> GivenPacks:
 class Assembly:
     """The services. `store`, `bus` and `launcher` may be exchanged by others of their port before they are used."""
 
-    def __init__(self, folder: Path, store: Store, journal: FileJournal, launcher: Launcher, bus: Bus) -> None:
+    def __init__(self, folder: Path, store: Store, kept: Kept, launcher: Launcher, bus: Bus) -> None:
+        journal = kept.journal()
+        self.kept = kept
         self.store = store
         self.bus = bus
         self.clock = HeldClock()
@@ -84,6 +90,13 @@ class Assembly:
         self.feeds = Feeds(store, bus, journal, self.outputs, poll=POLL)
         self.journaling = Journaling(store, bus, self.clock, launcher, journal, "w1")
         self.running = self.make_running()
+        self.sealing = Sealing(store, kept.archive, launcher, self.clock, idle=0, move_after=1)
+        self.retention = self.make_retention(Terms(30))
+        self.storage = Storage(store, kept.archive)
+
+    def make_retention(self, terms: Terms, moment: Callable[[str], None] = lambda _name: None) -> Retention:
+        """A `Retention` with these terms; `moment` is told the names of its moments."""
+        return Retention(self.store, self.kept.archive, self.launcher, self.journal, self.clock, terms, "w1", moment)
 
     def make_running(self, limits: RunLimits = LIMITS, more: Mapping[str, Runner] | None = None) -> Running:
         """A `Running` with these limits, and with `more` runners than the built-in ones."""
@@ -128,22 +141,30 @@ class Assembly:
         await self.finish(task, execution, status)
         await self.journaling.carry()
 
+    async def done(
+        self, text: bytes = b"hello\n", *, action: str = "core.local", status: str = "succeeded"
+    ) -> Execution:
+        """An execution that has printed `text` and ended, and its journal is complete."""
+        task, execution, _ = await self.start(action=action)
+        scripted(self).show(output_of(execution), text)
+        await self.end(task, execution, status)
+        return execution
+
 
 @asynccontextmanager
 async def assembled(folder: Path, *, bus: Bus | None = None) -> AsyncIterator[Assembly]:
     """The services in a folder of their own, with the content registered."""
-    journals = folder / "journals"
-    journals.mkdir(exist_ok=True)
     store = open_store(folder / "squall.db", backup_suffix=".old")
-    journal = FileJournal(journals)
-    launcher = ScriptedLauncher(journals)
-    made = Assembly(folder, store, journal, launcher, bus or InProcessBus())
+    kept = Kept(folder)
+    launcher = ScriptedLauncher(kept.root)
+    made = Assembly(folder, store, kept, launcher, bus or InProcessBus())
     await made.content.register()
     try:
         yield made
     finally:
         launcher.close()
-        journal.close()
+        made.journal.close()
+        kept.close()
         await store.close()
 
 

@@ -8,22 +8,17 @@ import pytest
 
 from squall.core.errors import UnavailableError
 from squall.ports import Store
-from squall.roles import janitor
-from squall.roles.janitor import Janitor
+from squall.roles.janitor import Chore, Janitor
 from squall.testing.assembly import Assembly
 from squall.testing.reading import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(janitor, "_EVERY", 0.01)
-
-
 async def pruned(store: Store, keep: int) -> None:
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-        work = group.create_task(Janitor(store, keep).run())
+        chore = Chore("events", 0.01, lambda: store.tx(lambda tx: tx.events.prune(keep)))
+        work = group.create_task(Janitor([chore]).run())
         while True:
             first, last = await store.read(lambda tx: tx.events.bounds())
             if last - first + 1 <= keep:
@@ -55,3 +50,35 @@ async def test_a_store_that_fails_for_a_while_ends_no_janitor(
     monkeypatch.setattr(squall.store, "tx", failing)
     await pruned(squall.store, 3)
     assert broken == [0]
+
+
+async def test_a_chore_that_takes_long_holds_up_no_other() -> None:
+    begun, done = asyncio.Event(), asyncio.Event()
+
+    async def endless() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def short() -> None:
+        await begun.wait()
+        done.set()
+
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        work = group.create_task(Janitor([Chore("long", 0.001, endless), Chore("short", 0.001, short)]).run())
+        await done.wait()
+        work.cancel()
+
+
+async def test_what_a_disk_refuses_is_tried_again() -> None:
+    tries, done = [3], asyncio.Event()
+
+    async def failing() -> None:
+        if tries[0]:
+            tries[0] -= 1
+            raise OSError("full")
+        done.set()
+
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        work = group.create_task(Janitor([Chore("seal", 0.001, failing)]).run())
+        await done.wait()
+        work.cancel()

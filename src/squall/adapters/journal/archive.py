@@ -85,6 +85,10 @@ class FileArchive:
         """It may be sealed again."""
         self._open.discard(tree)
 
+    def held(self) -> Sequence[str]:
+        """What is open."""
+        return list(self._open)
+
     async def _alone(self, trees: Sequence[str], work: Callable[[list[str]], T]) -> T:
         """Runs `work` on the archive's thread with those trees that nobody writes to or moves; none opens meanwhile."""
         mine = [tree for tree in dict.fromkeys(trees) if tree not in self._open and tree not in self._busy]
@@ -112,7 +116,9 @@ class FileArchive:
             changed = folder.stat().st_mtime_ns
             if self._quiet.get(folder.name) == changed:
                 continue
-            live = [entry for entry in os.scandir(folder) if entry.name.endswith(".journal")]
+            entries = list(os.scandir(folder))
+            self._sweep(entries)
+            live = [entry for entry in entries if entry.name.endswith(".journal")]
             if not live:
                 self._quiet[folder.name] = changed
             for entry in live:
@@ -120,6 +126,12 @@ class FileArchive:
                     if is_id(tree := entry.name.removesuffix(".journal")) and entry.stat().st_mtime <= before:
                         found.append(tree)
         return found
+
+    def _sweep(self, entries: Sequence[os.DirEntry[str]]) -> None:
+        """Removes what was left half-written by an archive that was killed."""
+        for entry in entries:
+            if entry.name.endswith((_NEW, _OPENING)) and entry.name.partition(".")[0] not in self._busy:
+                Path(entry.path).unlink(missing_ok=True)
 
     async def seal(self, trees: Sequence[str]) -> Mapping[str, Seal]:
         """Seals, and leaves the live files in use."""
@@ -224,7 +236,13 @@ class FileArchive:
         moved: dict[str, Seal] = {}
         for tree in trees if blobs is not None else ():
             path = self._sealed(tree)
-            if not path.exists() or self._live(tree).exists():
+            if self._live(tree).exists():
+                continue
+            if not path.exists():
+                # A server that was killed has moved it.
+                row = self._rows.get(tree)
+                if row is not None and row.seal.place == BLOB:
+                    moved[tree] = row.seal
                 continue
             assert blobs is not None  # noqa: S101 - the loop has looked
             source = self._sources.open(tree)
@@ -309,19 +327,6 @@ class FileArchive:
             return sealing.examine(source)
         finally:
             source.close()
-
-    async def sweep(self) -> int:
-        """Removes what was left half-written."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._sweep)
-
-    def _sweep(self) -> int:
-        count = 0
-        for folder in self._folders():
-            for entry in list(os.scandir(folder)):
-                if entry.name.endswith((_NEW, _OPENING)) and entry.name.partition(".")[0] not in self._busy:
-                    Path(entry.path).unlink(missing_ok=True)
-                    count += 1
-        return count
 
     async def usage(self) -> Mapping[str, tuple[int, int]]:
         """Journals and bytes of the live files; of the others the store knows."""

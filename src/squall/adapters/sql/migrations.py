@@ -39,7 +39,14 @@ _FIRST = (
     "CREATE TABLE snapshots (key TEXT PRIMARY KEY, action TEXT NOT NULL, runner TEXT NOT NULL)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_SEALED = (
+    """CREATE TABLE journals (
+        tree TEXT PRIMARY KEY, place TEXT NOT NULL, size BIGINT NOT NULL, stored BIGINT NOT NULL, digest TEXT NOT NULL,
+        sealed_us BIGINT NOT NULL)""",
+    "CREATE INDEX journals_place ON journals (place, sealed_us)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEALED)
 """Step n brings a store of version n to version n + 1."""
 
 VERSION = len(MIGRATIONS)

@@ -7,13 +7,15 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Dialect(NamedTuple):
-    """Where SQLite and PostgreSQL differ: a counting primary key, and how a claim skips rows others hold.
+    """Where SQLite and PostgreSQL differ: a counting primary key, how a claim skips rows others hold, and the query for
+    the bytes of the database.
 
-    The third difference, the parameter style, is the session's: statements are written with `?`.
+    One more difference, the parameter style, is the session's: statements are written with `?`.
     """
 
     identity: str
     skip_locked: str
+    size: str = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
 
 
 class Session(Protocol):

@@ -19,8 +19,10 @@ import apsw
 from squall.adapters.sql.content import SqlContent
 from squall.adapters.sql.events import SqlEvents
 from squall.adapters.sql.executions import SqlExecutions
+from squall.adapters.sql.journals import SqlJournals
 from squall.adapters.sql.migrations import VERSION, migrate, stored_version
 from squall.adapters.sql.queue import SqlQueue
+from squall.adapters.sql.retention import SqlRetention
 from squall.adapters.sql.session import Dialect
 from squall.core.errors import ConfigError, UnavailableError
 from squall.ports import Tx
@@ -54,6 +56,8 @@ class _Tables:
         self.queue = SqlQueue(session)
         self.events = SqlEvents(session)
         self.content = SqlContent(session)
+        self.journals = SqlJournals(session)
+        self.retention = SqlRetention(session)
 
 
 class _Unit:

@@ -192,7 +192,7 @@ async def test_a_kill_at_any_moment_loses_nothing_and_leaves_nothing(tmp_path: P
             break
         names.append(name)
         again = Kept(home)
-        await again.archive.sweep()
+        await again.archive.candidates(3600)
         assert not [left for left in everything(home) if left.endswith((".sealing", ".opening"))]
         if not {"live purged", "objects purged"} & {name} or "journal opened" not in names:
             assert whole(again)[4096 : len(data)] == data[4096:], name

@@ -1,0 +1,60 @@
+"""Which blob store a setting means; opened when it is first needed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+from urllib.parse import urlsplit
+
+from squall.adapters.blobs.directory import DirectoryBlobs
+from squall.core.errors import ConfigError
+from squall.ports import Blobs
+
+
+class BlobPlace:
+    """A blob store by its name: empty (there is none), an absolute directory, or `s3://bucket/prefix`.
+
+    Raises `ConfigError` when it is neither, or needs what is not installed.
+    """
+
+    def __init__(self, name: str, endpoint: str = "", region: str = "") -> None:
+        self._name = name
+        self._endpoint = endpoint
+        self._region = region
+        self._lock = Lock()
+        self._found: Blobs | None = None
+        self._parts = urlsplit(name)
+        if self._parts.scheme == "s3":
+            self._check_s3()
+        elif name and not Path(name).is_absolute():
+            raise ConfigError(f"storage.blobs must be an absolute directory or s3://bucket/prefix, not {name!r}")
+        elif endpoint and not name:
+            raise ConfigError("storage.blobs_endpoint is set, and storage.blobs is not: set it to s3://bucket/prefix")
+
+    def _check_s3(self) -> None:
+        if not self._parts.netloc or self._parts.query or self._parts.fragment:
+            raise ConfigError(f"storage.blobs must be s3://bucket/prefix, not {self._name!r}")
+        if self._endpoint and urlsplit(self._endpoint).scheme not in ("http", "https"):
+            raise ConfigError(f"storage.blobs_endpoint must be a URL like https://host:9000, not {self._endpoint!r}")
+        if find_spec("obstore") is None:
+            raise ConfigError("storage.blobs is an S3 bucket, which needs the extra s3: pip install 'squall[s3]'")
+
+    @property
+    def given(self) -> bool:
+        """Whether there is one."""
+        return bool(self._name)
+
+    def __call__(self) -> Blobs | None:
+        """The store, or None."""
+        with self._lock:
+            if self._found is None and self._name:
+                self._found = self._open()
+            return self._found
+
+    def _open(self) -> Blobs:
+        if self._parts.scheme != "s3":
+            return DirectoryBlobs(Path(self._name))
+        from squall.adapters.blobs.s3 import S3Blobs
+
+        return S3Blobs(self._parts.netloc, self._parts.path.strip("/"), self._endpoint, self._region)

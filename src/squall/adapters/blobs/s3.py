@@ -1,0 +1,109 @@
+"""Objects in a bucket of Amazon S3 or of a server that speaks like it, through obstore (the extra `s3`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+_REGION = "us-east-1"
+_RETRIES: Any = {"max_retries": 3, "backoff": {"init_backoff": 0.1, "max_backoff": 2.0, "base": 2}}
+
+
+class S3Blobs:
+    """`ports.Blobs` in `bucket`, below `prefix`. `endpoint` (a URL) and `region` may be empty.
+
+    Keys to the bucket come from the environment, as Amazon's own tools take them. Raises `ImportError` without obstore.
+    """
+
+    def __init__(self, bucket: str, prefix: str, endpoint: str, region: str) -> None:
+        from obstore.store import S3Store
+
+        options: dict[str, Any] = {}
+        if endpoint:
+            options = {"endpoint": endpoint, "virtual_hosted_style_request": False}
+        if region:
+            options["region"] = region
+        self._name = f"s3://{bucket}/{prefix}".rstrip("/")
+        self._store: S3Store = S3Store(
+            bucket,
+            prefix=prefix or None,
+            client_options={"allow_http": endpoint.startswith("http://"), "timeout": "60s"},
+            retry_config=_RETRIES,
+            **options,
+        )
+
+    @property
+    def name(self) -> str:
+        """Where it is."""
+        return self._name
+
+    @contextmanager
+    def _told(self, key: str) -> Iterator[None]:
+        """Makes obstore's errors into those of the port."""
+        from obstore.exceptions import BaseError, NotFoundError
+
+        try:
+            yield
+        except (NotFoundError, FileNotFoundError) as error:
+            raise FileNotFoundError(f"{self._name} has no {key}") from error
+        except (BaseError, OSError) as error:
+            # The first line says what happened; the rest are internals of the client.
+            first = str(error).strip().partition("\n")[0]
+            raise OSError(f"{self._name}: {first}") from error
+
+    def put(self, key: str, path: Path) -> None:
+        """Uploads the file, a large one in parts; there is no object before it is whole."""
+        import obstore
+
+        with self._told(key), open(path, "rb") as file:
+            obstore.put(self._store, key, file)
+
+    def read(self, key: str, at: int, length: int) -> bytes:
+        """Some bytes of an object, by a request for that range."""
+        import obstore
+
+        with self._told(key):
+            return bytes(obstore.get_range(self._store, key, start=at, length=length)) if length else b""
+
+    def size(self, key: str) -> int:
+        """An object's length."""
+        import obstore
+
+        with self._told(key):
+            return int(obstore.head(self._store, key)["size"])
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Removes objects, many with one request."""
+        import obstore
+
+        if not keys:
+            return
+        try:
+            with self._told(keys[0]):
+                obstore.delete(self._store, list(keys))
+        except FileNotFoundError:
+            # Some servers complain of the one that is not there and leave the others: then one by one.
+            for key in keys:
+                self._delete_one(key)
+
+    def _delete_one(self, key: str) -> None:
+        import obstore
+
+        try:
+            with self._told(key):
+                obstore.delete(self._store, key)
+        except FileNotFoundError:
+            return
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """The keys of all objects that begin with `prefix`."""
+        import obstore
+
+        with self._told(prefix):
+            for page in obstore.list(self._store):
+                yield from (str(found["path"]) for found in page if str(found["path"]).startswith(prefix))
