@@ -119,6 +119,7 @@ def outside(settings: Settings) -> Outside:
             open_tree=archive.open,
             release_tree=archive.release,
             cgroup=settings.actionrunner.cgroup,
+            most=settings.actionrunner.keepers or os.cpu_count() or 1,
         ),
     )
 

@@ -50,6 +50,7 @@ class Actionrunner(msgspec.Struct, frozen=True, kw_only=True):
     limit_file_bytes: SizeOrNone = 0
     limit_cpu_seconds: Annotated[int, Meta(ge=0, le=1 << 30)] = 0
     cgroup: str = "auto"
+    keepers: Annotated[int, Meta(ge=0, le=64)] = 0
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):

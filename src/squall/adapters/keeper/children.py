@@ -128,6 +128,10 @@ class Children:
             patterns = child.patterns.with_secrets(secrets) if child.patterns is not None else make_patterns(secrets)
             self._pump.set_patterns(child, patterns)
 
+    def masking_seconds(self) -> float:
+        """How much time masked output has taken so far."""
+        return self._pump.masking_seconds
+
     def running(self) -> list[str]:
         """The executions whose process has not ended."""
         return list(self._running)

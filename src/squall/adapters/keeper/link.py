@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from squall.adapters.keeper import wire
+from squall.adapters.keeper.runlog import Key
 from squall.core.errors import UnavailableError
 
 
 class Link:
-    """The connection to one living keeper."""
+    """The connection to one living keeper.
+
+    `version` is the one that it speaks, 0 as long as it has not greeted (`silent`: it stands still). `busy` says that
+    it has its hands full of masking, `leaving` that it was told to go as soon as it has nothing to do. `known` is what
+    the run log of a silent one held.
+    """
 
     def __init__(self, home: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.home = home
@@ -21,7 +27,21 @@ class Link:
         self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.number = 0
         self.gone = False
+        self.version = 0
+        self.busy = False
+        self.leaving = False
+        self.known: set[Key] = set()
         self.buried = asyncio.Event()
+
+    @property
+    def silent(self) -> bool:
+        """Whether it has not greeted yet."""
+        return self.version == 0
+
+    @property
+    def fit(self) -> bool:
+        """Whether it may be given new trees: it answers, stays, and speaks our version of the protocol."""
+        return self.version == wire.VERSION and not self.gone and not self.leaving
 
     async def ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Sends a message and waits for its answer. Raises `UnavailableError` when the keeper goes, `OSError` when it

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import socket
 import struct
@@ -33,7 +34,10 @@ _PR_SET_CHILD_SUBREAPER = 36
 _IDLE_EXIT = 3.0
 _FORSAKEN_EXIT = 15.0
 _RECEIVE = 1 << 18
+_WAITING_SERVERS = 128
 _OOM_SCORE = "-900"
+_LOAD_EVERY = 0.5
+_BUSY, _NO_LONGER_BUSY = 0.4, 0.2
 
 
 class _Link:
@@ -50,7 +54,14 @@ class _Link:
         self.out += wire.pack(message)
         self.flush()
 
+    def hung_up(self) -> bool:
+        """Whether the server is gone, although what it sent is still being read."""
+        poll = select.poll()
+        poll.register(self.socket, select.POLLRDHUP)
+        return bool(poll.poll(0))
+
     def flush(self) -> None:
+        """Sends what fits now."""
         loop = self.keeper.loop
         try:
             while self.out:
@@ -75,12 +86,14 @@ class Keeper:
         self._flusher = Flusher(self.loop)
         self._fsync_seconds = fsync_seconds
         self._links: list[_Link] = []
+        self._busy = False
         self._socket = home / "socket"
         self._listener = self._listen(home)
         self._idle_since = self.loop.time()
         self.loop.on_child(self._reap_strangers)
         self.loop.call_later(fsync_seconds, self._flush)
         self.loop.call_later(_IDLE_EXIT, self._leave_when_idle)
+        self.loop.call_later(_LOAD_EVERY, self._look_at_load, 0.0, self.loop.time())
 
     def _listen(self, home: Path) -> socket.socket:
         """The socket in `home`: bound through its folder's descriptor, as a path may be longer than a socket's name."""
@@ -89,7 +102,7 @@ class Keeper:
         old = os.umask(0o177)
         listener.bind(f"/proc/self/fd/{folder}/socket")
         os.umask(old)
-        listener.listen(8)
+        listener.listen(_WAITING_SERVERS)
         os.close(folder)
         self.loop.add_reader(listener.fileno(), self._accept, listener)
         return listener
@@ -135,18 +148,18 @@ class Keeper:
         """Does what a message asks; one that cannot be done is answered with an error, and ends nothing."""
         answer: dict[str, Any] = {"op": "reply", "id": message.get("id")}
         try:
-            answer.update(self._do(message))
+            answer.update(self._do(link, message))
         except (KeyError, TypeError, ValueError, OSError) as error:
             answer["error"] = f"{type(error).__name__}: {error}"
         if message.get("id") is not None:
             link.send(answer)
 
-    def _do(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _do(self, link: _Link, message: dict[str, Any]) -> dict[str, Any]:
         kind = message["op"]
         if kind == "hello":
             return self._hello()
         if kind == "spawn":
-            self._spawn(message["spec"])
+            self._spawn(link, message["spec"])
         elif kind == "cancel":
             self._children.cancel(message["execution"])
         elif kind == "secrets":
@@ -156,9 +169,12 @@ class Keeper:
         elif kind == "ack":
             self._log.acknowledge(message["execution"], message["attempt"])
         elif kind == "append":
-            return {"done": self._append(message)}
+            # The next server may have given the tree to another keeper while this one stood still.
+            return {"done": not link.hung_up() and self._append(message)}
         elif kind == "close":
             self._journals.close(message["tree"], _now())
+        elif kind == "leave":
+            self._leave()
         else:
             raise ValueError(f"no such operation: {kind}")
         return {}
@@ -169,15 +185,21 @@ class Keeper:
             "pid": os.getpid(),
             "held": [[*key] for key, entry in self._log.entries.items() if entry.end is None],
             "ends": [entry.end for entry in self._log.entries.values() if entry.end is not None],
-            "trees": self._journals.trees(),
+            "trees": sorted({*self._journals.trees(), *(entry.start["tree"] for entry in self._log.entries.values())}),
             "waits": self._children.waiting(),
+            "busy": self._busy,
         }
 
-    def _spawn(self, fields: dict[str, Any]) -> None:
+    def _spawn(self, link: _Link, fields: dict[str, Any]) -> None:
         spec = _spec(fields)
         if (spec.execution, spec.attempt) in self._log.entries:
             return
         self._log.start(spec.execution, spec.attempt, spec.tree)
+        if link.hung_up():
+            # Read late, after this process had stood still: the next server may have started it elsewhere, as it
+            # found no `start` in the log.
+            self._log.acknowledge(spec.execution, spec.attempt)
+            return
         child = self._children.spawn(spec, self._ended)
         if child.process is not None:
             known = read_process(child.process.pid)
@@ -217,6 +239,21 @@ class Keeper:
         writer = self._journals.take_dirty_of(child.spec.tree)
         flushes = [self._log.flush] if writer is None else [writer.flush, self._log.flush]
         self._flusher.submit(flushes, lambda: self._tell(told))
+
+    def _look_at_load(self, masked_before: float, at: float) -> None:
+        """Tells servers when masking takes most of this process's time: new trees then go to another keeper."""
+        masked, now = self._children.masking_seconds(), self.loop.time()
+        share = (masked - masked_before) / (now - at)
+        if self._busy != (share > (_NO_LONGER_BUSY if self._busy else _BUSY)):
+            self._busy = not self._busy
+            self._tell({"op": "busy", "busy": self._busy})
+        self.loop.call_later(_LOAD_EVERY, self._look_at_load, masked, now)
+
+    def _leave(self) -> None:
+        """Ends the keeper for a server that has no use for it, unless there is something left to do."""
+        if not self._children.running() and not self._log.entries:
+            self._journals.close_all()
+            self.loop.stop()
 
     def _waits(self, child: Child) -> None:
         self._tell({"op": "waits", "execution": child.spec.execution, "reason": child.waits})

@@ -31,7 +31,8 @@ _PIPES_HOLD = 4 << 20
 
 class Pump:
     """Moves output. `on_quiet(child)` is called when a pipe closes or a paused one goes on, `on_limit(child)` when an
-    action that must not go beyond its limit does, `on_wait(child)` when `child.waits` has changed."""
+    action that must not go beyond its limit does, `on_wait(child)` when `child.waits` has changed. `masking_seconds` is
+    how much time masked output has taken."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Pump:
         self._on_quiet = on_quiet
         self._on_limit = on_limit
         self._on_wait = on_wait
+        self.masking_seconds = 0.0
         self._buffer = bytearray(_READ_SIZE)
         self._view = memoryview(self._buffer)
 
@@ -129,6 +131,7 @@ class Pump:
         if pipe.masker is None:
             self._store(child, pipe, data)
             return
+        began = self._loop.time()
         shown = pipe.masker.feed(data)
         if pipe.settling is not None:
             pipe.settling.cancel()
@@ -137,6 +140,7 @@ class Pump:
             pipe.settling = self._loop.call_later(_SETTLE_AFTER, self._settle, child, pipe)
         if shown:
             self._store(child, pipe, shown)
+        self.masking_seconds += self._loop.time() - began
 
     def _settle(self, child: Child, pipe: Pipe, finish: bool = False) -> None:
         """Lets go of what was held back, by the masker's rule for silence."""

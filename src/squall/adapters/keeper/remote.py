@@ -9,11 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import shutil
-import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -22,9 +18,9 @@ from typing import Any
 import msgspec
 
 from squall.adapters.keeper import wire
-from squall.adapters.keeper.cgroups import ActionGroup
+from squall.adapters.keeper.leftovers import kill_leftovers, lost
 from squall.adapters.keeper.link import Link
-from squall.adapters.keeper.processes import Family
+from squall.adapters.keeper.pool import Pool, reach
 from squall.adapters.keeper.runlog import Key, read_log
 from squall.core import journal
 from squall.core.errors import UnavailableError
@@ -33,16 +29,7 @@ from squall.ports import Clock
 
 _LOG = logging.getLogger("squall.keeper")
 _RECEIVE = 1 << 18
-_START_WITHIN = 15.0
-_SOURCE = Path(__file__).parents[3]
-_PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from squall.adapters.keeper.process import main; sys.exit(main(sys.argv[2:]))"
-)
-_LOST = (
-    "The keeper of this action's process ended before the action did; what was left of the action has been killed, "
-    "and what it had done by then is not known."
-)
+_GREET_WITHIN = 3.0
 
 
 async def _untouched(_tree: str) -> None:
@@ -56,7 +43,8 @@ def _forgotten(_tree: str) -> None:
 class KeeperLauncher:
     """`ports.Launcher` over keepers below `homes`. Call `start` before anything else; `run` listens to them.
 
-    `open_tree` is awaited before a tree is given to a keeper, `release_tree` called when none has it any more.
+    There are at most `most` of this version. `open_tree` is awaited before a tree is given to a keeper, `release_tree`
+    called when none has it any more.
     """
 
     def __init__(
@@ -70,17 +58,13 @@ class KeeperLauncher:
         open_tree: Callable[[str], Awaitable[None]] = _untouched,
         release_tree: Callable[[str], None] = _forgotten,
         cgroup: str = "off",
+        most: int = 1,
     ) -> None:
         homes.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._homes = homes
         self._journals = journals
-        self._clock = clock
         self._open_tree = open_tree
         self._release_tree = release_tree
-        self._arguments = [str(floor), str(fsync_seconds), cgroup]
-        self._links: list[Link] = []
-        self._current: Link | None = None
-        self._starting = asyncio.Lock()
+        self._pool = Pool(homes, [str(journals), str(floor), str(fsync_seconds), cgroup], clock, most)
         self._group: asyncio.TaskGroup | None = None
         self._arrived = asyncio.Event()
         self._holders: dict[Key, Link | None] = {}
@@ -94,125 +78,125 @@ class KeeperLauncher:
         self._dead_homes: dict[Path, set[Key]] = {}
 
     async def start(self) -> None:
-        """Takes up what earlier servers left, and has a keeper ready."""
-        for home in sorted(self._homes.iterdir()):
-            if not await self._connect(home):
-                await asyncio.to_thread(self._kill_leftovers, home)
-                self._take_over(home)
-        if self._current is None:
+        """Takes up what earlier servers left, and has a keeper ready.
+
+        One that stands still is not waited for: what its run log tells is held, and the rest comes when it goes on.
+        """
+        async with asyncio.TaskGroup() as group:
+            for home in sorted(self._pool.homes.iterdir()):
+                group.create_task(self._take_up(home))
+        if not any(link.fit for link in self._pool.links):
             await self._keeper()
+        for link in list(self._pool.links):
+            self._let_go(link)
 
     async def run(self) -> None:
         """Listens to the keepers until cancelled; they go on without it."""
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                for link in self._links:
+                for link in self._pool.links:
                     group.create_task(self._listen(link))
                 await asyncio.Event().wait()
         finally:
-            for link in self._links:
+            for link in self._pool.links:
                 link.close()
 
     # -- keepers
 
     async def _keeper(self) -> Link:
-        """The keeper that new trees are given to, started if there is none."""
-        async with self._starting:
-            if self._current is None or self._current.gone:
-                home = self._homes / self._clock.new_id()
-                home.mkdir(mode=0o700)
-                await asyncio.to_thread(self._launch, home)
-                if not await self._connect(home):
-                    raise UnavailableError("The keeper of actions could not be started.")
-            assert self._current is not None  # noqa: S101 - connecting has just set it
-            return self._current
+        """The keeper for a new tree."""
+        return await self._pool.choose(self._load, self._connect)
 
-    def _launch(self, home: Path) -> None:
-        """Starts a keeper's process and waits until it listens. Raises `UnavailableError`."""
-        command = [sys.executable, "-I", "-S", "-E", "-c", _PROGRAM, str(_SOURCE), str(home), str(self._journals)]
-        with open(home / "errors.log", "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as errors:
-            process = subprocess.Popen(
-                [*command, *self._arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                start_new_session=True,
-                cwd="/",
-            )
-        assert process.stdout is not None  # noqa: S101 - it was asked for above
-        with process.stdout as ready:
-            if ready.readline() != b"ready\n":
-                told = (home / "errors.log").read_text(errors="replace")[-500:]
-                raise UnavailableError(f"The keeper of actions could not be started: {told}")
-        # It outlives us, so nobody waits for it here; init reaps it, or we do when we are asked to.
-        process.returncode = 0
+    def _load(self, link: Link) -> int:
+        return sum(1 for holder in self._holders.values() if holder is link)
 
-    async def _connect(self, home: Path) -> bool:
-        """Connects to the keeper in `home`; false when none lives there."""
-        folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            sock.settimeout(_START_WITHIN)
-            sock.connect(f"/proc/self/fd/{folder}/socket")
-        except OSError:
-            sock.close()
-            return False
-        finally:
-            os.close(folder)
-        sock.setblocking(False)
-        reader, writer = await asyncio.open_unix_connection(sock=sock)
-        link = Link(home, reader, writer)
-        writer.write(wire.pack({"op": "hello", "version": wire.VERSION, "id": 0}))
+    async def _take_up(self, home: Path) -> None:
+        if await self._connect(home) is None:
+            await asyncio.to_thread(kill_leftovers, home)
+            self._take_over(home)
+
+    async def _connect(self, home: Path) -> Link | None:
+        """Connects to the keeper in `home`, and is told what it has; None when none lives there."""
+        link = await reach(home)
+        if link is None:
+            return None
         messages: list[dict[str, Any]] = []
-        # One that dies while it is greeted resets the connection, or ends it.
-        with contextlib.suppress(OSError, wire.BadMessageError):
-            while not messages and (data := await reader.read(_RECEIVE)):
-                messages = link.unpacker.feed(data)
-        if not messages:
-            link.close()
-            return False
-        hello = messages[0]
-        self._links.append(link)
-        for execution, attempt in hello["held"]:
-            self._hold((execution, attempt), link)
-        for end in hello["ends"]:
-            self._hold((end["execution"], end["attempt"]), link)
+        try:
+            async with asyncio.timeout(_GREET_WITHIN):
+                # One that dies while it is greeted resets the connection, or ends it.
+                with contextlib.suppress(OSError, wire.BadMessageError):
+                    while not messages and (data := await link.reader.read(_RECEIVE)):
+                        messages = link.unpacker.feed(data)
+            if not messages:
+                link.close()
+                return None
+        except TimeoutError:
+            _LOG.warning("a keeper stands still; its actions are taken up when it goes on", extra={"home": str(home)})
+            for key, entry in read_log(home / "run.log").items():
+                link.known.add(key)
+                await self._give(str(entry.start["tree"]), link)
+                self._hold(key, link)
+        self._pool.links.append(link)
+        for message in messages:
+            await self._hear(link, message)
+        if self._group is not None:
+            self._group.create_task(self._listen(link))
+        return link
+
+    async def _welcome(self, link: Link, hello: dict[str, Any]) -> None:
+        """What a keeper has, from its greeting."""
+        link.version = int(hello["version"])
+        link.busy = bool(hello.get("busy"))
+        ends = {(end["execution"], end["attempt"]): end for end in hello["ends"]}
+        for key in [*((execution, attempt) for execution, attempt in hello["held"]), *ends]:
+            # What its log told while it was silent may have been taken care of meanwhile.
+            if key not in link.known or key in self._holders:
+                self._hold(key, link)
+        for end in ends.values():
             self._end(end)
         self._waits.update(hello.get("waits", {}))
         for tree in hello["trees"]:
+            await self._give(tree, link)
+        link.known.clear()
+        if not link.fit:
+            self._let_go(link)
+
+    async def _give(self, tree: str, link: Link) -> None:
+        if tree not in self._trees:
             await self._open_tree(tree)
             self._trees[tree] = link
-        for message in messages[1:]:
-            self._hear(link, message)
-        self._current = link
-        if self._group is not None:
-            self._group.create_task(self._listen(link))
-        return True
+
+    def _let_go(self, link: Link) -> None:
+        """Sends a keeper home that has nothing to do and is not needed: of another version, or one too many."""
+        if self._pool.surplus(link) and link not in {*self._holders.values(), *self._trees.values()}:
+            link.leaving = True
+            link.tell({"op": "leave"})
 
     async def _listen(self, link: Link) -> None:
         with contextlib.suppress(OSError, wire.BadMessageError):
             while data := await link.reader.read(_RECEIVE):
                 for message in link.unpacker.feed(data):
-                    self._hear(link, message)
+                    await self._hear(link, message)
         link.close()
-        self._links.remove(link)
-        if self._current is link:
-            self._current = None
+        self._pool.links.remove(link)
         for tree in [tree for tree, holder in self._trees.items() if holder is link]:
             del self._trees[tree]
             self._release_tree(tree)
-        _LOG.error("a keeper has ended", extra={"home": str(link.home)})
-        await asyncio.to_thread(self._kill_leftovers, link.home)
+        if not link.leaving:
+            _LOG.error("a keeper has ended", extra={"home": str(link.home)})
+        await asyncio.to_thread(kill_leftovers, link.home)
         self._take_over(link.home)
         for key in [key for key, holder in self._holders.items() if holder is link and key not in self._asking]:
             # Its log could not be written, or is gone.
             self._hold(key, None)
-            self._end(_lost(key))
+            self._end(lost(key))
         link.buried.set()
 
-    def _hear(self, link: Link, message: dict[str, Any]) -> None:
-        if message["op"] == "reply":
+    async def _hear(self, link: Link, message: dict[str, Any]) -> None:
+        if message["op"] == "reply" and message["id"] == 0:
+            await self._welcome(link, message)
+        elif message["op"] == "reply":
             future = link.waiting.pop(message["id"], None)
             if future is not None and not future.done():
                 future.set_result(message)
@@ -221,6 +205,8 @@ class KeeperLauncher:
         elif message["op"] == "waits":
             _LOG.warning("an execution waits", extra={"execution": message["execution"], "reason": message["reason"]})
             self._waits[message["execution"]] = message["reason"]
+        elif message["op"] == "busy":
+            link.busy = bool(message["busy"])
 
     def _hold(self, key: Key, link: Link | None) -> None:
         if key not in self._holders:
@@ -236,28 +222,12 @@ class KeeperLauncher:
         if future is not None and not future.done():
             future.set_result(msgspec.convert({key: message.get(key) for key in _END_FIELDS if key in message}, End))
 
-    # -- keepers that are gone
-
-    def _kill_leftovers(self, home: Path) -> None:
-        """Kills what a dead keeper had started and not ended."""
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        for (execution, attempt), entry in read_log(home / "run.log").items():
-            if entry.end is None and (entry.pid is None or entry.pid["boot"] == boot):
-                # Killed between starting a process and saying so, a keeper leaves one that only its marker tells.
-                known = entry.pid or {"pid": 0, "started": 0}
-                group = ActionGroup(Path(known["group"])) if known.get("group") else None
-                left = Family(known["pid"], known["started"], f"{execution}.{attempt}", group).kill()
-                if group is not None:
-                    group.remove()
-                if left:
-                    _LOG.error("processes are left", extra={"execution": execution, "pids": sorted(left)})
-
     def _take_over(self, home: Path) -> None:
         """Knows the ends a dead keeper has logged, and that the rest is lost."""
         entries = read_log(home / "run.log")
         for key, entry in entries.items():
             self._hold(key, None)
-            self._end(entry.end or _lost(key))
+            self._end(entry.end or lost(key))
         if entries:
             self._dead_homes[home] = set(entries)
         else:
@@ -331,6 +301,7 @@ class KeeperLauncher:
             link = self._holders.pop(key)
             if link is not None:
                 link.tell({"op": "ack", "execution": key[0], "attempt": key[1]})
+                self._let_go(link)
             for home, keys in list(self._dead_homes.items()):
                 keys.discard(key)
                 if not keys:
@@ -383,10 +354,7 @@ class KeeperLauncher:
             del self._closing[tree]
             self._release_tree(tree)
             done.set()
+            self._let_go(link)
 
 
 _END_FIELDS = frozenset(field.name for field in msgspec.structs.fields(End))
-
-
-def _lost(key: Key) -> dict[str, Any]:
-    return {"execution": key[0], "attempt": key[1], "exit_code": -1, "lost": _LOST}

@@ -13,7 +13,6 @@ import errno
 import os
 import re
 import resource
-import shutil
 import signal
 import subprocess
 import time
@@ -108,7 +107,9 @@ def _limited(limits: dict[str, int] | None) -> list[str]:
     """The words before a command that start it under limits. Raises `OSError` and `ValueError`."""
     if not limits:
         return []
-    program = shutil.which("prlimit")
+    # Where the keeper's own PATH has it: the action's may be anything.
+    places = [os.path.join(folder, "prlimit") for folder in os.get_exec_path()]  # noqa: PTH118 - text for argv
+    program = next((place for place in places if os.access(place, os.X_OK)), None)
     if program is None:
         raise FileNotFoundError(2, "limits need prlimit, of the package util-linux", "prlimit")
     words = [program]

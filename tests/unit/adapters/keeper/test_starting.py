@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import shutil
 import subprocess
 from typing import Any
 
@@ -42,7 +41,7 @@ def test_a_limit_beyond_what_the_keeper_may_give_is_the_most_it_may(monkeypatch:
 def test_an_unknown_limit_and_a_missing_prlimit_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="no limit 'colour'; there are open_files"):
         ran("true", limits={"colour": 1})
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(OSError, match="util-linux"):
         ran("true", limits={"open_files": 10})
 

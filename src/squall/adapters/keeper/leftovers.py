@@ -1,0 +1,37 @@
+"""What a keeper leaves that has died: processes to be killed, and ends that are known or lost."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from squall.adapters.keeper.cgroups import ActionGroup
+from squall.adapters.keeper.processes import Family
+from squall.adapters.keeper.runlog import Key, read_log
+
+_LOG = logging.getLogger("squall.keeper")
+_LOST = (
+    "The keeper of this action's process ended before the action did; what was left of the action has been killed, "
+    "and what it had done by then is not known."
+)
+
+
+def kill_leftovers(home: Path) -> None:
+    """Kills what the dead keeper in `home` had started and not ended."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    for (execution, attempt), entry in read_log(home / "run.log").items():
+        if entry.end is None and (entry.pid is None or entry.pid["boot"] == boot):
+            # Killed between starting a process and saying so, a keeper leaves one that only its marker tells.
+            known = entry.pid or {"pid": 0, "started": 0}
+            group = ActionGroup(Path(known["group"])) if known.get("group") else None
+            left = Family(known["pid"], known["started"], f"{execution}.{attempt}", group).kill()
+            if group is not None:
+                group.remove()
+            if left:
+                _LOG.error("processes are left", extra={"execution": execution, "pids": sorted(left)})
+
+
+def lost(key: Key) -> dict[str, Any]:
+    """The end of what a dead keeper had started and not ended, as a keeper would tell it."""
+    return {"execution": key[0], "attempt": key[1], "exit_code": -1, "lost": _LOST}
