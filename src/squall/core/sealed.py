@@ -16,6 +16,8 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from squall.core.journal import Header
+
 BLOCK: Final = 256 << 10
 """Bytes of source in one frame; the last one may have fewer."""
 
@@ -36,7 +38,7 @@ _TABLE_MAGIC: Final = 0x184D2A5E
 _SEEKABLE_MAGIC: Final = 0x8F92EAB1
 _FOOTER: Final = struct.Struct("<IBI")
 _ENTRY: Final = struct.Struct("<II")
-_HEAD: Final = struct.Struct("<8sIIQ32sIIQ")
+_HEAD: Final = struct.Struct("<8sIIQ32s16s12sQIIQ")
 _MARK: Final = b"squallix"
 _VERSION: Final = 1
 _BLOCK_ENTRY: Final = struct.Struct("<QQQ")
@@ -69,11 +71,15 @@ class Chain(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What the index says first: bytes and SHA-256 of the source, and how many blocks, executions, records it has."""
+    """What the index says first: bytes and SHA-256 of the source, what its header says (`nonce`, `tree`, `closing`),
+    and how many blocks, executions and records it has."""
 
     block: int
     size: int
     digest: bytes
+    nonce: bytes
+    tree: str
+    closing: int
     blocks: int
     executions: int
     records: int
@@ -109,10 +115,11 @@ def file_name(tree: str) -> str:
     return f"{tree[:5]}/{tree}.sealed"
 
 
-def pack_index(size: int, digest: bytes, blocks: Sequence[Block], chains: Mapping[str, Chain]) -> bytes:
-    """The skippable frame with the index."""
+def pack_index(header: Header, digest: bytes, blocks: Sequence[Block], chains: Mapping[str, Chain]) -> bytes:
+    """The skippable frame with the index of the journal that has this header; its committed length is sealed."""
     records = sum(chain.records for chain in chains.values())
-    parts = [_HEAD.pack(_MARK, _VERSION, BLOCK, size, digest, len(blocks), len(chains), records)]
+    told = header.committed, digest, header.nonce, bytes.fromhex(header.tree), header.closing
+    parts = [_HEAD.pack(_MARK, _VERSION, BLOCK, *told, len(blocks), len(chains), records)]
     parts += [_BLOCK_ENTRY.pack(*block) for block in blocks]
     marks = array("Q")
     for execution in sorted(chains):
@@ -163,14 +170,15 @@ def unpack_head(frame: bytes) -> Head:
     if len(frame) < HEAD_SIZE + INDEX_HEAD_SIZE:
         raise NotSealedError("its index is not whole")
     magic, _ = _SKIPPABLE.unpack_from(frame)
-    mark, version, block, size, digest, blocks, executions, records = _HEAD.unpack_from(frame, HEAD_SIZE)
+    mark, version, block, size, digest, *told = _HEAD.unpack_from(frame, HEAD_SIZE)
+    nonce, tree, closing, blocks, executions, records = told
     if magic != _INDEX_MAGIC or mark != _MARK:
         raise NotSealedError("its index does not begin like one")
     if version != _VERSION:
         raise NotSealedError(f"its index has format {version}; this version of Squall reads format {_VERSION}")
     if not block or blocks != -(-size // block):
         raise NotSealedError("its index has another number of blocks than its size needs")
-    return Head(block, size, digest, blocks, executions, records)
+    return Head(block, size, digest, nonce, tree.hex(), closing, blocks, executions, records)
 
 
 def unpack_block(entry: bytes) -> Block:

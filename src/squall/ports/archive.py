@@ -110,7 +110,7 @@ class Archive(Protocol):
         ...
 
     async def verify(self, tree: str) -> Verdict | None:
-        """Reads every byte of a journal; None if there is none."""
+        """Reads every byte of a journal; None if there is none. Raises `UnavailableError` when it cannot be."""
         ...
 
     async def usage(self) -> Mapping[str, tuple[int, int]]:

@@ -7,6 +7,7 @@ from array import array
 import pytest
 
 from squall.core import sealed
+from squall.core.journal import Header
 from squall.testing.samples import sample_id
 
 
@@ -15,13 +16,17 @@ def test_a_file_name_lies_beside_the_live_one() -> None:
     assert sealed.file_name(tree) == f"{tree[:5]}/{tree}.sealed"
 
 
+def header(size: int) -> Header:
+    return Header(b"n" * 16, b"b" * 16, sample_id(9), size, 4711)
+
+
 def test_what_is_packed_into_an_index_is_read_back_piece_by_piece() -> None:
     blocks = [sealed.Block(0, 4096, 7), sealed.Block(50, sealed.NO_FRAME, 0)]
     chains = {
         sample_id(2): sealed.Chain(5000, 1, array("Q", [5000])),
         sample_id(1): sealed.Chain(9, 2, array("Q", [8, 9])),
     }
-    frame = sealed.pack_index(sealed.BLOCK + 1, b"d" * 32, blocks, chains)
+    frame = sealed.pack_index(header(sealed.BLOCK + 1), b"d" * 32, blocks, chains)
     head = sealed.unpack_head(frame)
     assert (head.size, head.digest, head.blocks, head.executions, head.records) == (
         sealed.BLOCK + 1,
@@ -30,6 +35,7 @@ def test_what_is_packed_into_an_index_is_read_back_piece_by_piece() -> None:
         2,
         3,
     )
+    assert (head.nonce, head.tree, head.closing) == (b"n" * 16, sample_id(9), 4711)
     body = frame[sealed.HEAD_SIZE :]
     at = head.blocks_at
     assert [
@@ -68,7 +74,7 @@ def test_what_is_no_seek_table_is_refused() -> None:
 
 
 def test_an_index_of_another_format_or_with_wrong_counts_is_refused() -> None:
-    frame = bytearray(sealed.pack_index(10, b"d" * 32, [sealed.Block(0, 1, 1)], {}))
+    frame = bytearray(sealed.pack_index(header(10), b"d" * 32, [sealed.Block(0, 1, 1)], {}))
     with pytest.raises(sealed.NotSealedError):
         sealed.unpack_head(bytes(frame[:20]))
     for at in (0, 8, 16):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 _REGION = "us-east-1"
-_RETRIES: Any = {"max_retries": 3, "backoff": {"init_backoff": 0.1, "max_backoff": 2.0, "base": 2}}
+_RETRIES = 3
+_RETRY_FOR = timedelta(seconds=10)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=0.1), timedelta(seconds=2)
 
 
 class S3Blobs:
@@ -33,7 +36,11 @@ class S3Blobs:
             bucket,
             prefix=prefix or None,
             client_options={"allow_http": endpoint.startswith("http://"), "timeout": "60s"},
-            retry_config=_RETRIES,
+            retry_config={
+                "max_retries": _RETRIES,
+                "retry_timeout": _RETRY_FOR,
+                "backoff": {"init_backoff": _FIRST_PAUSE, "max_backoff": _LONGEST_PAUSE, "base": 2},
+            },
             **options,
         )
 

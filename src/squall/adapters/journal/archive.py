@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from squall.adapters.journal import sealing
+from squall.adapters.journal.container import DamagedError
 from squall.adapters.journal.sources import LiveSource, SealedSource, Sources
 from squall.core import journal, sealed
+from squall.core.errors import UnavailableError
 from squall.core.ids import is_id
 from squall.ports import BLOB, FILE, LIVE, ROW, Blobs, Seal, SealRow, SealRows, Verdict
 
@@ -320,13 +322,18 @@ class FileArchive:
         return await asyncio.to_thread(self._verify, tree)
 
     def _verify(self, tree: str) -> Verdict | None:
-        source = self._sources.open(tree)
-        if source is None:
-            return None
         try:
-            return sealing.examine(source)
-        finally:
-            source.close()
+            source = self._sources.open(tree)
+            if source is None:
+                return None
+            try:
+                return sealing.examine(source)
+            finally:
+                source.close()
+        except DamagedError as error:
+            return Verdict(tree, self._sealed_place(tree) or LIVE, 0, "", 0, (str(error),))
+        except OSError as error:
+            raise UnavailableError(f"The output cannot be read: {error}") from error
 
     async def usage(self) -> Mapping[str, tuple[int, int]]:
         """Journals and bytes of the live files; of the others the store knows."""

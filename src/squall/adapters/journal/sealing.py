@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from squall.adapters.journal.container import DamagedError
 from squall.adapters.journal.sources import LiveSource, SealedSource, Source
 from squall.core import journal, sealed
 from squall.ports import Verdict
@@ -77,7 +78,8 @@ def seal(source: LiveSource, write: Callable[[bytes], object]) -> Made:
     """Writes the sealed form of all that is committed in a journal, piece by piece. Raises `OSError`."""
     from backports.zstd import CompressionParameter, ZstdCompressor
 
-    size = source.committed
+    header = source.header()
+    size = header.committed
     options: dict[int, int] = {CompressionParameter.compression_level: _LEVEL, CompressionParameter.checksum_flag: 1}
     survey = sealed.Survey()
 
@@ -98,7 +100,7 @@ def seal(source: LiveSource, write: Callable[[bytes], object]) -> Made:
         write(packed)
         table.append((len(packed), len(block)))
         stored += len(packed)
-    index = sealed.pack_index(size, digest.digest(), _blocks(table, survey), survey.chains())
+    index = sealed.pack_index(header, digest.digest(), _blocks(table, survey), survey.chains())
     table.append((len(index), 0))
     tail = index + sealed.pack_table(table)
     write(tail)
@@ -122,20 +124,12 @@ def unseal(source: SealedSource, write: Callable[[bytes], object]) -> None:
         digest.update(block)
         write(block)
     if digest.hexdigest() != source.digest:
-        raise OSError("the sealed journal is damaged: its bytes have another hash than when it was sealed")
+        raise DamagedError("the sealed journal is damaged: its bytes have another hash than when it was sealed")
 
 
 def _decompressed(source: SealedSource) -> Iterator[bytes]:
     for number in range(source.container.head.blocks):
         yield source.decompress(number)
-
-
-def sealed_digest(source: SealedSource) -> str:
-    """The SHA-256 (hex) of the journal's bytes as they are now. Raises `OSError` at damage."""
-    digest = hashlib.sha256()
-    for block in _decompressed(source):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 class _Examiner:
@@ -200,7 +194,7 @@ def examine(source: Source) -> Verdict:
             block = source.pread(at, min(sealed.BLOCK, size - at))
             digest.update(block)
             frames.feed(block, at)
-    except OSError as error:
+    except DamagedError as error:
         examiner.fault(str(error))
     for begin, end in frames.holes:
         examiner.fault(f"{begin}: {end - begin} bytes are no records")

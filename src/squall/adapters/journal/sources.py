@@ -7,20 +7,17 @@ A source needs no event loop: everything here may be used on any thread, and in 
 from __future__ import annotations
 
 import os
-import threading
 from array import array
-from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from squall.adapters.journal.container import BlockCache, Container, DamagedError
 from squall.core import journal, sealed
 from squall.core.errors import GoneError, SquallError
 from squall.ports import BLOB, FILE, LIVE, Blobs, SealRows
 
-CACHED_BLOCKS = 64
 _LOOKS = 3
 
 
@@ -73,10 +70,14 @@ class LiveSource:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        header = journal.unpack_header(os.pread(descriptor, journal.HEADER_SIZE, 0))
+        header = self.header()
         self.tree = header.tree
         self.nonce = header.nonce
         self.seed = journal.checksum_seed(header.nonce)
+
+    def header(self) -> journal.Header:
+        """The header as it is now."""
+        return journal.unpack_header(os.pread(self._descriptor, journal.HEADER_SIZE, 0))
 
     def commit(self) -> tuple[int, int]:
         """Committed length and start of the closing index record, as they are now."""
@@ -124,85 +125,6 @@ class LiveSource:
         os.close(self._descriptor)
 
 
-class BlockCache:
-    """Decompressed blocks, the last used ones of all who share it."""
-
-    def __init__(self, blocks: int = CACHED_BLOCKS) -> None:
-        self._most = blocks
-        self._lock = threading.Lock()
-        self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()
-
-    def get(self, key: tuple[int, int]) -> bytes | None:
-        """One block."""
-        with self._lock:
-            found = self._blocks.get(key)
-            if found is not None:
-                self._blocks.move_to_end(key)
-            return found
-
-    def put(self, key: tuple[int, int], block: bytes) -> None:
-        """Keeps a block."""
-        with self._lock:
-            self._blocks[key] = block
-            while len(self._blocks) > self._most:
-                self._blocks.popitem(last=False)
-
-    def forget(self, owner: int) -> None:
-        """Drops the blocks of one owner."""
-        with self._lock:
-            for key in [key for key in self._blocks if key[0] == owner]:
-                del self._blocks[key]
-
-
-class Container:
-    """A sealed journal's file, row or blob: `read(at, length)` gives its bytes, `size` is their number.
-
-    Raises `sealed.NotSealedError` when it is none.
-    """
-
-    def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
-        self.read = read
-        self.size = size
-        table = sealed.table_size(read(size - sealed.FOOTER_SIZE, sealed.FOOTER_SIZE))
-        last = read(size - sealed.FOOTER_SIZE - sealed.ENTRY_SIZE, sealed.ENTRY_SIZE)
-        self.index_at = size - table - sealed.index_size(last)
-        self.table_at = size - table
-        head_size = sealed.HEAD_SIZE + sealed.INDEX_HEAD_SIZE
-        if self.index_at < 0:
-            raise sealed.NotSealedError("its seek table is not right")
-        self.head = sealed.unpack_head(read(self.index_at, head_size))
-        self._body_at = self.index_at + sealed.HEAD_SIZE
-
-    def block(self, number: int) -> sealed.Block:
-        """What the index says of a block."""
-        at = self._body_at + self.head.blocks_at + number * sealed.BLOCK_ENTRY_SIZE
-        return sealed.unpack_block(self.read(at, sealed.BLOCK_ENTRY_SIZE))
-
-    def frame(self, number: int) -> bytes:
-        """The compressed bytes of a block."""
-        at = self.block(number).at
-        end = self.block(number + 1).at if number + 1 < self.head.blocks else self.index_at
-        return self.read(at, end - at)
-
-    def entry(self, number: int) -> sealed.Entry:
-        """An execution's entry."""
-        at = self._body_at + self.head.executions_at + number * sealed.EXECUTION_ENTRY_SIZE
-        return sealed.unpack_entry(self.read(at, sealed.EXECUTION_ENTRY_SIZE))
-
-    def marks(self, entry: sealed.Entry) -> array[int]:
-        """The starts that an execution's entry names."""
-        found = array("Q")
-        found.frombytes(self.read(self._body_at + self.head.marks_at + 8 * entry.mark, 8 * entry.marks))
-        return found
-
-    def find(self, execution: str) -> sealed.Entry | None:
-        """An execution's entry, by bisection."""
-        number = bisect_left(range(self.head.executions), execution, key=lambda at: self.entry(at).execution)
-        if number < self.head.executions and (entry := self.entry(number)).execution == execution:
-            return entry
-        return None
-
-
 class SealedSource:
     """`Source` of a sealed journal."""
 
@@ -214,11 +136,11 @@ class SealedSource:
         self.stale = stale
         self._cache = cache
         self._close = close
-        header = journal.unpack_header(bytes(self.pread(0, journal.HEADER_SIZE)))
-        self.tree = header.tree
-        self.nonce = header.nonce
-        self.seed = journal.checksum_seed(header.nonce)
-        self.closing = header.closing
+        head = container.head
+        self.tree = head.tree
+        self.nonce = head.nonce
+        self.seed = journal.checksum_seed(head.nonce)
+        self.closing = head.closing
 
     @property
     def committed(self) -> int:
@@ -248,9 +170,9 @@ class SealedSource:
         try:
             block = ZstdDecompressor().decompress(self.container.frame(number))
         except (ZstdError, EOFError) as error:
-            raise OSError(f"block {number} of the sealed journal is damaged: {error}") from error
+            raise DamagedError(f"block {number} of the sealed journal is damaged: {error}") from error
         if len(block) != want:
-            raise OSError(f"block {number} of the sealed journal has {len(block)} bytes instead of {want}")
+            raise DamagedError(f"block {number} of the sealed journal has {len(block)} bytes instead of {want}")
         return block
 
     def _collect(self, at: int, length: int, load: Callable[[int], bytes]) -> bytes | memoryview:
@@ -342,9 +264,9 @@ class Sources:
                 lambda: os.fstat(descriptor).st_nlink == 0 or live.exists(),
                 lambda: os.close(descriptor),
             )
-        except (sealed.NotSealedError, journal.NotAJournalError) as error:
+        except sealed.NotSealedError as error:
             os.close(descriptor)
-            raise OSError(f"{sealed.file_name(tree)} is damaged: {error}") from error
+            raise DamagedError(f"{sealed.file_name(tree)} is damaged: {error}") from error
 
     def _open_row(self, tree: str) -> Source | None:
         row = self._rows.get(tree) if self._rows is not None else None
@@ -358,8 +280,8 @@ class Sources:
             else:
                 container = Container(lambda at, length: body[at : at + length], len(body))
             return SealedSource(container, self._cache, row.seal.place, live.exists, lambda: None)
-        except (sealed.NotSealedError, journal.NotAJournalError) as error:
-            raise OSError(f"the sealed journal of {tree} is damaged: {error}") from error
+        except sealed.NotSealedError as error:
+            raise DamagedError(f"the sealed journal of {tree} is damaged: {error}") from error
 
     def _blob_reader(self, tree: str, stored: int, tail: bytes) -> Callable[[int, int], bytes]:
         """Reads a journal in the blob store; its index and seek table, which are looked into often, are in its row."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,15 +21,11 @@ from squall.core import sealed
 from squall.ports import BLOB, FILE, ROW
 from squall.testing.journals import Kept
 from squall.testing.samples import NOON, sample_id
-from squall.testing.sealed import Moments
 
 pytestmark = pytest.mark.anyio
 
 TREE, CHILD = sample_id(1), sample_id(2)
-
-
-class _KilledError(BaseException):
-    """Stands for the end of the process."""
+MORTAL = "65a0c0ffee00000000000001"
 
 
 @pytest.fixture
@@ -147,37 +146,14 @@ async def test_what_is_written_between_sealing_and_settling_is_not_lost(kept: Ke
     assert whole(kept) == more
 
 
-async def life(kept: Kept, size: int, late: bool) -> None:
-    """Sealed, settled, moved; with `late`, opened, written to, sealed again, and removed."""
-    await kept.archive.seal([TREE])
-    await kept.archive.settle([TREE])
-    await kept.archive.move([TREE])
-    if late:
-        await kept.archive.open(TREE)
-        write(kept, size, event=2)
-        kept.archive.release(TREE)
-        await kept.archive.seal([TREE])
-        await kept.archive.settle([TREE])
-        await kept.archive.remove([TREE])
-
-
-async def killed_at(home: Path, kill: int, size: int) -> tuple[str, bytes]:
-    """Lives until the moment of that number; its name (empty when there is none), and what was written first."""
-
-    def act(name: str) -> None:
-        if len(moments.seen) == kill + 1:
-            raise _KilledError(name)
-
-    moments = Moments(act)
-    kept = Kept(home, moments)
-    data = write(kept, size)
-    try:
-        await life(kept, size, late=True)
-    except _KilledError as killed:
-        return str(killed), data
-    finally:
-        kept.close()
-    return "", data
+def killed_at(home: Path, kill: int, size: int) -> tuple[str, bytes]:
+    """Lives in a process that kills itself at the moment of that number; its name (empty when there is none), and what
+    was written first."""
+    program = Path(__file__).with_name("mortal_archive.py")
+    command = [sys.executable, str(program), str(home), str(kill), str(size)]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    assert ran.returncode == (-signal.SIGKILL if ran.stdout else 0)
+    return ran.stdout.decode(), (home / "written").read_bytes()
 
 
 @pytest.mark.parametrize("size", [1000, 200_000])
@@ -187,21 +163,23 @@ async def test_a_kill_at_any_moment_loses_nothing_and_leaves_nothing(tmp_path: P
     while True:
         home = tmp_path / f"{len(names)}"
         home.mkdir()
-        name, data = await killed_at(home, len(names), size)
+        name, data = killed_at(home, len(names), size)
         if not name:
             break
         names.append(name)
+        (home / "written").unlink()
         again = Kept(home)
         await again.archive.candidates(3600)
         assert not [left for left in everything(home) if left.endswith((".sealing", ".opening"))]
-        if not {"live purged", "objects purged"} & {name} or "journal opened" not in names:
-            assert whole(again)[4096 : len(data)] == data[4096:], name
-            await life(again, size, late=False)
-            assert whole(again)[4096 : len(data)] == data[4096:], name
-            verdict = await again.archive.verify(TREE)
+        if name not in ("live purged", "objects purged") or "live purged" not in names:
+            assert whole(again, MORTAL)[4096 : len(data)] == data[4096:], name
+            for step in (again.archive.seal, again.archive.settle, again.archive.move):
+                await step([MORTAL])
+            assert whole(again, MORTAL)[4096 : len(data)] == data[4096:], name
+            verdict = await again.archive.verify(MORTAL)
             assert verdict is not None
             assert verdict.faults == ()
-        await again.archive.remove([TREE])
+        await again.archive.remove([MORTAL])
         assert everything(home) == set(), name
         again.close()
     wanted = {"live removed", "journal written", "journal opened", "sealed removed", "live purged"}

@@ -1,0 +1,96 @@
+"""The file, row or object of a sealed journal: finding its parts, and keeping what has been decompressed."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable
+
+from squall.core import sealed
+
+CACHED_BLOCKS = 64
+
+
+class DamagedError(OSError):
+    """What is stored of a journal is not what was stored."""
+
+
+class BlockCache:
+    """Decompressed blocks, the last used ones of all who share it."""
+
+    def __init__(self, blocks: int = CACHED_BLOCKS) -> None:
+        self._most = blocks
+        self._lock = threading.Lock()
+        self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+
+    def get(self, key: tuple[int, int]) -> bytes | None:
+        """One block."""
+        with self._lock:
+            found = self._blocks.get(key)
+            if found is not None:
+                self._blocks.move_to_end(key)
+            return found
+
+    def put(self, key: tuple[int, int], block: bytes) -> None:
+        """Keeps a block."""
+        with self._lock:
+            self._blocks[key] = block
+            while len(self._blocks) > self._most:
+                self._blocks.popitem(last=False)
+
+    def forget(self, owner: int) -> None:
+        """Drops the blocks of one owner."""
+        with self._lock:
+            for key in [key for key in self._blocks if key[0] == owner]:
+                del self._blocks[key]
+
+
+class Container:
+    """A sealed journal's file, row or blob: `read(at, length)` gives its bytes, `size` is their number.
+
+    Raises `sealed.NotSealedError` when it is none.
+    """
+
+    def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
+        self.read = read
+        self.size = size
+        table = sealed.table_size(read(size - sealed.FOOTER_SIZE, sealed.FOOTER_SIZE))
+        last = read(size - sealed.FOOTER_SIZE - sealed.ENTRY_SIZE, sealed.ENTRY_SIZE)
+        self.index_at = size - table - sealed.index_size(last)
+        self.table_at = size - table
+        head_size = sealed.HEAD_SIZE + sealed.INDEX_HEAD_SIZE
+        if self.index_at < 0:
+            raise sealed.NotSealedError("its seek table is not right")
+        self.head = sealed.unpack_head(read(self.index_at, head_size))
+        self._body_at = self.index_at + sealed.HEAD_SIZE
+
+    def block(self, number: int) -> sealed.Block:
+        """What the index says of a block."""
+        at = self._body_at + self.head.blocks_at + number * sealed.BLOCK_ENTRY_SIZE
+        return sealed.unpack_block(self.read(at, sealed.BLOCK_ENTRY_SIZE))
+
+    def frame(self, number: int) -> bytes:
+        """The compressed bytes of a block."""
+        at = self.block(number).at
+        end = self.block(number + 1).at if number + 1 < self.head.blocks else self.index_at
+        return self.read(at, end - at)
+
+    def entry(self, number: int) -> sealed.Entry:
+        """An execution's entry."""
+        at = self._body_at + self.head.executions_at + number * sealed.EXECUTION_ENTRY_SIZE
+        return sealed.unpack_entry(self.read(at, sealed.EXECUTION_ENTRY_SIZE))
+
+    def marks(self, entry: sealed.Entry) -> array[int]:
+        """The starts that an execution's entry names."""
+        found = array("Q")
+        found.frombytes(self.read(self._body_at + self.head.marks_at + 8 * entry.mark, 8 * entry.marks))
+        return found
+
+    def find(self, execution: str) -> sealed.Entry | None:
+        """An execution's entry, by bisection."""
+        number = bisect_left(range(self.head.executions), execution, key=lambda at: self.entry(at).execution)
+        if number < self.head.executions and (entry := self.entry(number)).execution == execution:
+            return entry
+        return None
