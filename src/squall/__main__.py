@@ -18,6 +18,10 @@ def main() -> int:
         from squall.demo import demo
 
         return demo(arguments[1:])
+    if arguments[:1] in (["backup"], ["restore"]):
+        from squall import backup
+
+        return _guarded(backup.backup if arguments[0] == "backup" else backup.restore, arguments[1:])
     from squall.cli.main import main as cli
 
     return cli(arguments)

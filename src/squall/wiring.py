@@ -100,7 +100,8 @@ def outside(settings: Settings) -> Outside:
     home = settings.server.data_dir
     clock = SystemClock()
     journals, rows = home / "journals", SqliteSeals(home / "seals.db")
-    blobs = _blobs(settings)
+    storage = settings.storage
+    blobs = BlobPlace.below(home, storage.blobs, storage.blobs_endpoint, storage.blobs_region)
     sources = Sources(journals, rows, blobs)
     archive = FileArchive(journals, rows, sources, blobs=blobs)
     return Outside(
@@ -122,14 +123,6 @@ def outside(settings: Settings) -> Outside:
             most=settings.actionrunner.keepers or os.cpu_count() or 1,
         ),
     )
-
-
-def _blobs(settings: Settings) -> BlobPlace:
-    """The blob store that the settings name; a directory starts at the data directory. Raises `ConfigError`."""
-    name, home = settings.storage.blobs, settings.server.data_dir
-    if name and "://" not in name:
-        name = str(home / Path(name).expanduser())
-    return BlobPlace(name, settings.storage.blobs_endpoint, settings.storage.blobs_region)
 
 
 def _terms(settings: Settings) -> Terms:

@@ -30,7 +30,7 @@ RINGS = {
     "client": {"core", "client"},
     "cli": {"core", "client", "cli"},
 }
-APP = {"app", "wiring", "__main__", "datadir", "survival", "plugins", "config", "logs", "demo", "testing"}
+APP = {"app", "backup", "wiring", "__main__", "datadir", "survival", "plugins", "config", "logs", "demo", "testing"}
 
 MAX_FILE = 400
 MAX_FUNCTION = 60

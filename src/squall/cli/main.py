@@ -43,6 +43,8 @@ COMMANDS = (
     Command("logs", "logs", "the server's log"),
     Command("env", "server", "the lines that point the st2 client at the server"),
     Command("config show", None, "every setting and where its value comes from"),
+    Command("backup", None, "copy the data directory, also while the server runs"),
+    Command("restore", None, "put a backup into a new data directory"),
     Command("demo", None, "see it work, in a temporary directory"),
     Command("version", "version", "the version"),
 )

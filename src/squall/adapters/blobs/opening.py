@@ -32,6 +32,13 @@ class BlobPlace:
         elif endpoint and not name:
             raise ConfigError("storage.blobs_endpoint is set, and storage.blobs is not: set it to s3://bucket/prefix")
 
+    @classmethod
+    def below(cls, home: Path, name: str, endpoint: str, region: str) -> BlobPlace:
+        """As a setting says it: a relative directory starts at `home`."""
+        if name and "://" not in name:
+            name = str(home / Path(name).expanduser())
+        return cls(name, endpoint, region)
+
     def _check_s3(self) -> None:
         if not self._parts.netloc or self._parts.query or self._parts.fragment:
             raise ConfigError(f"storage.blobs must be s3://bucket/prefix, not {self._name!r}")
