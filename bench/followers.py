@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -86,8 +87,16 @@ def begin(target: Target, request: tuple[str, dict[str, Any]]) -> str:
         connection.close()
 
 
-def watch_clock(bench: Bench, target: Target, followers: int, rate: int, seconds: float) -> Arrivals:
-    """The latency of lines printed at `rate` a second while so many follow. Raises `BrokenError` if one is amiss."""
+def watch_clock(
+    bench: Bench,
+    target: Target,
+    followers: int,
+    rate: int,
+    seconds: float,
+    meanwhile: Callable[[], None] | None = None,
+) -> Arrivals:
+    """The latency of lines printed at `rate` a second while so many follow. `meanwhile` is called when the action runs,
+    before its first line. Raises `BrokenError` if a line is amiss."""
     bench.warm()
     waiting = gate(bench)
     lines = int(rate * seconds)
@@ -103,6 +112,8 @@ def watch_clock(bench: Bench, target: Target, followers: int, rate: int, seconds
     process = program("arrivals", json.dumps(spec))
     try:
         await_ready(process)
+        if meanwhile is not None:
+            meanwhile()
         open_gate(waiting)
         found = answer(process)
     finally:

@@ -72,7 +72,7 @@ class Server:
 
         `field` is one of /proc/PID/status, or `Pss`, which is 0 where it is secret.
         """
-        return sum(_memory(pid, field) for pid in self.family())
+        return sum(memory_of(pid, field) for pid in self.family())
 
     def family(self) -> list[int]:
         """Its own pid and those of all its descendants."""
@@ -101,7 +101,8 @@ class Server:
         _reap(left)
 
 
-def _memory(pid: int, field: str) -> float:
+def memory_of(pid: int, field: str) -> float:
+    """What one process holds, in MB; `field` as in `Server.memory`. 0 when it is gone or hidden."""
     try:
         text = Path(f"/proc/{pid}/{'smaps_rollup' if field == 'Pss' else 'status'}").read_text()
     except OSError:

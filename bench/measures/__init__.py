@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from bench.context import Bench
 from bench.measures.executions import one_by_one, rate
+from bench.measures.keeper import keeper, masking, memory, neighbours
 from bench.measures.latency import alone, hundred, thousand
 from bench.measures.listing import listing
 from bench.measures.slow_reader import slow_reader
@@ -24,6 +25,10 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "latency-done": one_by_one,
     "rate": rate,
     "list": listing,
+    "keeper": keeper,
+    "masking": masking,
+    "masked-neighbours": neighbours,
+    "memory": memory,
     "start": start,
     "cli": cli,
 }

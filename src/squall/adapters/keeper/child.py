@@ -135,6 +135,7 @@ class Child:
         self.family: Family | None = None
         self.group: ActionGroup | None = None
         self.doomed_at: float | None = None
+        self.through = False
         self.cpu_seconds = 0.0
         self.peak_memory = 0
         self.pidfd = -1

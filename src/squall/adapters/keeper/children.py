@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
 import struct
 import subprocess
 import termios
@@ -17,6 +16,7 @@ from typing import IO
 
 from squall.adapters.keeper.cgroups import ActionGroups
 from squall.adapters.keeper.child import Child, Loop, Spec, make_patterns
+from squall.adapters.keeper.doomed import Doomed
 from squall.adapters.keeper.journals import Journals
 from squall.adapters.keeper.processes import Family, read_process
 from squall.adapters.keeper.pump import Pump
@@ -25,10 +25,6 @@ from squall.core import journal
 
 _PIPE_SIZE = 1 << 20
 _INPUT_SIZE = 1 << 16
-_KILL_AFTER = 3.0
-_GIVE_UP = 10.0
-_LOOK_AGAIN = 0.1
-_LOOK_SELDOM = 2.0
 _LINGER_SILENCE = 0.5
 _LINGER_MOST = 5.0
 _SILENCE = 60.0
@@ -47,7 +43,8 @@ class Children:
     ) -> None:
         self._loop = loop
         self._groups = groups
-        self._pump = Pump(loop, journals, now, self._maybe_end, self._terminate, on_wait)
+        self._doomed = Doomed(loop, self._doomed_looked_at)
+        self._pump = Pump(loop, journals, now, self._maybe_end, self._doomed.add, on_wait)
         self._running: dict[str, Child] = {}
 
     def spawn(self, spec: Spec, on_end: Callable[[Child], None]) -> Child:
@@ -119,7 +116,7 @@ class Children:
         child = self._running.get(execution)
         if child is not None and not child.canceled:
             child.canceled = True
-            self._terminate(child)
+            self._doomed.add(child)
 
     def add_secrets(self, execution: str, secrets: list[bytes]) -> None:
         """Masks these, too, from now on. Does nothing if it is not running."""
@@ -147,32 +144,14 @@ class Children:
     def _time_out(self, child: Child) -> None:
         if child.exited_at is None:
             child.timed_out = True
-            self._terminate(child)
+            self._doomed.add(child)
 
-    def _terminate(self, child: Child) -> None:
-        """Asks all of an action's processes to end; after three seconds they are killed."""
-        if child.family is None or child.ended or child.doomed_at is not None:
-            return
-        child.doomed_at = self._loop.time() + _KILL_AFTER
-        child.family.signal(signal.SIGTERM)
-        # A stopped process only sees TERM once it is continued.
-        child.family.signal(signal.SIGCONT)
-        self._watch_doomed(child)
-
-    def _watch_doomed(self, child: Child) -> None:
-        """Looks until none of a doomed action's processes is left, and kills what is left at the end of its grace."""
-        if child.family is None or child.doomed_at is None or child.ended:
-            return
-        late = self._loop.time() - child.doomed_at
-        left = child.family.living() if late < 0 else child.family.kill()
-        through = child.exited_at is not None and (not left or late > _GIVE_UP)
-        if through:
+    def _doomed_looked_at(self, child: Child) -> None:
+        """Ends a doomed child when nothing of it is left and all that it has printed is stored."""
+        if child.through:
             self._pump.drain(child)
-        if through and not any(pipe.kept for pipe in child.pipes):
-            self._finish(child)
-        else:
-            again = _LOOK_AGAIN if late < _GIVE_UP else _LOOK_SELDOM
-            child.timers["doomed"] = self._loop.call_later(again, self._watch_doomed, child)
+            if not any(pipe.kept for pipe in child.pipes):
+                self._finish(child)
 
     def _look_at_silence(self, child: Child) -> None:
         """Followers of an action that prints nothing are told, once a minute, that it lives and what CPU it used."""
@@ -205,7 +184,7 @@ class Children:
         child.last_read = child.exited_at
         self._maybe_end(child)
         if child.doomed_at is not None:
-            self._watch_doomed(child)
+            self._doomed.look_soon()
         elif not child.ended:
             self._linger(child)
 

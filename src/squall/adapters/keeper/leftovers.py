@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from squall.adapters.keeper.cgroups import ActionGroup
-from squall.adapters.keeper.processes import Family
+from squall.adapters.keeper.processes import Family, kill_all
 from squall.adapters.keeper.runlog import Key, read_log
 
 _LOG = logging.getLogger("squall.keeper")
@@ -20,16 +20,20 @@ _LOST = (
 def kill_leftovers(home: Path) -> None:
     """Kills what the dead keeper in `home` had started and not ended."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    for (execution, attempt), entry in read_log(home / "run.log").items():
+    found: dict[Family, Key] = {}
+    groups: list[ActionGroup] = []
+    for key, entry in read_log(home / "run.log").items():
         if entry.end is None and (entry.pid is None or entry.pid["boot"] == boot):
             # Killed between starting a process and saying so, a keeper leaves one that only its marker tells.
             known = entry.pid or {"pid": 0, "started": 0}
             group = ActionGroup(Path(known["group"])) if known.get("group") else None
-            left = Family(known["pid"], known["started"], f"{execution}.{attempt}", group).kill()
-            if group is not None:
-                group.remove()
-            if left:
-                _LOG.error("processes are left", extra={"execution": execution, "pids": sorted(left)})
+            found[Family(known["pid"], known["started"], f"{key[0]}.{key[1]}", group)] = key
+            groups += [group] if group is not None else []
+    for family, left in kill_all(list(found)).items() if found else ():
+        if left:
+            _LOG.error("processes are left", extra={"execution": found[family][0], "pids": sorted(left)})
+    for group in groups:
+        group.remove()
 
 
 def lost(key: Key) -> dict[str, Any]:
