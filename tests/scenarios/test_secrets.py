@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.scenarios.live.server import Server
+from tests.scenarios.live.server import OUTPUT, Server
 
 SECRET = "correct-horse-battery-staple"
 MASK = "********"
@@ -82,3 +82,15 @@ def test_the_data_directory_is_for_its_owner_only(plain_server: Server) -> None:
     assert plain_server.data_dir.stat().st_mode & 0o077 == 0
     below = [path for path in plain_server.data_dir.rglob("*") if path.exists() and not path.is_symlink()]
     assert [path.name for path in below if path.is_file() and path.stat().st_mode & 0o077] == []
+
+
+def test_a_secret_too_short_to_be_masked_is_warned_of_in_the_output(plain_server: Server) -> None:
+    execution = plain_server.shell("echo printed", sudo_password="abc")
+    with plain_server.output(execution, format="sse") as stream:
+        events = list(stream.events())
+    assert [event.name for event in events if event.name != OUTPUT] == ["progress", "EOF"]
+    assert "fewer than 4 bytes" in events[0].body["warning"]
+    assert plain_server.ended(execution)["result"]["stdout"] == "printed"
+    long = plain_server.shell("echo printed", sudo_password="abcd")
+    with plain_server.output(long, format="sse") as stream:
+        assert "progress" not in [event.name for event in stream.events()]

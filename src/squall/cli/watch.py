@@ -109,6 +109,10 @@ class Notices:
         """One dim line."""
         self._screen.note(f"reconnected, resumed at {position or 'the start'}")
 
+    def warned(self, text: str) -> None:
+        """One dim line."""
+        self._screen.note(f"warning: {text}")
+
 
 def closing_line(document: JsonObject) -> str:
     """How it ended, after how long, and its id."""

@@ -59,6 +59,9 @@ class Listener(Protocol):
     def back(self, position: str | None) -> None:
         """The server has answered again and goes on after `position`."""
 
+    def warned(self, text: str) -> None:
+        """The execution's output has a warning in it, for whoever looks."""
+
 
 class Silent:
     """A listener that does nothing."""
@@ -67,6 +70,9 @@ class Silent:
         """Nothing."""
 
     def back(self, position: str | None) -> None:
+        """Nothing."""
+
+    def warned(self, text: str) -> None:
         """Nothing."""
 
 
@@ -146,6 +152,8 @@ class Follower:
                             if event.name == "EOF":
                                 return
                             self.position = event.id or self.position
+                            if event.name == "progress" and (warning := _warning(event)):
+                                self._listener.warned(warning)
                             record = _record(event)
                             if record is not None:
                                 yield record
@@ -199,6 +207,14 @@ class Follower:
             self._lost = True
             self._listener.lost(self.position)
         self._retry.wait(error)
+
+
+def _warning(event: Event) -> str:
+    """What a progress event warns of; mostly nothing."""
+    try:
+        return str(json.loads(event.data).get("warning") or "")
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _record(event: Event) -> Chunk | Gap | None:

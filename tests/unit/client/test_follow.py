@@ -37,6 +37,9 @@ class Told:
     def back(self, position: str | None) -> None:
         self.events.append(("back", position))
 
+    def warned(self, text: str) -> None:
+        self.events.append(("warned", text))
+
 
 def no_sleep(seconds: float) -> None:
     pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -112,8 +111,16 @@ class Child:
     """What became of an action is in the public attributes once `on_end` has been called.
 
     `kept` and `dropped` count bytes by stream, `tails` hold the last of what was dropped; `peak_memory` is in bytes.
-    `waits` says what the action's output waits for; empty if for nothing.
+    `waits` says what the action's output waits for; empty if for nothing. `pid` is 0 when it could not be started.
     """
+
+    # There may be hundreds, each for days.
+    __slots__ = (
+        "canceled", "cpu_seconds", "doomed_at", "dropped", "ended", "error", "exit_code", "exited_at", "family",
+        "first_record", "group", "kept", "last_read", "last_record", "masked", "on_end", "opened", "over_limit",
+        "patterns", "peak_memory", "pid", "pidfd", "pipes", "spec", "started_at", "stopped", "tails", "terminal",
+        "through", "timed_out", "timers", "waits",
+    )  # fmt: skip
 
     def __init__(self, spec: Spec, on_end: Callable[[Child], None]) -> None:
         self.spec = spec
@@ -131,7 +138,7 @@ class Child:
         self.masked = 0
         self.first_record = 0
         self.last_record = 0
-        self.process: subprocess.Popen[bytes] | None = None
+        self.pid = 0
         self.family: Family | None = None
         self.group: ActionGroup | None = None
         self.doomed_at: float | None = None

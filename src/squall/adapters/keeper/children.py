@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import struct
 import subprocess
@@ -28,6 +29,7 @@ _INPUT_SIZE = 1 << 16
 _LINGER_SILENCE = 0.5
 _LINGER_MOST = 5.0
 _SILENCE = 60.0
+_TOO_SHORT = "%d secret value(s) with fewer than 4 bytes, or of white space only, are not masked in this output"
 
 
 class Children:
@@ -56,7 +58,7 @@ class Children:
                 terminal = os.openpty()
                 fcntl.ioctl(terminal[0], termios.TIOCSWINSZ, struct.pack("HHHH", *spec.pty, 0, 0))
             child.group = self._groups.make(marker(spec))
-            child.process = start(spec, terminal, child.group)
+            process = start(spec, terminal, child.group)
         except (OSError, ValueError) as error:
             for fd in terminal or ():
                 os.close(fd)
@@ -68,14 +70,18 @@ class Children:
             return child
         self._running[spec.execution] = child
         child.started_at = child.last_read = self._loop.time()
-        self._connect(child, child.process, terminal)
-        pid = child.process.pid
+        self._connect(child, process, terminal)
+        pid = child.pid = process.pid
+        # The object is not kept, and must not look for its process when it goes; neither is what only a start needs.
+        process.returncode = 0
+        child.spec = spec._replace(argv=[], env={}, stdin=None, secrets=(), limits=None)
         known = read_process(pid)
         child.family = Family(pid, known.started if known is not None else 0, marker(spec), child.group)
         child.pidfd = os.pidfd_open(pid)
         self._loop.add_reader(child.pidfd, self._exited, child)
         if spec.timeout is not None:
             child.timers["timeout"] = self._loop.call_later(spec.timeout, self._time_out, child)
+        self._warn(child, 0)
         child.timers["silence"] = self._loop.call_later(_SILENCE, self._look_at_silence, child)
         return child
 
@@ -123,7 +129,14 @@ class Children:
         child = self._running.get(execution)
         if child is not None:
             patterns = child.patterns.with_secrets(secrets) if child.patterns is not None else make_patterns(secrets)
+            before = child.patterns.too_short if child.patterns is not None else 0
             self._pump.set_patterns(child, patterns)
+            self._warn(child, before)
+
+    def _warn(self, child: Child, before: int) -> None:
+        """Says in the output how many secrets are too short to be masked, if there are more of them than before."""
+        if child.patterns is not None and child.patterns.too_short > before:
+            self._pump.note(child, journal.PROGRESS, json.dumps({"warning": _TOO_SHORT % child.patterns.too_short}))
 
     def masking_seconds(self) -> float:
         """How much time masked output has taken so far."""
@@ -139,7 +152,7 @@ class Children:
 
     def pids(self) -> set[int]:
         """The first processes of those that have not been waited for."""
-        return {child.process.pid for child in self._running.values() if child.process is not None}
+        return {child.pid for child in self._running.values()}
 
     def _time_out(self, child: Child) -> None:
         if child.exited_at is None:
@@ -155,11 +168,11 @@ class Children:
 
     def _look_at_silence(self, child: Child) -> None:
         """Followers of an action that prints nothing are told, once a minute, that it lives and what CPU it used."""
-        if child.ended or child.exited_at is not None or child.process is None:
+        if child.ended or child.exited_at is not None:
             return
         silent = self._loop.time() - child.last_read
         if silent >= _SILENCE:
-            found = read_process(child.process.pid)
+            found = read_process(child.pid)
             cpu = found.cpu_ticks / os.sysconf("SC_CLK_TCK") if found is not None else 0.0
             self._pump.note(
                 child, journal.PROGRESS, f'{{"alive":true,"silent_seconds":{silent:.0f},"cpu_seconds":{cpu:.2f}}}'
@@ -168,16 +181,12 @@ class Children:
         child.timers["silence"] = self._loop.call_later(_SILENCE - silent, self._look_at_silence, child)
 
     def _exited(self, child: Child) -> None:
-        if child.process is None:
-            return
         self._loop.remove_reader(child.pidfd)
         os.close(child.pidfd)
         if child.terminal >= 0:
             os.close(child.terminal)
-        _, status, usage = os.wait4(child.process.pid, 0)
+        _, status, usage = os.wait4(child.pid, 0)
         child.exit_code = os.waitstatus_to_exitcode(status)
-        # The object would otherwise wait for the process, which is gone.
-        child.process.returncode = child.exit_code
         child.cpu_seconds = usage.ru_utime + usage.ru_stime
         child.peak_memory = usage.ru_maxrss * 1024
         child.exited_at = self._loop.time()

@@ -201,17 +201,17 @@ class Keeper:
             self._log.acknowledge(spec.execution, spec.attempt)
             return
         child = self._children.spawn(spec, self._ended)
-        if child.process is not None:
-            known = read_process(child.process.pid)
+        if child.pid:
+            known = read_process(child.pid)
             self._log.pid(
                 spec.execution,
                 spec.attempt,
-                child.process.pid,
+                child.pid,
                 known.started if known else 0,
                 self._boot,
                 str(child.group.folder) if child.group is not None else None,
             )
-            _unprotect(child.process.pid)
+            _unprotect(child.pid)
 
     def _ended(self, child: Child) -> None:
         """Output first, then the log, then the disk, then the server is told."""

@@ -119,6 +119,8 @@ class Family:
     value, `group` its cgroup if it has one.
     """
 
+    __slots__ = ("_group", "_others", "_pids", "_sessions", "_token", "first", "started")
+
     def __init__(self, first: int, started: int, marker: str, group: ActionGroup | None = None) -> None:
         self.first = first
         self._group = group

@@ -21,7 +21,15 @@ class DiskFullError(OSError):
 
 
 class TreeWriter:
-    """Appends to one tree's journal. Not thread-safe: one tree has one writer, which is its whole point."""
+    """Appends to one tree's journal. Not thread-safe: one tree has one writer, which is its whole point.
+
+    It remembers, for as long as the tree is open, 0.7 kB of each execution that has printed, events included:
+    ten thousand children cost 7 MB until the root has ended.
+    """
+
+    __slots__ = (
+        "_descriptor", "_end", "_events", "_heads", "_incarnation", "_leads", "_nonce", "_offsets", "_seed", "_tails",
+    )  # fmt: skip
 
     def __init__(self, descriptor: int, header: journal.Header, incarnation: int) -> None:
         self._descriptor = descriptor
