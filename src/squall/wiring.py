@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from squall import __version__
 from squall.adapters.blobs.opening import BlobPlace
 from squall.adapters.bus.inproc import DeafBus, InProcessBus
+from squall.adapters.cipher import KeyFileCipher
 from squall.adapters.clock import SystemClock
 from squall.adapters.journal.archive import FileArchive
 from squall.adapters.journal.files import FileJournal
@@ -27,6 +28,7 @@ from squall.api.actions import ActionRoutes
 from squall.api.application import Route
 from squall.api.events import EventRoutes
 from squall.api.executions import ExecutionRoutes
+from squall.api.keys import KeyRoutes
 from squall.api.output import OutputRoutes
 from squall.api.root import RootRoutes
 from squall.api.storage import StorageRoutes
@@ -46,6 +48,7 @@ from squall.services.executions import Executions
 from squall.services.feeds import Feeds
 from squall.services.health import Health
 from squall.services.journaling import Journaling
+from squall.services.keys import Keys
 from squall.services.outputs import Outputs
 from squall.services.retention import Retention
 from squall.services.running import RunLimits, Running
@@ -93,6 +96,7 @@ class Services(NamedTuple):
     sealing: Sealing
     retention: Retention
     storage: Storage
+    keys: Keys
 
 
 def outside(settings: Settings) -> Outside:
@@ -125,6 +129,13 @@ def outside(settings: Settings) -> Outside:
     )
 
 
+def _cipher(settings: Settings) -> KeyFileCipher:
+    """The cipher of the datastore: under the file that the settings name, else under one that is made if need be."""
+    named = settings.keyvalue.encryption_key_path
+    path = Path(named).expanduser() if named else settings.server.data_dir / "datastore.key.json"
+    return KeyFileCipher(path, make=not named)
+
+
 def _terms(settings: Settings) -> Terms:
     """How long executions are kept. Raises `ConfigError`."""
     try:
@@ -134,10 +145,15 @@ def _terms(settings: Settings) -> Terms:
     return Terms(settings.retention.days, rules, settings.retention.max_bytes)
 
 
+def _user() -> str:
+    """Who requests without saying so."""
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
 def services(settings: Settings, out: Outside, url: str) -> Services:
     """The use cases; `url` is where the API answers."""
     poll = settings.queue.poll_seconds
-    user = pwd.getpwuid(os.geteuid()).pw_name
+    user = _user()
     folders = PackFolders(_BUNDLED / "_runners", [_BUNDLED, *settings.server.packs_dirs])
     content = Content(out.store, out.clock, folders)
     executions = Executions(out.store, out.bus, out.clock, out.vault, content, Jinja(), user)
@@ -159,6 +175,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         ),
         retention=Retention(out.store, out.archive, out.launcher, out.journal, out.clock, _terms(settings), OWNER),
         storage=Storage(out.store, out.archive),
+        keys=Keys(out.store, out.clock, _cipher(settings)),
     )
 
 
@@ -238,6 +255,7 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
         Chore("sealing", every, use.sealing.seal),
         Chore("moving", every, use.sealing.move),
         Chore("removing", every, use.retention.carry),
+        Chore("keys", every, use.keys.expire),
         Chore("retention", every * _SWEEP_EVERY, use.retention.sweep),
     ]
 
@@ -252,5 +270,6 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *OutputRoutes(use.executions, use.outputs, heartbeat=heartbeat).routes(),
         *EventRoutes(use.executions, use.outputs, use.feeds, views, heartbeat=heartbeat).routes(),
         *ActionRoutes(use.content).routes(),
+        *KeyRoutes(use.keys, _user()).routes(),
         *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),
     ]

@@ -99,6 +99,36 @@ class Api:
         """What was found when every byte of an execution's tree was read; takes as long as that takes."""
         return _object(self.client.request("GET", f"/executions/{segment(execution_id)}/output/verify").body)
 
+    def keys(self, scope: str, *, prefix: str | None = None, decrypt: bool = False) -> Iterator[JsonObject]:
+        """Every key of a scope (`system`, `user` or `all`)."""
+        query = {"scope": scope, "prefix": prefix, "decrypt": "true" if decrypt else None, "limit": -1}
+        yield from _objects(self.client.request("GET", "/keys", query=query).body)
+
+    def key(self, name: str, scope: str, *, decrypt: bool = False) -> JsonObject:
+        """One key. Raises `NotFoundError`."""
+        query = {"scope": scope, "decrypt": "true" if decrypt else None}
+        return _object(self.client.request("GET", f"/keys/{segment(name)}", query=query).body)
+
+    def set_key(
+        self,
+        name: str,
+        value: str,
+        scope: str,
+        *,
+        secret: bool = False,
+        encrypted: bool = False,
+        ttl: int | None = None,
+    ) -> JsonObject:
+        """Writes a key; `encrypted` values are ciphertext already, `ttl` is in seconds."""
+        body: JsonObject = {"name": name, "value": value, "scope": scope, "secret": secret, "encrypted": encrypted}
+        if ttl is not None:
+            body["ttl"] = ttl
+        return _object(self.client.request("PUT", f"/keys/{segment(name)}", body=body).body)
+
+    def delete_key(self, name: str, scope: str) -> None:
+        """Removes a key. Raises `NotFoundError`."""
+        self.client.request("DELETE", f"/keys/{segment(name)}", query={"scope": scope})
+
     def _all(self, path: str, query: Query) -> Iterator[JsonObject]:
         offset = 0
         while True:

@@ -114,6 +114,12 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["inproc", "deaf"] = "inproc"
 
 
+class Keyvalue(msgspec.Struct, frozen=True, kw_only=True):
+    """`[keyvalue]`: the datastore."""
+
+    encryption_key_path: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings, by section; `docs/settings.md` explains each."""
 
@@ -127,3 +133,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention: Retention = Retention()
     logging: Logging = Logging()
     bus: Bus = Bus()
+    keyvalue: Keyvalue = Keyvalue()

@@ -9,6 +9,7 @@ from squall.ports.blobs import Blobs
 from squall.ports.bus import Bus, BusSubscription
 from squall.ports.clock import Clock
 from squall.ports.journal import Journal, Watch
+from squall.ports.keys import Cipher, KeyRows
 from squall.ports.launcher import Launcher, OutputText, Runner
 from squall.ports.packs import PackSource
 from squall.ports.store import Store
@@ -24,12 +25,14 @@ __all__ = [
     "Blobs",
     "Bus",
     "BusSubscription",
+    "Cipher",
     "Clock",
     "ContentRows",
     "EventRows",
     "ExecutionRows",
     "Journal",
     "JournalRows",
+    "KeyRows",
     "Launcher",
     "OutputText",
     "PackSource",

@@ -12,6 +12,7 @@ from squall.core.events import Event
 from squall.core.execution import Execution, ExecutionFilter
 from squall.core.retention import Finished
 from squall.ports.archive import Seal
+from squall.ports.keys import KeyRows
 
 
 class ExecutionRows(Protocol):
@@ -242,6 +243,8 @@ class Tx(Protocol):
     def executions(self) -> ExecutionRows: ...  # noqa: D102
     @property
     def queue(self) -> QueueRows: ...  # noqa: D102
+    @property
+    def keys(self) -> KeyRows: ...  # noqa: D102
     @property
     def events(self) -> EventRows: ...  # noqa: D102
     @property

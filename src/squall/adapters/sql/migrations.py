@@ -46,7 +46,14 @@ _SEALED = (
     "CREATE INDEX journals_place ON journals (place, sealed_us)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEALED)
+_KEYS = (
+    """CREATE TABLE keys (
+        id TEXT PRIMARY KEY, scope TEXT NOT NULL, username TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+        secret INTEGER NOT NULL, expires_us BIGINT, UNIQUE (scope, username, name))""",
+    "CREATE INDEX keys_expires ON keys (expires_us) WHERE expires_us IS NOT NULL",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEALED, _KEYS)
 """Step n brings a store of version n to version n + 1."""
 
 VERSION = len(MIGRATIONS)

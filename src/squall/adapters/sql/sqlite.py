@@ -20,6 +20,7 @@ from squall.adapters.sql.content import SqlContent
 from squall.adapters.sql.events import SqlEvents
 from squall.adapters.sql.executions import SqlExecutions
 from squall.adapters.sql.journals import SqlJournals
+from squall.adapters.sql.keys import SqlKeys
 from squall.adapters.sql.migrations import VERSION, migrate, stored_version
 from squall.adapters.sql.queue import SqlQueue
 from squall.adapters.sql.retention import SqlRetention
@@ -57,6 +58,7 @@ class _Tables:
         self.events = SqlEvents(session)
         self.content = SqlContent(session)
         self.journals = SqlJournals(session)
+        self.keys = SqlKeys(session)
         self.retention = SqlRetention(session)
 
 

@@ -1,0 +1,124 @@
+"""Encrypts the datastore's secret values in the form that StackStorm uses, under a key file in the form it uses.
+
+The form is keyczar's, as StackStorm's documentation and its key files show it: hex digits of five header bytes, an
+initialisation vector, AES-CBC ciphertext with PKCS #5 padding, and an HMAC-SHA1 of all that. So keys can be carried
+from and to a StackStorm server together with its key file.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
+
+from squall.core.errors import ConfigError, InvalidError
+
+_HEADER = b"00000"
+_IV = 16
+_MAC = 20
+_BLOCK_BITS = 128
+_KEY_BITS = 256
+
+
+class _Hmac(msgspec.Struct):
+    hmacKeyString: str  # noqa: N815 - the key file's own name
+    size: int
+
+
+class _KeyFile(msgspec.Struct):
+    """A key file: base64url without padding, sizes in bits."""
+
+    hmacKey: _Hmac  # noqa: N815 - the key file's own name
+    aesKeyString: str  # noqa: N815 - the key file's own name
+    mode: str
+    size: int
+
+
+class KeyFileCipher:
+    """`ports.Cipher` under the key file at `path`, which is made (mode 0600) with the first value that is encrypted,
+    if `make` is set and it is not there."""
+
+    def __init__(self, path: Path, *, make: bool) -> None:
+        self._path = path
+        self._make = make
+        self._keys: tuple[bytes, bytes] | None = None
+
+    def encrypt(self, text: str) -> str:
+        """The ciphertext. Raises `ConfigError` when there is no key file that can be used."""
+        aes, mac = self._open(self._make)
+        vector = os.urandom(_IV)
+        padder = PKCS7(_BLOCK_BITS).padder()
+        padded = padder.update(text.encode()) + padder.finalize()
+        encryptor = Cipher(algorithms.AES(aes), modes.CBC(vector)).encryptor()
+        body = _HEADER + vector + encryptor.update(padded) + encryptor.finalize()
+        return (body + _signature(mac, body)).hex().upper()
+
+    def decrypt(self, ciphertext: str) -> str:
+        """The text. Raises `InvalidError`, and `ConfigError` when there is no key file."""
+        aes, mac = self._open(self._make)
+        try:
+            data = bytes.fromhex(ciphertext)
+            body, signature = data[:-_MAC], data[-_MAC:]
+            if len(body) < len(_HEADER) + _IV or not hmac.compare_digest(_signature(mac, body), signature):
+                raise ValueError("the signature is not right")
+            vector, encrypted = body[len(_HEADER) :][:_IV], body[len(_HEADER) + _IV :]
+            decryptor = Cipher(algorithms.AES(aes), modes.CBC(vector)).decryptor()
+            unpadder = PKCS7(_BLOCK_BITS).unpadder()
+            padded = decryptor.update(encrypted) + decryptor.finalize()
+            return (unpadder.update(padded) + unpadder.finalize()).decode()
+        except ValueError as error:
+            raise InvalidError("the value was not encrypted under this server's key file") from error
+
+    def _open(self, make: bool) -> tuple[bytes, bytes]:
+        if self._keys is None:
+            self._keys = _read(self._path, make)
+        return self._keys
+
+
+def _signature(key: bytes, body: bytes) -> bytes:
+    return hmac.new(key, body, hashlib.sha1).digest()
+
+
+def _read(path: Path, make: bool) -> tuple[bytes, bytes]:
+    """The AES key and the HMAC key of a file, which is made if need be. Raises `ConfigError`."""
+    try:
+        if make and not path.exists():
+            _write(path)
+        found = msgspec.json.decode(path.read_bytes(), type=_KeyFile)
+        aes, mac = _bytes(found.aesKeyString), _bytes(found.hmacKey.hmacKeyString)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"The datastore's key file {path} cannot be read: {error}. Restore it, or set keyvalue.encryption_key_path."
+        ) from error
+    if found.mode != "CBC" or len(aes) not in (16, 24, 32):
+        raise ConfigError(
+            f"The datastore's key file {path} is of a kind that is not known: {found.mode}, {found.size} bit"
+        )
+    return aes, mac
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _write(path: Path) -> None:
+    made = _KeyFile(
+        _Hmac(_text(os.urandom(_KEY_BITS // 8)), _KEY_BITS), _text(os.urandom(_KEY_BITS // 8)), "CBC", _KEY_BITS
+    )
+    fresh = path.with_name(path.name + ".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode(made) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
