@@ -23,3 +23,7 @@ MASKING_HITS = (60, 100)  # the same with a hit every 20 KB
 NEIGHBOUR = (5, 2)  # ms of another action's line, p50, beside eight masked `yes`
 SERVER = (150, 110)  # MB of the server while it passes on 1 GiB
 PER_ACTION = (8, 4)  # kB of the keeper for each running action
+SEALED = Goal(150, 400)  # MB/s of a journal
+SMALL = Goal(3_000, 10_000)  # finished small trees per second
+CHILD = Goal(20, 5)  # ms, output of one child among 10,000
+PURGE = Goal(60, 20)  # s for 100,000 executions

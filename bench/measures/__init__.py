@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from bench.context import Bench
 from bench.measures.executions import one_by_one, rate
 from bench.measures.keeper import keeper, masking, memory, neighbours
+from bench.measures.keeping import child, purge, sealing
 from bench.measures.latency import alone, hundred, thousand
 from bench.measures.listing import listing
 from bench.measures.slow_reader import slow_reader
@@ -29,6 +30,9 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "masking": masking,
     "masked-neighbours": neighbours,
     "memory": memory,
+    "seal": sealing,
+    "child": child,
+    "purge": purge,
     "start": start,
     "cli": cli,
 }

@@ -35,8 +35,12 @@ _VERSION: Final = 1
 _HEADER = struct.Struct("<8sI16s16s12s")
 _COMMIT = struct.Struct("<QQ")
 _FRAME = struct.Struct("<4sIIBBBB4s12sQQQQI")
+_GIST = struct.Struct("<4sI4xB7x12sQ")
 FRAME_SIZE: Final = _FRAME.size
 _CRC_FROM: Final = 12
+LARGEST_FRAME: Final = FRAME_SIZE + 255 + MAX_PAYLOAD
+"""The most bytes a frame has: its header, a tag and a payload."""
+
 _NOTHING: Final = memoryview(b"")
 _MAX_TAG: Final = 255
 _MAX_LEAD: Final = 3
@@ -196,6 +200,13 @@ def unpack_frame(data: memoryview, at: int, base: int) -> Record | None:
         str(data[body : body + tag_size], "utf-8", "replace") if tag_size else "",
         data[body + tag_size : at + length],
     )  # fmt: skip
+
+
+def frame_gist(data: memoryview, at: int) -> tuple[bytes, int, int, bytes, int]:
+    """Marker, length, kind, execution (12 bytes) and time of the frame whose whole header is at `data[at]`: for those
+    who look at every frame of a journal and need no more."""
+    gist: tuple[bytes, int, int, bytes, int] = _GIST.unpack_from(data, at)
+    return gist
 
 
 def plausible(data: bytes | bytearray | memoryview, at: int, nonce: bytes) -> bool:

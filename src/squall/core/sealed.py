@@ -196,31 +196,45 @@ def unpack_entry(entry: bytes) -> Entry:
     return Entry(execution.hex(), tail, mark, marks, records)
 
 
+class _Tally:
+    """What is known so far of one execution's chain."""
+
+    __slots__ = ("marks", "records", "tail")
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.tail = 0
+        self.marks = array("Q")
+
+
 class Survey:
     """Learns what the index needs from the records of a journal, given in their order."""
 
     def __init__(self) -> None:
         self.firsts: dict[int, tuple[int, int]] = {}
-        self._counts: dict[str, int] = {}
-        self._tails: dict[str, int] = {}
-        self._marks: dict[str, array[int]] = {}
+        self._tallies: dict[bytes, _Tally] = {}
+        self._block = -1
 
-    def note(self, execution: str, start: int, time: int) -> None:
-        """One record that an execution has at `start`."""
+    def note(self, execution: bytes, start: int, time: int) -> None:
+        """One record that an execution (the 12 bytes of its id) has at `start`."""
         block = start // BLOCK
-        if block not in self.firsts:
+        if block != self._block:
+            self._block = block
             self.firsts[block] = start, time
-        count = self._counts[execution] = self._counts.get(execution, 0) + 1
-        self._tails[execution] = start
-        if count % STRIDE == 0:
-            self._marks.setdefault(execution, array("Q")).append(start)
+        tally = self._tallies.get(execution)
+        if tally is None:
+            tally = self._tallies[execution] = _Tally()
+        tally.records += 1
+        tally.tail = start
+        if not tally.records % STRIDE:
+            tally.marks.append(start)
 
     def chains(self) -> dict[str, Chain]:
         """The chains of all executions."""
         found = {}
-        for execution, tail in self._tails.items():
-            marks = self._marks.get(execution, array("Q"))
-            if not marks or marks[-1] != tail:
-                marks = marks + array("Q", [tail])
-            found[execution] = Chain(tail, self._counts[execution], marks)
+        for execution, tally in self._tallies.items():
+            marks = tally.marks
+            if not marks or marks[-1] != tally.tail:
+                marks = marks + array("Q", [tally.tail])
+            found[execution.hex()] = Chain(tally.tail, tally.records, marks)
         return found

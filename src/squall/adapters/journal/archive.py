@@ -149,8 +149,8 @@ class FileArchive:
                 continue
             try:
                 source = LiveSource(descriptor)
-                self._made[tree] = source.commit()
-                if source.committed < SMALL:
+                self._made[tree] = source.opened.committed, source.opened.closing
+                if source.opened.committed < SMALL:
                     parts: list[bytes] = []
                     done = sealing.seal(source, parts.append)
                     seal = Seal(ROW, done.size, done.stored, done.digest)

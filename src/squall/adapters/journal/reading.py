@@ -14,7 +14,6 @@ from squall.core import journal
 from squall.core.journal import Batch, Record
 
 _STRIDE = 1024
-_LARGEST = journal.FRAME_SIZE + 255 + journal.MAX_PAYLOAD
 
 Pread = Callable[[int, int], bytes | memoryview]
 
@@ -118,7 +117,7 @@ def check(source: Source, pread: Pread, head: int, position: int) -> bool:
     if position == head:
         return True
     length = journal.frame_length(pread(position, min(journal.FRAME_SIZE, head - position)))
-    data = pread(position, min(length, _LARGEST, head - position))
+    data = pread(position, min(length, journal.LARGEST_FRAME, head - position))
     return journal.verify(data, 0, source.nonce, source.seed, position)
 
 

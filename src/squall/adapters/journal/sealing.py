@@ -27,10 +27,14 @@ class Made(NamedTuple):
     digest: str
 
 
+_Note = Callable[[memoryview, int, int, int, bytes, int], None]
+"""Told of a frame: bytes, where in them it starts, which offset the first of them has; its kind, execution, time."""
+
+
 class _Frames:
     """Finds the records in blocks that are given in order; damaged stretches have none."""
 
-    def __init__(self, source: Source, size: int, note: Callable[[journal.Record, int], None]) -> None:
+    def __init__(self, source: Source, size: int, note: _Note) -> None:
         self._source = source
         self._size = size
         self._note = note
@@ -41,24 +45,20 @@ class _Frames:
     def feed(self, block: bytes | memoryview, at: int) -> None:
         """The journal's bytes from offset `at` on, where the last ones ended."""
         base = at - len(self._rest)
-        data = self._rest + bytes(block) if self._rest else block
-        view = memoryview(data)
+        view = memoryview(self._rest + bytes(block) if self._rest else block)
+        marker, note, size = self._source.nonce[:4], self._note, len(view)
         offset = self._next - base
-        while 0 <= offset < len(view):
-            if len(view) - offset < journal.FRAME_SIZE:
-                break
-            if not journal.plausible(view, offset, self._source.nonce):
+        while offset + journal.FRAME_SIZE <= size:
+            found, length, kind, execution, time = journal.frame_gist(view, offset)
+            if found != marker or not journal.FRAME_SIZE <= length <= journal.LARGEST_FRAME:
                 offset = self._skip(base + offset) - base
                 continue
-            length = journal.frame_length(view, offset)
-            if offset + length > len(view):
+            if offset + length > size:
                 break
-            record = journal.unpack_frame(view, offset, base)
-            assert record is not None  # noqa: S101 - its length has just been looked at
-            self._note(record, length)
+            note(view, offset, base, kind, execution, time)
             offset += length
         self._next = base + offset
-        self._rest = bytes(view[offset:]) if 0 <= offset < len(view) else b""
+        self._rest = bytes(view[offset:]) if offset < size else b""
 
     def _skip(self, at: int) -> int:
         """Where the journal goes on behind damage at `at`."""
@@ -75,27 +75,27 @@ class _Frames:
 
 
 def seal(source: LiveSource, write: Callable[[bytes], object]) -> Made:
-    """Writes the sealed form of all that is committed in a journal, piece by piece. Raises `OSError`."""
+    """Writes the sealed form of what was committed when the journal was opened, piece by piece. Raises `OSError`."""
     from backports.zstd import CompressionParameter, ZstdCompressor
 
-    header = source.header()
+    header = source.opened
     size = header.committed
     options: dict[int, int] = {CompressionParameter.compression_level: _LEVEL, CompressionParameter.checksum_flag: 1}
     survey = sealed.Survey()
 
-    def note(record: journal.Record, _length: int) -> None:
-        if record.kind != journal.INDEX:
-            survey.note(record.execution, record.start, record.time)
+    def note(_view: memoryview, offset: int, base: int, kind: int, execution: bytes, time: int) -> None:
+        if kind != journal.INDEX:
+            survey.note(execution, base + offset, time)
 
     frames = _Frames(source, size, note)
     digest = hashlib.sha256()
+    compressor = ZstdCompressor(options=options)
     table: list[tuple[int, int]] = []
     stored = 0
     for at in range(0, size, sealed.BLOCK):
         block = source.pread(at, min(sealed.BLOCK, size - at))
         digest.update(block)
         frames.feed(block, at)
-        compressor = ZstdCompressor(options=options)
         packed = compressor.compress(block, ZstdCompressor.FLUSH_FRAME)
         write(packed)
         table.append((len(packed), len(block)))
@@ -183,10 +183,11 @@ def examine(source: Source) -> Verdict:
     examiner = _Examiner()
     digest = hashlib.sha256()
 
-    def note(record: journal.Record, length: int) -> None:
-        if not journal.verify(source.pread(record.start, length), 0, source.nonce, source.seed, record.start):
-            examiner.fault(f"{record.start}: the record's checksum is wrong")
-        examiner.record(record)
+    def note(view: memoryview, offset: int, base: int, _kind: int, _execution: bytes, _time: int) -> None:
+        if not journal.verify(view, offset, source.nonce, source.seed, base):
+            examiner.fault(f"{base + offset}: the record's checksum is wrong")
+        if (record := journal.unpack_frame(view, offset, base)) is not None:
+            examiner.record(record)
 
     frames = _Frames(source, size, note)
     try:

@@ -64,20 +64,16 @@ class Source(Protocol):
 
 
 class LiveSource:
-    """`Source` of a journal's own file."""
+    """`Source` of a journal's own file; `opened` is its header as it was then."""
 
     place = LIVE
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        header = self.header()
+        header = self.opened = journal.unpack_header(os.pread(descriptor, journal.HEADER_SIZE, 0))
         self.tree = header.tree
         self.nonce = header.nonce
         self.seed = journal.checksum_seed(header.nonce)
-
-    def header(self) -> journal.Header:
-        """The header as it is now."""
-        return journal.unpack_header(os.pread(self._descriptor, journal.HEADER_SIZE, 0))
 
     def commit(self) -> tuple[int, int]:
         """Committed length and start of the closing index record, as they are now."""
