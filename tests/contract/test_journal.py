@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from squall.adapters.journal import archive
 from squall.adapters.journal.files import FileJournal
 from squall.ports import Launcher
 from squall.testing.journal import JournalContract
@@ -20,17 +22,20 @@ class TestSealedJournals(JournalContract):
     """Sealed before every read, opened for every write."""
 
     @pytest.fixture(params=["row", "file", "blob"])
+    def kept(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
+        made = Kept(tmp_path, small=1 << 30 if request.param == "row" else 0)
+        yield made
+        made.close()
+
+    @pytest.fixture
     def both(
         self,
         request: pytest.FixtureRequest,
         kept: Kept,
         files: FileJournal,
         keeper: Launcher,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> SealedJournal:
-        if request.param != "row":
-            monkeypatch.setattr(archive, "SMALL", 0)
-        return SealedJournal(files, keeper, kept.archive, far=request.param == "blob")
+        return SealedJournal(files, keeper, kept.archive, far=request.node.callspec.params["kept"] == "blob")
 
     @pytest.fixture
     def journal(self, both: SealedJournal) -> SealedJournal:

@@ -40,7 +40,7 @@ def _nothing(_moment: str) -> None:
 
 class FileArchive:
     """`ports.Archive` on the files below `root`. `blobs` gives the blob store, if one is set; `moment` is told the name
-    of each moment at which a kill would be worst."""
+    of each moment at which a kill would be worst; journals of fewer than `small` bytes become rows."""
 
     def __init__(
         self,
@@ -50,12 +50,14 @@ class FileArchive:
         *,
         blobs: Callable[[], Blobs | None] = lambda: None,
         moment: Callable[[str], None] = _nothing,
+        small: int = SMALL,
     ) -> None:
         self._root = root
         self._rows = rows
         self._sources = sources
         self._blobs = blobs
         self._moment = moment
+        self._small = small
         self._open: set[str] = set()
         self._busy: dict[str, asyncio.Event] = {}
         self._made: dict[str, tuple[int, int]] = {}
@@ -150,7 +152,7 @@ class FileArchive:
             try:
                 source = LiveSource(descriptor)
                 self._made[tree] = source.opened.committed, source.opened.closing
-                if source.opened.committed < SMALL:
+                if source.opened.committed < self._small:
                     parts: list[bytes] = []
                     done = sealing.seal(source, parts.append)
                     seal = Seal(ROW, done.size, done.stored, done.digest)
