@@ -9,11 +9,18 @@ from pathlib import Path
 
 import pytest
 from tests.scenarios.faults import test_server_kills as kills
+from tests.scenarios.faults.failpoints import KEEPERS, SERVER
 from tests.scenarios.faults.mortal import mortal_server, until
 from tests.scenarios.faults.pack import write_pack
 from tests.scenarios.faults.test_crowds import crowd_of_viewers
+from tests.scenarios.faults.test_failpoints import (
+    Armed,
+    keeper_dies,
+    server_dies,
+)
 from tests.scenarios.faults.test_moments import MOMENTS, outcome, reach
 from tests.scenarios.faults.viewers import Copy, Viewer, check_all
+from tests.scenarios.live.pack import write_pack as write_live_pack
 
 MINUTES = float(os.environ.get("SQUALL_SOAK_MINUTES") or 0)
 MOST_KILLS = 10_000
@@ -27,6 +34,7 @@ pytestmark = pytest.mark.timeout(MINUTES * 60 + 600)
 def fault_packs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the pack of the fault tests."""
     folder = tmp_path_factory.mktemp("fault-packs")
+    write_live_pack(folder)
     write_pack(folder)
     return folder
 
@@ -82,3 +90,40 @@ def test_every_execution_ends_over_kills_of_servers_and_keepers_at_any_moment(
 def test_a_thousand_viewers_of_one_action_survive_a_restart(tmp_path: Path, fault_packs: Path) -> None:
     with mortal_server(tmp_path, fault_packs) as server:
         crowd_of_viewers(server, VIEWERS, 20_000)
+
+
+def test_processes_that_die_at_named_points_in_any_order_lose_nothing(tmp_path: Path, fault_packs: Path) -> None:
+    rng = random.Random(kills.new_seed())
+    over = time.monotonic() + MINUTES * 60 / 6
+    server = Armed(tmp_path, fault_packs)
+    try:
+        server.start()
+        while time.monotonic() < over:
+            point = rng.choice([*SERVER, *KEEPERS])
+            if point in SERVER:
+                server_dies(server, point)
+            else:
+                keeper_dies(server, point)
+    finally:
+        server.leave_nothing()
+
+
+def test_lines_of_a_quiet_action_beside_eight_that_print_without_end(tmp_path: Path, fault_packs: Path) -> None:
+    """How long they take is printed; that all of them come is asserted."""
+    over = time.monotonic() + MINUTES * 60 / 10
+    took: list[float] = []
+    with mortal_server(tmp_path, fault_packs, SQUALL_ACTIONRUNNER_OUTPUT_LIMIT_BYTES="64 MiB") as server:
+        floods = [server.request("faults.flood", password="not-in-the-output") for _ in range(8)]
+        while time.monotonic() < over:
+            with server.puppet() as (execution, strings), server.output(execution, format="sse") as stream:
+                for number in range(100):
+                    began = time.monotonic()
+                    strings.say(b"line %d\n" % number)
+                    stream.until(b"line %d\\n" % number)
+                    took.append(time.monotonic() - began)
+        for flood in floods:
+            assert server.call("DELETE", f"/v1/executions/{flood}").status == 200
+            assert server.ended(flood)["status"] == "canceled"
+    took.sort()
+    if took:
+        print(f"{len(took)} lines, p50 {took[len(took) // 2] * 1000:.2f} ms, worst {took[-1] * 1000:.1f} ms")

@@ -6,12 +6,13 @@ import os
 import random
 from pathlib import Path
 
+import pytest
 from tests.scenarios.faults.mortal import Mortal, mortal_server, positions, until
 from tests.scenarios.faults.viewers import Copy, Viewer, check_all
 
 from squall.core.timestamp import from_iso
 
-KILLS = 36
+KILLS = 51
 
 
 def new_seed() -> int:
@@ -31,13 +32,14 @@ def kill_again_and_again(server: Mortal, rng: random.Random, kills: int, copy: C
             server.kill()
             server.begin()
         else:
-            server.lives(rng.random() * 0.5)
+            server.lives(rng.random() * 0.25)
             server.kill()
             server.again()
     if kills % 2 == 0:
         server.ready()
 
 
+@pytest.mark.timeout(300)
 def test_viewers_see_every_byte_once_over_many_kills_of_the_server(tmp_path: Path, fault_packs: Path) -> None:
     seed = new_seed()
     rng = random.Random(seed)

@@ -56,6 +56,8 @@ class _Link:
 
     def hung_up(self) -> bool:
         """Whether the server is gone, although what it sent is still being read."""
+        if self.socket.fileno() < 0:
+            return True
         poll = select.poll()
         poll.register(self.socket, select.POLLRDHUP)
         return bool(poll.poll(0))
