@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 from tests.scenarios.faults.pack import write_pack
 
-pytest.register_assert_rewrite("tests.scenarios.faults.mortal", "tests.scenarios.faults.viewers")
-
 
 @pytest.fixture(scope="session")
 def fault_packs(packs: Path) -> Path:
