@@ -14,6 +14,10 @@ def main() -> int:
         return _guarded(_serve, arguments[1:])
     if arguments[:2] == ["config", "show"]:
         return _guarded(_config_show, arguments[2:])
+    if arguments[:1] == ["user"] and arguments[1:2] not in ([], ["-h"], ["--help"]):
+        from squall.users import users
+
+        return _guarded(users, arguments[1:])
     if arguments[:1] == ["demo"]:
         from squall.demo import demo
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from squall import __version__, datadir, survival, wiring
 from squall.api.application import Application, Route
+from squall.api.gate import Gate
 from squall.api.server import HttpServer, listen
 from squall.config import Settings
 from squall.core.errors import SquallError
@@ -134,7 +135,8 @@ def build(settings: Settings) -> App:
     out = wiring.outside(settings)
     use = wiring.services(settings, out, url)
     worker = wiring.make_worker(settings, out, use)
-    servers = _servers(settings, wiring.routes(settings, out, use, worker, url), sockets)
+    routes = wiring.routes(settings, out, use, worker, url)
+    servers = _servers(settings, routes, Gate(use.access), sockets)
     return App(Parts(settings, out, use, worker, wiring.roles(settings, out, use, worker), servers))
 
 
@@ -145,14 +147,17 @@ def _ports(settings: Settings) -> list[int]:
 
 
 def _url(host: str, port: int) -> str:
+    # Where a server listens on every address, its own machine reaches it by the loopback one.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a comparison
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _servers(settings: Settings, routes: list[Route], sockets: list[socket.socket]) -> list[HttpServer]:
+def _servers(settings: Settings, routes: list[Route], gate: Gate, sockets: list[socket.socket]) -> list[HttpServer]:
     limit = settings.server.max_body_bytes
-    guarded = not settings.server.allow_local_users
+    # Whoever can say who they are may be any user of the machine.
+    guarded = not (settings.server.allow_local_users or settings.auth.enable)
     return [
-        HttpServer(Application(routes, body_limit=limit, home=home), sock, guarded=guarded, grace=_HTTP_GRACE)
+        HttpServer(Application(routes, gate, body_limit=limit, home=home), sock, guarded=guarded, grace=_HTTP_GRACE)
         for home, sock in zip(("api", "auth", "stream"), sockets, strict=False)
     ]
 

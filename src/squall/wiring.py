@@ -16,6 +16,7 @@ from squall.adapters.blobs.opening import BlobPlace
 from squall.adapters.bus.inproc import DeafBus, InProcessBus
 from squall.adapters.cipher import KeyFileCipher
 from squall.adapters.clock import SystemClock
+from squall.adapters.htpasswd import HtpasswdFile
 from squall.adapters.journal.archive import FileArchive
 from squall.adapters.journal.files import FileJournal
 from squall.adapters.journal.sources import Sources
@@ -26,6 +27,7 @@ from squall.adapters.sql.sqlite import SqliteStore, open_store
 from squall.adapters.vault import KeyFileVault
 from squall.api.actions import ActionRoutes
 from squall.api.application import Route
+from squall.api.auth import AuthRoutes
 from squall.api.events import EventRoutes
 from squall.api.executions import ExecutionRoutes
 from squall.api.keys import KeyRoutes
@@ -43,6 +45,7 @@ from squall.ports import Bus, Clock, Vault
 from squall.roles.janitor import Chore, Janitor
 from squall.roles.journaler import Journaler
 from squall.roles.worker import Worker
+from squall.services.access import Access, Rules
 from squall.services.content import Content
 from squall.services.executions import Executions
 from squall.services.feeds import Feeds
@@ -87,6 +90,7 @@ class Outside(NamedTuple):
 class Services(NamedTuple):
     """The use cases."""
 
+    access: Access
     content: Content
     executions: Executions
     outputs: Outputs
@@ -159,6 +163,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     executions = Executions(out.store, out.bus, out.clock, out.vault, content, Jinja(), user)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
+        access=_access(settings, out, user),
         content=content,
         executions=executions,
         outputs=outputs,
@@ -177,6 +182,19 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         storage=Storage(out.store, out.archive),
         keys=Keys(out.store, out.clock, _cipher(settings)),
     )
+
+
+def _access(settings: Settings, out: Outside, user: str) -> Access:
+    wanted = settings.auth
+    names = [name.strip() for name in wanted.admins.split(",")]
+    rules = Rules(
+        enabled=wanted.enable,
+        user=user,
+        admins=tuple(name for name in names if name),
+        token_ttl=wanted.token_ttl_seconds,
+    )
+    passwords = HtpasswdFile(settings.server.data_dir / wanted.htpasswd)
+    return Access(out.store, out.bus, out.clock, passwords, rules)
 
 
 def _running(settings: Settings, out: Outside, content: Content, executions: Executions, url: str) -> Running:
@@ -252,6 +270,7 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
     every = settings.storage.janitor_seconds
     return [
         Chore("events", every, lambda: out.store.tx(lambda tx: tx.events.prune(settings.events.retention))),
+        Chore("tokens", every, use.access.prune),
         Chore("sealing", every, use.sealing.seal),
         Chore("moving", every, use.sealing.move),
         Chore("removing", every, use.retention.carry),
@@ -266,6 +285,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
     heartbeat = settings.stream.heartbeat_seconds
     return [
         *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),
+        *AuthRoutes(use.access, f"{url}/api/v1").routes(),
         *ExecutionRoutes(use.executions, views).routes(),
         *OutputRoutes(use.executions, use.outputs, heartbeat=heartbeat).routes(),
         *EventRoutes(use.executions, use.outputs, use.feeds, views, heartbeat=heartbeat).routes(),

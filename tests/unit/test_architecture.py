@@ -30,7 +30,9 @@ RINGS = {
     "client": {"core", "client"},
     "cli": {"core", "client", "cli"},
 }
-APP = {"app", "backup", "wiring", "__main__", "datadir", "survival", "plugins", "config", "logs", "demo", "testing"}
+APP = set(
+    "app backup wiring __main__ datadir survival plugins config logs demo testing users".split()  # noqa: SIM905
+)
 
 MAX_FILE = 400
 MAX_FUNCTION = 60

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
-from squall.api.access import check_browser, check_content_type
+from squall.api.access import check_content_type
+from squall.api.gate import Gate
 from squall.api.wire import Answer, Request, failure
 from squall.core.errors import SquallError
 
@@ -24,7 +25,8 @@ Streamer = Callable[[Request, Send], Awaitable[Answer | None]]
 class Route(NamedTuple):
     """What answers one method and path. `path` has `{names}`; the area is `api`, `auth` or `stream`.
 
-    A `streamer` sends by itself and gives None, or gives an answer like a `handler`.
+    A `streamer` sends by itself and gives None, or gives an answer like a `handler`. An `open` route asks nobody who
+    they are.
     """
 
     method: str
@@ -32,6 +34,7 @@ class Route(NamedTuple):
     handler: Handler | None = None
     streamer: Streamer | None = None
     area: str = "api"
+    open: bool = False
 
 
 class _Compiled(NamedTuple):
@@ -75,9 +78,10 @@ def locate(path: str, home: str) -> tuple[str, str]:
 
 
 class Application:
-    """Answers requests. `home` is the area of unprefixed paths; `body_limit` is in bytes."""
+    """Answers requests that `gate` lets in. `home` is the area of unprefixed paths; `body_limit` is in bytes."""
 
-    def __init__(self, routes: Sequence[Route], *, body_limit: int, home: str = "api") -> None:
+    def __init__(self, routes: Sequence[Route], gate: Gate, *, body_limit: int, home: str = "api") -> None:
+        self._gate = gate
         self._routes = [
             _Compiled(route.method, re.compile("^" + re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path) + "$"), route)
             for route in routes
@@ -106,7 +110,7 @@ class Application:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Answer | None:
         area, path = locate(scope["path"], self._home)
         probe = Request(scope, receive, {}, self._body_limit)
-        check_browser(probe)
+        self._gate.check_origin(probe)
         check_content_type(probe, path)
         for method, pattern, route in self._routes:
             if method != scope["method"] or route.area != area:
@@ -114,9 +118,16 @@ class Application:
             match = pattern.match(path)
             if match is None:
                 continue
-            request = Request(scope, receive, match.groupdict(), self._body_limit)
-            if route.streamer is not None:
-                return await route.streamer(request, send)
-            if route.handler is not None:
-                return await route.handler(request)
+            return await self._routed(route, Request(scope, receive, match.groupdict(), self._body_limit), send)
         return failure(404, _NOT_FOUND)
+
+    async def _routed(self, route: Route, request: Request, send: Send) -> Answer | None:
+        cookie = "" if route.open else await self._gate.admit(request, streams=route.streamer is not None)
+        if route.streamer is not None:
+            return await route.streamer(request, send)
+        if route.handler is None:
+            return failure(404, _NOT_FOUND)
+        answer = await route.handler(request)
+        if cookie:
+            answer.headers.setdefault("Set-Cookie", cookie)
+        return answer

@@ -77,7 +77,7 @@ class EventRoutes:
                     await send({"type": "http.response.body", "body": piece or HEARTBEAT, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
-        await until_disconnect(request.receive, pump)
+        await until_disconnect(request, send, pump)
         return None
 
     async def _tail(self, query: Query, end_id: str, token: str | None) -> AsyncIterator[bytes]:

@@ -11,6 +11,7 @@ from squall.api.application import Route
 from squall.api.pages import attributes, page
 from squall.api.views import Views
 from squall.api.wire import Answer, Query, Request, failure, field
+from squall.core.access import Identity, acting_user, reveals
 from squall.core.document import EXCLUDABLE, FIELDS
 from squall.core.errors import ConflictError, InvalidError
 from squall.core.execution import TRANSITIONS, Execution, ExecutionFilter
@@ -52,7 +53,7 @@ def _filter(query: Query) -> ExecutionFilter:
     )
 
 
-def _run_request(document: dict[str, Any]) -> RunRequest:
+def _run_request(document: dict[str, Any], identity: Identity) -> RunRequest:
     """What a body of POST /executions asks. Fields it does not know are ignored, as recorded. Raises `InvalidError`."""
     if document.get("action") is None:
         raise InvalidError("'action' is a required property")
@@ -62,7 +63,7 @@ def _run_request(document: dict[str, Any]) -> RunRequest:
     return RunRequest(
         action=field(document, "action", str, "string"),
         parameters=field(document, "parameters", dict, "object", {}),
-        user=field(document, "user", str, "string"),
+        user=acting_user(identity, field(document, "user", str, "string")),
         context=field(document, "context", dict, "object", {}),
         delay=delay,
     )
@@ -99,21 +100,21 @@ class ExecutionRoutes:
         found, total, children = await self._executions.find(
             _filter(query), part.limit, part.offset, asked.wants("result")
         )
-        show = query.boolean("show_secrets", False)
+        show = reveals(request.identity, query.boolean("show_secrets", False))
         shown = [
             await self._views.execution(execution, children.get(execution.id, ()), asked, show) for execution in found
         ]
         return Answer(shown, headers=part.headers(total, COUNT_CAP))
 
     async def _request(self, request: Request) -> Answer:
-        asked = _run_request(await request.document())
+        asked = _run_request(await request.document(), request.identity)
         context = request.header("st2-context")
         if context:
             asked = msgspec.structs.replace(asked, context={**asked.context, **_context(context)})
         return await self._made(request, await self._executions.request(asked))
 
     async def _made(self, request: Request, execution: Execution) -> Answer:
-        show = request.query.boolean("show_secrets", False)
+        show = reveals(request.identity, request.query.boolean("show_secrets", False))
         return Answer(await self._views.execution(execution, show_secrets=show), 201)
 
     async def _get(self, request: Request) -> Answer:
@@ -125,7 +126,7 @@ class ExecutionRoutes:
         if most is not None and execution.result_size > most:
             execution = msgspec.structs.replace(execution, result=None)
         children = await self._executions.child_ids([execution.id])
-        show = query.boolean("show_secrets", False)
+        show = reveals(request.identity, query.boolean("show_secrets", False))
         return Answer(await self._views.execution(execution, children.get(execution.id, ()), asked, show))
 
     async def _update(self, request: Request) -> Answer:
@@ -144,7 +145,7 @@ class ExecutionRoutes:
     async def _cancel(self, request: Request) -> Answer:
         execution_id = await self._executions.resolve(request.path["id"])
         try:
-            execution = await self._executions.cancel(execution_id)
+            execution = await self._executions.cancel(execution_id, request.identity.user)
         except ConflictError as error:
             # StackStorm answers 200 here, and its client shows the text only because of that.
             return failure(200, str(error))
@@ -197,7 +198,7 @@ class ExecutionRoutes:
         await self._executions.get(execution_id, False)
         if tasks or reset:
             raise InvalidError("Task option is only supported for Orquesta workflows.")
-        user = field(document, "user", str, "string")
+        user = acting_user(request.identity, field(document, "user", str, "string"))
         return await self._made(request, await self._executions.re_run(execution_id, parameters, user, delay))
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import NamedTuple
 
-from starlette.types import Receive, Send
+from starlette.types import Send
 
 from squall.api.application import Route
 from squall.api.encoding import (
@@ -62,18 +62,29 @@ def stream_headers(content_type: str) -> dict[str, str]:
     return {"Content-Type": content_type, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
-async def until_disconnect(receive: Receive, pump: Callable[[], Awaitable[None]]) -> None:
-    """Runs `pump` to its end, or until the client has gone."""
+async def until_disconnect(request: Request, send: Send, pump: Callable[[], Awaitable[None]]) -> None:
+    """Runs `pump`, which sends one whole answer, to its end, or until the client has gone, or may no longer read."""
+    void = False
     async with asyncio.TaskGroup() as group:
         task = group.create_task(_swallow_cancel(pump()))
 
         async def listen() -> None:
-            while (await receive())["type"] != "http.disconnect":
+            while (await request.receive())["type"] != "http.disconnect":
                 pass
             task.cancel()
 
-        listener = group.create_task(listen())
-        task.add_done_callback(lambda _: listener.cancel())
+        async def expire() -> None:
+            nonlocal void
+            await request.until_void()
+            void = not task.done()
+            task.cancel()
+
+        watchers = [group.create_task(listen()), group.create_task(expire())]
+        task.add_done_callback(lambda _: [watcher.cancel() for watcher in watchers])
+    if void:
+        # Every event has told its position, so the client can go on with another credential.
+        with contextlib.suppress(OSError):
+            await send({"type": "http.response.body", "body": b""})
 
 
 async def _swallow_cancel(work: Awaitable[None]) -> None:
@@ -122,7 +133,7 @@ class OutputRoutes:
                 await (self._fan_out.follow if asked.follow else self._fan_out.read)(source, follower)
             await send({"type": "http.response.body", "body": await self._last(execution, asked, follower)})
 
-        await until_disconnect(request.receive, pump)
+        await until_disconnect(request, send, pump)
         return None
 
     async def _last(self, execution: Execution, asked: Asked, follower: Follower) -> bytes:

@@ -32,8 +32,8 @@ class RootRoutes:
         """What it answers."""
         return [
             Route("GET", "/", self._root),
-            Route("GET", "/healthz", self._alive),
-            Route("GET", "/readyz", self._ready),
+            Route("GET", "/healthz", self._alive, open=True),
+            Route("GET", "/readyz", self._ready, open=True),
             Route("GET", "/metrics", self._metrics),
         ]
 

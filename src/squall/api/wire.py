@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
+from squall.core.access import Identity
 from squall.core.errors import InvalidError, TooLargeError
 
 _ENCODER = msgspec.json.Encoder()
 _TRUE = frozenset({"true", "1", "yes", "y"})
 _FALSE = frozenset({"false", "0", "no", "n"})
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+
+_NOBODY = Identity(user="", admin=False)
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
 
 
 class Query:
@@ -60,12 +68,19 @@ class Query:
 
 
 class Request:
-    """One HTTP request. `path` is a handler's arguments, by name."""
+    """One HTTP request. `path` is a handler's arguments, by name; `identity` is who asks.
 
-    def __init__(self, scope: Scope, receive: Receive, path: Mapping[str, str], body_limit: int) -> None:
+    `until_void` returns when the credential that it came with has ended: streams end with it.
+    """
+
+    def __init__(
+        self, scope: Scope, receive: Receive, path: Mapping[str, str], body_limit: int, identity: Identity = _NOBODY
+    ) -> None:
         self.scope = scope
         self.receive = receive
         self.path = path
+        self.identity = identity
+        self.until_void: Callable[[], Awaitable[None]] = _never
         self.query = Query(scope["query_string"])
         self._body_limit = body_limit
 

@@ -64,7 +64,29 @@ class Target(NamedTuple):
         from squall.client.api import Api
         from squall.client.http import Client
 
-        return Api(Client(self.find_url(), trace=_trace if self.debug else None))
+        url = self.find_url()
+        return Api(Client(url, trace=_trace if self.debug else None, credentials=self.credentials(url)))
+
+    def credentials(self, url: str) -> dict[str, str]:
+        """The headers that say who asks: an API key or a token of the environment, else the token of `squall login`."""
+        for names, header in (
+            (("SQUALL_API_KEY", "ST2_API_KEY"), "St2-Api-Key"),
+            (("SQUALL_TOKEN", "ST2_AUTH_TOKEN"), "X-Auth-Token"),
+        ):
+            for name in names:
+                if self.environ.get(name):
+                    return {header: self.environ[name]}
+        kept = read_tokens(self.token_file).get(url)
+        return {"X-Auth-Token": kept} if kept else {}
+
+    @property
+    def token_file(self) -> Path:
+        """Where `squall login` keeps tokens, by the server's address. Raises `ConfigError` without a home directory."""
+        folder = self.environ.get("XDG_CONFIG_HOME") or "~/.config"
+        try:
+            return Path(folder).expanduser() / "squall" / "tokens.json"
+        except RuntimeError:
+            raise ConfigError("HOME is not set: set SQUALL_TOKEN instead of using `squall login`") from None
 
 
 class Holder(NamedTuple):
@@ -125,6 +147,31 @@ def read_told(directory: Path) -> JsonObject:
     except (OSError, ValueError):
         return {}
     return told if isinstance(told, dict) else {}
+
+
+def read_tokens(path: Path) -> dict[str, str]:
+    """The tokens by address; {} when there are none, or the file is broken."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return (
+        {str(url): token for url, token in found.items() if isinstance(token, str)} if isinstance(found, dict) else {}
+    )
+
+
+def write_tokens(path: Path, tokens: Mapping[str, str]) -> None:
+    """Keeps tokens, for nobody else to read (mode 0600). Raises `ConfigError`."""
+    fresh = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh.unlink(missing_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            json.dump(dict(tokens), stream, indent=1)
+        fresh.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def _trace(line: str) -> None:

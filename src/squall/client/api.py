@@ -33,6 +33,24 @@ class Api:
     ) -> None:
         self.client.close()
 
+    def login(self, user: str, password: str, ttl: int | None = None) -> JsonObject:
+        """A token for whoever knows the password, for `ttl` seconds (None: the server's default)."""
+        from base64 import b64encode
+
+        basic = "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+        body = {} if ttl is None else {"ttl": ttl}
+        return _object(self.client.with_credentials({"Authorization": basic}).request(
+            "POST", "/tokens", body=body, auth=True
+        ).body)  # fmt: skip
+
+    def logout(self) -> None:
+        """Ends the token that this client shows."""
+        self.client.request("DELETE", "/tokens", auth=True)
+
+    def whoami(self) -> JsonObject:
+        """Who this client is to the server."""
+        return _object(self.client.request("GET", "/user").body)
+
     def action(self, ref: str) -> JsonObject:
         """The action of a `pack.name` or id. Raises `NotFoundError`."""
         return _object(self.client.request("GET", f"/actions/{segment(ref)}").body)

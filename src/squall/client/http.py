@@ -57,10 +57,18 @@ class Answer(NamedTuple):
 class Client:
     """Speaks to one server. `url` may end with `/v1` and may have a prefix such as `/api`; `timeout` is in seconds.
 
-    `trace`, when given, is told one line per exchange. Not safe to share between threads.
+    `trace`, when given, is told one line per exchange; `credentials` are headers that say who asks. Not safe to share
+    between threads.
     """
 
-    def __init__(self, url: str, *, timeout: float = 60.0, trace: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float = 60.0,
+        trace: Callable[[str], None] | None = None,
+        credentials: Mapping[str, str] | None = None,
+    ) -> None:
         parts = urlsplit(url)
         try:
             self._port = parts.port
@@ -72,17 +80,22 @@ class Client:
         self.timeout = timeout
         self._secure = parts.scheme == "https"
         self._host = parts.hostname
-        self._prefix = parts.path.rstrip("/").removesuffix("/v1") + "/v1"
+        base = parts.path.rstrip("/").removesuffix("/v1")
+        self._prefix = base + "/v1"
+        self._auth_prefix = base.removesuffix("/api") + "/auth/v1"
         self._trace = trace
+        self._credentials = dict(credentials or {})
         self._kept: http.client.HTTPConnection | None = None
 
-    def request(self, method: str, path: str, *, query: Query | None = None, body: Any = None) -> Answer:
-        """Send one request to `path` below `/v1` and return the whole answer.
+    def request(
+        self, method: str, path: str, *, query: Query | None = None, body: Any = None, auth: bool = False
+    ) -> Answer:
+        """Send one request to `path` below `/v1`, or below `/auth/v1`, and return the whole answer.
 
         Raises the `SquallError` that the status stands for, `NoServerError` when no complete answer came.
         """
-        target = self._target(path, query)
-        headers = {"Accept": "application/json"}
+        target = self._auth_prefix + path if auth else self._target(path, query)
+        headers = {"Accept": "application/json", **self._credentials}
         payload: bytes | None = None
         if body is not None:
             payload = json.dumps(body, ensure_ascii=False).encode()
@@ -112,7 +125,7 @@ class Client:
         Raises like `request`.
         """
         target = self._target(path, query)
-        headers = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-cache", **self._credentials}
         if last_event_id is not None:
             headers["Last-Event-ID"] = last_event_id
         connection = self._connection(silence)
@@ -130,6 +143,10 @@ class Client:
         if self._trace:
             self._trace(f"GET {target} (stream, after {last_event_id}) -> {response.status}")
         return Stream(connection, response, self.url)
+
+    def with_credentials(self, credentials: Mapping[str, str]) -> Client:
+        """Another client of the same server, with these headers."""
+        return Client(self.url, timeout=self.timeout, trace=self._trace, credentials=credentials)
 
     def close(self) -> None:
         """Close the kept connection."""

@@ -58,6 +58,7 @@ _FLAGS: Final = {
     "server.classic_ports": "--classic-ports",
     "server.allow_local_users": "--allow-local-users",
     "server.stop_actions": "--stop-actions",
+    "auth.enable": "--auth",
     "logging.level": "--log-level",
     "config": "--config",
 }
@@ -76,7 +77,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     merged = _from_file(flags, environ, given, types) | given
     raws = {name: merged.get(name) or _default(name) for name in types}
     values = {name: _convert(name, raw, types[name], environ) for name, raw in raws.items()}
-    _check_host(str(values["server.host"]), raws["server.host"].source)
+    _check_host(str(values["server.host"]), raws["server.host"].source, bool(values["auth.enable"]))
     sections = {
         section: struct(**{key: values[f"{section}.{key}"] for key in struct.__struct_fields__})
         for section, struct in _sections().items()
@@ -100,7 +101,7 @@ def show(loaded: Loaded) -> str:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the settings that `squall serve` takes as flags; their values are judged by `load`, not by the parser."""
-    parser.add_argument("--host", help="loopback address to listen on (default 127.0.0.1)")
+    parser.add_argument("--host", help="address to listen on (default 127.0.0.1; another one needs --auth)")
     parser.add_argument("--port", help="port to listen on (default 9101; 0 takes a free one)")
     parser.add_argument("--data-dir", metavar="DIR", help="where the server keeps everything (default ~/.squall)")
     parser.add_argument(
@@ -111,6 +112,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     for flag, meaning in (
         ("--classic-ports", "listen on 9100 and 9102 too, so that an st2 client works without settings"),
         ("--allow-local-users", "let other users of this machine in, not only this user and root"),
+        ("--auth", "ask callers who they are: users are added with `squall user add`"),
         ("--stop-actions", "end running actions with the server, after a grace time; they outlive it otherwise"),
     ):
         parser.add_argument(flag, action="store_const", const=True, help=meaning)
@@ -278,16 +280,18 @@ def _expected(kind: Any) -> str:
     return "a string"
 
 
-def _check_host(host: str, source: str) -> None:
-    """Until callers can prove who they are, nobody but this machine may reach the server."""
+def _check_host(host: str, source: str, asked: bool) -> None:
+    """Unless callers are asked who they are, nobody but this machine may reach the server."""
+    if asked:
+        return
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
     if not loopback:
         raise ConfigError(
-            f"{source}: server.host must be a loopback address (127.0.0.1, ::1 or localhost), not {host!r}: "
-            "there is no authentication yet"
+            f"{source}: server.host must be a loopback address (127.0.0.1, ::1 or localhost), not {host!r}, "
+            "unless callers are asked who they are: use --auth"
         )
 
 

@@ -101,6 +101,16 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     rules: str = ""
 
 
+class Auth(msgspec.Struct, frozen=True, kw_only=True):
+    """`[auth]`: whether callers must say who they are. Passwords are in the file `htpasswd`, whose relative path starts
+    at the data directory; `admins` are users, separated by commas: when empty, everybody administrates."""
+
+    enable: bool = False
+    htpasswd: str = "htpasswd"
+    token_ttl_seconds: Annotated[int, Meta(ge=1, le=31_536_000)] = 86_400
+    admins: str = ""
+
+
 class Logging(msgspec.Struct, frozen=True, kw_only=True):
     """`[logging]`: the server's own log."""
 
@@ -131,6 +141,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     events: Events = Events()
     storage: Storage = Storage()
     retention: Retention = Retention()
+    auth: Auth = Auth()
     logging: Logging = Logging()
     bus: Bus = Bus()
     keyvalue: Keyvalue = Keyvalue()

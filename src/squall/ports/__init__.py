@@ -4,6 +4,7 @@ Nothing here does anything. A Protocol has at most ten methods; a new adapter ru
 `squall.testing`.
 """
 
+from squall.ports.access import AccessRows, Passwords
 from squall.ports.archive import BLOB, FILE, LIVE, ROW, Archive, Seal, SealRow, SealRows, Verdict
 from squall.ports.blobs import Blobs
 from squall.ports.bus import Bus, BusSubscription
@@ -21,6 +22,7 @@ __all__ = [
     "FILE",
     "LIVE",
     "ROW",
+    "AccessRows",
     "Archive",
     "Blobs",
     "Bus",
@@ -36,6 +38,7 @@ __all__ = [
     "Launcher",
     "OutputText",
     "PackSource",
+    "Passwords",
     "QueueRows",
     "RetentionRows",
     "Runner",

@@ -11,6 +11,7 @@ from squall.core.action import Action, Pack, RunnerType
 from squall.core.events import Event
 from squall.core.execution import Execution, ExecutionFilter
 from squall.core.retention import Finished
+from squall.ports.access import AccessRows
 from squall.ports.archive import Seal
 from squall.ports.keys import KeyRows
 
@@ -253,3 +254,5 @@ class Tx(Protocol):
     def journals(self) -> JournalRows: ...  # noqa: D102
     @property
     def retention(self) -> RetentionRows: ...  # noqa: D102
+    @property
+    def access(self) -> AccessRows: ...  # noqa: D102

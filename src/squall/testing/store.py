@@ -15,6 +15,7 @@ from squall.core import events
 from squall.core.errors import SquallError
 from squall.core.execution import RUNNING, SUCCEEDED, Execution
 from squall.ports import Store, Tx
+from squall.testing.access_rows import AccessContract
 from squall.testing.content_rows import ContentContract
 from squall.testing.execution_rows import ExecutionContract
 from squall.testing.queue_rows import QueueContract
@@ -259,5 +260,7 @@ class EventContract:
         assert {event.tree for event in found} == {first.id}
 
 
-class StoreContract(TransactionContract, ExecutionContract, QueueContract, EventContract, ContentContract):
+class StoreContract(
+    TransactionContract, ExecutionContract, QueueContract, EventContract, ContentContract, AccessContract
+):
     """All of a store."""

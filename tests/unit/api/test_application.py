@@ -9,6 +9,7 @@ import pytest
 from squall.api.application import Application, Route, locate
 from squall.api.wire import Answer, Request
 from squall.core.errors import NotFoundError
+from squall.testing.access import open_gate
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def answer(path: str, method: str = "GET", **headers: str) -> tuple[int, Any, di
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(Application(ROUTES, body_limit=100)(scope, receive, send))
+    asyncio.run(Application(ROUTES, open_gate(), body_limit=100)(scope, receive, send))
     return sent[0]["status"], json.loads(sent[1]["body"]), dict(sent[0]["headers"])
 
 

@@ -53,7 +53,18 @@ _KEYS = (
     "CREATE INDEX keys_expires ON keys (expires_us) WHERE expires_us IS NOT NULL",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEALED, _KEYS)
+_ACCESS = (
+    """CREATE TABLE tokens (
+        hash TEXT PRIMARY KEY, id TEXT NOT NULL, username TEXT NOT NULL, expires_us BIGINT NOT NULL,
+        service INTEGER NOT NULL, execution TEXT NOT NULL)""",
+    "CREATE INDEX tokens_expires ON tokens (expires_us)",
+    "CREATE INDEX tokens_execution ON tokens (execution) WHERE execution <> ''",
+    """CREATE TABLE api_keys (
+        id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, username TEXT NOT NULL, created_us BIGINT NOT NULL,
+        enabled INTEGER NOT NULL, metadata TEXT NOT NULL)""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEALED, _KEYS, _ACCESS)
 """Step n brings a store of version n to version n + 1."""
 
 VERSION = len(MIGRATIONS)

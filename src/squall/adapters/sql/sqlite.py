@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 
 import apsw
 
+from squall.adapters.sql.access import SqlAccess
 from squall.adapters.sql.content import SqlContent
 from squall.adapters.sql.events import SqlEvents
 from squall.adapters.sql.executions import SqlExecutions
@@ -57,6 +58,7 @@ class _Tables:
         self.queue = SqlQueue(session)
         self.events = SqlEvents(session)
         self.content = SqlContent(session)
+        self.access = SqlAccess(session)
         self.journals = SqlJournals(session)
         self.keys = SqlKeys(session)
         self.retention = SqlRetention(session)

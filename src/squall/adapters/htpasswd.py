@@ -1,0 +1,149 @@
+"""Users and passwords in a file as Apache's `htpasswd` writes it: bcrypt, apr1 (MD5) and SHA-1 entries."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+from pathlib import Path
+
+import bcrypt
+
+from squall.core.errors import ConfigError, InvalidError
+
+_ROUNDS = 12
+_BCRYPT_MOST = 72
+_ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_USER = re.compile(r"[^\s:\x00-\x1f\x7f]{1,255}")
+_SPENT = b"$2b$12$pCRtTqMhnNrIskr2./s/o.IVJ3lO3TW9ExxtMDYY49iif0ybAxS4i"
+"""What a password is checked against where there is none, so that it takes as long."""
+
+
+class HtpasswdFile:
+    """`ports.Passwords` on a file, which is read anew whenever it has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._entries: dict[str, str] = {}
+
+    def verify(self, user: str, password: str) -> bool:
+        """Whether it is the user's password. Raises `ConfigError` when the file cannot be read."""
+        entry = self._users().get(user, "")
+        right = matches(entry, password)
+        if not entry.startswith("$2"):
+            bcrypt.checkpw(_cut(password), _SPENT)
+        return right
+
+    def knows(self, user: str) -> bool:
+        """Whether the file has the user. Raises `ConfigError` when it cannot be read."""
+        return user in self._users()
+
+    def _users(self) -> dict[str, str]:
+        try:
+            about = self._path.stat()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise ConfigError(f"{self._path}: cannot be read ({error.strerror})") from error
+        seen = (about.st_mtime_ns, about.st_size, about.st_ino)
+        if seen != self._seen:
+            self._entries = read(self._path)
+            self._seen = seen
+        return self._entries
+
+
+def read(path: Path) -> dict[str, str]:
+    """User → hash. Lines that are none are left out. Raises `ConfigError` when the file cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    pairs = (line.strip().partition(":") for line in text.splitlines() if not line.lstrip().startswith("#"))
+    return {user: entry for user, mark, entry in pairs if mark and user and entry}
+
+
+def write(path: Path, users: dict[str, str]) -> None:
+    """Writes the file (mode 0600) as a whole, so that a server never reads half of it. Raises `ConfigError`."""
+    fresh = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.writelines(f"{user}:{entry}\n" for user, entry in users.items())
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def check_user(user: str) -> str:
+    """The name, if an entry can have it. Raises `InvalidError`."""
+    if not _USER.fullmatch(user) or user.startswith("#"):
+        raise InvalidError(f"user: {user!r} is no name: 1 to 255 characters without spaces and colons")
+    return user
+
+
+def hashed(password: str) -> str:
+    """An entry for a new password, by bcrypt. Raises `InvalidError` for one that bcrypt cannot tell from others."""
+    raw = password.encode()
+    if not raw or len(raw) > _BCRYPT_MOST or b"\0" in raw:
+        raise InvalidError(f"password: must have 1 to {_BCRYPT_MOST} bytes and no NUL")
+    return bcrypt.hashpw(raw, bcrypt.gensalt(_ROUNDS)).decode()
+
+
+def matches(entry: str, password: str) -> bool:
+    """Whether `entry` was made from `password`; false for an empty entry and for a kind that is not known."""
+    raw = password.encode()
+    if entry.startswith(("$2a$", "$2b$", "$2y$")):
+        try:
+            return bcrypt.checkpw(_cut(password), entry.encode())
+        except ValueError:
+            return False
+    if entry.startswith("{SHA}"):
+        made = "{SHA}" + base64.b64encode(hashlib.sha1(raw, usedforsecurity=False).digest()).decode()
+    elif entry.startswith("$apr1$"):
+        made = apr1(raw, entry.split("$")[2].encode())
+    else:
+        return False
+    return hmac.compare_digest(made.encode(), entry.encode())
+
+
+def _cut(password: str) -> bytes:
+    """What bcrypt takes of a password: 72 bytes, as every implementation did before they refused longer ones."""
+    return password.encode()[:_BCRYPT_MOST].replace(b"\0", b"\xff")
+
+
+def _md5(data: bytes) -> bytes:
+    return hashlib.md5(data, usedforsecurity=False).digest()
+
+
+def apr1(password: bytes, salt: bytes) -> str:
+    """Apache's MD5-based hash, as its documentation of password formats describes it."""
+    salt = salt[:8]
+    inner = _md5(password + salt + password)
+    start = password + b"$apr1$" + salt
+    start += (inner * (len(password) // 16 + 1))[: len(password)]
+    bits = len(password)
+    while bits:
+        start += b"\0" if bits & 1 else password[:1]
+        bits >>= 1
+    digest = _md5(start)
+    for turn in range(1000):
+        data = password if turn & 1 else digest
+        data += salt if turn % 3 else b""
+        data += password if turn % 7 else b""
+        data += digest if turn & 1 else password
+        digest = _md5(data)
+    groups = [(digest[at] << 16) | (digest[at + 6] << 8) | digest[5 if at == 4 else at + 12] for at in range(5)]
+    text = "".join(_letters(group, 4) for group in groups) + _letters(digest[11], 2)
+    return f"$apr1${salt.decode()}${text}"
+
+
+def _letters(value: int, count: int) -> str:
+    return "".join(_ALPHABET[(value >> (6 * place)) & 0x3F] for place in range(count))
