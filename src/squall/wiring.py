@@ -290,6 +290,6 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *OutputRoutes(use.executions, use.outputs, heartbeat=heartbeat).routes(),
         *EventRoutes(use.executions, use.outputs, use.feeds, views, heartbeat=heartbeat).routes(),
         *ActionRoutes(use.content).routes(),
-        *KeyRoutes(use.keys, _user()).routes(),
+        *KeyRoutes(use.keys).routes(),
         *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),
     ]

@@ -7,6 +7,7 @@ from typing import Any
 from squall.api.application import Route
 from squall.api.pages import attributes, page
 from squall.api.wire import Answer, Request, field
+from squall.core.access import Identity, reveals
 from squall.core.document import select
 from squall.core.errors import ForbiddenError, InvalidError
 from squall.core.keyvalue import ALL, FIELDS, SYSTEM, USER, Key, KeyFilter, document, full_scope
@@ -17,11 +18,10 @@ _NOT_HIS = '"user" attribute can only be provided by admins when RBAC is enabled
 
 
 class KeyRoutes:
-    """`/keys`. `user` is who asks."""
+    """`/keys`."""
 
-    def __init__(self, keys: Keys, user: str) -> None:
+    def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._user = user
 
     def routes(self) -> list[Route]:
         """What it answers."""
@@ -34,9 +34,9 @@ class KeyRoutes:
 
     def _owner(self, request: Request, asked: str | None) -> str:
         """Whose keys are meant. Raises `ForbiddenError` for another user's."""
-        if asked and asked != self._user:
+        if asked and asked != request.identity.user:
             raise ForbiddenError(_NOT_HIS)
-        return self._user
+        return request.identity.user
 
     def _scope(self, request: Request) -> tuple[str, str]:
         query = request.query
@@ -67,13 +67,15 @@ class KeyRoutes:
         shown: list[dict[str, Any]] = []
         for scope in scopes:
             found = await self._keys.find(scope, user, where, part.limit, part.offset)
-            shown += [select(self._shown(key, decrypt), asked.include, asked.exclude) for key in found]
+            shown += [
+                select(self._shown(request.identity, key, decrypt), asked.include, asked.exclude) for key in found
+            ]
         return Answer(shown)
 
     async def _get(self, request: Request) -> Answer:
         scope, user = self._scope(request)
         key = await self._keys.get(scope, user, request.path["name"])
-        return Answer(self._shown(key, request.query.boolean("decrypt", False)))
+        return Answer(self._shown(request.identity, key, request.query.boolean("decrypt", False)))
 
     async def _put(self, request: Request) -> Answer:
         body = await request.document()
@@ -103,5 +105,7 @@ class KeyRoutes:
         await self._keys.delete(scope, user, request.path["name"])
         return Answer(status=204)
 
-    def _shown(self, key: Key, decrypt: bool) -> dict[str, Any]:
-        return document(key, self._keys.reveal(key) if decrypt and key.secret else None)
+    def _shown(self, identity: Identity, key: Key, decrypt: bool) -> dict[str, Any]:
+        own = key.scope == USER
+        opened = decrypt and key.secret and (own or reveals(identity, decrypt))
+        return document(key, self._keys.reveal(key) if opened else None)

@@ -158,7 +158,7 @@ def test_show_tells_the_source_of_each_value_at_the_end_of_its_line(home: Path) 
         ("[server]\nshutdown_grace_seconds = -1", ["from 0 to 86400"]),
         ("[actionrunner]\noutput_limit_policy = 'drop'", ["one of fail, truncate, unlimited, not 'drop'"]),
         ("[actionrunner]\nsystem_user = 3", ["actionrunner.system_user must be a string"]),
-        ("[server]\nhost = '0.0.0.0'", ["loopback", "no authentication"]),
+        ("[server]\nhost = '0.0.0.0'", ["loopback", "--auth"]),
         ("[server]\nhost = 'example.org'", ["loopback"]),
         ("[server\n", ["not valid TOML", "line 1"]),
     ],
