@@ -47,7 +47,9 @@ IMPURE = set(
     """.split()  # noqa: SIM905 - a paragraph of names is easier to read than a column
 )
 IMPURE_CALLS = {"open", "print", "input", "now", "utcnow", "today"}
-STANDARD_LIBRARY_ONLY = ("core/journal.py", "core/secret.py", "core/masking.py", "core/mask_forms.py")
+STANDARD_LIBRARY_ONLY = (
+    "core/journal.py", "core/secret.py", "core/masking.py", "core/mask_forms.py", "core/tagged.py",
+)  # fmt: skip
 BANNED_NAMES = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "shared", "util", "utils"}
 SQL = re.compile(
     r"\s*(SELECT\s|INSERT\s+(INTO|OR)\s|UPDATE\s*$|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|CREATE\s+(TABLE|\w*\s*INDEX)\s)"

@@ -29,7 +29,8 @@ Leads = dict[tuple[str, int], bytes]
 
 
 class Encoded(NamedTuple):
-    """What is sent for one batch. `leads` are the unfinished characters it leaves, by execution and stream."""
+    """What is sent for one batch. `leads` are the unfinished characters it leaves, by execution and stream; tagged
+    output leaves none."""
 
     data: bytes
     leads: Leads
@@ -83,7 +84,9 @@ def encode(form: str, records: Sequence[Record], labels: Mapping[str, Label]) ->
         if form == SSE_RAW:
             parts.append(_event(OUTPUT_CREATE, piece.last.end, _fields(piece, labels, None)))
             continue
-        text, leads[key] = journal.decode_text(piece.first.lead, piece.payload)
+        text, lead = journal.decode_text(piece.first.lead, piece.payload, bool(piece.first.tag))
+        if not piece.first.tag:
+            leads[key] = lead
         if form == TEXT:
             parts.append(text.encode())
         elif form == SSE:

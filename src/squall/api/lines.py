@@ -36,7 +36,7 @@ def _frame(record: Record, label: Label | None) -> tuple[bytes, bytes]:
 
 def line_texts(record: Record) -> list[str]:
     """The text of each event of an output record: whole lines with their newline, and a rest without one."""
-    text, _ = journal.decode_text(record.lead, record.payload)
+    text, _ = journal.decode_text(record.lead, record.payload, bool(record.tag))
     lines = text.split("\n")
     return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
 

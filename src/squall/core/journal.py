@@ -271,14 +271,14 @@ def damage_record(start: int, end: int, tree: str) -> Record:
     return Record(start, end, GAP, NO_STREAM, tree, 0, 0, 0, 0, 0, b"", "", memoryview(text.encode()))
 
 
-def decode_text(lead: bytes, payload: bytes | memoryview) -> tuple[str, bytes]:
+def decode_text(lead: bytes, payload: bytes | memoryview, alone: bool = False) -> tuple[str, bytes]:
     """The text that `payload` adds after the unfinished character `lead`, and the unfinished character it leaves.
 
     UTF-8, with U+FFFD for what is none. A character split over two records is shown with the second, so a record's
-    text depends on nothing but the record.
+    text depends on nothing but the record. What stands `alone`, as tagged records do, leaves nothing.
     """
     data = lead + bytes(payload) if lead else bytes(payload)
-    text, used = codecs.utf_8_decode(data, "replace", False)
+    text, used = codecs.utf_8_decode(data, "replace", alone)
     return text, data[used:]
 
 

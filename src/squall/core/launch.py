@@ -14,11 +14,13 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One process to start: everything the keeper of processes needs, and nothing it would have to look up.
 
     `timeout` is in seconds (None: none); `stdin` is given to it and closed; with `pty` (rows, columns) it has a
-    terminal instead of pipes. `umask` None is that of the keeper. `limits` are the kernel's, by name: `open_files`,
-    `processes`, `memory_bytes`, `file_bytes`, `cpu_seconds`. `output_limit` is in bytes of output; what happens beyond
-    it is `limit_policy`: `truncate`, `fail` (the process is killed) or `unlimited`. `secrets` are masked in its output.
-    `opening` is the payload of the status record that stands before the first output, `opened` its event row and
-    `opened_at` its time (µs).
+    terminal instead of pipes. With `result_limit` it has a further pipe, whose number is in `SQUALL_RESULT_FD`:
+    what it writes there, so many bytes of it, is kept in a file that the end names. With `tagged` it has one more,
+    in `SQUALL_RECORDS_FD`, for output under tags (`core.tagged`). `umask` None is that of the keeper. `limits` are
+    the kernel's, by name: `open_files`, `processes`, `memory_bytes`, `file_bytes`, `cpu_seconds`. `output_limit` is
+    in bytes of output; what happens beyond it is `limit_policy`: `truncate`, `fail` (the process is killed) or
+    `unlimited`. `secrets` are masked in its output. `opening` is the payload of the status record that stands
+    before the first output, `opened` its event row and `opened_at` its time (µs).
     """
 
     execution: str
@@ -32,6 +34,8 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     pty: tuple[int, int] | None = None
     umask: int | None = None
     limits: dict[str, int] = {}
+    result_limit: int | None = None
+    tagged: bool = False
     output_limit: int = 1 << 30
     limit_policy: str = "truncate"
     secrets: tuple[bytes, ...] = ()
@@ -43,10 +47,13 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
 class End(msgspec.Struct, frozen=True, kw_only=True):
     """How a process ended. `exit_code` is negative for a signal; `error` says why it could not be started.
 
-    `over_limit`: it printed more than was kept; `stopped`: it was killed for that. The byte counts are of what
-    was kept, `masked` counts secrets found in it, `first_record` and `last_record` are where its records in the journal
-    start (0: there are none). `peak_memory` is in bytes. `lost` says why nothing is known of the end: then the process
-    is gone. `ended_at` is when it was through (µs, UTC; 0: not known).
+    `over_limit`: it printed more than was kept; `stopped`: it was killed for that. The byte counts are of what was
+    kept, `masked` counts secrets found in it, `first_record` and `last_record` are where its records in the journal
+    start (0: there are none). `peak_memory` is in bytes. `lost` says why nothing is known of the end: then the
+    process is gone. `result_file` is the path of what it wrote as its result (None: nothing), of which
+    `result_bytes` were written in all; `result_cut` tells that the file holds only the first of them. `misused`
+    says what was wrong with what it wrote to a descriptor of its own. `ended_at` is when it was through (µs, UTC;
+    0: not known).
     """
 
     execution: str
@@ -66,6 +73,10 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: float = 0.0
     peak_memory: int = 0
     lost: str | None = None
+    result_file: str | None = None
+    result_bytes: int = 0
+    result_cut: bool = False
+    misused: str | None = None
     ended_at: int = 0
 
 

@@ -91,15 +91,18 @@ def read_chain(source: Source, pread: Pread, head: int, marks: array[int], after
 
 
 def read_last(source: Source, pread: Pread, last_record: int, limits: Mapping[int, int]) -> list[Record]:
-    """The last output records of the execution whose last record starts there, of each stream about so many bytes."""
+    """The last output records of the execution whose last record starts there, of each stream about so many bytes.
+
+    Those with a tag are left out: they are what others printed, and each stands alone.
+    """
     room = dict(limits)
     starts: list[tuple[int, int]] = []
     at = last_record
     while at and any(left > 0 for left in room.values()):
-        record, length = _header(source, pread, at)
+        record, length, tagged = _header(source, pread, at)
         if record is None:
             break
-        if record.kind == journal.OUTPUT and room.get(record.stream, 0) > 0:
+        if record.kind == journal.OUTPUT and not tagged and room.get(record.stream, 0) > 0:
             room[record.stream] -= length - journal.FRAME_SIZE
             starts.append((at, length))
         at = record.prev if record.prev < at else 0
@@ -121,16 +124,17 @@ def check(source: Source, pread: Pread, head: int, position: int) -> bool:
     return journal.verify(data, 0, source.nonce, source.seed, position)
 
 
-def _header(source: Source, pread: Pread, at: int) -> tuple[Record | None, int]:
-    """The record at `at` without tag and payload, and the length of its frame; None where none seems to be."""
+def _header(source: Source, pread: Pread, at: int) -> tuple[Record | None, int, bool]:
+    """The record at `at` without tag and payload, the length of its frame, and whether it has a tag; None where none
+    seems to be."""
     head = bytearray(pread(at, journal.FRAME_SIZE))
     if not journal.plausible(head, 0, source.nonce):
-        return None, 0
+        return None, 0, False
     length = journal.frame_length(head)
     # The header alone is enough to go on, so the frame is told to end with it.
     head[4:8] = journal.FRAME_SIZE.to_bytes(4, "little")
-    head[15] = 0
-    return journal.unpack_frame(memoryview(head), 0, at), length
+    tagged, head[15] = head[15], 0
+    return journal.unpack_frame(memoryview(head), 0, at), length, bool(tagged)
 
 
 def _before(source: Source, pread: Pread, at: int) -> int:
@@ -138,5 +142,5 @@ def _before(source: Source, pread: Pread, at: int) -> int:
 
     A chain only ever leads towards the beginning of the file: what does not is damage, and would be followed for ever.
     """
-    record, _ = _header(source, pread, at)
+    record, _, _ = _header(source, pread, at)
     return record.prev if record is not None and journal.HEADER_SIZE <= record.prev < at else 0

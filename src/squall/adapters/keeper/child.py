@@ -9,6 +9,7 @@ from squall.adapters.keeper.cgroups import ActionGroup
 from squall.adapters.keeper.processes import Family
 
 if TYPE_CHECKING:
+    from squall.adapters.keeper.results import ResultFile
     from squall.core.masking import Masker, Patterns
 
 
@@ -26,6 +27,8 @@ class Spec(NamedTuple):
     pty: tuple[int, int] | None = None
     umask: int | None = None
     limits: dict[str, int] | None = None
+    result_limit: int | None = None
+    tagged: bool = False
     output_limit: int = 1 << 30
     limit_policy: str = "truncate"
     opening: bytes = b""
@@ -74,14 +77,42 @@ class Loop(Protocol):
         ...
 
 
+class Frames(Protocol):
+    """Tells apart the tagged streams that come through one pipe."""
+
+    def feed(self, child: Child, data: bytes | memoryview) -> list[tuple[Pipe, bytes]]:
+        """What came, by stream."""
+        ...
+
+    def whole(self, pipe: Pipe, data: bytes) -> bytes:
+        """What may be stored of a stream now: whole characters."""
+        ...
+
+    def finish(self, pipe: Pipe) -> bytes:
+        """What is left of a stream at its end."""
+        ...
+
+    def end(self, child: Child) -> None:
+        """Nothing more comes through the pipe."""
+        ...
+
+
 class Pipe:
-    """One output stream. `kept` is what a full disk did not take yet; while there is some, the pipe is not read."""
+    """One output stream. `kept` is what a full disk did not take yet; while there is some, the pipe is not read.
 
-    __slots__ = ("fd", "kept", "masker", "open", "settling", "stream")
+    `result` is the file that a result goes to instead of the journal; `frames` tells apart the tagged streams that come
+    out of it, each of which is a `Pipe` of its own with a `tag`, whose `source` this one is.
+    """
 
-    def __init__(self, fd: int, stream: int, patterns: Patterns | None) -> None:
+    __slots__ = ("fd", "frames", "kept", "masker", "open", "result", "settling", "source", "stream", "tag")
+
+    def __init__(self, fd: int, stream: int, patterns: Patterns | None, tag: str = "") -> None:
         self.fd = fd
         self.stream = stream
+        self.tag = tag
+        self.source: Pipe | None = None
+        self.result: ResultFile | None = None
+        self.frames: Frames | None = None
         self.open = True
         self.kept = b""
         self.masker: Masker | None = None
@@ -110,16 +141,18 @@ def make_patterns(secrets: Iterable[bytes]) -> Patterns:
 class Child:
     """What became of an action is in the public attributes once `on_end` has been called.
 
-    `kept` and `dropped` count bytes by stream, `tails` hold the last of what was dropped; `peak_memory` is in bytes.
-    `waits` says what the action's output waits for; empty if for nothing. `pid` is 0 when it could not be started.
+    `kept` counts bytes by stream, `dropped` by stream and tag, `tails` hold the last of what was dropped; `peak_memory`
+    is in bytes. `result` is the file of the result, if there is to be one, `misused` what was wrong with what came
+    through a descriptor of its own. `waits` says what the action's output waits for; empty if for nothing. `pid` is 0
+    when it could not be started.
     """
 
     # There may be hundreds, each for days.
     __slots__ = (
-        "canceled", "cpu_seconds", "doomed_at", "dropped", "ended", "error", "exit_code", "exited_at", "family",
-        "first_record", "group", "kept", "last_read", "last_record", "masked", "on_end", "opened", "over_limit",
-        "patterns", "peak_memory", "pid", "pidfd", "pipes", "spec", "started_at", "stopped", "tails", "terminal",
-        "through", "timed_out", "timers", "waits",
+        "canceled", "cpu_seconds", "doomed_at", "dropped", "ended", "error", "exit_code", "exited_at",
+        "family", "first_record", "group", "kept", "last_read", "last_record", "masked", "misused", "on_end",
+        "opened", "over_limit", "patterns", "peak_memory", "pid", "pidfd", "pipes", "result", "spec",
+        "started_at", "stopped", "tails", "terminal", "through", "timed_out", "timers", "waits",
     )  # fmt: skip
 
     def __init__(self, spec: Spec, on_end: Callable[[Child], None]) -> None:
@@ -133,8 +166,10 @@ class Child:
         self.over_limit = False
         self.stopped = False
         self.kept = {1: 0, 2: 0, 3: 0}
-        self.dropped: dict[int, int] = {}
-        self.tails: dict[int, bytes] = {}
+        self.dropped: dict[tuple[int, str], int] = {}
+        self.tails: dict[tuple[int, str], bytes] = {}
+        self.result: ResultFile | None = None
+        self.misused: str | None = None
         self.masked = 0
         self.first_record = 0
         self.last_record = 0

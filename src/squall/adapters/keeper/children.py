@@ -13,10 +13,12 @@ import struct
 import subprocess
 import termios
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO
 
 from squall.adapters.keeper.cgroups import ActionGroups
 from squall.adapters.keeper.child import Child, Loop, Spec, make_patterns
+from squall.adapters.keeper.descriptors import Descriptors, pipe_of
 from squall.adapters.keeper.doomed import Doomed
 from squall.adapters.keeper.journals import Journals
 from squall.adapters.keeper.processes import Family, read_process
@@ -40,11 +42,13 @@ class Children:
         loop: Loop,
         journals: Journals,
         groups: ActionGroups,
+        results: Path,
         now: Callable[[], int],
         on_wait: Callable[[Child], None],
     ) -> None:
         self._loop = loop
         self._groups = groups
+        self._results = results
         self._doomed = Doomed(loop, self._doomed_looked_at)
         self._pump = Pump(loop, journals, now, self._maybe_end, self._doomed.add, on_wait)
         self._running: dict[str, Child] = {}
@@ -53,15 +57,19 @@ class Children:
         """Starts a process; `on_end` is called once, when all it printed is in the journal, or it could not start."""
         child = Child(spec, on_end)
         terminal: tuple[int, int] | None = None
+        extra: Descriptors | None = None
         try:
+            extra = Descriptors(spec)
             if spec.pty is not None:
                 terminal = os.openpty()
                 fcntl.ioctl(terminal[0], termios.TIOCSWINSZ, struct.pack("HHHH", *spec.pty, 0, 0))
             child.group = self._groups.make(marker(spec))
-            process = start(spec, terminal, child.group)
+            process = start(spec, terminal, child.group, extra.pass_on)
         except (OSError, ValueError) as error:
             for fd in terminal or ():
                 os.close(fd)
+            if extra is not None:
+                extra.close()
             if child.group is not None:
                 self._groups.forget(child.group)
                 child.group = None
@@ -71,6 +79,8 @@ class Children:
         self._running[spec.execution] = child
         child.started_at = child.last_read = self._loop.time()
         self._connect(child, process, terminal)
+        for name, fd in extra.started().items():
+            self._pump.attach_pipe(child, pipe_of(child, name, fd, self._results))
         pid = child.pid = process.pid
         # The object is not kept, and must not look for its process when it goes; neither is what only a start needs.
         process.returncode = 0

@@ -54,6 +54,8 @@ class Journals:
         self._unchecked += count
         if self._unchecked < _CHECK_EVERY:
             return
+        # A result may come before the first journal.
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         space = os.statvfs(self._root)
         if space.f_bavail * space.f_frsize < self._floor + count:
             raise DiskFullError(28, "the free-space floor is reached")

@@ -39,3 +39,11 @@ def kill_leftovers(home: Path) -> None:
 def lost(key: Key) -> dict[str, Any]:
     """The end of what a dead keeper had started and not ended, as a keeper would tell it."""
     return {"execution": key[0], "attempt": key[1], "exit_code": -1, "lost": _LOST}
+
+
+def remove_stale(results: Path, held: set[Key]) -> None:
+    """Removes the results of executions that are `held` no more: a server ended between keeping one and removing it."""
+    names = {f"{execution}.{attempt}" for execution, attempt in held}
+    for path in results.iterdir() if results.is_dir() else ():
+        if path.name not in names:
+            path.unlink(missing_ok=True)

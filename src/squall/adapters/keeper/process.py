@@ -78,12 +78,14 @@ class _Link:
 class Keeper:
     """All there is: listens in `home`, writes journals below `journals_root`."""
 
-    def __init__(self, home: Path, journals_root: Path, groups: ActionGroups, floor: int, fsync_seconds: float) -> None:
+    def __init__(
+        self, home: Path, journals_root: Path, results: Path, groups: ActionGroups, floor: int, fsync_seconds: float
+    ) -> None:
         self.loop = EpollLoop()
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         boot = bytes.fromhex(self._boot.replace("-", ""))
         self._journals = Journals(journals_root, boot, int(time.time()) & 0xFFFFFFFF, floor)
-        self._children = Children(self.loop, self._journals, groups, _now, self._waits)
+        self._children = Children(self.loop, self._journals, groups, results, _now, self._waits)
         self._log = RunLog(home / "run.log")
         self._flusher = Flusher(self.loop)
         self._fsync_seconds = fsync_seconds
@@ -235,11 +237,15 @@ class Keeper:
             "wall_seconds": (child.exited_at or 0.0) - child.started_at,
             "cpu_seconds": child.cpu_seconds,
             "peak_memory": child.peak_memory,
+            "misused": child.misused,
             "ended_at": _now(),
+            **(child.result.told() if child.result is not None else {}),
         }
         self._log.end(told)
         writer = self._journals.take_dirty_of(child.spec.tree)
         flushes = [self._log.flush] if writer is None else [writer.flush, self._log.flush]
+        if child.result is not None:
+            flushes.insert(0, child.result.flush)
         self._flusher.submit(flushes, lambda: self._tell(told))
 
     def _look_at_load(self, masked_before: float, at: float) -> None:
@@ -356,15 +362,15 @@ def _unprotect(pid: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The keeper's program: home, folder of journals, free-space floor (bytes), seconds between flushes, and where
-    cgroups of actions may be made (see `cgroups.base_of`)."""
-    home, journals_root, floor, fsync_seconds, groups = arguments
+    """The keeper's program: home, folder of journals, folder of results, free-space floor (bytes), seconds between
+    flushes, and where cgroups of actions may be made (see `cgroups.base_of`)."""
+    home, journals_root, results, floor, fsync_seconds, groups = arguments
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Handled and not ignored: what is ignored stays so in every process that is started.
         signal.signal(number, lambda *_: None)
     _protect()
     made = ActionGroups(base_of(groups))
-    keeper = Keeper(Path(home), Path(journals_root), made, int(floor), float(fsync_seconds))
+    keeper = Keeper(Path(home), Path(journals_root), Path(results), made, int(floor), float(fsync_seconds))
     os.write(1, b"ready\n")
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)

@@ -13,11 +13,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from squall.adapters.keeper.child import Child, Loop, Pipe
+from squall.adapters.keeper.descriptors import pieces
 from squall.adapters.keeper.journals import Journals
 from squall.adapters.keeper.writer import DiskFullError, TreeWriter
 from squall.core import journal
 
 if TYPE_CHECKING:
+    from squall.adapters.keeper.results import ResultFile
     from squall.core.masking import Patterns
 
 _READ_SIZE = 128 << 10
@@ -55,8 +57,11 @@ class Pump:
 
     def attach(self, child: Child, fd: int, stream: int) -> None:
         """Reads `fd`, a pipe or the master of a PTY, as one of the child's streams, and owns it from now on."""
-        os.set_blocking(fd, False)
-        pipe = Pipe(fd, stream, child.patterns)
+        self.attach_pipe(child, Pipe(fd, stream, child.patterns))
+
+    def attach_pipe(self, child: Child, pipe: Pipe) -> None:
+        """The same for a pipe that is made already: that of a result, or of tagged output."""
+        os.set_blocking(pipe.fd, False)
         child.pipes.append(pipe)
         self._listen(child, pipe)
 
@@ -69,6 +74,8 @@ class Pump:
         """Masks from now on what these find, also in what is held back."""
         child.patterns = patterns
         for pipe in child.pipes:
+            if pipe.frames is not None:
+                continue
             pipe.mask(patterns)
             if pipe.open:
                 self._loop.yield_to_others(pipe.fd)
@@ -77,7 +84,7 @@ class Pump:
         """Reads what the pipes hold now; no more than pipes can, as somebody may still be writing."""
         for pipe in child.pipes:
             left = _PIPES_HOLD
-            while pipe.open and not pipe.kept and left > 0 and (count := self._read(child, pipe)):
+            while pipe.open and not _held_back(child, pipe) and left > 0 and (count := self._read(child, pipe)):
                 left -= count
 
     def close_books(self, child: Child) -> None:
@@ -85,15 +92,17 @@ class Pump:
         for pipe in child.pipes:
             if pipe.masker is not None:
                 self._settle(child, pipe, finish=True)
+            if pipe.source is not None and pipe.source.frames is not None:
+                self._store_behind(child, pipe, pipe.source.frames.finish(pipe))
         child.masked = sum(pipe.masker.count for pipe in child.pipes if pipe.masker is not None)
-        for stream, count in child.dropped.items():
-            tail = child.tails.get(stream, b"")
+        for (stream, tag), count in child.dropped.items():
+            tail = child.tails.get((stream, tag), b"")
             writer = self._writer(child)
-            writer.skip(child.spec.execution, stream, count - len(tail))
-            self._gap(child, stream, count - len(tail))
+            writer.skip(child.spec.execution, stream, count - len(tail), tag)
+            self._gap(child, stream, tag, count - len(tail))
             if tail:
                 with contextlib.suppress(DiskFullError):
-                    writer.output(child.spec.execution, stream, self._now(), tail)
+                    writer.output(child.spec.execution, stream, self._now(), tail, tag)
         child.dropped.clear()
         if child.opened:
             child.first_record, child.last_record = self._writer(child).ends(child.spec.execution)
@@ -128,18 +137,22 @@ class Pump:
 
     def _pass(self, child: Child, pipe: Pipe, data: memoryview) -> None:
         """Through the masker, if there are secrets, and into the journal."""
+        if pipe.frames is not None:
+            for stream, payload in pipe.frames.feed(child, data):
+                self._pass(child, stream, memoryview(payload))
+            return
         if pipe.masker is None:
-            self._store(child, pipe, data)
+            self._put(child, pipe, data)
             return
         began = self._loop.time()
         shown = pipe.masker.feed(data)
         if pipe.settling is not None:
             pipe.settling.cancel()
             pipe.settling = None
-        if pipe.masker.held:
+        if pipe.masker.held and pipe.result is None:
             pipe.settling = self._loop.call_later(_SETTLE_AFTER, self._settle, child, pipe)
         if shown:
-            self._store(child, pipe, shown)
+            self._put(child, pipe, shown)
         self.masking_seconds += self._loop.time() - began
 
     def _settle(self, child: Child, pipe: Pipe, finish: bool = False) -> None:
@@ -149,9 +162,29 @@ class Pump:
         pipe.settling = None
         shown = pipe.masker.finish() if finish else pipe.masker.settle()
         if shown:
-            self._store(child, pipe, pipe.kept + shown if pipe.kept else shown)
+            self._put(child, pipe, shown)
+
+    def _put(self, child: Child, pipe: Pipe, data: memoryview | bytes) -> None:
+        """What came out of a pipe and may be shown, into the journal; of a tagged stream only whole characters."""
+        if pipe.source is not None and pipe.source.frames is not None:
+            data = pipe.source.frames.whole(pipe, bytes(data))
+        self._store_behind(child, pipe, data)
+
+    def _store_behind(self, child: Child, pipe: Pipe, data: memoryview | bytes) -> None:
+        """Stores it, behind what a full disk keeps back."""
+        if pipe.kept:
+            pipe.kept += data
+        elif data:
+            self._store(child, pipe, data)
 
     def _store(self, child: Child, pipe: Pipe, data: memoryview | bytes) -> None:
+        if pipe.result is not None:
+            self._keep_result(child, pipe, pipe.result, data)
+            return
+        if len(data) > journal.MAX_PAYLOAD:
+            for piece in pieces(bytes(data)):
+                self._store_behind(child, pipe, piece)
+            return
         room = len(data)
         if child.spec.limit_policy != "unlimited":
             room = child.spec.output_limit - sum(child.kept.values())
@@ -159,13 +192,23 @@ class Pump:
         if kept:
             try:
                 self._journals.reserve(len(kept))
-                self._opened_writer(child).output(child.spec.execution, pipe.stream, self._now(), kept)
+                self._opened_writer(child).output(child.spec.execution, pipe.stream, self._now(), kept, pipe.tag)
             except OSError as error:
                 self._pause(child, pipe, bytes(data), error)
                 return
             child.kept[pipe.stream] += len(kept)
         if len(kept) < len(data):
             self._drop(child, pipe, bytes(data[len(kept) :]))
+
+    def _keep_result(self, child: Child, pipe: Pipe, result: ResultFile, data: memoryview | bytes) -> None:
+        done = 0
+        try:
+            self._journals.reserve(max(0, min(len(data), result.room())))
+            done = result.write(data)
+            if done < len(data):
+                raise DiskFullError(errno.ENOSPC, "no space for a result")
+        except OSError as error:
+            self._pause(child, pipe, bytes(data[done:]), error)
 
     def _writer(self, child: Child) -> TreeWriter:
         writer = self._journals.writer(child.spec.tree, create=True)
@@ -185,10 +228,12 @@ class Pump:
 
     def _pause(self, child: Child, pipe: Pipe, data: bytes, error: OSError) -> None:
         pipe.kept = data
-        self._loop.remove_reader(pipe.fd)
+        source = pipe.source or pipe
+        if source.open:
+            self._loop.remove_reader(source.fd)
         self._waits(child, f"its output waits for the disk: {error.strerror}")
         again = self._loop.call_later(_RETRY_FULL_DISK, self._retry, child, pipe)
-        child.timers[f"retry {pipe.stream}"] = again
+        child.timers[f"retry {pipe.stream} {pipe.tag}"] = again
 
     def _retry(self, child: Child, pipe: Pipe) -> None:
         if child.ended or not pipe.kept:
@@ -199,8 +244,9 @@ class Pump:
             return
         # The silence of a paused pipe was ours, not the action's.
         child.last_read = self._loop.time()
-        if pipe.open:
-            self._listen(child, pipe)
+        source = pipe.source or pipe
+        if source.open and not _held_back(child, source):
+            self._listen(child, source)
         if not any(other.kept for other in child.pipes):
             self._waits(child, "")
         self._on_quiet(child)
@@ -214,23 +260,31 @@ class Pump:
         """Counts what the output limit keeps out, and remembers its end; the first time says so in the journal."""
         if not child.over_limit:
             child.over_limit = True
-            self._gap(child, pipe.stream, 0)
+            self._gap(child, pipe.stream, pipe.tag, 0)
             if child.spec.limit_policy == "fail":
                 child.stopped = True
                 self._on_limit(child)
-        child.dropped[pipe.stream] = child.dropped.get(pipe.stream, 0) + len(data)
-        child.tails[pipe.stream] = (child.tails.get(pipe.stream, b"") + data)[-_TAIL_KEPT:]
+        key = (pipe.stream, pipe.tag)
+        child.dropped[key] = child.dropped.get(key, 0) + len(data)
+        child.tails[key] = (child.tails.get(key, b"") + data)[-_TAIL_KEPT:]
 
-    def _gap(self, child: Child, stream: int, count: int) -> None:
+    def _gap(self, child: Child, stream: int, tag: str, count: int) -> None:
         text = f'{{"reason":"output limit","limit":{child.spec.output_limit},"bytes":{count}}}'
         # The record of a gap may be lost to a full disk; the offsets around the hole still show it exactly.
         with contextlib.suppress(OSError):
             writer = self._opened_writer(child)
-            writer.note(journal.GAP, child.spec.execution, self._now(), 0, text.encode(), stream)
+            writer.note(journal.GAP, child.spec.execution, self._now(), 0, text.encode(), stream, tag)
 
     def _close(self, child: Child, pipe: Pipe) -> None:
         if pipe.open:
             pipe.open = False
+            if pipe.frames is not None:
+                pipe.frames.end(child)
             self._loop.remove_reader(pipe.fd)
             os.close(pipe.fd)
             self._on_quiet(child)
+
+
+def _held_back(child: Child, pipe: Pipe) -> bool:
+    """Whether a full disk keeps back what came out of a pipe."""
+    return any(other.kept for other in child.pipes if other is pipe or other.source is pipe)

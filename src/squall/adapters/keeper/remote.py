@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from squall.adapters.keeper import wire
-from squall.adapters.keeper.leftovers import kill_leftovers, lost
+from squall.adapters.keeper.leftovers import kill_leftovers, lost, remove_stale
 from squall.adapters.keeper.link import Link
 from squall.adapters.keeper.pool import Pool, reach
 from squall.adapters.keeper.runlog import Key, read_log
@@ -43,7 +43,8 @@ def _forgotten(_tree: str) -> None:
 class KeeperLauncher:
     """`ports.Launcher` over keepers below `homes`. Call `start` before anything else; `run` listens to them.
 
-    There are at most `most` of this version. `open_tree` is awaited before a tree is given to a keeper, `release_tree`
+    There are at most `most` of this version. `results` is where results are kept until they are acknowledged; if not
+    told, beside the journals. `open_tree` is awaited before a tree is given to a keeper, `release_tree`
     called when none has it any more.
     """
 
@@ -59,12 +60,16 @@ class KeeperLauncher:
         release_tree: Callable[[str], None] = _forgotten,
         cgroup: str = "off",
         most: int = 1,
+        results: Path | None = None,
     ) -> None:
         homes.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._journals = journals
         self._open_tree = open_tree
         self._release_tree = release_tree
-        self._pool = Pool(homes, [str(journals), str(floor), str(fsync_seconds), cgroup], clock, most)
+        self._results = results or journals.parent / "results"
+        self._pool = Pool(
+            homes, [str(journals), str(self._results), str(floor), str(fsync_seconds), cgroup], clock, most
+        )
         self._group: asyncio.TaskGroup | None = None
         self._arrived = asyncio.Event()
         self._holders: dict[Key, Link | None] = {}
@@ -89,6 +94,7 @@ class KeeperLauncher:
             await self._keeper()
         for link in list(self._pool.links):
             self._let_go(link)
+        await asyncio.to_thread(remove_stale, self._results, set(self._holders))
 
     async def run(self) -> None:
         """Listens to the keepers until cancelled; they go on without it."""
@@ -299,6 +305,8 @@ class KeeperLauncher:
         self._waits.pop(execution, None)
         for key in [key for key in self._holders if key[0] == execution]:
             link = self._holders.pop(key)
+            # Most have none; an end that was lost may have left one.
+            (self._results / f"{key[0]}.{key[1]}").unlink(missing_ok=True)
             if link is not None:
                 link.tell({"op": "ack", "execution": key[0], "attempt": key[1]})
                 self._let_go(link)

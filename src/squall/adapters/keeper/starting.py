@@ -16,6 +16,7 @@ import resource
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from squall.adapters.keeper.cgroups import ActionGroup
@@ -41,12 +42,15 @@ _STOPS_WITHIN: Final = 2.0
 _LOOK_AGAIN: Final = 0.0003
 
 
-def start(spec: Spec, terminal: tuple[int, int] | None, group: ActionGroup | None) -> subprocess.Popen[bytes]:
+def start(
+    spec: Spec, terminal: tuple[int, int] | None, group: ActionGroup | None, pass_on: Mapping[str, int]
+) -> subprocess.Popen[bytes]:
     """The process of an action, on `terminal` (master, slave) if there is one, in the cgroup `group` if there is one.
 
-    Raises `OSError` and `ValueError`.
+    It inherits the descriptors `pass_on`, whose numbers it is told by environment variables of these names. Raises
+    `OSError` and `ValueError`.
     """
-    env = {**spec.env, MARKER: marker(spec)}
+    env = {**spec.env, MARKER: marker(spec), **{name: str(fd) for name, fd in pass_on.items()}}
     argv = [*_limited(spec.limits), *spec.argv]
     words: list[str] = []
     if terminal is not None:
@@ -70,6 +74,7 @@ def start(spec: Spec, terminal: tuple[int, int] | None, group: ActionGroup | Non
         cwd=spec.cwd,
         umask=-1 if spec.umask is None else spec.umask,
         start_new_session=True,
+        pass_fds=tuple(pass_on.values()),
         bufsize=0,
     )
     if group is not None:

@@ -11,7 +11,7 @@ import json
 import struct
 from typing import Any
 
-VERSION = 2
+VERSION = 3
 """The protocol's version. Fields may be added within one; meanings change only with a new one."""
 
 MAX_MESSAGE = 64 << 20

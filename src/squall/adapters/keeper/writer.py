@@ -41,6 +41,7 @@ class TreeWriter:
         self._heads: dict[str, int] = {}
         self._events: set[int] = set()
         self._offsets: dict[tuple[str, int], int] = {}
+        # Of what carries no tag: a tagged record ends where a character does, or its output ends.
         self._leads: dict[tuple[str, int], bytes] = {}
 
     @classmethod
@@ -104,7 +105,8 @@ class TreeWriter:
                 key = (record.execution, record.stream)
                 if record.kind == journal.OUTPUT:
                     self._offsets[key] = record.offset + len(record.payload)
-                    self._leads[key] = journal.decode_text(record.lead, record.payload)[1]
+                    if not record.tag:
+                        self._leads[key] = journal.decode_text(record.lead, record.payload)[1]
             at += length
         self._events.discard(0)
 
@@ -117,34 +119,42 @@ class TreeWriter:
         """Where the execution's first and last records start; zeros if it has none."""
         return self._heads.get(execution, 0), self._tails.get(execution, 0)
 
-    def output(self, execution: str, stream: int, time: int, payload: bytes | memoryview) -> None:
-        """Appends what one read of a pipe returned. Raises `DiskFullError`; then nothing has been appended."""
+    def output(self, execution: str, stream: int, time: int, payload: bytes | memoryview, tag: str = "") -> None:
+        """Appends what one read of a pipe returned. Raises `DiskFullError`; then nothing has been appended.
+
+        With a `tag` it stands alone: its text depends on no record before it.
+        """
         key = (execution, stream)
         offset = self._offsets.get(key, 0)
-        lead = self._leads.get(key, b"")
-        self._append(journal.OUTPUT, execution, time, payload, stream=stream, offset=offset, lead=lead)
+        lead = self._leads.get(key, b"") if not tag else b""
+        self._append(journal.OUTPUT, execution, time, payload, stream=stream, offset=offset, lead=lead, tag=tag)
         self._offsets[key] = offset + len(payload)
+        if tag:
+            return
         # Only a chunk that ends inside a character leaves a lead; nearly all text ends in ASCII.
         if lead or (payload and payload[-1] >= 0x80):
             self._leads[key] = journal.decode_text(lead, payload)[1]
 
-    def note(self, kind: int, execution: str, time: int, event: int, payload: bytes, stream: int = 0) -> bool:
+    def note(
+        self, kind: int, execution: str, time: int, event: int, payload: bytes, stream: int = 0, tag: str = ""
+    ) -> bool:
         """Appends a record that is no output. A copy of an event that is there already is dropped: then false.
 
         Raises `DiskFullError`.
         """
         if event and event in self._events:
             return False
-        self._append(kind, execution, time, payload, stream=stream, event=event)
+        self._append(kind, execution, time, payload, stream=stream, event=event, tag=tag)
         if event:
             self._events.add(event)
         return True
 
-    def skip(self, execution: str, stream: int, count: int) -> None:
+    def skip(self, execution: str, stream: int, count: int, tag: str = "") -> None:
         """Counts `count` bytes of a stream that were dropped, so that the next offset shows the hole exactly."""
         key = (execution, stream)
         self._offsets[key] = self._offsets.get(key, 0) + count
-        self._leads.pop(key, None)
+        if not tag:
+            self._leads.pop(key, None)
 
     def _append(
         self,
@@ -157,6 +167,7 @@ class TreeWriter:
         event: int = 0,
         offset: int = 0,
         lead: bytes = b"",
+        tag: str = "",
     ) -> None:
         start = self._end
         head = journal.pack_frame(
@@ -173,6 +184,7 @@ class TreeWriter:
             prev=self._tails.get(execution, 0),
             incarnation=self._incarnation,
             lead=lead,
+            tag=tag.encode(),
         )
         end = start + len(head) + len(payload)
         commit = journal.pack_commit(end, start if kind == journal.INDEX else 0)

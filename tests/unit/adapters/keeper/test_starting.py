@@ -17,7 +17,7 @@ ASK = "umask; ulimit -n; ulimit -v; ulimit -f; ulimit -t; ulimit -Hn"
 def ran(command: str, terminal: tuple[int, int] | None = None, **fields: Any) -> list[str]:
     spec = Spec("ab" * 12, "ab" * 12, 1, ["/bin/bash", "-c", command], {"PATH": "/usr/bin:/bin"})
     spec = spec._replace(**fields)
-    process = starting.start(spec, terminal, None)
+    process = starting.start(spec, terminal, None, {})
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
     return out.decode().split()
