@@ -48,7 +48,7 @@ def outcome(server: Mortal, execution: str, folder: Path, lines: int = LINES) ->
     with server.output(execution, format="raw") as stream:
         printed = stream.rest().decode()
     if document["status"] == "failed":
-        assert document["result"]["return_code"] == 3
+        assert document["result"].get("return_code") == 3, document
         assert printed == wanted
         assert len(starts) == 1
     else:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from squall.adapters.keeper.processes import Family, kill_all
 from squall.adapters.keeper.runlog import Key, read_log
 
 _LOG = logging.getLogger("squall.keeper")
+_REAP_WITHIN = 1.0
 _LOST = (
     "The keeper of this action's process ended before the action did; what was left of the action has been killed, "
     "and what it had done by then is not known."
@@ -34,6 +38,14 @@ def kill_leftovers(home: Path) -> None:
             _LOG.error("processes are left", extra={"execution": found[family][0], "pids": sorted(left)})
     for group in groups:
         group.remove()
+
+
+def reap(pid: int) -> None:
+    """Takes a keeper that has just ended off this process's hands, if it was started by it; waits a second at most."""
+    until = time.monotonic() + _REAP_WITHIN
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < until:
+            time.sleep(0.01)
 
 
 def lost(key: Key) -> dict[str, Any]:

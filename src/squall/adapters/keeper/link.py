@@ -14,9 +14,9 @@ from squall.core.errors import UnavailableError
 class Link:
     """The connection to one living keeper.
 
-    `version` is the one that it speaks, 0 as long as it has not greeted (`silent`: it stands still). `busy` says that
-    it has its hands full of masking, `leaving` that it was told to go as soon as it has nothing to do. `known` is what
-    the run log of a silent one held.
+    `version` is the one that it speaks, 0 as long as it has not greeted (`silent`: it stands still), `pid` its process.
+    `busy` says that it has its hands full of masking, `leaving` that it was told to go as soon as it has nothing to do.
+    `known` is what the run log of a silent one held.
     """
 
     def __init__(self, home: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -28,6 +28,7 @@ class Link:
         self.number = 0
         self.gone = False
         self.version = 0
+        self.pid = 0
         self.busy = False
         self.leaving = False
         self.known: set[Key] = set()

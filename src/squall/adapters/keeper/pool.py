@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -57,11 +58,15 @@ class Pool:
             if len(fit) >= self._most:
                 return min(fit, key=lambda link: (link.busy, load(link)))
             home = self.homes / self._clock.new_id()
-            home.mkdir(mode=0o700)
-            await asyncio.to_thread(launch, home, self._arguments)
-            started = await connect(home)
+            try:
+                home.mkdir(mode=0o700)
+                await asyncio.to_thread(launch, home, self._arguments)
+                started = await connect(home)
+            except (OSError, UnavailableError) as error:
+                await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+                raise UnavailableError(f"The keeper of actions could not be started: {error}") from error
             if started is None or not started.fit:
-                raise UnavailableError("The keeper of actions could not be started.")
+                raise UnavailableError("The keeper of actions ended while it was started.")
             return started
 
     def surplus(self, link: Link) -> bool:
@@ -120,7 +125,9 @@ def launch(home: Path, arguments: list[str]) -> None:
     assert process.stdout is not None  # noqa: S101 - it was asked for above
     with process.stdout as ready:
         if ready.readline() != b"ready\n":
+            process.kill()
+            process.wait()
             told = (home / "errors.log").read_text(errors="replace")[-500:]
-            raise UnavailableError(f"The keeper of actions could not be started: {told}")
+            raise UnavailableError(told.strip() or "it ended at once")
     # It outlives us, so nobody waits for it here; init reaps it, or we do when we are asked to.
     process.returncode = 0

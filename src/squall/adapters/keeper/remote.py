@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from squall.adapters.keeper import wire
-from squall.adapters.keeper.leftovers import kill_leftovers, lost, remove_stale
+from squall.adapters.keeper.leftovers import kill_leftovers, lost, reap, remove_stale
 from squall.adapters.keeper.link import Link
 from squall.adapters.keeper.pool import Pool, reach
 from squall.adapters.keeper.runlog import Key, read_log
@@ -30,6 +30,7 @@ from squall.ports import Clock
 _LOG = logging.getLogger("squall.keeper")
 _RECEIVE = 1 << 18
 _GREET_WITHIN = 3.0
+_TRY_AGAIN = 0.5
 
 
 async def _untouched(_tree: str) -> None:
@@ -153,6 +154,7 @@ class KeeperLauncher:
     async def _welcome(self, link: Link, hello: dict[str, Any]) -> None:
         """What a keeper has, from its greeting."""
         link.version = int(hello["version"])
+        link.pid = int(hello["pid"])
         link.busy = bool(hello.get("busy"))
         ends = {(end["execution"], end["attempt"]): end for end in hello["ends"]}
         for key in [*((execution, attempt) for execution, attempt in hello["held"]), *ends]:
@@ -193,6 +195,8 @@ class KeeperLauncher:
             _LOG.error("a keeper has ended", extra={"home": str(link.home)})
         await asyncio.to_thread(kill_leftovers, link.home)
         self._take_over(link.home)
+        if link.pid:
+            await asyncio.to_thread(reap, link.pid)
         for key in [key for key, holder in self._holders.items() if holder is link and key not in self._asking]:
             # Its log could not be written, or is gone.
             self._hold(key, None)
@@ -252,12 +256,30 @@ class KeeperLauncher:
         fields["secrets"] = [wire.to_text(secret) for secret in spec.secrets]
         self._asking.add(key)
         try:
-            while not await self._ask_to_spawn(key, spec.tree, fields):
+            while not await self._tried(key, spec.tree, fields):
                 pass
         finally:
             self._asking.discard(key)
         if spec.execution in self._early:
             await self.cancel(spec.execution)
+
+    async def _tried(self, key: Key, tree: str, fields: dict[str, Any]) -> bool:
+        """Has a keeper start it, or waits a while for there to be one; whether that is settled."""
+        execution = key[0]
+        try:
+            done = await self._ask_to_spawn(key, tree, fields)
+        except UnavailableError as error:
+            if execution in self._early:
+                self._hold(key, None)
+                self._end({"execution": execution, "attempt": key[1], "exit_code": -1, "canceled": True})
+                return True
+            _LOG.warning("an execution waits", extra={"execution": execution, "reason": str(error)})
+            self._waits[execution] = str(error)
+            await asyncio.sleep(_TRY_AGAIN)
+            return False
+        if done:
+            self._waits.pop(execution, None)
+        return done
 
     async def _ask_to_spawn(self, key: Key, tree: str, fields: dict[str, Any]) -> bool:
         """Has a keeper start it; false when that keeper died before it began to, so that another may be asked."""
