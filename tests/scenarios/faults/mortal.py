@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,8 @@ class Pid:
 
     def kill(self) -> None:
         """Kills it and waits until it is gone."""
-        self.signal(signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            self.signal(signal.SIGKILL)
         assert self.gone()
 
 
@@ -143,7 +144,13 @@ class Mortal(Server):
         homes = bytes(self.data_dir / "keepers")
         found = processes(lambda path: any(w.startswith(homes) for w in (path / "cmdline").read_bytes().split(b"\0")))
         # A process that a keeper has just made is its image until it becomes the action's.
-        return [Pid(pid) for pid in found if parent(pid) not in found]
+        alive = []
+        for pid in found:
+            if parent(pid) not in found:
+                # One that has nothing to do may go while it is looked for.
+                with suppress(ProcessLookupError):
+                    alive.append(Pid(pid))
+        return alive
 
     def keeper(self) -> Pid:
         """Its only keeper."""
