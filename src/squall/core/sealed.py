@@ -6,7 +6,7 @@ gives the journal back, byte for byte: a position in the journal is an offset in
 
 The index has a fixed head; for each block where it lies, which frame of the journal first starts in it, and when that
 was written; the executions in the order of their ids with the start of their last record; and for each execution the
-starts of every `STRIDE`th of its records, so that its chain is entered near any position.
+starts of some of its records (`STRIDE`, `STRETCH`), so that its chain is entered near any position.
 """
 
 from __future__ import annotations
@@ -18,11 +18,15 @@ from typing import Final, NamedTuple
 
 from squall.core.journal import Header
 
-BLOCK: Final = 256 << 10
-"""Bytes of source in one frame; the last one may have fewer."""
+BLOCK: Final = 128 << 10
+"""Bytes of source in one frame; the last one may have fewer. One child of many has its records in as many blocks: twice
+as large a block would cost it twice the time."""
 
 STRIDE: Final = 64
-"""A chain has a mark at every so many records."""
+"""A chain has a mark at every so many records, at least."""
+
+STRETCH: Final = 16 << 10
+"""A chain has a mark after every so many bytes of records, at least."""
 
 NO_FRAME: Final = (1 << 64) - 1
 """The start of a block's first frame when none starts in it."""
@@ -199,11 +203,13 @@ def unpack_entry(entry: bytes) -> Entry:
 class _Tally:
     """What is known so far of one execution's chain."""
 
-    __slots__ = ("marks", "records", "tail")
+    __slots__ = ("bytes", "marks", "records", "tail", "unmarked")
 
     def __init__(self) -> None:
         self.records = 0
         self.tail = 0
+        self.bytes = 0
+        self.unmarked = 0
         self.marks = array("Q")
 
 
@@ -215,8 +221,8 @@ class Survey:
         self._tallies: dict[bytes, _Tally] = {}
         self._block = -1
 
-    def note(self, execution: bytes, start: int, time: int) -> None:
-        """One record that an execution (the 12 bytes of its id) has at `start`."""
+    def note(self, execution: bytes, start: int, length: int, time: int) -> None:
+        """One record of `length` bytes that an execution (the 12 bytes of its id) has at `start`."""
         block = start // BLOCK
         if block != self._block:
             self._block = block
@@ -226,7 +232,10 @@ class Survey:
             tally = self._tallies[execution] = _Tally()
         tally.records += 1
         tally.tail = start
-        if not tally.records % STRIDE:
+        tally.unmarked += 1
+        tally.bytes += length
+        if tally.unmarked >= STRIDE or tally.bytes >= STRETCH:
+            tally.unmarked = tally.bytes = 0
             tally.marks.append(start)
 
     def chains(self) -> dict[str, Chain]:

@@ -39,6 +39,10 @@ class SealRows(Protocol):
         """One by its tree."""
         ...
 
+    def places(self, trees: Sequence[str]) -> Mapping[str, str]:
+        """The places of those of these trees that have a row."""
+        ...
+
     def put(self, rows: Sequence[SealRow]) -> None:
         """Adds or replaces rows; they are durable when this returns. Raises `OSError`."""
         ...

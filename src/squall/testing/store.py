@@ -20,6 +20,7 @@ from squall.testing.content_rows import ContentContract
 from squall.testing.execution_rows import ExecutionContract
 from squall.testing.queue_rows import QueueContract
 from squall.testing.samples import NOON, sample_execution, sample_id
+from squall.testing.storage_rows import StorageContract
 
 
 def inserting(number: int) -> Callable[[Tx], Awaitable[int]]:
@@ -261,6 +262,12 @@ class EventContract:
 
 
 class StoreContract(
-    TransactionContract, ExecutionContract, QueueContract, EventContract, ContentContract, AccessContract
+    TransactionContract,
+    ExecutionContract,
+    QueueContract,
+    EventContract,
+    ContentContract,
+    AccessContract,
+    StorageContract,
 ):
     """All of a store."""

@@ -91,8 +91,8 @@ def test_an_index_of_another_format_or_with_wrong_counts_is_refused() -> None:
 def test_a_survey_marks_every_stride_of_a_chain_and_its_end() -> None:
     survey = sealed.Survey()
     for number in range(200):
-        survey.note(bytes.fromhex(sample_id(1)), 4096 + number * 10_000, number)
-    survey.note(bytes.fromhex(sample_id(2)), 7_000_000, 9)
+        survey.note(bytes.fromhex(sample_id(1)), 4096 + number * 10_000, 100, number)
+    survey.note(bytes.fromhex(sample_id(2)), 7_000_000, 100, 9)
     chains = survey.chains()
     starts = [4096 + number * 10_000 for number in range(200)]
     assert list(chains[sample_id(1)].marks) == [starts[63], starts[127], starts[191], starts[199]]
@@ -100,3 +100,10 @@ def test_a_survey_marks_every_stride_of_a_chain_and_its_end() -> None:
     assert list(chains[sample_id(2)].marks) == [7_000_000]
     assert survey.firsts[0] == (4096, 0)
     assert survey.firsts[1][0] == next(start for start in starts if start >= sealed.BLOCK)
+
+
+def test_large_records_are_marked_each() -> None:
+    survey = sealed.Survey()
+    for number in range(5):
+        survey.note(bytes.fromhex(sample_id(1)), 4096 + number * 20_000, 20_000, number)
+    assert list(survey.chains()[sample_id(1)].marks) == [4096 + number * 20_000 for number in range(5)]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from squall.core import sealed
 
-CACHED_BLOCKS = 64
+CACHED_BLOCKS = 128
 
 
 class DamagedError(OSError):

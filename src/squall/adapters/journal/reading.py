@@ -67,27 +67,29 @@ def marks_of(source: Source, pread: Pread, tail: int) -> array[int]:
 
 
 def read_chain(source: Source, pread: Pread, head: int, marks: array[int], after: int, limit: int) -> Batch:
-    """The first records of a chain that start at or behind `after`, about `limit` bytes of them."""
-    nearest = bisect_left(marks, after)
-    if nearest == len(marks):
-        return Batch([], max(after, head))
-    starts: list[int] = []
-    at = marks[nearest]
-    while at and at >= after:
-        starts.append(at)
-        at = _before(source, pread, at)
+    """The first records of a chain that start at or behind `after`, about `limit` bytes of them.
+
+    From each mark the chain is walked back to the mark before it, so only as much is looked at as is read.
+    """
     records: list[Record] = []
-    size = 0
-    for start in reversed(starts):
-        length = journal.frame_length(pread(start, journal.FRAME_SIZE))
-        record = journal.unpack_frame(memoryview(pread(start, length)), 0, start)
-        if record is None:
-            break
-        records.append(record)
-        size += length
-        if size >= limit:
-            break
-    return Batch(records, records[-1].end if records else after)
+    size, lower = 0, after
+    for number in range(bisect_left(marks, after), len(marks)):
+        starts: list[int] = []
+        at = marks[number]
+        while at and at >= lower:
+            starts.append(at)
+            at = _before(source, pread, at)
+        for start in reversed(starts):
+            length = journal.frame_length(pread(start, journal.FRAME_SIZE))
+            record = journal.unpack_frame(memoryview(pread(start, length)), 0, start)
+            if record is None:
+                return Batch(records, records[-1].end if records else after)
+            records.append(record)
+            size += length
+            if size >= limit:
+                return Batch(records, record.end)
+        lower = marks[number] + 1
+    return Batch(records, records[-1].end if records else max(after, head))
 
 
 def read_last(source: Source, pread: Pread, last_record: int, limits: Mapping[int, int]) -> list[Record]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from squall.adapters.journal.container import DamagedError
@@ -27,8 +29,9 @@ class Made(NamedTuple):
     digest: str
 
 
-_Note = Callable[[memoryview, int, int, int, bytes, int], None]
-"""Told of a frame: bytes, where in them it starts, which offset the first of them has; its kind, execution, time."""
+_Note = Callable[[memoryview, int, int, int, int, bytes, int], None]
+"""Told of a frame: bytes, where in them it starts, which offset the first of them has; its length, kind, execution,
+time."""
 
 
 class _Frames:
@@ -55,7 +58,7 @@ class _Frames:
                 continue
             if offset + length > size:
                 break
-            note(view, offset, base, kind, execution, time)
+            note(view, offset, base, length, kind, execution, time)
             offset += length
         self._next = base + offset
         self._rest = bytes(view[offset:]) if offset < size else b""
@@ -83,9 +86,9 @@ def seal(source: LiveSource, write: Callable[[bytes], object]) -> Made:
     options: dict[int, int] = {CompressionParameter.compression_level: _LEVEL, CompressionParameter.checksum_flag: 1}
     survey = sealed.Survey()
 
-    def note(_view: memoryview, offset: int, base: int, kind: int, execution: bytes, time: int) -> None:
+    def note(_: memoryview, offset: int, base: int, length: int, kind: int, execution: bytes, time: int) -> None:
         if kind != journal.INDEX:
-            survey.note(execution, base + offset, time)
+            survey.note(execution, base + offset, length, time)
 
     frames = _Frames(source, size, note)
     digest = hashlib.sha256()
@@ -183,7 +186,7 @@ def examine(source: Source) -> Verdict:
     examiner = _Examiner()
     digest = hashlib.sha256()
 
-    def note(view: memoryview, offset: int, base: int, _kind: int, _execution: bytes, _time: int) -> None:
+    def note(view: memoryview, offset: int, base: int, _length: int, _kind: int, _who: bytes, _time: int) -> None:
         if not journal.verify(view, offset, source.nonce, source.seed, base):
             examiner.fault(f"{base + offset}: the record's checksum is wrong")
         if (record := journal.unpack_frame(view, offset, base)) is not None:
@@ -211,3 +214,27 @@ def write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+@contextmanager
+def written(path: Path) -> Iterator[tuple[Path, Callable[[bytes], None]]]:
+    """A new file (mode 0600) that is durable when the block ends; gone when it fails."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        yield path, lambda data: write_all(descriptor, data)
+        os.fsync(descriptor)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Makes the names in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

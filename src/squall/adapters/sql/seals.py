@@ -6,7 +6,7 @@ A row is written once and read whole. The connection is made at the first need; 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,21 @@ class SqliteSeals:
         values: tuple[Any, ...] = rows[0]
         place, size, stored, digest, at, body = values
         return SealRow(tree, Seal(place, size, stored, digest), at, body)
+
+    def places(self, trees: Sequence[str]) -> Mapping[str, str]:
+        """The places of those that have a row."""
+        found: dict[str, str] = {}
+        with self._lock:
+            try:
+                if (connection := self._connect(False)) is None:
+                    return found
+                for at in range(0, len(trees), _MANY):
+                    some = trees[at : at + _MANY]
+                    statement = f"SELECT tree, place FROM seals WHERE tree IN ({marks(len(some))})"
+                    found.update((str(tree), str(place)) for tree, place in connection.execute(statement, tuple(some)))
+            except apsw.Error as error:
+                raise OSError(f"{self._path.name} cannot be read: {error}") from error
+        return found
 
     def put(self, rows: Sequence[SealRow]) -> None:
         """Adds or replaces rows, all of them or none. Raises `OSError`."""
