@@ -46,6 +46,8 @@ from squall.roles.janitor import Chore, Janitor
 from squall.roles.journaler import Journaler
 from squall.roles.worker import Worker
 from squall.services.access import Access, Rules
+from squall.services.binding import Binding
+from squall.services.claims import Claims
 from squall.services.content import Content
 from squall.services.executions import Executions
 from squall.services.feeds import Feeds
@@ -57,6 +59,7 @@ from squall.services.retention import Retention
 from squall.services.running import RunLimits, Running
 from squall.services.sealing import Sealing
 from squall.services.storage import Storage
+from squall.services.transitions import Transitions
 
 OWNER = "local"
 """Who holds this server's leases."""
@@ -93,6 +96,7 @@ class Services(NamedTuple):
     access: Access
     content: Content
     executions: Executions
+    claims: Claims
     outputs: Outputs
     feeds: Feeds
     running: Running
@@ -160,15 +164,18 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     user = _user()
     folders = PackFolders(_BUNDLED / "_runners", [_BUNDLED, *settings.server.packs_dirs])
     content = Content(out.store, out.clock, folders)
-    executions = Executions(out.store, out.bus, out.clock, out.vault, content, Jinja(), user)
+    binding, transitions = Binding(out.vault, Jinja()), Transitions(out.bus)
+    claims = Claims(out.store, out.bus, out.clock, transitions)
+    executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, user)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
         access=_access(settings, out, user),
         content=content,
         executions=executions,
+        claims=claims,
         outputs=outputs,
         feeds=Feeds(out.store, out.bus, out.journal, outputs, poll=poll),
-        running=_running(settings, out, content, executions, url),
+        running=_running(settings, out, content, claims, binding, url),
         journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, OWNER),
         sealing=Sealing(
             out.store,
@@ -197,11 +204,11 @@ def _access(settings: Settings, out: Outside, user: str) -> Access:
     return Access(out.store, out.bus, out.clock, passwords, rules)
 
 
-def _running(settings: Settings, out: Outside, content: Content, executions: Executions, url: str) -> Running:
+def _running(settings: Settings, out: Outside, content: Content, claims: Claims, binding: Binding, url: str) -> Running:
     limits = _limits(settings.actionrunner)
     found = runners(_inherited_environment(), settings.actionrunner.system_user, str(Path.cwd()))
     environment: Mapping[str, str] = {"ST2_ACTION_API_URL": f"{url}/v1"}
-    return Running(executions, content, out.launcher, out.journal, found, limits, environment, url)
+    return Running(claims, binding, content, out.launcher, out.journal, found, limits, environment, url)
 
 
 def _limits(wanted: Actionrunner) -> RunLimits:
@@ -243,6 +250,7 @@ def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
     """The worker."""
     return Worker(
         use.executions,
+        use.claims,
         use.running,
         out.launcher,
         out.store,

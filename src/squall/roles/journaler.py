@@ -7,8 +7,8 @@ import logging
 
 from squall.core.errors import SquallError
 from squall.ports import Bus
-from squall.services.executions import JOURNAL
 from squall.services.journaling import MOST, Journaling
+from squall.services.lanes import JOURNAL
 
 _LOG = logging.getLogger("squall.journaler")
 _BACK_OFF = 0.5

@@ -12,7 +12,9 @@ from squall.core.errors import SquallError
 from squall.core.execution import FAILED, Execution
 from squall.core.launch import Outcome
 from squall.ports import Bus, Clock, Launcher, Store, Task, Tx
-from squall.services.executions import CANCEL, RUN, Executions
+from squall.services.claims import Claims
+from squall.services.executions import Executions
+from squall.services.lanes import CANCEL, RUN
 from squall.services.running import Running
 
 _LOG = logging.getLogger("squall.worker")
@@ -25,6 +27,7 @@ class Worker:
     def __init__(
         self,
         executions: Executions,
+        claims: Claims,
         running: Running,
         launcher: Launcher,
         store: Store,
@@ -37,6 +40,7 @@ class Worker:
         poll: float,
     ) -> None:
         self._executions = executions
+        self._claims = claims
         self._running = running
         self._launcher = launcher
         self._store = store
@@ -115,7 +119,7 @@ class Worker:
 
     async def _take(self, room: int) -> list[tuple[Task, Execution, int]]:
         try:
-            return await self._executions.claim(self._owner, self._lease, room, self._info)
+            return await self._claims.claim(self._owner, self._lease, room, self._info)
         except SquallError as error:
             _LOG.warning("could not claim", extra={"error": str(error)})
             await asyncio.sleep(_BACK_OFF)
@@ -172,5 +176,5 @@ class Worker:
         while True:
             await asyncio.sleep(self._poll)
             with contextlib.suppress(SquallError):
-                for key in await self._executions.canceling(list(self._held)):
+                for key in await self._claims.canceling(list(self._held)):
                     await self._launcher.cancel(key)

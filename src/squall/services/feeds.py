@@ -18,7 +18,7 @@ from squall.core import journal
 from squall.core.events import Event
 from squall.core.journal import Record
 from squall.ports import Bus, Journal, Store, Tx
-from squall.services.executions import CHANGED
+from squall.services.lanes import CHANGED
 from squall.services.outputs import CHUNK, Outputs
 
 _RING_BYTES = 32 << 20

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from squall.core.errors import SquallError
 from squall.ports import Store, Tx
-from squall.services.executions import RUN
+from squall.services.lanes import RUN
 
 
 class Health:

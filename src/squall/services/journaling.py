@@ -10,7 +10,7 @@ from squall.core import execution as ex
 from squall.core.errors import SquallError
 from squall.core.journal import STATUS
 from squall.ports import Bus, Clock, Journal, Launcher, Store, Task, Tx
-from squall.services.executions import CHANGED, JOURNAL
+from squall.services.lanes import CHANGED, JOURNAL
 
 _LEASE = 30_000_000
 MOST = 256

@@ -19,7 +19,7 @@ from squall.core.errors import InvalidError
 from squall.core.execution import Execution, ExecutionFilter
 from squall.core.journal import Batch, Record
 from squall.ports import Journal, Store, Tx, Watch
-from squall.services.executions import JOURNAL
+from squall.services.lanes import JOURNAL
 
 CHUNK = 256 << 10
 """About how many bytes a reader is given at once."""

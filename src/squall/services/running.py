@@ -18,8 +18,9 @@ from squall.core.journal import Record
 from squall.core.launch import End, LaunchSpec, Outcome
 from squall.core.launch import Job as RunnerJob
 from squall.ports import Journal, Launcher, OutputText, Runner, Task
+from squall.services.binding import Binding
+from squall.services.claims import Claims
 from squall.services.content import Content
-from squall.services.executions import Executions
 
 _LOG = logging.getLogger("squall.running")
 _SETTLED = 500
@@ -43,7 +44,8 @@ class Running:
 
     def __init__(
         self,
-        executions: Executions,
+        claims: Claims,
+        binding: Binding,
         content: Content,
         launcher: Launcher,
         journal_port: Journal,
@@ -52,7 +54,8 @@ class Running:
         environment: Mapping[str, str],
         url: str,
     ) -> None:
-        self._executions = executions
+        self._claims = claims
+        self._binding = binding
         self._content = content
         self._launcher = launcher
         self._journal = journal_port
@@ -79,13 +82,13 @@ class Running:
         """Forgets, and stops, what the launcher still holds of executions that have ended: call it before any run."""
         held = [key[0] for key in self._launcher.held()]
         for at in range(0, len(held), _SETTLED):
-            for execution_id in await self._executions.ended(held[at : at + _SETTLED]):
+            for execution_id in await self._claims.ended(held[at : at + _SETTLED]):
                 await self._launcher.cancel(execution_id)
                 await self._launcher.acknowledge(execution_id)
 
     async def finish(self, task: Task, execution: Execution, outcome: Outcome) -> None:
         """Writes the outcome down; only then may the launcher forget how the process ended."""
-        if await self._executions.finish(task, execution, outcome):
+        if await self._claims.finish(task, execution, outcome):
             await self._launcher.acknowledge(execution.id)
 
     async def _outcome(self, execution: Execution, row: int) -> Outcome:
@@ -115,7 +118,7 @@ class Running:
         current = await self._content.runner(runner_type.name)
         if not current.enabled:
             raise InvalidError(f'Runner "{runner_type.name}" has been disabled by the administrator.')
-        values = self._executions.bind(execution, action, runner_type)
+        values = self._binding.run(execution, action, runner_type)
         of_runner, of_action = split_parameters(values, runner_type)
         entry_point = action.entry_point
         if entry_point and not entry_point.startswith("/"):
@@ -147,7 +150,7 @@ class Running:
             limit_policy=own.policy or self._limits.policy,
             umask=self._limits.umask,
             limits=self._limits.processes,
-            secrets=self._executions.secrets(execution),
+            secrets=self._binding.secrets(execution),
             opening=msgspec.json.encode({"status": ex.RUNNING}),
             opened=row,
             opened_at=execution.log[-1].at,

@@ -19,6 +19,8 @@ from squall.core.expr.jinja import Jinja
 from squall.core.launch import LaunchSpec, Outcome
 from squall.core.retention import Terms
 from squall.ports import Bus, Launcher, Runner, Store, Task
+from squall.services.binding import Binding
+from squall.services.claims import Claims
 from squall.services.content import Content
 from squall.services.executions import Executions, Request
 from squall.services.feeds import Feeds
@@ -28,6 +30,7 @@ from squall.services.retention import Retention
 from squall.services.running import RunLimits, Running
 from squall.services.sealing import Sealing
 from squall.services.storage import Storage
+from squall.services.transitions import Transitions
 from squall.testing.journals import Kept
 from squall.testing.samples import HeldClock, sample_action, sample_pack, sample_runner, shell_spec
 from squall.testing.scripted import ScriptedLauncher
@@ -85,7 +88,9 @@ class Assembly:
         self.vault = KeyFileVault.open_file(folder / "secret.key")
         self.source = sample_content()
         self.content = Content(store, self.clock, self.source)
-        self.executions = Executions(store, bus, self.clock, self.vault, self.content, Jinja(), "ada")
+        self.binding, self.transitions = Binding(self.vault, Jinja()), Transitions(bus)
+        self.claims = Claims(store, bus, self.clock, self.transitions)
+        self.executions = Executions(store, bus, self.clock, self.content, self.binding, self.transitions, "ada")
         self.outputs = Outputs(store, journal, poll=POLL, live=True)
         self.feeds = Feeds(store, bus, journal, self.outputs, poll=POLL)
         self.journaling = Journaling(store, bus, self.clock, launcher, journal, "w1")
@@ -103,7 +108,8 @@ class Assembly:
         runners: dict[str, Runner] = {"local-shell-cmd": LocalRunner({}, "", "/"), "noop": NoopRunner()}
         environment = {"ST2_ACTION_API_URL": "http://x/v1"}
         return Running(
-            self.executions,
+            self.claims,
+            self.binding,
             self.content,
             self.launcher,
             self.journal,
@@ -124,7 +130,7 @@ class Assembly:
 
     async def claim(self, limit: int = 100, owner: str = "w1") -> list[tuple[Task, Execution, int]]:
         """Claims what is due."""
-        return await self.executions.claim(owner, LEASE, limit, {"hostname": "h", "pid": 1})
+        return await self.claims.claim(owner, LEASE, limit, {"hostname": "h", "pid": 1})
 
     async def start(self, **changes: Any) -> tuple[Task, Execution, int]:
         """Requests one execution and claims it, which must be the only one that is due."""
@@ -134,7 +140,7 @@ class Assembly:
 
     async def finish(self, task: Task, execution: Execution, status: str = "succeeded", result: Any = "done") -> bool:
         """Ends a claimed execution."""
-        return await self.executions.finish(task, execution, Outcome(status, result))
+        return await self.claims.finish(task, execution, Outcome(status, result))
 
     async def end(self, task: Task, execution: Execution, status: str = "succeeded") -> None:
         """Ends a claimed execution, and has its end carried into the journal."""

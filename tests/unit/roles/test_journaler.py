@@ -13,7 +13,7 @@ from squall.core import journal as codec
 from squall.core.errors import UnavailableError
 from squall.ports import Bus
 from squall.roles.journaler import Journaler
-from squall.services.executions import JOURNAL
+from squall.services.lanes import JOURNAL
 from squall.testing.assembly import Assembly
 from squall.testing.reading import PATIENCE, read_until
 

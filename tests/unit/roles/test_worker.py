@@ -26,6 +26,7 @@ def worker_of(squall: Assembly, **changes: Any) -> Worker:
     known: dict[str, Any] = {"owner": "w1", "slots": 3, "lease": 30.0, "poll": 0.05}
     return Worker(
         squall.executions,
+        squall.claims,
         squall.running,
         squall.launcher,
         squall.store,
@@ -93,14 +94,14 @@ async def test_what_was_requested_while_nobody_worked_is_run(squall: Assembly) -
 
 async def test_a_request_costs_one_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with assembled(tmp_path) as squall:
-        claim, claims = squall.executions.claim, 0
+        claim, claims = squall.claims.claim, 0
 
         async def counted(*given: Any) -> Any:
             nonlocal claims
             claims += 1
             return await claim(*given)
 
-        monkeypatch.setattr(squall.executions, "claim", counted)
+        monkeypatch.setattr(squall.claims, "claim", counted)
         async with working(squall, poll=10 * PATIENCE):
             for number in range(1, 4):
                 await ends_as(squall, await squall.request("core.noop"), "succeeded")
@@ -166,7 +167,7 @@ async def test_leases_of_what_runs_are_renewed(squall: Assembly) -> None:
             return await squall.store.read(lambda tx: tx.queue.next_due("run")) != due
 
         await until(renewed)
-        assert len(await squall.executions.claim("w2", 1, 10, {})) == 0
+        assert len(await squall.claims.claim("w2", 1, 10, {})) == 0
         scripted(squall).end(spec)
         await ends_as(squall, made, "succeeded")
 
@@ -220,7 +221,7 @@ async def test_stopping_before_the_start_is_not_lost(squall: Assembly) -> None:
 
 
 async def test_nothing_is_begun_once_stop_has_returned(squall: Assembly, monkeypatch: pytest.MonkeyPatch) -> None:
-    claim = squall.executions.claim
+    claim = squall.claims.claim
     claiming = asyncio.Event()
 
     async def slow(*arguments: Any) -> Any:
@@ -228,7 +229,7 @@ async def test_nothing_is_begun_once_stop_has_returned(squall: Assembly, monkeyp
         await asyncio.sleep(0.1)
         return await claim(*arguments)
 
-    monkeypatch.setattr(squall.executions, "claim", slow)
+    monkeypatch.setattr(squall.claims, "claim", slow)
     made = await squall.request()
     async with working(squall) as worker:
         await claiming.wait()
@@ -244,7 +245,7 @@ async def test_a_store_that_fails_for_a_while_stops_no_worker(
 ) -> None:
     monkeypatch.setattr("squall.roles.worker._BACK_OFF", 0.02)
     broken = [3, 3]
-    claim, finish = squall.executions.claim, squall.executions.finish
+    claim, finish = squall.claims.claim, squall.claims.finish
 
     async def failing_claim(*arguments: Any) -> Any:
         if broken[0]:
@@ -258,8 +259,8 @@ async def test_a_store_that_fails_for_a_while_stops_no_worker(
             raise UnavailableError("the database is away")
         return await finish(*arguments)
 
-    monkeypatch.setattr(squall.executions, "claim", failing_claim)
-    monkeypatch.setattr(squall.executions, "finish", failing_finish)
+    monkeypatch.setattr(squall.claims, "claim", failing_claim)
+    monkeypatch.setattr(squall.claims, "finish", failing_finish)
     made = await squall.request("core.noop")
     async with working(squall):
         await ends_as(squall, made, "succeeded")

@@ -36,7 +36,7 @@ async def test_a_re_run_merges_what_is_given_over_what_was_and_keeps_secrets(squ
     }
     assert new.parameters["password"] != old.parameters["password"]
     action, runner = await squall.content.snapshot(new.snapshot)
-    assert squall.executions.bind(new, action, runner) == {
+    assert squall.binding.run(new, action, runner) == {
         "cmd": "false",
         "password": "hunter2",
         "options": {"token": "t"},
@@ -128,14 +128,6 @@ async def test_a_page_comes_with_the_total_and_the_children(squall: Assembly) ->
     assert (len(page), total) == (2, 4)
     assert page[0].id == root.id
     assert len(children[root.id]) == 3
-
-
-async def test_which_of_some_have_ended_is_told(squall: Assembly) -> None:
-    task, ended, _ = await squall.start()
-    await squall.finish(task, ended)
-    running = await squall.request()
-    assert await squall.executions.ended([ended.id, running.id, sample_id(9)]) == {ended.id, sample_id(9)}
-    assert await squall.executions.ended([]) == set()
 
 
 async def test_every_status_of_an_execution_is_told_by_an_event(squall: Assembly) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import msgspec
 import pytest
 
 from squall.core.errors import ConflictError, InvalidError
 from squall.core.execution import FINAL, Execution, ExecutionFilter
-from squall.core.secret import is_sealed
-from squall.services.executions import CANCEL, CHANGED, JOURNAL, RUN
-from squall.testing.assembly import LEASE, Assembly
+from squall.services.lanes import CANCEL, CHANGED, RUN
+from squall.testing.assembly import Assembly
 from squall.testing.samples import sample_action, sample_id
 
 pytestmark = pytest.mark.anyio
@@ -88,30 +86,6 @@ async def test_a_disabled_action_is_not_run(squall: Assembly) -> None:
         await squall.request()
 
 
-async def test_an_execution_keeps_the_action_it_was_requested_with(squall: Assembly) -> None:
-    made = await squall.request("core.greet", parameters={"who": "ada"})
-    pack, _ = squall.source.packs[0]
-    squall.source.packs = [(pack, [sample_action("core.other")])]
-    await squall.content.register()
-    action, runner = await squall.content.snapshot(made.snapshot)
-    assert squall.executions.bind(made, action, runner)["cmd"] == "echo hello ada 60"
-
-
-async def test_secrets_are_sealed_wherever_they_stand_and_revealed_for_the_run(squall: Assembly) -> None:
-    parameters = {"cmd": "true", "password": "hunter2", "options": {"token": "t0k3n", "shown": "x"}}
-    made = await squall.request(parameters=parameters)
-    assert made.parameters["cmd"] == "true"
-    assert is_sealed(made.parameters["password"])
-    assert is_sealed(made.parameters["options"]["token"])
-    assert made.parameters["options"]["shown"] == "x"
-    kept = msgspec.json.encode(await everything(squall))
-    assert b"hunter2" not in kept
-    assert b"t0k3n" not in kept
-    action, runner = await squall.content.snapshot(made.snapshot)
-    assert squall.executions.bind(made, action, runner) == {**parameters, "timeout": 60}
-    assert set(squall.executions.secrets(made)) == {b"hunter2", b"t0k3n"}
-
-
 async def test_a_secret_is_in_no_file_of_the_store(squall: Assembly) -> None:
     made = await squall.request(parameters={"cmd": "true", "password": "hunter2hunter2"})
     ((task, execution, _),) = await squall.claim()
@@ -149,74 +123,6 @@ async def test_no_delay_is_no_delay(squall: Assembly) -> None:
     assert len(await squall.claim()) == 1
 
 
-# -- running
-
-
-async def test_a_claimed_execution_runs(squall: Assembly) -> None:
-    made = await squall.request()
-    squall.clock.advance(2)
-    ((task, execution, row),) = await squall.claim()
-    assert execution.status == "running"
-    assert (execution.attempt, execution.runner_info) == (1, {"hostname": "h", "pid": 1})
-    assert await squall.executions.get(made.id) == execution
-    (last,) = [
-        event for event in await squall.store.read(lambda tx: tx.events.of_execution(made.id)) if event.id == row
-    ]
-    assert last.status == "running"
-    assert task.key == made.id
-    assert await squall.claim() == []
-    assert await rows(squall, JOURNAL) == 0
-
-
-async def test_no_execution_is_claimed_twice_by_many_workers(squall: Assembly) -> None:
-    made = {(await squall.request()).id for _ in range(20)}
-    claims = await asyncio.gather(*(squall.claim(3, f"w{number}") for number in range(12)))
-    taken = [execution.id for claimed in claims for _, execution, _ in claimed]
-    assert sorted(taken) == sorted(made)
-
-
-async def test_a_finished_execution_has_its_result_end_and_status_record_to_carry(squall: Assembly) -> None:
-    task, execution, _ = await squall.start()
-    squall.clock.advance(3)
-    assert await squall.finish(task, execution, "failed", {"stdout": "ü"})
-    ended = await squall.executions.get(execution.id)
-    assert (ended.status, ended.result, ended.result_size) == ("failed", {"stdout": "ü"}, 15)
-    assert ended.end == squall.clock.now()
-    assert await rows(squall, RUN) == 0
-    assert await rows(squall, JOURNAL) == 1
-    assert (await told(squall, execution))[-1] == ("update", "failed")
-
-
-async def test_finishing_twice_changes_nothing(squall: Assembly) -> None:
-    task, execution, _ = await squall.start()
-    assert await squall.finish(task, execution, result="first")
-    squall.clock.advance(1)
-    assert await squall.finish(task, execution, "failed", "second")
-    assert (await squall.executions.get(execution.id)).result == "first"
-    assert await rows(squall, JOURNAL) == 1
-
-
-async def test_a_worker_whose_lease_ran_out_has_no_say_once_another_has_taken_over(squall: Assembly) -> None:
-    old, execution, _ = await squall.start()
-    squall.clock.advance(LEASE / 1e6)
-    ((new, again, row),) = await squall.claim(owner="w2")
-    assert (again.status, again.attempt) == ("running", 1)
-    assert row
-    assert not await squall.finish(old, execution, "failed", "old")
-    assert (await squall.executions.get(execution.id)).status == "running"
-    assert await squall.finish(new, again, result="new")
-    assert (await squall.executions.get(execution.id)).result == "new"
-
-
-async def test_a_row_about_an_execution_that_has_ended_is_dropped(squall: Assembly) -> None:
-    task, execution, _ = await squall.start()
-    await squall.finish(task, execution)
-    await squall.store.tx(lambda tx: tx.queue.put(RUN, execution.id, None, 0))
-    await squall.store.tx(lambda tx: tx.queue.put(RUN, sample_id(9), None, 0))
-    assert await squall.claim() == []
-    assert await rows(squall, RUN) == 0
-
-
 # -- canceling
 
 
@@ -237,13 +143,13 @@ async def test_what_runs_is_canceling_until_its_processes_are_gone(squall: Assem
     task, execution, _ = await squall.start()
     asked = await squall.executions.cancel(execution.id)
     assert (asked.status, asked.end) == ("canceling", None)
-    assert await squall.executions.canceling([execution.id, sample_id(9)]) == [execution.id]
+    assert await squall.claims.canceling([execution.id, sample_id(9)]) == [execution.id]
     assert await squall.finish(task, execution, "succeeded", {"stdout": "too late"})
     ended = await squall.executions.get(execution.id)
     assert (ended.status, ended.result) == ("canceled", {"message": "Action canceled by user.", "user": "ada"})
     assert [entry.status for entry in ended.log][-3:] == ["running", "canceling", "canceled"]
-    assert await squall.executions.canceling([execution.id]) == []
-    assert await squall.executions.canceling([]) == []
+    assert await squall.claims.canceling([execution.id]) == []
+    assert await squall.claims.canceling([]) == []
 
 
 async def test_canceling_tells_workers_and_readers(squall: Assembly) -> None:

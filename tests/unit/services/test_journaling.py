@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from squall.core import journal as codec
-from squall.services.executions import CHANGED, JOURNAL
+from squall.services.lanes import CHANGED, JOURNAL
 from squall.services.outputs import status_of
 from squall.testing.assembly import LEASE, Assembly, scripted
 from squall.testing.reading import read_all

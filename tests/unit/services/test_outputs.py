@@ -122,7 +122,7 @@ async def test_no_follower_ends_before_the_final_status_is_in_the_journal(squall
     scripted(squall).show(output_of(execution), b"x")
     async with asyncio.TaskGroup() as group:
         following = group.create_task(followed(squall.outputs, execution))
-        await squall.executions.finish(task, execution, Outcome("failed", "x"))
+        await squall.claims.finish(task, execution, Outcome("failed", "x"))
         await asyncio.sleep(3 * POLL)
         assert not following.done()
         await squall.journaling.carry()
@@ -240,7 +240,7 @@ async def test_who_asks_together_is_answered_together_and_nobody_suffers_from_wh
 async def test_what_is_settled_has_ended_and_its_last_status_is_carried(squall: Assembly) -> None:
     task, execution, _ = await squall.start()
     assert not await squall.outputs.settled(execution.id)
-    await squall.executions.finish(task, execution, Outcome("succeeded", 1))
+    await squall.claims.finish(task, execution, Outcome("succeeded", 1))
     assert not await squall.outputs.settled(execution.id)
     await squall.journaling.carry()
     assert await squall.outputs.settled(execution.id)
