@@ -38,7 +38,6 @@ from squall.api.views import Views
 from squall.config import Settings
 from squall.config.settings import Actionrunner
 from squall.core.errors import ConfigError, InvalidError
-from squall.core.expr.jinja import Jinja
 from squall.core.retention import Terms, parse_rules
 from squall.plugins import runners
 from squall.ports import Bus, Clock, Vault
@@ -105,6 +104,7 @@ class Services(NamedTuple):
     retention: Retention
     storage: Storage
     keys: Keys
+    binding: Binding
 
 
 def outside(settings: Settings) -> Outside:
@@ -164,7 +164,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     user = _user()
     folders = PackFolders(_BUNDLED / "_runners", [_BUNDLED, *settings.server.packs_dirs])
     content = Content(out.store, out.clock, folders)
-    binding, transitions = Binding(out.vault, Jinja()), Transitions(out.bus)
+    keys = Keys(out.store, out.clock, _cipher(settings))
+    binding, transitions = Binding(out.vault, keys), Transitions(out.bus)
     claims = Claims(out.store, out.bus, out.clock, transitions)
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, user)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
@@ -187,7 +188,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         ),
         retention=Retention(out.store, out.archive, out.launcher, out.journal, out.clock, _terms(settings), OWNER),
         storage=Storage(out.store, out.archive),
-        keys=Keys(out.store, out.clock, _cipher(settings)),
+        keys=keys,
+        binding=binding,
     )
 
 
@@ -289,7 +291,7 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
 
 def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url: str) -> list[Route]:
     """Everything the API answers."""
-    views = Views(use.content, out.vault.open, out.launcher.waiting, url)
+    views = Views(use.content, use.binding.reveal, out.launcher.waiting, url)
     heartbeat = settings.stream.heartbeat_seconds
     return [
         *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),

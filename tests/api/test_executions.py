@@ -258,3 +258,35 @@ def test_a_re_run_takes_the_old_parameters_and_new_ones(plain_server: Server, fi
     for body in wrong:
         assert plain_server.call("POST", path, body).status == 400
     assert count(plain_server) == before
+
+
+def test_the_values_to_filter_by_are_told(plain_server: Server, finished: str) -> None:
+    told = plain_server.call("GET", "/v1/executions/views/filters").json
+    assert "core.local" in told["action"]
+    assert "succeeded" in told["status"]
+    assert told["action"] == sorted(set(told["action"]))
+    assert {"runner", "user"} <= told.keys()
+    assert plain_server.call("GET", "/v1/executions/views/filters?types=status").json.keys() == {"status"}
+    assert plain_server.call("GET", "/v1/executions/views/filters?types=bogus").json == {}
+
+
+def test_many_are_canceled_or_run_again_with_one_call(plain_server: Server, finished: str) -> None:
+    waiting = plain_server.call("POST", "/v1/executions", body={"action": "core.noop", "delay": 600_000}).json["id"]
+    told = plain_server.call("POST", "/v1/executions/cancel", body={"ids": [waiting, finished, NOBODYS]}).json
+    assert told[0] == {"id": waiting, "status": "canceled"}
+    assert told[1] == {"id": finished, "faultstring": "Action cannot be canceled. State = succeeded."}
+    assert NOBODYS in told[2]["faultstring"]
+    (again,) = plain_server.call("POST", "/v1/executions/re_run", body={"ids": [finished]}).json
+    assert again["id"] == finished
+    assert plain_server.ended(again["execution"])["status"] == "succeeded"
+    plain_server.call("POST", "/v1/executions", body={"action": "core.noop", "delay": 600_000})
+    told = plain_server.call("POST", "/v1/executions/cancel", body={"status": "delayed", "action": "core.noop"}).json
+    assert told
+    assert {each["status"] for each in told} == {"canceled"}
+
+
+@pytest.mark.parametrize("body", [{}, {"ids": "x"}, {"ids": [5]}, {"ids": [], "status": "running"}, {"status": 5}])
+def test_a_call_about_many_says_which(plain_server: Server, body: dict[str, Any]) -> None:
+    reply = plain_server.call("POST", "/v1/executions/cancel", body=body)
+    assert reply.status == 400
+    assert "faultstring" in reply.json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from squall.api.views import Views
 from squall.api.wire import Answer, Query, Request, failure, field
 from squall.core.access import Identity, acting_user, reveals
 from squall.core.document import EXCLUDABLE, FIELDS
-from squall.core.errors import ConflictError, InvalidError
+from squall.core.errors import ConflictError, InvalidError, NotFoundError
 from squall.core.execution import TRANSITIONS, Execution, ExecutionFilter
 from squall.core.timestamp import from_iso
 from squall.services.executions import COUNT_CAP, Executions
@@ -21,6 +22,8 @@ from squall.services.executions import Request as RunRequest
 
 _DEFAULT_LIMIT = 100
 _MAX_IDS = 100
+_MOST_AT_ONCE = 1000
+_FILTERS = ("action", "runner", "status", "user")
 _SHOWN_ATTRIBUTES = ("result", "trigger_instance", "status")
 _MAX_DELAY = 366 * 86_400_000
 
@@ -83,6 +86,9 @@ class ExecutionRoutes:
             found += [
                 Route("GET", root, self._list),
                 Route("POST", root, self._request),
+                Route("GET", root + "/views/filters", self._filters),
+                Route("POST", root + "/cancel", self._cancel_many),
+                Route("POST", root + "/re_run", self._re_run_many),
                 Route("GET", root + "/{id}", self._get),
                 Route("PUT", root + "/{id}", self._update),
                 Route("DELETE", root + "/{id}", self._cancel),
@@ -150,6 +156,43 @@ class ExecutionRoutes:
             # StackStorm answers 200 here, and its client shows the text only because of that.
             return failure(200, str(error))
         return Answer(await self._views.execution(execution))
+
+    async def _filters(self, request: Request) -> Answer:
+        return Answer(await self._executions.distinct(request.query.listed("types") or _FILTERS))
+
+    async def _cancel_many(self, request: Request) -> Answer:
+        async def cancel(execution_id: str) -> Execution:
+            return await self._executions.cancel(execution_id, request.identity.user)
+
+        return await self._many(request, cancel)
+
+    async def _re_run_many(self, request: Request) -> Answer:
+        async def re_run(execution_id: str) -> Execution:
+            return await self._executions.re_run(execution_id, {}, acting_user(request.identity, None), None)
+
+        return await self._many(request, re_run)
+
+    async def _many(self, request: Request, each: Callable[[str], Awaitable[Execution]]) -> Answer:
+        """Does something to each execution that the body's `ids` or filters name, and says of each how it went."""
+        document = await request.document()
+        ids = field(document, "ids", list, "array")
+        asked = {name: field(document, name, str, "string") for name in _FILTERS}
+        if (ids is None) == (not any(asked.values())):
+            raise InvalidError(f"expected either ids, or some of {', '.join(_FILTERS)}")
+        if ids is None:
+            found, _, _ = await self._executions.find(ExecutionFilter(**asked), _MOST_AT_ONCE, 0, False)
+            ids = [execution.id for execution in found]
+        if len(ids) > _MOST_AT_ONCE or not all(isinstance(each_id, str) for each_id in ids):
+            raise InvalidError(f"ids: expected at most {_MOST_AT_ONCE} ids of executions")
+        told: list[dict[str, Any]] = []
+        for asked_id in dict.fromkeys(ids):
+            try:
+                execution = await each(asked_id)
+                made = {} if execution.id == asked_id else {"execution": execution.id}
+                told.append({"id": asked_id, "status": execution.status, **made})
+            except (ConflictError, InvalidError, NotFoundError) as error:
+                told.append({"id": asked_id, "faultstring": str(error)})
+        return Answer(told)
 
     async def _children(self, request: Request) -> Answer:
         query = request.query

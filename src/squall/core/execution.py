@@ -28,7 +28,9 @@ PAUSED = "paused"
 RESUMING = "resuming"
 
 FINAL = frozenset({SUCCEEDED, FAILED, TIMEOUT, CANCELED, ABANDONED})
-CANCELABLE = frozenset({REQUESTED, SCHEDULED, DELAYED, RUNNING, PAUSING, PAUSED, RESUMING})
+CANCELABLE = frozenset({REQUESTED, SCHEDULED, DELAYED, RUNNING, PENDING, PAUSING, PAUSED, RESUMING})
+"""StackStorm refuses to cancel what is `pending`: there, only answering ends it."""
+
 STARTED = frozenset({RUNNING, PENDING, PAUSING, PAUSED, RESUMING, CANCELING}) | FINAL
 
 WORKER = ("hostname", "pid")

@@ -14,7 +14,9 @@ from typing import Any
 import jsonschema_rs
 
 from squall.core.errors import InvalidError
+from squall.core.expr.data import NONE_MARKER
 from squall.core.expr.jinja import Jinja
+from squall.core.taint import Taint
 
 _NOT_SCHEMA = frozenset({"secret", "position", "immutable"})
 _TRUE = frozenset({"true", "1", "yes", "y", "on"})
@@ -27,10 +29,12 @@ def bind_request(
     names: Mapping[str, Any],
     jinja: Jinja,
     plain: Collection[str] = (),
+    taint: Taint | None = None,
 ) -> dict[str, Any]:
     """What the caller gave, rendered and cast; everything, with the defaults, has been checked.
 
-    Of `plain` parameters the values are taken as they are: they have been rendered before.
+    Of `plain` parameters the values are taken as they are: they have been rendered before. `taint` learns which
+    parameters were made from secrets.
 
     `schemas` are the merged schemas of action and runner by parameter, `names` what templates may use besides
     parameters. Raises `InvalidError` with the parameter's name.
@@ -43,20 +47,24 @@ def bind_request(
     immutable = [name for name in given if schemas[name].get("immutable")]
     if immutable:
         raise InvalidError(f"Override of immutable parameter(s) {immutable} is unsupported.")
-    values = _Rendering(schemas, given, names, jinja, plain).all()
-    _check(schemas, values)
+    values = _Rendering(schemas, given, names, jinja, plain, taint).all()
+    _check(schemas, values, taint)
     return {name: values[name] for name in given}
 
 
 def bind_run(
-    schemas: Mapping[str, Any], stored: Mapping[str, Any], names: Mapping[str, Any], jinja: Jinja
+    schemas: Mapping[str, Any],
+    stored: Mapping[str, Any],
+    names: Mapping[str, Any],
+    jinja: Jinja,
+    taint: Taint | None = None,
 ) -> dict[str, Any]:
     """Every parameter's value for the run: `stored` as it is, and the defaults of the rest, rendered and cast.
 
     Raises `InvalidError` with the parameter's name.
     """
-    values = _Rendering(schemas, stored, names, jinja, stored).all()
-    _check(schemas, values)
+    values = _Rendering(schemas, stored, names, jinja, stored, taint).all()
+    _check(schemas, values, taint)
     return values
 
 
@@ -70,7 +78,9 @@ class _Rendering:
         names: Mapping[str, Any],
         jinja: Jinja,
         plain: Collection[str],
+        taint: Taint | None,
     ) -> None:
+        self._taint = taint or Taint()
         self._schemas = schemas
         self._given = given
         self._names = names
@@ -98,6 +108,8 @@ class _Rendering:
         if name not in self._plain:
             raw = self._rendered(name, raw, self._jinja.render)
         self._doing.pop()
+        if self._taint.of(name):
+            schema = {**schema, "secret": True}
         self._done[name] = cast_value(name, raw, schema)
         return self._done[name]
 
@@ -105,13 +117,21 @@ class _Rendering:
         """A parameter's text is rendered to text; inside of structures, what is one expression keeps its type."""
         if isinstance(value, str):
             needed = self._jinja.names(value)
+            mark = self._taint.mark()
             try:
-                return render(value, {key: self._name(key) for key in needed})
+                found = {key: self._name(key, name) for key in needed}
+                mark = self._taint.mark()
+                rendered = render(value, found)
+                self._taint.since(name, mark)
+                return rendered
             except _UnsatisfiedError as error:
                 raise InvalidError(f'Dependency unsatisfied in variable "{error.args[0]}"') from None
             except InvalidError as error:
                 if str(error).startswith(("Dependency", "Cyclic", "Failed", "Parameter")):
                     raise
+                if self._taint.of(name) or self._taint.mark() > mark:
+                    # The engine's text may quote the value.
+                    raise InvalidError(f'Failed to render parameter "{name}" from a secret value.') from None
                 raise InvalidError(f'Failed to render parameter "{name}": {error}') from error
         if isinstance(value, dict):
             return {key: self._rendered(name, item, self._jinja.value) for key, item in value.items()}
@@ -119,9 +139,12 @@ class _Rendering:
             return [self._rendered(name, item, self._jinja.value) for item in value]
         return value
 
-    def _name(self, name: str) -> Any:
+    def _name(self, name: str, user: str) -> Any:
+        """What `name` is in a template of the parameter `user`."""
         if name in self._schemas:
-            return self._value(name) if name in self._given or "default" in self._schemas[name] else None
+            value = self._value(name) if name in self._given or "default" in self._schemas[name] else None
+            self._taint.inherit(user, name, value, self._schemas[name])
+            return value
         if name in self._names:
             return self._names[name]
         raise _UnsatisfiedError(name)
@@ -137,6 +160,8 @@ def cast_value(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
     Raises `InvalidError` with the parameter's name.
     """
     declared = schema.get("type")
+    if isinstance(value, str) and value == NONE_MARKER:
+        return None
     if value is None or not isinstance(declared, str):
         return value
     try:
@@ -202,7 +227,7 @@ def _plain(schema: Any) -> Any:
     return plain
 
 
-def _check(schemas: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint | None) -> None:
     for name, schema in schemas.items():
         value = values.get(name)
         if value is None:
@@ -216,7 +241,8 @@ def _check(schemas: Mapping[str, Any], values: Mapping[str, Any]) -> None:
             told = str(error).partition("\n")[0]
             raise InvalidError(f'The schema of parameter "{name}" is wrong: {told}') from error
         if not validator.is_valid(value):
-            told = "the value does not fit its schema" if _has_secrets(schema) else _wording(plain, value)
+            hidden = _has_secrets(schema) or (taint is not None and taint.of(name))
+            told = "the value does not fit its schema" if hidden else _wording(plain, value)
             raise InvalidError(f'{told} (parameter "{name}")')
 
 

@@ -53,6 +53,10 @@ class ExecutionRows(Protocol):
         """The ids of the direct children of each of `execution_ids`, oldest first; only those that have some."""
         ...
 
+    async def distinct(self, names: Sequence[str]) -> Mapping[str, list[str]]:
+        """The different values of some of `action`, `runner`, `status`, `user`, in order; absent if none."""
+        ...
+
     async def unfinished(self, tree: str | None) -> Sequence[str]:
         """The ids of those without a final status, of one tree or of all."""
         ...

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from squall.core.action import Action, RunnerType, merged_parameters
 from squall.core.execution import Execution
 from squall.core.expr.jinja import Jinja
+from squall.core.keyvalue import mentions_keys
 from squall.core.params import bind_request, bind_run
-from squall.core.secret import replace_sealed, seal_secrets
+from squall.core.secret import SEALED, is_sealed, replace_sealed, seal_secrets
+from squall.core.taint import Taint, disclose, enclose, secrets_of
 from squall.ports import Vault
+from squall.services.keys import Keys
 
 MASKED_MOST = 64 << 10
 """The longest secret (bytes) that is masked in output: finding longer ones would hold up every other action."""
@@ -24,14 +27,27 @@ MASKED_LEAST = 4
 _LOG = logging.getLogger("squall.binding")
 
 
+class Bound(NamedTuple):
+    """Parameters for a run, and every secret that is in them or was used to make them, as an action might print it."""
+
+    values: dict[str, Any]
+    secrets: tuple[bytes, ...]
+
+
 class Binding:
-    """Binds parameters, with what templates may ask for, and what is secret sealed by the vault."""
+    """Binds parameters, with what templates may ask for, and what is secret, or made from secrets, sealed by the vault.
 
-    def __init__(self, vault: Vault, jinja: Jinja) -> None:
+    `st2kv.user` are the keys of the `user` in an execution's context, whom the server has put there. StackStorm prefers
+    `api_user`, which whoever requests may choose: with it, anybody could read anybody's keys.
+    """
+
+    def __init__(self, vault: Vault, keys: Keys) -> None:
         self._vault = vault
-        self._jinja = jinja
+        self._keys = keys
+        self._taint = Taint()
+        self._jinja = Jinja(self._decrypted)
 
-    def request(
+    async def request(
         self,
         action: Action,
         runner: RunnerType,
@@ -39,41 +55,72 @@ class Binding:
         context: dict[str, Any],
         plain: Collection[str] = (),
     ) -> dict[str, Any]:
-        """What a caller gave, ready to be stored: rendered (but not `plain` ones), checked, secrets sealed.
+        """What a caller gave, ready to be stored: rendered, checked, secrets sealed. Of `plain` parameters the values
+        are such as have been stored before: they are not rendered again, and what was sealed stays so.
 
         Raises `InvalidError` with the parameter's name.
         """
         schemas = merged_parameters(action, runner)
-        values = bind_request(schemas, given, self._names(context), self._jinja, plain)
-        return {name: seal_secrets(value, schemas[name], self._vault.seal) for name, value in values.items()}
+        names = await self._names(context, [given, schemas])
+        taint = self._taint = Taint()
+        opened = {name: self._open(name, value, taint) if name in plain else value for name, value in given.items()}
+        values = bind_request(schemas, opened, names, self._jinja, plain, taint)
+        return {name: self._sealed(value, schemas[name], taint.of(name)) for name, value in values.items()}
 
-    def run(self, execution: Execution, action: Action, runner: RunnerType) -> dict[str, Any]:
+    async def run(self, execution: Execution, action: Action, runner: RunnerType) -> Bound:
         """The values of all parameters for the run, secrets revealed. Raises `InvalidError`."""
         schemas = merged_parameters(action, runner)
-        return bind_run(schemas, self.stored(execution), self._names(execution.context), self._jinja)
+        names = await self._names(execution.context, [schemas])
+        taint = self._taint = Taint()
+        stored = {name: self._open(name, value, taint) for name, value in execution.parameters.items()}
+        values = bind_run(schemas, stored, names, self._jinja, taint)
+        found = taint.all()
+        for name, value in values.items():
+            found += secrets_of(value, schemas[name])
+            if taint.of(name) and isinstance(value, str):
+                found.append(value)
+        replace_sealed(execution.parameters, lambda envelope: found.append(self.reveal(envelope)))
+        return Bound(values, _printable(found, execution.id))
 
-    def stored(self, execution: Execution) -> dict[str, Any]:
-        """The stored parameters, secrets revealed."""
-        revealed: dict[str, Any] = replace_sealed(execution.parameters, self._vault.open)
-        return revealed
+    def reveal(self, envelope: str) -> Any:
+        """The value in an envelope that stands in stored parameters."""
+        return disclose(self._vault.open(envelope))[0]
 
-    def secrets(self, execution: Execution) -> tuple[bytes, ...]:
-        """Every secret value the execution was given, as the bytes an action might print."""
-        found: list[bytes] = []
+    def _open(self, name: str, value: Any, taint: Taint) -> Any:
+        if is_sealed(value):
+            opened, secrets = disclose(self._vault.open(value[SEALED]))
+            taint.hold(name, secrets or [opened])
+            return opened
+        return replace_sealed(value, self.reveal)
 
-        def reveal(envelope: str) -> None:
-            value = self._vault.open(envelope)
-            secret = value.encode() if isinstance(value, str) else msgspec.json.encode(value)
-            if len(secret) > MASKED_MOST:
-                _LOG.warning("a secret is too long to be masked", extra={"execution": execution.id})
-            elif secret:
-                found.append(secret)
-                if len(secret) < MASKED_LEAST:
-                    _LOG.warning("a secret is too short to be masked", extra={"execution": execution.id})
+    def _sealed(self, value: Any, schema: Any, secrets: list[Any]) -> Any:
+        if secrets and value is not None:
+            return {SEALED: enclose(value, secrets, self._vault.seal)}
+        return seal_secrets(value, schema, self._vault.seal)
 
-        replace_sealed(execution.parameters, reveal)
-        return tuple(found)
+    async def _names(self, context: dict[str, Any], texts: list[Any]) -> dict[str, Any]:
+        """What templates may use besides parameters; keys are only looked up if a text may name some."""
+        keys: Mapping[str, Any] = {"system": {}, "user": {}}
+        if mentions_keys(texts):
+            keys = await self._keys.names(context["user"])
+        return {"action_context": context, "config_context": {}, "st2kv": keys}
 
-    def _names(self, context: dict[str, Any]) -> dict[str, Any]:
-        """What templates may use besides parameters."""
-        return {"action_context": context, "config_context": {}, "st2kv": {"system": {}, "user": {}}}
+    def _decrypted(self, ciphertext: Any) -> str:
+        """The filter `decrypt_kv`. One binding is made at a time, so what it opens belongs to that one."""
+        text = self._keys.decrypt(str(ciphertext))
+        self._taint.open(text)
+        return text
+
+
+def _printable(secrets: list[Any], execution_id: str) -> tuple[bytes, ...]:
+    """Secrets as the bytes that an action might print, without those that cannot be masked."""
+    found: dict[bytes, None] = {}
+    for value in secrets:
+        secret = value.encode() if isinstance(value, str) else msgspec.json.encode(value)
+        if len(secret) > MASKED_MOST:
+            _LOG.warning("a secret is too long to be masked", extra={"execution": execution_id})
+        elif secret:
+            found[secret] = None
+            if len(secret) < MASKED_LEAST:
+                _LOG.warning("a secret is too short to be masked", extra={"execution": execution_id})
+    return tuple(found)

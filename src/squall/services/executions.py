@@ -23,7 +23,7 @@ COUNT_CAP = 10_000
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody asks to be run. `delay` is in ms; `context` may name a parent execution; the values of `plain`
-    parameters have been rendered before."""
+    parameters are such as an earlier execution has stored."""
 
     action: str
     parameters: dict[str, Any] = {}
@@ -66,7 +66,8 @@ class Executions:
             raise InvalidError(f'Unable to execute. Action "{action.ref}" is disabled.')
         if request.delay is not None and request.delay < 0:
             raise InvalidError(f"{request.delay} is less than the minimum of 0 (delay, in milliseconds)")
-        parameters = self._binding.request(action, runner, request.parameters, request.context, request.plain)
+        context = {**request.context, "user": request.user or self._user}
+        parameters = await self._binding.request(action, runner, request.parameters, context, request.plain)
         return await self._insert(request, action, runner, parameters)
 
     async def _insert(
@@ -113,7 +114,7 @@ class Executions:
         Raises `NotFoundError` and `InvalidError`.
         """
         old = await self.get(execution_id)
-        parameters = self._binding.stored(old) | overrides
+        parameters = old.parameters | overrides
         context: dict[str, Any] = {"re-run": {"ref": old.id}}
         if "trace_context" in old.context:
             context["trace_context"] = old.context["trace_context"]
@@ -158,6 +159,10 @@ class Executions:
 
         return await self._store.read(work)
 
+    async def distinct(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """The values there are of `action`, `runner`, `status` and `user`, by name, each list in order."""
+        return dict(await self._store.read(lambda tx: tx.executions.distinct(names)))
+
     async def children(
         self, execution_id: str, depth: int | None, with_result: bool
     ) -> tuple[list[Execution], dict[str, list[str]]]:
@@ -181,24 +186,31 @@ class Executions:
     # -- cancelling
 
     async def cancel(self, execution_id: str, user: str | None = None) -> Execution:
-        """Asks an execution to stop: at once if it has not started, else as soon as its processes are gone.
+        """Asks an execution and all below it to stop: at once what has not started, else as soon as its processes are
+        gone.
 
         One that is canceled already is given back. Raises `ConflictError` in StackStorm's words when it cannot be,
         and `NotFoundError`.
         """
         now = self._clock.now()
         who = user or self._user
+        stopped: list[Execution] = []
 
         async def work(tx: Tx) -> Execution | None:
             execution = await tx.executions.get(execution_id)
             if execution is None or execution.status == ex.CANCELED:
                 return execution
+            below = await tx.executions.descendants(execution_id, None, False)
+            stopped[:] = [each for each in below if each.status in ex.CANCELABLE]
+            for each in stopped:
+                await self._transitions.stop(tx, each, who, now)
             return await self._transitions.stop(tx, execution, who, now)
 
         execution = await self._store.tx(work)
         if execution is None:
             raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
-        self._bus.publish(CANCEL, execution.id)
+        for each in (*stopped, execution):
+            self._bus.publish(CANCEL, each.id)
         self._transitions.hint(execution)
         return execution
 

@@ -93,7 +93,7 @@ class Running:
 
     async def _outcome(self, execution: Execution, row: int) -> Outcome:
         action, runner_type = await self._content.snapshot(execution.snapshot)
-        job = await self._job(execution, action, runner_type)
+        job, secrets = await self._job(execution, action, runner_type)
         runner = self._runners.get(runner_type.name)
         if runner is None:
             raise InvalidError(f'This server has no runner "{runner_type.name}".')
@@ -104,7 +104,7 @@ class Running:
             prepared = runner.prepare(job)
             if isinstance(prepared, Outcome):
                 return prepared
-            await self._launcher.spawn(self._complete(prepared, execution, action, row))
+            await self._launcher.spawn(self._complete(prepared, execution, action, row, secrets))
         elif execution.status == ex.CANCELING:
             await self._launcher.cancel(execution.id)
         end = await self._launcher.ended(execution.id)
@@ -114,19 +114,22 @@ class Running:
         used = {"cpu_seconds": end.cpu_seconds, "peak_memory": end.peak_memory, "masked": end.masked}
         return msgspec.structs.replace(outcome, at=end.ended_at, used=used)
 
-    async def _job(self, execution: Execution, action: Action, runner_type: RunnerType) -> RunnerJob:
+    async def _job(
+        self, execution: Execution, action: Action, runner_type: RunnerType
+    ) -> tuple[RunnerJob, tuple[bytes, ...]]:
+        """What a runner is given, and the secrets in it."""
         current = await self._content.runner(runner_type.name)
         if not current.enabled:
             raise InvalidError(f'Runner "{runner_type.name}" has been disabled by the administrator.')
-        values = self._binding.run(execution, action, runner_type)
-        of_runner, of_action = split_parameters(values, runner_type)
+        bound = await self._binding.run(execution, action, runner_type)
+        of_runner, of_action = split_parameters(bound.values, runner_type)
         entry_point = action.entry_point
         if entry_point and not entry_point.startswith("/"):
             packs = await self._content.packs()
             if action.pack not in packs:
                 raise InvalidError(f'The pack "{action.pack}" of action "{action.ref}" is no longer there.')
             entry_point = str(PurePosixPath(packs[action.pack].path) / "actions" / entry_point)
-        return RunnerJob(
+        job = RunnerJob(
             execution=execution,
             action=action,
             runner_type=runner_type,
@@ -140,8 +143,11 @@ class Running:
                 "ST2_ACTION_DEBUG": "False",
             },
         )
+        return job, bound.secrets
 
-    def _complete(self, spec: LaunchSpec, execution: Execution, action: Action, row: int) -> LaunchSpec:
+    def _complete(
+        self, spec: LaunchSpec, execution: Execution, action: Action, row: int, secrets: tuple[bytes, ...]
+    ) -> LaunchSpec:
         """The launch spec with what every launch has: limits, and the status record that opens its output."""
         own = action.output_limit or OutputLimit()
         return msgspec.structs.replace(
@@ -150,7 +156,7 @@ class Running:
             limit_policy=own.policy or self._limits.policy,
             umask=self._limits.umask,
             limits=self._limits.processes,
-            secrets=self._binding.secrets(execution),
+            secrets=secrets,
             opening=msgspec.json.encode({"status": ex.RUNNING}),
             opened=row,
             opened_at=execution.log[-1].at,

@@ -39,11 +39,11 @@ class Transitions:
         return execution, row
 
     async def stop(self, tx: Tx, execution: Execution, who: str, now: int) -> Execution:
-        """Cancels one that can be: at once if it has not started, else it is asked to stop (`canceling`), and whoever
+        """Cancels one that can be: at once if nothing of it runs, else it is asked to stop (`canceling`), and whoever
         runs it ends it with `conclude`. Raises `ConflictError`, in StackStorm's words, when it cannot be canceled."""
         if execution.status not in ex.CANCELABLE:
             raise ConflictError(f"Action cannot be canceled. State = {execution.status}.")
-        waiting = execution.status in (ex.REQUESTED, ex.DELAYED)
+        waiting = execution.status in (ex.REQUESTED, ex.DELAYED, ex.PENDING)
         execution = msgspec.structs.replace(execution, context={**execution.context, "cancelled_by": who})
         result = cancel_result(execution)
         execution = with_result(execution, result, len(msgspec.json.encode(result)))

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from squall.adapters.bus.inproc import InProcessBus
+from squall.adapters.cipher import KeyFileCipher
 from squall.adapters.runners.local import LocalRunner
 from squall.adapters.runners.noop import NoopRunner
 from squall.adapters.sql.sqlite import open_store
 from squall.adapters.vault import KeyFileVault
 from squall.core.action import Action, Pack, RunnerType
 from squall.core.execution import Execution
-from squall.core.expr.jinja import Jinja
 from squall.core.launch import LaunchSpec, Outcome
 from squall.core.retention import Terms
 from squall.ports import Bus, Launcher, Runner, Store, Task
@@ -25,6 +25,7 @@ from squall.services.content import Content
 from squall.services.executions import Executions, Request
 from squall.services.feeds import Feeds
 from squall.services.journaling import Journaling
+from squall.services.keys import Keys
 from squall.services.outputs import Outputs
 from squall.services.retention import Retention
 from squall.services.running import RunLimits, Running
@@ -88,7 +89,8 @@ class Assembly:
         self.vault = KeyFileVault.open_file(folder / "secret.key")
         self.source = sample_content()
         self.content = Content(store, self.clock, self.source)
-        self.binding, self.transitions = Binding(self.vault, Jinja()), Transitions(bus)
+        self.keys = Keys(store, self.clock, KeyFileCipher(folder / "datastore.key.json", make=True))
+        self.binding, self.transitions = Binding(self.vault, self.keys), Transitions(bus)
         self.claims = Claims(store, bus, self.clock, self.transitions)
         self.executions = Executions(store, bus, self.clock, self.content, self.binding, self.transitions, "ada")
         self.outputs = Outputs(store, journal, poll=POLL, live=True)

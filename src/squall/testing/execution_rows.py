@@ -240,3 +240,15 @@ class ExecutionContract:
         assert await store.read(lambda tx: tx.executions.unfinished(tree)) == still_open
         assert await store.read(lambda tx: tx.executions.unfinished(None)) == [*still_open, sample_id(50)]
         assert await store.read(lambda tx: tx.executions.unfinished(sample_id(51))) == []
+
+    async def test_different_values_are_told_once_and_in_order(self, store: Store) -> None:
+        """The attributes people filter by."""
+
+        async def work(tx: Tx) -> None:
+            for number, action in enumerate(("b.b", "a.a", "b.b")):
+                await tx.executions.insert(sample_execution(number + 60, action=action))
+
+        assert await store.read(lambda tx: tx.executions.distinct(["action"])) == {}
+        await store.tx(work)
+        found = await store.read(lambda tx: tx.executions.distinct(["action", "status", "nosuch"]))
+        assert found == {"action": ["a.a", "b.b"], "status": ["requested"]}

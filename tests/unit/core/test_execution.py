@@ -34,7 +34,7 @@ STATUSES = [
 def test_the_statuses_are_stackstorms() -> None:
     assert set(ex.TRANSITIONS) == set(STATUSES)
     assert {"succeeded", "failed", "timeout", "canceled", "abandoned"} == ex.FINAL
-    assert {"requested", "scheduled", "delayed", "running", "pausing", "paused", "resuming"} == ex.CANCELABLE
+    assert {"requested", "scheduled", "delayed", "running", "pending", "pausing", "paused", "resuming"} == ex.CANCELABLE
 
 
 def test_every_target_is_a_status_and_none_is_its_own() -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from squall.core.execution import ExecutionFilter
-from squall.core.secret import is_sealed
+from squall.core.errors import InvalidError
+from squall.core.execution import Execution, ExecutionFilter
+from squall.core.keyvalue import SYSTEM, USER
+from squall.core.secret import is_sealed, masked
+from squall.services.binding import Bound
+from squall.services.keys import NewValue
 from squall.testing.assembly import Assembly
 from squall.testing.samples import sample_action
 
@@ -19,7 +23,7 @@ async def test_an_execution_keeps_the_action_it_was_requested_with(squall: Assem
     squall.source.packs = [(pack, [sample_action("core.other")])]
     await squall.content.register()
     action, runner = await squall.content.snapshot(made.snapshot)
-    assert squall.binding.run(made, action, runner)["cmd"] == "echo hello ada 60"
+    assert (await squall.binding.run(made, action, runner)).values["cmd"] == "echo hello ada 60"
 
 
 async def test_secrets_are_sealed_wherever_they_stand_and_revealed_for_the_run(squall: Assembly) -> None:
@@ -33,5 +37,83 @@ async def test_secrets_are_sealed_wherever_they_stand_and_revealed_for_the_run(s
     assert b"hunter2" not in kept
     assert b"t0k3n" not in kept
     action, runner = await squall.content.snapshot(made.snapshot)
-    assert squall.binding.run(made, action, runner) == {**parameters, "timeout": 60}
-    assert set(squall.binding.secrets(made)) == {b"hunter2", b"t0k3n"}
+    assert (await squall.binding.run(made, action, runner)).values == {**parameters, "timeout": 60}
+    assert set((await squall.binding.run(made, action, runner)).secrets) == {b"hunter2", b"t0k3n"}
+
+
+async def bound(squall: Assembly, execution: Execution) -> Bound:
+    action, runner = await squall.content.snapshot(execution.snapshot)
+    return await squall.binding.run(execution, action, runner)
+
+
+async def kept(squall: Assembly) -> bytes:
+    return msgspec.json.encode((await squall.executions.find(ExecutionFilter(), None, 0, True))[0])
+
+
+async def test_templates_read_keys_of_both_scopes_and_a_missing_one_is_empty(squall: Assembly) -> None:
+    await squall.keys.put(SYSTEM, "", "a.b", NewValue(value="everybody's"))
+    await squall.keys.put(USER, "bob", "k", NewValue(value="bob's"))
+    text = "{{ st2kv.system.a.b }}, {{ st2kv.user.k }}, {{ st2kv.system.nosuch }}"
+    made = await squall.request(parameters={"cmd": text}, user="bob")
+    assert made.parameters["cmd"] == "everybody's, bob's, "
+
+
+async def test_a_decrypted_key_stays_secret_and_so_does_what_is_made_of_it(squall: Assembly) -> None:
+    await squall.keys.put(SYSTEM, "", "pw", NewValue(value="hunter2", secret=True))
+    made = await squall.request(parameters={"cmd": "login -p {{ st2kv.system.pw | decrypt_kv }}"})
+    assert masked(made.parameters) == {"cmd": "********"}
+    assert b"hunter2" not in await kept(squall)
+    found = await bound(squall, made)
+    assert found.values["cmd"] == "login -p hunter2"
+    assert set(found.secrets) == {b"hunter2", b"login -p hunter2"}
+
+
+async def test_a_parameter_rendered_from_a_secret_one_is_sealed_and_masked(squall: Assembly) -> None:
+    given = {"cmd": "login {{ password }} {{ options.token }}", "password": "hunter2", "options": {"token": "t0k3n"}}
+    made = await squall.request(parameters=given)
+    assert masked(made.parameters)["cmd"] == "********"
+    kept_now = await kept(squall)
+    assert b"hunter2" not in kept_now
+    assert b"t0k3n" not in kept_now
+    found = await bound(squall, made)
+    assert found.values["cmd"] == "login hunter2 t0k3n"
+    assert set(found.secrets) == {b"hunter2", b"t0k3n", b"login hunter2 t0k3n"}
+
+
+async def test_what_came_from_a_secret_is_still_one_when_it_is_run_again(squall: Assembly) -> None:
+    await squall.keys.put(SYSTEM, "", "pw", NewValue(value="hunter2", secret=True))
+    first = await squall.request(parameters={"cmd": "login {{ st2kv.system.pw | decrypt_kv }}"})
+    again = await squall.executions.re_run(first.id, {"timeout": 5}, None, None)
+    assert masked(again.parameters) == {"cmd": "********", "timeout": 5}
+    found = await bound(squall, again)
+    assert found.values["cmd"] == "login hunter2"
+    assert b"hunter2" in found.secrets
+
+
+async def test_the_default_of_a_secret_parameter_is_masked_too(squall: Assembly) -> None:
+    pack, _ = squall.source.packs[0]
+    parameters = {"cmd": {"default": "echo {{ token }}"}, "token": {"type": "string", "secret": True, "default": "d3f"}}
+    squall.source.packs = [(pack, [sample_action("core.local", parameters=parameters)])]
+    await squall.content.register()
+    found = await bound(squall, await squall.request(parameters={}))
+    assert found.values["cmd"] == "echo d3f"
+    assert b"d3f" in found.secrets
+
+
+async def test_an_error_does_not_quote_what_came_from_a_secret(squall: Assembly) -> None:
+    with pytest.raises(InvalidError) as caught:
+        await squall.request(parameters={"cmd": "x", "password": "hunter2", "timeout": "{{ password }}"})
+    assert "timeout" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_the_marker_of_use_none_is_nothing(squall: Assembly) -> None:
+    made = await squall.request(parameters={"cmd": "x", "password": "{{ none | use_none }}"})
+    assert made.parameters["password"] is None
+
+
+async def test_nobody_reads_anothers_keys_by_what_a_context_says(squall: Assembly) -> None:
+    await squall.keys.put(USER, "bob", "k", NewValue(value="bob's"))
+    context = {"user": "bob", "api_user": "bob"}
+    made = await squall.request(parameters={"cmd": "[{{ st2kv.user.k }}]"}, user="eve", context=context)
+    assert made.parameters["cmd"] == "[]"

@@ -10,6 +10,7 @@ import pytest
 from squall.core import events
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution import Execution, ExecutionFilter
+from squall.services.lanes import CANCEL
 from squall.testing.assembly import Assembly
 from squall.testing.samples import sample_id
 
@@ -36,7 +37,7 @@ async def test_a_re_run_merges_what_is_given_over_what_was_and_keeps_secrets(squ
     }
     assert new.parameters["password"] != old.parameters["password"]
     action, runner = await squall.content.snapshot(new.snapshot)
-    assert squall.binding.run(new, action, runner) == {
+    assert (await squall.binding.run(new, action, runner)).values == {
         "cmd": "false",
         "password": "hunter2",
         "options": {"token": "t"},
@@ -139,3 +140,29 @@ async def test_every_status_of_an_execution_is_told_by_an_event(squall: Assembly
     assert [event.status for event in found] == [entry.status for entry in ended.log]
     assert [event.at for event in found] == [entry.at for entry in ended.log]
     assert found[0].name == events.EXECUTION_CREATE
+
+
+async def test_canceling_ends_the_whole_tree_once(squall: Assembly) -> None:
+    root = await squall.request()
+    ((task, _, _),) = await squall.claim()
+    waiting = await squall.child_of(root, delay=5000)
+    done = await squall.child_of(root)
+    ((done_task, _, _),) = await squall.claim()
+    await squall.finish(done_task, done)
+    runs = await squall.child_of(root)
+    ((runs_task, _, _),) = await squall.claim()
+    with squall.bus.subscribe(CANCEL) as cancels:
+        await squall.executions.cancel(root.id, "bob")
+        assert await cancels.wait(0) == {root.id, waiting.id, runs.id}
+    assert [(await squall.executions.get(each.id)).status for each in (root, waiting, done, runs)] == [
+        "canceling",
+        "canceled",
+        "succeeded",
+        "canceling",
+    ]
+    await squall.finish(runs_task, runs)
+    await squall.finish(task, root)
+    for each in (root, waiting, runs):
+        ended = await squall.executions.get(each.id)
+        assert (ended.status, ended.context["cancelled_by"]) == ("canceled", "bob")
+        assert [entry.status for entry in ended.log].count("canceled") == 1

@@ -60,3 +60,14 @@ async def test_a_hint_wakes_readers_and_the_journaler(squall: Assembly) -> None:
         squall.transitions.hint(made)
         assert await changes.wait(0) == {made.tree}
         assert await journals.wait(0) == {made.tree}
+
+
+async def test_what_is_pending_is_canceled_at_once(squall: Assembly) -> None:
+    _, execution, _ = await squall.start()
+
+    async def work(tx: Tx) -> None:
+        await squall.transitions.move(tx, execution, "pending", squall.clock.now())
+
+    await squall.store.tx(work)
+    canceled = await squall.executions.cancel(execution.id, "bob")
+    assert (canceled.status, canceled.result["user"]) == ("canceled", "bob")

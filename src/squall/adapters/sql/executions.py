@@ -87,6 +87,9 @@ def _where(where: ExecutionFilter) -> tuple[str, list[Any]]:
     return (" WHERE " + " AND ".join(terms) if terms else ""), values
 
 
+_DISTINCT = {"action": "action", "runner": "runner", "status": "status", "user": "username"}
+
+
 class SqlExecutions:
     """`ports.ExecutionRows` in SQL."""
 
@@ -201,6 +204,21 @@ class SqlExecutions:
             for parent, child in rows:
                 children.setdefault(parent, []).append(child)
         return children
+
+    async def distinct(self, names: Sequence[str]) -> Mapping[str, list[str]]:
+        """Different values by attribute. From each to the next by an index: there are few, of very many rows."""
+        found: dict[str, list[str]] = {}
+        for name in names:
+            if (column := _DISTINCT.get(name)) is None:
+                continue
+            rows = await self._session.run(
+                f"WITH RECURSIVE each (value) AS (SELECT min({column}) FROM executions UNION ALL "
+                f"SELECT (SELECT min({column}) FROM executions WHERE {column} > each.value) FROM each "
+                "WHERE each.value IS NOT NULL) SELECT value FROM each WHERE value IS NOT NULL"
+            )
+            if rows:
+                found[name] = [row[0] for row in rows]
+        return found
 
     async def unfinished(self, tree: str | None) -> Sequence[str]:
         """The ids of those without a final status."""
