@@ -94,3 +94,16 @@ def test_a_secret_too_short_to_be_masked_is_warned_of_in_the_output(plain_server
     long = plain_server.shell("echo printed", sudo_password="abcd")
     with plain_server.output(long, format="sse") as stream:
         assert "progress" not in [event.name for event in stream.events()]
+
+
+def test_a_decrypted_key_is_masked_in_output_and_sealed_in_the_execution(plain_server: Server) -> None:
+    key = {"name": "demo.pw", "value": SECRET, "secret": True}
+    assert plain_server.call("PUT", "/v1/keys/demo.pw", key).status == 200
+    execution = plain_server.shell("echo it is {{ st2kv.system.demo.pw | decrypt_kv }} now")
+    document = plain_server.ended(execution)
+    assert document["result"]["stdout"] == f"it is {MASK} now"
+    assert document["parameters"]["cmd"] == MASK
+    shown = plain_server.get(f"/v1/executions/{execution}", show_secrets="true")
+    assert shown["parameters"]["cmd"] == f"echo it is {SECRET} now"
+    again = plain_server.call("POST", f"/v1/executions/{execution}/re_run", {}).json["id"]
+    assert plain_server.ended(again)["result"]["stdout"] == f"it is {MASK} now"
