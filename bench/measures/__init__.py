@@ -9,6 +9,7 @@ from bench.measures.executions import one_by_one, rate
 from bench.measures.keeper import keeper, masking, memory, neighbours
 from bench.measures.keeping import child, purge, sealing
 from bench.measures.latency import alone, hundred, thousand
+from bench.measures.lines import lines
 from bench.measures.listing import listing
 from bench.measures.slow_reader import slow_reader
 from bench.measures.startup import cli, start
@@ -26,6 +27,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "latency-done": one_by_one,
     "rate": rate,
     "list": listing,
+    "lines": lines,
     "keeper": keeper,
     "masking": masking,
     "masked-neighbours": neighbours,

@@ -71,6 +71,7 @@ class App:
                 await self._wind_down(servers)
             for role in roles:
                 role.cancel()
+        parts.outside.lines.close()
         parts.outside.journal.close()
         await asyncio.to_thread(parts.outside.archive.close)
         await parts.outside.store.close()

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from squall import __version__
+from squall import __version__, linereader
 from squall.adapters.blobs.opening import BlobPlace
 from squall.adapters.bus.inproc import DeafBus, InProcessBus
 from squall.adapters.cipher import KeyFileCipher
@@ -20,6 +21,7 @@ from squall.adapters.htpasswd import HtpasswdFile
 from squall.adapters.journal.archive import FileArchive
 from squall.adapters.journal.files import FileJournal
 from squall.adapters.journal.sources import Sources
+from squall.adapters.journal.workers import LineWorkers
 from squall.adapters.keeper.remote import KeeperLauncher
 from squall.adapters.packs import PackFolders
 from squall.adapters.sql.seals import SqliteSeals
@@ -32,9 +34,11 @@ from squall.api.events import EventRoutes
 from squall.api.executions import ExecutionRoutes
 from squall.api.keys import KeyRoutes
 from squall.api.output import OutputRoutes
+from squall.api.output_views import OutputViewRoutes
 from squall.api.root import RootRoutes
 from squall.api.storage import StorageRoutes
 from squall.api.views import Views
+from squall.api.watch import WatchRoutes
 from squall.config import Settings
 from squall.config.settings import Actionrunner
 from squall.core.errors import ConfigError, InvalidError
@@ -43,6 +47,7 @@ from squall.plugins import runners
 from squall.ports import Bus, Clock, Vault
 from squall.roles.janitor import Chore, Janitor
 from squall.roles.journaler import Journaler
+from squall.roles.line_counter import LineCounting
 from squall.roles.worker import Worker
 from squall.services.access import Access, Rules
 from squall.services.binding import Binding
@@ -53,6 +58,7 @@ from squall.services.feeds import Feeds
 from squall.services.health import Health
 from squall.services.journaling import Journaling
 from squall.services.keys import Keys
+from squall.services.line_reading import LineReading
 from squall.services.outputs import Outputs
 from squall.services.retention import Retention
 from squall.services.running import RunLimits, Running
@@ -87,6 +93,7 @@ class Outside(NamedTuple):
     journal: FileJournal
     archive: FileArchive
     launcher: KeeperLauncher
+    lines: LineWorkers
 
 
 class Services(NamedTuple):
@@ -105,6 +112,7 @@ class Services(NamedTuple):
     storage: Storage
     keys: Keys
     binding: Binding
+    lines: LineReading
 
 
 def outside(settings: Settings) -> Outside:
@@ -134,6 +142,7 @@ def outside(settings: Settings) -> Outside:
             cgroup=settings.actionrunner.cgroup,
             most=settings.actionrunner.keepers or os.cpu_count() or 1,
         ),
+        lines=LineWorkers(partial(linereader.start, home, blobs)),
     )
 
 
@@ -190,6 +199,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         storage=Storage(out.store, out.archive),
         keys=keys,
         binding=binding,
+        lines=LineReading(out.lines, outputs),
     )
 
 
@@ -272,6 +282,7 @@ def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> li
         worker,
         Journaler(use.journaling, out.bus, poll=settings.queue.poll_seconds),
         use.feeds,
+        LineCounting(use.lines, out.bus, poll=settings.queue.poll_seconds),
         Janitor(_chores(settings, out, use)),
     ]
 
@@ -297,8 +308,10 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),
         *AuthRoutes(use.access, f"{url}/api/v1").routes(),
         *ExecutionRoutes(use.executions, views).routes(),
-        *OutputRoutes(use.executions, use.outputs, heartbeat=heartbeat).routes(),
+        *OutputRoutes(use.executions, use.outputs, use.lines, out.clock.now, heartbeat=heartbeat).routes(),
+        *OutputViewRoutes(use.executions, use.outputs, use.lines, use.storage.digest).routes(),
         *EventRoutes(use.executions, use.outputs, use.feeds, views, heartbeat=heartbeat).routes(),
+        *WatchRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
         *ActionRoutes(use.content).routes(),
         *KeyRoutes(use.keys).routes(),
         *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),

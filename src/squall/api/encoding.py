@@ -141,6 +141,8 @@ def _fields(piece: _Piece, labels: Mapping[str, Label], text: str | None) -> dic
         "execution_id": piece.first.execution,
         "action_ref": label.action if label else None,
         "runner_ref": label.runner if label else None,
+        "task": label.task if label else None,
+        "depth": label.depth if label else 0,
         "timestamp": to_iso(piece.first.time),
         "output_type": journal.STREAMS.get(piece.first.stream, "output"),
         "id": position,

@@ -150,24 +150,35 @@ class EventRoutes:
 
     async def _change(self, wanted: Filter, event: Event, skip: int = 0) -> bytes:
         """The events of one change: the liveaction's, whose id is `<row before>~1`, then the execution's."""
-        liveaction = _LIVEACTION.get(event.name, "")
-        if not wanted.wants(event.name) and not wanted.wants(liveaction):
-            return b""
-        try:
-            execution = await self._executions.get(event.execution, event.status in FINAL)
-        except NotFoundError:
-            return b""
-        if not wanted.holds(execution.id, execution.action):
-            return b""
-        then = as_of(execution, event.status)
-        parts = []
-        # Liveaction events carry no execution's id, so a filter on executions drops them, as StackStorm's does.
-        if not skip and wanted.wants(liveaction) and not wanted.executions:
-            mark = b"%d~1" % (event.id - 1) if wanted.wants(event.name) else b"%d" % event.id
-            parts.append(b"id: %s\n%s" % (mark, event_frame(liveaction, self._views.liveaction(then))))
-        if wanted.wants(event.name):
-            parts.append(b"id: %d\n%s" % (event.id, event_frame(event.name, await self._views.execution(then))))
-        return b"".join(parts)
+        frames = await change_frames(self._executions, self._views, wanted, event)
+        if len(frames) == 2:
+            first = b"" if skip else b"id: %d~1\n%s" % (event.id - 1, frames[0])
+            return first + b"id: %d\n%s" % (event.id, frames[1])
+        alone = bool(frames) and not (
+            skip and wanted.wants(_LIVEACTION.get(event.name, "")) and not wanted.wants(event.name)
+        )
+        return b"id: %d\n%s" % (event.id, frames[0]) if alone else b""
+
+
+async def change_frames(executions: Executions, views: Views, wanted: Filter, event: Event) -> list[bytes]:
+    """The events of one change, without ids: the liveaction's and the execution's, as far as they are wanted."""
+    liveaction = _LIVEACTION.get(event.name, "")
+    if not wanted.wants(event.name) and not wanted.wants(liveaction):
+        return []
+    try:
+        execution = await executions.get(event.execution, event.status in FINAL)
+    except NotFoundError:
+        return []
+    if not wanted.holds(execution.id, execution.action):
+        return []
+    then = as_of(execution, event.status)
+    frames = []
+    # Liveaction events carry no execution's id, so a filter on executions drops them, as StackStorm's does.
+    if wanted.wants(liveaction) and not wanted.executions:
+        frames.append(event_frame(liveaction, views.liveaction(then)))
+    if wanted.wants(event.name):
+        frames.append(event_frame(event.name, await views.execution(then)))
+    return frames
 
 
 def _place(token: str | None) -> tuple[int, int] | None:

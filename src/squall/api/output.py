@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import aclosing
 from typing import NamedTuple
 
 from starlette.types import Send
 
 from squall.api.application import Route
+from squall.api.bodies import compressed, encoding_for
 from squall.api.encoding import (
     FORMATS,
     NDJSON,
@@ -23,17 +24,33 @@ from squall.api.encoding import (
     encode,
     leftovers,
 )
+from squall.api.lag import LagPolicy, lag_comment, lag_policy, skipped
+from squall.api.output_lines import (
+    LINE_MARK,
+    LineAnswers,
+    LineAsked,
+    asks_for_lines,
+    behind_line,
+    limit_of,
+    line_query,
+    position_of,
+)
+from squall.api.output_ranges import Ranges
+from squall.api.selection import Selection, Wanted, streams_of, wanted_of
 from squall.api.sending import FanOut, Follower, Piece
-from squall.api.wire import Answer, Request, start_message
+from squall.api.wire import Answer, Query, Request, start_message
 from squall.core import journal
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution
 from squall.core.journal import Batch, Record
 from squall.services.executions import Executions
+from squall.services.line_reading import LineReading
 from squall.services.outputs import Label, Outputs, is_end
 
 END_OF_OUTPUT = b"event: EOF\ndata: ''\n\n"
 HEARTBEAT = b":\n\n"
+_BEAT = lag_comment(0, 0)
+_TELL_LAG = 5.0
 _TYPES = {
     TEXT: "text/plain; charset=UTF-8",
     RAW: "application/octet-stream",
@@ -44,14 +61,15 @@ _TYPES = {
 
 
 class Asked(NamedTuple):
-    """What one reader wants: streams as numbers (None: all), and whether descendants belong to it.
+    """What one reader wants: streams as numbers (None: all), which executions, and what happens when it is behind.
 
     `finished`: it has been told of the characters that were never finished already, behind the last position.
     """
 
     form: str
     streams: frozenset[int] | None
-    tree: bool
+    wanted: Wanted
+    lag: LagPolicy | None
     follow: bool
     after: int
     finished: bool
@@ -94,14 +112,25 @@ async def _swallow_cancel(work: Awaitable[None]) -> None:
 
 
 class OutputRoutes:
-    """The output of executions. `heartbeat` is in seconds; only event streams have one."""
+    """The output of executions. `heartbeat` is in seconds; only event streams have one. `now` gives µs since 1970."""
 
-    def __init__(self, executions: Executions, outputs: Outputs, *, heartbeat: float) -> None:
+    def __init__(
+        self,
+        executions: Executions,
+        outputs: Outputs,
+        reading: LineReading,
+        now: Callable[[], int],
+        *,
+        heartbeat: float,
+    ) -> None:
         self._executions = executions
         self._outputs = outputs
+        self._now = now
         self._heartbeat = heartbeat
         self._cache = EncodedCache()
         self._fan_out = FanOut()
+        self._lines = LineAnswers(reading, outputs, heartbeat)
+        self._ranges = Ranges(reading, outputs)
 
     def routes(self) -> list[Route]:
         """What it answers: text below the API, events below the stream."""
@@ -118,20 +147,97 @@ class OutputRoutes:
         return await self._answer(request, send, SSE)
 
     async def _answer(self, request: Request, send: Send, default_form: str) -> Answer | None:
-        asked = _asked(request, default_form)
+        by_lines = asks_for_lines(request.query)
+        asked = _asked(request, default_form, by_lines)
         execution = await self._executions.get(await self._executions.resolve(request.path["id"]), False)
+        execution = await self._part(request.query, execution)
         await self._outputs.check(execution.tree, asked.after)
-
-        source = _Reading(self._outputs, self._cache, execution, asked, self._heartbeat)
-        follower = Follower(request.scope, send, asked.after)
+        live = asked.follow and not await self._outputs.settled(execution.id)
+        if by_lines:
+            return await self._answer_lines(request, send, execution, asked, live)
+        if asked.form == RAW and request.header("range") and not request.header("if-range") and not asked.after:
+            # No validator is ever sent, so a condition on one is never true.
+            selection = Selection(self._outputs, execution, asked.wanted)
+            grows = not await self._outputs.settled(execution.id)
+            if await self._ranges.answer(request, send, execution, selection, self._executions, asked.streams, grows):
+                return None
+        if not live:
+            asked = asked._replace(lag=None)
+        encoding = None if live or asked.form in (SSE, SSE_RAW) else encoding_for(request)
+        headers = self._headers(asked.form, encoding, ranges=asked.form == RAW and not live)
+        follower = Follower(request.scope, compressed(send, encoding), asked.after)
 
         async def pump() -> None:
-            await send(start_message(200, stream_headers(_TYPES[asked.form])))
-            # The first piece goes at once, so that a client knows it is connected before anything is printed.
-            await send({"type": "http.response.body", "body": b"\n" if asked.form == SSE else b"", "more_body": True})
-            with self._outputs.reader():
-                await (self._fan_out.follow if asked.follow else self._fan_out.read)(source, follower)
-            await send({"type": "http.response.body", "body": await self._last(execution, asked, follower)})
+            await send(start_message(200, headers))
+            if encoding is None:
+                # The first piece goes at once, so that a client knows it is connected before anything is printed.
+                first = b"\n" if asked.form == SSE else b""
+                await send({"type": "http.response.body", "body": first, "more_body": True})
+            await self._all(execution, asked, follower, live)
+
+        await until_disconnect(request, send, pump)
+        return None
+
+    async def _part(self, query: Query, execution: Execution) -> Execution:
+        """The execution that `execution=` names: the one of the path, or one of its tree. Raises `InvalidError`."""
+        named = query.text("execution")
+        if named is None or named == execution.id:
+            return execution
+        found = await self._executions.get(named, False)
+        if found.tree != execution.tree:
+            raise InvalidError(f'execution: "{named}" does not belong to the tree of "{execution.id}"')
+        return found
+
+    @staticmethod
+    def _headers(form: str, encoding: str | None, *, ranges: bool = False) -> dict[str, str]:
+        headers = stream_headers(_TYPES[form])
+        if form not in (SSE, SSE_RAW):
+            headers["Vary"] = "Accept-Encoding"
+        if encoding is not None:
+            headers["Content-Encoding"] = encoding
+        if ranges:
+            headers["Accept-Ranges"] = "bytes"
+        return headers
+
+    async def _all(self, execution: Execution, asked: Asked, follower: Follower, live: bool) -> None:
+        """Sends everything behind the follower's position, and what stands at the end."""
+        source = _Reading(self._outputs, self._cache, execution, asked, self._heartbeat, self._now)
+        with self._outputs.reader():
+            await (self._fan_out.follow if live else self._fan_out.read)(source, follower)
+        await follower.finish(await self._last(execution, asked, follower))
+
+    async def _answer_lines(
+        self, request: Request, send: Send, execution: Execution, asked: Asked, live: bool
+    ) -> Answer | None:
+        token, _, skip = (request.header("last-event-id") or "").partition("~")
+        selection = Selection(self._outputs, execution, asked.wanted)
+        members = await selection.members(self._executions)
+        query, returned = line_query(request.query, execution, members, asked.streams, self._now()), False
+        if token.startswith(LINE_MARK):
+            query, token, returned = behind_line(query, token), "", True
+        resume = (position_of(token, "Last-Event-ID"), int(skip) if skip.isdigit() else 0) if token else None
+        await self._outputs.check(execution.tree, query.after)
+        wanted = LineAsked(query, selection, live and not query.bounded, resume, limit_of(request.query), returned)
+        await self._lines.check(wanted)
+        events = asked.form in (SSE, SSE_RAW)
+        encoding = None if wanted.follow or events else encoding_for(request)
+        follower = Follower(request.scope, compressed(send, encoding), 0)
+
+        async def pump() -> None:
+            await send(start_message(200, self._headers(asked.form, encoding)))
+            if encoding is None:
+                first = b"\n" if events else b""
+                await send({"type": "http.response.body", "body": first, "more_body": True})
+            positions: list[int] = []
+            async with aclosing(self._lines.pieces(wanted, asked.form, positions.append)) as pieces:
+                async for piece in pieces:
+                    await follower.send(Piece(piece, 0, {}, None))
+            if positions:
+                # The lines end where the output goes on as it comes.
+                follower.position = positions[-1]
+                await self._all(execution, asked._replace(after=0), follower, True)
+            else:
+                await follower.finish(END_OF_OUTPUT if events and not self._outputs.stopping else b"")
 
         await until_disconnect(request, send, pump)
         return None
@@ -159,67 +265,79 @@ class _Reading:
     """One output as it was asked for: the `sending.Source` of all who ask for the same."""
 
     def __init__(
-        self, outputs: Outputs, cache: EncodedCache, execution: Execution, asked: Asked, heartbeat: float
+        self,
+        outputs: Outputs,
+        cache: EncodedCache,
+        execution: Execution,
+        asked: Asked,
+        heartbeat: float,
+        now: Callable[[], int],
     ) -> None:
         self._outputs = outputs
         self._cache = cache
         self._execution = execution
         self._asked = asked
         self._seconds = heartbeat
-        whole = asked.tree and execution.parent is None
-        self._members = _Members(outputs, execution, asked.tree and not whole)
-        self._tree = whole or self._members.wanted
-        self.key = (execution.id, whole, self._members.wanted, asked.streams, asked.form)
-        self.heartbeat = HEARTBEAT if asked.form in (SSE, SSE_RAW) else b""
+        self._now = now
+        self._selection = Selection(outputs, execution, asked.wanted)
+        self._events = asked.form in (SSE, SSE_RAW)
+        self.key: Hashable = (self._selection.key, asked.streams, asked.form, asked.lag)
+        # It is only due when there is nothing to send.
+        self.heartbeat = _BEAT if self._events else b""
 
     async def pieces(self, after: int, *, wait: bool, until: int | None = None) -> AsyncGenerator[Piece | None, None]:
         """See `sending.Source`."""
-        follow = self._outputs.follow(self._execution, self._tree, after, wait, self._seconds, until)
-        async with aclosing(follow) as batches:
-            async for batch in batches:
-                if batch is None:
-                    yield None
-                    continue
-                found = await self._encoded(after, batch)
-                after = batch.position
-                end = next((record for record in batch.records if is_end(record, self._execution.id)), None)
-                yield Piece(found.data, after, found.leads, end)
+        told = asyncio.get_running_loop().time()
+        while True:
+            jumped = None
+            follow = self._outputs.follow(
+                self._execution, not self._selection.single, after, wait, self._seconds, until
+            )
+            async with aclosing(follow) as batches:
+                async for batch in batches:
+                    if batch is None:
+                        yield None
+                        continue
+                    behind = self._behind(batch)
+                    if self._asked.lag is not None and self._asked.lag.exceeded(*behind):
+                        # Others that follow stand at `until`; what comes behind it is read together with them.
+                        jumped = self._outputs.head(self._execution.tree) if until is None else until
+                        gap = skipped(self._asked.form, self._execution.id, after, jumped, behind[0])
+                        yield Piece(gap, jumped, {}, None)
+                        after = jumped
+                        break
+                    found = await self._encoded(after, batch)
+                    after = batch.position
+                    end = next((record for record in batch.records if is_end(record, self._execution.id)), None)
+                    yield Piece(found.data, after, found.leads, end)
+                    now = asyncio.get_running_loop().time()
+                    if self._events and end is None and now - told >= _TELL_LAG:
+                        told = now
+                        yield Piece(lag_comment(*self._behind(batch)), after, {}, None)
+            if jumped is None or jumped == until:
+                return
+
+    def _behind(self, batch: Batch) -> tuple[int, int]:
+        """How far a reader who has got this batch is behind: ms, and bytes of the journal."""
+        left = max(0, self._outputs.head(self._execution.tree) - batch.position)
+        if not left or not batch.records:
+            return 0, left
+        return max(0, self._now() - batch.records[-1].time) // 1000, left
 
     async def _encoded(self, position: int, batch: Batch) -> Encoded:
-        key = (*self.key, position, batch.position)
+        key = (self.key, position, batch.position)
         found = self._cache.get(key)
         if found is None:
             asked = self._asked
             records = [record for record in batch.records if _wanted(record, asked.streams)]
-            if self._members.wanted:
-                records = [record for record in records if await self._members.holds(record.execution)]
+            if not self._selection.everything:
+                records = [record for record in records if await self._selection.holds(record.execution)]
             labels: dict[str, Label] = {}
             if asked.form not in (TEXT, RAW):
-                labels = await self._outputs.labels({record.execution for record in records})
+                labels = await self._selection.labels({record.execution for record in records})
             found = encode(asked.form, records, labels)
             self._cache.put(key, found)
         return found
-
-
-class _Members:
-    """Which executions belong to one that is not its tree's root; asked again whenever an unknown one turns up."""
-
-    def __init__(self, outputs: Outputs, execution: Execution, wanted: bool) -> None:
-        self._outputs = outputs
-        self._known = {execution.id: True, execution.tree: execution.id == execution.tree}
-        self.wanted = wanted
-
-    async def holds(self, execution_id: str) -> bool:
-        """Whether the execution is the one asked for, or below it."""
-        line: list[str] = []
-        at: str | None = execution_id
-        while at is not None and at not in self._known:
-            line.append(at)
-            label = (await self._outputs.labels({at})).get(at)
-            at = label.parent if label is not None else None
-        verdict = self._known[at] if at is not None else False
-        self._known.update(dict.fromkeys(line, verdict))
-        return verdict
 
 
 def _wanted(record: Record, streams: frozenset[int] | None) -> bool:
@@ -230,24 +348,7 @@ def _wanted(record: Record, streams: frozenset[int] | None) -> bool:
     return streams is None or record.stream in streams
 
 
-def streams_of(text: str | None) -> frozenset[int] | None:
-    """The streams of `type=`: None is all of them; an unknown type has none, as recorded of StackStorm."""
-    if text in (None, "all"):
-        return None
-    name = "output" if text == "other" else text
-    number = journal.STREAM_NUMBERS.get(name or "")
-    return frozenset({number}) if number is not None else frozenset()
-
-
-def position_of(text: str, name: str) -> int:
-    """The position in a token a client kept. Raises `InvalidError` that names where it was given."""
-    try:
-        return journal.parse_position(text)
-    except ValueError as error:
-        raise InvalidError(f"{name}: {error}; give one that this output's stream has sent.") from error
-
-
-def _asked(request: Request, default_form: str) -> Asked:
+def _asked(request: Request, default_form: str, by_lines: bool) -> Asked:
     query = request.query
     form = query.text("format", default_form) or default_form
     if form not in FORMATS:
@@ -255,11 +356,16 @@ def _asked(request: Request, default_form: str) -> Asked:
     if form == SSE and query.boolean("raw_data", False):
         form = SSE_RAW
     token, _, told = (request.header("last-event-id") or query.text("after") or "").partition("~")
+    wanted = wanted_of(query)
+    if not query.has("tree") and (query.has("from_line") or query.has("to_line")):
+        # Lines are counted in each execution.
+        wanted = wanted._replace(tree=False)
     return Asked(
         form=form,
-        streams=streams_of(query.text("type") or query.text("output_type")),
-        tree=query.boolean("tree", True),
+        streams=streams_of(query.text("stream") or query.text("type") or query.text("output_type")),
+        wanted=wanted,
+        lag=lag_policy(query),
         follow=query.boolean("follow", True),
-        after=position_of(token, "after") if token else 0,
-        finished=told == "1",
+        after=position_of(token, "after") if token and not by_lines else 0,
+        finished=told == "1" and not by_lines,
     )

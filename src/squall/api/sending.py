@@ -83,6 +83,10 @@ class Follower:
         self.position = piece.position
         self.take(piece.leads, piece.end)
 
+    async def finish(self, data: bytes) -> None:
+        """Sends what stands behind everything, and ends the body."""
+        await self._send({"type": "http.response.body", "body": data})
+
     def take(self, leads: Leads, end: Record | None) -> None:
         """Keeps what pieces have left."""
         self.leads.update(leads)

@@ -31,8 +31,13 @@ class Query:
 
     def __init__(self, raw: bytes) -> None:
         self._values: dict[str, str] = {}
-        for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
+        self._all = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
+        for name, value in self._all:
             self._values.setdefault(name, value)
+
+    def every(self, name: str) -> list[str]:
+        """The values of a name that may be given several times."""
+        return [value for each, value in self._all if each == name and value]
 
     def text(self, name: str, default: str | None = None) -> str | None:
         """A value, or the default; an empty value counts as none."""

@@ -34,6 +34,8 @@ COMMANDS = (
     Command("action get", "actions", "one action and its parameters"),
     Command("action doctor", "actions", "why an action's output may come late, and what helps"),
     Command("runner list", "runners", "the runners there are"),
+    Command("output", "output", "what an execution has printed so far, as text or to the byte"),
+    Command("output stats", "output", "how much it has printed, and when"),
     Command("output verify", "verify", "whether what an execution printed is undamaged"),
     Command("key list", "keys", "the keys of the datastore"),
     Command("key get", "keys", "one key's value"),

@@ -21,6 +21,48 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("--timestamps", action="store_true", help="put the time before every line")
     parser.add_argument("--after", metavar="POS", help="begin behind this position")
     parser.add_argument("--no-follow", action="store_true", help="end with what is there now")
+    configure_lines(parser)
+    parser.add_argument(
+        "--skip", action="store_true", help="when far behind, jump to the present; a note says how much"
+    )
+
+
+_CHOSEN = {
+    "tail": "tail",
+    "since": "since",
+    "until": "until",
+    "from_line": "from_line",
+    "to_line": "to_line",
+    "grep": "grep",
+    "context": "context",
+    "ignore_case": "ignore_case",
+    "fixed": "fixed",
+    "task": "task",
+    "action": "action",
+    "depth": "depth",
+}
+
+
+def configure_lines(parser: ArgumentParser) -> None:
+    """The options that choose lines, and executions of a tree."""
+    parser.add_argument("-n", "--tail", metavar="N", help="begin with the last N lines")
+    parser.add_argument("--since", metavar="TIME", help="only lines since then: 5m, 2h, or 2026-01-31T12:00:00Z")
+    parser.add_argument("--until", metavar="TIME", help="only lines before then")
+    parser.add_argument("--from-line", metavar="N", help="begin with this line; lines are counted in each execution")
+    parser.add_argument("--to-line", metavar="N", help="end with this line")
+    parser.add_argument("-g", "--grep", metavar="REGEX", help="only lines that match (RE2)")
+    parser.add_argument("-C", "--context", metavar="N", help="with --grep: N lines around each match as well")
+    parser.add_argument("-i", "--ignore-case", action="store_const", const="true", help="with --grep: in any case")
+    parser.add_argument("-F", "--fixed", action="store_const", const="true", help="with --grep: a text, no expression")
+    parser.add_argument("--task", metavar="NAME", help="only this task of a workflow (several: a,b)")
+    parser.add_argument("--action", metavar="REF", help="only executions of this action (several: a,b)")
+    parser.add_argument("--depth", metavar="N", help="only so many levels below; 0 is the execution itself")
+
+
+def chosen_lines(args: Namespace) -> dict[str, str]:
+    """The parameters of the request that those options ask for."""
+    given = {name: getattr(args, option) for option, name in _CHOSEN.items()}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _tail(args: Namespace, target: Target) -> int:
@@ -34,6 +76,7 @@ def _tail(args: Namespace, target: Target) -> int:
             after=args.after,
             kind=args.type,
             follow=not args.no_follow,
+            lines={**chosen_lines(args), **({"lag": "skip"} if args.skip else {})},
             listener=Notices(screen),
         )
         show_output(follower, screen)

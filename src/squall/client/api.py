@@ -147,6 +147,10 @@ class Api:
         """Removes a key. Raises `NotFoundError`."""
         self.client.request("DELETE", f"/keys/{segment(name)}", query={"scope": scope})
 
+    def output_stats(self, execution_id: str) -> JsonObject:
+        """How much an execution has printed."""
+        return _object(self.client.request("GET", f"/executions/{segment(execution_id)}/output/stats").body)
+
     def _all(self, path: str, query: Query) -> Iterator[JsonObject]:
         offset = 0
         while True:

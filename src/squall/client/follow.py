@@ -11,7 +11,7 @@ import binascii
 import json
 import random
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import NamedTuple, Protocol
 
 from squall.client.api import Api
@@ -108,7 +108,8 @@ class Follower:
     """Iterate over it once for the output of one execution; then ask `outcome()` how the execution ended.
 
     `after` is the position to start behind, `kind` one of `stdout`, `stderr`, `output`, `all`. With `follow=False` it
-    ends with what is there now. `patience` and `silence` are seconds.
+    ends with what is there now. `lines` are further parameters of the request; with those that choose lines, records
+    are whole lines. `patience` and `silence` are seconds.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class Follower:
         after: str | None = None,
         kind: str = "all",
         follow: bool = True,
+        lines: Mapping[str, str] | None = None,
         listener: Listener | None = None,
         patience: float = PATIENCE,
         silence: float = SILENCE,
@@ -130,10 +132,12 @@ class Follower:
         self._id = execution_id
         self._kind = kind
         self._follow = follow
+        self._lines = dict(lines or {})
         self._listener = listener or Silent()
         self._silence = silence
         self._retry = Retry(patience, clock, sleep)
         self._resumed = False
+        self._handed = False
         self._lost = False
 
     def __iter__(self) -> Generator[Chunk | Gap, None, None]:
@@ -156,8 +160,10 @@ class Follower:
                                 self._listener.warned(warning)
                             record = _record(event)
                             if record is not None:
+                                self._handed = True
                                 yield record
-                        # A server that shuts down tells its position in an event without data.
+                        # Where lines go over into what follows, and when a server shuts down, it tells its position
+                        # in an event without data.
                         self.position = parser.last_id or self.position
                 if not self._follow:
                     return
@@ -188,6 +194,7 @@ class Follower:
             "type": self._kind,
             "follow": "true" if self._follow else "false",
             "after": None if self._resumed else self.position,
+            **self._lines,
         }
         resume = self.position if self._resumed else None
         path = f"/executions/{segment(self._id)}/output"
@@ -202,6 +209,9 @@ class Follower:
 
     def _missed(self, error: UnavailableError | None) -> None:
         """The server is not there: tell it once and wait before the next try."""
+        if self._lines and self._handed and self.position is None:
+            # Lines that were there already have no positions: what has been shown must not be shown again.
+            raise error or UnavailableError("the connection was cut in the middle of earlier lines; ask again")
         self._resumed = True
         if not self._lost:
             self._lost = True
@@ -232,6 +242,9 @@ def _record(event: Event) -> Chunk | Gap | None:
         encoded = told.get("data_b64")
         # A server that does not know raw data sends text: then this is as exact as text can be.
         data = told["data"].encode("utf-8", "replace") if encoded is None else binascii.a2b_base64(encoded)
+        if told.get("complete"):
+            # A line is told without its newline.
+            data += b"\n"
         return Chunk(str(told.get("output_type", "")), data, str(told.get("timestamp", "")), event.id, execution)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise SquallError(f"the server sent an output event that cannot be read ({error})") from error

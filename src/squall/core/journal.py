@@ -97,6 +97,11 @@ def file_name(tree: str) -> str:
     return f"{tree[:5]}/{tree}.journal"
 
 
+def lines_name(tree: str) -> str:
+    """Where the line index of `tree` lies below the folder of journals."""
+    return f"{tree[:5]}/{tree}.lines"
+
+
 def pack_header(nonce: bytes, boot: bytes, tree: str) -> bytes:
     """The header page of a new journal, with nothing committed yet."""
     page = _HEADER.pack(_MAGIC, _VERSION, nonce, boot, bytes.fromhex(tree))

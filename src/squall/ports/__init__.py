@@ -12,6 +12,7 @@ from squall.ports.clock import Clock
 from squall.ports.journal import Journal, Watch
 from squall.ports.keys import Cipher, KeyRows
 from squall.ports.launcher import Launcher, OutputText, Runner
+from squall.ports.lines import Lines
 from squall.ports.packs import PackSource
 from squall.ports.store import Store
 from squall.ports.tables import ContentRows, EventRows, ExecutionRows, JournalRows, QueueRows, RetentionRows, Task, Tx
@@ -36,6 +37,7 @@ __all__ = [
     "JournalRows",
     "KeyRows",
     "Launcher",
+    "Lines",
     "OutputText",
     "PackSource",
     "Passwords",

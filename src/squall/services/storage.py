@@ -67,6 +67,11 @@ class Storage:
             packs=_by_pack(shares)[:actions],
         )
 
+    async def digest(self, tree: str) -> str | None:
+        """The SHA-256 (hex) of a sealed journal; None as long as it is not sealed."""
+        seal = await self._store.read(lambda tx: tx.journals.get(tree))
+        return seal.digest if seal is not None else None
+
     async def verify(self, tree: str) -> tuple[Verdict | None, str | None]:
         """What is found when every byte of a tree's journal is read, and the hash its execution has (None: it is not
         sealed). Raises `NotFoundError` when there is no such execution."""

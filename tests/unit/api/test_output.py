@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from squall.api.output import position_of, streams_of
+from squall.api.output_lines import position_of
+from squall.api.selection import streams_of
 from squall.core.errors import InvalidError
 
 

@@ -277,7 +277,10 @@ async def test_readers_are_counted_while_they_read(squall: Assembly) -> None:
 async def test_executions_are_labelled_with_what_they_run(squall: Assembly) -> None:
     root = await squall.request()
     child = await squall.child_of(root, action="core.noop", parameters={})
-    expected = {root.id: Label("core.local", "local-shell-cmd", None), child.id: Label("core.noop", "noop", root.id)}
+    expected = {
+        root.id: Label("core.local", "local-shell-cmd", None),
+        child.id: Label("core.noop", "noop", root.id, None, 1),
+    }
     for _ in range(2):
         assert await squall.outputs.labels({root.id, child.id, sample_id(9)}) == expected
     assert await squall.outputs.labels(set()) == {}

@@ -15,10 +15,13 @@ from squall.ports import Blobs
 class BlobPlace:
     """A blob store by its name: empty (there is none), an absolute directory, or `s3://bucket/prefix`.
 
+    `words` are what it was made from, for another process.
+
     Raises `ConfigError` when it is neither, or needs what is not installed.
     """
 
     def __init__(self, name: str, endpoint: str = "", region: str = "") -> None:
+        self.words = (name, endpoint, region)
         self._name = name
         self._endpoint = endpoint
         self._region = region

@@ -62,7 +62,7 @@ def marks_of(source: Source, pread: Pread, tail: int) -> array[int]:
         if steps % _STRIDE == 0:
             backwards.append(at)
         steps += 1
-        at = _before(source, pread, at)
+        at = before(source, pread, at)
     return array("Q", reversed(backwards))
 
 
@@ -78,7 +78,7 @@ def read_chain(source: Source, pread: Pread, head: int, marks: array[int], after
         at = marks[number]
         while at and at >= lower:
             starts.append(at)
-            at = _before(source, pread, at)
+            at = before(source, pread, at)
         for start in reversed(starts):
             length = journal.frame_length(pread(start, journal.FRAME_SIZE))
             record = journal.unpack_frame(memoryview(pread(start, length)), 0, start)
@@ -139,7 +139,7 @@ def _header(source: Source, pread: Pread, at: int) -> tuple[Record | None, int, 
     return journal.unpack_frame(memoryview(head), 0, at), length, bool(tagged)
 
 
-def _before(source: Source, pread: Pread, at: int) -> int:
+def before(source: Source, pread: Pread, at: int) -> int:
     """Where the record before the one at `at` in its chain starts; 0 at the chain's beginning, and at damage.
 
     A chain only ever leads towards the beginning of the file: what does not is damage, and would be followed for ever.

@@ -1,0 +1,186 @@
+"""Searches the lines of one execution with RE2, which takes time in proportion to the text whatever the expression.
+
+Whole chunks are searched; only lines that match are looked at one by one. A chunk is what was printed to one stream
+between two marks of the index, and the ends of the lines that are open there; so lines are found in their order, a
+piece at a time, forwards or backwards.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+import re2  # type: ignore[import-untyped]
+
+from squall.adapters.journal.lookup import MOST_BEHIND, Lookup
+from squall.core import journal
+from squall.core.errors import InvalidError
+from squall.core.lines import Key
+
+_MEMORY = 64 << 20
+MOST_PATTERN = 10_000
+"""The longest expression, in characters."""
+
+
+class Found(NamedTuple):
+    """What one search gave: the numbers of the lines that match, in order, and the line to search on from (0: there is
+    nothing more)."""
+
+    numbers: list[int]
+    resume: int
+
+
+def compile_pattern(pattern: str, *, fixed: bool = False, ignore_case: bool = False) -> Any:
+    """The expression, for `search`. `fixed`: it is a text and no expression.
+
+    Raises `InvalidError` with what is wrong with it.
+    """
+    if len(pattern) > MOST_PATTERN:
+        raise InvalidError(f"grep: the expression is longer than {MOST_PATTERN} characters")
+    options = re2.Options()
+    options.never_nl = True
+    options.log_errors = False
+    options.max_mem = _MEMORY
+    options.case_sensitive = not ignore_case
+    text = re2.escape(pattern) if fixed else pattern
+    try:
+        return re2.compile(b"(?m)" + str(text).encode(), options)
+    except re2.error as error:
+        told = error.args[0] if error.args else ""
+        told = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+        told = told.replace("(?m)", "", 1)
+        raise InvalidError(f"grep: {pattern!r} is no expression RE2 takes: {told}") from None
+
+
+class _Chunk:
+    """What one stream printed in one segment, with the numbers of its lines."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.size = 0
+        self.offsets: list[int] = []
+        self.numbers: list[tuple[int | None, int]] = []
+
+    def add(self, data: bytes, going_on: int | None, before: int) -> None:
+        """What a record brings; the two as `LineCounter.take` gives them."""
+        self.offsets.append(self.size)
+        self.numbers.append((going_on, before))
+        self.parts.append(data)
+        self.size += len(data)
+
+    def matches(self, expression: Any, more: Callable[[], bool]) -> list[int]:
+        """The numbers of its lines that match."""
+        text = b"".join(self.parts)
+        found: list[int] = []
+        at = 0
+        known = (-1, 0, 0)
+        while at < len(text) and (match := expression.search(text, at)) is not None:
+            start = text.rfind(b"\n", 0, match.start()) + 1
+            if start >= len(text):
+                break
+            known = self._count(text, start, known)
+            found.append(self._number(known[0], known[2]))
+            at = text.find(b"\n", max(match.start(), start)) + 1
+            if not at or (len(found) % 1024 == 0 and not more()):
+                break
+        return found
+
+    def _count(self, text: bytes, start: int, known: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Which part `start` lies in, and how many newlines of that part stand before it: counted on from `known`."""
+        part = bisect_right(self.offsets, start) - 1
+        begin, newlines = (known[1], known[2]) if known[0] == part else (self.offsets[part], 0)
+        return part, start, newlines + text.count(b"\n", begin, start)
+
+    def _number(self, part: int, newlines: int) -> int:
+        going_on, before = self.numbers[part]
+        if going_on is None:
+            return before + 1 + newlines
+        return going_on if newlines == 0 else before + newlines
+
+
+def search(
+    lookup: Lookup,
+    expression: Any,
+    *,
+    start: int,
+    stop: int,
+    limit: int,
+    streams: Collection[int] | None,
+    backwards: bool,
+    more: Callable[[], bool],
+) -> Found:
+    """The first `limit` lines from `start` to `stop` (inclusive) that match; with `backwards` the last ones, from
+    `stop` down to `start`. Ends early when `more` says so, and tells where to go on. Raises `OSError`."""
+    stop = min(stop, lookup.last_line)
+    if start > stop:
+        return Found([], 0)
+    first, last = lookup.segment_of(start), lookup.segment_of(stop)
+    order = range(last, first - 1, -1) if backwards else range(first, last + 1)
+    numbers: list[int] = []
+    for segment in order:
+        if not more():
+            edge = lookup.marks[segment].lines
+            return Found(sorted(numbers), min(stop, _end_of(lookup, segment)) if backwards else max(start, edge + 1))
+        hits = [number for number in _segment(lookup, segment, expression, streams, more) if start <= number <= stop]
+        hits.sort(reverse=backwards)
+        room = limit - len(numbers)
+        numbers += hits[:room]
+        if len(hits) > room or (len(hits) == room and segment != order[-1]):
+            resume = numbers[-1] - 1 if backwards else numbers[-1] + 1
+            return Found(sorted(numbers), resume if start <= resume <= stop else 0)
+    return Found(sorted(numbers), 0)
+
+
+def _end_of(lookup: Lookup, segment: int) -> int:
+    following = segment + 1
+    return lookup.marks[following].lines if following < len(lookup.marks) else lookup.last_line
+
+
+def _segment(
+    lookup: Lookup, segment: int, expression: Any, streams: Collection[int] | None, more: Callable[[], bool]
+) -> list[int]:
+    """The numbers of the lines that begin in a segment and match."""
+    counter = lookup.marks[segment].counter()
+    begun = counter.lines
+    chunks: dict[Key, _Chunk] = {}
+    for record in lookup.segment_records(segment):
+        if record.kind == journal.GAP:
+            for key, number in counter.open.items():
+                # What comes behind the gap begins a line: the one before it must not run into it.
+                if key in chunks and (not record.stream or key[0] == record.stream):
+                    chunks[key].add(b"\n", number, number)
+            counter.gap(record.stream)
+            continue
+        going_on, before = counter.take(record.stream, record.tag, record.payload)
+        if streams is None or record.stream in streams:
+            chunk = chunks.setdefault((record.stream, record.tag), _Chunk())
+            chunk.add(bytes(record.payload), going_on, before)
+    open_here = {key: number for key, number in counter.open.items() if number > begun and key in chunks}
+    if open_here and segment + 1 < len(lookup.marks):
+        _finish(lookup, segment + 1, open_here, chunks)
+    found: list[int] = []
+    for chunk in chunks.values():
+        # A line that had begun before belongs to the segment where it did.
+        found += [number for number in chunk.matches(expression, more) if number > begun]
+    return found
+
+
+def _finish(lookup: Lookup, segment: int, open_here: dict[Key, int], chunks: dict[Key, _Chunk]) -> None:
+    """Adds the ends of lines that are open at the beginning of `segment`."""
+    behind = 0
+    for record in lookup.records(segment):
+        if record.kind == journal.GAP:
+            for key in [key for key in open_here if not record.stream or key[0] == record.stream]:
+                del open_here[key]
+        else:
+            key = (record.stream, record.tag)
+            behind += len(record.payload)
+            if (number := open_here.get(key)) is not None:
+                data = bytes(record.payload)
+                end = data.find(b"\n")
+                chunks[key].add(data[: end + 1] if end >= 0 else data, number, number)
+                if end >= 0:
+                    del open_here[key]
+        if not open_here or behind > MOST_BEHIND:
+            return

@@ -1,0 +1,229 @@
+"""`ports.Lines` by processes: started when somebody asks, killed when they take too long, ended when idle."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import subprocess
+from collections.abc import Callable, Collection
+from time import monotonic
+
+import msgspec
+
+from squall.adapters.journal.worker import LENGTH, Question, Reply
+from squall.core.errors import GoneError, InvalidError, SquallError, UnavailableError
+from squall.core.line_query import Hits, LinePage, LineState, OutputSums, Search
+from squall.core.lines import Line
+
+_LOG = logging.getLogger("squall.lines")
+_SLICE = 1.0
+_GRACE = 4.0
+_IDLE = 60.0
+_ERRORS: dict[str, type[SquallError]] = {"invalid": InvalidError, "gone": GoneError}
+
+
+class _Worker:
+    """One process and the connection to it."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+        self.used = monotonic()
+
+    async def ask(self, question: bytes) -> Reply:
+        """Its answer. Raises `OSError` or `EOFError` when the process has ended."""
+        self._writer.write(LENGTH.pack(len(question)) + question)
+        (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
+        reply = msgspec.msgpack.decode(await self._reader.readexactly(length), type=Reply)
+        self.used = monotonic()
+        return reply
+
+    def end(self) -> None:
+        """Ends the process at once."""
+        self._writer.close()
+        self._process.kill()
+        self._process.wait()
+
+
+class LineWorkers:
+    """Up to `most` processes, each made by `start` with its end of a socket pair; `patience` is how long (seconds) an
+    answer may take in all, and `crowd` how many may wait for one. Use it on one event loop, and `close` it there."""
+
+    def __init__(
+        self,
+        start: Callable[[socket.socket], subprocess.Popen[bytes]],
+        *,
+        most: int = 2,
+        patience: float = 30.0,
+        crowd: int = 64,
+    ) -> None:
+        self._start = start
+        self._patience = patience
+        self._crowd = crowd
+        self._waiting = 0
+        self._room = asyncio.Semaphore(most)
+        self._free: list[_Worker] = []
+        self._closed = False
+        self._reaper: asyncio.TimerHandle | None = None
+
+    def close(self) -> None:
+        """Ends the processes."""
+        self._closed = True
+        if self._reaper is not None:
+            self._reaper.cancel()
+        for worker in self._free:
+            worker.end()
+        self._free.clear()
+
+    # -- the port
+
+    async def sums(self, tree: str, executions: Collection[str] | None) -> dict[str, OutputSums]:
+        """What each execution has printed."""
+        listed = None if executions is None else list(executions)
+        return (await self._ask(Question(op="sums", tree=tree, seconds=_SLICE, executions=listed))).sums
+
+    async def lines(
+        self, tree: str, execution: str, first: int, last: int, streams: tuple[int, ...] | None
+    ) -> LinePage:
+        """Lines by their numbers."""
+        asked = Question(
+            op="lines", tree=tree, seconds=_SLICE, execution=execution, first=first, last=last, streams=streams
+        )
+        reply = await self._ask(asked)
+        return LinePage(reply.lines, reply.number, reply.position)
+
+    async def tail(
+        self, tree: str, executions: Collection[str] | None, count: int, streams: tuple[int, ...] | None
+    ) -> tuple[list[tuple[str, Line]], int]:
+        """The last lines."""
+        listed = None if executions is None else list(executions)
+        asked = Question(op="tail", tree=tree, seconds=_SLICE, executions=listed, last=count, streams=streams)
+        reply = await self._ask(asked)
+        return reply.rows, reply.position
+
+    async def states(
+        self, tree: str, executions: Collection[str] | None, after: int = 0
+    ) -> tuple[dict[str, LineState], int]:
+        """How far the lines go."""
+        listed = None if executions is None else list(executions)
+        reply = await self._ask(Question(op="states", tree=tree, seconds=_SLICE, executions=listed, first=after))
+        return reply.states, after or reply.position
+
+    async def line_at(self, tree: str, execution: str, time: int) -> int:
+        """The first line from a time on."""
+        return (
+            await self._ask(Question(op="line_at", tree=tree, seconds=_SLICE, execution=execution, first=time))
+        ).number
+
+    async def search(self, tree: str, execution: str, wanted: Search) -> Hits:
+        """The lines that match."""
+        until = monotonic() + self._patience
+        numbers: list[int] = []
+        while True:
+            asked = Question(op="search", tree=tree, seconds=_SLICE, execution=execution, search=wanted)
+            hits = (await self._ask(asked)).hits or Hits([], 0)
+            numbers = sorted(numbers + hits.numbers)
+            if not hits.resume or len(numbers) >= wanted.limit or monotonic() > until:
+                return Hits(numbers, hits.resume)
+            # Its slice of time was over: others have their turn, then it goes on.
+            edge = {"stop": hits.resume} if wanted.backwards else {"start": hits.resume}
+            wanted = msgspec.structs.replace(wanted, limit=wanted.limit - len(hits.numbers), **edge)
+
+    def matcher(self, wanted: Search) -> Callable[[bytes], bool]:
+        """Whether a line matches."""
+        # Only who searches needs RE2.
+        from squall.adapters.journal.search import compile_pattern
+
+        expression = compile_pattern(wanted.pattern, fixed=wanted.fixed, ignore_case=wanted.ignore_case)
+        return lambda line: expression.search(line) is not None
+
+    async def byte(self, tree: str, execution: str, offset: int, streams: tuple[int, ...] | None) -> tuple[int, int]:
+        """Where a byte is."""
+        reply = await self._ask(
+            Question(op="byte", tree=tree, seconds=_SLICE, execution=execution, first=offset, streams=streams)
+        )
+        return reply.number, reply.skip
+
+    # -- processes
+
+    async def _ask(self, asked: Question) -> Reply:
+        """An answer, after as many turns as the counting takes."""
+        until = monotonic() + self._patience
+        while True:
+            reply = await self._turn(msgspec.msgpack.encode(asked))
+            if reply.code:
+                raise _ERRORS.get(reply.code, UnavailableError)(reply.error)
+            if reply.counted >= 1.0:
+                return reply
+            if monotonic() > until:
+                raise UnavailableError(
+                    f"The lines of this output are being counted ({reply.counted:.0%} so far). Ask again in a moment."
+                )
+
+    async def _turn(self, question: bytes) -> Reply:
+        if self._waiting >= self._crowd:
+            raise UnavailableError("Too many search in outputs just now. Ask again in a moment.")
+        self._waiting += 1
+        try:
+            async with self._room:
+                return await self._with_worker(question)
+        finally:
+            self._waiting -= 1
+
+    async def _with_worker(self, question: bytes) -> Reply:
+        worker = self._free.pop() if self._free else await self._begin()
+        try:
+            async with asyncio.timeout(_SLICE + _GRACE):
+                reply = await worker.ask(question)
+        except TimeoutError:
+            worker.end()
+            raise UnavailableError("This took too long, and has been stopped.") from None
+        except (OSError, EOFError) as error:
+            worker.end()
+            _LOG.warning("a process that reads outputs has ended", extra={"error": str(error)})
+            raise UnavailableError("The process that reads outputs has ended. Ask again.") from error
+        except BaseException:
+            # Whoever asked has gone: its answer would be taken for the next one's.
+            worker.end()
+            raise
+        if self._closed:
+            worker.end()
+        else:
+            self._free.append(worker)
+            self._arm()
+        return reply
+
+    async def _begin(self) -> _Worker:
+        if self._closed:
+            raise UnavailableError("The server is stopping.")
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = self._start(theirs)
+        try:
+            reader, writer = await asyncio.open_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            process.kill()
+            process.wait()
+            raise
+        return _Worker(process, reader, writer)
+
+    def _arm(self) -> None:
+        if self._reaper is None:
+            self._reaper = asyncio.get_running_loop().call_later(_IDLE, self._reap)
+
+    def _reap(self) -> None:
+        """Ends the processes that nobody has needed for a while."""
+        self._reaper = None
+        old = [worker for worker in self._free if monotonic() - worker.used >= _IDLE]
+        self._free = [worker for worker in self._free if worker not in old]
+        for worker in old:
+            with contextlib.suppress(OSError):
+                worker.end()
+        if self._free:
+            self._arm()

@@ -1,0 +1,120 @@
+"""Outputs as documents: how much an execution has printed, and what a search in it finds, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from squall.api.application import Route
+from squall.api.output_lines import row_fields, search_of
+from squall.api.selection import streams_of
+from squall.api.wire import Answer, Request
+from squall.core import journal
+from squall.core.errors import InvalidError
+from squall.core.execution import Execution
+from squall.core.line_query import OutputSums
+from squall.core.timestamp import to_iso
+from squall.services.executions import Executions
+from squall.services.line_reading import LineReading
+from squall.services.outputs import Outputs
+
+_MOST_LINES = 1_000
+_MOST_COUNTED = 1_000_000
+_MOST_CONTEXT = 100
+_LAST = 1 << 53
+
+
+class OutputViewRoutes:
+    """`/executions/{id}/output/stats` and `/executions/{id}/output/search`. `digest` gives the hash of a sealed
+    tree."""
+
+    def __init__(
+        self,
+        executions: Executions,
+        outputs: Outputs,
+        reading: LineReading,
+        digest: Callable[[str], Awaitable[str | None]],
+    ) -> None:
+        self._executions = executions
+        self._outputs = outputs
+        self._reading = reading
+        self._digest = digest
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [
+            Route("GET", "/executions/{id}/output/stats", self._stats),
+            Route("GET", "/executions/{id}/output/search", self._search),
+        ]
+
+    async def _execution(self, request: Request) -> Execution:
+        return await self._executions.get(await self._executions.resolve(request.path["id"]), False)
+
+    async def _stats(self, request: Request) -> Answer:
+        execution = await self._execution(request)
+        sums = await self._reading.sums(execution, None)
+        own = sums.get(execution.id, OutputSums())
+        shown = _shown(own)
+        shown["execution_id"] = execution.id
+        shown["masked"] = execution.runner_info.get("masked", 0)
+        shown["hash"] = await self._digest(execution.tree)
+        if execution.parent is None:
+            shown["tree"] = {
+                "executions": len(sums),
+                "bytes": sum(sum(each.sizes) for each in sums.values()),
+                "lines": sum(each.lines for each in sums.values()),
+            }
+        return Answer(shown)
+
+    async def _search(self, request: Request) -> Answer:
+        query = request.query
+        execution = await self._execution(request)
+        wanted = search_of(query, "pattern") or search_of(query, "grep")
+        if wanted is None:
+            raise InvalidError("pattern: say what to search for (an expression of RE2; a plain text with fixed=true)")
+        counting = query.boolean("count", False)
+        most = _MOST_COUNTED if counting else _MOST_LINES
+        limit = query.integer("limit", most if counting else 100) or 0
+        if not 1 <= limit <= most:
+            raise InvalidError(f"limit: {limit} is not between 1 and {most}")
+        streams = streams_of(query.text("stream") or query.text("type"))
+        search = msgspec.structs.replace(
+            wanted,
+            start=query.integer("from_line", 1) or 1,
+            stop=query.integer("to_line", _LAST) or _LAST,
+            limit=limit,
+            backwards=query.boolean("backwards", False),
+            streams=None if streams is None else tuple(sorted(streams)),
+        )
+        context = query.integer("context", 0) or 0
+        if not 0 <= context <= _MOST_CONTEXT:
+            raise InvalidError(f"context: {context} is not between 0 and {_MOST_CONTEXT}")
+        rows, hits = await self._reading.find(execution, search, None if counting else context)
+        labels = await self._outputs.labels({execution.id})
+        answer: dict[str, Any] = {
+            "execution_id": execution.id,
+            "count": len(hits.numbers),
+            "resume": hits.resume or None,
+        }
+        if not counting:
+            answer["lines"] = [row_fields(row, labels.get(execution.id)) for row in rows]
+        return Answer(answer)
+
+
+def _shown(sums: OutputSums) -> dict[str, Any]:
+    return {
+        "bytes": sum(sums.sizes),
+        "lines": sums.lines,
+        "streams": {
+            name: {"bytes": sums.sizes[number], "lines": sums.line_counts[number]}
+            for number, name in journal.STREAMS.items()
+            if sums.sizes[number]
+        },
+        "first_position": journal.format_position(sums.first) if sums.first else None,
+        "last_position": journal.format_position(sums.last) if sums.last else None,
+        "first_output": to_iso(sums.began) if sums.began else None,
+        "last_output": to_iso(sums.time) if sums.time else None,
+        "gaps": {"count": sums.gaps, "bytes": sums.missing},
+    }

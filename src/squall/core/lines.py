@@ -1,0 +1,191 @@
+"""Lines of output: what counts as one, which number it has, and which bytes are in it.
+
+A line is counted per execution, in the order of its journal, over all its streams. It begins when its first byte is
+stored and ends behind its newline, or where its stream ends; a carriage return does not end it. Each stream (of each
+tag) has a line of its own that is open at a time: of `ab` on stdout, `x\\n` on stderr and `c\\n` on stdout, line 1 is
+`abc\\n` and line 2 is `x\\n`. So a number never changes, whatever else is printed and whatever a reader leaves out.
+
+Where output was left out (a gap), the open line of that stream ends: what comes behind begins a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from squall.core import journal
+from squall.core.journal import Record
+
+Key = tuple[int, str]
+"""A stream, by its number, and a tag: what has lines of its own."""
+
+
+class Line(NamedTuple):
+    """One line. `position` is where the record ends in which it began, and `time` that record's (µs); `data` are its
+    bytes with the newline, if it has one already."""
+
+    number: int
+    stream: int
+    tag: str
+    time: int
+    position: int
+    data: bytes
+
+    @property
+    def complete(self) -> bool:
+        """Whether its newline has been printed."""
+        return self.data.endswith(b"\n")
+
+
+class LineCounter:
+    """Counts the lines of one execution. `lines` have begun so far; `open` holds the numbers of those without an end.
+
+    Give it every output and gap record of the execution in their order.
+    """
+
+    __slots__ = ("lines", "open")
+
+    def __init__(self, lines: int = 0, open_lines: dict[Key, int] | None = None) -> None:
+        self.lines = lines
+        self.open: dict[Key, int] = dict(open_lines or {})
+
+    def take(self, stream: int, tag: str, payload: bytes | memoryview) -> tuple[int | None, int]:
+        """Counts what was printed; gives the number of the line that its first bytes go on with (None if they begin
+        one), and the number of lines before the first that begins in it."""
+        key = (stream, tag)
+        going_on, before = self.open.get(key), self.lines
+        if not payload:
+            return going_on, before
+        pieces = bytes(payload).count(b"\n")
+        if payload[-1] == 10:
+            self.open.pop(key, None)
+            self.lines += pieces - (going_on is not None)
+        else:
+            self.lines += pieces + 1 - (going_on is not None)
+            self.open[key] = going_on if going_on is not None and not pieces else self.lines
+        return going_on, before
+
+    def gap(self, stream: int) -> None:
+        """Ends the open lines of a stream, or of all with stream 0."""
+        for key in [key for key in self.open if not stream or key[0] == stream]:
+            del self.open[key]
+
+
+class Assembler:
+    """Puts the lines with the numbers `first` to `last` together, from records that follow what `counter` has counted.
+
+    `streams` (None: all) are those that are wanted; the numbers do not depend on it.
+    """
+
+    def __init__(self, counter: LineCounter, first: int, last: int, streams: Collection[int] | None = None) -> None:
+        self._counter = counter
+        self._first = first
+        self._last = last
+        self._streams = streams
+        self._begun: dict[int, tuple[Record, list[bytes]]] = {}
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the lines have begun and ended: nothing that comes later belongs to them."""
+        return self._counter.lines >= self._last and not any(
+            number <= self._last and number in self._begun for number in self._counter.open.values()
+        )
+
+    def take(self, record: Record) -> None:
+        """The execution's next record."""
+        if record.kind == journal.GAP:
+            self._counter.gap(record.stream)
+            return
+        if record.kind != journal.OUTPUT:
+            return
+        going_on, before = self._counter.take(record.stream, record.tag, record.payload)
+        if self._streams is not None and record.stream not in self._streams:
+            return
+        if self._counter.lines < self._first and (going_on is None or going_on < self._first):
+            return
+        if before >= self._last and (going_on is None or going_on > self._last):
+            return
+        self._cut(record, going_on, before)
+
+    def _cut(self, record: Record, going_on: int | None, before: int) -> None:
+        data = bytes(record.payload)
+        at = 0
+        if going_on is not None:
+            at = _behind_newline(data, 0)
+            if going_on in self._begun:
+                self._begun[going_on][1].append(data[:at])
+        number = before + 1
+        while at < len(data) and number <= self._last:
+            end = _behind_newline(data, at)
+            if number >= self._first:
+                self._begun[number] = (record, [data[at:end]])
+            at, number = end, number + 1
+
+    def lines(self) -> Iterator[Line]:
+        """The lines, by number. Of one that is still open what there is so far."""
+        for number in sorted(self._begun):
+            record, parts = self._begun[number]
+            yield Line(number, record.stream, record.tag, record.time, record.end, b"".join(parts))
+
+
+def _behind_newline(data: bytes, at: int) -> int:
+    found = data.find(b"\n", at)
+    return found + 1 if found >= 0 else len(data)
+
+
+class LineStream:
+    """Cuts records into lines as they come, for who follows: a line is given when it is complete.
+
+    What is open for longer than `most` bytes is given in pieces with the same number.
+    """
+
+    def __init__(
+        self,
+        counter: LineCounter,
+        begun: Collection[Line] = (),
+        streams: Collection[int] | None = None,
+        most: int = 1 << 20,
+    ) -> None:
+        self._counter = counter
+        self._streams = streams
+        self._most = most
+        wanted = [line for line in begun if streams is None or line.stream in streams]
+        self._open: dict[Key, Line] = {(line.stream, line.tag): line for line in wanted}
+
+    def take(self, record: Record) -> list[Line]:
+        """The lines that are complete with this record."""
+        if record.kind == journal.GAP:
+            ended = [key for key in self._open if not record.stream or key[0] == record.stream]
+            self._counter.gap(record.stream)
+            return [self._open.pop(key) for key in ended]
+        if record.kind != journal.OUTPUT or not record.payload:
+            return []
+        going_on, number = self._counter.take(record.stream, record.tag, record.payload)
+        if self._streams is not None and record.stream not in self._streams:
+            return []
+        key = (record.stream, record.tag)
+        found: list[Line] = []
+        for data in _pieces(bytes(record.payload)):
+            if going_on is not None:
+                line = self._open.pop(key, None)
+                line = line or Line(going_on, record.stream, record.tag, record.time, record.end, b"")
+                line, going_on = line._replace(data=line.data + data), None
+            else:
+                number += 1
+                line = Line(number, record.stream, record.tag, record.time, record.end, data)
+            if line.complete or len(line.data) >= self._most:
+                found.append(line)
+            else:
+                self._open[key] = line
+        return found
+
+    def rest(self) -> list[Line]:
+        """The lines that are open, by number: at the end they are all there is of them."""
+        return sorted(self._open.values())
+
+
+def _pieces(data: bytes) -> list[bytes]:
+    """The lines in `data`, each with its newline."""
+    parts = data.split(b"\n")
+    whole = [part + b"\n" for part in parts[:-1]]
+    return [*whole, parts[-1]] if parts[-1] else whole

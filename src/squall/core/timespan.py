@@ -1,0 +1,28 @@
+"""Points in time as people name them: `5m` ago, seconds since 1970, or a date and time."""
+
+from __future__ import annotations
+
+import re
+
+from squall.core.errors import InvalidError
+from squall.core.timestamp import from_iso
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+_UNITS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
+
+
+def moment(text: str, field: str, now: int) -> int:
+    """The time (µs since 1970) that `text` names: a span back from `now` such as `90s`, `5m`, `1h30m` or `2d`, or an
+    ISO 8601 time. `field` names it in the error.
+
+    Raises `InvalidError`.
+    """
+    wanted = text.strip().lower()
+    if wanted and not _SPAN.sub("", wanted).strip():
+        return now - round(sum(float(match[1]) * _UNITS[match[2]] for match in _SPAN.finditer(wanted)))
+    try:
+        return from_iso(text, field)
+    except InvalidError:
+        raise InvalidError(
+            f"{field}: {text!r} is neither a span such as 5m or 2h nor a time such as 2026-01-31T12:00:00Z"
+        ) from None

@@ -1,0 +1,28 @@
+"""The line counter: counts the lines of large outputs when they end, so that whoever looks later finds them at once."""
+
+from __future__ import annotations
+
+import contextlib
+
+from squall.core.errors import SquallError
+from squall.ports import Bus
+from squall.services.lanes import CHANGED
+from squall.services.line_reading import LineReading
+
+
+class LineCounting:
+    """Looks at each tree that has changed; `poll` is in seconds. Hints that are lost cost only the time of a later
+    reader."""
+
+    def __init__(self, reading: LineReading, bus: Bus, *, poll: float) -> None:
+        self._reading = reading
+        self._bus = bus
+        self._poll = poll
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        with self._bus.subscribe(CHANGED) as hints:
+            while True:
+                for tree in await hints.wait(self._poll):
+                    with contextlib.suppress(SquallError):
+                        await self._reading.count_finished(tree)
