@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 
+from squall.adapters.runners.announcement import AnnouncementRunner
+from squall.adapters.runners.http import HttpRunner
+from squall.adapters.runners.inquirer import InquirerRunner
 from squall.adapters.runners.local import LocalRunner
 from squall.adapters.runners.noop import NoopRunner
+from squall.adapters.runners.remote import RemoteRunner, SshRules
 from squall.ports import Runner
 
 RUNNER_GROUP = "squall.runners"
@@ -14,13 +18,24 @@ RUNNER_GROUP = "squall.runners"
 their names are runner types'."""
 
 
-def runners(base: Mapping[str, str], system_user: str, cwd: str) -> dict[str, Runner]:
-    """Every runner there is: the built-in ones, and those of installed distributions."""
+def runners(
+    base: Mapping[str, str], system_user: str, cwd: str, ssh: SshRules | None = None, http_limit: int = 16 << 20
+) -> dict[str, Runner]:
+    """Every runner there is: the built-in ones, and those of installed distributions.
+
+    `ssh` is how hosts are reached, `http_limit` the largest answer of an HTTP request (bytes).
+    """
     local = LocalRunner(base, system_user, cwd)
+    remote = RemoteRunner(base, ssh or SshRules(user=system_user))
     found: dict[str, Runner] = {
         "noop": NoopRunner(),
         "local-shell-cmd": local,
         "local-shell-script": local,
+        "remote-shell-cmd": remote,
+        "remote-shell-script": remote,
+        "http-request": HttpRunner(base, http_limit),
+        "inquirer": InquirerRunner(),
+        "announcement": AnnouncementRunner(),
     }
     for point in entry_points(group=RUNNER_GROUP):
         found[point.name] = point.load()(base, system_user, cwd)

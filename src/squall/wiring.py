@@ -24,6 +24,7 @@ from squall.adapters.journal.sources import Sources
 from squall.adapters.journal.workers import LineWorkers
 from squall.adapters.keeper.remote import KeeperLauncher
 from squall.adapters.packs import PackFolders
+from squall.adapters.runners.remote import SshRules
 from squall.adapters.sql.seals import SqliteSeals
 from squall.adapters.sql.sqlite import SqliteStore, open_store
 from squall.adapters.vault import KeyFileVault
@@ -32,6 +33,7 @@ from squall.api.application import Route
 from squall.api.auth import AuthRoutes
 from squall.api.events import EventRoutes
 from squall.api.executions import ExecutionRoutes
+from squall.api.inquiries import InquiryRoutes
 from squall.api.keys import KeyRoutes
 from squall.api.output import OutputRoutes
 from squall.api.output_views import OutputViewRoutes
@@ -56,6 +58,7 @@ from squall.services.content import Content
 from squall.services.executions import Executions
 from squall.services.feeds import Feeds
 from squall.services.health import Health
+from squall.services.inquiries import Inquiries
 from squall.services.journaling import Journaling
 from squall.services.keys import Keys
 from squall.services.line_reading import LineReading
@@ -73,6 +76,9 @@ _SWEEP_EVERY = 10
 """Retention is looked at once in so many times the janitor comes."""
 
 _BUNDLED = Path(__file__).parent / "packs"
+
+
+_INQUIRIES_EVERY = 10.0
 
 
 class Role(Protocol):
@@ -105,6 +111,7 @@ class Services(NamedTuple):
     claims: Claims
     outputs: Outputs
     feeds: Feeds
+    inquiries: Inquiries
     running: Running
     journaling: Journaling
     sealing: Sealing
@@ -186,6 +193,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         outputs=outputs,
         feeds=Feeds(out.store, out.bus, out.journal, outputs, poll=poll),
         running=_running(settings, out, content, claims, binding, url),
+        inquiries=Inquiries(out.store, out.clock, out.vault, transitions),
         journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, OWNER),
         sealing=Sealing(
             out.store,
@@ -218,9 +226,34 @@ def _access(settings: Settings, out: Outside, user: str) -> Access:
 
 def _running(settings: Settings, out: Outside, content: Content, claims: Claims, binding: Binding, url: str) -> Running:
     limits = _limits(settings.actionrunner)
-    found = runners(_inherited_environment(), settings.actionrunner.system_user, str(Path.cwd()))
+    found = runners(
+        _inherited_environment(),
+        settings.actionrunner.system_user,
+        str(Path.cwd()),
+        _ssh(settings),
+        settings.actionrunner.http_response_bytes,
+    )
     environment: Mapping[str, str] = {"ST2_ACTION_API_URL": f"{url}/v1"}
     return Running(claims, binding, content, out.launcher, out.journal, found, limits, environment, url)
+
+
+def _ssh(settings: Settings) -> SshRules:
+    """How hosts are reached. New host keys are kept in the data directory, beside those that the user has."""
+    wanted = settings.ssh
+    known = [str(settings.server.data_dir / "ssh" / "known_hosts")]
+    if wanted.known_hosts:
+        known.append(str(Path(wanted.known_hosts).expanduser()))
+    return SshRules(
+        user=wanted.user or settings.actionrunner.system_user or _user(),
+        key_file=str(Path(wanted.key_file).expanduser()) if wanted.key_file else "",
+        config_file=str(Path(wanted.config_file).expanduser()) if wanted.config_file else "",
+        host_keys=wanted.host_keys,
+        known_hosts=tuple(known),
+        connect_timeout=wanted.connect_timeout_seconds,
+        parallel=wanted.max_parallel,
+        partial=wanted.allow_partial_failure,
+        keep=settings.actionrunner.result_output_bytes,
+    )
 
 
 def _limits(wanted: Actionrunner) -> RunLimits:
@@ -291,6 +324,7 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
     every = settings.storage.janitor_seconds
     return [
         Chore("events", every, lambda: out.store.tx(lambda tx: tx.events.prune(settings.events.retention))),
+        Chore("inquiries", min(every, _INQUIRIES_EVERY), use.inquiries.sweep),
         Chore("tokens", every, use.access.prune),
         Chore("sealing", every, use.sealing.seal),
         Chore("moving", every, use.sealing.move),
@@ -313,6 +347,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *EventRoutes(use.executions, use.outputs, use.feeds, views, heartbeat=heartbeat).routes(),
         *WatchRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
         *ActionRoutes(use.content).routes(),
+        *InquiryRoutes(use.inquiries).routes(),
         *KeyRoutes(use.keys).routes(),
         *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),
     ]

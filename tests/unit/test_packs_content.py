@@ -33,6 +33,10 @@ COMPATIBLE: dict[str, dict[str, Any]] = {
     "core.local_sudo": {"cmd": CMD, "sudo": {"default": True, "immutable": True}},
     "core.echo": ECHO | {"cmd": CMD | {"default": 'echo "{{message}}"', "immutable": True}},
     "core.error": ECHO | {"cmd": CMD | {"default": '>&2 echo "{{message}}"', "immutable": True}},
+    "core.remote": {"cmd": CMD, "sudo": {"immutable": True}},
+    "core.remote_sudo": {"cmd": CMD, "sudo": {"default": True, "immutable": True}},
+    "core.ask": {},
+    "core.announcement": {"experimental": {"default": True, "immutable": True}, "message": {"type": "object"}},
     "core.uuid": {"uuid_type": {"type": "string", "default": "uuid4", "enum": ["uuid1", "uuid4"]}},
 }
 SHELL: dict[str, dict[str, Any]] = {
@@ -46,6 +50,23 @@ SHELL: dict[str, dict[str, Any]] = {
     "pty": {"type": "boolean", "default": False},
     "pty_size": {"type": "string", "default": "80x24"},
 }
+HOSTS: dict[str, dict[str, Any]] = {
+    "hosts": {"type": "string", "required": True},
+    "username": {"type": "string", "required": False},
+    "password": {"type": "string", "required": False, "secret": True},
+    "private_key": {"type": "string", "required": False, "secret": True},
+    "passphrase": {"type": "string", "required": False, "secret": True},
+    "port": {"type": "integer", "required": False},
+    "bastion_host": {"type": "string", "required": False},
+    "cwd": {"type": "string", "default": "/tmp"},
+    "dir": {"type": "string", "default": "/tmp"},
+    "env": {"type": "object"},
+    "kwarg_op": {"type": "string", "default": "--"},
+    "parallel": {"type": "boolean", "default": False, "immutable": True},
+    "sudo": {"type": "boolean", "default": False},
+    "sudo_password": {"type": "string", "secret": True, "default": None, "required": False},
+    "timeout": {"type": "integer", "default": 60},
+}
 RUNNERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "noop": ("noop_runner", "noop_runner", {}),
     "local-shell-cmd": ("local_runner", "local_shell_command_runner", SHELL | {"cmd": {"type": "string"}}),
@@ -56,6 +77,68 @@ RUNNERS: dict[str, tuple[str, str, dict[str, Any]]] = {
         | {
             "debug": {"type": "boolean", "required": False, "default": False},
             "content_version": {"type": "string", "required": False},
+        },
+    ),
+    "remote-shell-cmd": (
+        "remote_runner",
+        "remote_command_runner",
+        HOSTS | {"cmd": {"type": "string"}, "dir": {"type": "string", "default": "/tmp", "immutable": True}},
+    ),
+    "remote-shell-script": ("remote_runner", "remote_script_runner", HOSTS),
+    "http-request": (
+        "http_runner",
+        "http_runner",
+        {
+            "url": {"type": "string", "required": True},
+            "headers": {"type": "object"},
+            "cookies": {"type": "object"},
+            "allow_redirects": {"type": "boolean", "default": False},
+            "http_proxy": {"type": "string"},
+            "https_proxy": {"type": "string"},
+            "username": {"type": "string", "required": False},
+            "password": {"type": "string", "required": False, "secret": True},
+            "verify_ssl_cert": {"type": "boolean", "default": True},
+            "url_hosts_blacklist": {"type": "array", "required": False, "items": {"type": "string"}},
+            "url_hosts_whitelist": {"type": "array", "required": False, "items": {"type": "string"}},
+        },
+    ),
+    "inquirer": (
+        "inquirer_runner",
+        "inquirer_runner",
+        {
+            "schema": {
+                "type": "object",
+                "required": False,
+                "default": {
+                    "title": "response_data",
+                    "type": "object",
+                    "properties": {
+                        "continue": {
+                            "type": "boolean",
+                            "description": "Would you like to continue the workflow?",
+                            "required": True,
+                        }
+                    },
+                },
+            },
+            "route": {"type": "string", "default": "", "required": False},
+            "roles": {"type": "array", "default": [], "required": False},
+            "users": {"type": "array", "default": [], "required": False},
+            "ttl": {"type": "integer", "default": 1440, "required": False},
+        },
+    ),
+    "announcement": (
+        "announcement_runner",
+        "announcement_runner",
+        {
+            "experimental": {"type": "boolean", "required": True, "default": False},
+            "route": {
+                "type": "string",
+                "default": "general",
+                "minLength": 1,
+                "maxLength": 255,
+                "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
+            },
         },
     ),
 }

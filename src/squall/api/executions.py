@@ -212,13 +212,17 @@ class ExecutionRoutes:
         if name not in _SHOWN_ATTRIBUTES:
             valid = ", ".join(_SHOWN_ATTRIBUTES)
             raise InvalidError(f'Invalid attribute "{name}" specified. Valid attributes are: {valid}')
-        shown: dict[str, Any] = {"result": execution.result or {}, "trigger_instance": {}, "status": execution.status}
+        shown: dict[str, Any] = {
+            "result": self._views.result(execution, execution.result) or {},
+            "trigger_instance": {},
+            "status": execution.status,
+        }
         return Answer(shown[name])
 
     async def _result(self, request: Request) -> Answer:
         query = request.query
         execution = await self._executions.get(await self._executions.resolve(request.path["id"]))
-        raw = msgspec.json.encode(execution.result)
+        raw = msgspec.json.encode(self._views.result(execution, execution.result))
         if query.boolean("pretty_format", False):
             raw = msgspec.json.format(raw, indent=4)
         headers = {}

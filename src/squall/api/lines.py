@@ -27,6 +27,7 @@ def _frame(record: Record, label: Label | None) -> tuple[bytes, bytes]:
         "output_type": journal.STREAMS.get(record.stream, "output"),
         "position": journal.format_position(record.end),
         "id": journal.format_position(record.end),
+        **({"tag": record.tag} if record.tag else {}),
         "data": "",
     }
     # The object ends in `"data":""}`, so its last two bytes close what the text is put into.

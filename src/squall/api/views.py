@@ -8,6 +8,7 @@ from typing import Any
 from squall.api.pages import Attributes
 from squall.core.document import execution_document, liveaction_document, select
 from squall.core.execution import RUNNING, Execution
+from squall.core.inquiry import RUNNER as INQUIRY
 from squall.core.secret import masked, replace_sealed
 from squall.services.content import Content
 
@@ -41,8 +42,14 @@ class Views:
         result = shown.pop("result", None)
         shown = replace_sealed(shown, self._reveal) if show_secrets else masked(shown)
         if result is not None:
-            shown["result"] = result
+            shown["result"] = self.result(execution, result, show_secrets)
         return shown  # type: ignore[no-any-return]
+
+    def result(self, execution: Execution, result: Any, show_secrets: bool = False) -> Any:
+        """What is shown of a result, or of a part of it. Sealed values stand only in those of inquiries."""
+        if execution.runner != INQUIRY:
+            return result
+        return replace_sealed(result, self._reveal) if show_secrets else masked(result)
 
     def liveaction(self, execution: Execution) -> dict[str, Any]:
         """The document of the liveaction that StackStorm would have beside the execution."""

@@ -43,6 +43,7 @@ class Actionrunner(msgspec.Struct, frozen=True, kw_only=True):
     output_limit_policy: Literal["truncate", "fail", "unlimited"] = "truncate"
     result_output_bytes: Size = 4 * MIB
     system_user: str = ""
+    http_response_bytes: Size = 16 * MIB
     umask: str = ""
     limit_open_files: Annotated[int, Meta(ge=0, le=1 << 30)] = 0
     limit_processes: Annotated[int, Meta(ge=0, le=1 << 30)] = 0
@@ -51,6 +52,19 @@ class Actionrunner(msgspec.Struct, frozen=True, kw_only=True):
     limit_cpu_seconds: Annotated[int, Meta(ge=0, le=1 << 30)] = 0
     cgroup: str = "auto"
     keepers: Annotated[int, Meta(ge=0, le=64)] = 0
+
+
+class Ssh(msgspec.Struct, frozen=True, kw_only=True):
+    """`[ssh]`: how actions reach hosts, unless they say otherwise. Paths are the worker's; empty ones are not used."""
+
+    user: str = ""
+    key_file: str = ""
+    config_file: str = ""
+    host_keys: Literal["known_hosts", "accept-new", "ignore"] = "accept-new"
+    known_hosts: str = "~/.ssh/known_hosts"
+    connect_timeout_seconds: Seconds = 20.0
+    max_parallel: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    allow_partial_failure: bool = False
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +149,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     server: Server = Server()
     actionrunner: Actionrunner = Actionrunner()
+    ssh: Ssh = Ssh()
     journal: Journal = Journal()
     stream: Stream = Stream()
     queue: Queue = Queue()

@@ -94,4 +94,4 @@ def check_respond(identity: Identity, inquiry: str, users: Sequence[str], roles:
     """
     allowed = identity.user in users or (bool(roles) and identity.admin)
     if (users or roles) and not allowed:
-        raise ForbiddenError(f"User {identity.user} does not have permission to respond to inquiry {inquiry}.")
+        raise ForbiddenError(f'User "{identity.user}" does not have permission to respond to inquiry "{inquiry}".')

@@ -84,12 +84,14 @@ class Outcome(msgspec.Struct, frozen=True):
     """What became of an execution: a final status and the result (any JSON value); `at` is when (µs, UTC; 0: now).
 
     `used` is what its process took: `cpu_seconds`, `peak_memory` (bytes), and `masked`, how many secrets it printed.
+    With `announces` the end is told to everybody, as the event `st2.announcement__<announces>`.
     """
 
     status: str
     result: Any
     at: int = 0
     used: dict[str, Any] = {}
+    announces: str = ""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

@@ -246,6 +246,20 @@ def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint |
             raise InvalidError(f'{told} (parameter "{name}")')
 
 
+def complaint(schema: Mapping[str, Any], value: Any) -> str | None:
+    """What is wrong with `value` by a schema in StackStorm's form, in the words its clients know; None if nothing is.
+
+    Raises `InvalidError` for a schema that is none.
+    """
+    plain = _plain(schema)
+    try:
+        if jsonschema_rs.Draft4Validator(plain).is_valid(value):
+            return None
+    except (jsonschema_rs.ValidationError, ValueError) as error:
+        raise InvalidError(f"The schema is wrong: {str(error).partition(chr(10))[0]}") from error
+    return _wording(plain, value)
+
+
 def _has_secrets(schema: Any) -> bool:
     """Whether a part of a value of this schema must not be told."""
     if isinstance(schema, dict):

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from squall.core import events
 from squall.core import execution as ex
 from squall.core.execution import Execution, ExecutionFilter
 from squall.core.launch import Outcome
@@ -74,7 +75,9 @@ class Claims:
             # It may have ended long before a server was there to hear of it.
             at = min(now, max(outcome.at, current.log[-1].at)) if outcome.at else now
             current = msgspec.structs.replace(current, runner_info=current.runner_info | outcome.used)
-            await self._transitions.conclude(tx, current, outcome.status, outcome.result, at)
+            ended = await self._transitions.conclude(tx, current, outcome.status, outcome.result, at)
+            if outcome.announces and ended.status == ex.SUCCEEDED:
+                await tx.events.add(events.ANNOUNCEMENT + outcome.announces, ended, at)
             return True
 
         ended = await self._store.tx(work)

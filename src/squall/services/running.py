@@ -197,7 +197,9 @@ class Running:
                 looked += batch.position - position
                 position = batch.position
                 for record in batch.records:
-                    if record.kind == journal.OUTPUT and record.execution == execution.id and room[record.stream] > 0:
+                    # What stands under a tag belongs to no stream of the process itself.
+                    own = record.kind == journal.OUTPUT and record.execution == execution.id and not record.tag
+                    if own and room.get(record.stream, 0) > 0:
                         room[record.stream] -= len(record.payload)
                         found.append(record)
         return found

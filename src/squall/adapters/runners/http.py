@@ -1,0 +1,163 @@
+"""The runner `http-request`: one HTTP request, whose answer is shown as it comes.
+
+Parameters and the result's shape are StackStorm's.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from squall import __version__
+from squall.core.errors import InvalidError
+from squall.core.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
+from squall.core.launch import End, Job, LaunchSpec, Outcome
+from squall.ports import OutputText
+
+_PROGRAM = "squall.adapters.runners.http_program"
+_SPARE = 20.0
+_FINE = range(200, 207)
+_DEFAULT_TIMEOUT = 60.0
+
+
+class HttpRunner:
+    """`ports.Runner` for HTTP requests. `limit` is the largest answer that is taken, in bytes."""
+
+    def __init__(self, base: Mapping[str, str], limit: int) -> None:
+        self._base = dict(base)
+        self._limit = limit
+
+    def prepare(self, job: Job) -> LaunchSpec | Outcome:
+        """The program to start, with the request on its standard input. Raises `InvalidError`."""
+        given, more = job.runner_parameters, job.action_parameters
+        denied, allowed = _hosts(given.get("url_hosts_blacklist")), _hosts(given.get("url_hosts_whitelist"))
+        if denied and allowed:
+            raise InvalidError(
+                '"url_hosts_blacklist" and "url_hosts_whitelist" parameters are mutually exclusive. '
+                "Only one should be provided."
+            )
+        url = str(given.get("url") or "")
+        if not url.lower().startswith(("http://", "https://")):
+            url = f"http://{url}"
+        headers = _texts({**(given.get("headers") or {}), **(more.get("headers") or {})})
+        file = _file(more)
+        body = _body(more.get("body"), headers)
+        headers |= {"User-Agent": f"squall/{__version__}", "X-Stanley-Action": job.action.name} | _auth(
+            more.get("auth")
+        )
+        timeout = float(more.get("timeout") or given.get("timeout") or _DEFAULT_TIMEOUT)
+        asked = {
+            "url": url,
+            "method": str(more.get("method") or ("POST" if body is not None or file else "GET")),
+            "headers": headers,
+            "params": _texts(more.get("params")),
+            "cookies": _texts(given.get("cookies")),
+            "body": body,
+            "file": file,
+            "allow_redirects": bool(given.get("allow_redirects")),
+            "http_proxy": given.get("http_proxy"),
+            "https_proxy": given.get("https_proxy"),
+            "username": given.get("username"),
+            "password": given.get("password") or "",
+            "verify": given.get("verify_ssl_cert") is not False,
+            "denied": denied,
+            "allowed": allowed,
+            "timeout": timeout,
+            "limit": self._limit,
+        }
+        return LaunchSpec(
+            execution=job.execution.id,
+            tree=job.execution.tree,
+            attempt=job.execution.attempt,
+            argv=[sys.executable, "-P", "-m", _PROGRAM],
+            env=self._base,
+            stdin=json.dumps(asked).encode(),
+            # The program keeps the time itself; this is for a program that does not.
+            timeout=timeout + _SPARE,
+            result_limit=self._limit * 2 + (1 << 20),
+        )
+
+    def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
+        """StackStorm's result; with an `error`, beside what was received, when the answer is not whole."""
+        result = _result(end)
+        if result is None:
+            status = CANCELED if end.canceled else TIMEOUT if end.timed_out else FAILED
+            said = end.error or output("stderr")[0].strip() or "The program that speaks HTTP ended early"
+            return Outcome(status, {"error": said, "traceback": ""})
+        late = result.pop("late", False)
+        if end.canceled:
+            return Outcome(CANCELED, result)
+        if late:
+            return Outcome(TIMEOUT, result)
+        if end.stopped:
+            result["error"] = "Action was stopped because it printed more than the output limit"
+        fine = "error" not in result and result["status_code"] in _FINE
+        return Outcome(SUCCEEDED if fine else FAILED, result)
+
+
+def _result(end: End) -> dict[str, Any] | None:
+    if end.result_file is None or end.result_cut:
+        return None
+    try:
+        found = json.loads(Path(end.result_file).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found else None
+
+
+def _texts(given: Any) -> dict[str, str]:
+    return {str(name): value if isinstance(value, str) else _plain(value) for name, value in (given or {}).items()}
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value) if not isinstance(value, dict | list) else json.dumps(value)
+
+
+def _hosts(given: Any) -> list[str]:
+    return [str(host).lower() for host in given or []]
+
+
+def _auth(given: Any) -> dict[str, str]:
+    """The header that `auth` asks for: `name=value`. Raises `InvalidError`."""
+    if not given:
+        return {}
+    name, mark, value = str(given).partition("=")
+    if not mark or not name.strip():
+        raise InvalidError(
+            'Parameter "auth": write it like x-auth-token=XYZ; for HTTP Basic use username and password.'
+        )
+    return {name.strip(): value.strip()}
+
+
+def _file(more: Mapping[str, Any]) -> dict[str, str] | None:
+    """The file to upload: its content, or the path that it is read from."""
+    name, content, path = more.get("file_name"), more.get("file_content"), more.get("file_path")
+    if not content and not path:
+        return None
+    return {
+        "name": str(name or Path(str(path or "file")).name),
+        "content": "" if path else str(content),
+        "path": str(path or ""),
+        "type": str(more.get("file_content_type") or ""),
+    }
+
+
+def _body(given: Any, headers: Mapping[str, str]) -> str | None:
+    """The body as it is sent. Where JSON is announced, text of a value in Python's form becomes JSON."""
+    if given is None or given == "":
+        return None
+    kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    if kind == "application/json" and isinstance(given, str):
+        try:
+            json.loads(given)
+        except ValueError:
+            try:
+                return json.dumps(ast.literal_eval(given))
+            except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+                return given
+        return given
+    return given if isinstance(given, str) else json.dumps(given)

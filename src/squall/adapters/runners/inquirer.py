@@ -1,0 +1,20 @@
+"""The runner `inquirer`: asks a person, and waits for the answer without a process."""
+
+from __future__ import annotations
+
+from squall.core.execution import PENDING
+from squall.core.inquiry import question
+from squall.core.launch import End, Job, LaunchSpec, Outcome
+from squall.ports import OutputText
+
+
+class InquirerRunner:
+    """`ports.Runner` whose executions stay pending; `services/inquiries.py` ends them."""
+
+    def prepare(self, job: Job) -> LaunchSpec | Outcome:
+        """The question."""
+        return Outcome(PENDING, question(job.runner_parameters))
+
+    def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
+        """Never asked: nothing is started."""
+        return Outcome(PENDING, question(job.runner_parameters))

@@ -1,0 +1,172 @@
+"""One command on one host: how it is started there, so that its secrets are in no process list and all of it can be
+ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import shlex
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import asyncssh
+
+_READ = 1 << 16
+_KILL_WITHIN = 2.5
+_WRONG_PASSWORD = re.compile(rb"incorrect password attempt|Sorry, try again|no password was provided")
+_MARKER_MOST = 4096
+
+
+class Kept:
+    """The two ends of what was printed: at most `most` bytes, and how many are missing between them."""
+
+    def __init__(self, most: int) -> None:
+        self._half = max(1, most // 2)
+        self._first = bytearray()
+        self._last = bytearray()
+        self.omitted = 0
+
+    def add(self, data: bytes) -> None:
+        """Keeps what came."""
+        room = self._half - len(self._first)
+        self._first += data[:room] if room > 0 else b""
+        self._last += data[max(0, room) :]
+        over = len(self._last) - self._half
+        # Cut now and then, not with every piece.
+        if over > self._half:
+            del self._last[:over]
+            self.omitted += over
+
+    def text(self) -> str:
+        """What is kept, with a note where something is missing."""
+        over = len(self._last) - self._half
+        if over > 0:
+            del self._last[:over]
+            self.omitted += over
+        note = f"\n[squall: {self.omitted} bytes are left out here]\n" if self.omitted else ""
+        return self._first.decode("utf-8", "replace") + note + self._last.decode("utf-8", "replace")
+
+
+def one_line(text: str) -> str:
+    """`text` quoted for a POSIX shell on one line, where the variable NL is a newline."""
+    return '"$NL"'.join(shlex.quote(part) for part in text.split("\n"))
+
+
+def script_line(mark: str, env: Mapping[str, str], cwd: str, command: str) -> str:
+    """The line that the remote shell reads and carries out: it tells its process id behind `mark`, then becomes the
+    command. Variables travel in it and not in the command line, which everybody on the host can read."""
+    exports = "".join(f"export {name}={one_line(value)}; " for name, value in env.items())
+    shell = 'S=$(command -v bash || echo /bin/sh); exec "$S" -c'
+    change = f"cd {one_line(cwd)} || exit 1; " if cwd else ""
+    newline = "NL=$(printf '\\nx'); NL=${NL%x}; "
+    return f"{mark} printf '%s%s\\n' {mark} $$ >&2; {newline}{exports}{change}{shell} {one_line(command)}\n"
+
+
+def start_command(mark: str, sudo: bool, has_password: bool) -> str:
+    """What is started: a shell that waits for the marked line, below sudo if asked for."""
+    wait = f'while IFS= read -r L; do case $L in "{mark}"*) break;; esac; done; eval "${{L#{mark}}}"'
+    start = f"/bin/sh -c {shlex.quote(wait)}"
+    if not sudo:
+        return start
+    return f"sudo {'-S -p' if has_password else '-n -p'} '' -E -- {start}"
+
+
+def kill_command(pid: int, sudo: bool) -> str:
+    """Ends the process group and the session of `pid`: TERM, and KILL a second and a half later."""
+    look = f"kill -0 -- -{pid} 2>/dev/null"
+    end = (
+        f"kill -TERM -- -{pid} 2>/dev/null; pkill -TERM -s {pid} 2>/dev/null; "
+        f"for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do {look} || break; sleep 0.1; done; "
+        f"kill -KILL -- -{pid} 2>/dev/null; pkill -KILL -s {pid} 2>/dev/null; true"
+    )
+    return f"{'sudo -n ' if sudo else ''}/bin/sh -c {shlex.quote(end)}"
+
+
+class Remote:
+    """A command under way. `write(stream, data)` takes what it prints; the result has `keep` bytes of each."""
+
+    def __init__(
+        self, job: Mapping[str, Any], mark: str, write: Callable[[int, bytes], Awaitable[None]], keep: int
+    ) -> None:
+        self._job = job
+        self._mark = mark.encode()
+        self._write = write
+        self.stdout = Kept(keep)
+        self.stderr = Kept(keep)
+        self.pid: int | None = None
+        self.started = asyncio.Event()
+        self._head: bytearray | None = bytearray()
+        self.wrong_password = False
+
+    async def run(self, connection: asyncssh.SSHClientConnection, command: str) -> int:
+        """Runs it to its end; its exit code, 128 + n for signal n. Raises `asyncssh.Error` when the connection ends."""
+        job = self._job
+        password = job.get("sudo_password") if job["sudo"] else None
+        start = start_command(self._mark.decode(), job["sudo"], bool(password))
+        line = script_line(self._mark.decode(), job["env"], job["cwd"], command)
+        process = await connection.create_process(start, encoding=None)
+        process.stdin.write((f"{password}\n" if password else "").encode() + line.encode())
+        process.stdin.write_eof()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pump(process.stdout, 1))
+            group.create_task(self._pump(process.stderr, 2))
+        await process.wait_closed()
+        if process.exit_signal is not None:
+            return 128 + signal_number(process.exit_signal[0])
+        if process.exit_status is None:
+            raise asyncssh.ConnectionLost("The connection was lost")
+        return int(process.exit_status)
+
+    async def _pump(self, reader: asyncssh.SSHReader[bytes], stream: int) -> None:
+        with contextlib.suppress(asyncssh.Error):  # `run` finds that there is no exit status.
+            while data := await reader.read(_READ):
+                if stream == 2:
+                    data = self._without_mark(data)
+                if data:
+                    await self._take(stream, data)
+        if stream == 2 and self._head:
+            await self._take(2, bytes(self._head))
+
+    async def _take(self, stream: int, data: bytes) -> None:
+        (self.stdout if stream == 1 else self.stderr).add(data)
+        if stream == 2 and self._job["sudo"] and _WRONG_PASSWORD.search(data):
+            self.wrong_password = True
+        await self._write(stream, data)
+
+    def _without_mark(self, data: bytes) -> bytes:
+        """What came on stderr without the line that told the process id, which sudo's own words may precede."""
+        if self._head is None:
+            return data
+        self._head += data
+        at = self._head.find(self._mark)
+        if at < 0:
+            # Half of the mark may have come; everything before a possible one is let go.
+            whole = max(0, len(self._head) - len(self._mark))
+            found = bytes(self._head[:whole])
+            del self._head[:whole]
+            return found
+        end = self._head.find(b"\n", at)
+        if end < 0 and len(self._head) - at < _MARKER_MOST:
+            return b""
+        with contextlib.suppress(ValueError):
+            self.pid = int(self._head[at + len(self._mark) : end])
+            self.started.set()
+        rest = bytes(self._head[:at] + self._head[end + 1 :])
+        self._head = None
+        return rest
+
+    async def kill(self, connection: asyncssh.SSHClientConnection) -> None:
+        """Ends all of it, if the host still answers."""
+        if self.pid is None:
+            return
+        with contextlib.suppress(asyncssh.Error, OSError, TimeoutError):
+            async with asyncio.timeout(_KILL_WITHIN):
+                await connection.run(kill_command(self.pid, self._job["sudo"]))
+
+
+def signal_number(name: str) -> int:
+    """The number of a signal as SSH names it; 0 when this machine has none of that name."""
+    found = getattr(signal, f"SIG{name}", None)
+    return int(found) if found is not None else 0

@@ -1,0 +1,59 @@
+"""Inquiries over HTTP: list, look, respond."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from squall.api.application import Route
+from squall.api.pages import page
+from squall.api.wire import Answer, Request, field
+from squall.core.errors import InvalidError
+from squall.core.inquiry import Inquiry
+from squall.services.inquiries import Inquiries
+
+_DEFAULT_LIMIT = 20
+
+
+class InquiryRoutes:
+    """`/inquiries`."""
+
+    def __init__(self, inquiries: Inquiries) -> None:
+        self._inquiries = inquiries
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [
+            Route("GET", "/inquiries", self._list),
+            Route("GET", "/inquiries/{id}", self._get),
+            Route("PUT", "/inquiries/{id}", self._respond),
+        ]
+
+    async def _list(self, request: Request) -> Answer:
+        part = page(request.query, _DEFAULT_LIMIT)
+        found, total = await self._inquiries.find(part.limit, part.offset)
+        return Answer([_document(inquiry) for inquiry in found], headers=part.headers(total))
+
+    async def _get(self, request: Request) -> Answer:
+        return Answer(_document(await self._inquiries.get(request.path["id"])))
+
+    async def _respond(self, request: Request) -> Answer:
+        body = await request.document()
+        for name in ("id", "response"):
+            if name not in body:
+                raise InvalidError(f"{name!r} is a required property")
+        inquiry_id = request.path["id"]
+        if field(body, "id", str, "string") != inquiry_id:
+            raise InvalidError(f"id: {body['id']!r} is not the inquiry of this path, {inquiry_id!r}")
+        response = await self._inquiries.respond(request.identity, inquiry_id, body["response"])
+        return Answer({"id": inquiry_id, "response": response})
+
+
+def _document(inquiry: Inquiry) -> dict[str, Any]:
+    return {
+        "id": inquiry.id,
+        "route": inquiry.route,
+        "ttl": inquiry.ttl,
+        "users": inquiry.users,
+        "roles": inquiry.roles,
+        "schema": inquiry.schema,
+    }
