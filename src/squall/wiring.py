@@ -182,17 +182,18 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     content = Content(out.store, out.clock, folders)
     keys = Keys(out.store, out.clock, _cipher(settings))
     binding, transitions = Binding(out.vault, keys), Transitions(out.bus)
+    access = _access(settings, out, user)
     claims = Claims(out.store, out.bus, out.clock, transitions)
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, user)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
-        access=_access(settings, out, user),
+        access=access,
         content=content,
         executions=executions,
         claims=claims,
         outputs=outputs,
         feeds=Feeds(out.store, out.bus, out.journal, outputs, poll=poll),
-        running=_running(settings, out, content, claims, binding, url),
+        running=_running(settings, out, content, claims, binding, url, access),
         inquiries=Inquiries(out.store, out.clock, out.vault, transitions),
         journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, OWNER),
         sealing=Sealing(
@@ -224,7 +225,9 @@ def _access(settings: Settings, out: Outside, user: str) -> Access:
     return Access(out.store, out.bus, out.clock, passwords, rules)
 
 
-def _running(settings: Settings, out: Outside, content: Content, claims: Claims, binding: Binding, url: str) -> Running:
+def _running(
+    settings: Settings, out: Outside, content: Content, claims: Claims, binding: Binding, url: str, access: Access
+) -> Running:
     limits = _limits(settings.actionrunner)
     found = runners(
         _inherited_environment(),
@@ -234,7 +237,7 @@ def _running(settings: Settings, out: Outside, content: Content, claims: Claims,
         settings.actionrunner.http_response_bytes,
     )
     environment: Mapping[str, str] = {"ST2_ACTION_API_URL": f"{url}/v1"}
-    return Running(claims, binding, content, out.launcher, out.journal, found, limits, environment, url)
+    return Running(claims, binding, content, out.launcher, out.journal, found, limits, environment, url, access)
 
 
 def _ssh(settings: Settings) -> SshRules:

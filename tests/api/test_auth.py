@@ -267,6 +267,31 @@ def test_secrets_are_shown_to_administrators_who_ask(asking: Server, token: str)
     assert b"hidden-value" in get(asking, path, {"X-Auth-Token": token}).raw
 
 
+def test_an_action_has_a_token_of_its_own_while_it_runs(asking: Server, tmp_path: Path) -> None:
+    bob = {"X-Auth-Token": login(asking, "bob").json["token"]}
+    go, kept = tmp_path / "go", tmp_path / "token"
+    command = (
+        f'echo "token $ST2_ACTION_AUTH_TOKEN"; printf %s "$ST2_ACTION_AUTH_TOKEN" > {kept}.new; mv {kept}.new {kept}; '
+    )
+    command += f"while ! [ -e {go} ]; do sleep 0.05; done"
+    body = {"action": "core.local", "parameters": {"cmd": command}}
+    made = asking.call("POST", "/v1/executions", body, headers=bob).json
+    with Stream(asking.url, f"/stream/v1/executions/{made['id']}/output", bob) as stream:
+        assert next(iter(stream.events())).body["data"].startswith("token ********")
+    while not kept.exists():
+        pass
+    own = {"X-Auth-Token": kept.read_text()}
+    assert get(asking, "/v1/user", own).json["username"] == "bob"
+    assert "set-cookie" not in get(asking, "/v1/user", own).headers
+    go.touch()
+    with Stream(asking.url, f"/v1/executions/{made['id']}/output", bob) as stream:
+        stream.rest()
+    for _ in range(200):
+        if get(asking, "/v1/user", own).status == 401:
+            break
+    assert get(asking, "/v1/user", own).fault == "Unauthorized"
+
+
 def test_tokens_are_validated(asking: Server, token: str) -> None:
     who = {"X-Auth-Token": token}
     ask = "/auth/v1/tokens/validate"

@@ -22,6 +22,7 @@ VOID = "access"
 
 _SECOND = 1_000_000
 _KEY_SALT = b"saltnpepper"
+_SERVICE_TTL, _SERVICE_SPARE = 86_400, 60
 _PAID = 4
 """How many passwords are checked at once: each check keeps a processor busy on purpose."""
 
@@ -89,9 +90,17 @@ class Access:
             raise InvalidError(f"TTL specified {ttl} is greater than max allowed {most}.")
         return most if ttl is None else ttl
 
-    async def issue(self, user: str, seconds: float, execution: str = "") -> tuple[Token, str]:
-        """A token that lives so long; with an `execution`, that execution's own."""
-        shown = secrets.token_hex(16)
+    def offer(self) -> str:
+        """A new token for an action, which opens nothing yet; empty where nobody is asked for one."""
+        return secrets.token_hex(16) if self.rules.enabled else ""
+
+    async def grant(self, shown: str, user: str, timeout: float | None, execution: str) -> None:
+        """Makes an action's token open what `user` may do, until a little after `timeout` (seconds; None: a day)."""
+        await self.issue(user, (timeout or _SERVICE_TTL) + _SERVICE_SPARE, execution, shown)
+
+    async def issue(self, user: str, seconds: float, execution: str = "", shown: str = "") -> tuple[Token, str]:
+        """A token that lives so long; with an `execution`, that execution's own; `shown` is made unless given."""
+        shown = shown or secrets.token_hex(16)
         token = Token(
             id=self._clock.new_id(),
             hash=token_digest(shown),

@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import Protocol
 
 import msgspec
 
@@ -39,6 +40,22 @@ class RunLimits(msgspec.Struct, frozen=True):
     processes: dict[str, int] = {}
 
 
+class ActionTokens(Protocol):
+    """Tokens of actions: they open the API for as long as the action runs, in its user's name."""
+
+    def offer(self) -> str:
+        """A new token, which opens nothing yet; empty where nobody is asked for one."""
+        ...
+
+    async def grant(self, shown: str, user: str, timeout: float | None, execution: str) -> None:
+        """Makes it open what `user` may do, until a little after `timeout` (seconds; None: the action has none)."""
+        ...
+
+    async def revoke_tokens_of(self, execution: str) -> None:
+        """Ends what an execution was given."""
+        ...
+
+
 class Running:
     """Runs executions with the runners it is given, by runner type's name; `url` is where the API answers."""
 
@@ -53,6 +70,7 @@ class Running:
         limits: RunLimits,
         environment: Mapping[str, str],
         url: str,
+        tokens: ActionTokens | None = None,
     ) -> None:
         self._claims = claims
         self._binding = binding
@@ -63,6 +81,7 @@ class Running:
         self._limits = limits
         self._environment = environment
         self._url = url
+        self._tokens = tokens
 
     async def run(self, execution: Execution, row: int) -> Outcome:
         """Runs a claimed execution to its end; `row` is the event row that tells that it runs.
@@ -89,11 +108,14 @@ class Running:
     async def finish(self, task: Task, execution: Execution, outcome: Outcome) -> None:
         """Writes the outcome down; only then may the launcher forget how the process ended."""
         if await self._claims.finish(task, execution, outcome):
+            if self._tokens is not None and (execution.id, execution.attempt) in self._launcher.held():
+                await self._tokens.revoke_tokens_of(execution.id)
             await self._launcher.acknowledge(execution.id)
 
     async def _outcome(self, execution: Execution, row: int) -> Outcome:
         action, runner_type = await self._content.snapshot(execution.snapshot)
-        job, secrets = await self._job(execution, action, runner_type)
+        token = self._tokens.offer() if self._tokens is not None else ""
+        job, secrets = await self._job(execution, action, runner_type, token)
         runner = self._runners.get(runner_type.name)
         if runner is None:
             raise InvalidError(f'This server has no runner "{runner_type.name}".')
@@ -104,6 +126,9 @@ class Running:
             prepared = runner.prepare(job)
             if isinstance(prepared, Outcome):
                 return prepared
+            if self._tokens is not None and token:
+                await self._tokens.grant(token, execution.user, prepared.timeout, execution.id)
+                secrets = (*secrets, token.encode())
             await self._launcher.spawn(self._complete(prepared, execution, action, row, secrets))
         elif execution.status == ex.CANCELING:
             await self._launcher.cancel(execution.id)
@@ -115,7 +140,7 @@ class Running:
         return msgspec.structs.replace(outcome, at=end.ended_at, used=used)
 
     async def _job(
-        self, execution: Execution, action: Action, runner_type: RunnerType
+        self, execution: Execution, action: Action, runner_type: RunnerType, token: str
     ) -> tuple[RunnerJob, tuple[bytes, ...]]:
         """What a runner is given, and the secrets in it."""
         current = await self._content.runner(runner_type.name)
@@ -141,6 +166,7 @@ class Running:
                 "ST2_ACTION_PACK_NAME": action.pack,
                 "ST2_ACTION_EXECUTION_ID": execution.id,
                 "ST2_ACTION_DEBUG": "False",
+                **_token_variables(token, runner_type.name),
             },
         )
         return job, bound.secrets
@@ -203,6 +229,14 @@ class Running:
                         room[record.stream] -= len(record.payload)
                         found.append(record)
         return found
+
+
+def _token_variables(token: str, runner: str) -> dict[str, str]:
+    """How an action finds its token; StackStorm's client library, which Python actions use, reads a name of its own."""
+    if not token:
+        return {}
+    more = {"ST2_AUTH_TOKEN": token} if runner == "python-script" else {}
+    return {"ST2_ACTION_AUTH_TOKEN": token, **more}
 
 
 def _bytes_of(records: list[Record], stream: str) -> bytes:

@@ -41,7 +41,8 @@ class Exchange:
         `RefusedError`, `TimeoutError`."""
         job = self._job
         async with asyncio.timeout(job["timeout"]), self._client() as client:
-            request = client.build_request(job["method"], job["url"], **self._content())
+            url = httpx2.URL(job["url"]).copy_merge_params(job["params"])
+            request = client.build_request(job["method"], url, **self._content())
             for _ in range(_HOPS):
                 self._check(request.url.host)
                 response = await client.send(request, stream=True, auth=self._auth())
@@ -76,7 +77,7 @@ class Exchange:
 
     def _content(self) -> dict[str, Any]:
         job = self._job
-        content: dict[str, Any] = {"params": job["params"]} if job["params"] else {}
+        content: dict[str, Any] = {}
         file = job["file"]
         if file is not None:
             raw = Path(file["path"]).read_bytes() if file["path"] else file["content"].encode()
@@ -96,7 +97,8 @@ class Exchange:
 
     async def _take(self, response: httpx2.Response) -> None:
         show = is_text(response.headers.get("content-type", ""))
-        async for piece in response.aiter_bytes(1 << 16):
+        # Without a size each piece comes as it was received.
+        async for piece in response.aiter_bytes():
             room = self._job["limit"] - len(self._body)
             self._body += piece[:room]
             if show:
