@@ -41,12 +41,15 @@ from squall.api.root import RootRoutes
 from squall.api.storage import StorageRoutes
 from squall.api.views import Views
 from squall.api.watch import WatchRoutes
+from squall.api.workflows import WorkflowRoutes
+from squall.conducting import Conducting, Ground, conducting
 from squall.config import Settings
 from squall.config.settings import Actionrunner
 from squall.core.errors import ConfigError, InvalidError
 from squall.core.retention import Terms, parse_rules
 from squall.plugins import runners
 from squall.ports import Bus, Clock, Vault
+from squall.roles.conductor import ConductorRole
 from squall.roles.janitor import Chore, Janitor
 from squall.roles.journaler import Journaler
 from squall.roles.line_counter import LineCounting
@@ -120,6 +123,7 @@ class Services(NamedTuple):
     keys: Keys
     binding: Binding
     lines: LineReading
+    conducting: Conducting
 
 
 def outside(settings: Settings) -> Outside:
@@ -209,6 +213,12 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         keys=keys,
         binding=binding,
         lines=LineReading(out.lines, outputs),
+        conducting=conducting(
+            settings.workflow,
+            Ground(out.store, out.bus, out.clock, out.vault, content, binding, executions, transitions, keys),
+            OWNER,
+            url,
+        ),
     )
 
 
@@ -316,6 +326,7 @@ def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> li
     return [
         out.launcher,
         worker,
+        ConductorRole(use.conducting.workflows, out.store, out.bus, out.clock, poll=settings.queue.poll_seconds),
         Journaler(use.journaling, out.bus, poll=settings.queue.poll_seconds),
         use.feeds,
         LineCounting(use.lines, out.bus, poll=settings.queue.poll_seconds),
@@ -349,6 +360,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *OutputViewRoutes(use.executions, use.outputs, use.lines, use.storage.digest).routes(),
         *EventRoutes(use.executions, use.outputs, use.feeds, views, heartbeat=heartbeat).routes(),
         *WatchRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
+        *WorkflowRoutes(use.conducting.definitions, use.executions, use.conducting.graphs).routes(),
         *ActionRoutes(use.content).routes(),
         *InquiryRoutes(use.inquiries).routes(),
         *KeyRoutes(use.keys).routes(),

@@ -31,7 +31,7 @@ RINGS = {
     "cli": {"core", "client", "cli"},
 }
 APP = set(
-    "app backup wiring linereader __main__ datadir survival plugins config logs demo testing users".split()  # noqa: SIM905
+    "app backup wiring conducting linereader __main__ datadir survival plugins config logs demo testing users".split()  # noqa: SIM905
 )
 
 MAX_FILE = 400

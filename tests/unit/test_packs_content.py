@@ -67,7 +67,22 @@ HOSTS: dict[str, dict[str, Any]] = {
     "sudo_password": {"type": "string", "secret": True, "default": None, "required": False},
     "timeout": {"type": "integer", "default": 60},
 }
+WORKFLOW: dict[str, Any] = {
+    "notify": {
+        "type": "array",
+        "uniqueItems": True,
+        "items": {"type": "string", "minLength": 1, "pattern": r"^\w+$"},
+        "default": [],
+    }
+}
 RUNNERS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "orquesta": ("orquesta_runner", "orquesta_runner", WORKFLOW),
+    "action-chain": (
+        "action_chain_runner",
+        "action_chain_runner",
+        {"display_published": {"type": "boolean", "default": True}, "skip_notify": {"type": "array", "default": []}},
+    ),
+    "orchestra": ("orquesta_runner", "orquesta_runner", WORKFLOW),
     "noop": ("noop_runner", "noop_runner", {}),
     "local-shell-cmd": ("local_runner", "local_shell_command_runner", SHELL | {"cmd": {"type": "string"}}),
     "local-shell-script": (

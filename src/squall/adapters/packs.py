@@ -60,6 +60,13 @@ class PackFolders:
                 packs[pack.ref] = (pack, _actions(folder, pack.ref, names))
         return runners, list(packs.values())
 
+    def text(self, path: str) -> str:
+        """The text of a file of a pack. Raises `InvalidError`."""
+        try:
+            return Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidError(f"The file {path} cannot be read: {error}") from error
+
 
 def _runner_types(path: Path) -> list[RunnerType]:
     return [

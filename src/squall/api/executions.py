@@ -243,10 +243,12 @@ class ExecutionRoutes:
             raise InvalidError(f"delay: {delay} is not between 0 and {_MAX_DELAY} (milliseconds)")
         execution_id = await self._executions.resolve(request.path["id"])
         await self._executions.get(execution_id, False)
-        if tasks or reset:
-            raise InvalidError("Task option is only supported for Orquesta workflows.")
+        for name, listed in (("tasks", tasks), ("reset", reset)):
+            if not all(isinstance(task, str) for task in listed):
+                raise InvalidError(f"{name}: expected a list of names of tasks")
         user = acting_user(request.identity, field(document, "user", str, "string"))
-        return await self._made(request, await self._executions.re_run(execution_id, parameters, user, delay))
+        made = await self._executions.re_run(execution_id, parameters, user, delay, tasks, reset)
+        return await self._made(request, made)
 
 
 def _context(text: str) -> dict[str, Any]:

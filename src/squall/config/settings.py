@@ -87,6 +87,13 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     poll_seconds: Seconds = 1.0
 
 
+class Workflow(msgspec.Struct, frozen=True, kw_only=True):
+    """`[workflow]`: how long one expression may take, and how many runs of tasks one workflow may have."""
+
+    expression_seconds: Seconds = 10.0
+    most_tasks: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
+
+
 class Events(msgspec.Struct, frozen=True, kw_only=True):
     """`[events]`: `retention` is how many event rows are kept for streams that resume."""
 
@@ -153,6 +160,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     journal: Journal = Journal()
     stream: Stream = Stream()
     queue: Queue = Queue()
+    workflow: Workflow = Workflow()
     events: Events = Events()
     storage: Storage = Storage()
     retention: Retention = Retention()

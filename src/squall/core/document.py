@@ -13,7 +13,16 @@ from squall.core.timestamp import to_iso
 FIELDS = frozenset(
     {"id", "action", "runner", "liveaction", "status", "start_timestamp", "end_timestamp", "elapsed_seconds"}
     | {"parameters", "result", "result_size", "context", "parent", "children", "log", "delay", "web_url"}
-    | {"trigger", "trigger_type", "trigger_instance", "rule", "waiting", "usage"}
+    | {
+        "workflow_execution",
+        "task_execution",
+        "trigger",
+        "trigger_type",
+        "trigger_instance",
+        "rule",
+        "waiting",
+        "usage",
+    }
 )
 """Every attribute an execution's document may have."""
 
@@ -45,6 +54,8 @@ def execution_document(
         "parameters": parameters or None,
         "result_size": execution.result_size or None,
         "context": execution.context or None,
+        "workflow_execution": _orquesta(execution).get("workflow_execution_id"),
+        "task_execution": _orquesta(execution).get("task_execution_id"),
         "parent": execution.parent,
         "children": list(children) or None,
         "delay": execution.delay,
@@ -56,6 +67,12 @@ def execution_document(
         "elapsed_seconds": (execution.end - execution.start) / 1e6 if execution.end is not None else None,
     }
     return {key: value for key, value in shown.items() if value is not None}
+
+
+def _orquesta(execution: Execution) -> dict[str, Any]:
+    """What a workflow says of the child; nothing for what was requested otherwise, whatever its context holds."""
+    found = execution.context.get("orquesta")
+    return found if isinstance(found, dict) else {}
 
 
 def _worker(execution: Execution) -> dict[str, Any]:

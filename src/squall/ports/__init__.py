@@ -17,6 +17,7 @@ from squall.ports.packs import PackSource
 from squall.ports.store import Store
 from squall.ports.tables import ContentRows, EventRows, ExecutionRows, JournalRows, QueueRows, RetentionRows, Task, Tx
 from squall.ports.vault import Vault
+from squall.ports.workflows import WorkflowRecord, WorkflowRows
 
 __all__ = [
     "BLOB",
@@ -53,4 +54,6 @@ __all__ = [
     "Vault",
     "Verdict",
     "Watch",
+    "WorkflowRecord",
+    "WorkflowRows",
 ]

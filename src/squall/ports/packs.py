@@ -13,3 +13,7 @@ class PackSource(Protocol):
     def load(self) -> tuple[list[RunnerType], list[tuple[Pack, list[Action]]]]:
         """Every runner type and pack with its actions, ids empty; what is broken is left out and told in the log."""
         ...
+
+    def text(self, path: str) -> str:
+        """The text of a file of a pack. Raises `InvalidError` when it cannot be read."""
+        ...

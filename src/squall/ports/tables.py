@@ -14,6 +14,7 @@ from squall.core.retention import Finished
 from squall.ports.access import AccessRows
 from squall.ports.archive import Seal
 from squall.ports.keys import KeyRows
+from squall.ports.workflows import WorkflowRows
 
 
 class ExecutionRows(Protocol):
@@ -260,3 +261,5 @@ class Tx(Protocol):
     def retention(self) -> RetentionRows: ...  # noqa: D102
     @property
     def access(self) -> AccessRows: ...  # noqa: D102
+    @property
+    def workflows(self) -> WorkflowRows: ...  # noqa: D102

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import PurePosixPath
 
 import msgspec
 
 from squall.core.action import Action, Pack, RunnerType
-from squall.core.errors import NotFoundError
+from squall.core.errors import InvalidError, NotFoundError
 from squall.ports import Clock, PackSource, Store, Tx
 
 _KEPT = 2048
@@ -74,6 +75,14 @@ class Content:
             return (action, runner) if action is not None and runner is not None else None
 
         return await self._store.read(work)
+
+    async def file(self, action: Action) -> str:
+        """The text of an action's entry point, as it stands in its pack now. Raises `InvalidError`."""
+        packs = await self.packs()
+        if action.pack not in packs:
+            raise InvalidError(f'The pack "{action.pack}" of action "{action.ref}" is no longer there.')
+        path = PurePosixPath(packs[action.pack].path) / "actions" / action.entry_point
+        return self._source.text(str(path))
 
     async def snapshot(self, key: str) -> tuple[Action, RunnerType]:
         """What an execution was requested with. Raises `NotFoundError`."""

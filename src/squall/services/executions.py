@@ -15,7 +15,7 @@ from squall.core.execution import Execution, ExecutionFilter, LogEntry
 from squall.ports import Bus, Clock, Store, Tx
 from squall.services.binding import Binding
 from squall.services.content import Content, snapshot_key
-from squall.services.lanes import CANCEL, CHANGED, RUN
+from squall.services.lanes import ADVANCE, CANCEL, CHANGED, RUN
 from squall.services.transitions import Transitions
 
 COUNT_CAP = 10_000
@@ -31,6 +31,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     context: dict[str, Any] = {}
     delay: int | None = None
     plain: frozenset[str] = frozenset()
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A request that has been checked: what will be run, with rendered and sealed parameters."""
+
+    request: Request
+    action: Action
+    runner: RunnerType
+    parameters: dict[str, Any]
 
 
 class Executions:
@@ -58,6 +67,15 @@ class Executions:
 
     async def request(self, request: Request) -> Execution:
         """Requests an execution; it is queued when this returns. Raises `InvalidError`; then nothing was made."""
+        prepared = await self.prepare(request)
+        now = self._clock.now()
+        execution = await self._store.tx(lambda tx: self.place(tx, prepared, now))
+        self._bus.publish(ADVANCE if execution.runner in WORKFLOW_RUNNERS else RUN, execution.id)
+        self._bus.publish(CHANGED, execution.tree)
+        return execution
+
+    async def prepare(self, request: Request) -> Prepared:
+        """Checks a request, renders its parameters and seals its secrets. Raises `InvalidError`."""
         found = await self._content.runnable(request.action)
         if found is None:
             raise InvalidError(f'Action "{request.action}" cannot be found.')
@@ -68,12 +86,11 @@ class Executions:
             raise InvalidError(f"{request.delay} is less than the minimum of 0 (delay, in milliseconds)")
         context = {**request.context, "user": request.user or self._user}
         parameters = await self._binding.request(action, runner, request.parameters, context, request.plain)
-        return await self._insert(request, action, runner, parameters)
+        return Prepared(request, action, runner, parameters)
 
-    async def _insert(
-        self, request: Request, action: Action, runner: RunnerType, parameters: dict[str, Any]
-    ) -> Execution:
-        now = self._clock.now()
+    async def place(self, tx: Tx, prepared: Prepared, now: int) -> Execution:
+        """Makes the execution of a request and queues it. Raises `InvalidError` when its parent takes no children."""
+        request, action, runner = prepared.request, prepared.action, prepared.runner
         user = request.user or self._user
         made = Execution(
             id=(new_id := self._clock.new_id()),
@@ -85,37 +102,43 @@ class Executions:
             snapshot=snapshot_key(action, runner),
             start=now,
             delay=request.delay or None,
-            parameters=parameters,
+            parameters=prepared.parameters,
             context={**request.context, "user": user, "pack": action.pack},
             log=(LogEntry(now, ex.REQUESTED),),
         )
 
-        async def work(tx: Tx) -> Execution:
-            execution = await _with_parent(tx, made)
-            await tx.content.keep_snapshot(execution.snapshot, action, runner)
-            await tx.executions.insert(execution)
-            await tx.events.add(events.EXECUTION_CREATE, execution, now)
-            if execution.delay:
-                # Clients end their wait at `delayed`, so the answer still shows `requested`, as StackStorm's does.
-                await self._transitions.move(tx, execution, ex.DELAYED, now)
-            await tx.queue.put(RUN, execution.id, None, now + (execution.delay or 0) * 1000)
-            return execution
-
-        execution = await self._store.tx(work)
-        self._bus.publish(RUN, execution.id)
-        self._bus.publish(CHANGED, execution.tree)
+        execution = await _with_parent(tx, made)
+        await tx.content.keep_snapshot(execution.snapshot, action, runner)
+        await tx.executions.insert(execution)
+        await tx.events.add(events.EXECUTION_CREATE, execution, now)
+        if execution.delay:
+            # Clients end their wait at `delayed`, so the answer still shows `requested`, as StackStorm's does.
+            await self._transitions.move(tx, execution, ex.DELAYED, now)
+        # A workflow takes no worker's slot: children could never run where parents hold them all.
+        lane, payload = (ADVANCE, ["start"]) if runner.name in WORKFLOW_RUNNERS else (RUN, None)
+        await tx.queue.put(lane, execution.id, payload, now + (execution.delay or 0) * 1000)
         return execution
 
     async def re_run(
-        self, execution_id: str, overrides: dict[str, Any], user: str | None, delay: int | None
+        self,
+        execution_id: str,
+        overrides: dict[str, Any],
+        user: str | None,
+        delay: int | None,
+        tasks: Sequence[str] = (),
+        reset: Sequence[str] = (),
     ) -> Execution:
-        """Requests the same action again, with `overrides` over the stored parameters.
+        """Requests the same action again, with `overrides` over the stored parameters; of a workflow that has ended
+        only `tasks` and what follows them, where of tasks in `reset` all items run again.
 
         Raises `NotFoundError` and `InvalidError`.
         """
         old = await self.get(execution_id)
         parameters = old.parameters | overrides
-        context: dict[str, Any] = {"re-run": {"ref": old.id}}
+        if tasks or reset:
+            _check_task_rerun(old, overrides)
+        named = {"tasks": list(tasks)} | ({"reset": list(reset)} if reset else {}) if tasks or reset else {}
+        context: dict[str, Any] = {"re-run": {"ref": old.id, **named}}
         if "trace_context" in old.context:
             context["trace_context"] = old.context["trace_context"]
         return await self.request(
@@ -214,6 +237,32 @@ class Executions:
         self._transitions.hint(execution)
         return execution
 
+    async def ask(self, execution_id: str, status: str, user: str | None = None) -> Execution:
+        """Asks a workflow to pause or to resume (`pausing`, `resuming`); asking twice changes nothing.
+
+        Raises `InvalidError` when its status does not allow it, and `NotFoundError`.
+        """
+        now = self._clock.now()
+        by = "paused_by" if status == ex.PAUSING else "resumed_by"
+        there = (ex.PAUSING, ex.PAUSED) if status == ex.PAUSING else (ex.RESUMING, ex.RUNNING)
+
+        async def work(tx: Tx) -> Execution | None:
+            execution = await tx.executions.get(execution_id)
+            if execution is None or execution.status in there:
+                return execution
+            if status not in ex.TRANSITIONS[execution.status]:
+                verb = "resumed" if status == ex.RESUMING else "paused"
+                raise InvalidError(f'Execution "{execution_id}" is {execution.status} and cannot be {verb}.')
+            execution = msgspec.structs.replace(execution, context={**execution.context, by: user or self._user})
+            return (await self._transitions.move(tx, execution, status, now))[0]
+
+        execution = await self._store.tx(work)
+        if execution is None:
+            raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
+        self._transitions.hint(execution)
+        self._bus.publish(ADVANCE, execution.id)
+        return execution
+
     async def update(self, execution_id: str, status: str | None, result: Any) -> Execution:
         """What a client's PUT asks: to cancel; pausing is for workflows. Raises `InvalidError`, `NotFoundError`."""
         execution = await self.get(execution_id)
@@ -227,10 +276,22 @@ class Executions:
                 f'Failed updating execution. Unable to {verb} liveaction "{execution.id}" because it is not supported '
                 f'by the "{execution.runner}" runner.'
             )
+        if status in (ex.PAUSING, ex.PAUSED, ex.RESUMING):
+            return await self.ask(execution_id, ex.RESUMING if status == ex.RESUMING else ex.PAUSING)
         raise InvalidError(
-            f"status {status!r} cannot be set by a client: only canceling"
+            f"status {status!r} cannot be set by a client: only canceling, pausing and resuming"
             + (" (a result is set by what runs the action)" if result is not None else "")
         )
+
+
+def _check_task_rerun(old: Execution, overrides: dict[str, Any]) -> None:
+    """Raises `InvalidError`, in StackStorm's words, when tasks of an execution cannot be run again."""
+    if old.runner not in WORKFLOW_RUNNERS or old.runner == "action-chain":
+        raise InvalidError("Task option is only supported for Orquesta workflows.")
+    if overrides:
+        raise InvalidError("Parameters override is not supported when re-running task(s) for a workflow.")
+    if old.status not in ex.FINAL:
+        raise InvalidError("Unable to rerun workflow because it is not in a completed state.")
 
 
 async def _with_parent(tx: Tx, execution: Execution) -> Execution:

@@ -8,7 +8,7 @@ import msgspec
 
 from squall.core import execution as ex
 from squall.core.errors import SquallError
-from squall.core.journal import STATUS
+from squall.core.journal import PROGRESS, STATUS
 from squall.ports import Bus, Clock, Journal, Launcher, Store, Task, Tx
 from squall.services.lanes import CHANGED, JOURNAL
 
@@ -54,10 +54,19 @@ class Journaling:
         return len(tasks)
 
     async def _append(self, task: Task) -> None:
+        if task.payload[1] is None:
+            await self._tell_progress(task)
+            return
         tree, status, row, at, child = task.payload
         told = msgspec.json.encode({"status": status})
         # A lonely execution that printed nothing needs no journal; a family's is its story, also of silent ones.
         await self._launcher.append(tree, task.key, STATUS, at, row, told, create=child)
+
+    async def _tell_progress(self, task: Task) -> None:
+        """What a workflow did: one record for each note. The row's id tells copies apart."""
+        tree, _, at, notes = task.payload
+        for note in notes:
+            await self._launcher.append(tree, task.key, PROGRESS, at, task.id, msgspec.json.encode(note), create=True)
 
     async def _settle(self, tasks: Sequence[Task], done: Sequence[Task]) -> None:
         """Removes the rows of what was appended, gives the others back, and closes journals that are complete."""

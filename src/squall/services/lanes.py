@@ -13,3 +13,6 @@ CANCEL = "cancel"
 
 CHANGED = "changed"
 """The topic of trees of which something has changed."""
+
+ADVANCE = "advance"
+"""The lane of workflows: what has happened to them or to their children, and what was asked of them."""

@@ -9,10 +9,21 @@ import msgspec
 
 from squall.core import events
 from squall.core import execution as ex
+from squall.core.action import WORKFLOW_RUNNERS
 from squall.core.errors import ConflictError
 from squall.core.execution import Execution, transition, with_result
 from squall.ports import Bus, Tx
-from squall.services.lanes import CHANGED, JOURNAL, RUN
+from squall.services.lanes import ADVANCE, CHANGED, JOURNAL, RUN
+
+_ASKED = frozenset({ex.PAUSING, ex.RESUMING, ex.CANCELING})
+
+
+def _concerns_parent(execution: Execution, before: str) -> bool:
+    """Whether the workflow or chain an execution belongs to must hear of its status."""
+    if not {"orquesta", "chain"} & execution.context.keys():
+        return False
+    told = ex.FINAL | _ASKED | {ex.PENDING, ex.PAUSED}
+    return execution.status in told or (execution.status == ex.RUNNING and before in (ex.RESUMING, ex.PENDING))
 
 
 class Transitions:
@@ -28,14 +39,21 @@ class Transitions:
         """Gives an execution its next status: its row with all that has changed in `execution`, the event, and for what
         comes after `running` a row in lane `journal`. Gives the execution and the event's row.
 
+        The workflow it belongs to gets a row in lane `advance`, and so does a workflow that was asked for something.
+
         Raises `ConflictError` when it may not become that.
         """
+        before = execution.status
         execution = transition(execution, status, now)
         await tx.executions.update(execution)
         row = await tx.events.add(events.EXECUTION_UPDATE, execution, execution.log[-1].at)
         if status in ex.STARTED and status != ex.RUNNING:
             told = [execution.tree, status, row, execution.log[-1].at, execution.parent is not None]
             await tx.queue.put(JOURNAL, execution.id, told, now)
+        if execution.parent is not None and _concerns_parent(execution, before):
+            await tx.queue.put(ADVANCE, execution.parent, ["child", execution.id, status], now)
+        if status in _ASKED and execution.runner in WORKFLOW_RUNNERS:
+            await tx.queue.put(ADVANCE, execution.id, ["asked", status], now)
         return execution, row
 
     async def stop(self, tx: Tx, execution: Execution, who: str, now: int) -> Execution:
@@ -63,6 +81,7 @@ class Transitions:
         """Tells whoever waits that an execution has changed."""
         self._bus.publish(CHANGED, execution.tree)
         self._bus.publish(JOURNAL, execution.tree)
+        self._bus.publish(ADVANCE, execution.parent or execution.id)
 
 
 def cancel_result(execution: Execution) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from squall.adapters.runners.noop import NoopRunner
 from squall.adapters.sql.sqlite import open_store
 from squall.adapters.vault import KeyFileVault
 from squall.core.action import Action, Pack, RunnerType
+from squall.core.errors import InvalidError
 from squall.core.execution import Execution
 from squall.core.launch import LaunchSpec, Outcome
 from squall.core.retention import Terms
@@ -47,10 +48,18 @@ class GivenPacks:
     def __init__(self, runners: list[RunnerType], packs: list[tuple[Pack, list[Action]]]) -> None:
         self.runners = runners
         self.packs = packs
+        self.texts: dict[str, str] = {}
 
     def load(self) -> tuple[list[RunnerType], list[tuple[Pack, list[Action]]]]:
         """All of it."""
         return list(self.runners), list(self.packs)
+
+    def text(self, path: str) -> str:
+        """The text of a file, from `texts` by the end of its path. Raises `InvalidError`."""
+        for end, text in self.texts.items():
+            if path.endswith(end):
+                return text
+        raise InvalidError(f"The file {path} cannot be read")
 
 
 def sample_content() -> GivenPacks:

@@ -9,7 +9,7 @@ import pytest
 from squall.core.errors import ConflictError
 from squall.core.execution import Execution
 from squall.ports import Tx
-from squall.services.lanes import CHANGED, JOURNAL
+from squall.services.lanes import ADVANCE, CHANGED, JOURNAL
 from squall.testing.assembly import Assembly
 
 pytestmark = pytest.mark.anyio
@@ -71,3 +71,22 @@ async def test_what_is_pending_is_canceled_at_once(squall: Assembly) -> None:
     await squall.store.tx(work)
     canceled = await squall.executions.cancel(execution.id, "bob")
     assert (canceled.status, canceled.result["user"]) == ("canceled", "bob")
+
+
+async def advances(squall: Assembly) -> list[tuple[str, Any]]:
+    async def work(tx: Tx) -> list[tuple[str, Any]]:
+        return [(task.key, task.payload) for task in await tx.queue.claim(ADVANCE, "w", squall.clock.now(), 1, 100)]
+
+    return await squall.store.tx(work)
+
+
+async def test_the_workflow_hears_of_the_end_of_its_child_and_nobody_of_others(squall: Assembly) -> None:
+    parent = await squall.request()
+    child = await squall.request(
+        context={"parent": {"execution_id": parent.id}, "orquesta": {"task_execution_id": "t"}}
+    )
+    other = await squall.child_of(parent)
+    for task, execution, _ in await squall.claim():
+        if execution.id in (child.id, other.id):
+            await squall.finish(task, execution)
+    assert await advances(squall) == [(parent.id, ["child", child.id, "succeeded"])]

@@ -64,7 +64,19 @@ _ACCESS = (
         enabled INTEGER NOT NULL, metadata TEXT NOT NULL)""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEALED, _KEYS, _ACCESS)
+_WORKFLOWS = (
+    """CREATE TABLE workflows (
+        execution TEXT PRIMARY KEY, workflow TEXT NOT NULL, definition TEXT NOT NULL, seq BIGINT NOT NULL,
+        snapshot BYTEA, snapshot_seq BIGINT NOT NULL, since BIGINT NOT NULL)""",
+    """CREATE TABLE workflow_facts (
+        execution TEXT NOT NULL, seq BIGINT NOT NULL, body BYTEA NOT NULL, PRIMARY KEY (execution, seq))""",
+    "CREATE TABLE workflow_definitions (key TEXT PRIMARY KEY, body TEXT NOT NULL)",
+    """CREATE TABLE workflow_children (
+        task_execution TEXT NOT NULL, item INTEGER NOT NULL, execution TEXT NOT NULL,
+        PRIMARY KEY (task_execution, item))""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEALED, _KEYS, _ACCESS, _WORKFLOWS)
 """Step n brings a store of version n to version n + 1."""
 
 VERSION = len(MIGRATIONS)

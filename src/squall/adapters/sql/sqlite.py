@@ -26,6 +26,7 @@ from squall.adapters.sql.migrations import VERSION, migrate, stored_version
 from squall.adapters.sql.queue import SqlQueue
 from squall.adapters.sql.retention import SqlRetention
 from squall.adapters.sql.session import Dialect
+from squall.adapters.sql.workflows import SqlWorkflows
 from squall.core.errors import ConfigError, UnavailableError
 from squall.ports import Tx
 
@@ -62,6 +63,7 @@ class _Tables:
         self.journals = SqlJournals(session)
         self.keys = SqlKeys(session)
         self.retention = SqlRetention(session)
+        self.workflows = SqlWorkflows(session)
 
 
 class _Unit:

@@ -1,0 +1,73 @@
+"""Puts together what conducts workflows; `wiring` is the only caller."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import NamedTuple
+
+from squall.config.settings import Workflow
+from squall.core.expr.language import Language
+from squall.core.expr.limits import Deadline
+from squall.ports import Bus, Clock, Store, Vault
+from squall.services.binding import Binding
+from squall.services.chains import Chains
+from squall.services.content import Content
+from squall.services.definitions import Definitions
+from squall.services.executions import Executions
+from squall.services.keys import Keys
+from squall.services.lookups import key_reader
+from squall.services.transitions import Transitions
+from squall.services.workflow_graphs import WorkflowGraphs
+from squall.services.workflow_runs import Runs, WorkflowLimits
+from squall.services.workflows import Workflows
+
+
+class Ground(NamedTuple):
+    """What workflows stand on: ports, and the services of executions."""
+
+    store: Store
+    bus: Bus
+    clock: Clock
+    vault: Vault
+    content: Content
+    binding: Binding
+    executions: Executions
+    transitions: Transitions
+    keys: Keys
+
+
+class Conducting(NamedTuple):
+    """The use cases of workflows."""
+
+    definitions: Definitions
+    workflows: Workflows
+    graphs: WorkflowGraphs
+
+
+def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Conducting:
+    """The use cases of workflows; `owner` holds their leases, `url` is where the API answers."""
+
+    def new_language() -> Language:
+        return Language(Deadline(time.monotonic, settings.expression_seconds))
+
+    store, bus, clock, vault, content, binding, executions, transitions, keys = ground
+    info = {"hostname": socket.gethostname(), "pid": os.getpid()}
+    definitions = Definitions(store, content, new_language())
+    runs = Runs(
+        store,
+        clock,
+        vault,
+        content,
+        binding,
+        definitions,
+        new_language,
+        key_reader(keys),
+        info,
+        url,
+        WorkflowLimits(settings.most_tasks),
+    )
+    chains = Chains(store, clock, content, binding, executions, transitions, info)
+    workflows = Workflows(store, bus, clock, executions, transitions, runs, chains, owner)
+    return Conducting(definitions, workflows, WorkflowGraphs(store, runs))

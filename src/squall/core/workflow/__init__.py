@@ -1,0 +1,1 @@
+"""Workflows in the Orquesta language: read, inspected, and conducted by pure functions."""

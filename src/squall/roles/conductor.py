@@ -1,0 +1,47 @@
+"""The conductor's loop: wakes on a hint, or when a row is due, and advances workflows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from squall.core.errors import SquallError
+from squall.ports import Bus, Clock, Store
+from squall.services.lanes import ADVANCE
+from squall.services.workflows import MOST, Workflows
+
+_LOG = logging.getLogger("squall.conductor")
+_BACK_OFF = 0.5
+
+
+class ConductorRole:
+    """Carries the lane `advance`; `poll` is in seconds."""
+
+    def __init__(self, workflows: Workflows, store: Store, bus: Bus, clock: Clock, *, poll: float) -> None:
+        self._workflows = workflows
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._poll = poll
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            await self._take(group)
+
+    async def _take(self, group: asyncio.TaskGroup) -> None:
+        with self._bus.subscribe(ADVANCE) as hints:
+            while True:
+                try:
+                    if await self._workflows.advance(group) < MOST:
+                        await hints.wait(await self._patience())
+                except (OSError, SquallError) as error:
+                    _LOG.warning("workflows wait", extra={"error": str(error)})
+                    await asyncio.sleep(_BACK_OFF)
+
+    async def _patience(self) -> float:
+        """Until the next row is due, seconds; at most the poll."""
+        due = await self._store.read(lambda tx: tx.queue.next_due(ADVANCE))
+        if due is None:
+            return self._poll
+        return min(max((due - self._clock.now()) / 1_000_000, 0.001), self._poll)

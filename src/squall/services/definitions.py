@@ -1,0 +1,69 @@
+"""The texts of workflows, kept as they were when a run of theirs began; their graphs; and what is wrong with a text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from squall.core.action import merged_parameters
+from squall.core.errors import InvalidError
+from squall.core.expr.language import Language
+from squall.core.workflow.graph import Graph
+from squall.core.workflow.inspect import inspect_workflow
+from squall.core.workflow.paths import written_tasks
+from squall.core.workflow.spec import action_and_input, load_document, read_workflow
+from squall.ports import Store
+from squall.services.content import Content
+
+_KEPT = 256
+
+
+class Definitions:
+    """Definitions by the hash of their text. Graphs never change, so those used last are kept in memory."""
+
+    def __init__(self, store: Store, content: Content, language: Language) -> None:
+        self._store = store
+        self._content = content
+        self.language = language
+        self._graphs: dict[str, Graph] = {}
+
+    async def graph(self, key: str) -> Graph:
+        """The graph of a text that has been kept. Raises `InvalidError` when it is gone."""
+        found = self._graphs.get(key)
+        if found is None:
+            text = await self._store.read(lambda tx: tx.workflows.definition(key))
+            if text is None:
+                raise InvalidError(f'The definition "{key}" of a workflow is gone')
+            found = self._keep(key, Graph(read_workflow(load_document(text))))
+        return found
+
+    def read(self, text: str) -> tuple[str, Graph]:
+        """The key and the graph of a text that has passed inspection. Raises `InvalidError`."""
+        key = key_of(text)
+        return key, self._graphs.get(key) or self._keep(key, Graph(read_workflow(load_document(text))))
+
+    def _keep(self, key: str, graph: Graph) -> Graph:
+        if len(self._graphs) >= _KEPT:
+            del self._graphs[next(iter(self._graphs))]
+        self._graphs[key] = graph
+        return graph
+
+    async def inspect(self, text: str | bytes) -> list[dict[str, Any]]:
+        """What is wrong with a text, in Orquesta's form; empty when nothing is. Raises `InvalidError` for no YAML."""
+        document = load_document(text)
+        refs = set()
+        for task in written_tasks(document):
+            action, _ = action_and_input(task.written)
+            if isinstance(action, str):
+                refs.add(action)
+        known: dict[str, Mapping[str, Any] | None] = {}
+        for ref in refs:
+            found = await self._content.runnable(ref)
+            known[ref] = merged_parameters(*found) if found is not None else None
+        return inspect_workflow(document, self.language, known.get)
+
+
+def key_of(text: str) -> str:
+    """The hash that names a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

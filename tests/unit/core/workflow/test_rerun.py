@@ -1,0 +1,75 @@
+"""Running tasks again."""
+
+from __future__ import annotations
+
+import pytest
+
+from squall.core.workflow.rerun import RerunError, TaskRerun
+
+from .staging import Stage
+
+LINE = """
+version: 1.0
+tasks:
+  a: {action: core.noop, next: [{when: <% succeeded() %>, do: b}]}
+  b: {action: core.noop, next: [{when: <% succeeded() %>, do: c}]}
+  c: {action: core.noop}
+output: [{ok: <% task_status(c) %>}]
+"""
+ITEMS = "version: 1.0\ntasks:\n  t: {with: 'x in <% list(1, 2, 3) %>', action: core.echo message=<% item(x) %>}\n"
+
+
+def failed_line() -> Stage:
+    stage = Stage(LINE)
+    stage.end("a")
+    stage.end("b", "failed")
+    assert stage.conductor.result()["errors"] != []
+    return stage
+
+
+@pytest.mark.parametrize("tasks", [[TaskRerun("b")], []])
+def test_a_failed_task_goes_on_from_where_it_was(tasks: list[TaskRerun]) -> None:
+    stage = failed_line()
+    stage.take(stage.conductor.rerun(tasks, 9))
+    assert stage.names() == ["b"]
+    stage.end("b")
+    stage.end("c")
+    assert stage.conductor.result() == {"output": {"ok": "succeeded"}}
+    assert stage.replayed().snapshot() == stage.state.snapshot()
+
+
+def test_a_task_behind_another_one_is_part_of_it() -> None:
+    stage = failed_line()
+    stage.take(stage.conductor.rerun([TaskRerun("a"), TaskRerun("b")], 9))
+    assert stage.names() == ["a"]
+
+
+def test_a_workflow_that_succeeded_can_be_run_again() -> None:
+    stage = Stage(LINE)
+    for task in "abc":
+        stage.end(task)
+    stage.take(stage.conductor.rerun([TaskRerun("b")], 9))
+    stage.end("b")
+    stage.end("c")
+    assert stage.state.status == "succeeded"
+
+
+def test_only_failed_items_run_again_unless_all_are_asked_for() -> None:
+    for reset, again in ((False, [1]), (True, [0, 1, 2])):
+        stage = Stage(ITEMS)
+        for item, status in enumerate(("succeeded", "failed", "succeeded")):
+            stage.end("t", status, item=item)
+        stage.take(stage.conductor.rerun([TaskRerun("t", reset=reset)], 9))
+        assert [command.item for command in stage.open] == again
+        for item in again:
+            stage.end("t", item=item)
+        assert stage.state.status == "succeeded"
+
+
+def test_what_cannot_be_run_again_is_told() -> None:
+    stage = Stage(LINE)
+    with pytest.raises(RerunError, match="not in a completed state"):
+        stage.conductor.rerun([], 9)
+    stage = failed_line()
+    with pytest.raises(RerunError, match=r"isn't rerunnable: nosuch\|0"):
+        stage.conductor.rerun([TaskRerun("nosuch")], 9)

@@ -1,0 +1,112 @@
+"""Action chains over a real store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from squall.core.execution import Execution
+from squall.testing.assembly import Assembly
+
+from .flows import Flows
+
+pytestmark = pytest.mark.anyio
+
+CHAIN = """
+vars: {greeting: hello}
+chain:
+  - name: c1
+    ref: core.greet
+    parameters: {who: "{{ greeting }} {{ x }}"}
+    publish: {out: "{{ c1.stdout }}"}
+    on-success: c2
+  - {name: c2, ref: core.greet, parameters: {who: "got {{ out }}"}, on-failure: c3}
+  - {name: c3, ref: core.noop}
+"""
+
+
+def act(execution: Execution) -> tuple[str, Any]:
+    return "succeeded", {"stdout": f"{execution.context['chain']['name']} {execution.parameters.get('who')}"}
+
+
+async def started(squall: Assembly, text: str) -> tuple[Flows, Execution]:
+    flows = Flows(squall, chained=text)
+    await squall.content.register()
+    return flows, await squall.request("flows.chained", parameters={"x": "world"})
+
+
+async def test_nodes_run_one_after_the_other_and_see_what_came_before(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN)
+    await flows.work(act)
+    done = await flows.get(made)
+    assert done.status == "succeeded"
+    assert done.result["published"] == {"out": "c1 hello world"}
+    assert [(task["id"], task["state"]) for task in done.result["tasks"]] == [("c1", "succeeded"), ("c2", "succeeded")]
+    first, second = await flows.children(made)
+    assert second.parameters == {"who": "got c1 hello world"}
+    assert first.context["chain"]["on_success"] == "c2"
+    assert first.context["parent"] == {"execution_id": made.id, "user": "ada", "pack": "flows"}
+
+
+async def test_a_failure_goes_to_its_node_and_nothing_is_published(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN.replace("on-failure: c3", "on-failure: c3, publish: {never: 1}"))
+    await flows.work(lambda execution: ("failed", {}) if execution.context["chain"]["name"] == "c2" else act(execution))
+    done = await flows.get(made)
+    assert (done.status, [task["id"] for task in done.result["tasks"]]) == ("succeeded", ["c1", "c2", "c3"])
+    assert "never" not in done.result["published"]
+
+
+async def test_a_chain_ends_as_its_last_node_does(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN)
+    await flows.work(lambda execution: ("timeout", {}))
+    assert (await flows.get(made)).status == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "chain:\n  - {name: c1, ref: core.noop, on-failure: c4}\n",
+            'Unable to find node with name "c4" referenced in "on-failure" in task "c1".',
+        ),
+        (
+            "chain:\n  - {name: c1, ref: core.nosuch}\n",
+            'Failed to run task "c1". Action "core.nosuch" cannot be found.',
+        ),
+        (
+            'chain:\n  - {name: c1, ref: core.greet, parameters: {who: "{{ nosuch }}"}}\n',
+            'Failed rendering value for action parameter "who" in task "c1"',
+        ),
+    ],
+)
+async def test_what_is_wrong_is_the_result(squall: Assembly, text: str, told: str) -> None:
+    flows, made = await started(squall, text)
+    await flows.work(act)
+    done = await flows.get(made)
+    assert done.status == "failed"
+    assert done.result["error"].startswith(told)
+
+
+async def test_a_chain_rests_between_nodes_and_goes_on(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN)
+    await flows.advance()
+    await squall.executions.ask(made.id, "pausing")
+    await flows.work(act)
+    assert (await flows.get(made)).status == "paused"
+    assert len(await flows.children(made)) == 1
+    await squall.executions.ask(made.id, "resuming")
+    await flows.work(act, restarts=True)
+    assert (await flows.get(made)).status == "succeeded"
+
+
+async def test_a_chain_is_canceled_with_its_node(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN)
+    await flows.advance()
+    [(task, child, _)] = await squall.claim()
+    await squall.executions.cancel(made.id)
+    await flows.advance()
+    assert (await flows.get(child)).status == "canceling"
+    await squall.finish(task, child, "canceled", None)
+    await flows.work(act)
+    assert (await flows.get(made)).status == "canceled"
