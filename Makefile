@@ -6,7 +6,7 @@ ARGS ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak clean lock format
+.PHONY: help demo web test check bench soak clean lock format
 
 IN := .venv/bin/python -m
 CODE := src tests bench .ci
@@ -29,8 +29,13 @@ demo: $(READY) ## start a server of its own, run an action, watch it print
 
 test: $(READY) ## run all tests; ARGS="-k name" picks some
 	@$(PYTHON) .ci/packages.py
+	@$(PYTHON) .ci/web.py --if-possible
+	@if command -v npm >/dev/null; then npm --prefix web test --silent; fi
 	@echo "squall: tests"
 	@$(IN) pytest $(ARGS)
+
+web: ## build the web page into web/dist (needs node)
+	@$(PYTHON) .ci/web.py
 
 check: $(READY) ## format, lint, types, architecture
 	@echo "squall: format"

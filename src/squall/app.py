@@ -9,12 +9,14 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from squall import __version__, datadir, survival, wiring
 from squall.api.application import Application, Route
 from squall.api.gate import Gate
 from squall.api.server import HttpServer, listen
+from squall.api.web import WebFiles
 from squall.config import Settings
 from squall.core.errors import SquallError
 from squall.core.timestamp import to_iso
@@ -157,10 +159,22 @@ def _servers(settings: Settings, routes: list[Route], gate: Gate, sockets: list[
     limit = settings.server.max_body_bytes
     # Whoever can say who they are may be any user of the machine.
     guarded = not (settings.server.allow_local_users or settings.auth.enable)
+    web = WebFiles(_web_root())
     return [
-        HttpServer(Application(routes, gate, body_limit=limit, home=home), sock, guarded=guarded, grace=_HTTP_GRACE)
+        HttpServer(
+            Application(routes, gate, body_limit=limit, home=home, web=web if home == "api" else None),
+            sock,
+            guarded=guarded,
+            grace=_HTTP_GRACE,
+        )
         for home, sock in zip(("api", "auth", "stream"), sockets, strict=False)
     ]
+
+
+def _web_root() -> Path:
+    """Where the built page is: in an installed Squall beside this file, in a checkout where its source is."""
+    installed = Path(__file__).parent / "webpage"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "web" / "dist"
 
 
 async def serve(settings: Settings, on_ready: Callable[[App], None]) -> None:

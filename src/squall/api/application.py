@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from squall.api.access import check_content_type
 from squall.api.gate import Gate
+from squall.api.web import WebFiles
 from squall.api.wire import Answer, Request, failure
 from squall.core.errors import SquallError
 
@@ -78,9 +79,12 @@ def locate(path: str, home: str) -> tuple[str, str]:
 
 
 class Application:
-    """Answers requests that `gate` lets in. `home` is the area of unprefixed paths; `body_limit` is in bytes."""
+    """Answers requests that `gate` lets in. `home` is the area of unprefixed paths; `body_limit` is in bytes; `web` is
+    the page for browsers."""
 
-    def __init__(self, routes: Sequence[Route], gate: Gate, *, body_limit: int, home: str = "api") -> None:
+    def __init__(
+        self, routes: Sequence[Route], gate: Gate, *, body_limit: int, home: str = "api", web: WebFiles | None = None
+    ) -> None:
         self._gate = gate
         self._routes = [
             _Compiled(route.method, re.compile("^" + re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path) + "$"), route)
@@ -88,6 +92,7 @@ class Application:
         ]
         self._body_limit = body_limit
         self._home = home
+        self._web = web
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -112,6 +117,8 @@ class Application:
         probe = Request(scope, receive, {}, self._body_limit)
         self._gate.check_origin(probe)
         check_content_type(probe, path)
+        if self._web is not None and (page := self._web.answer(probe, scope["path"])) is not None:
+            return page
         for method, pattern, route in self._routes:
             if method != scope["method"] or route.area != area:
                 continue

@@ -1,0 +1,215 @@
+"""The web page in a real browser, on a real server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.scenarios.faults.mortal import Mortal
+from tests.scenarios.live.fixtures import QUICK
+from tests.scenarios.live.server import Server, serving
+
+from squall.adapters.htpasswd import write
+
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def opened(page: Page, server: Server, execution: str, rest: str = "") -> None:
+    page.goto(f"{server.url}/executions/{execution}{rest}")
+
+
+def sees(page: Page, text: str) -> None:
+    expect(page.locator(".log .row .text", has_text=re.compile(f"^{re.escape(text)}$"))).to_have_count(1)
+
+
+def numbers(page: Page) -> list[int]:
+    return [int(text) for text in page.locator(".log .row .number").all_inner_texts()]
+
+
+def test_a_running_action_is_seen_line_by_line_to_its_end(page: Page, plain_server: Server) -> None:
+    with plain_server.puppet() as (execution, strings):
+        opened(page, plain_server, execution)
+        for number in range(3):
+            strings.say(f"line {number}\n".encode())
+            sees(page, f"line {number}")
+        expect(page.locator(".head .status", has_text="running")).to_be_visible()
+        expect(page.locator(".tree .last")).to_have_text("line 2")
+    expect(page.locator(".head .status", has_text="succeeded")).to_be_visible()
+    assert numbers(page) == [1, 2, 3]
+
+
+def test_who_opens_late_sees_the_end_and_finds_the_beginning(page: Page, plain_server: Server) -> None:
+    execution = plain_server.shell("for i in $(seq 1 5000); do echo line $i; done")
+    plain_server.ended(execution)
+    opened(page, plain_server, execution)
+    sees(page, "line 5000")
+    page.keyboard.press("g")
+    sees(page, "line 1")
+    page.keyboard.press("G")
+    sees(page, "line 5000")
+
+
+def test_a_reload_in_mid_run_shows_every_line_once(page: Page, plain_server: Server) -> None:
+    with plain_server.puppet() as (execution, strings):
+        strings.say(b"before\n")
+        opened(page, plain_server, execution)
+        sees(page, "before")
+        page.reload()
+        strings.say(b"after\n")
+        sees(page, "after")
+        assert numbers(page) == [1, 2]
+
+
+def test_the_page_goes_on_when_the_server_has_been_killed(page: Page, mortal: Mortal, tmp_path: Path) -> None:
+    server = mortal
+    gate = tmp_path / "gate"
+    execution = server.shell(f"echo before; while [ ! -e {gate} ]; do sleep 0.05; done; echo after")
+    opened(page, server, execution)
+    sees(page, "before")
+    mortal.kill()
+    expect(page.locator(".indicator", has_text="reconnecting")).to_be_visible()
+    gate.touch()
+    mortal.again()
+    sees(page, "after")
+    assert numbers(page) == [1, 2]
+
+
+def test_the_whole_log_is_searched_on_the_server(page: Page, plain_server: Server) -> None:
+    execution = plain_server.shell("for i in $(seq 1 3000); do echo line $i; done")
+    plain_server.ended(execution)
+    opened(page, plain_server, execution)
+    sees(page, "line 3000")
+    page.keyboard.press("/")
+    page.keyboard.type("line 1[05]00$")
+    expect(page.get_by_text("2 lines")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator(".log .row.found .text")).to_have_text("line 1000")
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    expect(page.locator(".log .row.found .text")).to_have_text("line 1500")
+    page.keyboard.press("N")
+    expect(page.locator(".log .row.found .text")).to_have_text("line 1000")
+
+
+def test_a_permalink_opens_at_its_lines(page: Page, plain_server: Server) -> None:
+    execution = plain_server.shell("for i in $(seq 1 3000); do echo line $i; done")
+    plain_server.ended(execution)
+    opened(page, plain_server, execution, "#L1200-1202")
+    sees(page, "line 1201")
+    expect(page.locator(".log .row.chosen")).to_have_count(3)
+    page.locator(".log .row .number", has_text=re.compile("^1205$")).click()
+    assert page.url.endswith("#L1205")
+
+
+def test_output_is_text_and_never_executed(page: Page, plain_server: Server) -> None:
+    execution = plain_server.shell(
+        'printf \'<img src=x onerror="document.title=1">\\n'
+        "\\033]0;owned\\007title\\n\\033]8;;javascript:alert(1)\\033\\\\\\\\link\\n\\342\\200\\256abc\\n'"
+    )
+    plain_server.ended(execution)
+    opened(page, plain_server, execution)
+    sees(page, '<img src=x onerror="document.title=1">')
+    expect(page.locator(".log img")).to_have_count(0)
+    expect(page.locator(".log .text a")).to_have_count(0)
+    assert page.title() == "Squall"
+    expect(page.locator(".log .row .text", has_text="⟨U+202E⟩abc")).to_have_count(1)
+
+
+def test_progress_is_painted_as_a_terminal_paints_it_and_raw_is_one_key_away(page: Page, plain_server: Server) -> None:
+    execution = plain_server.shell("printf '10%%\\r50%%\\r100%%\\ndone\\n'")
+    plain_server.ended(execution)
+    opened(page, plain_server, execution)
+    sees(page, "100%")
+    page.keyboard.press("r")
+    sees(page, "10%␍50%␍100%")
+
+
+def test_an_action_is_cancelled_from_the_page(page: Page, plain_server: Server) -> None:
+    execution = plain_server.shell("echo started; sleep 60")
+    opened(page, plain_server, execution)
+    sees(page, "started")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".head .status", has_text="canceled")).to_be_visible()
+    assert plain_server.ended(execution)["status"] == "canceled"
+
+
+def test_an_action_is_run_again_with_other_parameters(page: Page, plain_server: Server) -> None:
+    execution = plain_server.shell("echo first")
+    plain_server.ended(execution)
+    opened(page, plain_server, execution)
+    page.get_by_role("button", name="Run again").click()
+    page.locator('textarea[name="cmd"]').fill("echo second")
+    page.get_by_role("button", name="Run", exact=True).click()
+    sees(page, "second")
+    assert execution not in page.url
+
+
+def test_the_tree_shows_children_and_their_last_lines(page: Page, plain_server: Server) -> None:
+    with plain_server.puppet() as (root, strings), plain_server.puppet(parent=root) as (child, below):
+        opened(page, plain_server, root)
+        below.say(b"from below\n")
+        item = page.locator('[role="treeitem"][aria-level="2"]')
+        expect(item.locator(".last")).to_have_text("from below")
+        strings.say(b"from above\n")
+        item.click()
+        sees(page, "from below")
+        expect(page.locator(".log .row .text", has_text="from above")).to_have_count(0)
+        assert f"show={child}" in page.url
+
+
+def test_the_history_is_filtered_by_its_url_and_live(page: Page, plain_server: Server) -> None:
+    failed = plain_server.shell("exit 3")
+    plain_server.ended(failed)
+    page.goto(f"{plain_server.url}/executions?status=failed&action=core.local")
+    expect(page.locator(f'a[href="/executions/{failed}"]')).to_be_visible()
+    expect(page.locator("table.history .status.good")).to_have_count(0)
+    another = plain_server.shell("exit 4")
+    expect(page.locator(f'a[href="/executions/{another}"]')).to_be_visible()
+
+
+def test_what_is_not_there_is_told(page: Page, plain_server: Server) -> None:
+    opened(page, plain_server, "0123456789abcdef01234567")
+    expect(page.get_by_role("alert")).to_contain_text("There is no such thing")
+    page.goto(f"{plain_server.url}/nowhere")
+    expect(page.get_by_text("There is no such page")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_page_keeps_the_rules_of_accessibility(page: Page, plain_server: Server, theme: str) -> None:
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    execution = plain_server.shell("echo out; echo err >&2; printf '\\033[31mred\\033[0m \\033[1;34mblue\\033[0m\\n'")
+    plain_server.ended(execution)
+    for path, there in (
+        (f"/executions/{execution}", ".log .row"),
+        (f"/executions/{execution}?tab=details", ".details dl"),
+        ("/executions", "table.history"),
+        ("/login", "form"),
+    ):
+        page.goto(plain_server.url + path)
+        page.locator(there).first.wait_for()
+        # Evaluated by the test, beside the page's policy: the page itself loads nothing from elsewhere.
+        found = page.evaluate(AXE.read_text() + ";axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa']})")
+        told = [(each["id"], [node["html"][:150] for node in each["nodes"]][:3]) for each in found["violations"]]
+        assert told == [], f"{path} ({theme})"
+
+
+def test_where_it_is_asked_for_who_comes_logs_in_and_gets_where_they_wanted(
+    page: Page, tmp_path: Path, packs: Path
+) -> None:
+    right = "{SHA}" + base64.b64encode(hashlib.sha1(b"right").digest()).decode()
+    write(tmp_path / "data" / "htpasswd", {"ada": right})
+    with serving(tmp_path, packs, "--auth", env=QUICK) as server:
+        page.goto(f"{server.url}/executions?status=failed")
+        page.get_by_label("User").fill("ada")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("alert")).to_contain_text("Invalid or missing credentials")
+        page.get_by_label("Password").fill("right")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_text("No execution fits these filters")).to_be_visible()
+        assert page.url.endswith("/executions?status=failed")
+        assert page.evaluate("document.cookie") == ""

@@ -1,0 +1,172 @@
+// The history: root executions, newest first, filtered by what the URL says, live.
+
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useEffect, useState, type ReactElement } from "react";
+import { executions, filters, PAGE_SIZE } from "../api/client";
+import type { Execution } from "../api/types";
+import { useWatch } from "../api/useWatch";
+import type { HistorySearch } from "../routes";
+import { Indicator } from "../ui/Indicator";
+import { Failure, Notice } from "../ui/Notice";
+import { Status } from "../ui/Status";
+import { clock, duration } from "../ui/time";
+
+const FILTERS = ["status", "action", "user", "runner"] as const;
+const REFRESH_AT_MOST_EVERY_MS = 500;
+
+export function HistoryPage(): ReactElement {
+  const search: HistorySearch = useSearch({ strict: false });
+  const queries = useQueryClient();
+  const found = useQuery({ queryKey: ["executions", search], queryFn: () => executions(search) });
+  const connection = useWatch({ events: ["st2.execution__*"], trees: [] }, (events) => {
+    if (events.length > 0) refresh();
+  });
+  const [refresh] = useState(() => throttled(() => void queries.invalidateQueries({ queryKey: ["executions"] })));
+  return (
+    <>
+      <FilterBar search={search} />
+      <div className="bar">
+        <Indicator indicator={connection.indicator} />
+        {found.data !== undefined ? <Paging search={search} total={found.data.total} capped={found.data.capped} /> : null}
+      </div>
+      {found.isError ? <Failure error={found.error} again={() => void found.refetch()} /> : null}
+      {found.isPending ? <Notice title="Loading the history …" /> : null}
+      {found.data?.items.length === 0 ? <Empty filtered={FILTERS.some((name) => search[name] !== undefined)} /> : null}
+      {found.data !== undefined && found.data.items.length > 0 ? <Table items={found.data.items} /> : null}
+    </>
+  );
+}
+
+function FilterBar({ search }: { readonly search: HistorySearch }): ReactElement {
+  const navigate = useNavigate();
+  const choices = useQuery({ queryKey: ["filters"], queryFn: filters, staleTime: 60_000 });
+  const set = (name: string, value: string): void => {
+    const { offset: _, ...rest } = search;
+    void navigate({ to: "/executions", search: { ...rest, [name]: value === "" ? undefined : value }, replace: true });
+  };
+  return (
+    <form className="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
+      {FILTERS.map((name) => (
+        <label key={name}>
+          {name}
+          <input
+            list={`choices-${name}`}
+            value={search[name] ?? ""}
+            placeholder="any"
+            onChange={(event) => set(name, event.target.value)}
+          />
+          <datalist id={`choices-${name}`}>
+            {(choices.data?.[name] ?? []).map((value) => (
+              <option key={value} value={value} />
+            ))}
+          </datalist>
+        </label>
+      ))}
+    </form>
+  );
+}
+
+function Paging({ search, total, capped }: { readonly search: HistorySearch; readonly total: number; readonly capped: boolean }): ReactElement {
+  const offset = search.offset ?? 0;
+  return (
+    <>
+      <span>
+        {total === 0 ? "none" : `${offset + 1} to ${Math.min(offset + PAGE_SIZE, total)} of ${capped ? "more than " : ""}${total}`}
+      </span>
+      {offset > 0 ? (
+        <Link to="/executions" search={{ ...search, offset: Math.max(0, offset - PAGE_SIZE) }}>
+          Newer
+        </Link>
+      ) : null}
+      {offset + PAGE_SIZE < total ? (
+        <Link to="/executions" search={{ ...search, offset: offset + PAGE_SIZE }}>
+          Older
+        </Link>
+      ) : null}
+    </>
+  );
+}
+
+function Empty({ filtered }: { readonly filtered: boolean }): ReactElement {
+  if (filtered) return <Notice title="No execution fits these filters" />;
+  return (
+    <Notice title="Nothing has run yet">
+      <p>
+        Start something: <code>squall run examples.countdown</code>
+      </p>
+    </Notice>
+  );
+}
+
+function Table({ items }: { readonly items: readonly Execution[] }): ReactElement {
+  const now = useNow();
+  return (
+    <table className="history">
+      <caption className="visually-hidden">Executions, newest first</caption>
+      <thead>
+        <tr>
+          <th scope="col">status</th>
+          <th scope="col">action</th>
+          <th scope="col">started</th>
+          <th scope="col">took</th>
+          <th scope="col" className="wide">
+            user
+          </th>
+          <th scope="col" className="wide">
+            parameters
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {items.map((item) => (
+          <tr key={item.id}>
+            <td>
+              <Status status={item.status} />
+            </td>
+            <td>
+              <Link to="/executions/$id" params={{ id: item.id }}>
+                {item.action.ref}
+              </Link>
+            </td>
+            <td>{clock(item.start_timestamp, now)}</td>
+            <td>{duration((item.elapsed_seconds ?? (now.getTime() - Date.parse(item.start_timestamp)) / 1000) * 1000)}</td>
+            <td className="wide">{item.context?.user}</td>
+            <td className="wide">{JSON.stringify(item.parameters ?? {}).slice(0, 120)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function useNow(): Date {
+  const [now, setNow] = useState(() => new Date());
+  useEffect(() => {
+    const timer = window.setInterval(() => setNow(new Date()), 1000);
+    return () => window.clearInterval(timer);
+  }, []);
+  return now;
+}
+
+/** Calls at once, and then at most so often: a thousand updates a second are two requests. */
+function throttled(call: () => void): () => void {
+  let waiting = false;
+  let again = false;
+  const run = (): void => {
+    if (waiting) {
+      again = true;
+      return;
+    }
+    waiting = true;
+    call();
+    window.setTimeout(() => {
+      waiting = false;
+      if (again) {
+        again = false;
+        run();
+      }
+    }, REFRESH_AT_MOST_EVERY_MS);
+  };
+  return run;
+}

@@ -1,0 +1,13 @@
+// The one honest indicator of the connection.
+
+import type { ReactElement } from "react";
+import { words, type Indicator as State } from "../log/connection";
+
+export function Indicator({ indicator }: { readonly indicator: State }): ReactElement {
+  return (
+    <span className={`indicator ${indicator.kind}`}>
+      <span className="dot" aria-hidden="true" />
+      {words(indicator)}
+    </span>
+  );
+}
