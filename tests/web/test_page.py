@@ -204,6 +204,7 @@ def test_where_it_is_asked_for_who_comes_logs_in_and_gets_where_they_wanted(
     write(tmp_path / "data" / "htpasswd", {"ada": right})
     with serving(tmp_path, packs, "--auth", env=QUICK) as server:
         page.goto(f"{server.url}/executions?status=failed")
+        page.get_by_role("heading", name="Log in").wait_for()
         page.get_by_label("User").fill("ada")
         page.get_by_label("Password").fill("wrong")
         page.get_by_role("button", name="Log in").click()
