@@ -84,6 +84,7 @@ class App:
             group.create_task(self.parts.outside.launcher.start())
             registered = group.create_task(self.parts.services.content.register())
         count = registered.result()
+        await self.parts.services.policies.register()
         await self.parts.services.running.settle()
         await self.parts.outside.store.tx(lambda tx: tx.queue.free(OWNER, self.parts.outside.clock.now()))
         _LOG.info("content registered", extra={"actions": count})

@@ -37,8 +37,10 @@ from squall.api.inquiries import InquiryRoutes
 from squall.api.keys import KeyRoutes
 from squall.api.output import OutputRoutes
 from squall.api.output_views import OutputViewRoutes
+from squall.api.policies import PolicyRoutes
 from squall.api.root import RootRoutes
 from squall.api.storage import StorageRoutes
+from squall.api.traces import TraceRoutes
 from squall.api.views import Views
 from squall.api.watch import WatchRoutes
 from squall.api.workflows import WorkflowRoutes
@@ -55,6 +57,7 @@ from squall.roles.journaler import Journaler
 from squall.roles.line_counter import LineCounting
 from squall.roles.worker import Worker
 from squall.services.access import Access, Rules
+from squall.services.admission import Admission
 from squall.services.binding import Binding
 from squall.services.claims import Claims
 from squall.services.content import Content
@@ -66,10 +69,13 @@ from squall.services.journaling import Journaling
 from squall.services.keys import Keys
 from squall.services.line_reading import LineReading
 from squall.services.outputs import Outputs
+from squall.services.policies import Policies
 from squall.services.retention import Retention
+from squall.services.retries import Retries
 from squall.services.running import RunLimits, Running
 from squall.services.sealing import Sealing
 from squall.services.storage import Storage
+from squall.services.traces import Traces
 from squall.services.transitions import Transitions
 
 OWNER = "local"
@@ -120,6 +126,8 @@ class Services(NamedTuple):
     sealing: Sealing
     retention: Retention
     storage: Storage
+    policies: Policies
+    traces: Traces
     keys: Keys
     binding: Binding
     lines: LineReading
@@ -185,9 +193,10 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     folders = PackFolders(_BUNDLED / "_runners", [_BUNDLED, *settings.server.packs_dirs])
     content = Content(out.store, out.clock, folders)
     keys = Keys(out.store, out.clock, _cipher(settings))
-    binding, transitions = Binding(out.vault, keys), Transitions(out.bus)
     access = _access(settings, out, user)
-    claims = Claims(out.store, out.bus, out.clock, transitions)
+    binding, admission, traces = Binding(out.vault, keys), Admission(out.vault.open), Traces(out.store, out.clock)
+    transitions = Transitions(out.bus, traces.join, [admission, Retries(out.clock)])
+    claims = Claims(out.store, out.bus, out.clock, transitions, admission)
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, user)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
@@ -219,6 +228,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
             OWNER,
             url,
         ),
+        policies=Policies(out.store, out.clock, folders, admission, transitions),
+        traces=traces,
     )
 
 
@@ -364,5 +375,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *ActionRoutes(use.content).routes(),
         *InquiryRoutes(use.inquiries).routes(),
         *KeyRoutes(use.keys).routes(),
+        *PolicyRoutes(use.policies).routes(),
+        *TraceRoutes(use.traces).routes(),
         *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),
     ]

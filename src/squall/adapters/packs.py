@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import yaml
 
 from squall.core.action import LIMIT_POLICIES, Action, Pack, RunnerType, merged_parameters
 from squall.core.errors import InvalidError
+from squall.core.policy import Policy, make_policy
 from squall.core.units import parse_size
 
 _LOG = logging.getLogger("squall.packs")
@@ -67,6 +69,24 @@ class PackFolders:
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidError(f"The file {path} cannot be read: {error}") from error
 
+    def policies(self) -> dict[str, Policy]:
+        """Every policy in the `policies` folders of packs, by ref."""
+        folders: dict[str, Path] = {}
+        for path in (path for root in self._roots for path in sorted(root.glob("*/pack.yaml"))):
+            with contextlib.suppress(InvalidError):
+                folders[_pack(path.parent).ref] = path.parent
+        found: dict[str, Policy] = {}
+        for pack, folder in folders.items():
+            for path in sorted([*(folder / "policies").glob("*.yaml"), *(folder / "policies").glob("*.yml")]):
+                try:
+                    policy = _policy(path, pack)
+                    if policy.ref in found:
+                        raise InvalidError(f'another file of this pack is "{policy.ref}" already')
+                    found[policy.ref] = policy
+                except InvalidError as error:
+                    _LOG.error("policy left out", extra={"pack": pack, "error": f"{path}: {error}"})
+        return found
+
 
 def _runner_types(path: Path) -> list[RunnerType]:
     return [
@@ -97,6 +117,16 @@ def _pack(folder: Path) -> Pack:
         path=str(folder.resolve()),
         id="",
     )
+
+
+def _policy(path: Path, pack: str) -> Policy:
+    data = _read(path)
+    if not isinstance(data, dict):
+        raise InvalidError("expected a mapping")
+    if data.get("resource_type", "action") != "action":
+        raise InvalidError(f"resource_type: {data['resource_type']!r} is not 'action'")
+    given = {key: value for key, value in data.items() if key not in ("resource_type", "pack", "ref", "uid", "id")}
+    return make_policy({**given, "pack": pack, "metadata_file": f"policies/{path.name}"}, "")
 
 
 def _actions(folder: Path, pack: str, runners: dict[str, RunnerType]) -> list[Action]:

@@ -14,6 +14,7 @@ from squall.ports.keys import Cipher, KeyRows
 from squall.ports.launcher import Launcher, OutputText, Runner
 from squall.ports.lines import Lines
 from squall.ports.packs import PackSource
+from squall.ports.policies import PolicyRows, Slot, SlotRows, TraceRows
 from squall.ports.store import Store
 from squall.ports.tables import ContentRows, EventRows, ExecutionRows, JournalRows, QueueRows, RetentionRows, Task, Tx
 from squall.ports.vault import Vault
@@ -42,14 +43,18 @@ __all__ = [
     "OutputText",
     "PackSource",
     "Passwords",
+    "PolicyRows",
     "QueueRows",
     "RetentionRows",
     "Runner",
     "Seal",
     "SealRow",
     "SealRows",
+    "Slot",
+    "SlotRows",
     "Store",
     "Task",
+    "TraceRows",
     "Tx",
     "Vault",
     "Verdict",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from squall.core.action import Action, Pack, RunnerType
+from squall.core.policy import Policy
 
 
 class PackSource(Protocol):
@@ -16,4 +18,8 @@ class PackSource(Protocol):
 
     def text(self, path: str) -> str:
         """The text of a file of a pack. Raises `InvalidError` when it cannot be read."""
+        ...
+
+    def policies(self) -> Mapping[str, Policy]:
+        """Every policy of the packs by ref, ids empty; what is broken is left out and told in the log."""
         ...

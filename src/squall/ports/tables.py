@@ -14,6 +14,7 @@ from squall.core.retention import Finished
 from squall.ports.access import AccessRows
 from squall.ports.archive import Seal
 from squall.ports.keys import KeyRows
+from squall.ports.policies import PolicyRows, SlotRows, TraceRows
 from squall.ports.workflows import WorkflowRows
 
 
@@ -257,6 +258,12 @@ class Tx(Protocol):
     def content(self) -> ContentRows: ...  # noqa: D102
     @property
     def journals(self) -> JournalRows: ...  # noqa: D102
+    @property
+    def policies(self) -> PolicyRows: ...  # noqa: D102
+    @property
+    def slots(self) -> SlotRows: ...  # noqa: D102
+    @property
+    def traces(self) -> TraceRows: ...  # noqa: D102
     @property
     def retention(self) -> RetentionRows: ...  # noqa: D102
     @property

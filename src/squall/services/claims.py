@@ -12,6 +12,7 @@ from squall.core import execution as ex
 from squall.core.execution import Execution, ExecutionFilter
 from squall.core.launch import Outcome
 from squall.ports import Bus, Clock, Store, Task, Tx
+from squall.services.admission import Admission
 from squall.services.lanes import CHANGED, RUN
 from squall.services.transitions import Transitions
 
@@ -19,16 +20,19 @@ from squall.services.transitions import Transitions
 class Claims:
     """Claimed executions: a lease on the queue row makes them one worker's, until it ends them or lets it run out."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, transitions: Transitions) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, transitions: Transitions, admission: Admission) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
         self._transitions = transitions
+        self._admission = admission
 
     async def claim(
         self, owner: str, lease: int, limit: int, runner_info: dict[str, Any]
     ) -> list[tuple[Task, Execution, int]]:
         """Takes due executions to run: each with its task and the event row that tells that it runs.
+
+        Those that a policy holds back are put in line, or canceled, and not given.
 
         `lease` is in µs; `runner_info` (host name and pid of the worker) is shown with the execution.
 
@@ -36,10 +40,12 @@ class Claims:
         """
         now = self._clock.now()
         touched: set[str] = set()
+        refused: list[Execution] = []
 
         async def work(tx: Tx) -> list[tuple[Task, Execution, int]]:
             claimed = []
             touched.clear()
+            refused.clear()
             for task in await tx.queue.claim(RUN, owner, now, lease, limit):
                 execution = await tx.executions.get(task.key, False)
                 if execution is None or execution.status in ex.FINAL:
@@ -47,6 +53,10 @@ class Claims:
                     continue
                 touched.add(execution.tree)
                 if execution.status in (ex.REQUESTED, ex.DELAYED):
+                    if not await self._admission.admit(tx, execution, self._transitions, now):
+                        await tx.queue.done(task)
+                        refused.append(execution)
+                        continue
                     execution, _ = await self._transitions.move(tx, execution, ex.SCHEDULED, now)
                     execution = msgspec.structs.replace(execution, runner_info=runner_info)
                     execution, row = await self._transitions.move(tx, execution, ex.RUNNING, now)
@@ -58,6 +68,8 @@ class Claims:
         claimed = await self._store.tx(work)
         for tree in touched:
             self._bus.publish(CHANGED, tree)
+        for execution in refused:
+            self._transitions.hint(execution)
         return claimed
 
     async def finish(self, task: Task, execution: Execution, outcome: Outcome) -> bool:

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from squall.core import events
 from squall.core import execution as ex
 from squall.core.action import WORKFLOW_RUNNERS, Action, RunnerType
 from squall.core.errors import InvalidError, NotFoundError
@@ -15,7 +14,7 @@ from squall.core.execution import Execution, ExecutionFilter, LogEntry
 from squall.ports import Bus, Clock, Store, Tx
 from squall.services.binding import Binding
 from squall.services.content import Content, snapshot_key
-from squall.services.lanes import ADVANCE, CANCEL, CHANGED, RUN
+from squall.services.lanes import CANCEL, CHANGED
 from squall.services.transitions import Transitions
 
 COUNT_CAP = 10_000
@@ -70,7 +69,7 @@ class Executions:
         prepared = await self.prepare(request)
         now = self._clock.now()
         execution = await self._store.tx(lambda tx: self.place(tx, prepared, now))
-        self._bus.publish(ADVANCE if execution.runner in WORKFLOW_RUNNERS else RUN, execution.id)
+        self._transitions.wake()
         self._bus.publish(CHANGED, execution.tree)
         return execution
 
@@ -109,14 +108,7 @@ class Executions:
 
         execution = await _with_parent(tx, made)
         await tx.content.keep_snapshot(execution.snapshot, action, runner)
-        await tx.executions.insert(execution)
-        await tx.events.add(events.EXECUTION_CREATE, execution, now)
-        if execution.delay:
-            # Clients end their wait at `delayed`, so the answer still shows `requested`, as StackStorm's does.
-            await self._transitions.move(tx, execution, ex.DELAYED, now)
-        # A workflow takes no worker's slot: children could never run where parents hold them all.
-        lane, payload = (ADVANCE, ["start"]) if runner.name in WORKFLOW_RUNNERS else (RUN, None)
-        await tx.queue.put(lane, execution.id, payload, now + (execution.delay or 0) * 1000)
+        await self._transitions.enter(tx, execution, now)
         return execution
 
     async def re_run(
@@ -139,8 +131,9 @@ class Executions:
             _check_task_rerun(old, overrides)
         named = {"tasks": list(tasks)} | ({"reset": list(reset)} if reset else {}) if tasks or reset else {}
         context: dict[str, Any] = {"re-run": {"ref": old.id, **named}}
-        if "trace_context" in old.context:
-            context["trace_context"] = old.context["trace_context"]
+        trace_id = await self._store.read(lambda tx: tx.traces.of_execution(old.id))
+        if trace_id is not None:
+            context["trace_context"] = {"id_": trace_id}
         return await self.request(
             Request(
                 action=old.action,

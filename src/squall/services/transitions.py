@@ -3,7 +3,8 @@ of what must follow, all in one transaction."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -26,14 +27,52 @@ def _concerns_parent(execution: Execution, before: str) -> bool:
     return execution.status in told or (execution.status == ex.RUNNING and before in (ex.RESUMING, ex.PENDING))
 
 
+class Follower(Protocol):
+    """Does what must follow a change of status, in its transaction."""
+
+    async def moved(self, tx: Tx, execution: Execution, transitions: Transitions, now: int) -> None:
+        """An execution has got the status it has."""
+        ...
+
+
 class Transitions:
     """Changes of status, whoever makes them: workers, workflows, inquiries, people.
 
-    The methods with a `tx` work inside of their caller's transaction, which may do more; `hint` is for behind it.
+    The methods with a `tx` work inside of their caller's transaction, which may do more; `hint` and `wake` are for
+    behind it. `join` puts a new execution into its trace.
     """
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        join: Callable[[Tx, Execution], Awaitable[None]] | None = None,
+        followers: Sequence[Follower] = (),
+    ) -> None:
         self._bus = bus
+        self._join = join
+        self._followers = followers
+        self._queued: set[tuple[str, str]] = set()
+
+    async def enter(self, tx: Tx, execution: Execution, now: int) -> None:
+        """Adds a new execution: its row, its event, its place in a trace, and the queue row from which it will be run.
+
+        Raises `InvalidError` when its context names a trace that is not there.
+        """
+        await tx.executions.insert(execution)
+        await tx.events.add(events.EXECUTION_CREATE, execution, now)
+        if self._join is not None:
+            await self._join(tx, execution)
+        if execution.delay:
+            # Clients end their wait at `delayed`, so the answer still shows `requested`, as StackStorm's does.
+            await self.move(tx, execution, ex.DELAYED, now)
+        await self.queue(tx, execution, now + (execution.delay or 0) * 1000)
+
+    async def queue(self, tx: Tx, execution: Execution, available: int) -> None:
+        """Queues an execution to be run from `available` (µs) on."""
+        # A workflow takes no worker's slot: children could never run where parents hold them all.
+        lane, payload = (ADVANCE, ["start"]) if execution.runner in WORKFLOW_RUNNERS else (RUN, None)
+        await tx.queue.put(lane, execution.id, payload, available)
+        self._queued.add((lane, execution.id))
 
     async def move(self, tx: Tx, execution: Execution, status: str, now: int) -> tuple[Execution, int]:
         """Gives an execution its next status: its row with all that has changed in `execution`, the event, and for what
@@ -54,6 +93,8 @@ class Transitions:
             await tx.queue.put(ADVANCE, execution.parent, ["child", execution.id, status], now)
         if status in _ASKED and execution.runner in WORKFLOW_RUNNERS:
             await tx.queue.put(ADVANCE, execution.id, ["asked", status], now)
+        for follower in self._followers:
+            await follower.moved(tx, execution, self, now)
         return execution, row
 
     async def stop(self, tx: Tx, execution: Execution, who: str, now: int) -> Execution:
@@ -82,6 +123,12 @@ class Transitions:
         self._bus.publish(CHANGED, execution.tree)
         self._bus.publish(JOURNAL, execution.tree)
         self._bus.publish(ADVANCE, execution.parent or execution.id)
+        self.wake()
+
+    def wake(self) -> None:
+        """Tells those who run executions of what has been queued."""
+        while self._queued:
+            self._bus.publish(*self._queued.pop())
 
 
 def cancel_result(execution: Execution) -> dict[str, Any]:

@@ -18,8 +18,10 @@ from squall.core.action import Action, Pack, RunnerType
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution
 from squall.core.launch import LaunchSpec, Outcome
+from squall.core.policy import Policy
 from squall.core.retention import Terms
 from squall.ports import Bus, Launcher, Runner, Store, Task
+from squall.services.admission import Admission
 from squall.services.binding import Binding
 from squall.services.claims import Claims
 from squall.services.content import Content
@@ -28,10 +30,13 @@ from squall.services.feeds import Feeds
 from squall.services.journaling import Journaling
 from squall.services.keys import Keys
 from squall.services.outputs import Outputs
+from squall.services.policies import Policies
 from squall.services.retention import Retention
+from squall.services.retries import Retries
 from squall.services.running import RunLimits, Running
 from squall.services.sealing import Sealing
 from squall.services.storage import Storage
+from squall.services.traces import Traces
 from squall.services.transitions import Transitions
 from squall.testing.journals import Kept
 from squall.testing.samples import HeldClock, sample_action, sample_pack, sample_runner, shell_spec
@@ -49,6 +54,7 @@ class GivenPacks:
         self.runners = runners
         self.packs = packs
         self.texts: dict[str, str] = {}
+        self.given: dict[str, Policy] = {}
 
     def load(self) -> tuple[list[RunnerType], list[tuple[Pack, list[Action]]]]:
         """All of it."""
@@ -60,6 +66,10 @@ class GivenPacks:
             if path.endswith(end):
                 return text
         raise InvalidError(f"The file {path} cannot be read")
+
+    def policies(self) -> dict[str, Policy]:
+        """What it was `given`."""
+        return dict(self.given)
 
 
 def sample_content() -> GivenPacks:
@@ -99,8 +109,11 @@ class Assembly:
         self.source = sample_content()
         self.content = Content(store, self.clock, self.source)
         self.keys = Keys(store, self.clock, KeyFileCipher(folder / "datastore.key.json", make=True))
-        self.binding, self.transitions = Binding(self.vault, self.keys), Transitions(bus)
-        self.claims = Claims(store, bus, self.clock, self.transitions)
+        self.binding, self.admission = Binding(self.vault, self.keys), Admission(self.vault.open)
+        self.traces = Traces(store, self.clock)
+        self.transitions = Transitions(bus, self.traces.join, [self.admission, Retries(self.clock)])
+        self.claims = Claims(store, bus, self.clock, self.transitions, self.admission)
+        self.policies = Policies(store, self.clock, self.source, self.admission, self.transitions)
         self.executions = Executions(store, bus, self.clock, self.content, self.binding, self.transitions, "ada")
         self.outputs = Outputs(store, journal, poll=POLL, live=True)
         self.feeds = Feeds(store, bus, journal, self.outputs, poll=POLL)

@@ -25,13 +25,13 @@ async def everything(squall: Assembly) -> list[Execution]:
 async def test_a_re_run_merges_what_is_given_over_what_was_and_keeps_secrets(squall: Assembly) -> None:
     old = await squall.request(
         parameters={"cmd": "true", "password": "hunter2", "options": {"token": "t"}},
-        context={"trace_context": {"id_": "t"}, "other": 1},
+        context={"trace_context": {"trace_tag": "t"}, "other": 1},
     )
     new = await squall.executions.re_run(old.id, {"cmd": "false"}, "bob", 500)
     assert (new.action, new.delay, new.user) == ("core.local", 500, "bob")
     assert new.context == {
         "re-run": {"ref": old.id},
-        "trace_context": {"id_": "t"},
+        "trace_context": {"id_": await squall.store.read(lambda tx: tx.traces.of_execution(old.id))},
         "user": "bob",
         "pack": "core",
     }

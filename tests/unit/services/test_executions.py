@@ -34,12 +34,12 @@ async def everything(squall: Assembly) -> list[Execution]:
 
 
 async def test_a_request_is_kept_queued_and_told_at_once(squall: Assembly) -> None:
-    made = await squall.request(parameters={"cmd": "echo {{ 1 + 1 }}"}, context={"trace_context": {"id_": "t"}})
+    made = await squall.request(parameters={"cmd": "echo {{ 1 + 1 }}"}, context={"trace_context": {"trace_tag": "t"}})
     assert await squall.executions.get(made.id) == made
     assert (made.status, made.tree, made.parent, made.attempt) == ("requested", made.id, None, 0)
     assert (made.start, made.end, made.delay, made.user) == (squall.clock.now(), None, None, "ada")
     assert made.parameters == {"cmd": "echo 2"}
-    assert made.context == {"trace_context": {"id_": "t"}, "user": "ada", "pack": "core"}
+    assert made.context == {"trace_context": {"trace_tag": "t"}, "user": "ada", "pack": "core"}
     assert [(entry.at, entry.status) for entry in made.log] == [(squall.clock.now(), "requested")]
     assert await rows(squall, RUN) == 1
     assert await told(squall, made) == [("create", "requested")]

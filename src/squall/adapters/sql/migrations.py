@@ -76,7 +76,26 @@ _WORKFLOWS = (
         PRIMARY KEY (task_execution, item))""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEALED, _KEYS, _ACCESS, _WORKFLOWS)
+_POLICIES = (
+    """CREATE TABLE policies (
+        id TEXT PRIMARY KEY, ref TEXT NOT NULL UNIQUE, pack TEXT NOT NULL, resource TEXT NOT NULL, type TEXT NOT NULL,
+        body TEXT NOT NULL)""",
+    "CREATE INDEX policies_resource ON policies (resource)",
+    """CREATE TABLE slots (
+        id {identity}, policy TEXT NOT NULL, key TEXT NOT NULL, execution TEXT NOT NULL, holding INTEGER NOT NULL,
+        child INTEGER NOT NULL, workflow INTEGER NOT NULL)""",
+    "CREATE INDEX slots_line ON slots (policy, key, holding, id)",
+    "CREATE INDEX slots_execution ON slots (execution)",
+    "CREATE TABLE traces (id TEXT PRIMARY KEY, tag TEXT NOT NULL, start_us BIGINT NOT NULL)",
+    "CREATE INDEX traces_start ON traces (start_us, id)",
+    "CREATE INDEX traces_tag ON traces (tag, start_us, id)",
+    """CREATE TABLE trace_parts (
+        trace TEXT NOT NULL, kind TEXT NOT NULL, object TEXT NOT NULL, ref TEXT NOT NULL, cause_kind TEXT NOT NULL,
+        cause TEXT NOT NULL, at_us BIGINT NOT NULL, PRIMARY KEY (trace, kind, object))""",
+    "CREATE INDEX trace_parts_object ON trace_parts (object, kind)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEALED, _KEYS, _ACCESS, _WORKFLOWS, _POLICIES)
 """Step n brings a store of version n to version n + 1."""
 
 VERSION = len(MIGRATIONS)

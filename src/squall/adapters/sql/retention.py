@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from squall.adapters.sql.session import Session, marks
 from squall.core.execution import FINAL
 from squall.core.retention import Finished
+from squall.core.trace import EXECUTION
 
 _FINAL = sorted(FINAL)
 _MANY = 500
 
-_ABOUT = (("results", "execution"), ("queue", "key"))
+_ABOUT = (("results", "execution"), ("queue", "key"), ("slots", "execution"))
 """Tables with rows about single executions, and the column that names it. Whoever adds such a table adds it here."""
 
 
@@ -59,6 +60,10 @@ class SqlRetention:
             among = f"IN ({marks(len(some))})"
             for table, column in _ABOUT:
                 await self._session.run(f"DELETE FROM {table} WHERE {column} {among}", *some)
+            traced = await self._session.run(
+                f"DELETE FROM trace_parts WHERE object {among} AND kind = ? RETURNING trace", *some, EXECUTION
+            )
+            await self._drop_empty_traces(sorted({row[0] for row in traced}))
             # The newest event stays, so that rows keep counting up.
             await self._session.run(
                 f"DELETE FROM events WHERE execution {among} AND id < (SELECT max(id) FROM events)", *some
@@ -66,6 +71,15 @@ class SqlRetention:
             await self._session.run(f"DELETE FROM journals WHERE tree {among}", *some)
             await self._session.run(f"DELETE FROM executions WHERE id {among}", *some)
         return len(ids)
+
+    async def _drop_empty_traces(self, traces: Sequence[str]) -> None:
+        for at in range(0, len(traces), _MANY):
+            some = traces[at : at + _MANY]
+            await self._session.run(
+                f"DELETE FROM traces WHERE id IN ({marks(len(some))}) "
+                "AND NOT EXISTS (SELECT 1 FROM trace_parts WHERE trace = traces.id)",
+                *some,
+            )
 
     async def count(self, trees: Sequence[str]) -> int:
         """How many executions these trees have."""

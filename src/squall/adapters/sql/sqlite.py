@@ -23,9 +23,11 @@ from squall.adapters.sql.executions import SqlExecutions
 from squall.adapters.sql.journals import SqlJournals
 from squall.adapters.sql.keys import SqlKeys
 from squall.adapters.sql.migrations import VERSION, migrate, stored_version
+from squall.adapters.sql.policies import SqlPolicies, SqlSlots
 from squall.adapters.sql.queue import SqlQueue
 from squall.adapters.sql.retention import SqlRetention
 from squall.adapters.sql.session import Dialect
+from squall.adapters.sql.traces import SqlTraces
 from squall.adapters.sql.workflows import SqlWorkflows
 from squall.core.errors import ConfigError, UnavailableError
 from squall.ports import Tx
@@ -62,6 +64,9 @@ class _Tables:
         self.access = SqlAccess(session)
         self.journals = SqlJournals(session)
         self.keys = SqlKeys(session)
+        self.policies = SqlPolicies(session)
+        self.slots = SqlSlots(session)
+        self.traces = SqlTraces(session)
         self.retention = SqlRetention(session)
         self.workflows = SqlWorkflows(session)
 
