@@ -77,6 +77,7 @@ from squall.services.sealing import Sealing
 from squall.services.storage import Storage
 from squall.services.traces import Traces
 from squall.services.transitions import Transitions
+from squall.services.waiting import Waiting
 
 OWNER = "local"
 """Who holds this server's leases."""
@@ -194,7 +195,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     content = Content(out.store, out.clock, folders)
     keys = Keys(out.store, out.clock, _cipher(settings))
     access = _access(settings, out, user)
-    binding, admission, traces = Binding(out.vault, keys), Admission(out.vault.open), Traces(out.store, out.clock)
+    binding, traces = Binding(out.vault, keys), Traces(out.store, out.clock)
+    admission = Admission(binding.reveal)
     transitions = Transitions(out.bus, traces.join, [admission, Retries(out.clock)])
     claims = Claims(out.store, out.bus, out.clock, transitions, admission)
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, user)
@@ -361,7 +363,8 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
 
 def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url: str) -> list[Route]:
     """Everything the API answers."""
-    views = Views(use.content, use.binding.reveal, out.launcher.waiting, url)
+    waiting = Waiting(out.store, out.clock, out.launcher.waiting, worker.room, use.running.runners())
+    views = Views(use.content, use.binding.reveal, waiting, url)
     heartbeat = settings.stream.heartbeat_seconds
     return [
         *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),

@@ -107,8 +107,10 @@ class ExecutionRoutes:
             _filter(query), part.limit, part.offset, asked.wants("result")
         )
         show = reveals(request.identity, query.boolean("show_secrets", False))
+        explain = bool(asked.include) and (asked.wants("waiting") or asked.wants("waiting_for"))
         shown = [
-            await self._views.execution(execution, children.get(execution.id, ()), asked, show) for execution in found
+            await self._views.execution(execution, children.get(execution.id, ()), asked, show, explain)
+            for execution in found
         ]
         return Answer(shown, headers=part.headers(total, COUNT_CAP))
 
@@ -133,7 +135,7 @@ class ExecutionRoutes:
             execution = msgspec.structs.replace(execution, result=None)
         children = await self._executions.child_ids([execution.id])
         show = reveals(request.identity, query.boolean("show_secrets", False))
-        return Answer(await self._views.execution(execution, children.get(execution.id, ()), asked, show))
+        return Answer(await self._views.execution(execution, children.get(execution.id, ()), asked, show, True))
 
     async def _update(self, request: Request) -> Answer:
         document = await request.document()

@@ -11,15 +11,14 @@ from squall.core.execution import RUNNING, Execution
 from squall.core.inquiry import RUNNER as INQUIRY
 from squall.core.secret import masked, replace_sealed
 from squall.services.content import Content
+from squall.services.waiting import Waiting
 
 
 class Views:
-    """Builds documents. `reveal` opens a sealed value, `waiting` says what a running execution waits for, `web_url` is
+    """Builds documents. `reveal` opens a sealed value, `waiting` knows what executions wait for, `web_url` is
     the address people open in a browser."""
 
-    def __init__(
-        self, content: Content, reveal: Callable[[str], Any], waiting: Callable[[str], str], web_url: str
-    ) -> None:
+    def __init__(self, content: Content, reveal: Callable[[str], Any], waiting: Waiting, web_url: str) -> None:
         self._content = content
         self._reveal = reveal
         self._waiting = waiting
@@ -31,14 +30,17 @@ class Views:
         children: Sequence[str] = (),
         asked: Attributes | None = None,
         show_secrets: bool = False,
+        explain: bool = False,
     ) -> dict[str, Any]:
-        """The document of one execution."""
+        """The document of one execution; to `explain` why one that has not started waits takes a look into the
+        database."""
         action, runner = await self._content.snapshot(execution.snapshot)
         shown = execution_document(execution, action, runner, children, self._web_url)
         shown = select(shown, asked.include, asked.exclude) if asked is not None else select(shown, None, None)
-        waiting = self._waiting(execution.id) if execution.status == RUNNING else ""
-        if waiting and (asked is None or asked.wants("waiting")):
-            shown["waiting"] = waiting
+        wait = await self._waiting.reason(execution) if explain or execution.status == RUNNING else None
+        if wait is not None:
+            told = {"waiting": wait.text, "waiting_for": wait.document()}
+            shown |= {name: value for name, value in told.items() if asked is None or asked.wants(name)}
         result = shown.pop("result", None)
         shown = replace_sealed(shown, self._reveal) if show_secrets else masked(shown)
         if result is not None:

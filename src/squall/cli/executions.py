@@ -68,6 +68,7 @@ def _get(args: Namespace, target: Target) -> int:
         "action": (item.get("action") or {}).get("ref"),
         "user": (item.get("context") or {}).get("user"),
         "status": item.get("status"),
+        "waiting": item.get("waiting"),
         "started": item.get("start_timestamp"),
         "ended": item.get("end_timestamp"),
         "took": duration(item.get("elapsed_seconds")),

@@ -21,6 +21,7 @@ FIELDS = frozenset(
         "trigger_instance",
         "rule",
         "waiting",
+        "waiting_for",
         "usage",
     }
 )

@@ -106,6 +106,10 @@ class QueueRows(Protocol):
         """When the next row of the lane is due (µs), leased rows included at the end of their lease; None if empty."""
         ...
 
+    async def place(self, lane: str, key: str) -> tuple[int, int] | None:
+        """When the lane's row about `key` may be claimed (µs), and how many rows come before it."""
+        ...
+
     async def holds(self, lane: str, key: str) -> bool:
         """Whether the lane has a row about `key`."""
         ...

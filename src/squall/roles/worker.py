@@ -98,6 +98,10 @@ class Worker:
         """How many executions run here now."""
         return len(self._held)
 
+    def room(self) -> int | None:
+        """How many more executions it takes now; None once it takes no more work."""
+        return None if self._stopping.is_set() else max(0, self._slots - len(self._held))
+
     async def _claim(self, group: asyncio.TaskGroup) -> None:
         with self._bus.subscribe(RUN) as hints:
             while not self._stopping.is_set():

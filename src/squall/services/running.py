@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -82,6 +82,10 @@ class Running:
         self._environment = environment
         self._url = url
         self._tokens = tokens
+
+    def runners(self) -> Collection[str]:
+        """The names of the runner types that it has."""
+        return self._runners.keys()
 
     async def run(self, execution: Execution, row: int) -> Outcome:
         """Runs a claimed execution to its end; `row` is the event row that tells that it runs.

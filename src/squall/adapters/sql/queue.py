@@ -84,6 +84,16 @@ class SqlQueue:
         )
         return int(rows[0][0]) if rows else None
 
+    async def place(self, lane: str, key: str) -> tuple[int, int] | None:
+        """When the row about `key` may be claimed (µs), and how many come before it."""
+        rows = await self._session.run(
+            "SELECT available_us, (SELECT count(*) FROM queue AS other WHERE other.lane = queue.lane AND "
+            "(other.available_us, other.id) < (queue.available_us, queue.id)) FROM queue WHERE key = ? AND lane = ?",
+            key,
+            lane,
+        )
+        return (int(rows[0][0]), int(rows[0][1])) if rows else None
+
     async def holds(self, lane: str, key: str) -> bool:
         """Whether the lane has a row about `key`."""
         return bool(await self._session.run("SELECT 1 FROM queue WHERE key = ? AND lane = ? LIMIT 1", key, lane))
