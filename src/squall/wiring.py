@@ -197,8 +197,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     access = _access(settings, out, user)
     binding, traces = Binding(out.vault, keys), Traces(out.store, out.clock)
     admission = Admission(binding.reveal)
-    transitions = Transitions(out.bus, traces.join, [admission, Retries(out.clock)])
-    claims = Claims(out.store, out.bus, out.clock, transitions, admission)
+    transitions = Transitions(out.bus, traces.join, admission, [Retries(out.clock)])
+    claims = Claims(out.store, out.bus, out.clock, transitions)
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, user)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(

@@ -12,7 +12,6 @@ from squall.core import execution as ex
 from squall.core.execution import Execution, ExecutionFilter
 from squall.core.launch import Outcome
 from squall.ports import Bus, Clock, Store, Task, Tx
-from squall.services.admission import Admission
 from squall.services.lanes import CHANGED, RUN
 from squall.services.transitions import Transitions
 
@@ -20,12 +19,11 @@ from squall.services.transitions import Transitions
 class Claims:
     """Claimed executions: a lease on the queue row makes them one worker's, until it ends them or lets it run out."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, transitions: Transitions, admission: Admission) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, transitions: Transitions) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
         self._transitions = transitions
-        self._admission = admission
 
     async def claim(
         self, owner: str, lease: int, limit: int, runner_info: dict[str, Any]
@@ -53,7 +51,7 @@ class Claims:
                     continue
                 touched.add(execution.tree)
                 if execution.status in (ex.REQUESTED, ex.DELAYED):
-                    if not await self._admission.admit(tx, execution, self._transitions, now):
+                    if not await self._transitions.admit(tx, execution, now):
                         await tx.queue.done(task)
                         refused.append(execution)
                         continue

@@ -14,7 +14,7 @@ from squall.core.execution import Execution, ExecutionFilter, LogEntry
 from squall.ports import Bus, Clock, Store, Tx
 from squall.services.binding import Binding
 from squall.services.content import Content, snapshot_key
-from squall.services.lanes import CANCEL, CHANGED
+from squall.services.lanes import ADVANCE, CANCEL, CHANGED
 from squall.services.transitions import Transitions
 
 COUNT_CAP = 10_000

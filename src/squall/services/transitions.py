@@ -35,22 +35,32 @@ class Follower(Protocol):
         ...
 
 
+class Gate(Follower, Protocol):
+    """Decides who may run, and hears of every change, so that it knows who no longer does."""
+
+    async def admit(self, tx: Tx, execution: Execution, transitions: Transitions, now: int) -> bool:
+        """Whether an execution may be run now; if not, it has been told to wait, or canceled."""
+        ...
+
+
 class Transitions:
     """Changes of status, whoever makes them: workers, workflows, inquiries, people.
 
     The methods with a `tx` work inside of their caller's transaction, which may do more; `hint` and `wake` are for
-    behind it. `join` puts a new execution into its trace.
+    behind it. `join` puts a new execution into its trace, `gate` holds some back, `followers` hear of every change.
     """
 
     def __init__(
         self,
         bus: Bus,
         join: Callable[[Tx, Execution], Awaitable[None]] | None = None,
+        gate: Gate | None = None,
         followers: Sequence[Follower] = (),
     ) -> None:
         self._bus = bus
         self._join = join
-        self._followers = followers
+        self._gate = gate
+        self._followers = [*followers, gate] if gate is not None else followers
         self._queued: set[tuple[str, str]] = set()
 
     async def enter(self, tx: Tx, execution: Execution, now: int) -> None:
@@ -66,6 +76,11 @@ class Transitions:
             # Clients end their wait at `delayed`, so the answer still shows `requested`, as StackStorm's does.
             await self.move(tx, execution, ex.DELAYED, now)
         await self.queue(tx, execution, now + (execution.delay or 0) * 1000)
+
+    async def admit(self, tx: Tx, execution: Execution, now: int) -> bool:
+        """Whether an execution that is due may be run. If not, its queue row is done with: it has been canceled, or it
+        will be queued again when it may."""
+        return self._gate is None or await self._gate.admit(tx, execution, self, now)
 
     async def queue(self, tx: Tx, execution: Execution, available: int) -> None:
         """Queues an execution to be run from `available` (µs) on."""

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from squall.core import execution as ex
+from squall.core.action import WORKFLOW_RUNNERS
 from squall.core.execution import Execution
 from squall.core.timestamp import to_iso
 from squall.ports import Clock, Slot, Store, Tx
-from squall.services.lanes import RUN
+from squall.services.lanes import ADVANCE, RUN
 
 _SHOWN = 5
 _WAITING = (ex.REQUESTED, ex.DELAYED, ex.SCHEDULED)
@@ -71,14 +72,19 @@ class Waiting:
         slots = [slot for slot in await tx.slots.of_execution(execution.id) if not slot.holding]
         if slots:
             return await _in_line(tx, slots)
-        place = await tx.queue.place(RUN, execution.id)
+        workflow = execution.runner in WORKFLOW_RUNNERS
+        place = await tx.queue.place(ADVANCE if workflow else RUN, execution.id)
         if place is None:
             return None
         available, ahead = place
         if execution.status == ex.DELAYED and available > self._clock.now():
             until = to_iso(available)
             return Wait("delay", f"waits until {until}, as it was asked to", until=until)
-        return self._in_queue(execution, ahead)
+        return (
+            Wait("queue", f"place {ahead + 1} in the queue", ahead + 1)
+            if workflow
+            else self._in_queue(execution, ahead)
+        )
 
     def _in_queue(self, execution: Execution, ahead: int) -> Wait | None:
         room = self._room()

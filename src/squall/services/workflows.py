@@ -114,6 +114,8 @@ class Workflows:
 
     async def _advance_one(self, key: str, tasks: list[Task]) -> None:
         try:
+            if not await self._admitted(key, tasks):
+                return
             run = await self._runs.load(key, tasks)
             if run is None:
                 await self._drop(tasks)
@@ -130,6 +132,31 @@ class Workflows:
                 await self._give_up(key, tasks, error)
             else:
                 await self._give_back(key, tasks)
+
+    async def _admitted(self, key: str, tasks: list[Task]) -> bool:
+        """Whether a workflow that is to start may; one that may not comes back when it may."""
+        if not any(task.payload[0] == "start" for task in tasks):
+            return True
+        now = self._clock.now()
+
+        async def limited(tx: Tx) -> Execution | None:
+            execution = await tx.executions.get(key, False)
+            waits = execution is not None and execution.status in (ex.REQUESTED, ex.DELAYED)
+            return execution if waits and execution and await tx.policies.find(execution.action) else None
+
+        async def work(tx: Tx) -> bool:
+            execution = await limited(tx)
+            if execution is None or await self._transitions.admit(tx, execution, now):
+                return True
+            await _done(tx, tasks)
+            return False
+
+        # Most actions have no policies, and then a start is one transaction only.
+        execution = await self._store.read(limited)
+        if execution is None or await self._store.tx(work):
+            return True
+        self._transitions.hint(execution)
+        return False
 
     async def _advance_run(self, run: Run, tasks: list[Task]) -> None:
         batch = Batch(run, tasks)

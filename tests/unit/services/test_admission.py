@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from squall.core.execution import Execution
-from squall.ports import Task
-from squall.services.lanes import RUN
+from squall.ports import Task, Tx
+from squall.services.lanes import ADVANCE, RUN
 from squall.testing.assembly import Assembly
 from squall.testing.samples import sample_action, sample_runner
 
@@ -44,6 +44,21 @@ async def log_of(squall: Assembly, execution_id: str) -> list[str]:
 
 def ids(claimed: list[Claimed]) -> list[str]:
     return [execution.id for _, execution, _ in claimed]
+
+
+async def begin(squall: Assembly, workflow: Execution) -> bool:
+    """Whether a workflow may begin; then it runs."""
+
+    async def work(tx: Tx) -> bool:
+        now = squall.clock.now()
+        if not await squall.transitions.admit(tx, workflow, now):
+            await tx.queue.discard(ADVANCE, workflow.id)
+            return False
+        scheduled, _ = await squall.transitions.move(tx, workflow, "scheduled", now)
+        await squall.transitions.move(tx, scheduled, "running", now)
+        return True
+
+    return await squall.store.tx(work)
 
 
 async def test_no_more_run_than_the_threshold_and_the_others_wait_without_a_queue_row(squall: Assembly) -> None:
@@ -224,8 +239,8 @@ async def test_a_child_waits_for_no_workflow(squall: Assembly) -> None:
     await squall.content.register()
     await limit(squall, 1)
     parent = await squall.request()
-    ((_, execution, _),) = await squall.claim()
-    assert execution.id == parent.id
+    waits = await squall.request()
+    assert [await begin(squall, execution) for execution in (parent, waits)] == [True, False]
     squall.source.packs[0][1][1] = local
     await squall.content.register()
     root = await squall.request()
@@ -235,7 +250,7 @@ async def test_a_child_waits_for_no_workflow(squall: Assembly) -> None:
     assert running.id == child.id
     await squall.finish(task, running)
     assert ids(await squall.claim()) == [sibling.id]
-    assert await statuses(squall, [root.id]) == ["delayed"]
+    assert await statuses(squall, [waits.id, root.id]) == ["delayed", "delayed"]
 
 
 async def test_places_go_with_a_purged_execution(squall: Assembly) -> None:

@@ -9,6 +9,7 @@ import pytest
 from squall.core.execution import Execution
 from squall.services.waiting import Wait, Waiting
 from squall.testing.assembly import Assembly
+from squall.testing.samples import sample_action, sample_runner
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,14 @@ async def test_a_delayed_one_says_until_when(squall: Assembly) -> None:
     assert await why(squall, made) == Wait("delay", f"waits until {until}, as it was asked to", until=until)
     squall.clock.advance(2)
     assert await why(squall, made) == Wait("queue", "place 1 in the queue", 1)
+
+
+async def test_a_workflow_needs_no_worker(squall: Assembly) -> None:
+    squall.source.runners.append(sample_runner("orquesta"))
+    squall.source.packs[0][1].append(sample_action("core.flow", runner_type="orquesta"))
+    await squall.content.register()
+    made = await squall.request("core.flow")
+    assert await why(squall, made, room=None) == Wait("queue", "place 1 in the queue", 1)
 
 
 async def test_one_in_line_says_its_place_its_policy_and_who_holds_it_up(squall: Assembly) -> None:
