@@ -1,0 +1,146 @@
+"""Workflows on a real server: the conformance suite end to end, our examples, and kills."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.scenarios.live.server import FINAL, Server
+
+CASES = yaml.safe_load((Path(__file__).parents[1] / "conformance" / "workflows.yaml").read_text())
+KILLED = {
+    "version": 1.0,
+    "tasks": {
+        "t": {
+            "with": {"items": "x in <% range(12) %>", "concurrency": 3},
+            "action": 'core.local cmd="echo <% item(x) %>"',
+            "next": [{"when": "<% succeeded() %>", "publish": "all=<% result().select($.stdout) %>", "do": "z"}],
+        },
+        "z": {"action": "core.noop"},
+    },
+    "output": [{"all": "<% ctx().all %>"}],
+}
+
+
+def write_workflow(folder: Path, name: str, definition: Any, parameters: list[str]) -> None:
+    (folder / "workflows").mkdir(parents=True, exist_ok=True)
+    (folder / "workflows" / f"{name}.yaml").write_text(json.dumps(definition))
+    action = {
+        "name": name,
+        "runner_type": "orquesta",
+        "entry_point": f"workflows/{name}.yaml",
+        "parameters": {parameter: {} for parameter in parameters},
+    }
+    (folder / f"{name}.yaml").write_text(json.dumps(action))
+
+
+@pytest.fixture(scope="module")
+def conforming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("workflows")
+    pack = home / "packs" / "suite"
+    pack.mkdir(parents=True)
+    (pack / "pack.yaml").write_text("ref: suite\nname: suite\nversion: 1.0.0\n")
+    for number, case in enumerate(CASES):
+        write_workflow(pack / "actions", f"case{number}", case["definition"], list(case.get("inputs", {})))
+    write_workflow(pack / "actions", "killed", KILLED, [])
+    server = Server(home, "--packs-dir", str(home / "packs"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+def ask(server: Server, method: str, path: str, body: Any = None) -> Any:
+    return server.call(method, path, body).json
+
+
+def requested(server: Server, action: str, **parameters: Any) -> str:
+    return str(ask(server, "POST", "/v1/executions", {"action": action, "parameters": parameters})["id"])
+
+
+def ended(server: Server, execution: str) -> Any:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        document = ask(server, "GET", f"/v1/executions/{execution}")
+        if document["status"] in FINAL:
+            return document
+        time.sleep(0.02)
+    raise AssertionError(f"{execution} never ended")
+
+
+def test_the_conformance_suite_end_to_end(conforming: Server) -> None:
+    given = [case.get("request", case.get("inputs", {})) for case in CASES]
+    started = [requested(conforming, f"suite.case{at}", **inputs) for at, inputs in enumerate(given)]
+    for case, execution in zip(CASES, started, strict=True):
+        document = ended(conforming, execution)
+        result = document["result"]
+        assert document["status"] == case.get("status", "succeeded"), (case["name"], result)
+        if case.get("inspection"):
+            assert [error for error in result["errors"] if error["type"] != "content"] == case["pure_errors"]
+            continue
+        assert result["output"] == case.get("output"), case["name"]
+        if "errors" in case:
+            assert result["errors"] == case["errors"], case["name"]
+        if "errors_without_result" in case:
+            told = [{key: value for key, value in error.items() if key != "result"} for error in result["errors"]]
+            unique = [error for at, error in enumerate(told) if error not in told[:at]]
+            assert unique == case["errors_without_result"], case["name"]
+        if "children" in case:
+            children = ask(conforming, "GET", f"/v1/executions/{execution}/children")
+            orquesta = [child["context"]["orquesta"] for child in children]
+            names = sorted(each["task_name"] + ("*" if "item_id" in each else "") for each in orquesta)
+            assert names == case["children"], case["name"]
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "output"),
+    [
+        ("flow_line", "succeeded", {"greeting": "Hello, Squall!", "loud": "HELLO, SQUALL!"}),
+        ("flow_parallel", "succeeded", {"arrived": ["the hare is there", "the tortoise is there"]}),
+        ("flow_items", "succeeded", {"said": ["Hello, ann!", "Hello, bob!", "Hello, eve!"]}),
+        ("flow_errors", "failed", {"ended": "badly, with 1"}),
+        ("flow_cycle", "succeeded", {"rounds": 3}),
+        ("flow_nested", "succeeded", {"said": ["Hello, Squall!", "Hello, HELLO, SQUALL!!"]}),
+    ],
+)
+def test_our_examples_do_what_they_say(conforming: Server, action: str, status: str, output: Any) -> None:
+    document = ended(conforming, requested(conforming, f"examples.{action}"))
+    assert (document["status"], document["result"]["output"]) == (status, output)
+
+
+def test_a_chain_runs(conforming: Server) -> None:
+    document = ended(conforming, requested(conforming, "examples.chain_hello", name="Ada"))
+    assert document["status"] == "succeeded"
+    assert document["result"]["published"] == {"said": "Hello, Ada!"}
+    assert [task["result"]["stdout"] for task in document["result"]["tasks"]] == ["Hello, Ada!", 12]
+
+
+def test_a_server_that_is_killed_again_and_again_runs_every_task_once(conforming: Server) -> None:
+    execution = requested(conforming, "suite.killed")
+    for _ in range(3):
+        port = conforming.port
+        conforming.signal(signal.SIGKILL)
+        conforming.wait()
+        conforming.start(port)
+    document = ended(conforming, execution)
+    assert document["result"] == {"output": {"all": list(range(12))}}
+    children = ask(conforming, "GET", f"/v1/executions/{execution}/children")
+    assert sorted(child["context"]["orquesta"].get("item_id", -1) for child in children) == [-1, *range(12)]
+
+
+def test_one_workflow_tells_of_itself(conforming: Server) -> None:
+    text = "version: 1.0\ntasks:\n  a:\n    action: core.nosuch\n"
+    reply = conforming.call("POST", "/v1/workflows/inspect", raw=text.encode())
+    assert [each["message"] for each in reply.json] == ['The action "core.nosuch" is not registered in the database.']
+    execution = requested(conforming, "examples.flow_line")
+    ended(conforming, execution)
+    graph = ask(conforming, "GET", f"/v1/executions/{execution}/graph")
+    assert [(task["name"], task["status"]) for task in graph["tasks"]] == [
+        ("greet", "succeeded"), ("shout", "succeeded"), ("done", "succeeded"),
+    ]  # fmt: skip
