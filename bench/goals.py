@@ -27,3 +27,5 @@ SEALED = Goal(150, 400)  # MB/s of a journal
 SMALL = Goal(3_000, 10_000)  # finished small trees per second
 CHILD = Goal(20, 5)  # ms, output of one child among 10,000
 PURGE = Goal(60, 20)  # s for 100,000 executions
+BACKLOG = Goal(40, 15)  # MB by which the server grows while it drains 10,000 executions
+IDLE_QUEUE = Goal(2, 0.5)  # % of a processor that executions cost which wait for their time

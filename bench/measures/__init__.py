@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from bench.context import Bench
+from bench.measures.backlog import backlog
 from bench.measures.executions import one_by_one, rate
 from bench.measures.keeper import keeper, masking, memory, neighbours
 from bench.measures.keeping import child, purge, sealing
@@ -26,6 +27,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "slow-reader": slow_reader,
     "latency-done": one_by_one,
     "rate": rate,
+    "backlog": backlog,
     "list": listing,
     "lines": lines,
     "keeper": keeper,

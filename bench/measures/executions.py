@@ -52,11 +52,11 @@ def _finished(server: Squall, action: str, count: int) -> float:
     """Executions per second from the first request until the last one has succeeded."""
     connection = Connection(server.port)
     try:
-        before = _succeeded(connection, action)
+        before = succeeded(connection, action)
         began = time.monotonic()
         body = {"action": action, "parameters": _PARAMETERS[action]}
         post_many(server.port, "/v1/executions", body, count, _CONNECTIONS)
-        while _succeeded(connection, action) - before < count:
+        while succeeded(connection, action) - before < count:
             if time.monotonic() - began > _PATIENCE:
                 raise BrokenError(f"{count} executions of {action} had not succeeded after {_PATIENCE:.0f} s")
             time.sleep(0.02)
@@ -65,7 +65,7 @@ def _finished(server: Squall, action: str, count: int) -> float:
         connection.close()
 
 
-def _succeeded(connection: Connection, action: str) -> int:
+def succeeded(connection: Connection, action: str) -> int:
     """How many executions of an action have succeeded (the server counts to 10,000)."""
     path = f"/v1/executions?limit=1&action={action}&status=succeeded&include_attributes=id"
     status, head, body = connection.request("GET", path)

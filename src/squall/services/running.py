@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -31,13 +32,16 @@ _LOOK_FOR_FIRST = 8
 
 class RunLimits(msgspec.Struct, frozen=True):
     """What one execution may print, in bytes, what happens beyond it (`truncate`, `fail`, `unlimited`), and how many
-    bytes of each stream its result holds; then what its processes get: `LaunchSpec.umask` and `LaunchSpec.limits`."""
+    bytes of each stream its result holds; then what its processes get: `LaunchSpec.umask` and `LaunchSpec.limits`.
+
+    `late_seconds` is how long a keeper has for the end of a process whose time is over."""
 
     output: int
     policy: str
     result_output: int
     umask: int | None = None
     processes: dict[str, int] = {}
+    late_seconds: float = 10.0
 
 
 class ActionTokens(Protocol):
@@ -136,12 +140,30 @@ class Running:
             await self._launcher.spawn(self._complete(prepared, execution, action, row, secrets))
         elif execution.status == ex.CANCELING:
             await self._launcher.cancel(execution.id)
-        end = await self._launcher.ended(execution.id)
+        end = await self._ended(execution, job.runner_parameters.get("timeout"))
         if end.lost is not None:
             return Outcome(ex.ABANDONED, {"error": end.lost})
         outcome = runner.outcome(job, end, await self._texts(execution, end))
         used = {"cpu_seconds": end.cpu_seconds, "peak_memory": end.peak_memory, "masked": end.masked}
         return msgspec.structs.replace(outcome, at=end.ended_at, used=used)
+
+    async def _ended(self, execution: Execution, timeout: Any) -> End:
+        """How the process ended. Its keeper enforces the time-out; one that does not is told to, and one that does not
+        even answer that is given up, so that nothing runs for ever."""
+        limit = float(timeout) if isinstance(timeout, int | float) and timeout > 0 else None
+        grace = self._limits.late_seconds
+        try:
+            async with asyncio.timeout(None if limit is None else limit + grace):
+                return await self._launcher.ended(execution.id)
+        except TimeoutError:
+            _LOG.warning("a time-out was not enforced by the keeper", extra={"execution": execution.id})
+        try:
+            async with asyncio.timeout(grace):
+                await self._launcher.cancel(execution.id)
+                return msgspec.structs.replace(await self._launcher.ended(execution.id), timed_out=True, canceled=False)
+        except TimeoutError:
+            told = f"Its time was over after {limit:g} seconds, and the keeper of its process does not answer."
+            return End(execution=execution.id, attempt=execution.attempt, exit_code=-1, lost=told)
 
     async def _job(
         self, execution: Execution, action: Action, runner_type: RunnerType, token: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from squall.services.running import RunLimits, Running
 from squall.testing.assembly import LEASE, LIMITS, Assembly, scripted
 from squall.testing.reading import printed, read_all
 from squall.testing.samples import sample_action, sample_pack, sample_runner
+from squall.testing.scripted import ScriptedLauncher
 
 pytestmark = pytest.mark.anyio
 
@@ -291,3 +293,35 @@ async def test_what_is_held_of_ended_executions_is_stopped_and_forgotten(squall:
         assert scripted(squall).held() == [(running.id, 1)]
         scripted(squall).end(spec)
     assert all(run.done() for run in runs)
+
+
+class StandingLauncher(ScriptedLauncher):
+    """A launcher whose keeper stands still: it is told to cancel, and does not."""
+
+    async def cancel(self, execution: str) -> None:
+        self.canceled.append(execution)
+
+
+IMPATIENT = msgspec.structs.replace(LIMITS, late_seconds=0.01)
+SHORT = {"cmd": "true", "timeout": 0.01}
+
+
+async def test_a_timeout_that_the_keeper_does_not_enforce_is_enforced_by_the_server(squall: Assembly) -> None:
+    squall.source.runners[0].runner_parameters["timeout"] = {"type": "number"}
+    await squall.content.register()
+    _, execution, row = await squall.start(parameters=SHORT)
+    outcome = await squall.make_running(IMPATIENT).run(execution, row)
+    assert scripted(squall).canceled == [execution.id]
+    assert (outcome.status, outcome.result["return_code"]) == ("timeout", -9)
+
+
+async def test_an_execution_whose_keeper_does_not_answer_after_its_time_is_abandoned(
+    squall: Assembly, tmp_path: Path
+) -> None:
+    squall.launcher = StandingLauncher(tmp_path / "standing")
+    squall.source.runners[0].runner_parameters["timeout"] = {"type": "number"}
+    await squall.content.register()
+    _, execution, row = await squall.start(parameters=SHORT)
+    outcome = await squall.make_running(IMPATIENT).run(execution, row)
+    assert outcome.status == "abandoned"
+    assert "does not answer" in outcome.result["error"]
