@@ -27,6 +27,15 @@ KILLED = {
     "output": [{"all": "<% ctx().all %>"}],
 }
 
+ASKING = {
+    "version": 1.0,
+    "tasks": {
+        "question": {"action": "core.ask", "next": [{"publish": "answer=<% result().response.continue %>", "do": "z"}]},
+        "z": {"action": "core.noop"},
+    },
+    "output": [{"answer": "<% ctx().answer %>"}],
+}
+
 
 def write_workflow(folder: Path, name: str, definition: Any, parameters: list[str]) -> None:
     (folder / "workflows").mkdir(parents=True, exist_ok=True)
@@ -49,6 +58,7 @@ def conforming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     for number, case in enumerate(CASES):
         write_workflow(pack / "actions", f"case{number}", case["definition"], list(case.get("inputs", {})))
     write_workflow(pack / "actions", "killed", KILLED, [])
+    write_workflow(pack / "actions", "asking", ASKING, [])
     server = Server(home, "--packs-dir", str(home / "packs"))
     try:
         yield server.start()
@@ -144,3 +154,18 @@ def test_one_workflow_tells_of_itself(conforming: Server) -> None:
     assert [(task["name"], task["status"]) for task in graph["tasks"]] == [
         ("greet", "succeeded"), ("shout", "succeeded"), ("done", "succeeded"),
     ]  # fmt: skip
+
+
+def test_an_inquiry_pauses_the_workflow_until_it_is_answered(conforming: Server) -> None:
+    execution = requested(conforming, "suite.asking")
+    deadline = time.monotonic() + 30
+    while ask(conforming, "GET", f"/v1/executions/{execution}")["status"] != "paused":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    [inquiry] = ask(conforming, "GET", "/v1/inquiries")
+    reply = conforming.call(
+        "PUT", f"/v1/inquiries/{inquiry['id']}", {"id": inquiry["id"], "response": {"continue": True}}
+    )
+    assert reply.status == 200
+    document = ended(conforming, execution)
+    assert (document["status"], document["result"]) == ("succeeded", {"output": {"answer": True}})

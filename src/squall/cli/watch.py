@@ -13,6 +13,7 @@ from squall.cli.screen import Screen, Style
 from squall.cli.signals import Detached, GivenUp, Signals
 from squall.cli.table import cell, dump, duration
 from squall.cli.target import Target
+from squall.cli.tasks import Wanted, configure_tasks, is_workflow, show_tasks
 from squall.client.api import Api
 from squall.client.follow import PATIENCE, Chunk, Follower, Retry
 from squall.client.http import JsonObject
@@ -27,6 +28,7 @@ def configure_watch(parser: ArgumentParser) -> None:
     parser.add_argument("-j", "--json", action="store_true", help="print the execution as JSON, not its output")
     parser.add_argument("--timestamps", action="store_true", help="put the time before every line")
     parser.add_argument("--delay", type=milliseconds, metavar="MS", help="start it that many milliseconds later")
+    configure_tasks(parser)
 
 
 def milliseconds(text: str) -> int:
@@ -53,9 +55,10 @@ def _start_and_stay(args: Namespace, target: Target, api: Api, start: Callable[[
     try:
         with Signals(lambda wanted: _cancel(target, screen, wanted), ask=ask) as signals:
             try:
-                execution_id = str(start(api)["id"])
+                began = start(api)
+                execution_id = str(began["id"])
                 signals.watch(execution_id)
-                document = _watch(args, api, screen, execution_id)
+                document = _watch(args, api, screen, began)
             except BrokenPipeError:
                 if signals.canceled:
                     return exits.INTERRUPTED
@@ -120,8 +123,9 @@ def closing_line(document: JsonObject) -> str:
     return f"{document.get('status')}{' in ' + took if took else ''} · {document.get('id')}"
 
 
-def _watch(args: Namespace, api: Api, screen: Screen, execution_id: str) -> JsonObject:
+def _watch(args: Namespace, api: Api, screen: Screen, began: JsonObject) -> JsonObject:
     """Show the output, or with `-j` only wait and print the document; the document of the ended execution."""
+    execution_id = str(began["id"])
     # To wait, a stream that hardly ever has anything in it is enough: its end comes at the same moment.
     kind = "output" if args.json else args.stream or "all"
     follower = Follower(api, execution_id, kind=kind, listener=Notices(screen))
@@ -132,7 +136,10 @@ def _watch(args: Namespace, api: Api, screen: Screen, execution_id: str) -> Json
         document = follower.outcome(result=True)
         print(dump(document), flush=True)
         return document
-    show_output(follower, screen)
+    if is_workflow(began):
+        show_tasks(follower, screen, api, execution_id, Wanted.of(args))
+    else:
+        show_output(follower, screen)
     document = follower.outcome()
     if document.get("status") == "succeeded":
         screen.note(closing_line(document))

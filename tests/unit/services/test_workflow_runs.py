@@ -59,3 +59,17 @@ async def test_what_is_no_workflow_has_no_state(squall: Assembly) -> None:
     flows = Flows(squall, line=TEXT)
     made = await squall.request("core.noop")
     assert await flows.runs.peek(made) is None
+
+
+async def test_nothing_of_a_workflow_is_left_when_its_tree_is_removed(squall: Assembly) -> None:
+    flows = Flows(squall, line=TEXT)
+    await squall.content.register()
+    made = await squall.request("flows.line")
+    await flows.work(good)
+    [first, *_] = await flows.children(made)
+    task = first.context["orquesta"]["task_execution_id"]
+    assert await squall.store.read(lambda tx: tx.workflows.children(task))
+    await squall.store.tx(lambda tx: tx.retention.purge([made.id]))
+    assert await squall.store.read(lambda tx: tx.workflows.get(made.id)) is None
+    assert await squall.store.read(lambda tx: tx.workflows.facts(made.id, 0)) == []
+    assert await squall.store.read(lambda tx: tx.workflows.children(task)) == []

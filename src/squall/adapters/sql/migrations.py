@@ -95,7 +95,9 @@ _POLICIES = (
     "CREATE INDEX trace_parts_object ON trace_parts (object, kind)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEALED, _KEYS, _ACCESS, _WORKFLOWS, _POLICIES)
+_WORKFLOW_CHILDREN = ("CREATE INDEX workflow_children_execution ON workflow_children (execution)",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEALED, _KEYS, _ACCESS, _WORKFLOWS, _POLICIES, _WORKFLOW_CHILDREN)
 """Step n brings a store of version n to version n + 1."""
 
 VERSION = len(MIGRATIONS)

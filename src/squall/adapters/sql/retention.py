@@ -12,7 +12,14 @@ from squall.core.trace import EXECUTION
 _FINAL = sorted(FINAL)
 _MANY = 500
 
-_ABOUT = (("results", "execution"), ("queue", "key"), ("slots", "execution"))
+_ABOUT = (
+    ("results", "execution"),
+    ("queue", "key"),
+    ("slots", "execution"),
+    ("workflows", "execution"),
+    ("workflow_facts", "execution"),
+    ("workflow_children", "execution"),
+)
 """Tables with rows about single executions, and the column that names it. Whoever adds such a table adds it here."""
 
 
