@@ -12,8 +12,16 @@ LATENCY = {
 }
 THROUGHPUT = {"sse": Goal(250, 400), "raw": Goal(350, 600)}  # MiB/s of 100-byte lines
 EVENTS = (50.0, 500.0)  # StackStorm's events: MiB/s and thousands of lines a second; the stretch is half the floor
-RATE = {"core.noop": Goal(300, 1000), "core.local": Goal(200, 400)}  # finished executions per second
-DONE = {"core.noop": Goal(8, 4), "core.local": Goal(12, 6)}  # request to succeeded, p50 in ms
+RATE = {
+    "core.noop": Goal(300, 1000),
+    "core.local": Goal(200, 400),
+    "core.uuid": Goal(100, 200),
+}  # finished executions per second
+DONE = {
+    "core.noop": Goal(8, 4),
+    "core.local": Goal(12, 6),
+    "core.uuid": Goal(20, 10),
+}  # request to succeeded, p50 in ms
 LISTING = Goal(20, 5)  # 50 of 1,000,000 executions, p50 in ms
 START = Goal(0.8, 0.4)  # s to the first answer
 MEMORY = Goal(110, 80)  # MB resident, idle

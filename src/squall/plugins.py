@@ -10,6 +10,7 @@ from squall.adapters.runners.http import HttpRunner
 from squall.adapters.runners.inquirer import InquirerRunner
 from squall.adapters.runners.local import LocalRunner
 from squall.adapters.runners.noop import NoopRunner
+from squall.adapters.runners.python import PythonPlaces, PythonRunner
 from squall.adapters.runners.remote import RemoteRunner, SshRules
 from squall.ports import Runner
 
@@ -19,11 +20,18 @@ their names are runner types'."""
 
 
 def runners(
-    base: Mapping[str, str], system_user: str, cwd: str, ssh: SshRules | None = None, http_limit: int = 16 << 20
+    base: Mapping[str, str],
+    system_user: str,
+    cwd: str,
+    ssh: SshRules | None = None,
+    http_limit: int = 16 << 20,
+    *,
+    places: PythonPlaces,
 ) -> dict[str, Runner]:
     """Every runner there is: the built-in ones, and those of installed distributions.
 
-    `ssh` is how hosts are reached, `http_limit` the largest answer of an HTTP request (bytes).
+    `ssh` is how hosts are reached, `http_limit` the largest answer of an HTTP request (bytes),
+    `places` where Python actions find things.
     """
     local = LocalRunner(base, system_user, cwd)
     remote = RemoteRunner(base, ssh or SshRules(user=system_user))
@@ -31,6 +39,7 @@ def runners(
         "noop": NoopRunner(),
         "local-shell-cmd": local,
         "local-shell-script": local,
+        "python-script": PythonRunner(base, cwd, places),
         "remote-shell-cmd": remote,
         "remote-shell-script": remote,
         "http-request": HttpRunner(base, http_limit),

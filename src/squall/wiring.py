@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from squall import __version__, linereader
+from squall import __version__, linereader, values
 from squall.adapters.blobs.opening import BlobPlace
 from squall.adapters.bus.inproc import DeafBus, InProcessBus
-from squall.adapters.cipher import KeyFileCipher
 from squall.adapters.clock import SystemClock
+from squall.adapters.configs import ConfigFiles
 from squall.adapters.htpasswd import HtpasswdFile
 from squall.adapters.journal.archive import FileArchive
 from squall.adapters.journal.files import FileJournal
@@ -24,7 +23,6 @@ from squall.adapters.journal.sources import Sources
 from squall.adapters.journal.workers import LineWorkers
 from squall.adapters.keeper.remote import KeeperLauncher
 from squall.adapters.packs import PackFolders
-from squall.adapters.runners.remote import SshRules
 from squall.adapters.sql.seals import SqliteSeals
 from squall.adapters.sql.sqlite import SqliteStore, open_store
 from squall.adapters.vault import KeyFileVault
@@ -46,9 +44,6 @@ from squall.api.watch import WatchRoutes
 from squall.api.workflows import WorkflowRoutes
 from squall.conducting import Conducting, Ground, conducting
 from squall.config import Settings
-from squall.config.settings import Actionrunner
-from squall.core.errors import ConfigError, InvalidError
-from squall.core.retention import Terms, parse_rules
 from squall.plugins import runners
 from squall.ports import Bus, Clock, Vault
 from squall.roles.conductor import ConductorRole
@@ -72,7 +67,7 @@ from squall.services.outputs import Outputs
 from squall.services.policies import Policies
 from squall.services.retention import Retention
 from squall.services.retries import Retries
-from squall.services.running import RunLimits, Running
+from squall.services.running import Running
 from squall.services.sealing import Sealing
 from squall.services.storage import Storage
 from squall.services.traces import Traces
@@ -84,8 +79,6 @@ OWNER = "local"
 
 _SWEEP_EVERY = 10
 """Retention is looked at once in so many times the janitor comes."""
-
-_BUNDLED = Path(__file__).parent / "packs"
 
 
 _INQUIRIES_EVERY = 10.0
@@ -166,34 +159,13 @@ def outside(settings: Settings) -> Outside:
     )
 
 
-def _cipher(settings: Settings) -> KeyFileCipher:
-    """The cipher of the datastore: under the file that the settings name, else under one that is made if need be."""
-    named = settings.keyvalue.encryption_key_path
-    path = Path(named).expanduser() if named else settings.server.data_dir / "datastore.key.json"
-    return KeyFileCipher(path, make=not named)
-
-
-def _terms(settings: Settings) -> Terms:
-    """How long executions are kept. Raises `ConfigError`."""
-    try:
-        rules = parse_rules(settings.retention.rules)
-    except InvalidError as error:
-        raise ConfigError(f"retention.rules: {error}") from error
-    return Terms(settings.retention.days, rules, settings.retention.max_bytes)
-
-
-def _user() -> str:
-    """Who requests without saying so."""
-    return pwd.getpwuid(os.geteuid()).pw_name
-
-
 def services(settings: Settings, out: Outside, url: str) -> Services:
     """The use cases; `url` is where the API answers."""
     poll = settings.queue.poll_seconds
-    user = _user()
-    folders = PackFolders(_BUNDLED / "_runners", [_BUNDLED, *settings.server.packs_dirs])
+    user = values.local_user()
+    folders = PackFolders(values.BUNDLED / "_runners", [values.BUNDLED, *settings.server.packs_dirs])
     content = Content(out.store, out.clock, folders)
-    keys = Keys(out.store, out.clock, _cipher(settings))
+    keys = Keys(out.store, out.clock, values.cipher(settings))
     access = _access(settings, out, user)
     binding, traces = Binding(out.vault, keys), Traces(out.store, out.clock)
     admission = Admission(binding.reveal)
@@ -219,7 +191,9 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
             idle=settings.storage.seal_after_seconds,
             move_after=settings.storage.move_after_days if settings.storage.blobs else None,
         ),
-        retention=Retention(out.store, out.archive, out.launcher, out.journal, out.clock, _terms(settings), OWNER),
+        retention=Retention(
+            out.store, out.archive, out.launcher, out.journal, out.clock, values.terms(settings), OWNER
+        ),
         storage=Storage(out.store, out.archive),
         keys=keys,
         binding=binding,
@@ -251,70 +225,30 @@ def _access(settings: Settings, out: Outside, user: str) -> Access:
 def _running(
     settings: Settings, out: Outside, content: Content, claims: Claims, binding: Binding, url: str, access: Access
 ) -> Running:
-    limits = _limits(settings.actionrunner)
+    limits = values.limits(settings.actionrunner)
     found = runners(
-        _inherited_environment(),
+        values.inherited_environment(),
         settings.actionrunner.system_user,
         str(Path.cwd()),
-        _ssh(settings),
+        values.ssh(settings),
         settings.actionrunner.http_response_bytes,
+        places=values.places(settings),
     )
+    configs = ConfigFiles(values.below(settings, settings.content.configs_dir, "configs"))
     environment: Mapping[str, str] = {"ST2_ACTION_API_URL": f"{url}/v1"}
-    return Running(claims, binding, content, out.launcher, out.journal, found, limits, environment, url, access)
-
-
-def _ssh(settings: Settings) -> SshRules:
-    """How hosts are reached. New host keys are kept in the data directory, beside those that the user has."""
-    wanted = settings.ssh
-    known = [str(settings.server.data_dir / "ssh" / "known_hosts")]
-    if wanted.known_hosts:
-        known.append(str(Path(wanted.known_hosts).expanduser()))
-    return SshRules(
-        user=wanted.user or settings.actionrunner.system_user or _user(),
-        key_file=str(Path(wanted.key_file).expanduser()) if wanted.key_file else "",
-        config_file=str(Path(wanted.config_file).expanduser()) if wanted.config_file else "",
-        host_keys=wanted.host_keys,
-        known_hosts=tuple(known),
-        connect_timeout=wanted.connect_timeout_seconds,
-        parallel=wanted.max_parallel,
-        partial=wanted.allow_partial_failure,
-        keep=settings.actionrunner.result_output_bytes,
+    return Running(
+        claims,
+        binding,
+        content,
+        out.launcher,
+        out.journal,
+        found,
+        limits,
+        environment,
+        url,
+        configs=configs,
+        tokens=access,
     )
-
-
-def _limits(wanted: Actionrunner) -> RunLimits:
-    processes = {
-        "open_files": wanted.limit_open_files,
-        "processes": wanted.limit_processes,
-        "memory_bytes": wanted.limit_memory_bytes,
-        "file_bytes": wanted.limit_file_bytes,
-        "cpu_seconds": wanted.limit_cpu_seconds,
-    }
-    return RunLimits(
-        output=wanted.output_limit_bytes,
-        policy=wanted.output_limit_policy,
-        result_output=wanted.result_output_bytes,
-        umask=_umask(wanted.umask),
-        processes={name: limit for name, limit in processes.items() if limit},
-    )
-
-
-def _umask(digits: str) -> int | None:
-    if not digits:
-        return None
-    try:
-        found = int(digits, 8)
-    except ValueError:
-        found = -1
-    if not 0 <= found <= 0o777:
-        raise ConfigError(f'actionrunner.umask must be octal digits such as "027", not "{digits:.80}"')
-    return found
-
-
-def _inherited_environment() -> dict[str, str]:
-    """What every action inherits: the server's environment without Squall's own settings, and prompt Python output."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SQUALL_")}
-    return {**inherited, "PYTHONUNBUFFERED": "1"}
 
 
 def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:

@@ -31,7 +31,9 @@ RINGS = {
     "cli": {"core", "client", "cli"},
 }
 APP = set(
-    "app backup wiring conducting linereader __main__ datadir survival plugins config logs demo testing users".split()  # noqa: SIM905
+    """
+    app backup values wiring conducting linereader __main__ datadir survival plugins config logs demo testing users
+    """.split()  # noqa: SIM905 - as below
 )
 
 MAX_FILE = 400
@@ -88,8 +90,9 @@ def sources(*folders: str) -> tuple[Source, ...]:
 
 
 def package() -> list[Source]:
-    """The modules of Squall. Packs are data that comes with it: nobody imports their scripts."""
-    return [each for each in sources("src/squall") if each.ring != "packs"]
+    """The modules of Squall. Packs are data that comes with it: nobody imports their scripts. What packs import
+    (`compat`) has the names that packs give it, and a rule of its own."""
+    return [each for each in sources("src/squall") if each.ring not in {"packs", "compat"}]
 
 
 def imports(where: Source) -> Iterator[tuple[str, int]]:
@@ -233,6 +236,18 @@ def test_what_the_keeper_loads_imports_the_standard_library_only(name: str) -> N
         if name.partition(".")[0] not in sys.stdlib_module_names and not any(name.startswith(each) for each in ours)
     ]
     assert foreign == []
+
+
+def test_what_packs_import_needs_nothing_of_squall_and_little_else() -> None:
+    """It runs under the interpreter of a pack's virtualenv. Jinja2 is asked for by those who have it."""
+    compat = [each for each in sources("src/squall") if each.ring == "compat"]
+    own = {Path(each.path).relative_to("src/squall/compat").parts[0].removesuffix(".py") for each in compat}
+    allowed = own | set(sys.stdlib_module_names) | {"jinja2", "squall"}
+    for each in compat:
+        for name, line in imports(each):
+            top = name.partition(".")[0]
+            assert top in allowed, f"{each.path}:{line}: {name}"
+            assert top != "squall" or name.startswith("squall.compat."), f"{each.path}:{line}: {name}"
 
 
 def test_no_module_imports_itself_through_others() -> None:

@@ -1,9 +1,11 @@
 """The bundled packs: metadata as StackStorm shows it, and scripts that do what their descriptions promise."""
 
+import json
 import os
 import re
 import signal
 import subprocess
+import sys
 import time
 import uuid
 from datetime import datetime
@@ -12,6 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from squall.adapters.runners.python import COMPAT
 
 PACKS = Path(__file__).parents[2] / "src" / "squall" / "packs"
 PACK_NAMES = ("core", "examples")
@@ -156,6 +160,21 @@ RUNNERS: dict[str, tuple[str, str, dict[str, Any]]] = {
             },
         },
     ),
+    "python-script": (
+        "python_runner",
+        "python_runner",
+        {
+            "debug": {"type": "boolean", "required": False, "default": False},
+            "content_version": {"type": "string", "required": False},
+            "env": {"type": "object"},
+            "timeout": {"type": "integer", "default": 600},
+            "log_level": {
+                "type": "string",
+                "default": "DEBUG",
+                "enum": ["AUDIT", "CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"],
+            },
+        },
+    ),
 }
 
 
@@ -239,17 +258,30 @@ def test_an_entry_point_is_a_script_that_can_be_executed(ref: str) -> None:
     if action["runner_type"] in {"orquesta", "action-chain"}:
         assert (ACTIONS[ref].parent / action["entry_point"]).is_file()
         return
-    if action["runner_type"] != "local-shell-script":
+    if action["runner_type"] not in {"local-shell-script", "python-script"}:
         assert action["entry_point"] == ""
         return
     entry_point = ACTIONS[ref].parent / action["entry_point"]
+    if action["runner_type"] == "python-script":
+        assert entry_point.is_file()
+        return
     assert os.access(entry_point, os.X_OK)
     assert entry_point.read_bytes().startswith(b"#!/")
 
 
 @pytest.mark.parametrize(("kind", "version"), [("uuid1", 1), ("uuid4", 4)])
-def test_uuid_prints_a_uuid_of_the_kind_asked_for(kind: str, version: int) -> None:
-    assert uuid.UUID(script("core.uuid", f"--uuid_type={kind}").stdout.decode().strip()).version == version
+def test_uuid_makes_a_uuid_of_the_kind_asked_for(kind: str, version: int) -> None:
+    order = {
+        "file": str(ACTIONS["core.uuid"].parent / "generate_uuid.py"), "pack": "core", "config": {}, "paths": [],
+        "parameters": {"uuid_type": kind}, "log_level": "DEBUG",
+    }  # fmt: skip
+    reader, writer = os.pipe()
+    env = {**os.environ, "SQUALL_RESULT_FD": str(writer)}
+    words = [sys.executable, str(COMPAT / "squall_action.py")]
+    subprocess.run(words, input=json.dumps(order).encode(), env=env, pass_fds=[writer], check=True)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as result:
+        assert uuid.UUID(json.load(result)["result"]).version == version
 
 
 def test_countdown_alternates_streams_in_lines_that_tell_their_time() -> None:

@@ -173,6 +173,7 @@ def _action(path: Path, pack: str, runners: dict[str, RunnerType]) -> Action:
                 "notify": data.get("notify") or {},
                 "tags": data.get("tags") or [],
                 "output_limit": _output_limit(path, data.get("output_limit")),
+                "fork_server": data.get("fork_server"),
                 "id": "",
             },
             Action,

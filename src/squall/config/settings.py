@@ -42,6 +42,9 @@ class Actionrunner(msgspec.Struct, frozen=True, kw_only=True):
     output_limit_bytes: Size = GIB
     output_limit_policy: Literal["truncate", "fail", "unlimited"] = "truncate"
     result_output_bytes: Size = 4 * MIB
+    result_limit_bytes: Size = 128 * MIB
+    python_runner_log_level: Literal["AUDIT", "CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"] = "DEBUG"
+    fork_server_idle_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 300.0
     system_user: str = ""
     http_response_bytes: Size = 16 * MIB
     umask: str = ""
@@ -65,6 +68,14 @@ class Ssh(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_seconds: Seconds = 20.0
     max_parallel: Annotated[int, Meta(ge=1, le=10_000)] = 100
     allow_partial_failure: bool = False
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """`[content]`: what belongs to packs. A relative path starts at the data directory."""
+
+    virtualenvs_dir: str = ""
+    configs_dir: str = ""
+    enable_common_libs: bool = False
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +168,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server: Server = Server()
     actionrunner: Actionrunner = Actionrunner()
     ssh: Ssh = Ssh()
+    content: Content = Content()
     journal: Journal = Journal()
     stream: Stream = Stream()
     queue: Queue = Queue()

@@ -11,6 +11,9 @@ from squall.core.errors import InvalidError
 RUNNER_OVERRIDABLE = frozenset({"default", "description", "enum", "immutable", "required"})
 """What an action may change of its runner's parameter; anything else must be equal."""
 
+CONFIGURED_RUNNERS = frozenset({"python-script"})
+"""Runners whose actions are given the configuration of their pack."""
+
 WORKFLOW_RUNNERS = frozenset({"orquesta", "orchestra", "action-chain"})
 
 
@@ -28,7 +31,8 @@ class OutputLimit(msgspec.Struct, frozen=True, omit_defaults=True):
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One action of a pack: what to run, with which runner, and the JSON schema of each of its parameters.
 
-    `output_limit` is Squall's own: StackStorm's metadata has nothing like it.
+    `output_limit` and `fork_server` are Squall's own: StackStorm's metadata has nothing like them. With `fork_server`
+    false a Python action is always started by a fresh interpreter.
     """
 
     tags: list[dict[str, Any]] = []
@@ -45,6 +49,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     output_schema: dict[str, Any] = {}
     notify: dict[str, Any] = {}
     output_limit: OutputLimit | None = None
+    fork_server: bool | None = None
     id: str
 
 

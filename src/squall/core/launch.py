@@ -8,6 +8,20 @@ import msgspec
 
 from squall.core.action import Action, RunnerType
 from squall.core.execution import Execution
+from squall.core.pack_config import PackConfig
+
+
+class ForkServer(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that has imported what others need, and becomes one of them when asked.
+
+    There is one for each `name`; with another `stamp` the old one is replaced. `argv` starts it, the number of its
+    socket as the last word; after `idle` seconds without a request it ends.
+    """
+
+    name: str
+    stamp: str
+    argv: list[str]
+    idle: float
 
 
 class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,9 +30,10 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     `timeout` is in seconds (None: none); `stdin` is given to it and closed; with `pty` (rows, columns) it has a
     terminal instead of pipes. With `result_limit` it has a further pipe, whose number is in `SQUALL_RESULT_FD`:
     what it writes there, so many bytes of it, is kept in a file that the end names. With `tagged` it has one more,
-    in `SQUALL_RECORDS_FD`, for output under tags (`core.tagged`). `umask` None is that of the keeper. `limits` are
-    the kernel's, by name: `open_files`, `processes`, `memory_bytes`, `file_bytes`, `cpu_seconds`. `output_limit` is
-    in bytes of output; what happens beyond it is `limit_policy`: `truncate`, `fail` (the process is killed) or
+    in `SQUALL_RECORDS_FD`, for output under tags (`core.tagged`). A `fork_server` may make the process, where
+    `argv` is only what it would be started with otherwise. `umask` None is that of the keeper. `limits` are the
+    kernel's, by name: `open_files`, `processes`, `memory_bytes`, `file_bytes`, `cpu_seconds`. `output_limit` is in
+    bytes of output; what happens beyond it is `limit_policy`: `truncate`, `fail` (the process is killed) or
     `unlimited`. `secrets` are masked in its output. `opening` is the payload of the status record that stands
     before the first output, `opened` its event row and `opened_at` its time (µs).
     """
@@ -36,6 +51,7 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     limits: dict[str, int] = {}
     result_limit: int | None = None
     tagged: bool = False
+    fork_server: ForkServer | None = None
     output_limit: int = 1 << 30
     limit_policy: str = "truncate"
     secrets: tuple[bytes, ...] = ()
@@ -104,3 +120,5 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     action_parameters: dict[str, Any]
     entry_point: str
     environment: dict[str, str]
+    pack_path: str = ""
+    config: PackConfig = PackConfig()

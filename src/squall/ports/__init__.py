@@ -13,7 +13,7 @@ from squall.ports.journal import Journal, Watch
 from squall.ports.keys import Cipher, KeyRows
 from squall.ports.launcher import Launcher, OutputText, Runner
 from squall.ports.lines import Lines
-from squall.ports.packs import PackSource
+from squall.ports.packs import ConfigSource, PackSource
 from squall.ports.policies import PolicyRows, Slot, SlotRows, TraceRows
 from squall.ports.store import Store
 from squall.ports.tables import ContentRows, EventRows, ExecutionRows, JournalRows, QueueRows, RetentionRows, Task, Tx
@@ -32,6 +32,7 @@ __all__ = [
     "BusSubscription",
     "Cipher",
     "Clock",
+    "ConfigSource",
     "ContentRows",
     "EventRows",
     "ExecutionRows",

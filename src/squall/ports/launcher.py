@@ -19,6 +19,10 @@ class Launcher(Protocol):
         """Waits for the end: all output is committed and flushed by then."""
         ...
 
+    async def result(self, end: End) -> bytes:
+        """What the process wrote as its result; empty when there is none, or it has been acknowledged."""
+        ...
+
     async def add_secrets(self, execution: str, secrets: Sequence[bytes]) -> None:
         """Masks these values in the execution's output from now on; they are when this returns."""
         ...

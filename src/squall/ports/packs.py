@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from squall.core.action import Action, Pack, RunnerType
+from squall.core.pack_config import PackConfig
 from squall.core.policy import Policy
+
+
+class ConfigSource(Protocol):
+    """Where the configurations of packs come from."""
+
+    def load(self, pack: Pack) -> PackConfig:
+        """The pack's values. Raises `InvalidError` when they cannot be read."""
+        ...
 
 
 class PackSource(Protocol):

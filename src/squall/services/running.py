@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
 from squall.core import execution as ex
 from squall.core import journal
-from squall.core.action import Action, OutputLimit, RunnerType, split_parameters
+from squall.core.action import CONFIGURED_RUNNERS, Action, OutputLimit, Pack, RunnerType, split_parameters
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution
 from squall.core.journal import Record
 from squall.core.launch import End, LaunchSpec, Outcome
 from squall.core.launch import Job as RunnerJob
-from squall.ports import Journal, Launcher, OutputText, Runner, Task
-from squall.services.binding import Binding
+from squall.core.pack_config import PackConfig
+from squall.ports import ConfigSource, Journal, Launcher, OutputText, Runner, Task
+from squall.services.binding import MASKED_MOST, Binding
 from squall.services.claims import Claims
 from squall.services.content import Content
 
@@ -28,6 +29,12 @@ _LOG = logging.getLogger("squall.running")
 _SETTLED = 500
 _READ = 1 << 18
 _LOOK_FOR_FIRST = 8
+_LARGE = 1 << 20
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RESULT = "result"
+"""What runners ask for, beside the names of streams, to read what the process wrote as its result."""
 
 
 class RunLimits(msgspec.Struct, frozen=True):
@@ -61,7 +68,11 @@ class ActionTokens(Protocol):
 
 
 class Running:
-    """Runs executions with the runners it is given, by runner type's name; `url` is where the API answers."""
+    """Runs executions with the runners it is given, by runner type's name; `url` is where the API answers.
+
+    `configs` are those of packs. `tokens` gives the token that an execution may call the API with; empty if it needs
+    none.
+    """
 
     def __init__(
         self,
@@ -74,6 +85,7 @@ class Running:
         limits: RunLimits,
         environment: Mapping[str, str],
         url: str,
+        configs: ConfigSource | None = None,
         tokens: ActionTokens | None = None,
     ) -> None:
         self._claims = claims
@@ -85,6 +97,7 @@ class Running:
         self._limits = limits
         self._environment = environment
         self._url = url
+        self._configs = configs
         self._tokens = tokens
 
     def runners(self) -> Collection[str]:
@@ -131,19 +144,20 @@ class Running:
             if execution.status != ex.RUNNING:
                 # Asked to stop before it was ever started.
                 return Outcome(ex.CANCELED, None)
-            prepared = runner.prepare(job)
+            prepared = await _apart(_versioned(job), runner.prepare, job)
             if isinstance(prepared, Outcome):
                 return prepared
             if self._tokens is not None and token:
                 await self._tokens.grant(token, execution.user, prepared.timeout, execution.id)
                 secrets = (*secrets, token.encode())
-            await self._launcher.spawn(self._complete(prepared, execution, action, row, secrets))
+            await self._launcher.spawn(self._complete(prepared, job, row, secrets))
         elif execution.status == ex.CANCELING:
             await self._launcher.cancel(execution.id)
         end = await self._ended(execution, job.runner_parameters.get("timeout"))
         if end.lost is not None:
             return Outcome(ex.ABANDONED, {"error": end.lost})
-        outcome = runner.outcome(job, end, await self._texts(execution, end))
+        texts = await self._texts(execution, end)
+        outcome = await _apart(_versioned(job) or end.result_bytes > _LARGE, runner.outcome, job, end, texts)
         used = {"cpu_seconds": end.cpu_seconds, "peak_memory": end.peak_memory, "masked": end.masked}
         return msgspec.structs.replace(outcome, at=end.ended_at, used=used)
 
@@ -175,11 +189,11 @@ class Running:
         bound = await self._binding.run(execution, action, runner_type)
         of_runner, of_action = split_parameters(bound.values, runner_type)
         entry_point = action.entry_point
+        pack = (await self._content.packs()).get(action.pack) if entry_point else None
         if entry_point and not entry_point.startswith("/"):
-            packs = await self._content.packs()
-            if action.pack not in packs:
+            if pack is None:
                 raise InvalidError(f'The pack "{action.pack}" of action "{action.ref}" is no longer there.')
-            entry_point = str(PurePosixPath(packs[action.pack].path) / "actions" / entry_point)
+            entry_point = str(PurePosixPath(pack.path) / "actions" / entry_point)
         job = RunnerJob(
             execution=execution,
             action=action,
@@ -194,21 +208,29 @@ class Running:
                 "ST2_ACTION_DEBUG": "False",
                 **_token_variables(token, runner_type.name),
             },
+            pack_path=pack.path if pack is not None else "",
+            config=self._config(runner_type, pack),
         )
         return job, bound.secrets
 
-    def _complete(
-        self, spec: LaunchSpec, execution: Execution, action: Action, row: int, secrets: tuple[bytes, ...]
-    ) -> LaunchSpec:
+    def _config(self, runner_type: RunnerType, pack: Pack | None) -> PackConfig:
+        """What the pack is configured with, where the runner hands it on. Raises `InvalidError`."""
+        if self._configs is None or pack is None or runner_type.name not in CONFIGURED_RUNNERS:
+            return PackConfig()
+        return self._configs.load(pack)
+
+    def _complete(self, spec: LaunchSpec, job: RunnerJob, row: int, secrets: tuple[bytes, ...]) -> LaunchSpec:
         """The launch spec with what every launch has: limits, and the status record that opens its output."""
-        own = action.output_limit or OutputLimit()
+        execution = job.execution
+        own = job.action.output_limit or OutputLimit()
+        hidden = [text.encode() for text in job.config.secrets]
         return msgspec.structs.replace(
             spec,
             output_limit=own.bytes if own.bytes is not None else self._limits.output,
             limit_policy=own.policy or self._limits.policy,
             umask=self._limits.umask,
             limits=self._limits.processes,
-            secrets=secrets,
+            secrets=(*secrets, *(value for value in hidden if 0 < len(value) <= MASKED_MOST)),
             opening=msgspec.json.encode({"status": ex.RUNNING}),
             opened=row,
             opened_at=execution.log[-1].at,
@@ -223,8 +245,11 @@ class Running:
         last = await self._journal.read_last(execution.tree, end.last_record, limits)
         first = await self._first(execution, end, most // 2) if long else []
         url = f"{self._url}/v1/executions/{execution.id}/output"
+        result = await self._launcher.result(end)
 
         def text(stream: str) -> tuple[str, int]:
+            if stream == RESULT:
+                return result.decode("utf-8", "replace"), end.result_bytes - len(result)
             kept = _bytes_of(last, stream)
             if totals[stream] <= most:
                 return kept.decode("utf-8", "replace"), 0
@@ -263,6 +288,16 @@ def _token_variables(token: str, runner: str) -> dict[str, str]:
         return {}
     more = {"ST2_AUTH_TOKEN": token} if runner == "python-script" else {}
     return {"ST2_ACTION_AUTH_TOKEN": token, **more}
+
+
+def _versioned(job: RunnerJob) -> bool:
+    """Whether files are taken from a pack's repository for it, and removed again."""
+    return bool(job.runner_parameters.get("content_version"))
+
+
+async def _apart(apart: bool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Does the work at once, or on a thread where it takes time."""
+    return await asyncio.to_thread(work, *args, **kwargs) if apart else work(*args, **kwargs)
 
 
 def _bytes_of(records: list[Record], stream: str) -> bytes:

@@ -85,6 +85,10 @@ class ScriptedLauncher:
         """Waits for `end`."""
         return await asyncio.shield(self._ends[execution])
 
+    async def result(self, end: End) -> bytes:
+        """What is in the file that the end names."""
+        return Path(end.result_file).read_bytes() if end.result_file else b""
+
     async def acknowledge(self, execution: str) -> None:
         """Forgets it."""
         self.acknowledged.append(execution)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from squall import plugins
+from squall.adapters.runners.python import PythonPlaces
+
+PLACES = PythonPlaces(virtualenvs=Path("/v"), worktrees=Path("/w"))
 
 
 class _Point:
@@ -23,8 +27,8 @@ class _Point:
 
 
 def test_the_built_in_runners_are_there() -> None:
-    found = plugins.runners({}, "", "/")
-    assert {"noop", "local-shell-cmd", "local-shell-script"} <= set(found)
+    found = plugins.runners({}, "", "/", places=PLACES)
+    assert {"noop", "local-shell-cmd", "local-shell-script", "python-script"} <= set(found)
     assert found["local-shell-cmd"] is found["local-shell-script"]
 
 
@@ -36,6 +40,6 @@ def test_runners_of_installed_distributions_are_found_by_their_name(monkeypatch:
         return [_Point()]
 
     monkeypatch.setattr(plugins, "entry_points", points)
-    found = plugins.runners({"PATH": "/bin"}, "someone", "/there")
+    found = plugins.runners({"PATH": "/bin"}, "someone", "/there", places=PLACES)
     assert asked == [plugins.RUNNER_GROUP]
     assert found["from-outside"] == ("made", {"PATH": "/bin"}, "someone", "/there")  # type: ignore[comparison-overlap]

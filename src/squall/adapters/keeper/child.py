@@ -29,6 +29,7 @@ class Spec(NamedTuple):
     limits: dict[str, int] | None = None
     result_limit: int | None = None
     tagged: bool = False
+    fork_server: dict[str, Any] | None = None
     output_limit: int = 1 << 30
     limit_policy: str = "truncate"
     opening: bytes = b""

@@ -20,11 +20,13 @@ from squall.adapters.keeper.cgroups import ActionGroups
 from squall.adapters.keeper.child import Child, Loop, Spec, make_patterns
 from squall.adapters.keeper.descriptors import Descriptors, pipe_of
 from squall.adapters.keeper.doomed import Doomed
+from squall.adapters.keeper.forks import Ends, Forks, order_of
 from squall.adapters.keeper.journals import Journals
-from squall.adapters.keeper.processes import Family, read_process
+from squall.adapters.keeper.processes import MARKER, Family, read_process
 from squall.adapters.keeper.pump import Pump
 from squall.adapters.keeper.starting import marker, start
 from squall.core import journal
+from squall.core.tagged import RESULT_FD
 
 _PIPE_SIZE = 1 << 20
 _INPUT_SIZE = 1 << 16
@@ -49,13 +51,60 @@ class Children:
         self._loop = loop
         self._groups = groups
         self._results = results
+        self._forks = Forks(loop)
         self._doomed = Doomed(loop, self._doomed_looked_at)
         self._pump = Pump(loop, journals, now, self._maybe_end, self._doomed.add, on_wait)
         self._running: dict[str, Child] = {}
 
-    def spawn(self, spec: Spec, on_end: Callable[[Child], None]) -> Child:
-        """Starts a process; `on_end` is called once, when all it printed is in the journal, or it could not start."""
+    def spawn(self, spec: Spec, on_end: Callable[[Child], None], on_start: Callable[[Child], None]) -> None:
+        """Starts a process; `on_start` is called when it is there, `on_end` once, when all it printed is in the
+        journal, or it could not start."""
         child = Child(spec, on_end)
+        self._running[spec.execution] = child
+        if not self._ask_for_fork(child, on_start):
+            self._start(child, on_start)
+
+    def _ask_for_fork(self, child: Child, on_start: Callable[[Child], None]) -> bool:
+        """Has a fork server make the process, where one is to and can; false if not."""
+        spec = child.spec
+        if spec.fork_server is None or spec.result_limit is None or spec.pty is not None or spec.tagged:
+            return False
+        try:
+            ends = Ends()
+        except OSError:
+            return False
+        asked = self._forks.ask(spec.fork_server, ends.theirs, lambda pid: self._forked(child, ends, pid, on_start))
+        if asked:
+            ends.hand_over()
+        else:
+            ends.close()
+        return asked
+
+    def _forked(self, child: Child, ends: Ends, pid: int, on_start: Callable[[Child], None]) -> None:
+        """A fork server has answered, or is gone: then the process is started the ordinary way."""
+        spec = child.spec
+        try:
+            pidfd = os.pidfd_open(pid) if pid else -1
+        except OSError:
+            pidfd = -1
+        if pidfd < 0:
+            ends.close()
+            self._start(child, on_start)
+            return
+        child.group = self._groups.make(marker(spec))
+        if child.group is not None:
+            with contextlib.suppress(OSError):
+                child.group.take(pid)
+        stdin, stdout, stderr, result = ends.mine
+        order = order_of(spec, {**spec.env, MARKER: marker(spec)})
+        self._feed_later(os.fdopen(stdin, "wb", buffering=0), order)
+        self._attach(child, stdout, "stdout")
+        self._attach(child, stderr, "stderr")
+        self._pump.attach_pipe(child, pipe_of(child, RESULT_FD, result, self._results))
+        self._known(child, pid, pidfd, on_start)
+
+    def _start(self, child: Child, on_start: Callable[[Child], None]) -> None:
+        spec = child.spec
         terminal: tuple[int, int] | None = None
         extra: Descriptors | None = None
         try:
@@ -75,30 +124,37 @@ class Children:
                 child.group = None
             child.error = f"The process could not be started: {error}"
             self._loop.call_later(0, self._finish, child)
-            return child
-        self._running[spec.execution] = child
-        child.started_at = child.last_read = self._loop.time()
+            return
         self._connect(child, process, terminal)
         for name, fd in extra.started().items():
             self._pump.attach_pipe(child, pipe_of(child, name, fd, self._results))
-        pid = child.pid = process.pid
-        # The object is not kept, and must not look for its process when it goes; neither is what only a start needs.
+        # The object is not kept, and must not look for its process when it goes.
         process.returncode = 0
+        self._known(child, process.pid, os.pidfd_open(process.pid), on_start)
+
+    def _known(self, child: Child, pid: int, pidfd: int, on_start: Callable[[Child], None]) -> None:
+        """The process is there, and its pipes are read: from now on it is timed, watched and waited for."""
+        spec = child.spec
+        child.pid = pid
+        child.started_at = child.last_read = self._loop.time()
+        # What only a start needs is not kept.
         child.spec = spec._replace(argv=[], env={}, stdin=None, secrets=(), limits=None)
         known = read_process(pid)
         child.family = Family(pid, known.started if known is not None else 0, marker(spec), child.group)
-        child.pidfd = os.pidfd_open(pid)
+        child.pidfd = pidfd
         self._loop.add_reader(child.pidfd, self._exited, child)
         if spec.timeout is not None:
             child.timers["timeout"] = self._loop.call_later(spec.timeout, self._time_out, child)
         self._warn(child, 0)
         child.timers["silence"] = self._loop.call_later(_SILENCE, self._look_at_silence, child)
-        return child
+        on_start(child)
+        if child.canceled:
+            # Asked for before there was a process.
+            self._doomed.add(child)
 
     def _connect(self, child: Child, process: subprocess.Popen[bytes], terminal: tuple[int, int] | None) -> None:
         if process.stdin is not None:
-            os.set_blocking(process.stdin.fileno(), False)
-            self._loop.add_writer(process.stdin.fileno(), self._feed, process.stdin, bytearray(child.spec.stdin or b""))
+            self._feed_later(process.stdin, child.spec.stdin or b"")
         if terminal is not None:
             # As long as nobody has opened the other end, a terminal reads as if everybody had gone: so we hold it.
             child.terminal = terminal[1]
@@ -110,10 +166,17 @@ class Children:
             # The pipe object goes, its descriptor is the pump's: it outlives the Popen object.
             fd = os.dup(file.fileno())
             file.close()
-            # A user may hold a limited amount of pipe memory; a smaller pipe is only slower.
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-            self._pump.attach(child, fd, journal.STREAM_NUMBERS[stream])
+            self._attach(child, fd, stream)
+
+    def _attach(self, child: Child, fd: int, stream: str) -> None:
+        # A user may hold a limited amount of pipe memory; a smaller pipe is only slower.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        self._pump.attach(child, fd, journal.STREAM_NUMBERS[stream])
+
+    def _feed_later(self, stdin: IO[bytes], data: bytes) -> None:
+        os.set_blocking(stdin.fileno(), False)
+        self._loop.add_writer(stdin.fileno(), self._feed, stdin, bytearray(data))
 
     def _feed(self, stdin: IO[bytes], left: bytearray) -> None:
         """Writes what the process takes now; closes its input when it has all, or is gone."""
@@ -132,7 +195,8 @@ class Children:
         child = self._running.get(execution)
         if child is not None and not child.canceled:
             child.canceled = True
-            self._doomed.add(child)
+            if child.pid:
+                self._doomed.add(child)
 
     def add_secrets(self, execution: str, secrets: list[bytes]) -> None:
         """Masks these, too, from now on. Does nothing if it is not running."""

@@ -204,18 +204,19 @@ class Keeper:
             # found no `start` in the log.
             self._log.acknowledge(spec.execution, spec.attempt)
             return
-        child = self._children.spawn(spec, self._ended)
-        if child.pid:
-            known = read_process(child.pid)
-            self._log.pid(
-                spec.execution,
-                spec.attempt,
-                child.pid,
-                known.started if known else 0,
-                self._boot,
-                str(child.group.folder) if child.group is not None else None,
-            )
-            _unprotect(child.pid)
+        self._children.spawn(spec, self._ended, self._started)
+
+    def _started(self, child: Child) -> None:
+        known = read_process(child.pid)
+        self._log.pid(
+            child.spec.execution,
+            child.spec.attempt,
+            child.pid,
+            known.started if known else 0,
+            self._boot,
+            str(child.group.folder) if child.group is not None else None,
+        )
+        _unprotect(child.pid)
 
     def _ended(self, child: Child) -> None:
         """Output first, then the log, then the disk, then the server is told."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -30,6 +31,7 @@ from squall.ports import Clock
 _LOG = logging.getLogger("squall.keeper")
 _RECEIVE = 1 << 18
 _GREET_WITHIN = 3.0
+_READ_AT_ONCE = 256 << 10
 _TRY_AGAIN = 0.5
 
 
@@ -253,6 +255,7 @@ class KeeperLauncher:
         fields = msgspec.structs.asdict(spec)
         fields["stdin"] = wire.to_text(spec.stdin)
         fields["opening"] = spec.opening.decode()
+        fields["fork_server"] = msgspec.to_builtins(spec.fork_server)
         fields["secrets"] = [wire.to_text(secret) for secret in spec.secrets]
         self._asking.add(key)
         try:
@@ -319,6 +322,13 @@ class KeeperLauncher:
     async def ended(self, execution: str) -> End:
         """Waits for the end."""
         return await asyncio.shield(self._ends[execution])
+
+    async def result(self, end: End) -> bytes:
+        """What is in the file that the end names."""
+        path = Path(end.result_file or os.devnull)
+        with contextlib.suppress(OSError):
+            return path.read_bytes() if end.result_bytes < _READ_AT_ONCE else await asyncio.to_thread(path.read_bytes)
+        return b""
 
     async def acknowledge(self, execution: str) -> None:
         """Forgets an end; the keeper's log does too."""

@@ -107,12 +107,12 @@ def text_result(text: str) -> Any:
     text = text.removesuffix("\n").removesuffix("\r")
     with contextlib.suppress(msgspec.DecodeError, RecursionError):
         found = msgspec.json.decode(text)
-        if text.count("[") + text.count("{") <= _NESTED_MOST or not _nests_deeper(found, _NESTED_MOST):
+        if text.count("[") + text.count("{") <= _NESTED_MOST or not nests_deeper(found, _NESTED_MOST):
             return found
     return text
 
 
-def _nests_deeper(value: Any, most: int) -> bool:
+def nests_deeper(value: Any, most: int) -> bool:
     """Whether arrays and objects in `value` are nested more than `most` deep: then it could not always be encoded."""
     level = [value]
     for _ in range(most):

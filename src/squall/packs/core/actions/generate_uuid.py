@@ -1,9 +1,13 @@
-#!/usr/bin/env -S python3 -I -S
-"""Prints a UUID of the kind that --uuid_type names."""
+"""Makes a UUID of the kind that `uuid_type` names."""
 
-import argparse
 import uuid
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--uuid_type", choices=("uuid1", "uuid4"), default="uuid4")
-print(uuid.uuid1() if parser.parse_args().uuid_type == "uuid1" else uuid.uuid4())
+from st2common.runners.base_action import Action
+
+
+class GenerateUuid(Action):
+    """The action `core.uuid`."""
+
+    def run(self, uuid_type):
+        """The UUID as text."""
+        return str(uuid.uuid1() if uuid_type == "uuid1" else uuid.uuid4())

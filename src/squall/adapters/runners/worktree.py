@@ -1,0 +1,51 @@
+"""A pack's files as they were at a commit, tag or branch: a git worktree, made and removed without a shell."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from squall.core.errors import InvalidError
+
+_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@{}^~-]*")
+_WITHIN = 60.0
+
+
+def add_worktree(pack: Path, revision: str, folder: Path) -> Path:
+    """The files of `pack` at `revision`, in `folder`. Raises `InvalidError` when there is no such revision."""
+    if not _REVISION.fullmatch(revision):
+        raise InvalidError(f'Parameter "content_version": {revision[:80]!r} is not the name of a git revision.')
+    if not (pack / ".git").exists():
+        raise InvalidError(
+            f'Failed to create a git worktree for pack "{pack.name}": Pack directory "{pack}" is not a git repository. '
+            "To utilize this functionality, pack directory needs to be a git repository."
+        )
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    told = _git(pack, "worktree", "add", "--force", "--detach", str(folder), revision)
+    if told is not None:
+        raise InvalidError(
+            f'Failed to create a git worktree for pack "{pack.name}": Invalid content_version "{revision}" provided. '
+            f"Make sure that git repository is up to date and contains that revision. ({told})"
+        )
+    return folder
+
+
+def remove_worktree(pack: Path, folder: Path) -> None:
+    """Removes what `add_worktree` made, if it is there."""
+    if folder.exists():
+        _git(pack, "worktree", "remove", "--force", str(folder))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _git(pack: Path, *words: str) -> str | None:
+    """Runs git in the pack; what it says when it fails."""
+    # The repository may belong to the one who installed it.
+    command = ["git", "-c", f"safe.directory={pack}", "-c", "core.hooksPath=/dev/null", "-C", str(pack), *words]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_WITHIN, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return done.stderr.decode(errors="replace").strip()[-300:] if done.returncode else None
