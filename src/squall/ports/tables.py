@@ -239,7 +239,8 @@ class RetentionRows(Protocol):
         ...
 
     async def drop_snapshots(self, used: Sequence[str], since: int) -> int:
-        """Removes every snapshot but `used` ones and those of executions that started behind `since` (µs)."""
+        """Removes every snapshot but `used` ones and those of executions that started behind `since` (µs), and every
+        text of a workflow that no workflow has."""
         ...
 
     async def size(self) -> int:

@@ -8,6 +8,7 @@ import pytest
 from squall.core import events
 from squall.core.execution import RUNNING, SUCCEEDED
 from squall.ports import BLOB, FILE, ROW, Seal, Store, Tx
+from squall.ports.workflows import WorkflowRecord
 from squall.testing.samples import NOON, sample_execution, sample_id
 
 LATER = NOON + 10**12
@@ -114,6 +115,34 @@ class StorageContract:
         kept = await store.read(lambda tx: tx.executions.get(stays[1]))
         assert kept is not None
         assert kept.result == [1]
+
+    async def test_a_purge_takes_the_state_of_workflows_with_it(self, store: Store) -> None:
+        """Facts, children and, when no other workflow has it, the text."""
+        gone, stays = await family(store, 1), await family(store, 2)
+
+        async def begin(tx: Tx) -> None:
+            for members, text in ((gone, "a"), (stays, "b")):
+                await tx.workflows.keep_definition(text, text)
+                await tx.workflows.insert(WorkflowRecord(members[0], "p.w", text, 0, None, 0, 0))
+                await tx.workflows.append(members[0], 1, b"facts")
+                await tx.workflows.add_child(text, 0, members[1])
+
+        await store.tx(begin)
+        await store.tx(lambda tx: tx.retention.purge([gone[0]]))
+        await store.tx(lambda tx: tx.retention.drop_snapshots([], LATER))
+
+        async def left(tx: Tx) -> list[tuple[bool, int, str | None]]:
+            return [
+                (
+                    await tx.workflows.get(members[0]) is not None,
+                    len(await tx.workflows.facts(members[0], 0)),
+                    await tx.workflows.definition(text),
+                )
+                for members, text in ((gone, "a"), (stays, "b"))
+            ]
+
+        assert await store.read(left) == [(False, 0, None), (True, 1, "b")]
+        assert [row[1] for row in await store.read(lambda tx: tx.workflows.children("b"))] == [stays[1]]
 
     async def test_events_keep_counting_up_when_all_are_purged(self, store: Store) -> None:
         """The newest row stays."""

@@ -97,7 +97,18 @@ _POLICIES = (
 
 _WORKFLOW_CHILDREN = ("CREATE INDEX workflow_children_execution ON workflow_children (execution)",)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SEALED, _KEYS, _ACCESS, _WORKFLOWS, _POLICIES, _WORKFLOW_CHILDREN)
+_DEFINITIONS = ("CREATE INDEX workflows_definition ON workflows (definition)",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _FIRST,
+    _SEALED,
+    _KEYS,
+    _ACCESS,
+    _WORKFLOWS,
+    _POLICIES,
+    _WORKFLOW_CHILDREN,
+    _DEFINITIONS,
+)
 """Step n brings a store of version n to version n + 1."""
 
 VERSION = len(MIGRATIONS)

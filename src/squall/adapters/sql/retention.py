@@ -12,7 +12,7 @@ from squall.core.trace import EXECUTION
 _FINAL = sorted(FINAL)
 _MANY = 500
 
-_ABOUT = (
+ABOUT = (
     ("results", "execution"),
     ("queue", "key"),
     ("slots", "execution"),
@@ -65,7 +65,7 @@ class SqlRetention:
         for at in range(0, len(ids), _MANY):
             some = ids[at : at + _MANY]
             among = f"IN ({marks(len(some))})"
-            for table, column in _ABOUT:
+            for table, column in ABOUT:
                 await self._session.run(f"DELETE FROM {table} WHERE {column} {among}", *some)
             traced = await self._session.run(
                 f"DELETE FROM trace_parts WHERE object {among} AND kind = ? RETURNING trace", *some, EXECUTION
@@ -97,7 +97,7 @@ class SqlRetention:
         return [row[0] for row in await self._session.run("SELECT DISTINCT snapshot FROM executions")]
 
     async def drop_snapshots(self, used: Sequence[str], since: int) -> int:
-        """Removes snapshots that nobody needs."""
+        """Removes snapshots and texts of workflows that nobody needs."""
         kept = set(used)
         recent = await self._session.run("SELECT DISTINCT snapshot FROM executions WHERE start_us > ?", since)
         kept.update(row[0] for row in recent)
@@ -105,7 +105,11 @@ class SqlRetention:
         for at in range(0, len(unused), _MANY):
             some = unused[at : at + _MANY]
             await self._session.run(f"DELETE FROM snapshots WHERE key IN ({marks(len(some))})", *some)
-        return len(unused)
+        texts = await self._session.run(
+            "DELETE FROM workflow_definitions WHERE NOT EXISTS ("
+            "SELECT 1 FROM workflows WHERE definition = workflow_definitions.key) RETURNING key"
+        )
+        return len(unused) + len(texts)
 
     async def size(self) -> int:
         """Bytes of the database."""
