@@ -37,3 +37,5 @@ CHILD = Goal(20, 5)  # ms, output of one child among 10,000
 PURGE = Goal(60, 20)  # s for 100,000 executions
 BACKLOG = Goal(40, 15)  # MB by which the server grows while it drains 10,000 executions
 IDLE_QUEUE = Goal(2, 0.5)  # % of a processor that executions cost which wait for their time
+STEP = Goal(10, 4)  # ms of a workflow's step with a real execution; Windmill has 34
+WORKFLOWS = Goal(152, 300)  # workflows of three steps per second; Windmill has 152

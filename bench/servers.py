@@ -191,8 +191,9 @@ def _answers(port: int) -> None:
         raise BrokenError(f"GET /healthz gave {status}")
 
 
-def start_squall(data: Path, profile: Path | None = None) -> Squall:
-    """Starts a server on a data directory; `started` is the time in seconds until it had answered /healthz.
+def start_squall(data: Path, profile: Path | None = None, packs: Path | None = None) -> Squall:
+    """Starts a server on a data directory, with a folder of packs if one is given; `started` is the time in seconds
+    until it had answered /healthz.
 
     With `profile` it runs under cProfile and writes its statistics there when it stops.
     """
@@ -201,7 +202,8 @@ def start_squall(data: Path, profile: Path | None = None) -> Squall:
         argv += ["cProfile", "-o", str(profile), "-m"]
     log = data.with_name(data.name + ".stderr")
     began = time.monotonic()
-    process = _launch([*argv, "squall", "serve", "--port", "0", "--data-dir", str(data)], log)
+    more = ["--packs-dir", str(packs)] if packs is not None else []
+    process = _launch([*argv, "squall", "serve", "--port", "0", "--data-dir", str(data), *more], log)
     assert process.stdout is not None
     found = _READY.search(process.stdout.readline())
     if found is None:
@@ -223,9 +225,10 @@ def start_floor(root: Path) -> Floor:
 
 
 @contextlib.contextmanager
-def squall(bench: Bench, data: Path | None = None) -> Iterator[Squall]:
-    """A fresh Squall, profiled if that was asked for; with `data` on a data directory that is there already."""
-    server = start_squall(data or bench.folder("squall"), bench.profile)
+def squall(bench: Bench, data: Path | None = None, packs: Path | None = None) -> Iterator[Squall]:
+    """A fresh Squall, profiled if that was asked for; with `data` on a data directory that is there already, with
+    `packs` on a folder of packs."""
+    server = start_squall(data or bench.folder("squall"), bench.profile, packs)
     try:
         yield server
     finally:

@@ -15,6 +15,7 @@ from bench.measures.listing import listing
 from bench.measures.slow_reader import slow_reader
 from bench.measures.startup import cli, start
 from bench.measures.throughput import events, raw, sse
+from bench.measures.workflows import workflows
 from bench.rows import Row
 
 MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
@@ -28,6 +29,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "latency-done": one_by_one,
     "rate": rate,
     "backlog": backlog,
+    "workflows": workflows,
     "list": listing,
     "lines": lines,
     "keeper": keeper,
