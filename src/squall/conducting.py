@@ -54,7 +54,7 @@ def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Cond
 
     store, bus, clock, vault, content, binding, executions, transitions, keys = ground
     info = {"hostname": socket.gethostname(), "pid": os.getpid()}
-    definitions = Definitions(store, content, new_language())
+    definitions = Definitions(store, content, new_language)
     runs = Runs(
         store,
         clock,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from squall.core.action import merged_parameters
@@ -22,10 +23,12 @@ _KEPT = 256
 class Definitions:
     """Definitions by the hash of their text. Graphs never change, so those used last are kept in memory."""
 
-    def __init__(self, store: Store, content: Content, language: Language) -> None:
+    def __init__(self, store: Store, content: Content, new_language: Callable[[], Language]) -> None:
         self._store = store
         self._content = content
-        self.language = language
+        self._new_language = new_language
+        self._language: Language | None = None
+        self._alone = asyncio.Lock()
         self._graphs: dict[str, Graph] = {}
 
     async def graph(self, key: str) -> Graph:
@@ -61,7 +64,13 @@ class Definitions:
         for ref in refs:
             found = await self._content.runnable(ref)
             known[ref] = merged_parameters(*found) if found is not None else None
-        return inspect_workflow(document, self.language, known.get)
+        async with self._alone:
+            return await asyncio.to_thread(self._inspected, document, known)
+
+    def _inspected(self, document: dict[str, Any], known: dict[str, Mapping[str, Any] | None]) -> list[dict[str, Any]]:
+        if self._language is None:
+            self._language = self._new_language()
+        return inspect_workflow(document, self._language, known.get)
 
 
 def key_of(text: str) -> str:

@@ -156,7 +156,7 @@ class Runs:
     def _run(self, execution: Execution, record: WorkflowRecord, state: State) -> Run:
         loop = asyncio.get_running_loop()
         lookups = Lookups(self._store, self._clock, self._keys, record.workflow, execution.user, loop)
-        conductor = Conductor(state, self._definitions.language, lookups, self._limits.most_tasks)
+        conductor = Conductor(state, None, lookups, self._limits.most_tasks)
         sealed: list[str] = []
         replace_sealed(execution.parameters, sealed.append)
         secret = bool(sealed)
@@ -231,11 +231,10 @@ class Runs:
 
     # -- deciding, on a thread of its own
 
-    def decide(self, run: Run, tasks: list[Task], language: Language) -> tuple[list[Step], list[str]]:
+    def decide(self, run: Run, tasks: list[Task]) -> tuple[list[Step], list[str]]:
         """Tells the conductor what `tasks` say, in order; gives its steps, and what was asked of the workflow."""
         conductor = run.conductor
         assert conductor is not None  # noqa: S101 - the caller has looked
-        conductor.use(language)
         steps: list[Step] = []
         asked: list[str] = []
         now = self._clock.now()

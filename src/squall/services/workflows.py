@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,6 +29,7 @@ from squall.services.lanes import ADVANCE, JOURNAL, RUN
 from squall.services.transitions import Transitions
 from squall.services.workflow_runs import Run, Runs
 
+T = TypeVar("T")
 _LOG = logging.getLogger("squall.workflows")
 MOST = 256
 """How many rows `advance` takes at once."""
@@ -161,20 +163,27 @@ class Workflows:
     async def _advance_run(self, run: Run, tasks: list[Task]) -> None:
         batch = Batch(run, tasks)
         if run.conductor is not None:
-            async with self._gate:
-                language = self._languages.pop() if self._languages else self._runs.new_language()
-                try:
-                    batch.steps, batch.asked = await asyncio.to_thread(self._runs.decide, run, tasks, language)
-                except Exception as error:
-                    raise _DefectError(f"{type(error).__name__}: {error}") from error
-                finally:
-                    self._languages.append(language)
+            try:
+                batch.steps, batch.asked = await self._evaluate(run, lambda: self._runs.decide(run, tasks))
+            except Exception as error:
+                raise _DefectError(f"{type(error).__name__}: {error}") from error
             await self._prepare(batch)
         if not await self._store.tx(lambda tx: self._write(tx, batch)):
             self._runs.forget(run.execution.id)
             await self._give_back(run.execution.id, tasks)
             return
         self._tell(run.execution, [prepared for _, prepared in batch.children])
+
+    async def _evaluate(self, run: Run, work: Callable[[], T]) -> T:
+        """Does what evaluates expressions on a thread, with a language that no other has; making one takes 0.2 s."""
+        async with self._gate:
+            language = self._languages.pop() if self._languages else await asyncio.to_thread(self._runs.new_language)
+            try:
+                if run.conductor is not None:
+                    run.conductor.use(language)
+                return await asyncio.to_thread(work)
+            finally:
+                self._languages.append(language)
 
     async def _prepare(self, batch: Batch) -> None:
         """Checks what the conductor asked for. What cannot be requested is a task that failed."""
@@ -189,7 +198,7 @@ class Workflows:
                     failures.append((command, str(error)))
             waiting = []
             for command, told in failures:
-                step = await asyncio.to_thread(self._runs.failed, run, command, {"error": told})
+                step = await self._evaluate(run, partial(self._runs.failed, run, command, {"error": told}))
                 batch.steps.append(step)
                 waiting += step.commands
 

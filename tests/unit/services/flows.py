@@ -32,7 +32,7 @@ class Flows:
 
     def __init__(self, squall: Assembly, **texts: Any) -> None:
         self.squall = squall
-        self.definitions = Definitions(squall.store, squall.content, LANGUAGE)
+        self.definitions = Definitions(squall.store, squall.content, lambda: LANGUAGE)
         self.restart()
         source = squall.source
         assert isinstance(source, GivenPacks)

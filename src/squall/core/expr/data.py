@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from jsonpath_ng.ext.parser import parse as _parse_extended
 
 from squall.core.expr.limits import check_value
 
@@ -78,7 +77,10 @@ class JsonPaths:
         if found is None:
             if len(self._parsed) >= _CACHED:
                 self._parsed.clear()
-            found = self._parsed[query] = _parse_extended(query)
+            # Not above: it takes long to load, and hardly anybody asks for it.
+            from jsonpath_ng.ext.parser import parse
+
+            found = self._parsed[query] = parse(query)
         return [match.value for match in found.find(value)] or None
 
 

@@ -12,14 +12,12 @@ from typing import Any
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.environment import TemplateExpression
 from jinja2.exceptions import TemplateError
-from yaql.language.exceptions import YaqlException  # type: ignore[import-untyped]
 
 from squall.core.expr.errors import EvaluationError, LimitExceededError
 from squall.core.expr.functions import workflow_functions
 from squall.core.expr.limits import Deadline, check_length, check_value
 from squall.core.expr.sandbox import Environment, names_with_budget
 from squall.core.expr.scope import Scope
-from squall.core.expr.yaql import Yaql
 
 YAQL = "yaql"
 JINJA = "jinja"
@@ -55,6 +53,9 @@ class Language:
     """Evaluates, checks and searches values with expressions in them. `deadline` bounds the time of each."""
 
     def __init__(self, deadline: Deadline | None = None) -> None:
+        # Not above: yaql takes long to load, and a server may never need it.
+        from squall.core.expr.yaql import Yaql
+
         self._deadline = deadline
         self._yaql = Yaql(deadline)
         self._environment = Environment()
@@ -243,12 +244,17 @@ class _Told:
             key = str(error.args[0] if error.args else error).strip("'")
             message = f"Unable to resolve key '{key}' in expression '{self._written}' from context."
         else:
-            text = str(error).strip("'") if isinstance(error, YaqlException | ValueError | TypeError) else str(error)
+            text = str(error).strip("'") if _is_quoted(error) else str(error)
             if self._language == JINJA:
                 text = str(error)
             name = kind.__name__ if not isinstance(error, LimitExceededError) else "ExpressionLimitExceeded"
             message = f"Unable to evaluate expression '{self._written}'. {name}: {text}"
         raise EvaluationError(self._language, message) from error
+
+
+def _is_quoted(error: BaseException) -> bool:
+    """Whether Orquesta takes the quotes off an error's text: those of yaql's own, of wrong values and types."""
+    return isinstance(error, ValueError | TypeError) or type(error).__module__.startswith("yaql.")
 
 
 def _inner(written: str) -> str:

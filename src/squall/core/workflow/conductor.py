@@ -49,7 +49,7 @@ class Conductor:
     def __init__(
         self,
         state: State,
-        language: Language,
+        language: Language | None,
         outside: Outside,
         most: int = MOST_TASKS,
         stepwise: bool = False,
@@ -59,7 +59,7 @@ class Conductor:
         self._engine.stepwise = stepwise
 
     def use(self, language: Language) -> None:
-        """Evaluates with this from now on: one is used by one thread at a time."""
+        """Evaluates with this from now on: one is one thread's at a time. Who gave none does this before a step."""
         self._engine.language = language
 
     # -- what it is told

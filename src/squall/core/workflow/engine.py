@@ -62,7 +62,7 @@ class Note(msgspec.Struct, frozen=True):
 class Engine:
     """A workflow while it takes steps. `now` (µs since 1970) is the time of the step; `most` bounds task runs."""
 
-    def __init__(self, state: State, language: Language, outside: Outside, most: int = 100_000) -> None:
+    def __init__(self, state: State, language: Language | None, outside: Outside, most: int = 100_000) -> None:
         self.state = state
         self.graph = state.graph
         self.language = language
@@ -190,4 +190,6 @@ class Engine:
 
     def evaluate(self, value: Any, scope: Scope) -> Any:
         """A value with its expressions evaluated. Raises `EvaluationError`."""
+        if self.language is None:
+            raise RuntimeError("the conductor has not been given a language")
         return self.language.evaluate(value, scope)
