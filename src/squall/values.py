@@ -73,8 +73,8 @@ def ssh(settings: Settings) -> SshRules:
     )
 
 
-def limits(wanted: Actionrunner) -> RunLimits:
-    """What one execution may take. Raises `ConfigError`."""
+def limits(wanted: Actionrunner, check_output: bool) -> RunLimits:
+    """What one execution may take, and whether its result is checked. Raises `ConfigError`."""
     processes = {
         "open_files": wanted.limit_open_files,
         "processes": wanted.limit_processes,
@@ -88,6 +88,7 @@ def limits(wanted: Actionrunner) -> RunLimits:
         result_output=wanted.result_output_bytes,
         umask=_umask(wanted.umask),
         processes={name: limit for name, limit in processes.items() if limit},
+        check_output=check_output,
     )
 
 

@@ -225,7 +225,7 @@ def _access(settings: Settings, out: Outside, user: str) -> Access:
 def _running(
     settings: Settings, out: Outside, content: Content, claims: Claims, binding: Binding, url: str, access: Access
 ) -> Running:
-    limits = values.limits(settings.actionrunner)
+    limits = values.limits(settings.actionrunner, settings.system.validate_output_schema)
     found = runners(
         values.inherited_environment(),
         settings.actionrunner.system_user,

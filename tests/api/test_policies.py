@@ -1,4 +1,4 @@
-"""Policies and traces over HTTP, as recorded of StackStorm."""
+"""Policies, traces, notify sections and output schemas over HTTP, as recorded of StackStorm."""
 
 from __future__ import annotations
 
@@ -107,3 +107,25 @@ def test_a_trace_is_found_by_its_tag_and_by_its_execution(plain_server: Server) 
     assert (missing.status, missing.json["faultstring"]) == (
         404, f'Unable to identify resource with id "{"0" * 24}".'
     )  # fmt: skip
+
+
+def test_a_notify_section_is_shown_with_the_liveaction(plain_server: Server) -> None:
+    notify = {"on-complete": {"message": "m", "routes": ["hubot"]}}
+    made = plain_server.call("POST", "/v1/executions", {"action": "core.noop", "notify": notify})
+    assert list(made.json["liveaction"]) == [
+        "action", "action_is_workflow", "parameters", "callback", "runner_info", "notify", "id"
+    ]  # fmt: skip
+    assert made.json["liveaction"]["notify"] == notify
+    wrong = plain_server.call("POST", "/v1/executions", {"action": "core.noop", "notify": {"on-start": {}}})
+    assert (wrong.status, "on-start" in wrong.json["faultstring"]) == (400, True)
+
+
+def test_what_an_output_schema_calls_secret_is_masked_wherever_a_result_is_shown(plain_server: Server) -> None:
+    made = plain_server.request("live.promising")
+    ended = plain_server.ended(made)
+    assert (ended["result"]["stdout"], ended["result"]["return_code"]) == ("********", 0)
+    for path in (f"{made}/result", f"{made}/attribute/result"):
+        assert plain_server.get(f"/v1/executions/{path}")["stdout"] == "********"
+    (listed,) = plain_server.get("/v1/executions", id=made, include_attributes="result.stdout")
+    assert listed["result"] == {"stdout": "********"}
+    assert plain_server.get(f"/v1/executions/{made}", show_secrets="true")["result"]["stdout"] == "hidden"

@@ -16,6 +16,7 @@ from squall.core.access import Identity, acting_user, reveals
 from squall.core.document import EXCLUDABLE, FIELDS
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
 from squall.core.execution import TRANSITIONS, Execution, ExecutionFilter
+from squall.core.notify import checked_notify
 from squall.core.timestamp import from_iso
 from squall.services.executions import COUNT_CAP, Executions
 from squall.services.executions import Request as RunRequest
@@ -69,6 +70,7 @@ def _run_request(document: dict[str, Any], identity: Identity) -> RunRequest:
         user=acting_user(identity, field(document, "user", str, "string")),
         context=field(document, "context", dict, "object", {}),
         delay=delay,
+        notify=checked_notify(document.get("notify")),
     )
 
 
@@ -215,7 +217,7 @@ class ExecutionRoutes:
             valid = ", ".join(_SHOWN_ATTRIBUTES)
             raise InvalidError(f'Invalid attribute "{name}" specified. Valid attributes are: {valid}')
         shown: dict[str, Any] = {
-            "result": self._views.result(execution, execution.result) or {},
+            "result": await self._views.result(execution, execution.result) or {},
             "trigger_instance": {},
             "status": execution.status,
         }
@@ -224,7 +226,7 @@ class ExecutionRoutes:
     async def _result(self, request: Request) -> Answer:
         query = request.query
         execution = await self._executions.get(await self._executions.resolve(request.path["id"]))
-        raw = msgspec.json.encode(self._views.result(execution, execution.result))
+        raw = msgspec.json.encode(await self._views.result(execution, execution.result))
         if query.boolean("pretty_format", False):
             raw = msgspec.json.format(raw, indent=4)
         headers = {}

@@ -9,6 +9,7 @@ from squall.api.pages import Attributes
 from squall.core.document import execution_document, liveaction_document, select
 from squall.core.execution import RUNNING, Execution
 from squall.core.inquiry import RUNNER as INQUIRY
+from squall.core.output_schema import masked_output
 from squall.core.secret import masked, replace_sealed
 from squall.services.content import Content
 from squall.services.waiting import Waiting
@@ -44,14 +45,17 @@ class Views:
         result = shown.pop("result", None)
         shown = replace_sealed(shown, self._reveal) if show_secrets else masked(shown)
         if result is not None:
-            shown["result"] = self.result(execution, result, show_secrets)
+            shown["result"] = await self.result(execution, result, show_secrets)
         return shown  # type: ignore[no-any-return]
 
-    def result(self, execution: Execution, result: Any, show_secrets: bool = False) -> Any:
-        """What is shown of a result, or of a part of it. Sealed values stand only in those of inquiries."""
-        if execution.runner != INQUIRY:
+    async def result(self, execution: Execution, result: Any, show_secrets: bool = False) -> Any:
+        """What is shown of a result, or of a part of it: what an output schema calls secret is masked. Sealed values
+        stand only in results of inquiries."""
+        if execution.runner == INQUIRY:
+            return replace_sealed(result, self._reveal) if show_secrets else masked(result)
+        if show_secrets:
             return result
-        return replace_sealed(result, self._reveal) if show_secrets else masked(result)
+        return masked_output(result, *await self._content.snapshot(execution.snapshot))
 
     def liveaction(self, execution: Execution) -> dict[str, Any]:
         """The document of the liveaction that StackStorm would have beside the execution."""

@@ -162,6 +162,12 @@ class Keyvalue(msgspec.Struct, frozen=True, kw_only=True):
     encryption_key_path: str = ""
 
 
+class System(msgspec.Struct, frozen=True, kw_only=True):
+    """`[system]`: whether results must be what output schemas promise."""
+
+    validate_output_schema: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings, by section; `docs/settings.md` explains each."""
 
@@ -180,3 +186,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     logging: Logging = Logging()
     bus: Bus = Bus()
     keyvalue: Keyvalue = Keyvalue()
+    system: System = System()

@@ -47,6 +47,7 @@ def execution_document(
             "parameters": parameters,
             "callback": {},
             "runner_info": _worker(execution),
+            **({"notify": execution.notify} if execution.notify else {}),
             "id": execution.id,
         },
         "status": execution.status,
@@ -91,6 +92,7 @@ def liveaction_document(execution: Execution) -> dict[str, Any]:
         "context": execution.context,
         "callback": {},
         "runner_info": _worker(execution),
+        **({"notify": execution.notify} if execution.notify else {}),
         "id": execution.id,
         "result": "{}",
     }

@@ -62,7 +62,8 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """One run of one action. Times are µs since 1970, UTC; secret parameters are sealed envelopes (`core.secret`).
 
     `tree` is the id of the root execution, which names the journal; `snapshot` is the content hash under which the
-    action and runner type are kept as they were when it was requested; `attempt` counts launches.
+    action and runner type are kept as they were when it was requested; `attempt` counts launches; `notify` says whom to
+    tell of its end.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
     context: dict[str, Any] = {}
     runner_info: dict[str, Any] = {}
+    notify: dict[str, Any] = {}
     result: Any = None
     result_size: int = 0
     log: tuple[LogEntry, ...] = ()

@@ -203,10 +203,10 @@ def _cast_structure(value: str) -> Any:
         return ast.literal_eval(value.strip())
 
 
-def _plain(schema: Any) -> Any:
+def draft4(schema: Any) -> Any:
     """A JSON schema of draft 4 from StackStorm's form, which marks required properties one by one."""
     if isinstance(schema, list):
-        return [_plain(item) for item in schema]
+        return [draft4(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     plain = {key: value for key, value in schema.items() if key not in _NOT_SCHEMA and key != "default"}
@@ -215,15 +215,15 @@ def _plain(schema: Any) -> Any:
     properties = plain.get("properties")
     if isinstance(properties, dict):
         required = [key for key, item in properties.items() if isinstance(item, dict) and item.get("required") is True]
-        plain["properties"] = {key: _plain(item) for key, item in properties.items()}
+        plain["properties"] = {key: draft4(item) for key, item in properties.items()}
         if required:
             plain["required"] = required
     for key in ("patternProperties", "definitions", "dependencies"):
         if isinstance(plain.get(key), dict):
-            plain[key] = {name: _plain(item) for name, item in plain[key].items()}
+            plain[key] = {name: draft4(item) for name, item in plain[key].items()}
     for key in ("items", "additionalProperties", "anyOf", "oneOf", "allOf", "not"):
         if key in plain:
-            plain[key] = _plain(plain[key])
+            plain[key] = draft4(plain[key])
     return plain
 
 
@@ -234,14 +234,14 @@ def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint |
             if schema.get("required") is True:
                 raise InvalidError(f"{name!r} is a required property")
             continue
-        plain = _plain(schema)
+        plain = draft4(schema)
         try:
             validator = jsonschema_rs.Draft4Validator(plain)
         except (jsonschema_rs.ValidationError, ValueError) as error:
             told = str(error).partition("\n")[0]
             raise InvalidError(f'The schema of parameter "{name}" is wrong: {told}') from error
         if not validator.is_valid(value):
-            hidden = _has_secrets(schema) or (taint is not None and taint.of(name))
+            hidden = has_secrets(schema) or (taint is not None and taint.of(name))
             told = "the value does not fit its schema" if hidden else _wording(plain, value)
             raise InvalidError(f'{told} (parameter "{name}")')
 
@@ -251,7 +251,7 @@ def complaint(schema: Mapping[str, Any], value: Any) -> str | None:
 
     Raises `InvalidError` for a schema that is none.
     """
-    plain = _plain(schema)
+    plain = draft4(schema)
     try:
         if jsonschema_rs.Draft4Validator(plain).is_valid(value):
             return None
@@ -260,11 +260,11 @@ def complaint(schema: Mapping[str, Any], value: Any) -> str | None:
     return _wording(plain, value)
 
 
-def _has_secrets(schema: Any) -> bool:
+def has_secrets(schema: Any) -> bool:
     """Whether a part of a value of this schema must not be told."""
     if isinstance(schema, dict):
-        return schema.get("secret") is True or any(_has_secrets(item) for item in schema.values())
-    return isinstance(schema, list) and any(_has_secrets(item) for item in schema)
+        return schema.get("secret") is True or any(has_secrets(item) for item in schema.values())
+    return isinstance(schema, list) and any(has_secrets(item) for item in schema)
 
 
 def _wording(schema: Any, value: Any) -> str:

@@ -21,14 +21,15 @@ COUNT_CAP = 10_000
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody asks to be run. `delay` is in ms; `context` may name a parent execution; the values of `plain`
-    parameters are such as an earlier execution has stored."""
+    """What somebody asks to be run. `delay` is in ms; `context` may name a parent execution; `notify` takes the place
+    of the action's own section; the values of `plain` parameters are such as an earlier execution has stored."""
 
     action: str
     parameters: dict[str, Any] = {}
     user: str | None = None
     context: dict[str, Any] = {}
     delay: int | None = None
+    notify: dict[str, Any] = {}
     plain: frozenset[str] = frozenset()
 
 
@@ -103,6 +104,7 @@ class Executions:
             delay=request.delay or None,
             parameters=prepared.parameters,
             context={**request.context, "user": user, "pack": action.pack},
+            notify=request.notify or action.notify,
             log=(LogEntry(now, ex.REQUESTED),),
         )
 
@@ -141,6 +143,7 @@ class Executions:
                 user=user or None,
                 context=context,
                 delay=delay,
+                notify=old.notify,
                 plain=frozenset(old.parameters) - overrides.keys(),
             )
         )

@@ -19,6 +19,7 @@ from squall.core.execution import Execution
 from squall.core.journal import Record
 from squall.core.launch import End, LaunchSpec, Outcome
 from squall.core.launch import Job as RunnerJob
+from squall.core.output_schema import checked_output
 from squall.core.pack_config import PackConfig
 from squall.ports import ConfigSource, Journal, Launcher, OutputText, Runner, Task
 from squall.services.binding import MASKED_MOST, Binding
@@ -41,7 +42,8 @@ class RunLimits(msgspec.Struct, frozen=True):
     """What one execution may print, in bytes, what happens beyond it (`truncate`, `fail`, `unlimited`), and how many
     bytes of each stream its result holds; then what its processes get: `LaunchSpec.umask` and `LaunchSpec.limits`.
 
-    `late_seconds` is how long a keeper has for the end of a process whose time is over."""
+    `late_seconds` is how long a keeper has for the end of a process whose time is over; `check_output`: a result must
+    be what the action's output schema promises."""
 
     output: int
     policy: str
@@ -49,6 +51,7 @@ class RunLimits(msgspec.Struct, frozen=True):
     umask: int | None = None
     processes: dict[str, int] = {}
     late_seconds: float = 10.0
+    check_output: bool = False
 
 
 class ActionTokens(Protocol):
@@ -111,12 +114,20 @@ class Running:
         so that no execution stays `running` for ever.
         """
         try:
-            return await self._outcome(execution, row)
+            outcome = await self._outcome(execution, row)
+            return await self._checked(execution, outcome) if self._limits.check_output else outcome
         except InvalidError as error:
             return Outcome(ex.FAILED, {"error": str(error), "traceback": ""})
         except Exception as error:
             _LOG.exception("running an execution failed", extra={"execution": execution.id})
             return Outcome(ex.FAILED, {"error": str(error), "traceback": traceback.format_exc(limit=8)})
+
+    async def _checked(self, execution: Execution, outcome: Outcome) -> Outcome:
+        """The outcome, or the failure to give what the action's output schema promises."""
+        if outcome.status != ex.SUCCEEDED:
+            return outcome
+        wrong = checked_output(outcome.result, *await self._content.snapshot(execution.snapshot))
+        return outcome if wrong is None else msgspec.structs.replace(outcome, status=ex.FAILED, result=wrong)
 
     async def settle(self) -> None:
         """Forgets, and stops, what the launcher still holds of executions that have ended: call it before any run."""

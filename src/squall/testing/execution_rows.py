@@ -76,6 +76,7 @@ class ExecutionContract:
             parameters={"cmd": "echo 'ü' \0 \u2028 \U0001f327", "n": 2**70, "none": None, "list": [1.5, True, {}]},
             context={"user": "ada", "parent": {"execution_id": sample_id(8)}},
             runner_info={"hostname": "h", "pid": 1},
+            notify={"on-complete": {"routes": ["hubot"]}},
             result={"stdout": "a\0b", "deep": [[[]]]},
             result_size=33,
             log=(LogEntry(NOON, "requested"), LogEntry(NOON + 1, SUCCEEDED)),

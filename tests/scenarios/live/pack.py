@@ -46,6 +46,13 @@ parameters:
   token: {type: string, required: true, secret: true}
   cmd: {type: string, default: 'echo "{{ token | length }} characters"', immutable: true}
 """,
+    "promising": """
+runner_type: local-shell-cmd
+parameters:
+  cmd: {type: string, default: 'echo hidden', immutable: true}
+output_schema:
+  stdout: {type: string, secret: true}
+""",
     "disabled": """
 runner_type: noop
 enabled: false

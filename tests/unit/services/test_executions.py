@@ -50,6 +50,16 @@ async def test_a_request_may_be_somebody_elses(squall: Assembly) -> None:
     assert (made.user, made.context["user"]) == ("bob", "bob")
 
 
+async def test_whom_to_tell_of_the_end_is_the_requests_or_the_actions_to_say(squall: Assembly) -> None:
+    own, other = {"on-complete": {"routes": ["own"]}}, {"on-failure": {"routes": ["other"]}}
+    squall.source.packs[0][1].append(sample_action("core.loud", runner_type="noop", notify=own))
+    await squall.content.register()
+    assert (await squall.request("core.loud")).notify == own
+    made = await squall.request("core.loud", notify=other)
+    assert (await squall.executions.get(made.id)).notify == other
+    assert (await squall.executions.re_run(made.id, {}, None, None)).notify == other
+
+
 async def test_hints_are_given_when_the_request_is_kept(squall: Assembly) -> None:
     with squall.bus.subscribe(RUN) as runs, squall.bus.subscribe(CHANGED) as changes:
         made = await squall.request()

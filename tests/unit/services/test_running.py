@@ -325,3 +325,18 @@ async def test_an_execution_whose_keeper_does_not_answer_after_its_time_is_aband
     outcome = await squall.make_running(IMPATIENT).run(execution, row)
     assert outcome.status == "abandoned"
     assert "does not answer" in outcome.result["error"]
+
+
+@pytest.mark.parametrize(("check", "status"), [(True, "failed"), (False, "succeeded")])
+async def test_a_result_that_is_not_what_was_promised_fails_where_that_is_wanted(
+    squall: Assembly, check: bool, status: str
+) -> None:
+    promised = {"type": "object", "properties": {"stdout": {"type": "integer"}}}
+    squall.source.packs[0][1][1] = msgspec.structs.replace(squall.source.packs[0][1][1], output_schema=promised)
+    await squall.content.register()
+    running = squall.make_running(msgspec.structs.replace(LIMITS, check_output=check))
+    outcome = await ran(squall, ("stdout", b"text\n"), running=running, exit_code=0)
+    assert outcome.status == status
+    if check:
+        assert "integer" in outcome.result["error"]
+        assert outcome.result["message"] == "Error validating output. See error output for more details."

@@ -12,7 +12,7 @@ from squall.core.execution import FINAL, Execution, ExecutionFilter, LogEntry
 
 _COLUMNS = (
     "id, tree, parent, action, runner, status, username, snapshot, start_us, end_us, delay_ms, attempt, result_size, "
-    "parameters, context, runner_info, log"
+    "parameters, context, runner_info, log, notify"
 )
 _JSON = msgspec.json.Encoder()
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
@@ -47,7 +47,8 @@ def _execution(row: tuple[Any, ...]) -> Execution:
         context=_OBJECT.decode(row[14]),
         runner_info=_OBJECT.decode(row[15]),
         log=_LOG.decode(row[16]),
-        result=msgspec.json.decode(row[17]) if len(row) > 17 and row[17] is not None else None,
+        notify=_OBJECT.decode(row[17]) if row[17] is not None else {},
+        result=msgspec.json.decode(row[18]) if len(row) > 18 and row[18] is not None else None,
     )
 
 
@@ -99,7 +100,7 @@ class SqlExecutions:
     async def insert(self, execution: Execution) -> None:
         """Adds a new one."""
         await self._session.run(
-            f"INSERT INTO executions ({_COLUMNS}) VALUES ({marks(17)})",
+            f"INSERT INTO executions ({_COLUMNS}) VALUES ({marks(18)})",
             execution.id,
             execution.tree,
             execution.parent,
@@ -117,6 +118,7 @@ class SqlExecutions:
             _text(execution.context),
             _text(execution.runner_info),
             _text(execution.log),
+            _text(execution.notify) if execution.notify else None,
         )
         await self._keep_result(execution)
 

@@ -99,6 +99,8 @@ _WORKFLOW_CHILDREN = ("CREATE INDEX workflow_children_execution ON workflow_chil
 
 _DEFINITIONS = ("CREATE INDEX workflows_definition ON workflows (definition)",)
 
+_NOTIFY = ("ALTER TABLE executions ADD COLUMN notify TEXT",)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _SEALED,
@@ -108,6 +110,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _POLICIES,
     _WORKFLOW_CHILDREN,
     _DEFINITIONS,
+    _NOTIFY,
 )
 """Step n brings a store of version n to version n + 1."""
 
