@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -290,3 +291,32 @@ def test_a_call_about_many_says_which(plain_server: Server, body: dict[str, Any]
     reply = plain_server.call("POST", "/v1/executions/cancel", body=body)
     assert reply.status == 400
     assert "faultstring" in reply.json
+
+
+def test_a_parameter_of_five_megabytes_works(plain_server: Server) -> None:
+    text = "x" * 5_000_000
+    made = plain_server.request("live.typed", count=1, options={"text": text})
+    assert plain_server.ended(made)["parameters"]["options"]["text"] == text
+
+
+def test_a_parameter_of_five_hundred_megabytes_is_refused_before_it_is_sent(plain_server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", plain_server.port), 30) as wire:
+        head = "POST /v1/executions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
+        wire.sendall((head % plain_server.port + f"Content-Length: {500 << 20}\r\n\r\n{{").encode())
+        answer = wire.recv(1 << 16)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"max_body_bytes" in answer
+
+
+def test_the_result_is_downloaded_as_recorded(plain_server: Server) -> None:
+    made = plain_server.shell("echo out")
+    plain_server.ended(made)
+    plain = plain_server.call("GET", f"/v1/executions/{made}/result?download=true")
+    assert plain.headers["content-disposition"] == f"attachment; filename=execution_{made}_result.json"
+    packed = plain_server.call("GET", f"/v1/executions/{made}/result?download=true&compress=true")
+    assert (packed.headers["content-type"], packed.headers["content-encoding"]) == ("application/x-gzip", "gzip")
+    assert packed.headers["content-disposition"].endswith("_result.json.gz")
+    assert json.loads(gzip.decompress(packed.raw)) == plain.json
+    pretty = plain_server.call("GET", f"/v1/executions/{made}/result?pretty_format=true")
+    assert pretty.json == plain.json
+    assert b"\n    " in pretty.raw

@@ -53,3 +53,12 @@ def test_traces_are_listed_and_shown_by_tag_and_execution(plain_server: Server, 
     assert found["id"] == trace["id"]
     assert st2(plain_server, "run", "--trace-id", trace["id"], "core.noop").status == 0
     assert len(plain_server.get(f"/v1/traces/{trace['id']}")["action_executions"]) == 2
+
+
+def test_an_execution_is_run_again_with_other_parameters(plain_server: Server, st2: St2) -> None:
+    first = plain_server.shell("echo first")
+    plain_server.ended(first)
+    ran = st2(plain_server, "execution", "re-run", first, "cmd=echo second")
+    assert (ran.status, b"second" in ran.out) == (0, True)
+    (newest,) = plain_server.get("/v1/executions", limit=1)
+    assert newest["context"]["re-run"] == {"ref": first}

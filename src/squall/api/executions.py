@@ -229,13 +229,13 @@ class ExecutionRoutes:
         raw = msgspec.json.encode(await self._views.result(execution, execution.result))
         if query.boolean("pretty_format", False):
             raw = msgspec.json.format(raw, indent=4)
-        headers = {}
-        suffix = ".json"
+        headers, content_type, suffix = {}, "text/json", ".json"
         if query.boolean("compress", False):
-            raw, suffix = gzip.compress(raw), ".json.gz"
+            raw, content_type, suffix = gzip.compress(raw), "application/x-gzip", ".json.gz"
+            headers["Content-Encoding"] = "gzip"
         if query.boolean("download", False):
-            headers["Content-Disposition"] = f'attachment; filename="execution_{execution.id}_result{suffix}"'
-        return Answer(raw=raw, headers=headers, content_type="text/json")
+            headers["Content-Disposition"] = f"attachment; filename=execution_{execution.id}_result{suffix}"
+        return Answer(raw=raw, headers=headers, content_type=content_type)
 
     async def _re_run(self, request: Request) -> Answer:
         document = await request.document()

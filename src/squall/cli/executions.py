@@ -13,6 +13,7 @@ from squall.cli.verb import Verb
 from squall.cli.watch import configure_watch, start_and_watch
 from squall.client.api import Api
 from squall.client.http import JsonObject
+from squall.core.errors import InvalidError
 
 _LISTED = "id,action.ref,context.user,status,start_timestamp,end_timestamp,elapsed_seconds"
 
@@ -79,31 +80,66 @@ def _get(args: Namespace, target: Target) -> int:
     return exits.OK
 
 
+_FILTERS = ("action", "runner", "status", "user")
+
+
+def _configure_filters(parser: ArgumentParser) -> None:
+    for name in _FILTERS:
+        parser.add_argument(f"--{name}", help=f"instead of ids: every execution of this {name}, at most 1000")
+
+
+def _filters(args: Namespace) -> dict[str, str]:
+    return {name: value for name in _FILTERS if (value := getattr(args, name))}
+
+
+def _told(answers: list[JsonObject]) -> int:
+    """Prints what became of each; exit status 1 when something could not be done."""
+    status = exits.OK
+    for answer in answers:
+        if "faultstring" in answer:
+            print(f"{answer.get('id')}: {cell(answer['faultstring'])}", file=sys.stderr)
+            status = exits.FAILED
+        else:
+            print(" ".join(cell(answer[key]) for key in ("id", "execution", "status") if key in answer))
+    if not answers:
+        print("no execution is like that", file=sys.stderr)
+    return status
+
+
 def _configure_cancel(parser: ArgumentParser) -> None:
-    parser.add_argument("executions", nargs="+", metavar="id", help="the executions' ids")
+    parser.add_argument("executions", nargs="*", metavar="id", help="the executions' ids")
+    _configure_filters(parser)
 
 
 def _cancel(args: Namespace, target: Target) -> int:
     """Exit status 1 when one of them could not be canceled."""
-    status = exits.OK
+    filters = _filters(args)
+    if bool(args.executions) == bool(filters):
+        raise InvalidError(f"cancel needs either ids, or some of --{', --'.join(_FILTERS)}")
     with target.api() as api:
-        for execution_id in args.executions:
-            answer = api.cancel(execution_id)
-            if "faultstring" in answer:
-                print(f"{execution_id}: {cell(answer['faultstring'])}", file=sys.stderr)
-                status = exits.FAILED
-            else:
-                print(f"{execution_id} {cell(answer.get('status'))}")
-    return status
+        if filters:
+            return _told(api.many("cancel", [], filters))
+        return _told([{"id": each, **api.cancel(each)} for each in args.executions])
 
 
 def _configure_run_again(parser: ArgumentParser) -> None:
-    parser.add_argument("execution", metavar="id", help="the execution's id, or last")
+    parser.add_argument("execution", nargs="?", metavar="id", help="the execution's id, or last")
     parser.add_argument("words", nargs="*", metavar="name=value", help="a parameter to change, as in squall run")
+    parser.add_argument(
+        "--also", action="append", default=[], metavar="ID", help="this one too; nothing is shown of any"
+    )
+    _configure_filters(parser)
     configure_watch(parser)
 
 
 def _run_again(args: Namespace, target: Target) -> int:
+    filters = _filters(args)
+    if bool(args.execution) == bool(filters) or (args.also and (filters or args.words)):
+        raise InvalidError(f"re-run needs an id with parameters, or ids (--also), or some of --{', --'.join(_FILTERS)}")
+    if filters or args.also:
+        with target.api() as api:
+            return _told(api.many("re_run", [args.execution, *args.also] if args.also else [], filters))
+
     def start(api: Api) -> JsonObject:
         before = api.execution(args.execution, only="id,action.ref")
         parameters = parameters_for(api, str(before["action"]["ref"]), args.words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -99,6 +99,13 @@ class Api:
         """Ask for the same execution again with some parameters changed; the new execution's document."""
         body = {"parameters": dict(parameters), "tasks": [], "reset": [], "delay": delay or 0}
         return _object(self.client.request("POST", f"/executions/{segment(execution_id)}/re_run", body=body).body)
+
+    def many(self, verb: str, ids: Sequence[str], filters: Mapping[str, str]) -> list[JsonObject]:
+        """Do `verb` (`cancel`, `re_run`) to executions, by their `ids` or by `filters`; what became of each: its `id`,
+        and `status`, the new `execution`, or `faultstring`."""
+        body: JsonObject = {"ids": list(ids)} if ids else dict(filters)
+        answer = self.client.request("POST", f"/executions/{verb}", body=body).body
+        return [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []
 
     def storage(self, limit: int) -> JsonObject:
         """What takes space, with the `limit` packs and actions that take most."""

@@ -48,7 +48,7 @@ def bind_request(
     if immutable:
         raise InvalidError(f"Override of immutable parameter(s) {immutable} is unsupported.")
     values = _Rendering(schemas, given, names, jinja, plain, taint).all()
-    _check(schemas, values, taint)
+    _check(schemas, _filled(schemas, values), taint)
     return {name: values[name] for name in given}
 
 
@@ -59,13 +59,31 @@ def bind_run(
     jinja: Jinja,
     taint: Taint | None = None,
 ) -> dict[str, Any]:
-    """Every parameter's value for the run: `stored` as it is, and the defaults of the rest, rendered and cast.
+    """Every parameter's value for the run: `stored` as it is, and the defaults of the rest, rendered and cast. What is
+    missing inside of objects has its default.
 
     Raises `InvalidError` with the parameter's name.
     """
-    values = _Rendering(schemas, stored, names, jinja, stored, taint).all()
+    values = _filled(schemas, _Rendering(schemas, stored, names, jinja, stored, taint).all())
     _check(schemas, values, taint)
     return values
+
+
+def _filled(schemas: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: with_inner_defaults(value, schemas[name]) for name, value in values.items()}
+
+
+def with_inner_defaults(value: Any, schema: Any) -> Any:
+    """`value` with the defaults of what its schema knows and it does not have, at any depth of objects and arrays."""
+    if not isinstance(schema, dict):
+        return value
+    if isinstance(value, dict) and isinstance(schema.get("properties"), dict):
+        properties = {name: item for name, item in schema["properties"].items() if isinstance(item, dict)}
+        missing = {name: item["default"] for name, item in properties.items() if item.get("default") is not None}
+        return {name: with_inner_defaults(item, properties.get(name)) for name, item in (missing | value).items()}
+    if isinstance(value, list) and isinstance(schema.get("items"), dict):
+        return [with_inner_defaults(item, schema["items"]) for item in value]
+    return value
 
 
 class _Rendering:

@@ -103,7 +103,8 @@ class Binding:
         keys: Mapping[str, Any] = {"system": {}, "user": {}}
         if mentions_keys(texts):
             keys = await self._keys.names(context["user"])
-        return {"action_context": context, "config_context": {}, "st2kv": keys}
+        named: dict[str, Any] = {name: context[name] for name in ("parent", "trigger") if name in context}
+        return {**named, "action_context": context, "config_context": {}, "st2kv": keys}
 
     def _decrypted(self, ciphertext: Any) -> str:
         """The filter `decrypt_kv`. One binding is made at a time, so what it opens belongs to that one."""

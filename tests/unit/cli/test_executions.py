@@ -74,6 +74,37 @@ def test_what_cannot_be_canceled_is_told_and_fails(fake: ModuleType, run: Callab
     assert got == (1, b"b canceled\n", b"a: it has ended\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "path", "body", "printed"),
+    [
+        (["cancel", "--action", "core.local", "--status", "delayed"], "cancel",
+         {"action": "core.local", "status": "delayed"}, b"a canceled\n"),
+        (["re-run", "a", "--also", "b"], "re_run", {"ids": ["a", "b"]}, b"a c requested\n"),
+        (["re-run", "--status", "failed"], "re_run", {"status": "failed"}, b"a c requested\n"),
+    ],
+)  # fmt: skip
+def test_many_are_canceled_or_run_again_with_one_call(
+    fake: ModuleType, run: Callable[..., Any], words: list[str], path: str, body: Any, printed: bytes
+) -> None:
+    def answer(request: Any, peer: Any) -> bool:
+        assert (request.path, request.body) == (f"/v1/executions/{path}", body)
+        made = {"status": "canceled"} if path == "cancel" else {"execution": "c", "status": "requested"}
+        peer.answer(200, [{"id": "a", **made}, {"id": "b", "faultstring": "it has ended"}])
+        return True
+
+    with fake.ScriptedServer(answer) as server:
+        got = run("--url", server.url, "execution", *words)
+    assert got == (1, printed, b"b: it has ended\n")
+
+
+@pytest.mark.parametrize(
+    "words", [["cancel"], ["cancel", "a", "--status", "failed"], ["re-run"], ["re-run", "a", "x=1", "--also", "b"]]
+)
+def test_many_are_named_in_one_way_only(run: Callable[..., Any], words: list[str]) -> None:
+    got = run("--url", "http://127.0.0.1:1", "execution", *words)
+    assert (got.status, b"needs" in got.err) == (2, True)
+
+
 def test_running_again_streams_like_run_with_changed_parameters(fake: ModuleType, run: Callable[..., Any]) -> None:
     with fake.FakeSquall([("stdout", b"again\n")], status="timeout") as server:
         got = run("--url", server.url, "execution", "re-run", "last", "timeout=9", "--", "date")

@@ -256,3 +256,30 @@ def test_binding_changes_nothing_it_is_given() -> None:
     run(schemas, {})
     assert schemas == {"list": {"type": "array", "default": ["{{ name }}"]}, "name": {"type": "string"}}
     assert given == {"name": "{{ 1 }}"}
+
+
+NESTED: dict[str, Any] = {
+    "options": {
+        "type": "object",
+        "properties": {
+            "mode": {"type": "string", "default": "fast", "required": True},
+            "limits": {"type": "object", "properties": {"cpu": {"type": "integer", "default": 2}}},
+            "hosts": {"type": "array", "items": {"type": "object", "properties": {"port": {"default": 22}}}},
+            "unset": {"type": "string", "default": None},
+        },
+    }
+}
+
+
+def test_what_is_missing_inside_of_objects_has_its_default_when_it_runs() -> None:
+    given = {"options": {"limits": {}, "hosts": [{"port": 23}, {"name": "b"}]}}
+    assert request(NESTED, given) == given
+    assert run(NESTED, given)["options"] == {
+        "mode": "fast", "limits": {"cpu": 2}, "hosts": [{"port": 23}, {"port": 22, "name": "b"}]
+    }  # fmt: skip
+    assert run(NESTED, {"options": {"mode": "slow"}})["options"] == {"mode": "slow"}
+
+
+def test_a_default_inside_of_an_object_is_checked_like_what_was_given() -> None:
+    wrong = {"p": {"type": "object", "properties": {"n": {"type": "integer", "default": "many"}}}}
+    assert "'many' is not of type 'integer'" in refused(wrong, {"p": {}})
