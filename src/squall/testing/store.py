@@ -21,6 +21,7 @@ from squall.testing.execution_rows import ExecutionContract
 from squall.testing.queue_rows import QueueContract
 from squall.testing.samples import NOON, sample_execution, sample_id
 from squall.testing.storage_rows import StorageContract
+from squall.testing.workflow_rows import WorkflowContract
 
 
 def inserting(number: int) -> Callable[[Tx], Awaitable[int]]:
@@ -269,5 +270,6 @@ class StoreContract(
     ContentContract,
     AccessContract,
     StorageContract,
+    WorkflowContract,
 ):
     """All of a store."""
