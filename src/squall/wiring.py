@@ -166,8 +166,9 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     folders = PackFolders(values.BUNDLED / "_runners", [values.BUNDLED, *settings.server.packs_dirs])
     content = Content(out.store, out.clock, folders)
     keys = Keys(out.store, out.clock, values.cipher(settings))
+    configs = ConfigFiles(values.below(settings, settings.content.configs_dir, "configs"))
     access = _access(settings, out, user)
-    binding, traces = Binding(out.vault, keys), Traces(out.store, out.clock)
+    binding, traces = Binding(out.vault, keys, content, configs), Traces(out.store, out.clock)
     admission = Admission(binding.reveal)
     transitions = Transitions(out.bus, traces.join, admission, [Retries(out.clock)])
     claims = Claims(out.store, out.bus, out.clock, transitions)
@@ -180,7 +181,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         claims=claims,
         outputs=outputs,
         feeds=Feeds(out.store, out.bus, out.journal, outputs, poll=poll),
-        running=_running(settings, out, content, claims, binding, url, access),
+        running=_running(settings, out, content, claims, binding, url, access, configs),
         inquiries=Inquiries(out.store, out.clock, out.vault, transitions),
         journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, OWNER),
         sealing=Sealing(
@@ -223,7 +224,14 @@ def _access(settings: Settings, out: Outside, user: str) -> Access:
 
 
 def _running(
-    settings: Settings, out: Outside, content: Content, claims: Claims, binding: Binding, url: str, access: Access
+    settings: Settings,
+    out: Outside,
+    content: Content,
+    claims: Claims,
+    binding: Binding,
+    url: str,
+    access: Access,
+    configs: ConfigFiles,
 ) -> Running:
     limits = values.limits(settings.actionrunner, settings.system.validate_output_schema)
     found = runners(
@@ -234,7 +242,6 @@ def _running(
         settings.actionrunner.http_response_bytes,
         places=values.places(settings),
     )
-    configs = ConfigFiles(values.below(settings, settings.content.configs_dir, "configs"))
     environment: Mapping[str, str] = {"ST2_ACTION_API_URL": f"{url}/v1"}
     return Running(
         claims,

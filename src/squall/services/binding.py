@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from squall.core.action import Action, RunnerType, merged_parameters
+from squall.core.config_context import ConfigContext, mentions_config
 from squall.core.execution import Execution
 from squall.core.expr.jinja import Jinja
 from squall.core.keyvalue import mentions_keys
 from squall.core.params import bind_request, bind_run
 from squall.core.secret import SEALED, is_sealed, replace_sealed, seal_secrets
 from squall.core.taint import Taint, disclose, enclose, secrets_of
-from squall.ports import Vault
+from squall.ports import ConfigSource, Vault
+from squall.services.content import Content
 from squall.services.keys import Keys
 
 MASKED_MOST = 64 << 10
@@ -41,9 +43,13 @@ class Binding:
     `api_user`, which whoever requests may choose: with it, anybody could read anybody's keys.
     """
 
-    def __init__(self, vault: Vault, keys: Keys) -> None:
+    def __init__(
+        self, vault: Vault, keys: Keys, content: Content | None = None, configs: ConfigSource | None = None
+    ) -> None:
         self._vault = vault
         self._keys = keys
+        self._content = content
+        self._configs = configs
         self._taint = Taint()
         self._jinja = Jinja(self._decrypted)
 
@@ -61,7 +67,7 @@ class Binding:
         Raises `InvalidError` with the parameter's name.
         """
         schemas = merged_parameters(action, runner)
-        names = await self._names(context, [given, schemas])
+        names = await self._names(context, [given, schemas], action.pack)
         taint = self._taint = Taint()
         opened = {name: self._open(name, value, taint) if name in plain else value for name, value in given.items()}
         values = bind_request(schemas, opened, names, self._jinja, plain, taint)
@@ -70,7 +76,7 @@ class Binding:
     async def run(self, execution: Execution, action: Action, runner: RunnerType) -> Bound:
         """The values of all parameters for the run, secrets revealed. Raises `InvalidError`."""
         schemas = merged_parameters(action, runner)
-        names = await self._names(execution.context, [schemas])
+        names = await self._names(execution.context, [schemas], action.pack)
         taint = self._taint = Taint()
         stored = {name: self._open(name, value, taint) for name, value in execution.parameters.items()}
         values = bind_run(schemas, stored, names, self._jinja, taint)
@@ -98,13 +104,23 @@ class Binding:
             return {SEALED: enclose(value, secrets, self._vault.seal)}
         return seal_secrets(value, schema, self._vault.seal)
 
-    async def _names(self, context: dict[str, Any], texts: list[Any]) -> dict[str, Any]:
-        """What templates may use besides parameters; keys are only looked up if a text may name some."""
+    async def _names(self, context: dict[str, Any], texts: list[Any], pack: str) -> dict[str, Any]:
+        """What templates may use besides parameters; keys and the pack's configuration are only looked up if a text may
+        name them."""
         keys: Mapping[str, Any] = {"system": {}, "user": {}}
         if mentions_keys(texts):
             keys = await self._keys.names(context["user"])
         named: dict[str, Any] = {name: context[name] for name in ("parent", "trigger") if name in context}
-        return {**named, "action_context": context, "config_context": {}, "st2kv": keys}
+        return {**named, "action_context": context, "config_context": await self._config(texts, pack), "st2kv": keys}
+
+    async def _config(self, texts: list[Any], name: str) -> Mapping[str, Any]:
+        if self._content is None or self._configs is None or not mentions_config(texts):
+            return {}
+        pack = (await self._content.packs()).get(name)
+        if pack is None:
+            return {}
+        config = self._configs.load(pack)
+        return ConfigContext(config.values, frozenset(config.secrets), lambda secret: self._taint.open(secret))
 
     def _decrypted(self, ciphertext: Any) -> str:
         """The filter `decrypt_kv`. One binding is made at a time, so what it opens belongs to that one."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from squall.core.action import Pack
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution, ExecutionFilter
 from squall.core.keyvalue import SYSTEM, USER
+from squall.core.pack_config import PackConfig
 from squall.core.secret import is_sealed, masked
-from squall.services.binding import Bound
+from squall.services.binding import Binding, Bound
 from squall.services.keys import NewValue
 from squall.testing.assembly import Assembly
-from squall.testing.samples import sample_action
+from squall.testing.samples import sample_action, sample_execution, sample_runner
 
 pytestmark = pytest.mark.anyio
+
+RUNNER = sample_runner(runner_parameters={})
 
 
 async def test_an_execution_keeps_the_action_it_was_requested_with(squall: Assembly) -> None:
@@ -117,3 +121,30 @@ async def test_nobody_reads_anothers_keys_by_what_a_context_says(squall: Assembl
     context = {"user": "bob", "api_user": "bob"}
     made = await squall.request(parameters={"cmd": "[{{ st2kv.user.k }}]"}, user="eve", context=context)
     assert made.parameters["cmd"] == "[]"
+
+
+class GivenConfigs:
+    """`ports.ConfigSource` of one configuration."""
+
+    def load(self, pack: Pack) -> PackConfig:
+        assert pack.ref == "core"
+        return PackConfig({"region": "eu", "token": "config-secret"}, "", ("config-secret",))
+
+
+async def test_a_template_sees_the_configuration_and_what_it_makes_of_its_secrets_is_sealed(squall: Assembly) -> None:
+    binding = Binding(squall.vault, squall.keys, squall.content, GivenConfigs())
+    action, runner = sample_action(parameters={"open": {}, "closed": {}, "later": {"default": "{{ closed }}!"}}), RUNNER
+    given = {"open": "in {{ config_context.region }}", "closed": "by {{ config_context.token }}"}
+    stored = await binding.request(action, runner, given, {"user": "ada"})
+    assert stored["open"] == "in eu"
+    assert is_sealed(stored["closed"])
+    execution = sample_execution(parameters=stored, context={"user": "ada"})
+    bound = await binding.run(execution, action, runner)
+    assert (bound.values["closed"], bound.values["later"]) == ("by config-secret", "by config-secret!")
+    assert {b"config-secret", b"by config-secret"} <= set(bound.secrets)
+
+
+async def test_a_template_sees_the_parent_that_its_context_names(squall: Assembly) -> None:
+    action = sample_action(parameters={"of": {}})
+    context = {"user": "ada", "parent": {"execution_id": "e1"}}
+    assert await squall.binding.request(action, RUNNER, {"of": "{{ parent.execution_id }}"}, context) == {"of": "e1"}

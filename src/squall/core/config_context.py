@@ -1,0 +1,70 @@
+"""What `config_context` is in a template: a pack's configuration, which tells when one of its secrets is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+class ConfigContext(dict[str, Any]):
+    """The values of a configuration. `opened` is told every secret that is read; `secrets` are these, as text."""
+
+    def __init__(self, values: dict[str, Any], secrets: frozenset[str], opened: Callable[[Any], None]) -> None:
+        super().__init__(values)
+        self._secrets = secrets
+        self._opened = opened
+
+    def _read(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return ConfigContext(value, self._secrets, self._opened)
+        for leaf in _leaves(value):
+            if str(leaf) in self._secrets:
+                self._opened(leaf)
+        return value
+
+    def __getitem__(self, name: str) -> Any:
+        return self._read(super().__getitem__(name))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A value, or the default."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def items(self) -> Any:
+        """Names and values, all of them read."""
+        return [(name, self[name]) for name in self]
+
+    def values(self) -> Any:
+        """All values, read."""
+        return [self[name] for name in self]
+
+    def copy(self) -> dict[str, Any]:
+        """Names and values, all of them read."""
+        return dict(self.items())
+
+    def __repr__(self) -> str:
+        return repr(self.copy())
+
+    __str__ = __repr__
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _leaves(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner)
+    elif value is not None:
+        yield value
+
+
+def mentions_config(value: Any) -> bool:
+    """Whether any text in a JSON value may name the configuration: only then it has to be looked up."""
+    if isinstance(value, str):
+        return "config_context" in value
+    if isinstance(value, dict):
+        return any(mentions_config(item) for item in value.values())
+    return isinstance(value, list) and any(mentions_config(item) for item in value)
