@@ -92,7 +92,9 @@ class Pid:
     def kill(self) -> None:
         """Kills it and waits until it is gone."""
         signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
-        ready, _, _ = select.select([self._descriptor], [], [], 10)
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        ready = poll.poll(10_000)
         assert ready
         os.close(self._descriptor)
 

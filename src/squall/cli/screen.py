@@ -109,4 +109,7 @@ def write_all(descriptor: int, data: bytes) -> None:
         try:
             rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
-            select.select([], [descriptor], [])
+            # No `select`, which fails for descriptors above 1023.
+            room = select.poll()
+            room.register(descriptor, select.POLLOUT)
+            room.poll()

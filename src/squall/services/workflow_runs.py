@@ -112,7 +112,8 @@ class Runs:
             return execution, await tx.workflows.seq(execution_id), changes
 
         execution, seq, changes = await self._store.read(work)
-        if execution is None or execution.status in ex.FINAL:
+        if execution is None or execution.status in ex.FINAL or execution.runner not in WORKFLOW_RUNNERS:
+            # Whoever requests a child may say anything of the task that it is: of no workflow, that means nothing.
             self.forget(execution_id)
             return None
         if execution.runner == CHAIN:

@@ -57,7 +57,9 @@ class Pid:
 
     def gone(self, within: float = PATIENCE) -> bool:
         """Whether it ends within so many seconds."""
-        return bool(select.select([self._descriptor], [], [], within)[0])
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(within * 1000))
 
     def kill(self) -> None:
         """Kills it and waits until it is gone."""

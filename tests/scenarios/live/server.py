@@ -45,8 +45,10 @@ def read_line(stream: IO[bytes]) -> bytes:
     """The next line of an unbuffered pipe, b"" at its end; fails when it does not come in time."""
     line = b""
     deadline = time.monotonic() + PATIENCE
+    poll = select.poll()
+    poll.register(stream, select.POLLIN)
     while not line.endswith(b"\n"):
-        ready, _, _ = select.select([stream], [], [], max(0.0, deadline - time.monotonic()))
+        ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
         assert ready, f"no line came within {PATIENCE} seconds, only {line!r}"
         byte = os.read(stream.fileno(), 1)
         if not byte:
