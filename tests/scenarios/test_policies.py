@@ -73,3 +73,29 @@ def test_who_waits_says_why_and_can_be_canceled(plain_server: Server, limited: i
     plain_server.running(third)
     plain_server.call("DELETE", f"/v1/executions/{third}")
     assert plain_server.ended(third)["status"] in FINAL
+
+
+def test_workflows_wait_for_their_policies_and_their_children_do_not_wait_for_them(plain_server: Server) -> None:
+    given = {"name": "flows", "pack": "live", "resource_ref": "examples.flow_line", "policy_type": "action.concurrency"}
+    policy = plain_server.call("POST", "/v1/policies", {**given, "parameters": {"threshold": 1}}).json
+    made = [plain_server.request("examples.flow_line") for _ in range(3)]
+    ended = [plain_server.ended(execution_id) for execution_id in made]
+    plain_server.call("DELETE", f"/v1/policies/{policy['id']}")
+    assert [execution["status"] for execution in ended] == ["succeeded"] * 3
+    assert most_at_once(ended) == 1
+    assert [started(execution) for execution in ended] == sorted(started(execution) for execution in ended)
+
+
+def test_what_fails_is_tried_again_and_both_are_in_one_trace(plain_server: Server) -> None:
+    given = {"name": "again", "pack": "live", "resource_ref": "core.local", "policy_type": "action.retry"}
+    parameters = {"retry_on": "failure", "max_retry_count": 1, "delay": 0.1}
+    policy = plain_server.call("POST", "/v1/policies", {**given, "parameters": parameters}).json
+    failed = plain_server.ended(plain_server.shell("exit 9"))
+    (trace,) = plain_server.get("/v1/traces", execution=failed["id"])
+    again = next(part["object_id"] for part in trace["action_executions"] if part["object_id"] != failed["id"])
+    second = plain_server.ended(again)
+    plain_server.call("DELETE", f"/v1/policies/{policy['id']}")
+    assert (failed["status"], second["status"], second["delay"]) == ("failed", "failed", 100)
+    assert second["context"]["policies"]["retry"] == {
+        "applied_policy": "live.again", "retry_count": 1, "retried_liveaction_id": failed["id"]
+    }  # fmt: skip
