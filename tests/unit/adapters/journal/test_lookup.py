@@ -58,11 +58,12 @@ def small_strides(monkeypatch: pytest.MonkeyPatch) -> None:
 Writes = list[tuple[str, int, bytes]]
 
 
-def write(kept: Kept, writes: Writes, *, close: bool = False) -> None:
+def write(kept: Kept, writes: Writes, *, first: int = 0, close: bool = False) -> None:
+    """Writes them at one nanosecond after the other, from `first` nanoseconds after noon on."""
     journals = Journals(kept.root, bytes(16), 1, floor=0)
     writer = journals.writer(TREE, create=True)
     assert writer is not None
-    for number, (execution, stream, data) in enumerate(writes):
+    for number, (execution, stream, data) in enumerate(writes, first):
         writer.output(execution, stream, NOON + number, data)
     if close:
         journals.close(TREE, NOON)
@@ -134,11 +135,11 @@ def test_running_and_sealed_journals_give_what_counting_every_byte_gives(
     kept = Kept(tmp_path_factory.mktemp("journals"))
     try:
         indexes = Indexes(kept.root, kept.sources)
-        write(kept, writes[:cut] or writes[:1])
-        compare(indexes, writes[:cut] or writes[:1], first, length)
-        if writes[max(1, cut) :]:
-            write(kept, writes[max(1, cut) :])
-        compare(indexes, writes, first, length) if not cut or cut >= len(writes) else None
+        cut = max(1, cut)
+        write(kept, writes[:cut])
+        compare(indexes, writes[:cut], first, length)
+        write(kept, writes[cut:], first=cut)
+        compare(indexes, writes, first, length)
         write(kept, [], close=True)
         fresh = Indexes(kept.root, kept.sources)
         before = [ask(fresh, "lines", execution=each, first=1, last=99).lines for each in (TREE, CHILD)]
