@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.api.records import FIRST, SECOND, gap, output
 
@@ -39,7 +39,7 @@ def texts(form: str, batches: list[list[Record]]) -> dict[str, str]:
         leads.update(encoded.leads)
         raw += encoded.data
     raw += leftovers(form, leads, LABELS, 4096)
-    for line in raw.decode().splitlines():
+    for line in raw.decode().split("\n"):
         text = line if form == NDJSON else line.removeprefix("data: ") if line.startswith("data: ") else ""
         if text:
             document = json.loads(text)
@@ -48,6 +48,7 @@ def texts(form: str, batches: list[list[Record]]) -> dict[str, str]:
 
 
 @given(parts, st.integers(0, 12))
+@example([("\x85\u2028".encode(), 1)], 0)
 def test_text_is_decoded_with_replacement_wherever_it_was_cut(found: list[tuple[bytes, int]], at: int) -> None:
     whole = {
         name: b"".join(data for data, stream in found if stream == number).decode("utf-8", "replace")
