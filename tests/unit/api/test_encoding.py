@@ -77,10 +77,11 @@ def test_raw_is_the_bytes(found: list[tuple[bytes, int]]) -> None:
 
 
 @given(parts)
+@example([("\x85\u2028".encode(), 1)])
 def test_raw_events_hold_the_exact_bytes_and_the_position_behind_them(found: list[tuple[bytes, int]]) -> None:
     records = output(found)
     got, last = b"", ""
-    for line in encode(SSE_RAW, records, LABELS).data.decode().splitlines():
+    for line in encode(SSE_RAW, records, LABELS).data.decode().split("\n"):
         if line.startswith("id: "):
             last = line[4:]
         if line.startswith("data: "):
