@@ -34,7 +34,7 @@ class ExecutionRows(Protocol):
         ...
 
     async def latest(self) -> str | None:
-        """The id of the one that started last."""
+        """The id of the one that started last, of those that are nobody's child."""
         ...
 
     async def find(

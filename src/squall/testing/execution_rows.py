@@ -125,10 +125,13 @@ class ExecutionContract:
         assert (kept.result, kept.result_size) == ([2], 3)
 
     async def test_the_latest_is_the_one_that_started_last(self, store: Store) -> None:
-        """Whatever the order of insertion is; of two at the same moment the larger id."""
+        """Whatever the order of insertion is; of two at the same moment the larger id. What others have started is not
+        meant: who has run a workflow means the workflow."""
         await insert(store, sample_execution(3), sample_execution(1), sample_execution(4, start=NOON))
         assert await store.read(lambda tx: tx.executions.latest()) == sample_id(3)
         await insert(store, sample_execution(5, start=sample_execution(3).start))
+        assert await store.read(lambda tx: tx.executions.latest()) == sample_id(5)
+        await insert(store, sample_execution(6, parent=sample_id(5)))
         assert await store.read(lambda tx: tx.executions.latest()) == sample_id(5)
 
     @pytest.mark.parametrize(

@@ -154,8 +154,10 @@ class SqlExecutions:
         return _execution(rows[0]) if rows else None
 
     async def latest(self) -> str | None:
-        """The id of the one that started last."""
-        rows = await self._session.run("SELECT id FROM executions ORDER BY start_us DESC, id DESC LIMIT 1")
+        """The id of the one that started last, of those that are nobody's child."""
+        rows = await self._session.run(
+            "SELECT id FROM executions WHERE parent IS NULL ORDER BY start_us DESC, id DESC LIMIT 1"
+        )
         return str(rows[0][0]) if rows else None
 
     async def find(
