@@ -66,7 +66,7 @@ class Loop(Protocol):
         ...
 
     def yield_to_others(self, fd: int) -> Any:
-        """Serves `fd` after all others of a turn."""
+        """Serves `fd` when no other is ready."""
         ...
 
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Handle:

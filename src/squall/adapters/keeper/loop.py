@@ -29,7 +29,8 @@ class _Timer:
 
 
 class EpollLoop:
-    """Has asyncio's four calls, and `run`. Readers added with `later=True` are served after the others of a turn."""
+    """Has asyncio's four calls, and `run`. Readers that yield to others are served after them: no other one ever waits
+    for more than one of these."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -63,7 +64,7 @@ class EpollLoop:
         self._register(fd)
 
     def yield_to_others(self, fd: int) -> None:
-        """From now on `fd` is served after all others of a turn: it is busy, and they are not."""
+        """From now on `fd` is served when no other is ready: it is busy, and they are not."""
         self._patient.add(fd)
 
     def _register(self, fd: int) -> None:
@@ -124,8 +125,16 @@ class EpollLoop:
         if self._patient:
             ready.sort(key=lambda pair: pair[0] in self._patient)
         for fd, mask in ready:
-            # An earlier callback of this turn may have removed it.
-            if mask & _IN and (reader := self._readers.get(fd)) is not None:
-                reader[0](*reader[1])
-            if mask & select.EPOLLOUT and (writer := self._writers.get(fd)) is not None:
-                writer[0](*writer[1])
+            self._serve(fd, mask)
+            if fd in self._patient:
+                # Serving it has taken a while. Whoever has become ready meanwhile does not wait for the rest of them.
+                for other, now_ready in self._epoll.poll(0):
+                    if other not in self._patient:
+                        self._serve(other, now_ready)
+
+    def _serve(self, fd: int, mask: int) -> None:
+        # An earlier callback of this turn may have removed it.
+        if mask & _IN and (reader := self._readers.get(fd)) is not None:
+            reader[0](*reader[1])
+        if mask & select.EPOLLOUT and (writer := self._writers.get(fd)) is not None:
+            writer[0](*writer[1])
