@@ -119,7 +119,7 @@ def test_whatever_a_header_holds_it_is_read_or_refused(tmp_path: Path) -> None:
         # What a dead writer leaves behind the committed length is cut off, and nothing before it is touched.
         whole = path.read_bytes()
         path.write_bytes(whole + chance.randbytes(chance.randrange(500)))
-        TreeWriter.reopen(path, 2).abandon()
+        TreeWriter.reopen(path, 2, bytes(16)).abandon()
         assert path.read_bytes() == whole
         assert len(whole) == committed
         page = damaged(chance, whole[: journal.HEADER_SIZE])

@@ -3,7 +3,7 @@
 Pure, and standard library only: the process that holds the actions' pipes runs without site-packages. A tree's
 journal is a header page followed by frames, one after the other. A frame is written whole, then the header's
 committed length is moved behind it; nothing behind the committed length is ever read. Checksums are for damaged
-disks, not for half-written frames: only `find_frame` and `verify` look at them.
+disks and power losses, not for half-written frames: only `find_frame` and `verify` look at them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ MAX_PAYLOAD: Final = 1 << 20
 """The most bytes one record carries; a longer write is several records."""
 
 HEADER_SIZE: Final = 4096
+BOOT_OFFSET: Final = 28
+"""Where in a header the boot id (16 bytes) stands."""
 COMMIT_OFFSET: Final = 64
 _MAGIC: Final = b"squall\r\n"
 _VERSION: Final = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from tests.scenarios.faults.mortal import mortal_server, until, with_argument
 from tests.scenarios.faults.viewers import Copy, Viewer, check_all
+
+from squall.core import journal
 
 SOURCE = Path(__file__).parents[3] / "src"
 
@@ -126,3 +129,25 @@ def test_a_keeper_loads_the_standard_library_and_its_own_code_only() -> None:
     assert "asyncio" not in loaded
     assert len(ours) <= 30
     assert len(loaded) <= 120
+
+
+def test_after_a_loss_of_power_what_is_damaged_is_a_gap_and_all_else_is_read(tmp_path: Path, fault_packs: Path) -> None:
+    with mortal_server(tmp_path, fault_packs) as server:
+        execution = server.shell("echo one; sleep 0.1; echo two; sleep 0.1; echo three; exec sleep 1000")
+        with server.output(execution) as stream:
+            stream.until(b"three\n")
+        server.kill()
+        server.keeper().kill()
+        # What a loss of power leaves: another boot id from now on, and a page that never reached the disk.
+        path = server.data_dir / "journals" / journal.file_name(execution)
+        data = bytearray(path.read_bytes())
+        data[journal.BOOT_OFFSET] ^= 1
+        at = data.index(b"two\n")
+        data[at : at + 4] = bytes(4)
+        path.write_bytes(data)
+        server.again()
+        assert server.ended(execution)["status"] == "abandoned"
+        assert server.call("GET", f"/v1/executions/{execution}/output?format=raw").raw == b"one\nthree\n"
+        lines = server.call("GET", f"/v1/executions/{execution}/output?format=ndjson").raw.decode().split("\n")
+        told = [json.loads(line) for line in lines if line]
+        assert [each.get("data", "gap") for each in told] == ["one\n", "gap", "three\n"], told

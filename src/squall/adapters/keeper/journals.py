@@ -34,7 +34,7 @@ class Journals:
             path = self._root / journal.file_name(tree)
             if path.exists():
                 try:
-                    found = TreeWriter.reopen(path, self._incarnation)
+                    found = TreeWriter.reopen(path, self._incarnation, self._boot)
                 except journal.NotAJournalError as error:
                     raise OSError(errno.EIO, f"{path.name} is damaged: {error}") from error
             elif create:

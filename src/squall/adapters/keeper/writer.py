@@ -12,6 +12,7 @@ from pathlib import Path
 
 from squall.core import journal
 
+_WINDOW = 4 * journal.MAX_PAYLOAD
 # A write that fails for these reasons may succeed later: the disk is full, or a quota is used up.
 _PATIENCE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -71,16 +72,23 @@ class TreeWriter:
         return cls(descriptor, journal.unpack_header(header), incarnation)
 
     @classmethod
-    def reopen(cls, path: Path, incarnation: int) -> TreeWriter:
+    def reopen(cls, path: Path, incarnation: int, boot: bytes) -> TreeWriter:
         """Goes on with an existing journal: what a dead writer left uncommitted is cut off, its counts are read back.
 
-        Raises `OSError`, and `journal.NotAJournalError` when the file is none.
+        One that was written before the machine's present `boot` may have lost bytes with the power: it is verified
+        once. What is damaged stays in its place, as readers may have seen positions behind it, but is no frame any
+        more: they are told of a gap. Raises `OSError`, and `journal.NotAJournalError` when the file is none.
         """
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             header = journal.unpack_header(os.pread(descriptor, journal.HEADER_SIZE, 0))
+            # Also makes the file longer, by zeros, when a power loss took its end.
             os.ftruncate(descriptor, header.committed)
             writer = cls(descriptor, header, incarnation)
+            if header.boot != boot:
+                writer._verify_all()
+                os.fdatasync(descriptor)
+                os.pwrite(descriptor, boot, journal.BOOT_OFFSET)
             writer._read_back()
             os.pwrite(descriptor, journal.pack_commit(writer._end, 0), journal.COMMIT_OFFSET)
         except (OSError, journal.NotAJournalError):
@@ -88,27 +96,61 @@ class TreeWriter:
             raise
         return writer
 
+    def _verify_all(self) -> None:
+        """Takes the marker off every frame whose checksum is wrong, so that nobody takes it for one."""
+        at = journal.HEADER_SIZE
+        while at < self._end:
+            head = os.pread(self._descriptor, journal.FRAME_SIZE, at)
+            if journal.plausible(head, 0, self._nonce):
+                frame = os.pread(self._descriptor, journal.frame_length(head), at)
+                if journal.verify(frame, 0, self._nonce, self._seed, at):
+                    at += len(frame)
+                    continue
+                os.pwrite(self._descriptor, bytes(4), at)
+            at = self._behind_damage(at)
+
+    def _behind_damage(self, at: int) -> int:
+        """Where the first undamaged frame behind `at` starts; the committed length if there is none."""
+        look = at + 1
+        while look < self._end:
+            data = os.pread(self._descriptor, min(_WINDOW, self._end - look), look)
+            found = journal.find_frame(data, 0, self._nonce, self._seed, look)
+            if found >= 0:
+                return look + found
+            # A frame may begin in this piece and end in the next one.
+            look += max(1, len(data) - journal.LARGEST_FRAME)
+            if len(data) <= journal.LARGEST_FRAME:
+                break
+        return self._end
+
     def _read_back(self) -> None:
         at = journal.HEADER_SIZE
         while at < self._end:
             head = os.pread(self._descriptor, journal.FRAME_SIZE, at)
-            length = journal.frame_length(head)
-            if not length:
-                break
-            record = journal.unpack_frame(memoryview(os.pread(self._descriptor, length, at)), 0, at)
+            length = journal.frame_length(head) if journal.plausible(head, 0, self._nonce) else 0
+            whole = memoryview(os.pread(self._descriptor, length, at)) if length else memoryview(b"")
+            record = journal.unpack_frame(whole, 0, at)
             if record is None:
-                break
-            if record.kind != journal.INDEX:
-                self._tails[record.execution] = record.start
-                self._heads.setdefault(record.execution, record.start)
-                self._events.add(record.event)
-                key = (record.execution, record.stream)
-                if record.kind == journal.OUTPUT:
-                    self._offsets[key] = record.offset + len(record.payload)
-                    if not record.tag:
-                        self._leads[key] = journal.decode_text(record.lead, record.payload)[1]
+                # What was counted before the damage is not known to go on behind it.
+                self._leads.clear()
+                at = self._behind_damage(at)
+                continue
+            self._count(record)
             at += length
         self._events.discard(0)
+
+    def _count(self, record: journal.Record) -> None:
+        """Knows where a record's execution and stream stand behind it."""
+        if record.kind == journal.INDEX:
+            return
+        self._tails[record.execution] = record.start
+        self._heads.setdefault(record.execution, record.start)
+        self._events.add(record.event)
+        key = (record.execution, record.stream)
+        if record.kind == journal.OUTPUT:
+            self._offsets[key] = record.offset + len(record.payload)
+            if not record.tag:
+                self._leads[key] = journal.decode_text(record.lead, record.payload)[1]
 
     @property
     def committed(self) -> int:

@@ -69,7 +69,7 @@ def test_a_link_is_not_followed(writer: TreeWriter, path: Path, tmp_path: Path) 
     link.symlink_to(path)
     before = path.read_bytes()
     with pytest.raises(OSError, match=r"[Ll]inks"):
-        TreeWriter.reopen(link, 2)
+        TreeWriter.reopen(link, 2, BOOT)
     with pytest.raises(FileExistsError):
         TreeWriter.create(link, TREE, BOOT, 2)
     assert path.read_bytes() == before
@@ -125,7 +125,7 @@ def test_what_a_dead_writer_left_uncommitted_is_cut_off(writer: TreeWriter, path
     writer.abandon()
     with path.open("ab") as file:
         file.write(garbage)
-    again = TreeWriter.reopen(path, 2)
+    again = TreeWriter.reopen(path, 2, BOOT)
     assert path.stat().st_size == again.committed == header(path).committed
     again.output(TREE, 1, 2, b"new")
     assert [(bytes(record.payload), record.incarnation) for record in records(path)] == [(b"kept", 1), (b"new", 2)]
@@ -172,7 +172,7 @@ def test_a_journal_gone_on_with_is_the_same_as_one_written_at_once(
             broken.abandon()
             with (folder / "b").open("ab") as file:
                 file.write(b"torn")
-            broken = TreeWriter.reopen(folder / "b", 1)
+            broken = TreeWriter.reopen(folder / "b", 1, BOOT)
         carry_out(straight, step)
         carry_out(broken, step)
     for writer in (straight, broken):
@@ -201,7 +201,7 @@ def test_a_closed_journal_that_is_gone_on_with_is_open_again(writer: TreeWriter,
     writer.output(TREE, 1, 1, b"x")
     writer.output(CHILD, 1, 1, b"x")
     writer.close(TREE, 99)
-    again = TreeWriter.reopen(path, 2)
+    again = TreeWriter.reopen(path, 2, BOOT)
     assert header(path).closing == 0
     again.output(CHILD, 1, 1, b"y")
     again.close(TREE, 100)
@@ -217,7 +217,7 @@ def test_what_is_no_journal_is_refused_and_not_held_open(path: Path, content: by
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
         with pytest.raises(journal.NotAJournalError):
-            TreeWriter.reopen(path, 1)
+            TreeWriter.reopen(path, 1, BOOT)
     assert path.read_bytes() == content
     assert len(os.listdir("/proc/self/fd")) == before
 
@@ -308,3 +308,69 @@ def test_an_error_that_is_not_about_space_is_told_as_it_is(writer: TreeWriter) -
     with pytest.raises(OSError, match="Bad file descriptor") as caught:
         writer.output(TREE, 1, 1, b"x")
     assert not isinstance(caught.value, DiskFullError)
+
+
+def three(path: Path) -> list[Record]:
+    """A journal of three records of one stream, left behind by a dead writer."""
+    writer = TreeWriter.create(path, TREE, BOOT, 1)
+    for number, text in enumerate((b"one\n", b"two\n", b"three\n")):
+        writer.output(TREE, 1, number, text)
+    writer.abandon()
+    return records(path)
+
+
+def shown(path: Path) -> list[bytes]:
+    """What readers get: the payloads of the undamaged frames, and b"?" for what lies between them."""
+    data, head = path.read_bytes(), header(path)
+    found: list[bytes] = []
+    at = journal.HEADER_SIZE
+    while at < head.committed:
+        for record in journal.unpack_frames(data[at : head.committed], at, head.nonce):
+            found.append(bytes(record.payload))
+            at = record.end
+        if at < head.committed:
+            at = journal.find_frame(data[: head.committed], at, head.nonce, journal.checksum_seed(head.nonce))
+            found.append(b"?")
+            if at < 0:
+                break
+    return found
+
+
+@pytest.mark.parametrize("part", ["marker", "length", "time", "payload"])
+def test_after_another_boot_what_the_power_took_is_no_frame_any_more(path: Path, part: str) -> None:
+    _, second, last = three(path)
+    at = {"marker": 0, "length": 4, "time": 40, "payload": journal.FRAME_SIZE}[part]
+    with path.open("r+b") as file:
+        file.seek(second.start + at)
+        file.write(b"\xfe" * 4)
+    before = path.stat().st_size
+    TreeWriter.reopen(path, 2, b"another boot's!!").abandon()
+    assert shown(path) == [b"one\n", b"?", b"three\n"]
+    assert path.stat().st_size == before
+    again = TreeWriter.reopen(path, 3, b"another boot's!!")
+    again.output(TREE, 1, 9, b"four\n")
+    assert shown(path) == [b"one\n", b"?", b"three\n", b"four\n"]
+    data, head = path.read_bytes(), header(path)
+    added = journal.unpack_frame(memoryview(data), last.end, 0)
+    assert added is not None
+    assert (added.offset, added.prev, head.boot) == (last.offset + 6, last.start, b"another boot's!!")
+
+
+def test_after_another_boot_an_end_that_the_power_took_is_a_gap(path: Path) -> None:
+    *_, last = three(path)
+    with path.open("r+b") as file:
+        file.truncate(last.start + 10)
+    again = TreeWriter.reopen(path, 2, b"another boot's!!")
+    assert again.committed == last.end
+    again.output(TREE, 1, 9, b"four\n")
+    assert shown(path) == [b"one\n", b"two\n", b"?", b"four\n"]
+
+
+def test_within_one_boot_nothing_is_verified(path: Path) -> None:
+    """Every byte below the committed length was written; to read it all again would cost a restart its time."""
+    _, second, _ = three(path)
+    with path.open("r+b") as file:
+        file.seek(second.start + journal.FRAME_SIZE)
+        file.write(b"T")
+    TreeWriter.reopen(path, 2, BOOT).abandon()
+    assert shown(path) == [b"one\n", b"Two\n", b"three\n"]
