@@ -28,7 +28,8 @@ from squall.core.errors import ConfigError, SquallError
 
 _FORMAT = 1
 _MANIFEST = "manifest.json"
-_DATABASE, _SEALS, _KEY, _SETTINGS = "squall.db", "seals.db", "secret.key", "squall.toml"
+_DATABASE, _SEALS, _SETTINGS = "squall.db", "seals.db", "squall.toml"
+_KEYS = ("secret.key", "datastore.key.json")
 _PIECE = 1 << 20
 _ROWS = 1000
 _LOST = "This execution was running when the backup was made that this server was restored from."
@@ -76,7 +77,7 @@ class Backup:
         finally:
             copy.close()
             self._rows.close()
-        for name in (_SETTINGS, *((_KEY,) if with_key else ())):
+        for name in (_SETTINGS, *(_KEYS if with_key else ())):
             if (self._home / name).exists():
                 self._copy(self._home / name, Path(name))
         self._folder(self._home / "results", Path("results"))
@@ -298,7 +299,7 @@ def backup(arguments: list[str]) -> int:
     parser.add_argument("directory", metavar="DIR", help="a new or empty directory")
     parser.add_argument("--data-dir", metavar="DIR", help="what to copy (default ~/.squall)")
     parser.add_argument("--config", metavar="FILE", help="TOML file of settings (default DATA_DIR/squall.toml)")
-    parser.add_argument("--with-key", action="store_true", help="also copy secret.key, which opens every secret")
+    parser.add_argument("--with-key", action="store_true", help="also copy the keys, which open every secret")
     args = parser.parse_args(arguments)
     settings = config.load(config.flags_from(args), os.environ).settings
     home, target = settings.server.data_dir, Path(args.directory).absolute()
@@ -320,7 +321,12 @@ def backup(arguments: list[str]) -> int:
     size = sum(entry["size"] for entry in made.files.values())
     print(f"{target}: {len(made.files)} files, {size} bytes, checked")
     if not args.with_key:
-        print("secret.key is not in it: keep it elsewhere, or secrets in this backup cannot be opened", file=sys.stderr)
+        names = " and ".join(name for name in _KEYS if (home / name).exists())
+        if names:
+            print(
+                f"not in it: {names}; without them the secrets in it cannot be opened, so keep them elsewhere",
+                file=sys.stderr,
+            )
     return 0
 
 
@@ -353,7 +359,7 @@ def restore(arguments: list[str]) -> int:
         tell.end()
     print(f"{home}: {len(manifest['files'])} files restored from {source}")
     if not manifest["with_key"]:
-        print(f"put secret.key into {home} before you start the server: it is not in the backup", file=sys.stderr)
+        print(f"put {' and '.join(_KEYS)} into {home} before you start the server: not in the backup", file=sys.stderr)
     if any(name.startswith("packs/") for name in manifest["files"]):
         print(f"packs are in {home / 'packs'}: name their folders with --packs-dir", file=sys.stderr)
     return 0

@@ -318,7 +318,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *WorkflowRoutes(use.conducting.definitions, use.executions, use.conducting.graphs).routes(),
         *ActionRoutes(use.content).routes(),
         *InquiryRoutes(use.inquiries).routes(),
-        *KeyRoutes(use.keys).routes(),
+        *KeyRoutes(use.keys, out.launcher.add_secrets).routes(),
         *PolicyRoutes(use.policies).routes(),
         *TraceRoutes(use.traces).routes(),
         *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 import pytest
 from tests.scenarios.live.server import OUTPUT, Server
 
@@ -94,6 +97,31 @@ def test_a_secret_too_short_to_be_masked_is_warned_of_in_the_output(plain_server
     long = plain_server.shell("echo printed", sudo_password="abcd")
     with plain_server.output(long, format="sse") as stream:
         assert "progress" not in [event.name for event in stream.events()]
+
+
+def test_a_secret_too_long_to_be_masked_is_warned_of_in_the_output(plain_server: Server) -> None:
+    execution = plain_server.shell("echo printed", sudo_password="x" * (64 * 1024 + 1))
+    with plain_server.output(execution, format="sse") as stream:
+        warnings = [event.body["warning"] for event in stream.events() if event.name == "progress"]
+    assert len(warnings) == 1
+    assert "more than 64 KiB" in warnings[0]
+    assert plain_server.ended(execution)["result"]["stdout"] == "printed"
+
+
+ASKING = """
+import json, os, urllib.request
+url = os.environ["ST2_ACTION_API_URL"] + "/keys/demo.asked?decrypt=true"
+request = urllib.request.Request(url, headers={"X-Auth-Token": os.environ["ST2_ACTION_AUTH_TOKEN"]})
+print("it is", json.load(urllib.request.urlopen(request))["value"], "now")
+"""
+
+
+def test_a_key_that_an_action_decrypts_while_it_runs_is_masked_in_what_it_prints_next(plain_server: Server) -> None:
+    key = {"name": "demo.asked", "value": SECRET, "secret": True}
+    assert plain_server.call("PUT", "/v1/keys/demo.asked", key).status == 200
+    execution = plain_server.shell(f"{sys.executable} -c {shlex.quote(ASKING)}")
+    assert plain_server.ended(execution)["result"]["stdout"] == f"it is {MASK} now"
+    assert plain_server.call("GET", f"/v1/executions/{execution}/output").raw == f"it is {MASK} now\n".encode()
 
 
 def test_a_decrypted_key_is_masked_in_output_and_sealed_in_the_execution(plain_server: Server) -> None:

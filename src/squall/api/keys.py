@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from squall.api.application import Route
@@ -11,17 +12,21 @@ from squall.core.access import Identity, reveals
 from squall.core.document import select
 from squall.core.errors import ForbiddenError, InvalidError
 from squall.core.keyvalue import ALL, FIELDS, SYSTEM, USER, Key, KeyFilter, document, full_scope
+from squall.services.binding import MASKED_MOST
 from squall.services.keys import Keys, NewValue
+
+Mask = Callable[[str, Sequence[bytes]], Awaitable[None]]
 
 _DEFAULT_LIMIT = 100
 _NOT_HIS = '"user" attribute can only be provided by admins when RBAC is enabled'
 
 
 class KeyRoutes:
-    """`/keys`."""
+    """`/keys`. `mask` has values masked in the output of an execution from now on, and is through when they are."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, mask: Mask) -> None:
         self._keys = keys
+        self._mask = mask
 
     def routes(self) -> list[Route]:
         """What it answers."""
@@ -67,15 +72,15 @@ class KeyRoutes:
         shown: list[dict[str, Any]] = []
         for scope in scopes:
             found = await self._keys.find(scope, user, where, part.limit, part.offset)
-            shown += [
-                select(self._shown(request.identity, key, decrypt), asked.include, asked.exclude) for key in found
-            ]
+            documents = await self._shown(request.identity, found, decrypt)
+            shown += [select(each, asked.include, asked.exclude) for each in documents]
         return Answer(shown)
 
     async def _get(self, request: Request) -> Answer:
         scope, user = self._scope(request)
         key = await self._keys.get(scope, user, request.path["name"])
-        return Answer(self._shown(request.identity, key, request.query.boolean("decrypt", False)))
+        (shown,) = await self._shown(request.identity, [key], request.query.boolean("decrypt", False))
+        return Answer(shown)
 
     async def _put(self, request: Request) -> Answer:
         body = await request.document()
@@ -105,7 +110,14 @@ class KeyRoutes:
         await self._keys.delete(scope, user, request.path["name"])
         return Answer(status=204)
 
-    def _shown(self, identity: Identity, key: Key, decrypt: bool) -> dict[str, Any]:
-        own = key.scope == USER
-        opened = decrypt and key.secret and (own or reveals(identity, decrypt))
-        return document(key, self._keys.reveal(key) if opened else None)
+    async def _shown(self, identity: Identity, keys: Sequence[Key], decrypt: bool) -> list[dict[str, Any]]:
+        """Their documents. What an action learns is masked in its output before it can print it."""
+        opened = {
+            key.id: self._keys.reveal(key)
+            for key in keys
+            if decrypt and key.secret and (key.scope == USER or reveals(identity, decrypt))
+        }
+        if opened and identity.execution:
+            values = [value.encode() for value in opened.values()]
+            await self._mask(identity.execution, [value for value in values if len(value) <= MASKED_MOST])
+        return [document(key, opened.get(key.id)) for key in keys]

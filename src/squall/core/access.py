@@ -21,6 +21,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
     `method` is `TOKEN`, `API_KEY` or empty where nobody is asked; `location` is where the credential stood.
     `credential` is what the store knows it by, `expires` (µs) when it ends. A `service` identity belongs to an action.
+    `execution` is the one that asks, where an action does.
     """
 
     user: str
@@ -30,6 +31,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     credential: str = ""
     expires: int | None = None
     service: bool = False
+    execution: str = ""
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,8 +34,9 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     `argv` is only what it would be started with otherwise. `umask` None is that of the keeper. `limits` are the
     kernel's, by name: `open_files`, `processes`, `memory_bytes`, `file_bytes`, `cpu_seconds`. `output_limit` is in
     bytes of output; what happens beyond it is `limit_policy`: `truncate`, `fail` (the process is killed) or
-    `unlimited`. `secrets` are masked in its output. `opening` is the payload of the status record that stands
-    before the first output, `opened` its event row and `opened_at` its time (µs).
+    `unlimited`. `secrets` are masked in its output, which says that `too_long` others are not. `opening` is the
+    payload of the status record that stands before the first output, `opened` its event row and `opened_at` its
+    time (µs).
     """
 
     execution: str
@@ -55,6 +56,7 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     output_limit: int = 1 << 30
     limit_policy: str = "truncate"
     secrets: tuple[bytes, ...] = ()
+    too_long: int = 0
     opening: bytes = b""
     opened: int = 0
     opened_at: int = 0

@@ -14,6 +14,7 @@ import msgspec
 
 from squall.core.access import API_KEY, TOKEN, ApiKey, Identity, Token, acting_user, check_admin, is_admin, sees_keys_of
 from squall.core.errors import ConflictError, InvalidError, NotFoundError, UnauthorizedError
+from squall.core.ids import is_id
 from squall.ports import Bus, Clock, Passwords, Store, Tx
 from squall.services.braking import Brake
 
@@ -90,13 +91,21 @@ class Access:
             raise InvalidError(f"TTL specified {ttl} is greater than max allowed {most}.")
         return most if ttl is None else ttl
 
-    def offer(self) -> str:
-        """A new token for an action, which opens nothing yet; empty where nobody is asked for one."""
-        return secrets.token_hex(16) if self.rules.enabled else ""
+    def offer(self, execution: str) -> str:
+        """A new token for an action, which opens nothing yet. Where nobody is asked for one it is the execution's id,
+        which only tells who asks."""
+        return secrets.token_hex(16) if self.rules.enabled else execution
 
-    async def grant(self, shown: str, user: str, timeout: float | None, execution: str) -> None:
-        """Makes an action's token open what `user` may do, until a little after `timeout` (seconds; None: a day)."""
-        await self.issue(user, (timeout or _SERVICE_TTL) + _SERVICE_SPARE, execution, shown)
+    async def grant(self, shown: str, user: str, timeout: float | None, execution: str) -> bool:
+        """Makes an action's token open what `user` may do, until a little after `timeout` (seconds; None: a day).
+        Gives whether it is a secret."""
+        if self.rules.enabled:
+            await self.issue(user, (timeout or _SERVICE_TTL) + _SERVICE_SPARE, execution, shown)
+        return self.rules.enabled
+
+    def named(self, shown: str) -> Identity:
+        """Who asks where nobody is asked: an action says which by what it was given as its token."""
+        return msgspec.structs.replace(self.anyone, execution=shown) if is_id(shown) else self.anyone
 
     async def issue(self, user: str, seconds: float, execution: str = "", shown: str = "") -> tuple[Token, str]:
         """A token that lives so long; with an `execution`, that execution's own; `shown` is made unless given."""
@@ -128,6 +137,7 @@ class Access:
             credential=token.hash,
             expires=token.expires,
             service=token.service,
+            execution=token.execution,
         )
 
     def _is_user(self, user: str, service: bool) -> bool:
@@ -149,6 +159,8 @@ class Access:
 
     async def revoke_tokens_of(self, execution: str) -> None:
         """Ends what an execution was given."""
+        if not self.rules.enabled:
+            return
         for digest in await self._store.tx(lambda tx: tx.access.remove_tokens_of(execution)):
             self._bus.publish(VOID, digest)
 

@@ -23,9 +23,6 @@ from squall.services.keys import Keys
 MASKED_MOST = 64 << 10
 """The longest secret (bytes) that is masked in output: finding longer ones would hold up every other action."""
 
-MASKED_LEAST = 4
-"""The shortest secret (bytes) that is masked in output: shorter ones stand in every text by chance."""
-
 _LOG = logging.getLogger("squall.binding")
 
 
@@ -86,7 +83,7 @@ class Binding:
             if taint.of(name) and isinstance(value, str):
                 found.append(value)
         replace_sealed(execution.parameters, lambda envelope: found.append(self.reveal(envelope)))
-        return Bound(values, _printable(found, execution.id))
+        return Bound(values, _printable(found))
 
     def reveal(self, envelope: str) -> Any:
         """The value in an envelope that stands in stored parameters."""
@@ -129,15 +126,7 @@ class Binding:
         return text
 
 
-def _printable(secrets: list[Any], execution_id: str) -> tuple[bytes, ...]:
-    """Secrets as the bytes that an action might print, without those that cannot be masked."""
-    found: dict[bytes, None] = {}
-    for value in secrets:
-        secret = value.encode() if isinstance(value, str) else msgspec.json.encode(value)
-        if len(secret) > MASKED_MOST:
-            _LOG.warning("a secret is too long to be masked", extra={"execution": execution_id})
-        elif secret:
-            found[secret] = None
-            if len(secret) < MASKED_LEAST:
-                _LOG.warning("a secret is too short to be masked", extra={"execution": execution_id})
-    return tuple(found)
+def _printable(secrets: list[Any]) -> tuple[bytes, ...]:
+    """Secrets as the bytes that an action might print."""
+    found = (value.encode() if isinstance(value, str) else msgspec.json.encode(value) for value in secrets)
+    return tuple(dict.fromkeys(secret for secret in found if secret))

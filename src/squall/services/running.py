@@ -57,12 +57,13 @@ class RunLimits(msgspec.Struct, frozen=True):
 class ActionTokens(Protocol):
     """Tokens of actions: they open the API for as long as the action runs, in its user's name."""
 
-    def offer(self) -> str:
-        """A new token, which opens nothing yet; empty where nobody is asked for one."""
+    def offer(self, execution: str) -> str:
+        """A new token for it, which opens nothing yet."""
         ...
 
-    async def grant(self, shown: str, user: str, timeout: float | None, execution: str) -> None:
-        """Makes it open what `user` may do, until a little after `timeout` (seconds; None: the action has none)."""
+    async def grant(self, shown: str, user: str, timeout: float | None, execution: str) -> bool:
+        """Makes it open what `user` may do, until a little after `timeout` (seconds; None: the action has none). Gives
+        whether it must not be seen."""
         ...
 
     async def revoke_tokens_of(self, execution: str) -> None:
@@ -146,7 +147,7 @@ class Running:
 
     async def _outcome(self, execution: Execution, row: int) -> Outcome:
         action, runner_type = await self._content.snapshot(execution.snapshot)
-        token = self._tokens.offer() if self._tokens is not None else ""
+        token = self._tokens.offer(execution.id) if self._tokens is not None else ""
         job, secrets = await self._job(execution, action, runner_type, token)
         runner = self._runners.get(runner_type.name)
         if runner is None:
@@ -158,8 +159,9 @@ class Running:
             prepared = await _apart(_versioned(job), runner.prepare, job)
             if isinstance(prepared, Outcome):
                 return prepared
-            if self._tokens is not None and token:
-                await self._tokens.grant(token, execution.user, prepared.timeout, execution.id)
+            if self._tokens is not None and await self._tokens.grant(
+                token, execution.user, prepared.timeout, execution.id
+            ):
                 secrets = (*secrets, token.encode())
             await self._launcher.spawn(self._complete(prepared, job, row, secrets))
         elif execution.status == ex.CANCELING:
@@ -234,14 +236,16 @@ class Running:
         """The launch spec with what every launch has: limits, and the status record that opens its output."""
         execution = job.execution
         own = job.action.output_limit or OutputLimit()
-        hidden = [text.encode() for text in job.config.secrets]
+        hidden = dict.fromkeys((*secrets, *(text.encode() for text in job.config.secrets if text)))
+        masked = tuple(value for value in hidden if len(value) <= MASKED_MOST)
         return msgspec.structs.replace(
             spec,
             output_limit=own.bytes if own.bytes is not None else self._limits.output,
             limit_policy=own.policy or self._limits.policy,
             umask=self._limits.umask,
             limits=self._limits.processes,
-            secrets=(*secrets, *(value for value in hidden if 0 < len(value) <= MASKED_MOST)),
+            secrets=masked,
+            too_long=len(hidden) - len(masked),
             opening=msgspec.json.encode({"status": ex.RUNNING}),
             opened=row,
             opened_at=execution.log[-1].at,

@@ -36,6 +36,7 @@ class Spec(NamedTuple):
     opened: int = 0
     opened_at: int = 0
     secrets: tuple[bytes, ...] = ()
+    too_long: int = 0
 
 
 class Handle(Protocol):

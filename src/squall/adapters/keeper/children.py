@@ -34,6 +34,7 @@ _LINGER_SILENCE = 0.5
 _LINGER_MOST = 5.0
 _SILENCE = 60.0
 _TOO_SHORT = "%d secret value(s) with fewer than 4 bytes, or of white space only, are not masked in this output"
+_TOO_LONG = "%d secret value(s) with more than 64 KiB are not masked in this output"
 
 
 class Children:
@@ -146,6 +147,8 @@ class Children:
         if spec.timeout is not None:
             child.timers["timeout"] = self._loop.call_later(spec.timeout, self._time_out, child)
         self._warn(child, 0)
+        if spec.too_long:
+            self._pump.note(child, journal.PROGRESS, json.dumps({"warning": _TOO_LONG % spec.too_long}))
         child.timers["silence"] = self._loop.call_later(_SILENCE, self._look_at_silence, child)
         on_start(child)
         if child.canceled:
