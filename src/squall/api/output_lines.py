@@ -208,7 +208,7 @@ class LineAnswers:
         )
         open_lines = {(each, line.number) for each, state in states.items() for line in state.begun}
         if asked.resume is None:
-            async for page in self._reading.history(query):
+            async for page in self._reading.history(query, states if by_line else None):
                 if isinstance(page, Reached):
                     if asked.follow and not by_line:
                         reached(page.position)

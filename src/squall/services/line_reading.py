@@ -3,7 +3,7 @@ follows."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import msgspec
 from squall.core import journal
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution
+from squall.core.line_context import LineContext
 from squall.core.line_query import Hits, LineState, OutputSums, Search
 from squall.core.lines import Line, LineCounter, LineStream
 from squall.ports import Lines
@@ -95,21 +96,30 @@ class LineReading:
 
     # -- what is there
 
-    async def history(self, query: LineQuery) -> AsyncGenerator[Sequence[Row] | Reached, None]:
-        """The lines that are there, in pages; at the end a `Reached`."""
+    async def history(
+        self, query: LineQuery, states: Mapping[str, LineState] | None = None
+    ) -> AsyncGenerator[Sequence[Row] | Reached, None]:
+        """The lines that are there, in pages; at the end a `Reached`. With `states`, a search ends where they end: what
+        is open there, or comes behind it, is `follow`'s."""
         if query.members is not None and len(query.members) == 1:
-            inner = self._single(query, query.members[0])
+            inner = self._single(query, query.members[0], states)
         else:
-            inner = self._merged(query)
+            inner = self._merged(query, states)
         async with aclosing(inner) as pages:
             async for page in pages:
                 yield page
 
-    async def _single(self, query: LineQuery, execution: str) -> AsyncGenerator[Sequence[Row] | Reached, None]:
+    async def _single(
+        self, query: LineQuery, execution: str, states: Mapping[str, LineState] | None
+    ) -> AsyncGenerator[Sequence[Row] | Reached, None]:
         tree = query.execution.tree
         first, last = await self._bounds(query, execution)
         if query.search is not None:
-            async for page in self._matching(query, execution, first, last):
+            open_lines: frozenset[int] = frozenset()
+            if states is not None:
+                last = min(last, states[execution].lines if execution in states else 0)
+                open_lines = frozenset(line.number for line in states[execution].begun) if last else open_lines
+            async for page in self._matching(query, execution, first, last, open_lines):
                 yield page
             yield Reached(0, False)
             return
@@ -153,9 +163,10 @@ class LineReading:
         return first, last
 
     async def _matching(
-        self, query: LineQuery, execution: str, first: int, last: int
+        self, query: LineQuery, execution: str, first: int, last: int, open_lines: frozenset[int]
     ) -> AsyncGenerator[Sequence[Row], None]:
-        """The lines that match, with those around them. With `tail` the last so many matches."""
+        """The lines that match, with those around them, except for the open ones. With `tail` the last so many
+        matches."""
         assert query.search is not None  # noqa: S101 - the caller has asked
         wanted = msgspec.structs.replace(
             query.search, start=first, stop=last, limit=query.tail or _HITS, backwards=query.tail is not None,
@@ -164,7 +175,8 @@ class LineReading:
         shown = 0
         while True:
             hits = await self._lines.search(query.execution.tree, execution, wanted)
-            for start, stop, numbers in _groups(hits.numbers, query.context, first, last):
+            complete = [number for number in hits.numbers if number not in open_lines]
+            for start, stop, numbers in _groups(complete, query.context, first, last):
                 begin = max(start, shown + 1)
                 page = await self._lines.lines(query.execution.tree, execution, begin, stop, query.streams)
                 apart = query.context > 0 and 0 < shown < begin - 1
@@ -177,7 +189,9 @@ class LineReading:
                 return
             wanted = msgspec.structs.replace(wanted, start=hits.resume)
 
-    async def _merged(self, query: LineQuery) -> AsyncGenerator[Sequence[Row] | Reached, None]:
+    async def _merged(
+        self, query: LineQuery, states: Mapping[str, LineState] | None
+    ) -> AsyncGenerator[Sequence[Row] | Reached, None]:
         """The lines of several executions, in the order in which they began: the last ones, if they are very many."""
         tree = query.execution.tree
         if query.search is None and query.since is None and query.until is None and not query.after:
@@ -188,7 +202,7 @@ class LineReading:
             return
         found: list[Row] = []
         for execution in await self._lines.sums(tree, query.members):
-            async with aclosing(self._single(query, execution)) as pages:
+            async with aclosing(self._single(query, execution, states)) as pages:
                 async for page in pages:
                     if not isinstance(page, Reached):
                         found += page
@@ -216,7 +230,7 @@ class LineReading:
     ) -> AsyncIterator[tuple[list[Row], int] | None]:
         """The lines that are completed behind a position, until the execution ends; with each list the position it ends
         at. None when nothing came for `heartbeat` seconds. `holds` tells whether an execution is wanted."""
-        keep = self._keeper(query)
+        choosing: dict[str, Callable[[Line], list[Row]]] = {}
         streams = {
             execution: LineStream(state.counter(), state.begun, query.streams) for execution, state in states.items()
         }
@@ -234,12 +248,18 @@ class LineReading:
                     cutter = streams.get(record.execution)
                     if cutter is None:
                         cutter = streams[record.execution] = LineStream(LineCounter(), (), query.streams)
-                    rows += [Row(record.execution, line, True, False) for line in cutter.take(record) if keep(line)]
+                    for line in cutter.take(record):
+                        if record.execution not in choosing:
+                            choosing[record.execution] = await self._chooser(query, record.execution, states)
+                        rows += choosing[record.execution](line)
                 position = batch.position
                 yield rows, position
-        rest = [
-            Row(each, line, True, False) for each, cutter in streams.items() for line in cutter.rest() if keep(line)
-        ]
+        rest: list[Row] = []
+        for each, cutter in streams.items():
+            for line in cutter.rest():
+                choose = choosing.get(each) or await self._chooser(query, each, states)
+                choosing[each] = choose
+                rest += choose(line)
         yield rest, position
 
     async def find(self, execution: Execution, search: Search, context: int | None) -> tuple[list[Row], Hits]:
@@ -261,11 +281,24 @@ class LineReading:
                 at = page.lines[-1].number + 1
         return rows, hits
 
-    def _keeper(self, query: LineQuery) -> Callable[[Line], bool]:
+    async def _chooser(
+        self, query: LineQuery, execution: str, states: Mapping[str, LineState]
+    ) -> Callable[[Line], list[Row]]:
+        """Gives what is to be shown of an execution's next line, which goes on behind `states`."""
+        since = query.since or 0
         if query.search is None:
-            return lambda line: query.since is None or line.time >= query.since
-        matches = self._lines.matcher(query.search)
-        return lambda line: matches(line.data)
+            return lambda line: [Row(execution, line, False, False)] if line.time >= since else []
+        context = LineContext(self._lines.matcher(query.search), query.context)
+        state = states.get(execution)
+        if query.context and state is not None and state.lines:
+            # So many lines decide which of those before the next match have been shown already.
+            first = max(1, state.lines - 2 * query.context)
+            page = await self._lines.lines(query.execution.tree, execution, first, state.lines, query.streams)
+            open_lines = {line.number for line in state.begun}
+            for line in page.lines:
+                if line.number not in open_lines:
+                    context.take(line)
+        return lambda line: [Row(execution, *chosen) for chosen in context.take(line)]
 
     async def place_of_byte(
         self, execution: Execution, offset: int, streams: tuple[int, ...] | None

@@ -72,6 +72,39 @@ async def test_what_is_there_and_what_follows_join(made: Made) -> None:
     assert await shown(made.reading, query) == [(1, b"one\n"), (2, b"two\n"), (3, b"three\n"), (4, b"four")]
 
 
+@pytest.mark.parametrize("around", [0, 1, 2, 5])
+@pytest.mark.parametrize("cut", [0, 1, 5, 6, 7, 8, 9, 20, 24, 25, 39, 40])
+async def test_lines_around_matches_are_the_same_whenever_a_follower_comes(made: Made, around: int, cut: int) -> None:
+    """Also where a match, or what is around it, comes before and after the moment."""
+    squall = made.squall
+    task, execution, _ = await squall.start()
+    lines = [b"%d\n" % number for number in range(1, 41)]
+    printed = b"".join(lines)
+    # Cut in the middle of a line as well.
+    at = len(b"".join(lines[:cut])) + (1 if cut % 2 and cut < 40 else 0)
+    if at:
+        scripted(squall).show(output_of(execution), printed[:at])
+    query = LineQuery(execution=execution, members=(execution.id,), search=Search(pattern="^(7|9|25)$"), context=around)
+    states, position = await made.reading.states(query)
+    open_lines = {line.number for state in states.values() for line in state.begun}
+    found: list[Row] = []
+    async for page in made.reading.history(query, states):
+        if not isinstance(page, Reached):
+            found += [row for row in page if row.line.number not in open_lines]
+    if printed[at:]:
+        scripted(squall).show(output_of(execution), printed[at:])
+    await squall.end(task, execution)
+
+    async def holds(_execution: str) -> bool:
+        return True
+
+    async for part in made.reading.follow(query, states, holds, position, 5.0):
+        found += part[0] if part is not None else []
+    expected = {near for number in (7, 9, 25) for near in range(number - around, number + around + 1)}
+    assert [row.line.number for row in found] == sorted(expected & set(range(1, 41)))
+    assert [row.line.number for row in found if row.match] == [7, 9, 25]
+
+
 async def test_pages_are_as_one(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_reading, "PAGE", 7)
     monkeypatch.setattr(line_reading, "_HITS", 3)
