@@ -313,7 +313,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *ExecutionRoutes(use.executions, views).routes(),
         *OutputRoutes(use.executions, use.outputs, use.lines, out.clock.now, heartbeat=heartbeat).routes(),
         *OutputViewRoutes(use.executions, use.outputs, use.lines, use.storage.digest).routes(),
-        *EventRoutes(use.executions, use.outputs, use.feeds, views, heartbeat=heartbeat).routes(),
+        *EventRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
         *WatchRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
         *WorkflowRoutes(use.conducting.definitions, use.executions, use.conducting.graphs).routes(),
         *ActionRoutes(use.content).routes(),

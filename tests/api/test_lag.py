@@ -38,3 +38,11 @@ def test_without_asking_everything_comes_and_the_lag_is_a_comment(plain_server: 
         seen += stream.until(b"\n\n")
         assert b"hello" in seen
         assert re.search(rb"^: lag ms=\d+ bytes=\d+$", seen, re.MULTILINE)
+
+
+def test_the_streams_of_events_tell_their_lag_too(plain_server: Server) -> None:
+    with plain_server.puppet() as (execution, _):
+        for query in ({}, {"end_execution_id": execution, "end_event": "st2.execution__update"}):
+            with plain_server.stream(**query) as stream:
+                seen = stream.until(b": lag ") + stream.until(b"\n\n")
+                assert re.search(rb"^: lag ms=\d+ bytes=\d+$", seen, re.MULTILINE)

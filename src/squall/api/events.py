@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from time import monotonic
 from typing import NamedTuple
@@ -10,8 +10,9 @@ from typing import NamedTuple
 from starlette.types import Send
 
 from squall.api.application import Route
+from squall.api.lag import TELL_SECONDS, lag_comment
 from squall.api.lines import joined_events, line_texts
-from squall.api.output import HEARTBEAT, stream_headers, until_disconnect
+from squall.api.output import stream_headers, until_disconnect
 from squall.api.tails import Tail, event_frame, parse_place, patterns_of
 from squall.api.views import Views
 from squall.api.wire import Answer, Query, Request, start_message
@@ -49,15 +50,23 @@ class Filter(NamedTuple):
 
 
 class EventRoutes:
-    """The event stream. `heartbeat` is in seconds."""
+    """The event stream. `now` gives µs; `heartbeat` is in seconds."""
 
     def __init__(
-        self, executions: Executions, outputs: Outputs, feeds: Feeds, views: Views, *, heartbeat: float
+        self,
+        executions: Executions,
+        outputs: Outputs,
+        feeds: Feeds,
+        views: Views,
+        now: Callable[[], int],
+        *,
+        heartbeat: float,
     ) -> None:
         self._executions = executions
         self._outputs = outputs
         self._feeds = feeds
         self._views = views
+        self._now = now
         self._heartbeat = heartbeat
 
     def routes(self) -> list[Route]:
@@ -74,7 +83,7 @@ class EventRoutes:
             await send(start_message(200, stream_headers(_TYPE)))
             with self._outputs.reader() if end_id else nullcontext():
                 async for piece in pieces:
-                    await send({"type": "http.response.body", "body": piece or HEARTBEAT, "more_body": True})
+                    await send({"type": "http.response.body", "body": piece or lag_comment(0, 0), "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
         await until_disconnect(request, send, pump)
@@ -86,7 +95,7 @@ class EventRoutes:
         if resumed is not None:
             await self._outputs.check(top.tree, resumed.position)
         patterns = patterns_of(query.listed("events"))
-        tail = Tail(top, patterns, self._executions, self._outputs, self._feeds, self._views)
+        tail = Tail(top, patterns, self._executions, self._outputs, self._feeds, self._views, self._now)
         return tail.pieces(resumed, self._heartbeat)
 
     async def _feed(self, query: Query, resumed: tuple[int, int] | None) -> AsyncIterator[bytes]:
@@ -102,7 +111,7 @@ class EventRoutes:
             if resumed is not None:
                 async for piece in self._missed(wanted, *resumed, cursor.row, with_output):
                     yield piece
-            last = monotonic()
+            last = told = monotonic()
             while not self._outputs.stopping:
                 row = cursor.row
                 items, lost = await cursor.next(self._heartbeat)
@@ -115,6 +124,9 @@ class EventRoutes:
                 if data := b"".join(parts):
                     last = monotonic()
                     yield data
+                    if last - told >= TELL_SECONDS:
+                        told = last
+                        yield lag_comment(*self._feeds.behind(cursor, self._now()))
                 elif monotonic() - last >= self._heartbeat:
                     last = monotonic()
                     yield b""

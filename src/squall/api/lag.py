@@ -12,6 +12,10 @@ from squall.api.wire import Query
 from squall.core import journal
 from squall.core.errors import InvalidError
 from squall.core.events import GAP
+from squall.core.journal import Batch
+
+TELL_SECONDS = 5.0
+"""How often somebody who is being sent output all the time is told the lag."""
 
 _MIB = 1 << 20
 _DEFAULT_MIB = 8
@@ -39,6 +43,15 @@ def lag_policy(query: Query) -> LagPolicy | None:
         if not 1 <= value <= 1 << 20:
             raise InvalidError(f"{name}: {value} is not between 1 and {1 << 20}")
     return LagPolicy(mib * _MIB, seconds * 1000) if wanted == "skip" else None
+
+
+def lag_of(batch: Batch, head: int, now: int) -> tuple[int, int]:
+    """How far a reader who has got this batch of a journal that goes to `head` is behind: ms, and bytes of the journal.
+    `now` is in µs."""
+    left = max(0, head - batch.position)
+    if not left or not batch.records:
+        return 0, left
+    return max(0, now - batch.records[-1].time) // 1000, left
 
 
 def lag_comment(ms: int, behind: int) -> bytes:

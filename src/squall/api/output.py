@@ -24,7 +24,7 @@ from squall.api.encoding import (
     encode,
     leftovers,
 )
-from squall.api.lag import LagPolicy, lag_comment, lag_policy, skipped
+from squall.api.lag import TELL_SECONDS, LagPolicy, lag_comment, lag_of, lag_policy, skipped
 from squall.api.output_lines import (
     LINE_MARK,
     LineAnswers,
@@ -48,9 +48,7 @@ from squall.services.line_reading import LineReading
 from squall.services.outputs import Label, Outputs, is_end
 
 END_OF_OUTPUT = b"event: EOF\ndata: ''\n\n"
-HEARTBEAT = b":\n\n"
 _BEAT = lag_comment(0, 0)
-_TELL_LAG = 5.0
 _TYPES = {
     TEXT: "text/plain; charset=UTF-8",
     RAW: "application/octet-stream",
@@ -311,18 +309,14 @@ class _Reading:
                     end = next((record for record in batch.records if is_end(record, self._execution.id)), None)
                     yield Piece(found.data, after, found.leads, end)
                     now = asyncio.get_running_loop().time()
-                    if self._events and end is None and now - told >= _TELL_LAG:
+                    if self._events and end is None and now - told >= TELL_SECONDS:
                         told = now
                         yield Piece(lag_comment(*self._behind(batch)), after, {}, None)
             if jumped is None or jumped == until:
                 return
 
     def _behind(self, batch: Batch) -> tuple[int, int]:
-        """How far a reader who has got this batch is behind: ms, and bytes of the journal."""
-        left = max(0, self._outputs.head(self._execution.tree) - batch.position)
-        if not left or not batch.records:
-            return 0, left
-        return max(0, self._now() - batch.records[-1].time) // 1000, left
+        return lag_of(batch, self._outputs.head(self._execution.tree), self._now())
 
     async def _encoded(self, position: int, batch: Batch) -> Encoded:
         key = (self.key, position, batch.position)

@@ -7,7 +7,7 @@ and the execution asked for, so an id says exactly which of them have been sent:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from time import monotonic
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from squall.api.encoding import gap_text
+from squall.api.lag import TELL_SECONDS, lag_comment, lag_of
 from squall.api.lines import line_events, line_texts, numbered_events
 from squall.api.views import Views
 from squall.core import events, journal
@@ -65,6 +66,7 @@ class Tail:
         outputs: Outputs,
         feeds: Feeds,
         views: Views,
+        now: Callable[[], int],
     ) -> None:
         self._top = top
         self._patterns = patterns
@@ -72,6 +74,7 @@ class Tail:
         self._outputs = outputs
         self._feeds = feeds
         self._views = views
+        self._now = now
         self._below: dict[str, bool] = {top.id: True}
         self._wants_output = events.matches(events.OUTPUT_CREATE, patterns)
 
@@ -93,6 +96,7 @@ class Tail:
                 place = reached
                 yield piece
         follow = self._outputs.follow(self._top, True, place.position, True, heartbeat)
+        told = monotonic()
         async for batch in follow:
             if batch is None:
                 yield b""
@@ -107,6 +111,9 @@ class Tail:
             place = Place(place.row, batch.position, 0)
             if parts:
                 yield b"".join(parts)
+            if monotonic() - told >= TELL_SECONDS:
+                told = monotonic()
+                yield lag_comment(*lag_of(batch, self._outputs.head(self._top.tree), self._now()))
         if self._outputs.stopping:
             yield b"id: %s\n\n" % place.token()
             return

@@ -166,6 +166,17 @@ class Feeds:
         cursor.number = self._first + start + len(items)
         return items, lost
 
+    def behind(self, cursor: Cursor, now: int) -> tuple[int, int]:
+        """How far a listener is behind at `now` (µs): ms since the next item came to be, and bytes that wait in the
+        ring."""
+        start = max(cursor.number - self._first, 0)
+        waiting = list(self._ring)[start:]
+        if not waiting:
+            return 0, 0
+        first = waiting[0]
+        came = first.event.at if first.event is not None else first.records[0].time
+        return max(0, now - came) // 1000, sum(_size(item) for item in waiting)
+
     async def _collect(self) -> None:
         """Brings the ring up to the event table. A final event waits for the output before it."""
         full = True
@@ -176,7 +187,7 @@ class Feeds:
                 if self._output_listeners:
                     await self._tap_for(event)
                 self._row = event.id
-                self._append(Item(event.id, event, ()), _EVENT_BYTES)
+                self._append(Item(event.id, event, ()))
 
     async def _tap_running(self) -> None:
         """Taps what runs now, from the present on."""
@@ -236,20 +247,20 @@ class Feeds:
             tap.position = batch.position
             records = tuple(r for r in batch.records if r.kind in (journal.OUTPUT, journal.GAP))
             if records:
-                self._append(Item(self._row, None, records), sum(len(r.payload) for r in records))
+                self._append(Item(self._row, None, records))
                 # Listeners that keep up must get their turn before the ring turns over.
                 await asyncio.sleep(0)
             if collect:
                 # One piece at a time, so that who comes to listen does not wait for the end of an endless output.
                 return
 
-    def _append(self, item: Item, size: int) -> None:
+    def _append(self, item: Item) -> None:
         self._ring.append(item)
-        self._size += size
+        self._size += _size(item)
         while self._size > _RING_BYTES and len(self._ring) > 1:
             gone = self._ring.popleft()
             self._first += 1
-            self._size -= sum(len(r.payload) for r in gone.records) if gone.records else _EVENT_BYTES
+            self._size -= _size(gone)
         self._wake()
 
     def _wake(self) -> None:
@@ -257,3 +268,8 @@ class Feeds:
         for future in waiting:
             if not future.done():
                 future.set_result(None)
+
+
+def _size(item: Item) -> int:
+    """What an item counts for in the ring, in bytes."""
+    return sum(len(record.payload) for record in item.records) if item.records else _EVENT_BYTES

@@ -232,3 +232,15 @@ async def test_a_listener_that_leaves_takes_the_reading_of_output_with_it(squall
             assert items[-1].event is not None
             assert items[-1].event.name == events.EXECUTION_UPDATE
         assert feed._taps == {}
+
+
+async def test_how_far_a_listener_is_behind_is_known(squall: Assembly) -> None:
+    async with feeding(squall) as feed, feed.listen(False) as cursor:
+        assert feed.behind(cursor, squall.clock.now()) == (0, 0)
+        await squall.request()
+        async with feed.listen(False):
+            ms, waiting = feed.behind(cursor, squall.clock.now() + 3_000_000)
+            assert ms >= 3000
+            assert waiting > 0
+            await cursor.next(5.0)
+            assert feed.behind(cursor, squall.clock.now()) == (0, 0)
