@@ -185,13 +185,16 @@ class Executions:
     async def children(
         self, execution_id: str, depth: int | None, with_result: bool
     ) -> tuple[list[Execution], dict[str, list[str]]]:
-        """Descendants, `depth` levels deep (None: all), and their own children's ids. Raises `NotFoundError`."""
+        """Descendants, `depth` levels deep (None: all), and their own children's ids. Raises `NotFoundError`.
+
+        Each is followed by its own descendants, as in StackStorm's answers; children of one stand by their start.
+        """
 
         async def work(tx: Tx) -> tuple[list[Execution], dict[str, list[str]]] | None:
             if await tx.executions.get(execution_id, False) is None:
                 return None
             below = list(await tx.executions.descendants(execution_id, depth, with_result))
-            return below, dict(await tx.executions.child_ids([execution.id for execution in below]))
+            return _in_order(execution_id, below), dict(await tx.executions.child_ids([each.id for each in below]))
 
         found = await self._store.read(work)
         if found is None:
@@ -305,3 +308,17 @@ async def _with_parent(tx: Tx, execution: Execution) -> Execution:
     if root is None or root.status in ex.FINAL or parent.status in ex.FINAL:
         raise InvalidError(f'context.parent.execution_id: execution "{parent_id}" has ended and takes no children.')
     return msgspec.structs.replace(execution, tree=parent.tree, parent=parent.id)
+
+
+def _in_order(root: str, below: Sequence[Execution]) -> list[Execution]:
+    """Descendants of `root`, which come oldest first, each followed by its own."""
+    children: dict[str, list[Execution]] = {}
+    for execution in below:
+        children.setdefault(execution.parent or "", []).append(execution)
+    found: list[Execution] = []
+    waiting = children.get(root, [])[::-1]
+    while waiting:
+        execution = waiting.pop()
+        found.append(execution)
+        waiting += children.get(execution.id, [])[::-1]
+    return found
