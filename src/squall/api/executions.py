@@ -25,6 +25,8 @@ _DEFAULT_LIMIT = 100
 _MAX_IDS = 100
 _MOST_AT_ONCE = 1000
 _FILTERS = ("action", "runner", "status", "user")
+_OF_RULES = ("rule", "trigger", "trigger_type")
+"""Filters for what rules have started: nothing yet."""
 _SHOWN_ATTRIBUTES = ("result", "trigger_instance", "status")
 _MAX_DELAY = 366 * 86_400_000
 
@@ -162,7 +164,9 @@ class ExecutionRoutes:
         return Answer(await self._views.execution(execution))
 
     async def _filters(self, request: Request) -> Answer:
-        return Answer(await self._executions.distinct(request.query.listed("types") or _FILTERS))
+        asked = request.query.listed("types") or (*_FILTERS, *_OF_RULES)
+        found = await self._executions.distinct([name for name in asked if name not in _OF_RULES])
+        return Answer({**found, **{name: [] for name in asked if name in _OF_RULES}})
 
     async def _cancel_many(self, request: Request) -> Answer:
         async def cancel(execution_id: str) -> Execution:
