@@ -33,6 +33,7 @@ from squall.api.events import EventRoutes
 from squall.api.executions import ExecutionRoutes
 from squall.api.inquiries import InquiryRoutes
 from squall.api.keys import KeyRoutes
+from squall.api.openapi import OpenApiRoutes
 from squall.api.output import OutputRoutes
 from squall.api.output_views import OutputViewRoutes
 from squall.api.policies import PolicyRoutes
@@ -322,4 +323,5 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *PolicyRoutes(use.policies).routes(),
         *TraceRoutes(use.traces).routes(),
         *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),
+        *OpenApiRoutes(__version__).routes(),
     ]
