@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
 
 from squall.adapters.runners.announcement import AnnouncementRunner
 from squall.adapters.runners.http import HttpRunner
@@ -48,4 +50,15 @@ def runners(
     }
     for point in entry_points(group=RUNNER_GROUP):
         found[point.name] = point.load()(base, system_user, cwd)
+    return found
+
+
+def runner_types() -> list[Path]:
+    """Files with the runner types of installed distributions: `<name of the entry point>.yaml` beside its module."""
+    found = []
+    for point in entry_points(group=RUNNER_GROUP):
+        spec = find_spec(point.module)
+        if spec is not None and spec.origin is not None:
+            path = Path(spec.origin).with_name(f"{point.name}.yaml")
+            found += [path] if path.is_file() else []
     return found

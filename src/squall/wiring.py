@@ -45,7 +45,7 @@ from squall.api.watch import WatchRoutes
 from squall.api.workflows import WorkflowRoutes
 from squall.conducting import Conducting, Ground, conducting
 from squall.config import Settings
-from squall.plugins import runners
+from squall.plugins import runner_types, runners
 from squall.ports import Bus, Clock, Vault
 from squall.roles.conductor import ConductorRole
 from squall.roles.janitor import Chore, Janitor
@@ -164,7 +164,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     """The use cases; `url` is where the API answers."""
     poll = settings.queue.poll_seconds
     user = values.local_user()
-    folders = PackFolders(values.BUNDLED / "_runners", [values.BUNDLED, *settings.server.packs_dirs])
+    roots = [values.BUNDLED, *settings.server.packs_dirs]
+    folders = PackFolders(values.BUNDLED / "_runners", roots, runner_types())
     content = Content(out.store, out.clock, folders)
     keys = Keys(out.store, out.clock, values.cipher(settings))
     configs = ConfigFiles(values.below(settings, settings.content.configs_dir, "configs"))

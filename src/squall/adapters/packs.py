@@ -35,16 +35,19 @@ def _read(path: Path) -> Any:
 class PackFolders:
     """`ports.PackSource`: folders of packs, later ones replacing packs of the same ref in earlier ones.
 
-    `runners` holds files with lists of runner types; `roots` are folders whose sub-folders are packs.
+    `runners` holds files with lists of runner types, `more_runners` are further ones; `roots` are folders whose
+    sub-folders are packs.
     """
 
-    def __init__(self, runners: Path, roots: Sequence[Path]) -> None:
+    def __init__(self, runners: Path, roots: Sequence[Path], more_runners: Sequence[Path] = ()) -> None:
         self._runners = runners
         self._roots = roots
+        self._more_runners = more_runners
 
     def load(self) -> tuple[list[RunnerType], list[tuple[Pack, list[Action]]]]:
         """Every runner type, and every pack with its actions."""
-        runners = [runner for path in sorted(self._runners.glob("*.yaml")) for runner in _runner_types(path)]
+        files = [*sorted(self._runners.glob("*.yaml")), *self._more_runners]
+        runners = [runner for path in files for runner in _runner_types(path)]
         names = {runner.name: runner for runner in runners}
         packs: dict[str, tuple[Pack, list[Action]]] = {}
         for root in self._roots:
