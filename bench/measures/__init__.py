@@ -12,6 +12,7 @@ from bench.measures.keeping import child, purge, sealing
 from bench.measures.latency import alone, hundred, thousand
 from bench.measures.lines import lines
 from bench.measures.listing import listing
+from bench.measures.reaching import authentication, requests, ssh
 from bench.measures.slow_reader import slow_reader
 from bench.measures.startup import cli, start
 from bench.measures.throughput import events, raw, sse
@@ -30,6 +31,9 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "rate": rate,
     "backlog": backlog,
     "workflows": workflows,
+    "ssh": ssh,
+    "http": requests,
+    "authentication": authentication,
     "list": listing,
     "lines": lines,
     "keeper": keeper,

@@ -42,7 +42,7 @@ def rate(bench: Bench) -> Iterator[Row]:
     with squall(bench) as ours, floor(bench) as theirs:
         for action, count in (("core.noop", bench.sized(900, 300)), ("core.local", bench.sized(600, 200))):
             squalls, floors = bench.in_turns(
-                partial(_finished, ours, action, count),
+                partial(finished, ours, action, count),
                 partial(_posted, theirs.port, _FLOOR_PATHS[action], count),
             )
             name = f"finished executions, {action}, {_CONNECTIONS} connections"
@@ -55,13 +55,13 @@ def _posted(port: int, path: str, count: int) -> float:
     return many / post_many(port, path, {}, many, _CONNECTIONS)
 
 
-def _finished(server: Squall, action: str, count: int) -> float:
+def finished(server: Squall, action: str, count: int, parameters: dict[str, Any] | None = None) -> float:
     """Executions per second from the first request until the last one has succeeded."""
     connection = Connection(server.port)
     try:
         before = succeeded(connection, action)
         began = time.monotonic()
-        body = {"action": action.partition(" ")[0], "parameters": _PARAMETERS[action]}
+        body = {"action": action.partition(" ")[0], "parameters": parameters or _PARAMETERS[action]}
         post_many(server.port, "/v1/executions", body, count, _CONNECTIONS)
         while succeeded(connection, action) - before < count:
             if time.monotonic() - began > _PATIENCE:
