@@ -36,7 +36,7 @@ def runners(
     `places` where Python actions find things.
     """
     local = LocalRunner(base, system_user, cwd)
-    remote = RemoteRunner(base, ssh or SshRules(user=system_user))
+    remote = RemoteRunner(base, ssh or SshRules(user=system_user), places.fork_idle)
     found: dict[str, Runner] = {
         "noop": NoopRunner(),
         "local-shell-cmd": local,
@@ -44,7 +44,7 @@ def runners(
         "python-script": PythonRunner(base, cwd, places),
         "remote-shell-cmd": remote,
         "remote-shell-script": remote,
-        "http-request": HttpRunner(base, http_limit),
+        "http-request": HttpRunner(base, http_limit, places.fork_idle),
         "inquirer": InquirerRunner(),
         "announcement": AnnouncementRunner(),
     }

@@ -1,10 +1,10 @@
 """The fork server: has imported what most actions import, and becomes a fresh process for each of them.
 
 Its one descriptor is a socket of datagrams to the keeper. A request carries the ends of an action's pipes (standard
-input, output, errors, result); the answer is the pid of the process that has them now, or 0. That process is forked
-twice, so that its parent is the keeper and not this server. Before it does anything it reads its order from its
-standard input: whoever asked knows its pid by then, and what was never ordered ends by itself. Nothing of a pack is
-ever imported here. Standard library only, Python 3.8.
+input, output, errors, result, and tagged output where there is some); the answer is the pid of the process that has
+them now, or 0. That process is forked twice, so that its parent is the keeper and not this server. Before it does
+anything it reads its order from its standard input: whoever asked knows its pid by then, and what was never ordered
+ends by itself. Nothing of a pack is ever imported here. Standard library only, Python 3.8.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import signal
 import socket
 import sys
 
-FDS = 4
+FDS = (4, 5)
 _REQUEST = 64
 _STANDARD = (
     "argparse ast base64 calendar collections concurrent.futures configparser contextlib copy csv datetime decimal "
@@ -34,15 +34,18 @@ _OURS = (
 _LIBRARIES = ["six", "yaml", "requests", "dateutil.parser", "pytz", "simplejson"]
 
 
-def serve(number):
-    """Answers requests until the keeper is gone, then gives None; in a process made for an action, gives its order."""
+def serve(number, prepare=None):
+    """Answers requests until the keeper is gone, then gives None; in a process made for an action, gives its order.
+
+    Before the first, `prepare` (None: `preload`) is called.
+    """
     link = socket.socket(fileno=number)
     os.set_inheritable(number, False)
-    preload()
+    (prepare or preload)()
     link.send(b"ready")
     while True:
         try:
-            message, ancillary, _, _ = link.recvmsg(_REQUEST, socket.CMSG_SPACE(FDS * 4))
+            message, ancillary, _, _ = link.recvmsg(_REQUEST, socket.CMSG_SPACE(max(FDS) * 4))
         except InterruptedError:
             continue
         fds = array.array("i")
@@ -51,7 +54,7 @@ def serve(number):
                 fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
         if not message:
             return None
-        if len(fds) == FDS:
+        if len(fds) in FDS:
             mine, theirs = os.pipe()
             first = os.fork()
             if first == 0:
@@ -99,6 +102,7 @@ def _become(fds):
         for number, fd in enumerate(fds[:3]):
             os.dup2(fd, number)
         result = os.dup(fds[3])
+        records = os.dup(fds[4]) if len(fds) > 4 else None
         for fd in fds:
             os.close(fd)
         data = _read_order()
@@ -107,6 +111,8 @@ def _become(fds):
             os._exit(1)
         _settle(json.loads(head.decode("utf-8")))
         os.environ["SQUALL_RESULT_FD"] = str(result)
+        if records is not None:
+            os.environ["SQUALL_RECORDS_FD"] = str(records)
         return order
     except BaseException as error:
         sys.stderr.write("squall: the process of this action could not be prepared: %r\n" % error)

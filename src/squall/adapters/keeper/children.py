@@ -26,7 +26,7 @@ from squall.adapters.keeper.processes import MARKER, Family, read_process
 from squall.adapters.keeper.pump import Pump
 from squall.adapters.keeper.starting import marker, start
 from squall.core import journal
-from squall.core.tagged import RESULT_FD
+from squall.core.tagged import RECORDS_FD, RESULT_FD
 
 _PIPE_SIZE = 1 << 20
 _INPUT_SIZE = 1 << 16
@@ -68,10 +68,10 @@ class Children:
     def _ask_for_fork(self, child: Child, on_start: Callable[[Child], None]) -> bool:
         """Has a fork server make the process, where one is to and can; false if not."""
         spec = child.spec
-        if spec.fork_server is None or spec.result_limit is None or spec.pty is not None or spec.tagged:
+        if spec.fork_server is None or spec.result_limit is None or spec.pty is not None:
             return False
         try:
-            ends = Ends()
+            ends = Ends(spec.tagged)
         except OSError:
             return False
         asked = self._forks.ask(spec.fork_server, ends.theirs, lambda pid: self._forked(child, ends, pid, on_start))
@@ -96,12 +96,14 @@ class Children:
         if child.group is not None:
             with contextlib.suppress(OSError):
                 child.group.take(pid)
-        stdin, stdout, stderr, result = ends.mine
+        stdin, stdout, stderr, result, *records = ends.mine
         order = order_of(spec, {**spec.env, MARKER: marker(spec)})
         self._feed_later(os.fdopen(stdin, "wb", buffering=0), order)
         self._attach(child, stdout, "stdout")
         self._attach(child, stderr, "stderr")
         self._pump.attach_pipe(child, pipe_of(child, RESULT_FD, result, self._results))
+        for fd in records:
+            self._pump.attach_pipe(child, pipe_of(child, RECORDS_FD, fd, self._results))
         self._known(child, pid, pidfd, on_start)
 
     def _start(self, child: Child, on_start: Callable[[Child], None]) -> None:

@@ -29,13 +29,13 @@ _DATAGRAM = 64
 
 class Ends:
     """The pipes of a process that is asked for: `theirs` are handed over, `mine` stay here, in the order of
-    `compat/squall_forks.py`: standard input, output, errors, result. Raises `OSError`."""
+    `compat/squall_forks.py`: standard input, output, errors, result, and `tagged` output. Raises `OSError`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tagged: bool) -> None:
         self.mine: list[int] = []
         self.theirs: list[int] = []
         try:
-            for number in range(_PIPES):
+            for number in range(_PIPES + tagged):
                 reader, writer = os.pipe2(os.O_CLOEXEC)
                 self.mine.append(reader if number else writer)
                 self.theirs.append(writer if number else reader)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from squall import __version__
+from squall.adapters.runners.forked import fork_server
 from squall.core.errors import InvalidError
 from squall.core.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
 from squall.core.launch import End, Job, LaunchSpec, Outcome
@@ -25,11 +26,13 @@ _DEFAULT_TIMEOUT = 60.0
 
 
 class HttpRunner:
-    """`ports.Runner` for HTTP requests. `limit` is the largest answer that is taken, in bytes."""
+    """`ports.Runner` for HTTP requests. `limit` is the largest answer that is taken, in bytes; `fork_idle` how long
+    (seconds) the program's fork server waits for the next one; 0: there is none."""
 
-    def __init__(self, base: Mapping[str, str], limit: int) -> None:
+    def __init__(self, base: Mapping[str, str], limit: int, fork_idle: float = 0) -> None:
         self._base = dict(base)
         self._limit = limit
+        self._fork_server = fork_server(_PROGRAM, fork_idle)
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
         """The program to start, with the request on its standard input. Raises `InvalidError`."""
@@ -79,6 +82,7 @@ class HttpRunner:
             # The program keeps the time itself; this is for a program that does not.
             timeout=timeout + _SPARE,
             result_limit=self._limit * 2 + (1 << 20),
+            fork_server=self._fork_server,
         )
 
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:

@@ -7,9 +7,11 @@ was cut off. It runs under the keeper, so it lives on when the server does not.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import signal
+import ssl
 import sys
 import traceback
 from pathlib import Path
@@ -22,6 +24,12 @@ from squall.core.tagged import RESULT_FD
 
 _HOPS = 20
 _TEXTS = ("json", "xml", "javascript", "x-www-form-urlencoded", "yaml", "csv", "x-ndjson")
+
+
+@functools.cache
+def trusted() -> ssl.SSLContext:
+    """The certificates of this machine; reading them takes longer than most requests, so a fork server has done it."""
+    return httpx2.create_ssl_context()
 
 
 class RefusedError(Exception):
@@ -65,7 +73,7 @@ class Exchange:
         return httpx2.AsyncClient(
             headers=job["headers"],
             cookies=job["cookies"],
-            verify=job["verify"],
+            verify=trusted() if job["verify"] else False,
             mounts=mounts,
             timeout=httpx2.Timeout(job["timeout"]),
             follow_redirects=False,
@@ -171,9 +179,9 @@ def _why(error: BaseException) -> str:
     return said if not cause or cause in said else f"{said} ({cause})"
 
 
-def main() -> int:
-    """Runs the job of stdin; 0 when its result has been written, whatever came of the request."""
-    job = json.load(sys.stdin)
+def main(data: bytes) -> int:
+    """Runs the job in `data`; 0 when its result has been written, whatever came of the request."""
+    job = json.loads(data)
     result = asyncio.run(_main(job))
     with os.fdopen(int(os.environ[RESULT_FD]), "wb") as stream:
         stream.write(json.dumps(result).encode())
@@ -181,4 +189,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.stdin.buffer.read()))

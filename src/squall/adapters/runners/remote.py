@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from squall.adapters.runners.forked import fork_server
 from squall.adapters.runners.local import script_arguments, text_result
 from squall.core.errors import InvalidError
 from squall.core.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
@@ -45,9 +46,10 @@ class SshRules(msgspec.Struct, frozen=True, kw_only=True):
 class RemoteRunner:
     """`ports.Runner` for both remote runners. `base` is the environment of the program that speaks SSH."""
 
-    def __init__(self, base: Mapping[str, str], rules: SshRules) -> None:
+    def __init__(self, base: Mapping[str, str], rules: SshRules, fork_idle: float = 0) -> None:
         self._base = dict(base)
         self._rules = rules
+        self._fork_server = fork_server(_PROGRAM, fork_idle)
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
         """The program to start, with the job on its standard input. Raises `InvalidError`."""
@@ -93,6 +95,7 @@ class RemoteRunner:
             timeout=(timeout + rules.connect_timeout + _SPARE) * waves if timeout else None,
             tagged=True,
             result_limit=_RESULT_LIMIT,
+            fork_server=self._fork_server,
         )
 
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:

@@ -273,9 +273,9 @@ async def _main(job: dict[str, Any]) -> dict[str, Any]:
     return await program.run()
 
 
-def main() -> int:
-    """Runs the job of stdin; 0 when its result has been written, whatever the hosts did."""
-    job = json.load(sys.stdin)
+def main(data: bytes) -> int:
+    """Runs the job in `data`; 0 when its result has been written, whatever the hosts did."""
+    job = json.loads(data)
     result = asyncio.run(_main(job))
     with os.fdopen(int(os.environ[RESULT_FD]), "wb") as stream:
         stream.write(json.dumps(result).encode())
@@ -283,4 +283,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.stdin.buffer.read()))

@@ -1,0 +1,52 @@
+"""Fork servers of our own programs: what a program imports takes longer than what it does.
+
+`python -P -m squall.adapters.runners.forked MODULE SOCKET` imports the module once, and becomes a fresh process that
+runs its `main` whenever the keeper asks for one (see `compat/squall_forks.py`).
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from squall import __version__
+from squall.core.launch import ForkServer
+
+COMPAT = Path(__file__).parents[2] / "compat"
+
+
+def fork_server(module: str, idle: float) -> ForkServer | None:
+    """The fork server of a program, which ends after `idle` seconds without a request; None with 0: there is none."""
+    if not idle:
+        return None
+    spec = find_spec(module)
+    changed = Path(spec.origin).stat().st_mtime_ns if spec is not None and spec.origin is not None else 0
+    return ForkServer(
+        name=module,
+        stamp=f"{__version__} {changed} {sys.executable}",
+        argv=[sys.executable, "-P", "-m", __name__, module],
+        idle=idle,
+    )
+
+
+def main(module: str, socket: int) -> int:
+    """Serves until the keeper is gone; in a process that was made for a job, runs it and gives its exit status."""
+    sys.path.append(str(COMPAT))
+    forks = importlib.import_module("squall_forks")
+    program = importlib.import_module(module)
+
+    def ready() -> None:
+        if hasattr(program, "trusted"):
+            program.trusted()
+        gc.collect()
+        gc.freeze()
+
+    order: bytes | None = forks.serve(socket, ready)
+    return 0 if order is None else int(program.main(order))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))
