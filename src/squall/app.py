@@ -82,9 +82,8 @@ class App:
         """Registers content and finds the keepers; what an earlier server held is free to be claimed and taken up."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.parts.outside.launcher.start())
-            registered = group.create_task(self.parts.services.content.register())
-        count = registered.result()
-        await self.parts.services.policies.register()
+            registered = group.create_task(wiring.register(self.parts.services))
+        count = sum(registered.result().actions.values())
         await self.parts.services.running.settle()
         await self.parts.outside.store.tx(lambda tx: tx.queue.free(OWNER, self.parts.outside.clock.now()))
         _LOG.info("content registered", extra={"actions": count})

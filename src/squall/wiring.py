@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,7 @@ from squall.api.keys import KeyRoutes
 from squall.api.openapi import OpenApiRoutes
 from squall.api.output import OutputRoutes
 from squall.api.output_views import OutputViewRoutes
+from squall.api.packs import PackRoutes
 from squall.api.policies import PolicyRoutes
 from squall.api.root import RootRoutes
 from squall.api.storage import StorageRoutes
@@ -56,7 +58,7 @@ from squall.services.access import Access, Rules
 from squall.services.admission import Admission
 from squall.services.binding import Binding
 from squall.services.claims import Claims
-from squall.services.content import Content
+from squall.services.content import Content, Registered
 from squall.services.executions import Executions
 from squall.services.feeds import Feeds
 from squall.services.health import Health
@@ -127,6 +129,7 @@ class Services(NamedTuple):
     binding: Binding
     lines: LineReading
     conducting: Conducting
+    configs: ConfigFiles
 
 
 def outside(settings: Settings) -> Outside:
@@ -183,6 +186,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         claims=claims,
         outputs=outputs,
         feeds=Feeds(out.store, out.bus, out.journal, outputs, poll=poll),
+        configs=configs,
         running=_running(settings, out, content, claims, binding, url, access, configs),
         inquiries=Inquiries(out.store, out.clock, out.vault, transitions),
         journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, OWNER),
@@ -260,6 +264,13 @@ def _running(
     )
 
 
+async def register(use: Services) -> Registered:
+    """Registers what the folders of packs hold now."""
+    found = await use.content.register()
+    policies = Counter(policy.pack for policy in await use.policies.register())
+    return found._replace(policies=dict(policies))
+
+
 def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
     """The worker."""
     return Worker(
@@ -319,6 +330,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *WatchRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
         *WorkflowRoutes(use.conducting.definitions, use.executions, use.conducting.graphs).routes(),
         *ActionRoutes(use.content).routes(),
+        *PackRoutes(use.content, use.configs, partial(register, use)).routes(),
         *InquiryRoutes(use.inquiries).routes(),
         *KeyRoutes(use.keys, out.launcher.add_secrets).routes(),
         *PolicyRoutes(use.policies).routes(),

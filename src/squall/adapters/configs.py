@@ -9,7 +9,7 @@ import yaml
 
 from squall.core.action import Pack
 from squall.core.errors import InvalidError
-from squall.core.pack_config import PackConfig, secret_values, with_defaults
+from squall.core.pack_config import PackConfig, mask_values, secret_values, with_defaults
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Key = tuple[tuple[int, int], tuple[int, int]]
@@ -35,6 +35,18 @@ class ConfigFiles:
         found = PackConfig(values, str(path), tuple(secret_values(values, schema)))
         self._kept[pack.ref] = (key, found)
         return found
+
+    def schema(self, pack: Pack) -> dict[str, Any]:
+        """What its `config.schema.yaml` says. Raises `InvalidError`."""
+        return _mapping(Path(pack.path) / "config.schema.yaml")
+
+    def given(self, pack: Pack, secrets: bool) -> dict[str, Any] | None:
+        """What its file says; secret values are masked unless `secrets` are to be shown. Raises `InvalidError`."""
+        path = self._folder / f"{pack.ref}.yaml"
+        if not path.exists():
+            return None
+        values = _mapping(path)
+        return values if secrets else mask_values(values, self.schema(pack))
 
 
 def _stamp(path: Path) -> tuple[int, int]:

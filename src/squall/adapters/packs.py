@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +14,14 @@ import msgspec
 import yaml
 
 from squall.core.action import LIMIT_POLICIES, Action, Pack, RunnerType, merged_parameters
-from squall.core.errors import InvalidError
+from squall.core.errors import InvalidError, NotFoundError
 from squall.core.policy import Policy, make_policy
 from squall.core.units import parse_size
+from squall.ports import Loaded
 
 _LOG = logging.getLogger("squall.packs")
 _REF = re.compile(r"^[a-z0-9_]+$")
+_MOST_FILES = 10_000
 _PARAMETER = re.compile(r"^\w+$")
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -44,8 +47,9 @@ class PackFolders:
         self._roots = roots
         self._more_runners = more_runners
 
-    def load(self) -> tuple[list[RunnerType], list[tuple[Pack, list[Action]]]]:
-        """Every runner type, and every pack with its actions."""
+    def load(self) -> Loaded:
+        """Every runner type, and every pack with its actions; what is broken is also told in the log."""
+        faults: list[tuple[str, str]] = []
         files = [*sorted(self._runners.glob("*.yaml")), *self._more_runners]
         runners = [runner for path in files for runner in _runner_types(path)]
         names = {runner.name: runner for runner in runners}
@@ -61,9 +65,24 @@ class PackFolders:
                     pack = _pack(folder)
                 except InvalidError as error:
                     _LOG.error("pack left out", extra={"error": str(error)})
+                    faults.append((folder.name, str(error)))
                     continue
-                packs[pack.ref] = (pack, _actions(folder, pack.ref, names))
-        return runners, list(packs.values())
+                packs[pack.ref] = (pack, _actions(folder, pack.ref, names, faults))
+        return Loaded(runners, list(packs.values()), faults)
+
+    def file(self, pack: Pack, name: str) -> bytes:
+        """A file of a pack. Raises `InvalidError` for one that lies elsewhere, `NotFoundError`."""
+        folder = Path(pack.path)
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder):
+            raise InvalidError(
+                f'Invalid file path: "{name}". File path needs to be relative to the pack directory ({folder}). '
+                'For example "my_action.py".'
+            )
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise NotFoundError(f'File "{name}" not found') from error
 
     def text(self, path: str) -> str:
         """The text of a file of a pack. Raises `InvalidError`."""
@@ -104,9 +123,15 @@ def _pack(folder: Path) -> Pack:
     ref = str(data.get("ref") or data.get("name") or folder.name)
     if not _REF.match(ref):
         raise InvalidError(f'{folder / "pack.yaml"}: ref "{ref}" may only hold lower case letters, digits and "_"')
-    keywords = data.get("keywords") or []
-    if not isinstance(keywords, list):
-        raise InvalidError(f"{folder / 'pack.yaml'}: keywords: expected a list")
+    listed: dict[str, list[str]] = {}
+    for name in ("keywords", "python_versions", "contributors", "dependencies"):
+        values = data.get(name) or []
+        if not isinstance(values, list):
+            raise InvalidError(f"{folder / 'pack.yaml'}: {name}: expected a list")
+        listed[name] = [str(value) for value in values]
+    system, needs = data.get("system") or {}, data.get("stackstorm_version")
+    if not isinstance(system, dict):
+        raise InvalidError(f"{folder / 'pack.yaml'}: system: expected a mapping")
     description = data.get("description")
     return Pack(
         ref=ref,
@@ -115,11 +140,26 @@ def _pack(folder: Path) -> Pack:
         version=str(data.get("version", "")),
         author=str(data.get("author", "")),
         email=str(data.get("email", "")),
-        keywords=[str(word) for word in keywords],
+        **listed,
+        stackstorm_version=None if needs is None else str(needs),
+        files=_files(folder),
+        system=system,
         uid=f"pack:{ref}",
         path=str(folder.resolve()),
         id="",
     )
+
+
+def _files(folder: Path) -> list[str]:
+    """What lies in a pack's folder, except for what is hidden and what Python has compiled."""
+    found: list[str] = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
+        below = Path(root).relative_to(folder)
+        found += [str(below / name) for name in sorted(names) if not name.startswith(".")]
+        if len(found) > _MOST_FILES:
+            return found[:_MOST_FILES]
+    return found
 
 
 def _policy(path: Path, pack: str) -> Policy:
@@ -132,7 +172,7 @@ def _policy(path: Path, pack: str) -> Policy:
     return make_policy({**given, "pack": pack, "metadata_file": f"policies/{path.name}"}, "")
 
 
-def _actions(folder: Path, pack: str, runners: dict[str, RunnerType]) -> list[Action]:
+def _actions(folder: Path, pack: str, runners: dict[str, RunnerType], faults: list[tuple[str, str]]) -> list[Action]:
     found: list[Action] = []
     for path in sorted([*(folder / "actions").glob("*.yaml"), *(folder / "actions").glob("*.yml")]):
         try:
@@ -143,6 +183,7 @@ def _actions(folder: Path, pack: str, runners: dict[str, RunnerType]) -> list[Ac
         except InvalidError as error:
             told = str(error) if str(path) in str(error) else f"{path}: {error}"
             _LOG.error("action left out", extra={"pack": pack, "error": told})
+            faults.append((pack, told))
     return found
 
 

@@ -24,7 +24,8 @@ Streamer = Callable[[Request, Send], Awaitable[Answer | None]]
 
 
 class Route(NamedTuple):
-    """What answers one method and path. `path` has `{names}`; the area is `api`, `auth` or `stream`.
+    """What answers one method and path. `path` has `{names}`, the last of which may be a path itself (`{name*}`); the
+    area is `api`, `auth` or `stream`.
 
     A `streamer` sends by itself and gives None, or gives an answer like a `handler`. An `open` route asks nobody who
     they are.
@@ -78,6 +79,11 @@ def locate(path: str, home: str) -> tuple[str, str]:
     return home, path
 
 
+def _pattern(path: str) -> re.Pattern[str]:
+    found = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
+    return re.compile("^" + re.sub(r"\{(\w+)\*\}", r"(?P<\1>.+)", found) + "$")
+
+
 class Application:
     """Answers requests that `gate` lets in. `home` is the area of unprefixed paths; `body_limit` is in bytes; `web` is
     the page for browsers."""
@@ -86,10 +92,7 @@ class Application:
         self, routes: Sequence[Route], gate: Gate, *, body_limit: int, home: str = "api", web: WebFiles | None = None
     ) -> None:
         self._gate = gate
-        self._routes = [
-            _Compiled(route.method, re.compile("^" + re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path) + "$"), route)
-            for route in routes
-        ]
+        self._routes = [_Compiled(route.method, _pattern(route.path), route) for route in routes]
         self._body_limit = body_limit
         self._home = home
         self._web = web

@@ -20,7 +20,7 @@ def document_path(operation: Operation) -> str:
     """Where an operation is asked for."""
     if operation.path in _UNVERSIONED:
         return operation.path
-    return (AREAS[operation.area] + operation.path).rstrip("/")
+    return (AREAS[operation.area] + operation.path).rstrip("/").replace("*}", "}")
 
 
 def openapi_document(version: str) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def openapi_document(version: str) -> dict[str, Any]:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    names = re.findall(r"\{(\w+)\}", operation.path)
+    names = re.findall(r"\{(\w+)\*?\}", operation.path)
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
     ]

@@ -59,6 +59,20 @@ class Api:
         """Every action, or those of one pack, in the server's order, fetched in pages."""
         yield from self._all("/actions", {"pack": pack})
 
+    def packs(self) -> Iterator[JsonObject]:
+        """Every pack."""
+        yield from self._all("/packs", {})
+
+    def pack(self, ref: str) -> JsonObject:
+        """One pack. Raises `NotFoundError`."""
+        return _object(self.client.request("GET", f"/packs/{segment(ref)}").body)
+
+    def register_packs(self, packs: Sequence[str]) -> JsonObject:
+        """Has the server look into its folders of packs again; counts of what is in these packs (none: in all)."""
+        return _object(
+            self.client.request("POST", "/packs/register", body={"packs": list(packs)} if packs else {}).body
+        )
+
     def runner(self, name: str) -> JsonObject:
         """The runner of this name. Raises `NotFoundError`."""
         found = _objects(self.client.request("GET", "/runnertypes/", query={"name": name}).body)

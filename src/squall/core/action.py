@@ -70,7 +70,7 @@ class RunnerType(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pack(msgspec.Struct, frozen=True, kw_only=True):
-    """One pack: a folder of actions, known by its `ref`; `path` is that folder on the server."""
+    """One pack: a folder of actions, known by its `ref`; `path` is that folder on the server, `files` are in it."""
 
     ref: str
     name: str
@@ -79,6 +79,12 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
     author: str = ""
     email: str = ""
     keywords: list[str] = []
+    python_versions: list[str] = []
+    contributors: list[str] = []
+    dependencies: list[str] = []
+    stackstorm_version: str | None = None
+    files: list[str] = []
+    system: dict[str, Any] = {}
     uid: str
     path: str
     id: str
@@ -87,7 +93,6 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
 def document(record: Action | RunnerType | Pack) -> dict[str, Any]:
     """The record as the API shows it: attributes without a value are left out, as StackStorm does."""
     built: dict[str, Any] = msgspec.to_builtins(record)
-    built.pop("path", None)
     return {key: value for key, value in built.items() if value is not None}
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from squall.core.secret import MASK
+
 
 class PackConfig(msgspec.Struct, frozen=True):
     """The values of one pack, the path of the file they come from, and the secret ones among them, as text."""
@@ -48,6 +50,23 @@ def secret_values(values: Any, schema: Any) -> Iterator[str]:
         if isinstance(value, list) and isinstance(items, dict):
             for item in value:
                 yield from secret_values({"item": item}, {"item": items})
+
+
+def mask_values(values: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The values with asterisks for those that the schema marks as secret."""
+    return {name: _masked(value, schema.get(name)) for name, value in values.items()}
+
+
+def _masked(value: Any, entry: Any) -> Any:
+    if not isinstance(entry, dict):
+        return value
+    if entry.get("secret"):
+        return MASK
+    if isinstance(value, dict) and isinstance(entry.get("properties"), dict):
+        return mask_values(value, entry["properties"])
+    if isinstance(value, list):
+        return [_masked(item, entry.get("items")) for item in value]
+    return value
 
 
 def _texts(value: Any) -> Iterator[str]:

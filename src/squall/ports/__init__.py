@@ -13,7 +13,7 @@ from squall.ports.journal import Journal, Watch
 from squall.ports.keys import Cipher, KeyRows
 from squall.ports.launcher import Launcher, OutputText, Runner
 from squall.ports.lines import Lines
-from squall.ports.packs import ConfigSource, PackSource
+from squall.ports.packs import ConfigSource, Loaded, PackSource
 from squall.ports.policies import PolicyRows, Slot, SlotRows, TraceRows
 from squall.ports.store import Store
 from squall.ports.tables import ContentRows, EventRows, ExecutionRows, JournalRows, QueueRows, RetentionRows, Task, Tx
@@ -41,6 +41,7 @@ __all__ = [
     "KeyRows",
     "Launcher",
     "Lines",
+    "Loaded",
     "OutputText",
     "PackSource",
     "Passwords",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import Mapping
 from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,6 +16,16 @@ from squall.core.errors import InvalidError, NotFoundError
 from squall.ports import Clock, PackSource, Store, Tx
 
 _KEPT = 2048
+
+
+class Registered(NamedTuple):
+    """What was found: how many runner types, and actions and policies by pack; `faults` are (pack, message) of what was
+    left out."""
+
+    runners: int
+    actions: dict[str, int]
+    faults: list[tuple[str, str]]
+    policies: Mapping[str, int] = MappingProxyType({})
 
 
 class Content:
@@ -23,9 +37,9 @@ class Content:
         self._source = source
         self._snapshots: dict[str, tuple[Action, RunnerType]] = {}
 
-    async def register(self) -> int:
-        """Registers everything the pack source has, forgets what it no longer has; gives the number of actions."""
-        runners, packs = self._source.load()
+    async def register(self) -> Registered:
+        """Registers everything the pack source has, forgets what it no longer has. It may be called again and again."""
+        runners, packs, faults = await asyncio.to_thread(self._source.load)
         new_id = self._clock.new_id
 
         async def work(tx: Tx) -> None:
@@ -38,7 +52,7 @@ class Content:
             await tx.content.keep_packs([pack.ref for pack, _ in packs])
 
         await self._store.tx(work)
-        return sum(len(actions) for _, actions in packs)
+        return Registered(len(runners), {pack.ref: len(actions) for pack, actions in packs}, faults)
 
     async def action(self, ref_or_id: str) -> Action:
         """One action. Raises `NotFoundError`."""
@@ -65,6 +79,17 @@ class Content:
     async def packs(self) -> dict[str, Pack]:
         """All packs by ref."""
         return {pack.ref: pack for pack in await self._store.read(lambda tx: tx.content.packs())}
+
+    async def pack(self, ref_or_id: str) -> Pack:
+        """One pack. Raises `NotFoundError`."""
+        for pack in (await self.packs()).values():
+            if ref_or_id in (pack.ref, pack.id):
+                return pack
+        raise NotFoundError(f'Resource with a ref or id "{ref_or_id}" not found')
+
+    async def pack_file(self, pack: Pack, name: str) -> bytes:
+        """A file of a pack as it is now. Raises `InvalidError`, `NotFoundError`."""
+        return await asyncio.to_thread(self._source.file, pack, name)
 
     async def runnable(self, ref: str) -> tuple[Action, RunnerType] | None:
         """An action and its runner type, or None when there is no such action."""

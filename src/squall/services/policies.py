@@ -26,8 +26,8 @@ class Policies:
         self._admission = admission
         self._transitions = transitions
 
-    async def register(self) -> int:
-        """Registers the policies that packs bring, and forgets those they bring no longer; gives how many there are.
+    async def register(self) -> list[Policy]:
+        """Registers the policies that packs bring, and forgets those they bring no longer; gives those that there are.
 
         What people have added stays.
         """
@@ -46,7 +46,7 @@ class Policies:
 
         await self._store.tx(work)
         self._transitions.wake()
-        return len(found)
+        return list(found.values())
 
     async def types(self) -> Sequence[PolicyType]:
         """All kinds of policies."""

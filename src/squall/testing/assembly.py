@@ -15,12 +15,12 @@ from squall.adapters.runners.noop import NoopRunner
 from squall.adapters.sql.sqlite import open_store
 from squall.adapters.vault import KeyFileVault
 from squall.core.action import Action, Pack, RunnerType
-from squall.core.errors import InvalidError
+from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution import Execution
 from squall.core.launch import LaunchSpec, Outcome
 from squall.core.policy import Policy
 from squall.core.retention import Terms
-from squall.ports import Bus, Launcher, Runner, Store, Task
+from squall.ports import Bus, Launcher, Loaded, Runner, Store, Task
 from squall.services.admission import Admission
 from squall.services.binding import Binding
 from squall.services.claims import Claims
@@ -56,9 +56,13 @@ class GivenPacks:
         self.texts: dict[str, str] = {}
         self.given: dict[str, Policy] = {}
 
-    def load(self) -> tuple[list[RunnerType], list[tuple[Pack, list[Action]]]]:
+    def load(self) -> Loaded:
         """All of it."""
-        return list(self.runners), list(self.packs)
+        return Loaded(list(self.runners), list(self.packs), [])
+
+    def file(self, pack: Pack, name: str) -> bytes:
+        """None are there."""
+        raise NotFoundError(f'File "{name}" not found')
 
     def text(self, path: str) -> str:
         """The text of a file, from `texts` by the end of its path. Raises `InvalidError`."""

@@ -46,7 +46,7 @@ class Folders:
 
     def load(self) -> dict[str, tuple[Pack, list[Action]]]:
         """The packs with their actions, by ref."""
-        _, packs = PackFolders(self.runners, self.roots).load()
+        _, packs, _ = PackFolders(self.runners, self.roots).load()
         return {pack.ref: (pack, actions) for pack, actions in packs}
 
     def actions(self, ref: str) -> list[str]:
@@ -77,6 +77,7 @@ def test_a_pack_is_what_its_folder_says(folders: Folders) -> None:
         version="1.5",
         author="Ada",
         keywords=["a", "5"],
+        files=["pack.yaml", "actions/good.yaml"],
         uid="pack:tools",
         path=str(folder.resolve()),
         id="",
@@ -106,7 +107,7 @@ def test_an_action_is_what_its_file_says(folders: Folders) -> None:
 
 def test_every_runner_type_is_found(folders: Folders) -> None:
     (folders.runners / "more.yaml").write_text("- {name: more, runner_module: m}\n")
-    runners, _ = PackFolders(folders.runners, folders.roots).load()
+    runners, _, _ = PackFolders(folders.runners, folders.roots).load()
     assert {runner.name: runner.uid for runner in runners} == {
         name: f"runner_type:{name}" for name in ("local-shell-cmd", "noop", "more")
     }

@@ -126,6 +126,12 @@ async def test_nobody_reads_anothers_keys_by_what_a_context_says(squall: Assembl
 class GivenConfigs:
     """`ports.ConfigSource` of one configuration."""
 
+    def schema(self, pack: Pack) -> dict[str, object]:
+        return {}
+
+    def given(self, pack: Pack, secrets: bool) -> dict[str, object] | None:
+        return None
+
     def load(self, pack: Pack) -> PackConfig:
         assert pack.ref == "core"
         return PackConfig({"region": "eu", "token": "config-secret"}, "", ("config-secret",))

@@ -65,7 +65,7 @@ async def test_a_wrong_change_leaves_the_policy_as_it_was(squall: Assembly) -> N
 async def test_what_packs_bring_is_registered_keeps_its_id_and_goes_with_its_file(squall: Assembly) -> None:
     await squall.policies.create(GIVEN)
     squall.source.given = {"core.packed": of_pack()}
-    assert await squall.policies.register() == 1
+    assert [policy.ref for policy in await squall.policies.register()] == ["core.packed"]
     first = await squall.policies.get("core.packed")
     squall.source.given = {"core.packed": of_pack(parameters={"threshold": 5})}
     await squall.policies.register()

@@ -1,0 +1,165 @@
+"""Packs over HTTP: what there are, what is in them, what they are configured with, and looking for them again."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from squall.api.application import Route
+from squall.api.pages import attributes, page
+from squall.api.wire import Answer, Request, field
+from squall.core.access import check_admin, reveals
+from squall.core.action import Pack, document
+from squall.core.document import select
+from squall.core.errors import InvalidError, NotFoundError
+from squall.ports import ConfigSource
+from squall.services.content import Content, Registered
+
+_FIELDS = frozenset(item.name for item in msgspec.structs.fields(Pack))
+_DEFAULT_LIMIT = 100
+_LARGEST = 1 << 20
+"""Bytes of the largest file that is shown together with all others."""
+
+_KINDS = (
+    "all", "runner", "action", "actions", "trigger", "triggers", "sensor", "sensors", "rule", "rules", "rule_type",
+    "rule_types", "alias", "aliases", "policy_type", "policy_types", "policy", "policies", "config", "configs",
+)  # fmt: skip
+_NAMES = {"trigger": "triggers", "sensor": "sensors", "rule": "rules", "rule_type": "rule_types", "alias": "aliases"}
+_NAMES |= {"policy_type": "policy_types", "policy": "policies", "config": "configs", "action": "actions"}
+
+
+class PackRoutes:
+    """`/packs`, `/configs`, `/config_schemas`. `again` looks into the folders of packs and registers what is there."""
+
+    def __init__(self, content: Content, configs: ConfigSource, again: Callable[[], Awaitable[Registered]]) -> None:
+        self._content = content
+        self._configs = configs
+        self._again = again
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [
+            Route("GET", "/packs", self._list),
+            Route("POST", "/packs/register", self._register),
+            Route("GET", "/packs/views/files/{ref}", self._files),
+            Route("GET", "/packs/views/file/{ref}/{path*}", self._file),
+            Route("GET", "/packs/{ref}", self._get),
+            Route("GET", "/config_schemas", self._list_schemas),
+            Route("GET", "/config_schemas/{pack}", self._get_schema),
+            Route("GET", "/configs", self._list_configs),
+            Route("GET", "/configs/{pack}", self._get_config),
+        ]
+
+    async def _list(self, request: Request) -> Answer:
+        query = request.query
+        asked = attributes(query, _FIELDS)
+        ids, names, refs = query.listed("id"), query.listed("name"), query.listed("ref")
+        found = [
+            pack
+            for pack in (await self._content.packs()).values()
+            if (ids is None or pack.id in ids) and (names is None or pack.name in names)
+            and (refs is None or pack.ref in refs)
+        ]  # fmt: skip
+        return _page(request, [select(document(pack), asked.include, asked.exclude) for pack in found])
+
+    async def _get(self, request: Request) -> Answer:
+        return Answer(document(await self._content.pack(request.path["ref"])))
+
+    async def _file(self, request: Request) -> Answer:
+        pack = await self._content.pack(request.path["ref"])
+        name = request.path["path"]
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+        return Answer(raw=await self._content.pack_file(pack, name), content_type=kind, headers=headers)
+
+    async def _files(self, request: Request) -> Answer:
+        """All files that are text, and not large."""
+        pack = await self._content.pack(request.path["ref"])
+        found = []
+        for name in pack.files:
+            try:
+                data = await self._content.pack_file(pack, name)
+                if len(data) <= _LARGEST:
+                    found.append({"file_path": name, "content": data.decode()})
+            except (InvalidError, NotFoundError, UnicodeDecodeError):
+                continue
+        return Answer(found)
+
+    async def _register(self, request: Request) -> Answer:
+        """Counts of what is there now, of the packs and kinds that are asked for. Others are looked at as well: nothing
+        changes where nothing has changed."""
+        check_admin(request.identity, "registering packs")
+        body = await request.document()
+        packs, kinds = _texts(body, "packs"), _texts(body, "types") or ["all"]
+        for kind in kinds:
+            if kind not in _KINDS:
+                raise InvalidError(f"{kind!r} is not one of {list(_KINDS)}")
+        strict = field(body, "fail_on_failure", bool, "boolean", True)
+        found = await self._again()
+        wanted = packs or list(found.actions)
+        faults = [f"{pack}: {text}" for pack, text in found.faults if not packs or pack in packs]
+        for pack in wanted:
+            if pack not in found.actions:
+                raise InvalidError("\n".join([f'Pack "{pack}" not found on disk', *faults]))
+        if faults and strict:
+            raise InvalidError("\n".join(faults))
+        return Answer(self._counts(found, wanted, {_NAMES.get(kind, kind) for kind in kinds}))
+
+    @staticmethod
+    def _counts(found: Registered, packs: Sequence[str], kinds: set[str]) -> dict[str, int]:
+        counts = {"runners": found.runners}
+        if kinds & {"all", "actions"}:
+            counts["actions"] = sum(found.actions[pack] for pack in packs)
+        if kinds & {"all", "policies"}:
+            counts["policies"] = sum(found.policies.get(pack, 0) for pack in packs)
+        return counts
+
+    # -- configurations
+
+    async def _list_schemas(self, request: Request) -> Answer:
+        packs = (await self._content.packs()).values()
+        return _page(request, [shown for pack in packs if (shown := self._schema(pack)) is not None])
+
+    async def _get_schema(self, request: Request) -> Answer:
+        return Answer(await self._of_pack(request, self._schema))
+
+    async def _list_configs(self, request: Request) -> Answer:
+        show = reveals(request.identity, request.query.boolean("show_secrets", False))
+        packs = (await self._content.packs()).values()
+        return _page(request, [shown for pack in packs if (shown := self._config(pack, show)) is not None])
+
+    async def _get_config(self, request: Request) -> Answer:
+        show = reveals(request.identity, request.query.boolean("show_secrets", False))
+        return Answer(await self._of_pack(request, lambda pack: self._config(pack, show)))
+
+    async def _of_pack(self, request: Request, shown: Callable[[Pack], dict[str, Any] | None]) -> dict[str, Any]:
+        ref = request.path["pack"]
+        pack = (await self._content.packs()).get(ref)
+        found = shown(pack) if pack is not None else None
+        if found is None:
+            raise NotFoundError(f'Unable to identify resource with pack_ref "{ref}".')
+        return found
+
+    def _schema(self, pack: Pack) -> dict[str, Any] | None:
+        attributes = self._configs.schema(pack)
+        return {"pack": pack.ref, "attributes": attributes, "id": pack.id} if attributes else None
+
+    def _config(self, pack: Pack, show: bool) -> dict[str, Any] | None:
+        values = self._configs.given(pack, show)
+        return {"pack": pack.ref, "values": values, "id": pack.id} if values is not None else None
+
+
+def _texts(body: dict[str, Any], name: str) -> list[str]:
+    found = field(body, name, list, "array", [])
+    if not all(isinstance(item, str) for item in found):
+        raise InvalidError(f"{name}: expected a list of texts")
+    return list(found)
+
+
+def _page(request: Request, items: list[dict[str, Any]]) -> Answer:
+    part = page(request.query, _DEFAULT_LIMIT)
+    end = None if part.limit is None else part.offset + part.limit
+    return Answer(items[part.offset : end], headers=part.headers(len(items)))
