@@ -67,6 +67,7 @@ from squall.services.journaling import Journaling
 from squall.services.keys import Keys
 from squall.services.line_reading import LineReading
 from squall.services.outputs import Outputs
+from squall.services.pack_configs import PackConfigs
 from squall.services.policies import Policies
 from squall.services.retention import Retention
 from squall.services.retries import Retries
@@ -330,7 +331,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *WatchRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
         *WorkflowRoutes(use.conducting.definitions, use.executions, use.conducting.graphs).routes(),
         *ActionRoutes(use.content).routes(),
-        *PackRoutes(use.content, use.configs, partial(register, use)).routes(),
+        *PackRoutes(use.content, PackConfigs(use.content, use.configs), partial(register, use)).routes(),
         *InquiryRoutes(use.inquiries).routes(),
         *KeyRoutes(use.keys, out.launcher.add_secrets).routes(),
         *PolicyRoutes(use.policies).routes(),

@@ -15,8 +15,8 @@ from squall.core.access import check_admin, reveals
 from squall.core.action import Pack, document
 from squall.core.document import select
 from squall.core.errors import InvalidError, NotFoundError
-from squall.ports import ConfigSource
 from squall.services.content import Content, Registered
+from squall.services.pack_configs import PackConfigs
 
 _FIELDS = frozenset(item.name for item in msgspec.structs.fields(Pack))
 _DEFAULT_LIMIT = 100
@@ -34,7 +34,7 @@ _NAMES |= {"policy_type": "policy_types", "policy": "policies", "config": "confi
 class PackRoutes:
     """`/packs`, `/configs`, `/config_schemas`. `again` looks into the folders of packs and registers what is there."""
 
-    def __init__(self, content: Content, configs: ConfigSource, again: Callable[[], Awaitable[Registered]]) -> None:
+    def __init__(self, content: Content, configs: PackConfigs, again: Callable[[], Awaitable[Registered]]) -> None:
         self._content = content
         self._configs = configs
         self._again = again
@@ -120,36 +120,20 @@ class PackRoutes:
     # -- configurations
 
     async def _list_schemas(self, request: Request) -> Answer:
-        packs = (await self._content.packs()).values()
-        return _page(request, [shown for pack in packs if (shown := self._schema(pack)) is not None])
+        return _page(request, await self._configs.schemas())
 
     async def _get_schema(self, request: Request) -> Answer:
-        return Answer(await self._of_pack(request, self._schema))
+        return Answer(await self._configs.schema(request.path["pack"]))
 
     async def _list_configs(self, request: Request) -> Answer:
-        show = reveals(request.identity, request.query.boolean("show_secrets", False))
-        packs = (await self._content.packs()).values()
-        return _page(request, [shown for pack in packs if (shown := self._config(pack, show)) is not None])
+        return _page(request, await self._configs.given(_revealed(request)))
 
     async def _get_config(self, request: Request) -> Answer:
-        show = reveals(request.identity, request.query.boolean("show_secrets", False))
-        return Answer(await self._of_pack(request, lambda pack: self._config(pack, show)))
+        return Answer(await self._configs.of_pack(request.path["pack"], _revealed(request)))
 
-    async def _of_pack(self, request: Request, shown: Callable[[Pack], dict[str, Any] | None]) -> dict[str, Any]:
-        ref = request.path["pack"]
-        pack = (await self._content.packs()).get(ref)
-        found = shown(pack) if pack is not None else None
-        if found is None:
-            raise NotFoundError(f'Unable to identify resource with pack_ref "{ref}".')
-        return found
 
-    def _schema(self, pack: Pack) -> dict[str, Any] | None:
-        attributes = self._configs.schema(pack)
-        return {"pack": pack.ref, "attributes": attributes, "id": pack.id} if attributes else None
-
-    def _config(self, pack: Pack, show: bool) -> dict[str, Any] | None:
-        values = self._configs.given(pack, show)
-        return {"pack": pack.ref, "values": values, "id": pack.id} if values is not None else None
+def _revealed(request: Request) -> bool:
+    return reveals(request.identity, request.query.boolean("show_secrets", False))
 
 
 def _texts(body: dict[str, Any], name: str) -> list[str]:
