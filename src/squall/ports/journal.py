@@ -38,6 +38,10 @@ class Journal(Protocol):
         """Interest in a tree, from before the first read on: subscribe first, then read."""
         ...
 
+    def head(self, tree: str) -> int:
+        """Where the tree's journal ends now; 0 when it has none. Cheaper than interest in it."""
+        ...
+
     def poke(self, tree: str) -> None:
         """Wakes those who wait for the tree, because something else about it changed."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 from squall.core.errors import SquallError
@@ -11,13 +12,14 @@ from squall.services.line_reading import LineReading
 
 
 class LineCounting:
-    """Looks at each tree that has changed; `poll` is in seconds. Hints that are lost cost only the time of a later
-    reader."""
+    """Looks at each tree that has changed, once in `pause` seconds at most: a tree changes many times before it ends.
+    `poll` is in seconds. Hints that are lost cost only the time of a later reader."""
 
-    def __init__(self, reading: LineReading, bus: Bus, *, poll: float) -> None:
+    def __init__(self, reading: LineReading, bus: Bus, *, poll: float, pause: float = 1.0) -> None:
         self._reading = reading
         self._bus = bus
         self._poll = poll
+        self._pause = pause
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -26,3 +28,4 @@ class LineCounting:
                 for tree in await hints.wait(self._poll):
                     with contextlib.suppress(SquallError):
                         await self._reading.count_finished(tree)
+                await asyncio.sleep(self._pause)

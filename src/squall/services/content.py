@@ -16,6 +16,7 @@ from squall.core.errors import InvalidError, NotFoundError
 from squall.ports import Clock, PackSource, Store, Tx
 
 _KEPT = 2048
+_FRESH = 1_000_000
 
 
 class Registered(NamedTuple):
@@ -28,14 +29,32 @@ class Registered(NamedTuple):
     policies: Mapping[str, int] = MappingProxyType({})
 
 
+class _Kept:
+    """What was read of the content, until it is registered again here, or, for others who register it, a moment."""
+
+    def __init__(self, now: int) -> None:
+        self.until = now + _FRESH
+        self.runnable: dict[str, tuple[Action, RunnerType] | None] = {}
+        self.runners: dict[str, RunnerType] = {}
+        self.packs: dict[str, Pack] | None = None
+
+
 class Content:
-    """The registered content. Snapshots never change, so those used last are kept in memory."""
+    """The registered content. Snapshots never change, so those used last are kept in memory; the rest is kept for a
+    second, as every step of every workflow asks for it."""
 
     def __init__(self, store: Store, clock: Clock, source: PackSource) -> None:
         self._store = store
         self._clock = clock
         self._source = source
         self._snapshots: dict[str, tuple[Action, RunnerType]] = {}
+        self._kept = _Kept(0)
+
+    def _fresh(self) -> _Kept:
+        now = self._clock.now()
+        if now >= self._kept.until or len(self._kept.runnable) >= _KEPT:
+            self._kept = _Kept(now)
+        return self._kept
 
     async def register(self) -> Registered:
         """Registers everything the pack source has, forgets what it no longer has. It may be called again and again."""
@@ -52,6 +71,7 @@ class Content:
             await tx.content.keep_packs([pack.ref for pack, _ in packs])
 
         await self._store.tx(work)
+        self._kept = _Kept(0)
         return Registered(len(runners), {pack.ref: len(actions) for pack, actions in packs}, faults)
 
     async def action(self, ref_or_id: str) -> Action:
@@ -67,10 +87,13 @@ class Content:
 
     async def runner(self, name_or_id: str) -> RunnerType:
         """One runner type. Raises `NotFoundError`."""
-        found = await self._store.read(lambda tx: tx.content.runner(name_or_id))
-        if found is None:
-            raise NotFoundError(f'Resource with a name or id "{name_or_id}" not found')
-        return found
+        kept = self._fresh()
+        if name_or_id not in kept.runners:
+            found = await self._store.read(lambda tx: tx.content.runner(name_or_id))
+            if found is None:
+                raise NotFoundError(f'Resource with a name or id "{name_or_id}" not found')
+            kept.runners[name_or_id] = found
+        return kept.runners[name_or_id]
 
     async def runners(self) -> list[RunnerType]:
         """All runner types, by name."""
@@ -78,7 +101,10 @@ class Content:
 
     async def packs(self) -> dict[str, Pack]:
         """All packs by ref."""
-        return {pack.ref: pack for pack in await self._store.read(lambda tx: tx.content.packs())}
+        kept = self._fresh()
+        if kept.packs is None:
+            kept.packs = {pack.ref: pack for pack in await self._store.read(lambda tx: tx.content.packs())}
+        return dict(kept.packs)
 
     async def pack(self, ref_or_id: str) -> Pack:
         """One pack. Raises `NotFoundError`."""
@@ -99,7 +125,10 @@ class Content:
             runner = await tx.content.runner(action.runner_type) if action is not None else None
             return (action, runner) if action is not None and runner is not None else None
 
-        return await self._store.read(work)
+        kept = self._fresh()
+        if ref not in kept.runnable:
+            kept.runnable[ref] = await self._store.read(work)
+        return kept.runnable[ref]
 
     async def file(self, action: Action) -> str:
         """The text of an action's entry point, as it stands in its pack now. Raises `InvalidError`."""

@@ -89,8 +89,7 @@ class Outputs:
 
     def head(self, tree: str) -> int:
         """Where the tree's journal ends now."""
-        with self._journal.watch(tree) as watch:
-            return watch.head
+        return self._journal.head(tree)
 
     async def holds(self, tree: str, position: int) -> bool:
         """Whether `position` is one of the tree's journal."""

@@ -53,8 +53,9 @@ class ReadContract:
         assert await journal.read(TREE, 0, 1000) == ([], 0)
         assert await journal.read_execution(TREE, TREE, 0, 1000) == ([], 0)
         assert await journal.read_last(TREE, 0, {1: 1000, 2: 1000}) == []
+        assert journal.head(TREE) == 0
         with journal.watch(TREE) as watch:
-            assert watch.head == 0
+            assert watch.head == journal.head(TREE) == 0
 
     async def test_records_come_in_the_order_they_were_appended(self, launcher: Launcher, journal: Journal) -> None:
         """Each begins where the one before it ends."""
@@ -179,7 +180,7 @@ class FollowContract:
         await append(launcher, 2)
         records = await read_all(journal, TREE)
         with journal.watch(TREE) as watch:
-            assert watch.head == records[-1].end
+            assert watch.head == journal.head(TREE) == records[-1].end
             assert await watch.beyond(0, 0)
             assert await watch.beyond(records[0].end, 0)
             assert not await watch.beyond(records[1].end, 0)

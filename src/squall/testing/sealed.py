@@ -48,6 +48,10 @@ class SealedJournal:
         """Interest in a tree."""
         return self._journal.watch(tree)
 
+    def head(self, tree: str) -> int:
+        """As it is."""
+        return self._journal.head(tree)
+
     def poke(self, tree: str) -> None:
         """Wakes those who wait for the tree."""
         self._journal.poke(tree)

@@ -57,6 +57,10 @@ class UnrulyJournal:
         with self._journal.watch(tree) as watch:
             yield _DeafWatch(watch)
 
+    def head(self, tree: str) -> int:
+        """As it is."""
+        return self._journal.head(tree)
+
     def poke(self, tree: str) -> None:
         """Passes it on."""
         self._journal.poke(tree)

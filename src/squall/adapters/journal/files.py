@@ -217,6 +217,21 @@ class FileJournal:
             watch.file.close()
             watch.file = None
 
+    def head(self, tree: str) -> int:
+        """Where the tree's journal ends now; 0 when it has none."""
+        if (watch := self._watches.get(tree)) is not None and watch.file is not None:
+            return watch.file.committed()
+        try:
+            source = self._sources.open(tree)
+        except OSError as error:
+            raise _unreadable(error) from error
+        if source is None:
+            return 0
+        try:
+            return source.committed
+        finally:
+            source.close()
+
     def poke(self, tree: str) -> None:
         """Wakes those who wait for the tree."""
         if (watch := self._watches.get(tree)) is not None:
