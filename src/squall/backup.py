@@ -205,7 +205,7 @@ def _known_end(source: Source, last: int) -> int:
     while position < committed:
         batch = read(source, source.pread, committed, position, _PIECE)
         for record in batch.records:
-            if record.event > last:
+            if journal.event_row(record.event) > last:
                 return record.start
         if batch.position == position:
             break

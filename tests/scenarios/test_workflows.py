@@ -156,6 +156,22 @@ def test_one_workflow_tells_of_itself(conforming: Server) -> None:
     ]  # fmt: skip
 
 
+def test_the_output_of_a_workflow_tells_every_step_of_it(conforming: Server) -> None:
+    execution = requested(conforming, "examples.flow_line")
+    ended(conforming, execution)
+    with conforming.output(execution, format="ndjson") as stream:
+        lines = [json.loads(line) for line in stream.rest().decode().split("\n") if line]
+    told = [line["progress"] for line in lines if "progress" in line]
+    assert [(note["event"], note.get("task"), note.get("status") or note.get("next")) for note in told] == [
+        ("workflow", None, "running"),
+        ("task_requested", "greet", None), ("task_ended", "greet", "succeeded"), ("transition", "greet", "shout"),
+        ("task_requested", "shout", None), ("task_ended", "shout", "succeeded"), ("transition", "shout", "done"),
+        ("task_requested", "done", None), ("task_ended", "done", "succeeded"),
+        ("workflow", None, "succeeded"),
+    ]  # fmt: skip
+    assert [note["publish"] for note in told if note["event"] == "transition"] == [["greeting"], ["loud"]]
+
+
 def test_an_inquiry_pauses_the_workflow_until_it_is_answered(conforming: Server) -> None:
     execution = requested(conforming, "suite.asking")
     deadline = time.monotonic() + 30

@@ -142,7 +142,7 @@ class Tail:
 
     async def _record(self, record: Record, place: Place) -> tuple[Place, bytes, bool]:
         """What one record becomes: the place behind it, its bytes, and whether it was the end."""
-        behind = Place(max(place.row, record.event), record.end, 0)
+        behind = Place(max(place.row, journal.event_row(record.event)), record.end, 0)
         if not await self._holds(record.execution):
             return behind, b"", False
         child = record.execution != self._top.id

@@ -43,6 +43,8 @@ _CRC_FROM: Final = 12
 LARGEST_FRAME: Final = FRAME_SIZE + 255 + MAX_PAYLOAD
 """The most bytes a frame has: its header, a tag and a payload."""
 
+_NOTE: Final = 1 << 63
+
 _NOTHING: Final = memoryview(b"")
 _MAX_TAG: Final = 255
 _MAX_LEAD: Final = 3
@@ -179,6 +181,17 @@ def pack_frame(
 def _placed(crc: int, length: int, start: int) -> int:
     """A frame's checksum: that of its checked bytes, then of its length and its offset, which are outside of them."""
     return zlib.crc32(struct.pack("<IQ", length, start), crc)
+
+
+def note_event(row: int, number: int) -> int:
+    """What a record that tells of no change has as its event, so that copies are known: the row of the queue that it
+    came from, and its number there. Rows of the table of events are counted apart, and never meet it."""
+    return _NOTE | row << 20 | number
+
+
+def event_row(event: int) -> int:
+    """The row of the table of events that a record's event is; 0 for one that tells of no change."""
+    return 0 if event & _NOTE else event
 
 
 def frame_length(data: bytes | bytearray | memoryview, at: int = 0) -> int:

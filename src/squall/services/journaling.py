@@ -8,7 +8,7 @@ import msgspec
 
 from squall.core import execution as ex
 from squall.core.errors import SquallError
-from squall.core.journal import PROGRESS, STATUS
+from squall.core.journal import PROGRESS, STATUS, note_event
 from squall.ports import Bus, Clock, Journal, Launcher, Store, Task, Tx
 from squall.services.lanes import CHANGED, JOURNAL
 
@@ -63,10 +63,11 @@ class Journaling:
         await self._launcher.append(tree, task.key, STATUS, at, row, told, create=child)
 
     async def _tell_progress(self, task: Task) -> None:
-        """What a workflow did: one record for each note. The row's id tells copies apart."""
+        """What a workflow did: one record for each note."""
         tree, _, at, notes = task.payload
-        for note in notes:
-            await self._launcher.append(tree, task.key, PROGRESS, at, task.id, msgspec.json.encode(note), create=True)
+        for number, note in enumerate(notes):
+            event = note_event(task.id, number)
+            await self._launcher.append(tree, task.key, PROGRESS, at, event, msgspec.json.encode(note), create=True)
 
     async def _settle(self, tasks: Sequence[Task], done: Sequence[Task]) -> None:
         """Removes the rows of what was appended, gives the others back, and closes journals that are complete."""

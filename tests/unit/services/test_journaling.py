@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 
 from squall.core import journal as codec
+from squall.ports import Tx
 from squall.services.lanes import CHANGED, JOURNAL
 from squall.services.outputs import status_of
 from squall.testing.assembly import LEASE, Assembly, scripted
@@ -73,6 +76,37 @@ async def test_a_record_carried_twice_after_a_crash_is_there_once(squall: Assemb
     squall.clock.advance(1)
     assert await squall.journaling.carry() == 1
     assert len(await carried(squall, execution.tree)) == 1
+
+
+async def test_every_note_of_a_workflow_is_carried_once_and_hides_no_change_of_a_status(squall: Assembly) -> None:
+    """Rows of the queue and of the table of events are counted apart: the same number is no copy."""
+    _, execution, _ = await squall.start()
+    await open_journal(squall, execution.tree)
+    notes = [{"event": "task_requested", "task": name} for name in "abc"]
+
+    async def put(tx: Tx) -> None:
+        await tx.queue.put(JOURNAL, execution.id, [execution.tree, None, 5, notes], squall.clock.now())
+
+    await squall.store.tx(put)
+    rows = await squall.store.tx(lambda tx: tx.queue.claim(JOURNAL, "dead", squall.clock.now(), 1, 10))
+    number = next(row.id for row in rows if row.payload[1] is None)
+    await squall.launcher.append(
+        execution.tree,
+        execution.id,
+        codec.PROGRESS,
+        5,
+        codec.note_event(number, 0),
+        msgspec.json.encode(notes[0]),
+        True,
+    )
+    await squall.launcher.append(execution.tree, execution.id, codec.STATUS, 6, number, b"{}", create=True)
+    squall.clock.advance(1)
+    await squall.journaling.carry()
+    records = await read_all(squall.journal, execution.tree)
+    told = [json.loads(bytes(record.payload)) for record in records if record.kind == codec.PROGRESS]
+    assert [note["task"] for note in told if "task" in note] == ["a", "b", "c"]
+    assert number in [record.event for record in records if record.kind == codec.STATUS]
+    assert [codec.event_row(record.event) for record in records if record.kind == codec.PROGRESS][-3:] == [0, 0, 0]
 
 
 async def test_a_tree_is_closed_when_all_of_it_has_ended_and_not_before(squall: Assembly) -> None:
