@@ -58,6 +58,11 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     @property
+    def asking(self) -> bool:
+        """Whether the question stands on the terminal."""
+        return self._asking
+
+    @property
     def canceled(self) -> bool:
         """Whether a signal has asked for the execution to be canceled."""
         return self._canceled_at is not None

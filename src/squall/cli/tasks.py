@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from squall.cli.screen import Screen
 from squall.cli.table import cell
 from squall.client.api import Api
-from squall.client.follow import Chunk, Follower
+from squall.client.follow import Chunk, Follower, Gap
 from squall.client.http import JsonObject
 from squall.core.errors import SquallError
 
@@ -34,7 +34,11 @@ def configure_tasks(parser: ArgumentParser) -> None:
         "--only-failed", action="store_true", help="at the end, only what tasks that failed have printed"
     )
     group.add_argument("--task", metavar="NAME", help="only this task, with all below it")
-    group.add_argument("--output", choices=("lines", "raw", "json"), default="lines", help="raw: bytes without names")
+    group.add_argument(
+        "--output",
+        choices=("tree", "lines", "raw", "json"),
+        help="tree: the tasks, painted in place (the default at a terminal); raw: bytes without names",
+    )
 
 
 def is_workflow(document: JsonObject) -> bool:
@@ -54,7 +58,8 @@ class Wanted(NamedTuple):
     @classmethod
     def of(cls, args: Namespace) -> Wanted:
         """From the options of `configure_tasks`."""
-        return cls(args.log_order == "grouped", args.only_failed, args.task, args.output)
+        output = args.output if args.output in ("raw", "json") else "lines"
+        return cls(args.log_order == "grouped", args.only_failed, args.task, output)
 
 
 class Names:
@@ -172,7 +177,7 @@ def show_tasks(follower: Follower, screen: Screen, api: Api, root: str, wanted: 
             for record in records:
                 if isinstance(record, Chunk):
                     output.show(record)
-                else:
+                elif isinstance(record, Gap):
                     why = f": {record.reason}" if record.reason else ""
                     screen.tell(f"squall: {record.missing} bytes of the output are missing here{cell(why)}")
         output.finish()

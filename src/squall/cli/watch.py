@@ -9,13 +9,14 @@ from collections.abc import Callable
 from contextlib import closing
 
 from squall.cli import exits
+from squall.cli.livetree import LiveScreen, can_paint, show_tree
 from squall.cli.screen import Screen, Style
 from squall.cli.signals import Detached, GivenUp, Signals
 from squall.cli.table import cell, dump, duration
 from squall.cli.target import Target
 from squall.cli.tasks import Wanted, configure_tasks, is_workflow, show_tasks
 from squall.client.api import Api
-from squall.client.follow import PATIENCE, Chunk, Follower, Retry
+from squall.client.follow import PATIENCE, Chunk, Follower, Gap, Retry
 from squall.client.http import JsonObject
 from squall.core.errors import SquallError, UnavailableError
 
@@ -49,7 +50,8 @@ def start_and_watch(args: Namespace, target: Target, start: Callable[[Api], Json
 
 def _start_and_stay(args: Namespace, target: Target, api: Api, start: Callable[[Api], JsonObject]) -> int:
     """Watch it until it has ended, or until a person or a signal decides otherwise."""
-    screen = open_screen(target, Style(timestamps=args.timestamps))
+    style = Style(timestamps=args.timestamps)
+    screen = open_live_screen(target, style) if _paints(args, target) else open_screen(target, style)
     ask = sys.stdin is not None and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     execution_id = ""
     try:
@@ -58,7 +60,7 @@ def _start_and_stay(args: Namespace, target: Target, api: Api, start: Callable[[
                 began = start(api)
                 execution_id = str(began["id"])
                 signals.watch(execution_id)
-                document = _watch(args, api, screen, began)
+                document = _watch(args, api, screen, began, signals)
             except BrokenPipeError:
                 if signals.canceled:
                     return exits.INTERRUPTED
@@ -84,6 +86,21 @@ def open_screen(target: Target, style: Style) -> Screen:
     return Screen(1, 2, target.environ, style)
 
 
+def open_live_screen(target: Target, style: Style) -> LiveScreen:
+    """The same, with room for a tree at its end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return LiveScreen(1, 2, target.environ, style)
+
+
+def _paints(args: Namespace, target: Target) -> bool:
+    """Whether the tasks of a workflow are painted as a tree: at a terminal, unless its lines are asked for."""
+    lines = (
+        args.json or args.stream or args.timestamps or args.output not in (None, "tree") or Wanted.of(args) != Wanted()
+    )
+    return not lines and can_paint(target.environ)
+
+
 def show_output(follower: Follower, screen: Screen) -> None:
     """Write everything that the follower brings."""
     try:
@@ -91,7 +108,7 @@ def show_output(follower: Follower, screen: Screen) -> None:
             for record in records:
                 if isinstance(record, Chunk):
                     screen.show(record.stream, record.data, record.timestamp)
-                else:
+                elif isinstance(record, Gap):
                     why = f": {record.reason}" if record.reason else ""
                     screen.tell(f"squall: {record.missing} bytes of the output are missing here{cell(why)}")
     finally:
@@ -123,12 +140,13 @@ def closing_line(document: JsonObject) -> str:
     return f"{document.get('status')}{' in ' + took if took else ''} · {document.get('id')}"
 
 
-def _watch(args: Namespace, api: Api, screen: Screen, began: JsonObject) -> JsonObject:
+def _watch(args: Namespace, api: Api, screen: Screen, began: JsonObject, signals: Signals) -> JsonObject:
     """Show the output, or with `-j` only wait and print the document; the document of the ended execution."""
     execution_id = str(began["id"])
     # To wait, a stream that hardly ever has anything in it is enough: its end comes at the same moment.
     kind = "output" if args.json else args.stream or "all"
-    follower = Follower(api, execution_id, kind=kind, listener=Notices(screen))
+    tree = isinstance(screen, LiveScreen) and is_workflow(began)
+    follower = Follower(api, execution_id, kind=kind, listener=Notices(screen), notes=tree)
     if args.json:
         with closing(iter(follower)) as records:
             for _ in records:
@@ -136,7 +154,9 @@ def _watch(args: Namespace, api: Api, screen: Screen, began: JsonObject) -> Json
         document = follower.outcome(result=True)
         print(dump(document), flush=True)
         return document
-    if is_workflow(began):
+    if isinstance(screen, LiveScreen) and tree:
+        show_tree(follower, screen, api, execution_id, lambda: signals.asking)
+    elif is_workflow(began):
         show_tasks(follower, screen, api, execution_id, Wanted.of(args))
     else:
         show_output(follower, screen)

@@ -41,6 +41,13 @@ class Chunk(NamedTuple):
     execution_id: str
 
 
+class Note(NamedTuple):
+    """What an execution tells of itself, such as which task of a workflow has begun."""
+
+    told: JsonObject
+    execution_id: str
+
+
 class Gap(NamedTuple):
     """Output that the server dropped: how many bytes, and why."""
 
@@ -109,7 +116,8 @@ class Follower:
 
     `after` is the position to start behind, `kind` one of `stdout`, `stderr`, `output`, `all`. With `follow=False` it
     ends with what is there now. `lines` are further parameters of the request; with those that choose lines, records
-    are whole lines. `patience` and `silence` are seconds.
+    are whole lines. With `notes` it also gives what executions tell of themselves. `patience` and `silence` are
+    seconds.
     """
 
     def __init__(
@@ -122,6 +130,7 @@ class Follower:
         follow: bool = True,
         lines: Mapping[str, str] | None = None,
         listener: Listener | None = None,
+        notes: bool = False,
         patience: float = PATIENCE,
         silence: float = SILENCE,
         clock: Callable[[], float] = time.monotonic,
@@ -134,13 +143,14 @@ class Follower:
         self._follow = follow
         self._lines = dict(lines or {})
         self._listener = listener or Silent()
+        self._notes = notes
         self._silence = silence
         self._retry = Retry(patience, clock, sleep)
         self._resumed = False
         self._handed = False
         self._lost = False
 
-    def __iter__(self) -> Generator[Chunk | Gap, None, None]:
+    def __iter__(self) -> Generator[Chunk | Gap | Note, None, None]:
         """Every record after the position, in order, each once.
 
         Raises `UnavailableError` when the server stays away for longer than the patience, and what the server refuses.
@@ -158,7 +168,7 @@ class Follower:
                             self.position = event.id or self.position
                             if event.name == "progress" and (warning := _warning(event)):
                                 self._listener.warned(warning)
-                            record = _record(event)
+                            record = _record(event) or (_note(event) if self._notes else None)
                             if record is not None:
                                 self._handed = True
                                 yield record
@@ -225,6 +235,16 @@ def _warning(event: Event) -> str:
         return str(json.loads(event.data).get("warning") or "")
     except (ValueError, AttributeError):
         return ""
+
+
+def _note(event: Event) -> Note | None:
+    if event.name != "progress":
+        return None
+    try:
+        told = json.loads(event.data)
+    except ValueError:
+        return None
+    return Note(told, str(told.get("execution_id", ""))) if isinstance(told, dict) else None
 
 
 def _record(event: Event) -> Chunk | Gap | None:

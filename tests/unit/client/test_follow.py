@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from squall.client.api import Api
-from squall.client.follow import FINAL, Chunk, Follower, Gap
+from squall.client.follow import FINAL, Chunk, Follower, Gap, Note
 from squall.client.http import Client
 from squall.core import execution
 from squall.core.errors import NotFoundError, SquallError, UnavailableError
@@ -45,13 +45,13 @@ def no_sleep(seconds: float) -> None:
     pass
 
 
-def collect(url: str, **options: Any) -> list[Chunk | Gap]:
+def collect(url: str, **options: Any) -> list[Chunk | Gap | Note]:
     options.setdefault("sleep", no_sleep)
     with Api(Client(url)) as api:
         return list(Follower(api, ID, **options))
 
 
-def contents(records: list[Chunk | Gap]) -> list[tuple[str, bytes]]:
+def contents(records: list[Chunk | Gap | Note]) -> list[tuple[str, bytes]]:
     return [(record.stream, record.data) for record in records if isinstance(record, Chunk)]
 
 
