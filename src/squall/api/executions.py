@@ -72,7 +72,7 @@ def _run_request(document: dict[str, Any], identity: Identity) -> RunRequest:
         user=acting_user(identity, field(document, "user", str, "string")),
         context=field(document, "context", dict, "object", {}),
         delay=delay,
-        notify=checked_notify(document.get("notify")),
+        notify=checked_notify(document.get("notify")) or None,
     )
 
 

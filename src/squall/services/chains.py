@@ -86,12 +86,16 @@ class Chains:
         names["action_context"]["parent"] = parent
         found = next_step(chain, inputs, names, children, self._jinja)
         if isinstance(found, RunNode):
-            found = await self._prepare(step, chain, found, parent)
+            skipped = of_runner.get("skip_notify") or []
+            notify = {} if found.node.name in skipped else found.node.notify or execution.notify
+            found = await self._prepare(step, chain, found, parent, notify)
         if isinstance(found, Ended):
             step.ended = found
             step.result = chain_result(children, found, bool(of_runner.get("display_published", True)))
 
-    async def _prepare(self, step: Step, chain: Chain, run: RunNode, parent: dict[str, Any]) -> Ended | None:
+    async def _prepare(
+        self, step: Step, chain: Chain, run: RunNode, parent: dict[str, Any], notify: dict[str, Any]
+    ) -> Ended | None:
         context: dict[str, Any] = {"parent": parent, "chain": child_context(run.node)}
         if "trace_context" in step.execution.context:
             context["trace_context"] = step.execution.context["trace_context"]
@@ -100,6 +104,7 @@ class Chains:
             parameters=run.parameters,
             user=step.execution.user,
             context=context,
+            notify=notify,
             plain=frozenset(run.parameters),
         )
         try:

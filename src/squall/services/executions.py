@@ -29,7 +29,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None = None
     context: dict[str, Any] = {}
     delay: int | None = None
-    notify: dict[str, Any] = {}
+    notify: dict[str, Any] | None = None
     plain: frozenset[str] = frozenset()
 
 
@@ -104,7 +104,7 @@ class Executions:
             delay=request.delay or None,
             parameters=prepared.parameters,
             context={**request.context, "user": user, "pack": action.pack},
-            notify=request.notify or action.notify,
+            notify=action.notify if request.notify is None else request.notify,
             log=(LogEntry(now, ex.REQUESTED),),
         )
 

@@ -93,6 +93,14 @@ class Runs:
         """Drops a workflow from memory; what is stored of it stays."""
         self._kept.pop(execution_id, None)
 
+    async def notified(self, execution: Execution) -> list[str]:
+        """The tasks of a workflow whose ends those are told of whom the workflow names: its parameter `notify`."""
+        if not execution.notify and "notify" not in execution.parameters:
+            return []
+        action, _ = await self._content.snapshot(execution.snapshot)
+        named = execution.parameters.get("notify", action.parameters.get("notify", {}).get("default"))
+        return [str(name) for name in named] if isinstance(named, list) else []
+
     # -- loading
 
     async def load(self, execution_id: str, tasks: list[Task]) -> Run | None:
@@ -178,6 +186,9 @@ class Runs:
         if complaints:
             return Run(execution, result=(ex.FAILED, {"errors": complaints, "output": None}))
         key, graph = self._definitions.read(text)
+        if unknown := [name for name in await self.notified(execution) if name not in graph.workflow.tasks]:
+            told = f"notify: the workflow has no such task: {', '.join(unknown)}"
+            return Run(execution, result=(ex.FAILED, {"errors": [_error(told)], "output": None}))
         record = WorkflowRecord(execution.id, self._clock.new_id(), key)
         run = self._run(execution, record, State(graph))
         _, run.inputs = split_parameters(values, runner)

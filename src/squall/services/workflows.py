@@ -188,12 +188,14 @@ class Workflows:
     async def _prepare(self, batch: Batch) -> None:
         """Checks what the conductor asked for. What cannot be requested is a task that failed."""
         run = batch.run
+        notified = await self._runs.notified(run.execution)
         waiting = [command for step in batch.steps for command in step.commands]
         while waiting:
             failures = []
             for command in waiting:
                 try:
-                    batch.children.append((command, await self._executions.prepare(_request(run, command))))
+                    notify = run.execution.notify if command.task in notified else {}
+                    batch.children.append((command, await self._executions.prepare(_request(run, command, notify))))
                 except InvalidError as error:
                     failures.append((command, str(error)))
             waiting = []
@@ -316,8 +318,9 @@ class Workflows:
             self._transitions.hint(execution)
 
 
-def _request(run: Run, command: RunAction) -> Request:
-    """The request for a child. What the workflow has rendered is not rendered again."""
+def _request(run: Run, command: RunAction, notify: dict[str, Any]) -> Request:
+    """The request for a child. What the workflow has rendered is not rendered again. Whom its own action would tell is
+    not told, as in StackStorm."""
     execution = run.execution
     own = execution.context
     orquesta: dict[str, Any] = {
@@ -339,6 +342,7 @@ def _request(run: Run, command: RunAction) -> Request:
         user=execution.user,
         context={**inherited, "parent": parent, "orquesta": orquesta},
         delay=command.delay or None,
+        notify=notify,
         plain=frozenset(command.input),
     )
 

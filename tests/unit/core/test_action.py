@@ -18,11 +18,11 @@ RUNNER = sample_runner(
 )
 
 
-def test_a_document_leaves_out_what_has_no_value_and_where_a_pack_lies() -> None:
+def test_a_document_leaves_out_what_has_no_value() -> None:
     assert "description" not in document(sample_action())
     assert document(sample_action(description=""))["description"] == ""
     assert document(sample_action())["enabled"] is True
-    assert "path" not in document(sample_pack())
+    assert "description" not in document(sample_pack())
 
 
 def test_the_callers_parameters_are_the_runners_and_then_the_actions_own() -> None:

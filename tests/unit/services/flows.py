@@ -49,7 +49,12 @@ class Flows:
                 )
             )
         source.runners.append(sample_runner("orquesta", runner_parameters={"notify": {"type": "array", "default": []}}))
-        source.runners.append(sample_runner("action-chain", runner_parameters={"display_published": {"default": True}}))
+        source.runners.append(
+            sample_runner(
+                "action-chain",
+                runner_parameters={"display_published": {"default": True}, "skip_notify": {"default": []}},
+            )
+        )
         source.packs.append((sample_pack("flows"), actions))
 
     def restart(self) -> None:

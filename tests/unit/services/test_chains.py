@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from squall.core.execution import Execution
+from squall.services.executions import Request
 from squall.testing.assembly import Assembly
 
 from .flows import Flows
@@ -110,3 +111,19 @@ async def test_a_chain_is_canceled_with_its_node(squall: Assembly) -> None:
     await squall.finish(task, child, "canceled", None)
     await flows.work(act)
     assert (await flows.get(made)).status == "canceled"
+
+
+async def test_nodes_tell_whom_they_or_their_chain_name_unless_they_are_skipped(squall: Assembly) -> None:
+    own, chains = {"on-success": {"routes": ["own"]}}, {"on-complete": {"routes": ["hubot"]}}
+    text = CHAIN.replace("on-failure: c3", "on-success: c3").replace(
+        "{name: c2,", "{name: c2, notify: {on-success: {routes: [own]}},"
+    )
+    flows = Flows(squall, chained=text)
+    await squall.content.register()
+    parameters = {"x": "world", "skip_notify": ["c3"]}
+    made = await squall.executions.request(
+        Request(action="flows.chained", parameters=parameters, user="ada", notify=chains)
+    )
+    await flows.work(act)
+    told = {child.context["chain"]["name"]: child.notify for child in await flows.children(made)}
+    assert told == {"c1": chains, "c2": own, "c3": {}}

@@ -9,8 +9,9 @@ import pytest
 
 from squall.adapters.sql.workflows import SqlWorkflows
 from squall.core.execution import Execution
+from squall.services.executions import Request
 from squall.services.lanes import ADVANCE, JOURNAL
-from squall.testing.assembly import Assembly
+from squall.testing.assembly import Assembly, GivenPacks
 
 from .flows import Flows, good
 
@@ -305,3 +306,32 @@ async def test_a_defect_fails_the_workflow_and_leaves_nothing_stuck(
     assert done.status == "failed"
     assert "ZeroDivisionError" in msgspec.json.encode(done.result).decode()
     assert await flows.rows(ADVANCE) == 0
+
+
+async def test_only_the_tasks_that_are_named_tell_whom_the_workflow_names(squall: Assembly) -> None:
+    """Also not whom the action of a task would tell by itself."""
+    told = {"on-complete": {"routes": ["hubot"]}}
+    flows = Flows(squall, line=LINE)
+    assert isinstance(squall.source, GivenPacks)
+    actions = squall.source.packs[0][1]
+    actions[:] = [msgspec.structs.replace(each, notify={"on-failure": {"routes": ["other"]}}) for each in actions]
+    await squall.content.register()
+    made = await squall.executions.request(
+        Request(action="flows.line", parameters={"notify": ["b"]}, user="ada", notify=told)
+    )
+    await flows.work(good)
+    assert {child.context["orquesta"]["task_name"]: child.notify for child in await flows.children(made)} == {
+        "a": {},
+        "b": told,
+    }
+
+
+async def test_a_task_to_be_told_of_that_is_not_there_fails_the_workflow(squall: Assembly) -> None:
+    flows = Flows(squall, line=LINE)
+    await squall.content.register()
+    made = await squall.request("flows.line", parameters={"notify": ["b", "nosuch"]})
+    await flows.work(good)
+    done = await flows.get(made)
+    assert done.status == "failed"
+    assert "nosuch" in done.result["errors"][0]["message"]
+    assert await flows.children(made) == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -110,15 +111,15 @@ class Program:
     async def _connected(self, host: dict[str, Any], client: Client, remote: Remote) -> dict[str, Any]:
         connection = await self._connect(host, client, await self._tunnel())
         async with connection:
-            command = self._job["command"]
+            command, folder = self._job["command"], self._folder(host["name"])
             if self._job["script"]:
-                command = await self._upload(connection)
+                command = await self._upload(connection, folder)
             try:
                 found = await self._watched(connection, remote, command)
             finally:
                 if self._job["script"]:
                     with contextlib.suppress(asyncssh.Error, OSError):
-                        await connection.run(f"rm -rf -- {shlex.quote(self._folder)}")
+                        await connection.run(f"rm -rf -- {shlex.quote(folder)}")
         return found
 
     async def _watched(self, connection: asyncssh.SSHClientConnection, remote: Remote, command: str) -> dict[str, Any]:
@@ -208,11 +209,12 @@ class Program:
 
     # -- scripts
 
-    @property
-    def _folder(self) -> str:
-        return f"{self._job['dir'].rstrip('/')}/{self._job['execution']}"
+    def _folder(self, host: str) -> str:
+        """A folder of the host's own: two hosts may have one disk, or be one machine under two names."""
+        own = hashlib.sha256(host.encode()).hexdigest()[:8]
+        return f"{self._job['dir'].rstrip('/')}/{self._job['execution']}.{own}"
 
-    async def _upload(self, connection: asyncssh.SSHClientConnection) -> str:
+    async def _upload(self, connection: asyncssh.SSHClientConnection, place: str) -> str:
         """Puts the script and its `lib` folder there; the command that runs it. Raises `OSError`."""
         script = Path(self._job["script"])
         packed = io.BytesIO()
@@ -220,14 +222,14 @@ class Program:
             archive.add(script, script.name, filter=_runnable)
             if (script.parent / "lib").is_dir():
                 archive.add(script.parent / "lib", "lib")
-        folder = shlex.quote(self._folder)
+        folder = shlex.quote(place)
         # Whoever sudo makes it must be able to read it; its name cannot be foretold.
         put = f"umask 022; mkdir -p -- {folder} && cd -- {folder} && tar -xf - 2>&1"
         done = await connection.run(put, input=packed.getvalue(), encoding=None)
         if done.exit_status != 0:
             said = done.stdout.decode("utf-8", "replace") if isinstance(done.stdout, bytes) else ""
-            raise OSError(f"the script could not be put into {self._folder}: {said.strip() or 'no reason given'}")
-        words = [f"{self._folder}/{script.name}", *self._job["arguments"]]
+            raise OSError(f"the script could not be put into {place}: {said.strip() or 'no reason given'}")
+        words = [f"{place}/{script.name}", *self._job["arguments"]]
         return " ".join(shlex.quote(word) for word in words)
 
 
