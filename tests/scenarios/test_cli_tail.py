@@ -89,3 +89,12 @@ def test_run_and_tail_come_back_after_a_restart_and_repeat_nothing(mortal: Serve
                 assert process.stderr is not None
                 assert process.wait(PATIENCE) == 0
                 assert (process.stdout.read(), process.stderr.read()) == (b"done\n", b"")
+
+
+def test_lines_of_a_workflow_say_which_task_they_are_from(plain_server: Server) -> None:
+    execution = plain_server.request("examples.flow_nested")
+    plain_server.ended(execution)
+    shown = plain_server.squall("tail", execution).out.decode()
+    assert "line/greet ⦿ Hello, Squall!\n" in shown
+    assert "items/greet[1] ⦿ " in shown
+    assert "⦿" not in plain_server.squall("tail", execution, "--no-names").out.decode()

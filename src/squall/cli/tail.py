@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from squall.cli import exits
 from squall.cli.screen import Style
 from squall.cli.target import Target
+from squall.cli.tasks import Wanted, is_workflow, show_tasks
 from squall.cli.verb import Verb
 from squall.cli.watch import Notices, closing_line, open_screen, show_output
 from squall.client.follow import FINAL, Follower
@@ -22,6 +23,7 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("--after", metavar="POS", help="begin behind this position")
     parser.add_argument("--no-follow", action="store_true", help="end with what is there now")
     configure_lines(parser)
+    parser.add_argument("--no-names", action="store_true", help="of a workflow: do not say which task a line is from")
     parser.add_argument(
         "--skip", action="store_true", help="when far behind, jump to the present; a note says how much"
     )
@@ -68,7 +70,8 @@ def chosen_lines(args: Namespace) -> dict[str, str]:
 def _tail(args: Namespace, target: Target) -> int:
     with target.api() as api:
         # `last` means another execution soon: from here on it has its id.
-        execution_id = str(api.execution(args.execution, only="id")["id"])
+        found = api.execution(args.execution, only="id,action.runner_type")
+        execution_id = str(found["id"])
         screen = open_screen(target, Style(timestamps=args.timestamps, metadata=args.include_metadata))
         follower = Follower(
             api,
@@ -79,7 +82,10 @@ def _tail(args: Namespace, target: Target) -> int:
             lines={**chosen_lines(args), **({"lag": "skip"} if args.skip else {})},
             listener=Notices(screen),
         )
-        show_output(follower, screen)
+        if is_workflow(found) and not args.no_names:
+            show_tasks(follower, screen, api, execution_id, Wanted())
+        else:
+            show_output(follower, screen)
         if screen.is_terminal:
             document = follower.outcome()
             screen.note(closing_line(document))
