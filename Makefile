@@ -6,7 +6,7 @@ ARGS ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo web test check bench soak clean lock format
+.PHONY: help demo web openapi test check bench soak clean lock format
 
 IN := .venv/bin/python -m
 CODE := src tests bench .ci
@@ -36,6 +36,9 @@ test: $(READY) ## run all tests; ARGS="-k name" picks some
 
 web: ## build the web page into web/dist (needs node)
 	@$(PYTHON) .ci/web.py
+
+openapi: $(READY) ## write what the API offers to web/openapi.json, for the page's types
+	@.venv/bin/python .ci/openapi.py
 
 check: $(READY) ## format, lint, types, architecture
 	@echo "squall: format"

@@ -161,6 +161,38 @@ def test_the_tree_shows_children_and_their_last_lines(page: Page, plain_server: 
         assert f"show={child}" in page.url
 
 
+def test_the_graph_of_a_workflow_shows_its_tasks_the_ways_taken_and_leads_to_their_output(
+    page: Page, plain_server: Server
+) -> None:
+    execution = plain_server.request("examples.flow_line")
+    plain_server.ended(execution)
+    opened(page, plain_server, execution, "?tab=graph")
+    for task in ("greet", "shout", "done"):
+        expect(page.locator(".react-flow__node", has_text=task)).to_contain_text("succeeded")
+    expect(page.locator(".react-flow__edge")).to_have_count(2)
+    page.locator(".react-flow__node", has_text="shout").click()
+    sees(page, "HELLO, SQUALL!")
+
+
+def test_the_graph_counts_items(page: Page, plain_server: Server) -> None:
+    execution = plain_server.request("examples.flow_items")
+    plain_server.ended(execution)
+    opened(page, plain_server, execution, "?tab=graph")
+    expect(page.locator(".react-flow__node").first).to_contain_text("3/3")
+
+
+def test_an_inquiry_is_answered_in_place(page: Page, plain_server: Server) -> None:
+    schema = {"type": "object", "properties": {"ok": {"type": "boolean", "required": True}}}
+    execution = plain_server.request("core.ask", route="page", schema=schema)
+    opened(page, plain_server, execution)
+    expect(page.locator(".head .status", has_text="pending")).to_be_visible()
+    page.get_by_role("button", name="Answer …").click()
+    page.get_by_role("checkbox", name="ok").check()
+    page.get_by_role("button", name="Answer", exact=True).click()
+    expect(page.locator(".head .status", has_text="succeeded")).to_be_visible()
+    assert plain_server.get(f"/v1/executions/{execution}")["result"]["response"] == {"ok": True}
+
+
 def test_the_history_is_filtered_by_its_url_and_live(page: Page, plain_server: Server) -> None:
     failed = plain_server.shell("exit 3")
     plain_server.ended(failed)

@@ -30,11 +30,12 @@ test("none is missing, even if its parent is", () => {
 
 test("a workflow is laid out in layers, cycles included", () => {
   const places = laidOut({
-    tasks: [{ name: "a" }, { name: "b" }, { name: "c" }],
-    transitions: [
-      { from: "a", to: "b" },
-      { from: "b", to: "c" },
-      { from: "c", to: "b" },
+    execution: "x",
+    tasks: ["a", "b", "c"].map((name) => ({ name, runs: [] })),
+    edges: [
+      { from: "a", to: "b", taken: 1 },
+      { from: "b", to: "c", taken: 0 },
+      { from: "c", to: "b", taken: 0 },
     ],
   });
   expect(places.get("a")?.y).toBe(0);

@@ -104,9 +104,10 @@ _ACTION = _of(
     ref=_TEXT, pack=_TEXT, name=_TEXT, description=_or_null(_TEXT), enabled=_FLAG, runner_type={}, parameters=_OBJECT,
     entry_point=_TEXT, tags={"type": "array"}, uid=_TEXT, id=_TEXT,
 )  # fmt: skip
+_LOG = _of(("status", "timestamp"), status=_TEXT, timestamp=_TEXT)
 _EXECUTION = _of(
     id=_TEXT, status=_STATUS, action=_ACTION, runner=_OBJECT, liveaction=_OBJECT, parameters=_OBJECT, result={},
-    context=_OBJECT, log={"type": "array", "items": _of(status=_TEXT, timestamp=_TEXT)}, start_timestamp=_TIME,
+    context=_OBJECT, log={"type": "array", "items": _LOG}, start_timestamp=_TIME,
     end_timestamp=_TIME, elapsed_seconds={"type": "number"}, children=_TEXTS, parent=_TEXT, web_url=_TEXT,
     result_size=_COUNT, waiting=_TEXT, waiting_for=_OBJECT, delay=_COUNT, notify=_OBJECT,
 )  # fmt: skip
@@ -126,6 +127,19 @@ _POLICY = _of(
     resource_ref=_TEXT, policy_type=_TEXT, enabled=_FLAG, parameters=_OBJECT,
 )  # fmt: skip
 
+_GRAPH_RUN = _of(
+    ("id", "status", "executions"), id=_TEXT, route=_COUNT, status=_TEXT, start_timestamp=_TIME,
+    end_timestamp=_or_null(_TIME), retries=_COUNT, executions=_TEXTS,
+    items=_or_null({"type": "object", "additionalProperties": _COUNT}),
+)  # fmt: skip
+_GRAPH_TASK = _of(
+    ("name", "runs"), name=_TEXT, action=_or_null(_TEXT), join={}, status=_or_null(_TEXT),
+    runs={"type": "array", "items": _GRAPH_RUN},
+)  # fmt: skip
+_GRAPH_EDGE = _of(
+    ("from", "to", "taken"), **{"from": _TEXT, "to": _TEXT, "id": _TEXT, "when": _or_null(_TEXT), "taken": _COUNT}
+)
+
 SCHEMAS: dict[str, Schema] = {
     "Error": _of(("faultstring",), faultstring=_TEXT),
     "Anything": {},
@@ -142,7 +156,10 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "SearchAnswer": _of(count=_COUNT, resume=_or_null(_COUNT), lines={"type": "array", "items": _LINE}),
     "Line": _LINE,
-    "Graph": _OBJECT,
+    "Graph": _of(
+        ("execution", "tasks", "edges"), execution=_TEXT, status=_STATUS, is_final=_FLAG,
+        tasks={"type": "array", "items": _GRAPH_TASK}, edges={"type": "array", "items": _GRAPH_EDGE},
+    ),
     "InspectError": _OBJECT,
     "Pack": _of(
         ref=_TEXT, name=_TEXT, description=_TEXT, version=_TEXT, author=_TEXT, email=_TEXT, keywords=_TEXTS,
@@ -152,7 +169,9 @@ SCHEMAS: dict[str, Schema] = {
     "File": _of(("file_path", "content"), file_path=_TEXT, content=_TEXT),
     "ConfigSchema": _of(("pack", "attributes"), pack=_TEXT, attributes=_OBJECT, id=_TEXT),
     "Config": _of(("pack", "values"), pack=_TEXT, values=_OBJECT, id=_TEXT),
-    "Inquiry": _of(("id",), id=_TEXT, route=_TEXT, ttl=_COUNT, users=_TEXTS, roles=_TEXTS, schema=_OBJECT),
+    "Inquiry": _of(
+        ("id", "route", "schema"), id=_TEXT, route=_TEXT, ttl=_COUNT, users=_TEXTS, roles=_TEXTS, schema=_OBJECT
+    ),
     "Policy": _POLICY,
     "PolicyType": _of(id=_TEXT, ref=_TEXT, name=_TEXT, resource_type=_TEXT, enabled=_FLAG, parameters=_OBJECT),
     "Trace": _of(id=_TEXT, uid=_TEXT, trace_tag=_TEXT, start_timestamp=_TIME, action_executions={"type": "array"}),

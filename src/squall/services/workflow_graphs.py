@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from squall.core import execution as ex
 from squall.core.errors import InvalidError, NotFoundError
-from squall.core.execution import Execution
+from squall.core.execution import Execution, ExecutionFilter
 from squall.core.timestamp import to_iso
 from squall.core.workflow.state import State
 from squall.ports import Store
 from squall.services.workflow_runs import Runs
+
+_MOST_CHILDREN = 5000
 
 
 class WorkflowGraphs:
@@ -28,11 +31,18 @@ class WorkflowGraphs:
         if execution.runner not in self._runs.workflow_runners or execution.runner == "action-chain":
             raise InvalidError(f'Execution "{execution_id}" is no workflow: its runner is "{execution.runner}".')
         state = await self._runs.peek(execution)
-        return graph_document(execution, state)
+        where = ExecutionFilter(parent=execution_id)
+        children = await self._store.read(lambda tx: tx.executions.find(where, _MOST_CHILDREN, 0, False))
+        executions: dict[str, list[str]] = {}
+        for child in reversed(children):
+            task = child.context.get("orquesta") or {}
+            executions.setdefault(str(task.get("task_execution_id")), []).append(child.id)
+        return graph_document(execution, state, executions)
 
 
-def graph_document(execution: Execution, state: State | None) -> dict[str, Any]:
-    """The graph of a run; without tasks when it has not begun, or could not."""
+def graph_document(execution: Execution, state: State | None, executions: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The graph of a run; without tasks when it has not begun, or could not. `executions` are by the ids of runs of
+    tasks."""
     shown: dict[str, Any] = {"execution": execution.id, "status": execution.status, "tasks": [], "edges": []}
     if state is None:
         return shown
@@ -46,7 +56,8 @@ def graph_document(execution: Execution, state: State | None) -> dict[str, Any]:
                 "start_timestamp": to_iso(entry.start),
                 "end_timestamp": to_iso(entry.end) if entry.end is not None else None,
                 "retries": entry.tally,
-                "items": dict(state.items[index].counts) if index in state.items else None,
+                "items": _items(state.items[index].counts) if index in state.items else None,
+                "executions": executions.get(entry.id, []),
             }
             for index, entry in enumerate(state.sequence)
             if entry.task == name
@@ -58,3 +69,8 @@ def graph_document(execution: Execution, state: State | None) -> dict[str, Any]:
             shown["edges"].append({"from": name, "to": edge.target, "id": edge.id, "when": edge.when, "taken": taken})
     shown["is_final"] = execution.status in ex.FINAL
     return shown
+
+
+def _items(counts: Mapping[str, int]) -> dict[str, int]:
+    """How many items there are in each status; those that have none yet are `waiting`."""
+    return {name if name not in ("null", "None", "") else "waiting": count for name, count in counts.items()}

@@ -12,7 +12,12 @@ from squall.api.openapi import document_path, openapi_document
 from squall.api.operations import OPERATIONS
 from squall.api.schemas import QUERY, SCHEMAS
 
+FOR_THE_PAGE = Path(__file__).parents[3] / "web" / "openapi.json"
 API = Path(__file__).parents[3] / "src" / "squall" / "api"
+
+
+def test_the_page_is_made_for_this_api() -> None:
+    assert json.loads(FOR_THE_PAGE.read_text()) == openapi_document("0"), "run `make openapi`"
 
 
 def test_every_schema_is_one() -> None:

@@ -5,9 +5,26 @@ import "@xyflow/react/dist/style.css";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, type ReactElement } from "react";
 import { graph } from "../api/client";
+import type { Graph } from "../api/types";
 import { Failure, Notice } from "../ui/Notice";
 import { Status } from "../ui/Status";
 import { laidOut } from "./layout";
+
+const OPEN: ReadonlySet<string> = new Set(["waiting", "requested", "scheduled", "delayed", "running", "pausing", "paused", "resuming", "pending"]);
+
+type Task = Graph["tasks"][number];
+
+/** How many of a task's items are done, and how often it was tried again. */
+function progress(task: Task): string {
+  const run = task.runs.at(-1);
+  const counts = Object.entries(run?.items ?? {});
+  const total = counts.reduce((sum, [, count]) => sum + count, 0);
+  const open = counts.reduce((sum, [status, count]) => (OPEN.has(status) ? sum + count : sum), 0);
+  const items = total > 0 ? ` ${total - open}/${total}` : "";
+  const tries = run?.retries !== undefined && run.retries > 0 ? ` tried ${run.retries + 1} times` : "";
+  const rounds = task.runs.length > 1 ? ` ×${task.runs.length}` : "";
+  return items + tries + rounds;
+}
 
 export default function GraphPane({
   id,
@@ -33,19 +50,20 @@ export default function GraphPane({
               <b>{task.name}</b>
               <br />
               <Status status={task.status ?? "not run"} />
-              {task.items !== undefined && task.items !== null ? ` ${task.items.done}/${task.items.total}` : ""}
+              {progress(task)}
             </>
           ),
-          execution: task.executions?.at(-1),
+          execution: task.runs.at(-1)?.executions.at(-1),
         },
       };
     });
-    const lines = found.data.transitions.map((each, index): Edge => ({
+    const shown = found.data.edges.filter((each) => places.has(each.from) && places.has(each.to));
+    const lines = shown.map((each, index): Edge => ({
       id: String(index),
       source: each.from,
       target: each.to,
-      animated: live && each.taken === true,
-      style: each.taken === true ? { strokeWidth: 2.5 } : { strokeDasharray: "4 4", opacity: 0.6 },
+      animated: live && each.taken > 0,
+      style: each.taken > 0 ? { strokeWidth: 2.5 } : { strokeDasharray: "4 4", opacity: 0.6 },
       ...(each.when !== undefined && each.when !== null ? { label: each.when.slice(0, 40) } : {}),
     }));
     return [drawn, lines];

@@ -8,7 +8,7 @@ const HEIGHT = 110;
 /** The place of every task, by name. Ways back (cycles) push nothing down. */
 export function laidOut(graph: Graph): Map<string, { x: number; y: number }> {
   const layer = new Map<string, number>(graph.tasks.map((task) => [task.name, 0]));
-  const forward = graph.transitions.filter((each) => layer.has(each.from) && layer.has(each.to) && each.from !== each.to);
+  const forward = graph.edges.filter((each) => layer.has(each.from) && layer.has(each.to) && each.from !== each.to);
   // A task is at most as deep as there are tasks: more rounds would only follow a cycle.
   for (let round = 0; round < graph.tasks.length; round += 1) {
     let moved = false;
@@ -32,7 +32,7 @@ export function laidOut(graph: Graph): Map<string, { x: number; y: number }> {
   return places;
 }
 
-function leadsBack(from: string, to: string, layer: ReadonlyMap<string, number>, edges: Graph["transitions"]): boolean {
+function leadsBack(from: string, to: string, layer: ReadonlyMap<string, number>, edges: Graph["edges"]): boolean {
   const seen = new Set<string>([from]);
   const stack = [from];
   while (stack.length > 0) {
