@@ -174,17 +174,17 @@ def _joined(above: str, name: str) -> str:
 
 def _in_order(tasks: Mapping[str, _Task]) -> list[str]:
     """Paths, each behind the one above it, in the order in which tasks began."""
+    below: dict[str, list[str]] = {}
+    for path in tasks:
+        above = path.rpartition("/")[0]
+        below.setdefault(above if above in tasks else "", []).append(path)
     found: list[str] = []
-
-    def add(above: str) -> None:
-        for path in tasks:
-            if path.rpartition("/")[0] == above and path != above:
-                found.append(path)
-                add(path)
-
-    add("")
-    # A task whose workflow has said nothing yet.
-    return [*found, *(path for path in tasks if path not in set(found))]
+    waiting = below.get("", [])[::-1]
+    while waiting:
+        path = waiting.pop()
+        found.append(path)
+        waiting += below.get(path, [])[::-1]
+    return found
 
 
 def _cut(line: str, columns: int) -> str:
@@ -198,7 +198,6 @@ class LiveScreen(Screen):
         super().__init__(out, err, environ, style)
         self._lock = threading.RLock()
         self._drawn = 0
-        self._stopped = threading.Event()
         self._terminal = out
 
     def note(self, text: str) -> None:
