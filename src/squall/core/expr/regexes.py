@@ -6,11 +6,14 @@ is looked at first, and what could explode runs on RE2, whose time is linear; wh
 
 from __future__ import annotations
 
+import importlib
 import re
-from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 import re2  # type: ignore[import-untyped]
+
+# Type stubs do not know it, and whether a type checker says so depends on what else it has read.
+_parser: Any = importlib.import_module("re._parser")
 
 _REPEATS = frozenset({"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"})
 _ENDLESS = 64
