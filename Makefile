@@ -57,6 +57,7 @@ soak: $(READY) ## run the long tests for MINUTES=n
 	@test -d tests/soak || { echo "squall: there are no soak tests yet (tests/soak)" >&2; exit 1; }
 	@$(PYTHON) .ci/packages.py
 	@SQUALL_EXAMPLES=$$((200 * $(MINUTES))) $(IN) pytest tests/unit -m hypothesis $(ARGS)
+	@SQUALL_EXAMPLES=$$((20 * $(MINUTES))) $(IN) pytest tests/api/test_openapi.py $(ARGS)
 	@SQUALL_SOAK_MINUTES=$(MINUTES) $(IN) pytest tests/soak $(ARGS)
 
 format: $(READY) ## put all code into form

@@ -104,11 +104,15 @@ class Binding:
     async def _names(self, context: dict[str, Any], texts: list[Any], pack: str) -> dict[str, Any]:
         """What templates may use besides parameters; keys and the pack's configuration are only looked up if a text may
         name them."""
-        keys: Mapping[str, Any] = {"system": {}, "user": {}}
-        if mentions_keys(texts):
-            keys = await self._keys.names(context["user"])
+        keys = await self.keys(texts, context["user"])
         named: dict[str, Any] = {name: context[name] for name in ("parent", "trigger") if name in context}
         return {**named, "action_context": context, "config_context": await self._config(texts, pack), "st2kv": keys}
+
+    async def keys(self, texts: list[Any], user: str) -> Mapping[str, Any]:
+        """What `st2kv` is in these texts, of which secret values are ciphertext; looked up only if one may name it."""
+        if mentions_keys(texts):
+            return await self._keys.names(user)
+        return {"system": {}, "user": {}}
 
     async def _config(self, texts: list[Any], name: str) -> Mapping[str, Any]:
         if self._content is None or self._configs is None or not mentions_config(texts):

@@ -82,7 +82,8 @@ class Chains:
         of_runner, inputs = split_parameters((await self._binding.run(execution, action, runner)).values, runner)
         parent = {"execution_id": execution.id, "user": execution.user, "pack": action.pack}
         names = {"action_context": {"parent": parent, **execution.context}, "config_context": {}}
-        names |= {"st2kv": {"system": {}, "user": {}}, "system": {}, "vars": chain.vars}
+        keys = await self._binding.keys([step.text], execution.user)
+        names |= {"st2kv": keys, "system": keys["system"], "vars": chain.vars}
         names["action_context"]["parent"] = parent
         found = next_step(chain, inputs, names, children, self._jinja)
         if isinstance(found, RunNode):

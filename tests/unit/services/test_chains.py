@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from squall.core.execution import Execution
+from squall.core.keyvalue import SYSTEM
 from squall.services.executions import Request
+from squall.services.keys import NewValue
 from squall.testing.assembly import Assembly
 
 from .flows import Flows
@@ -127,3 +129,11 @@ async def test_nodes_tell_whom_they_or_their_chain_name_unless_they_are_skipped(
     await flows.work(act)
     told = {child.context["chain"]["name"]: child.notify for child in await flows.children(made)}
     assert told == {"c1": chains, "c2": own, "c3": {}}
+
+
+async def test_templates_of_a_chain_see_the_keys_of_the_datastore(squall: Assembly) -> None:
+    await squall.keys.put(SYSTEM, "", "where", NewValue(value="the moon"))
+    flows, made = await started(squall, CHAIN.replace("{{ greeting }} {{ x }}", "{{ st2kv.system.where }}"))
+    await flows.work(act)
+    first, *_ = await flows.children(made)
+    assert first.parameters == {"who": "the moon"}
