@@ -81,7 +81,8 @@ class Chains:
         chain = read_chain(step.text)
         of_runner, inputs = split_parameters((await self._binding.run(execution, action, runner)).values, runner)
         parent = {"execution_id": execution.id, "user": execution.user, "pack": action.pack}
-        names = {"action_context": {"parent": parent, **execution.context}, "config_context": {}}
+        context = {"parent": parent, **execution.context}
+        names: dict[str, Any] = {"action_context": context, "config_context": {}}
         keys = await self._binding.keys([step.text], execution.user)
         names |= {"st2kv": keys, "system": keys["system"], "vars": chain.vars}
         names["action_context"]["parent"] = parent
