@@ -77,7 +77,8 @@ class Shapes(Action):
         names = ["ST2_ACTION_" + name for name in ("PACK_NAME", "EXECUTION_ID", "API_URL")]
         told = {name: os.environ.get(name) for name in [*names, "ST2_API_URL", "GIVEN", "SQUALL_RESULT_FD"]}
         told.update(args=sys.argv[1:], leader=os.getsid(0) == os.getpid(), stdin=sys.stdin.read(), pid=os.getpid())
-        told["parent"] = open("/proc/%d/cmdline" % os.getppid()).read()
+        told.update(keeper=os.getppid(), parent=open("/proc/%d/cmdline" % os.getppid()).read())
+        told["self"] = open("/proc/self/cmdline").read()
         return told
 
     def waits(self, arg):

@@ -36,28 +36,19 @@ def run(server: Server, mode: str, arg: Any = None, action: str = "py.shapes", *
     return server.ended(server.request(action, **given))
 
 
-def fork_servers() -> list[int]:
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                words = Path(f"/proc/{name}/cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"squall_action.py\0--serve" in words:
-                found.append(int(name))
-    return found
+def fork_servers(keeper: int) -> list[int]:
+    """The fork servers of a keeper that runs no action: an action that one made has the same command line."""
+    children = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
+    return [int(pid) for pid in children if b"squall_action.py\0--serve" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-def warm(server: Server) -> dict[str, Any]:
-    """Runs until an action is made by a fork server: its result."""
+def warm(server: Server) -> list[int]:
+    """Runs actions until one was made by a fork server: the fork servers, while nothing runs."""
     until = time.monotonic() + WITHIN
     while time.monotonic() < until:
-        result: dict[str, Any] = run(server, "where")["result"]["result"]
-        if "--serve" in Path(f"/proc/{os.getpid()}/cmdline").read_text() or result["leader"]:
-            mine = server.ended(server.request("py.shapes", mode="imports"))
-            if mine["status"] == "succeeded" and fork_servers():
-                return result
+        told = run(server, "where")["result"]["result"]
+        if "--serve" in told["self"]:
+            return fork_servers(told["keeper"])
     raise AssertionError("no fork server has started")
 
 
@@ -168,10 +159,11 @@ def test_a_pack_with_requirements_needs_its_virtualenv(live: Server) -> None:
 
 
 def test_actions_go_on_when_their_fork_server_is_killed(live: Server, tmp_path: Path) -> None:
-    warm(live)
+    servers = warm(live)
     started = live.request("py.shapes", mode="waits", arg=str(tmp_path / "go"))
     live.running(started)
-    for pid in fork_servers():
+    assert servers
+    for pid in servers:
         os.kill(pid, signal.SIGKILL)
     assert run(live, "pair", "x")["result"]["result"] == {"given": "x"}
     (tmp_path / "go").touch()
@@ -179,8 +171,7 @@ def test_actions_go_on_when_their_fork_server_is_killed(live: Server, tmp_path: 
 
 
 def test_a_fork_server_that_hangs_only_costs_time(live: Server) -> None:
-    warm(live)
-    for pid in fork_servers():
+    for pid in warm(live):
         os.kill(pid, signal.SIGSTOP)
     assert run(live, "pair", "x")["result"]["result"] == {"given": "x"}
 
