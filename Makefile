@@ -58,7 +58,7 @@ soak: $(READY) ## run the long tests for MINUTES=n
 	@$(PYTHON) .ci/packages.py
 	@SQUALL_EXAMPLES=$$((200 * $(MINUTES))) $(IN) pytest tests/unit -m hypothesis $(ARGS)
 	@SQUALL_EXAMPLES=$$((20 * $(MINUTES))) $(IN) pytest tests/api/test_openapi.py $(ARGS)
-	@SQUALL_SOAK_MINUTES=$(MINUTES) $(IN) pytest tests/soak $(ARGS)
+	@SQUALL_SOAK_MINUTES=$(MINUTES) $(IN) pytest tests/soak tests/scenarios/test_workflow_extremes.py $(ARGS)
 
 format: $(READY) ## put all code into form
 	@$(IN) ruff format $(CODE)

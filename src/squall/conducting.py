@@ -66,7 +66,7 @@ def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Cond
         key_reader(keys),
         info,
         url,
-        WorkflowLimits(settings.most_tasks),
+        WorkflowLimits(settings.most_tasks, settings.most_nested),
     )
     chains = Chains(store, clock, content, binding, executions, transitions, info)
     workflows = Workflows(store, bus, clock, executions, transitions, runs, chains, owner)

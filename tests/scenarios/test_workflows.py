@@ -37,6 +37,19 @@ ASKING = {
 }
 
 
+CONFIGURED = {
+    "chain": [
+        {
+            "name": "a",
+            "ref": "core.local",
+            "parameters": {"cmd": "echo at {{ config_context.where }}"},
+            "on-success": "b",
+        },
+        {"name": "b", "ref": "core.local", "parameters": {"cmd": "echo {{ config_context.token }}"}},
+    ]
+}
+
+
 def write_workflow(folder: Path, name: str, definition: Any, parameters: list[str]) -> None:
     (folder / "workflows").mkdir(parents=True, exist_ok=True)
     (folder / "workflows" / f"{name}.yaml").write_text(json.dumps(definition))
@@ -59,7 +72,14 @@ def conforming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         write_workflow(pack / "actions", f"case{number}", case["definition"], list(case.get("inputs", {})))
     write_workflow(pack / "actions", "killed", KILLED, [])
     write_workflow(pack / "actions", "asking", ASKING, [])
-    server = Server(home, "--packs-dir", str(home / "packs"))
+    write_workflow(pack / "actions", "configured", CONFIGURED, [])
+    action = json.loads((pack / "actions" / "configured.yaml").read_text())
+    (pack / "actions" / "configured.yaml").write_text(json.dumps({**action, "runner_type": "action-chain"}))
+    (pack / "config.schema.yaml").write_text("where: {type: string}\ntoken: {type: string, secret: true}\n")
+    (home / "configs").mkdir()
+    (home / "configs" / "suite.yaml").write_text("where: the moon\ntoken: t0ps3cret\n")
+    env = {"SQUALL_CONTENT_CONFIGS_DIR": str(home / "configs")}
+    server = Server(home, "--packs-dir", str(home / "packs"), env=env)
     try:
         yield server.start()
     finally:
@@ -129,6 +149,14 @@ def test_a_chain_runs(conforming: Server) -> None:
     assert document["status"] == "succeeded"
     assert document["result"]["published"] == {"said": "Hello, Ada!"}
     assert [task["result"]["stdout"] for task in document["result"]["tasks"]] == ["Hello, Ada!", 12]
+
+
+def test_a_chain_sees_the_configuration_of_its_pack_and_shows_no_secret_of_it(conforming: Server) -> None:
+    document = ended(conforming, requested(conforming, "suite.configured"))
+    assert document["status"] == "succeeded"
+    assert [task["result"]["stdout"] for task in document["result"]["tasks"]] == ["at the moon", "********"]
+    children = ask(conforming, "GET", f"/v1/executions/{document['id']}/children")
+    assert [child["parameters"]["cmd"] for child in children] == ["echo at the moon", "********"]
 
 
 def test_a_server_that_is_killed_again_and_again_runs_every_task_once(conforming: Server) -> None:

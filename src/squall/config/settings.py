@@ -99,10 +99,12 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Workflow(msgspec.Struct, frozen=True, kw_only=True):
-    """`[workflow]`: how long one expression may take, and how many runs of tasks one workflow may have."""
+    """`[workflow]`: how long one expression may take, how many runs of tasks one workflow may have, and how many
+    workflows may be in each other."""
 
     expression_seconds: Seconds = 10.0
     most_tasks: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
+    most_nested: Annotated[int, Meta(ge=1, le=900)] = 500
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):

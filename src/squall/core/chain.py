@@ -15,6 +15,8 @@ from squall.core import execution as ex
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution
 from squall.core.expr.jinja import Jinja
+from squall.core.secret import MASK
+from squall.core.taint import Taint
 from squall.core.workflow.spec import load_document
 
 
@@ -45,10 +47,11 @@ class Chain(msgspec.Struct, frozen=True):
 
 
 class RunNode(msgspec.Struct, frozen=True):
-    """Run this node next, with these parameters."""
+    """Run this node next, with these parameters; `secrets` are those that a parameter was made from, by its name."""
 
     node: Node
     parameters: dict[str, Any]
+    secrets: dict[str, list[Any]] = {}
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -105,19 +108,27 @@ def _check_names(chain: Chain) -> None:
 
 
 def next_step(
-    chain: Chain, inputs: Mapping[str, Any], names: Mapping[str, Any], children: Sequence[Execution], jinja: Jinja
+    chain: Chain,
+    inputs: Mapping[str, Any],
+    names: Mapping[str, Any],
+    children: Sequence[Execution],
+    jinja: Jinja,
+    taint: Taint | None = None,
 ) -> RunNode | Ended | None:
     """What follows from the executions so far (in their order); None while one of them has not ended.
 
-    `names` are what templates may use besides parameters, variables, results and what was published.
+    `names` are what templates may use besides parameters, variables, results and what was published. `taint` watches
+    `jinja`, and holds the secrets of parameters.
     """
     if children and children[-1].status not in ex.FINAL:
         return None
     context: dict[str, Any] = {**names, **inputs}
+    render = _Render(context, jinja, taint or Taint())
     published: dict[str, Any] = {}
     results: dict[str, Any] = {}
     try:
-        context |= {name: _rendered(value, context, jinja) for name, value in chain.vars.items()}
+        for variable, value in chain.vars.items():
+            context[variable] = render.named(variable, value)
         name: str | None = _name(chain.default, context, jinja)
         for child in children:
             node = chain.nodes[child.context["chain"]["name"]]
@@ -126,7 +137,8 @@ def next_step(
             name = None
             if child.status == ex.SUCCEEDED:
                 for key, value in (node.publish or {}).items():
-                    published[key] = context[key] = _rendered(value, context, jinja)
+                    context[key] = render.named(key, value)
+                    published[key] = MASK if render.taint.of(key) else context[key]
                 name = _name(node.on_success, context, jinja)
             elif child.status != ex.CANCELED:
                 name = _name(node.on_failure, context, jinja)
@@ -136,21 +148,56 @@ def next_step(
         return Ended(children[-1].status if children else ex.SUCCEEDED, published)
     if name not in chain.nodes:
         return Ended(ex.FAILED, published, f'Unable to find node with name "{name}".')
-    return _run(chain.nodes[name], context, published, jinja)
+    return _run(chain.nodes[name], render, published)
 
 
-def _run(node: Node, context: dict[str, Any], published: dict[str, Any], jinja: Jinja) -> RunNode | Ended:
+class _Render:
+    """Renders values of one chain, and keeps which of them were made from secrets."""
+
+    def __init__(self, context: dict[str, Any], jinja: Jinja, taint: Taint) -> None:
+        self._context = context
+        self._jinja = jinja
+        self.taint = taint
+
+    def value(self, value: Any) -> tuple[Any, list[Any]]:
+        """The rendered value, and the secrets in it. Raises `InvalidError`."""
+        mark = self.taint.mark()
+        rendered = _rendered(value, self._context, self._jinja)
+        secrets = self.taint.opened_since(mark)
+        for used in sorted(_names(value, self._jinja)):
+            secrets += self.taint.of(used)
+        return rendered, secrets
+
+    def named(self, name: str, value: Any) -> Any:
+        """The rendered value of what templates call `name` from now on. Raises `InvalidError`."""
+        rendered, secrets = self.value(value)
+        self.taint.only(name, secrets)
+        return rendered
+
+
+def _names(value: Any, jinja: Jinja) -> set[str]:
+    """What the templates in a value use."""
+    if isinstance(value, str):
+        return set(jinja.names(value))
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {name for item in inner for name in _names(item, jinja)}
+
+
+def _run(node: Node, render: _Render, published: dict[str, Any]) -> RunNode | Ended:
     parameters = {}
+    secrets = {}
     for key, value in node.given.items():
         try:
-            parameters[key] = _rendered(value, context, jinja)
+            parameters[key], found = render.value(value)
         except InvalidError as error:
             message = (
                 f'Failed rendering value for action parameter "{key}" in task "{node.name}" '
                 f"(template string={value}): {error}"
             )
             return Ended(ex.FAILED, published, message)
-    return RunNode(node, parameters)
+        if found:
+            secrets[key] = found
+    return RunNode(node, parameters, secrets)
 
 
 def _name(text: str | None, context: Mapping[str, Any], jinja: Jinja) -> str | None:

@@ -29,6 +29,15 @@ class Taint:
         """How many secrets have been opened so far, for `since`."""
         return len(self._opened)
 
+    def opened_since(self, mark: int) -> list[Any]:
+        """The secrets that have been opened since `mark`."""
+        return self._opened[mark:]
+
+    def only(self, name: str, secrets: list[Any]) -> None:
+        """What is called `name` now was made from these secrets, whatever had that name before."""
+        self._of[name] = []
+        self._add(name, secrets)
+
     def since(self, name: str, mark: int) -> None:
         """Parameter `name` was rendered with what has been opened since `mark`."""
         self._add(name, self._opened[mark:])

@@ -98,8 +98,21 @@ class Binding:
 
     def _sealed(self, value: Any, schema: Any, secrets: list[Any]) -> Any:
         if secrets and value is not None:
-            return {SEALED: enclose(value, secrets, self._vault.seal)}
+            return self.enclosed(value, secrets)
         return seal_secrets(value, schema, self._vault.seal)
+
+    async def names(self, texts: list[Any], context: dict[str, Any], pack: str) -> dict[str, Any]:
+        """What templates of a pack may use besides parameters; keys and configuration only if a text may name them."""
+        return await self._names(context, texts, pack)
+
+    def watched(self) -> tuple[Jinja, Taint]:
+        """Templates that may decrypt, and who is told what they open: until the next await, then others use it."""
+        self._taint = Taint()
+        return self._jinja, self._taint
+
+    def enclosed(self, value: Any, secrets: list[Any]) -> dict[str, Any]:
+        """A value that was made from these secrets, sealed, as it stands in stored parameters."""
+        return {SEALED: enclose(value, secrets, self._vault.seal)}
 
     async def _names(self, context: dict[str, Any], texts: list[Any], pack: str) -> dict[str, Any]:
         """What templates may use besides parameters; keys and the pack's configuration are only looked up if a text may

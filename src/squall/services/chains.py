@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from squall.core import execution as ex
-from squall.core.action import split_parameters
+from squall.core.action import merged_parameters, split_parameters
 from squall.core.chain import Chain, Ended, RunNode, chain_result, child_context, next_step, read_chain
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution, ExecutionFilter
-from squall.core.expr.jinja import Jinja
+from squall.core.taint import secrets_of
 from squall.ports import Clock, Store, Task, Tx, WorkflowRecord
 from squall.services.binding import Binding
 from squall.services.content import Content
@@ -50,7 +50,6 @@ class Chains:
         self._executions = executions
         self._binding = binding
         self._transitions = transitions
-        self._jinja = Jinja()
         self._info = info
 
     async def advance(self, execution: Execution, tasks: list[Task]) -> Prepared | None:
@@ -79,14 +78,16 @@ class Chains:
             step.text = await self._content.file(action)
             step.record = WorkflowRecord(execution.id, self._clock.new_id(), key_of(step.text))
         chain = read_chain(step.text)
+        schemas = merged_parameters(action, runner)
         of_runner, inputs = split_parameters((await self._binding.run(execution, action, runner)).values, runner)
         parent = {"execution_id": execution.id, "user": execution.user, "pack": action.pack}
-        context = {"parent": parent, **execution.context}
-        names: dict[str, Any] = {"action_context": context, "config_context": {}}
-        keys = await self._binding.keys([step.text], execution.user)
-        names |= {"st2kv": keys, "system": keys["system"], "vars": chain.vars}
-        names["action_context"]["parent"] = parent
-        found = next_step(chain, inputs, names, children, self._jinja)
+        context = {**execution.context, "parent": parent}
+        names = await self._binding.names([step.text], context, action.pack)
+        names |= {"system": names["st2kv"]["system"], "vars": chain.vars}
+        jinja, taint = self._binding.watched()
+        for name, value in inputs.items():
+            taint.only(name, secrets_of(value, schemas.get(name)))
+        found = next_step(chain, inputs, names, children, jinja, taint)
         if isinstance(found, RunNode):
             skipped = of_runner.get("skip_notify") or []
             notify = {} if found.node.name in skipped else found.node.notify or execution.notify
@@ -101,9 +102,10 @@ class Chains:
         context: dict[str, Any] = {"parent": parent, "chain": child_context(run.node)}
         if "trace_context" in step.execution.context:
             context["trace_context"] = step.execution.context["trace_context"]
+        secret = {name: self._binding.enclosed(run.parameters[name], made) for name, made in run.secrets.items()}
         request = Request(
             action=run.node.ref,
-            parameters=run.parameters,
+            parameters=run.parameters | secret,
             user=step.execution.user,
             context=context,
             notify=notify,

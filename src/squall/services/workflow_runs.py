@@ -52,9 +52,10 @@ class Run(msgspec.Struct):
 
 
 class WorkflowLimits(msgspec.Struct, frozen=True):
-    """`most_tasks` bounds the runs of tasks in one workflow."""
+    """`most_tasks` bounds the runs of tasks in one workflow, `most_nested` how many workflows are in each other."""
 
     most_tasks: int = 100_000
+    most_nested: int = 500
 
 
 class Runs:
@@ -110,20 +111,24 @@ class Runs:
         """
         children = {task.payload[1] for task in tasks if task.payload[0] == "child"}
 
-        async def work(tx: Tx) -> tuple[Execution | None, int | None, dict[str, Execution]]:
+        async def work(tx: Tx) -> tuple[Execution | None, int | None, dict[str, Execution], bool]:
             changes = {}
             for child in children:
                 found = await tx.executions.get(child)
                 if found is not None:
                     changes[child] = found
             execution = await tx.executions.get(execution_id, False)
-            return execution, await tx.workflows.seq(execution_id), changes
+            starts = execution is not None and any(task.payload[0] == "start" for task in tasks)
+            too_deep = starts and await self._too_deep(tx, execution)
+            return execution, await tx.workflows.seq(execution_id), changes, too_deep
 
-        execution, seq, changes = await self._store.read(work)
+        execution, seq, changes, too_deep = await self._store.read(work)
         if execution is None or execution.status in ex.FINAL or execution.runner not in WORKFLOW_RUNNERS:
             # Whoever requests a child may say anything of the task that it is: of no workflow, that means nothing.
             self.forget(execution_id)
             return None
+        if too_deep:
+            return Run(execution, result=(ex.FAILED, self._nested_too_deep(execution)))
         if execution.runner == CHAIN:
             return Run(execution, is_chain=True)
         run = self._kept.get(execution_id)
@@ -133,6 +138,18 @@ class Runs:
         run.execution = execution
         run.changes = changes
         return run
+
+    async def _too_deep(self, tx: Tx, execution: Execution | None) -> bool:
+        """Whether it is in more workflows than it may: one that runs itself would never end."""
+        for _ in range(self._limits.most_nested + 1):
+            if execution is None or execution.parent is None:
+                return False
+            execution = await tx.executions.get(execution.parent, False)
+        return True
+
+    def _nested_too_deep(self, execution: Execution) -> dict[str, Any]:
+        told = f"The workflow is in {self._limits.most_nested} others, and it may be in no more (workflow.most_nested)."
+        return {"error": told} if execution.runner == CHAIN else {"errors": [_error(told)], "output": None}
 
     async def peek(self, execution: Execution) -> State | None:
         """The state of a workflow as it is stored, for looking at; None when it has none."""

@@ -8,6 +8,7 @@ import pytest
 
 from squall.core.execution import Execution
 from squall.core.keyvalue import SYSTEM
+from squall.core.secret import is_sealed
 from squall.services.executions import Request
 from squall.services.keys import NewValue
 from squall.testing.assembly import Assembly
@@ -137,3 +138,45 @@ async def test_templates_of_a_chain_see_the_keys_of_the_datastore(squall: Assemb
     await flows.work(act)
     first, *_ = await flows.children(made)
     assert first.parameters == {"who": "the moon"}
+
+
+SECRETIVE = """
+vars: {token: "{{ st2kv.system.token | decrypt_kv }}", open: "nothing of it"}
+chain:
+  - name: c1
+    ref: core.greet
+    parameters: {who: "with {{ token }}"}
+    publish: {kept: "{{ token }}!", plain: "{{ open }}"}
+    on-success: c2
+  - {name: c2, ref: core.greet, parameters: {who: "{{ kept }}"}, on-success: c3}
+  - {name: c3, ref: core.greet, parameters: {who: "{{ secret }}"}, on-success: c4}
+  - {name: c4, ref: core.greet, parameters: {who: "{{ open }}"}}
+"""
+
+
+async def test_what_a_chain_makes_from_secrets_is_sealed_for_its_nodes_and_masked_in_its_result(
+    squall: Assembly,
+) -> None:
+    await squall.keys.put(SYSTEM, "", "token", NewValue(value="t0ps3cret", encrypted=False, secret=True))
+    flows = Flows(squall, chained=SECRETIVE)
+    await squall.content.register()
+    made = await squall.request("flows.chained", parameters={"x": "world", "secret": "hunter2-x"})
+    seen: dict[str, tuple[Any, tuple[bytes, ...]]] = {}
+
+    def look(execution: Execution) -> tuple[str, Any]:
+        return "succeeded", {"stdout": ""}
+
+    await flows.work(look)
+    for child in await flows.children(made):
+        action, runner = await squall.content.snapshot(child.snapshot)
+        bound = await squall.binding.run(child, action, runner)
+        seen[child.context["chain"]["name"]] = bound.values["who"], bound.secrets
+        hidden = child.context["chain"]["name"] != "c4"
+        assert ("t0ps3cret" in repr(child.parameters), "hunter2-x" in repr(child.parameters)) == (False, False)
+        assert is_sealed(child.parameters["who"]) is hidden
+    assert {name: value for name, (value, _) in seen.items()} == {
+        "c1": "with t0ps3cret", "c2": "t0ps3cret!", "c3": "hunter2-x", "c4": "nothing of it",
+    }  # fmt: skip
+    assert b"t0ps3cret" in seen["c1"][1]
+    assert b"t0ps3cret" in seen["c2"][1]
+    assert (await flows.get(made)).result["published"] == {"kept": "********", "plain": "nothing of it"}

@@ -101,6 +101,16 @@ _DEFINITIONS = ("CREATE INDEX workflows_definition ON workflows (definition)",)
 
 _NOTIFY = ("ALTER TABLE executions ADD COLUMN notify TEXT",)
 
+# A snapshot in the row that every batch updates would be written again with each of them; and whether a tree is over is
+# asked at every end in it.
+_LARGE_WORKFLOWS = (
+    "CREATE TABLE workflow_snapshots (execution TEXT PRIMARY KEY, body BYTEA NOT NULL)",
+    "INSERT INTO workflow_snapshots (execution, body) SELECT execution, snapshot FROM workflows "
+    "WHERE snapshot IS NOT NULL",
+    "ALTER TABLE workflows DROP COLUMN snapshot",
+    "CREATE INDEX executions_open ON executions (tree) WHERE end_us IS NULL",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _SEALED,
@@ -111,6 +121,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _WORKFLOW_CHILDREN,
     _DEFINITIONS,
     _NOTIFY,
+    _LARGE_WORKFLOWS,
 )
 """Step n brings a store of version n to version n + 1."""
 

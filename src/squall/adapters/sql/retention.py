@@ -17,6 +17,7 @@ ABOUT = (
     ("queue", "key"),
     ("slots", "execution"),
     ("workflows", "execution"),
+    ("workflow_snapshots", "execution"),
     ("workflow_facts", "execution"),
     ("workflow_children", "execution"),
 )

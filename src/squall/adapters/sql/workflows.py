@@ -20,22 +20,23 @@ class SqlWorkflows:
     async def insert(self, record: WorkflowRecord) -> None:
         """Adds a new one."""
         await self._session.run(
-            "INSERT INTO workflows (execution, workflow, definition, seq, snapshot, snapshot_seq, since) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (execution) DO NOTHING",
+            "INSERT INTO workflows (execution, workflow, definition, seq, snapshot_seq, since) "
+            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (execution) DO NOTHING",
             record.execution,
             record.workflow,
             record.definition,
             record.seq,
-            record.snapshot,
             record.snapshot_seq,
             record.since,
         )
+        if record.snapshot is not None:
+            await self._keep_snapshot(record.execution, record.snapshot)
 
     async def get(self, execution_id: str) -> WorkflowRecord | None:
         """One by its execution's id."""
         rows = await self._session.run(
-            "SELECT execution, workflow, definition, seq, snapshot, snapshot_seq, since FROM workflows "
-            "WHERE execution = ?",
+            "SELECT w.execution, workflow, definition, seq, body, snapshot_seq, since FROM workflows w "
+            "LEFT JOIN workflow_snapshots s ON s.execution = w.execution WHERE w.execution = ?",
             execution_id,
         )
         return WorkflowRecord(*rows[0]) if rows else None
@@ -71,12 +72,18 @@ class SqlWorkflows:
     async def keep(self, execution_id: str, seq: int, snapshot: bytes) -> None:
         """Keeps the state after batch `seq`."""
         await self._session.run(
-            "UPDATE workflows SET snapshot = ?, snapshot_seq = ?, since = 0 WHERE execution = ?",
-            snapshot,
-            seq,
-            execution_id,
+            "UPDATE workflows SET snapshot_seq = ?, since = 0 WHERE execution = ?", seq, execution_id
         )
+        await self._keep_snapshot(execution_id, snapshot)
         await self._session.run("DELETE FROM workflow_facts WHERE execution = ? AND seq <= ?", execution_id, seq)
+
+    async def _keep_snapshot(self, execution_id: str, snapshot: bytes) -> None:
+        await self._session.run(
+            "INSERT INTO workflow_snapshots (execution, body) VALUES (?, ?) "
+            "ON CONFLICT (execution) DO UPDATE SET body = excluded.body",
+            execution_id,
+            snapshot,
+        )
 
     async def keep_definition(self, key: str, text: str) -> None:
         """Keeps a text."""

@@ -1,7 +1,7 @@
 """Rehearsals: a workflow is conducted with scripted results instead of actions, and what came of it is compared.
 
-The form is that of `orquesta-rehearse`; `definition` (the workflow itself), `expected_task_statuses` and
-`expected_inspection_errors` as a list are additions.
+The form is that of `orquesta-rehearse`, also that of a re-run (`workflow_state`, `rerun_tasks`); `definition` (the
+workflow itself), `expected_task_statuses` and `expected_inspection_errors` as a list are additions.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from squall.core.workflow.conductor import Conductor
 from squall.core.workflow.engine import RunAction
 from squall.core.workflow.graph import Graph
 from squall.core.workflow.inspect import inspect_workflow
+from squall.core.workflow.orquesta_state import OrquestaState
 from squall.core.workflow.rerun import TaskRerun
 from squall.core.workflow.spec import load_document, read_workflow
 from squall.core.workflow.state import Entry, State
@@ -62,6 +63,7 @@ class Rehearsal(msgspec.Struct, forbid_unknown_fields=True):
     inputs: dict[str, Any] = {}
     mock_action_executions: list[MockAction] = []
     rerun_tasks: list[RerunTask] = []
+    workflow_state: dict[str, Any] | None = None
     expected_inspection_errors: dict[str, list[dict[str, Any]]] | list[dict[str, Any]] | None = None
     expected_routes: list[list[str]] | None = None
     expected_workflow_status: str = "succeeded"
@@ -77,14 +79,26 @@ ResultOf = Callable[[RunAction], tuple[str, Any]]
 
 def read_rehearsal(document: Any) -> Rehearsal:
     """A rehearsal from plain values. Raises `InvalidError` that names the field."""
-    if isinstance(document, dict) and "workflow_state" in document:
-        raise InvalidError(
-            "workflow_state: a serialised state of Orquesta cannot be read here; give the workflow, and rerun_tasks"
-        )
     try:
-        return msgspec.convert(document, Rehearsal)
+        rehearsal = msgspec.convert(document, Rehearsal)
     except msgspec.ValidationError as error:
         raise InvalidError(f"The rehearsal is wrong: {error}") from error
+    if rehearsal.workflow_state is not None:
+        _check_state(rehearsal, OrquestaState(rehearsal.workflow_state))
+    return rehearsal
+
+
+def _check_state(rehearsal: Rehearsal, state: OrquestaState) -> None:
+    """The state has the workflow in it, too."""
+    if rehearsal.workflow is None and rehearsal.definition is None:
+        rehearsal.definition = state.definition
+    items = state.with_items()
+    for task in rehearsal.rerun_tasks:
+        if task.task_id in items and not task.reset_items:
+            raise InvalidError(
+                f'rerun_tasks: the items of task "{task.task_id}" are not in workflow_state: it can only be run again '
+                "with reset_items: true"
+            )
 
 
 class Rehearsed(msgspec.Struct):
@@ -112,11 +126,17 @@ def conduct(rehearsal: Rehearsal, text: str, language: Language, result_of: Resu
         return Rehearsed(complaints)
     script = result_of or _Script(rehearsal.mock_action_executions)
     stage = _Stage()
-    conductor = Conductor(State(Graph(read_workflow(document))), language, stage, stepwise=True)
-    stage.conductor = conductor
-    step = conductor.start(rehearsal.inputs, {}, 0)
+    graph = Graph(read_workflow(document))
     reruns = [TaskRerun(task.task_id, task.route, task.reset_items) for task in rehearsal.rerun_tasks]
     clock = 0
+    if rehearsal.workflow_state is None:
+        conductor = Conductor(State(graph), language, stage, stepwise=True)
+        step = conductor.start(rehearsal.inputs, {}, clock)
+    else:
+        state = OrquestaState(rehearsal.workflow_state).restored(graph)
+        conductor = Conductor(state, language, stage, stepwise=True)
+        step, reruns = conductor.rerun(reruns, clock), []
+    stage.conductor = conductor
     while True:
         commands = list(step.commands)
         while step.more:
