@@ -83,7 +83,7 @@ class App:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.parts.outside.launcher.start())
             registered = group.create_task(wiring.register(self.parts.services))
-        count = sum(registered.result().actions.values())
+        count = sum(found.get("actions", 0) for found in registered.result().packs.values())
         await self.parts.services.running.settle()
         await self.parts.outside.store.tx(lambda tx: tx.queue.free(OWNER, self.parts.outside.clock.now()))
         _LOG.info("content registered", extra={"actions": count})

@@ -35,13 +35,24 @@ def terms(settings: Settings) -> Terms:
     return Terms(settings.retention.days, rules, settings.retention.max_bytes)
 
 
+def installed_packs(settings: Settings) -> Path:
+    """Where packs are installed."""
+    return below(settings, "", "packs")
+
+
+def packs_roots(settings: Settings) -> list[Path]:
+    """The folders of packs, of which the first that has a pack wins; those that come with Squall are last."""
+    named = [Path(each).expanduser() for each in settings.content.packs_base_paths.split(":") if each]
+    return [*settings.server.packs_dirs, *named, installed_packs(settings), BUNDLED]
+
+
 def places(settings: Settings) -> PythonPlaces:
     """Where Python actions find what they need."""
     wanted = settings.actionrunner
     return PythonPlaces(
         virtualenvs=below(settings, settings.content.virtualenvs_dir, "virtualenvs"),
         worktrees=settings.server.data_dir / "worktrees",
-        packs=(BUNDLED, *settings.server.packs_dirs),
+        packs=tuple(packs_roots(settings)),
         common_libs=settings.content.enable_common_libs,
         log_level=wanted.python_runner_log_level,
         result_limit=wanted.result_limit_bytes,
@@ -50,8 +61,10 @@ def places(settings: Settings) -> PythonPlaces:
 
 
 def below(settings: Settings, given: str, name: str) -> Path:
-    """A folder that a setting names, relative to the data directory; there by its usual name if it does not."""
-    return settings.server.data_dir / Path(given or name).expanduser()
+    """A folder that a setting names, relative to the data directory; by its usual name in the base path otherwise."""
+    if given:
+        return settings.server.data_dir / Path(given).expanduser()
+    return settings.server.data_dir / Path(settings.system.base_path).expanduser() / name
 
 
 def ssh(settings: Settings) -> SshRules:

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -16,14 +15,14 @@ from squall import __version__, linereader, values
 from squall.adapters.blobs.opening import BlobPlace
 from squall.adapters.bus.inproc import DeafBus, InProcessBus
 from squall.adapters.clock import SystemClock
-from squall.adapters.configs import ConfigFiles
 from squall.adapters.htpasswd import HtpasswdFile
 from squall.adapters.journal.archive import FileArchive
 from squall.adapters.journal.files import FileJournal
 from squall.adapters.journal.sources import Sources
 from squall.adapters.journal.workers import LineWorkers
 from squall.adapters.keeper.remote import KeeperLauncher
-from squall.adapters.packs import PackFolders
+from squall.adapters.packs.configs import ConfigFiles
+from squall.adapters.packs.folders import PackFolders
 from squall.adapters.sql.seals import SqliteSeals
 from squall.adapters.sql.sqlite import SqliteStore, open_store
 from squall.adapters.vault import KeyFileVault
@@ -130,7 +129,7 @@ class Services(NamedTuple):
     binding: Binding
     lines: LineReading
     conducting: Conducting
-    configs: ConfigFiles
+    configs: PackConfigs
 
 
 def outside(settings: Settings) -> Outside:
@@ -168,11 +167,12 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     """The use cases; `url` is where the API answers."""
     poll = settings.queue.poll_seconds
     user = values.local_user()
-    roots = [values.BUNDLED, *settings.server.packs_dirs]
-    folders = PackFolders(values.BUNDLED / "_runners", roots, runner_types())
+    roots = values.packs_roots(settings)
+    folders = PackFolders(values.BUNDLED / "_runners", roots, runner_types(), [values.installed_packs(settings)])
     content = Content(out.store, out.clock, folders)
     keys = Keys(out.store, out.clock, values.cipher(settings))
-    configs = ConfigFiles(values.below(settings, settings.content.configs_dir, "configs"))
+    config_files = ConfigFiles(values.below(settings, settings.content.configs_dir, "configs"), out.vault.open)
+    configs = PackConfigs(content, config_files, keys, out.vault)
     access = _access(settings, out, user)
     binding, traces = Binding(out.vault, keys, content, configs), Traces(out.store, out.clock)
     admission = Admission(binding.reveal)
@@ -212,7 +212,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
             OWNER,
             url,
         ),
-        policies=Policies(out.store, out.clock, folders, admission, transitions),
+        policies=Policies(out.store, out.clock, admission, transitions),
         traces=traces,
     )
 
@@ -238,7 +238,7 @@ def _running(
     binding: Binding,
     url: str,
     access: Access,
-    configs: ConfigFiles,
+    configs: PackConfigs,
 ) -> Running:
     limits = values.limits(settings.actionrunner, settings.system.validate_output_schema)
     found = runners(
@@ -265,11 +265,11 @@ def _running(
     )
 
 
-async def register(use: Services) -> Registered:
-    """Registers what the folders of packs hold now."""
-    found = await use.content.register()
-    policies = Counter(policy.pack for policy in await use.policies.register())
-    return found._replace(policies=dict(policies))
+async def register(use: Services, only: Collection[str] | None = None) -> Registered:
+    """Registers what the folders of packs hold now, or only these packs."""
+    found = await use.content.register(only)
+    await use.policies.register(found.policies, found.refs)
+    return found
 
 
 def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
@@ -331,7 +331,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *WatchRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
         *WorkflowRoutes(use.conducting.definitions, use.executions, use.conducting.graphs).routes(),
         *ActionRoutes(use.content).routes(),
-        *PackRoutes(use.content, PackConfigs(use.content, use.configs), partial(register, use)).routes(),
+        *PackRoutes(use.content, use.configs, partial(register, use)).routes(),
         *InquiryRoutes(use.inquiries).routes(),
         *KeyRoutes(use.keys, out.launcher.add_secrets).routes(),
         *PolicyRoutes(use.policies).routes(),

@@ -218,6 +218,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *_noun("/config_schemas", "schema of a configuration", "ConfigSchema", "pack", ()),
     Operation("GET", "/configs", "List configurations", "Config", ("show_secrets", *_PAGE), listed=True),
     Operation("GET", "/configs/{pack}", "Show one configuration", "Config", ("show_secrets",)),
+    Operation("PUT", "/configs/{pack}", "Configure a pack", "Config", ("show_secrets",), "Anything", errors=WRITE),
     *_noun("/inquiries", "inquiry", "Inquiry", "id", ()),
     Operation("PUT", "/inquiries/{id}", "Answer an inquiry", "Response", (), "Response", errors=WRITE),
     *_noun("/policytypes", "type of policy", "PolicyType", "ref", ("id", "name", "resource_type", *_SELECT)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from squall.core.access import check_admin, reveals
 from squall.core.action import Pack, document
 from squall.core.document import select
 from squall.core.errors import InvalidError, NotFoundError
+from squall.core.policy import POLICY_TYPES
 from squall.services.content import Content, Registered
 from squall.services.pack_configs import PackConfigs
 
@@ -27,14 +28,27 @@ _KINDS = (
     "all", "runner", "action", "actions", "trigger", "triggers", "sensor", "sensors", "rule", "rules", "rule_type",
     "rule_types", "alias", "aliases", "policy_type", "policy_types", "policy", "policies", "config", "configs",
 )  # fmt: skip
-_NAMES = {"trigger": "triggers", "sensor": "sensors", "rule": "rules", "rule_type": "rule_types", "alias": "aliases"}
+_NEED = {"actions": "runners", "rules": "rule_types", "policies": "policy_types"}
+"""What is registered before a kind of content."""
+_NAMES = {
+    "runner": "runners",
+    "trigger": "triggers",
+    "sensor": "sensors",
+    "rule": "rules",
+    "rule_type": "rule_types",
+    "alias": "aliases",
+}
 _NAMES |= {"policy_type": "policy_types", "policy": "policies", "config": "configs", "action": "actions"}
 
 
-class PackRoutes:
-    """`/packs`, `/configs`, `/config_schemas`. `again` looks into the folders of packs and registers what is there."""
+Again = Callable[[Collection[str] | None], Awaitable[Registered]]
+"""Looks into the folders of packs, or of only these, and registers what is there."""
 
-    def __init__(self, content: Content, configs: PackConfigs, again: Callable[[], Awaitable[Registered]]) -> None:
+
+class PackRoutes:
+    """`/packs`, `/configs`, `/config_schemas`."""
+
+    def __init__(self, content: Content, configs: PackConfigs, again: Again) -> None:
         self._content = content
         self._configs = configs
         self._again = again
@@ -51,6 +65,7 @@ class PackRoutes:
             Route("GET", "/config_schemas/{pack}", self._get_schema),
             Route("GET", "/configs", self._list_configs),
             Route("GET", "/configs/{pack}", self._get_config),
+            Route("PUT", "/configs/{pack}", self._put_config),
         ]
 
     async def _list(self, request: Request) -> Answer:
@@ -89,8 +104,8 @@ class PackRoutes:
         return Answer(found)
 
     async def _register(self, request: Request) -> Answer:
-        """Counts of what is there now, of the packs and kinds that are asked for. Others are looked at as well: nothing
-        changes where nothing has changed."""
+        """Counts of what is there now, of the packs and kinds that are asked for. All kinds of those packs are
+        looked at: nothing changes where nothing has changed."""
         check_admin(request.identity, "registering packs")
         body = await request.document()
         packs, kinds = _texts(body, "packs"), _texts(body, "types") or ["all"]
@@ -98,24 +113,21 @@ class PackRoutes:
             if kind not in _KINDS:
                 raise InvalidError(f"{kind!r} is not one of {list(_KINDS)}")
         strict = field(body, "fail_on_failure", bool, "boolean", True)
-        found = await self._again()
-        wanted = packs or list(found.actions)
+        found = await self._again(packs or None)
         faults = [f"{pack}: {text}" for pack, text in found.faults if not packs or pack in packs]
-        for pack in wanted:
-            if pack not in found.actions:
+        for pack in packs:
+            if pack not in found.packs:
                 raise InvalidError("\n".join([f'Pack "{pack}" not found on disk', *faults]))
-        if faults and strict:
-            raise InvalidError("\n".join(faults))
-        return Answer(self._counts(found, wanted, {_NAMES.get(kind, kind) for kind in kinds}))
-
-    @staticmethod
-    def _counts(found: Registered, packs: Sequence[str], kinds: set[str]) -> dict[str, int]:
-        counts = {"runners": found.runners}
-        if kinds & {"all", "actions"}:
-            counts["actions"] = sum(found.actions[pack] for pack in packs)
-        if kinds & {"all", "policies"}:
-            counts["policies"] = sum(found.policies.get(pack, 0) for pack in packs)
-        return counts
+        wanted = packs or list(found.packs)
+        configs, wrong = await self._configs.check(wanted)
+        if strict and (faults or wrong):
+            raise InvalidError("\n".join(faults + wrong))
+        counts = {"runners": found.runners, "rule_types": 2, "policy_types": len(POLICY_TYPES)}
+        for kind in ("triggers", "sensors", "actions", "rules", "aliases", "policies"):
+            counts[kind] = sum(found.packs[pack].get(kind, 0) for pack in wanted)
+        counts["configs"] = configs
+        asked = {_NAMES.get(kind, kind) for kind in kinds}
+        return Answer({kind: count for kind, count in counts.items() if "all" in asked or kind in asked | _with(asked)})
 
     # -- configurations
 
@@ -130,6 +142,15 @@ class PackRoutes:
 
     async def _get_config(self, request: Request) -> Answer:
         return Answer(await self._configs.of_pack(request.path["pack"], _revealed(request)))
+
+    async def _put_config(self, request: Request) -> Answer:
+        check_admin(request.identity, "configuring packs")
+        values = await request.document()
+        return Answer(await self._configs.put(request.path["pack"], values, _revealed(request)))
+
+
+def _with(kinds: set[str]) -> set[str]:
+    return {need for kind, need in _NEED.items() if kind in kinds}
 
 
 def _revealed(request: Request) -> bool:

@@ -73,6 +73,7 @@ class Ssh(msgspec.Struct, frozen=True, kw_only=True):
 class Content(msgspec.Struct, frozen=True, kw_only=True):
     """`[content]`: what belongs to packs. A relative path starts at the data directory."""
 
+    packs_base_paths: str = ""
     virtualenvs_dir: str = ""
     configs_dir: str = ""
     enable_common_libs: bool = False
@@ -165,8 +166,10 @@ class Keyvalue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class System(msgspec.Struct, frozen=True, kw_only=True):
-    """`[system]`: whether results must be what output schemas promise."""
+    """`[system]`: where `packs`, `virtualenvs` and `configs` are, and whether results must be what output schemas
+    promise."""
 
+    base_path: str = ""
     validate_output_schema: bool = False
 
 

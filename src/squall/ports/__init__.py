@@ -13,7 +13,7 @@ from squall.ports.journal import Journal, Watch
 from squall.ports.keys import Cipher, KeyRows
 from squall.ports.launcher import Launcher, OutputText, Runner
 from squall.ports.lines import Lines
-from squall.ports.packs import ConfigSource, Loaded, PackSource
+from squall.ports.packs import ConfigSource, Loaded, LoadedPack, PackSource
 from squall.ports.policies import PolicyRows, Slot, SlotRows, TraceRows
 from squall.ports.store import Store
 from squall.ports.tables import ContentRows, EventRows, ExecutionRows, JournalRows, QueueRows, RetentionRows, Task, Tx
@@ -42,6 +42,7 @@ __all__ = [
     "Launcher",
     "Lines",
     "Loaded",
+    "LoadedPack",
     "OutputText",
     "PackSource",
     "Passwords",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from squall.core.action import Action, Pack, RunnerType
@@ -21,26 +22,44 @@ class ConfigSource(Protocol):
         """What its values may be, by name; empty when it does not say. Raises `InvalidError`."""
         ...
 
+    def path(self, pack: Pack) -> Path:
+        """Where its values are."""
+        ...
+
+    def write(self, pack: Pack, values: dict[str, Any]) -> None:
+        """Keeps its values, of which secret ones are sealed. Raises `OSError`."""
+        ...
+
     def given(self, pack: Pack, secrets: bool) -> Mapping[str, Any] | None:
         """The values as somebody gave them, without defaults; secret ones are masked unless `secrets` are to be shown.
         None when nobody gave any. Raises `InvalidError`."""
         ...
 
 
+class LoadedPack(NamedTuple):
+    """A pack with its actions and policies, ids empty; `counts` says how many there are of each kind of content."""
+
+    pack: Pack
+    actions: list[Action]
+    policies: list[Policy]
+    counts: Mapping[str, int]
+
+
 class Loaded(NamedTuple):
-    """Every runner type and every pack with its actions, ids empty; `faults` are (pack, message) of what was left
-    out."""
+    """Every runner type, ids empty, and packs; `faults` are (pack, message) of what was left out, `refs` are all packs
+    that there are, also those that were not asked for."""
 
     runners: list[RunnerType]
-    packs: list[tuple[Pack, list[Action]]]
+    packs: list[LoadedPack]
     faults: list[tuple[str, str]]
+    refs: list[str]
 
 
 class PackSource(Protocol):
     """Where packs come from."""
 
-    def load(self) -> Loaded:
-        """What there is now; what is broken is left out."""
+    def load(self, only: Collection[str] | None = None) -> Loaded:
+        """What there is now, or of only these packs; what is broken is left out."""
         ...
 
     def file(self, pack: Pack, name: str) -> bytes:
@@ -49,8 +68,4 @@ class PackSource(Protocol):
 
     def text(self, path: str) -> str:
         """The text of a file of a pack. Raises `InvalidError` when it cannot be read."""
-        ...
-
-    def policies(self) -> Mapping[str, Policy]:
-        """Every policy of the packs by ref, ids empty; what is broken is left out and told in the log."""
         ...

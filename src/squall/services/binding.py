@@ -16,9 +16,10 @@ from squall.core.keyvalue import mentions_keys
 from squall.core.params import bind_request, bind_run
 from squall.core.secret import SEALED, is_sealed, replace_sealed, seal_secrets
 from squall.core.taint import Taint, disclose, enclose, secrets_of
-from squall.ports import ConfigSource, Vault
+from squall.ports import Vault
 from squall.services.content import Content
 from squall.services.keys import Keys
+from squall.services.pack_configs import PackConfigs
 
 MASKED_MOST = 64 << 10
 """The longest secret (bytes) that is masked in output: finding longer ones would hold up every other action."""
@@ -41,7 +42,7 @@ class Binding:
     """
 
     def __init__(
-        self, vault: Vault, keys: Keys, content: Content | None = None, configs: ConfigSource | None = None
+        self, vault: Vault, keys: Keys, content: Content | None = None, configs: PackConfigs | None = None
     ) -> None:
         self._vault = vault
         self._keys = keys
@@ -119,7 +120,12 @@ class Binding:
         name them."""
         keys = await self.keys(texts, context["user"])
         named: dict[str, Any] = {name: context[name] for name in ("parent", "trigger") if name in context}
-        return {**named, "action_context": context, "config_context": await self._config(texts, pack), "st2kv": keys}
+        return {
+            **named,
+            "action_context": context,
+            "config_context": await self._config(texts, pack, context["user"]),
+            "st2kv": keys,
+        }
 
     async def keys(self, texts: list[Any], user: str) -> Mapping[str, Any]:
         """What `st2kv` is in these texts, of which secret values are ciphertext; looked up only if one may name it."""
@@ -127,13 +133,13 @@ class Binding:
             return await self._keys.names(user)
         return {"system": {}, "user": {}}
 
-    async def _config(self, texts: list[Any], name: str) -> Mapping[str, Any]:
+    async def _config(self, texts: list[Any], name: str, user: str) -> Mapping[str, Any]:
         if self._content is None or self._configs is None or not mentions_config(texts):
             return {}
         pack = (await self._content.packs()).get(name)
         if pack is None:
             return {}
-        config = self._configs.load(pack)
+        config = await self._configs.rendered(pack, user)
         return ConfigContext(config.values, frozenset(config.secrets), lambda secret: self._taint.open(secret))
 
     def _decrypted(self, ciphertext: Any) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import PurePosixPath
-from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
 from squall.core.action import Action, Pack, RunnerType
 from squall.core.errors import InvalidError, NotFoundError
+from squall.core.policy import Policy
 from squall.ports import Clock, PackSource, Store, Tx
 
 _KEPT = 2048
@@ -20,13 +21,16 @@ _FRESH = 1_000_000
 
 
 class Registered(NamedTuple):
-    """What was found: how many runner types, and actions and policies by pack; `faults` are (pack, message) of what was
-    left out."""
+    """What was found: how many runner types, and of each pack how many of each kind of content, and its policies.
+
+    `faults` are (pack, message) of what was left out; `refs` are all packs that there are, also those not looked into.
+    """
 
     runners: int
-    actions: dict[str, int]
+    packs: dict[str, Mapping[str, int]]
+    policies: dict[str, list[Policy]]
     faults: list[tuple[str, str]]
-    policies: Mapping[str, int] = MappingProxyType({})
+    refs: list[str]
 
 
 class _Kept:
@@ -56,23 +60,26 @@ class Content:
             self._kept = _Kept(now)
         return self._kept
 
-    async def register(self) -> Registered:
-        """Registers everything the pack source has, forgets what it no longer has. It may be called again and again."""
-        runners, packs, faults = await asyncio.to_thread(self._source.load)
+    async def register(self, only: Collection[str] | None = None) -> Registered:
+        """Registers what the pack source has, or only these packs of it, each in one transaction, and forgets the
+        packs it no longer has. It may be called again and again."""
+        loaded = await asyncio.to_thread(self._source.load, only)
         new_id = self._clock.new_id
-
-        async def work(tx: Tx) -> None:
-            await tx.content.replace_runners([msgspec.structs.replace(runner, id=new_id()) for runner in runners])
-            for pack, actions in packs:
-                await tx.content.replace_pack(
-                    msgspec.structs.replace(pack, id=new_id()),
-                    [msgspec.structs.replace(action, id=new_id()) for action in actions],
-                )
-            await tx.content.keep_packs([pack.ref for pack, _ in packs])
-
-        await self._store.tx(work)
+        runners = [msgspec.structs.replace(runner, id=new_id()) for runner in loaded.runners]
+        await self._store.tx(lambda tx: tx.content.replace_runners(runners))
+        for found in loaded.packs:
+            pack = msgspec.structs.replace(found.pack, id=new_id())
+            actions = [msgspec.structs.replace(action, id=new_id()) for action in found.actions]
+            await self._store.tx(partial(_replace, pack, actions))
+        await self._store.tx(lambda tx: tx.content.keep_packs(loaded.refs))
         self._kept = _Kept(0)
-        return Registered(len(runners), {pack.ref: len(actions) for pack, actions in packs}, faults)
+        return Registered(
+            len(runners),
+            {found.pack.ref: found.counts for found in loaded.packs},
+            {found.pack.ref: found.policies for found in loaded.packs},
+            loaded.faults,
+            loaded.refs,
+        )
 
     async def action(self, ref_or_id: str) -> Action:
         """One action. Raises `NotFoundError`."""
@@ -149,6 +156,10 @@ class Content:
                 self._snapshots.clear()
             self._snapshots[key] = found
         return found
+
+
+async def _replace(pack: Pack, actions: list[Action], tx: Tx) -> None:
+    await tx.content.replace_pack(pack, actions)
 
 
 def snapshot_key(action: Action, runner: RunnerType) -> str:

@@ -1,21 +1,36 @@
-"""What packs are configured with, for people to look at: what was given, and what may be given."""
+"""What packs are configured with: looked at, changed, and rendered for whoever runs an action.
+
+A value may be a template over the datastore (`{{ st2kv.system.name }}`, `{{ st2kv.user.name }}`): so it may be another
+one for each user. A secret attribute whose template names a secret key is decrypted, as in StackStorm.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from squall.core.action import Pack
-from squall.core.errors import NotFoundError
-from squall.ports import ConfigSource
+from squall.core.errors import InvalidError, NotFoundError
+from squall.core.expr.jinja import Jinja
+from squall.core.keyvalue import mentions_keys
+from squall.core.pack_config import PackConfig, check_values, mapped, secret_values, whole
+from squall.core.secret import MASK, SEALED
+from squall.ports import ConfigSource, Vault
 from squall.services.content import Content
+from squall.services.keys import Keys
 
 
 class PackConfigs:
     """Use cases of configurations. Every method raises `InvalidError` for a file that cannot be read."""
 
-    def __init__(self, content: Content, source: ConfigSource) -> None:
+    def __init__(self, content: Content, source: ConfigSource, keys: Keys, vault: Vault) -> None:
         self._content = content
         self._source = source
+        self._keys = keys
+        self._vault = vault
+        self._opened: list[str] = []
+        self._jinja = Jinja(self._decrypted)
 
     async def schemas(self) -> list[dict[str, Any]]:
         """The documents of all schemas, by pack."""
@@ -37,6 +52,81 @@ class PackConfigs:
         pack = (await self._content.packs()).get(ref)
         return _found(ref, self._given(pack, secrets) if pack is not None else None)
 
+    async def put(self, ref: str, values: dict[str, Any], secrets: bool) -> dict[str, Any]:
+        """Configures a pack with these values and no others; a secret that comes as asterisks stays what it was.
+
+        Raises `InvalidError` that names the value, and `NotFoundError` for a pack that has no schema.
+        """
+        pack = (await self._content.packs()).get(ref)
+        attributes = self._source.schema(pack) if pack is not None else {}
+        if pack is None or not attributes:
+            raise NotFoundError(f"Unable to find the ConfigSchemaDB instance. {{'pack': '{ref}'}}")
+        kept = _unmasked(values, self._source.given(pack, True) or {})
+        check_values(ref, str(self._source.path(pack)), kept, attributes)
+        sealed = mapped(kept, whole(attributes), lambda secret: {SEALED: self._vault.seal(secret)})
+        await asyncio.to_thread(self._source.write, pack, sealed)
+        return _found(ref, self._given(pack, secrets))
+
+    async def check(self, refs: Sequence[str]) -> tuple[int, list[str]]:
+        """How many of these packs have a configuration, and what is wrong with them."""
+        packs = await self._content.packs()
+        count, wrong = 0, []
+        for ref in refs:
+            try:
+                values = self._source.given(packs[ref], True)
+                if values is not None:
+                    count += 1
+                    check_values(ref, str(self._source.path(packs[ref])), values, self._source.schema(packs[ref]))
+            except InvalidError as error:
+                wrong.append(f"{ref}: {error}")
+        return count, wrong
+
+    async def rendered(self, pack: Pack, user: str) -> PackConfig:
+        """What an action of this user sees, secrets revealed. Raises `InvalidError` that names the value."""
+        config = self._source.load(pack)
+        if not mentions_keys(config.values):
+            return config
+        names = {"st2kv": await self._keys.names(user)}
+        attributes = self._source.schema(pack)
+        self._opened = []
+        values = {
+            name: mapped(value, attributes.get(name), *self._renderers(pack.ref, name, names))
+            for name, value in config.values.items()
+        }
+        secrets = (*secret_values(values, attributes), *self._opened)
+        return PackConfig(values, config.path, tuple(dict.fromkeys(secrets)))
+
+    def _renderers(
+        self, pack: str, name: str, names: Mapping[str, Any]
+    ) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+        def plain(value: Any) -> Any:
+            if not isinstance(value, str):
+                return value
+            try:
+                return self._jinja.render(value, names)
+            except InvalidError as error:
+                raise InvalidError(
+                    f'Failed to render dynamic configuration value for key "{name}" with value "{value}" for pack '
+                    f'"{pack}" config: {error}'
+                ) from error
+
+        def secret(value: Any) -> Any:
+            found = mapped(value, None, plain, plain)
+            if isinstance(value, str) and found != value:
+                try:
+                    return self._keys.decrypt(found)
+                except InvalidError:
+                    # The key that it names is no secret one.
+                    return found
+            return found
+
+        return secret, plain
+
+    def _decrypted(self, ciphertext: Any) -> str:
+        text = self._keys.decrypt(str(ciphertext))
+        self._opened.append(text)
+        return text
+
     def _schema(self, pack: Pack) -> dict[str, Any] | None:
         attributes = self._source.schema(pack)
         return {"pack": pack.ref, "attributes": attributes, "id": pack.id} if attributes else None
@@ -50,3 +140,12 @@ def _found(ref: str, shown: dict[str, Any] | None) -> dict[str, Any]:
     if shown is None:
         raise NotFoundError(f'Unable to identify resource with pack_ref "{ref}".')
     return shown
+
+
+def _unmasked(value: Any, old: Any) -> Any:
+    """`value` with what was there before where it has asterisks: clients show secrets so, and send them back."""
+    if value == MASK and old is not None:
+        return old
+    if isinstance(value, dict):
+        return {key: _unmasked(item, old.get(key) if isinstance(old, dict) else None) for key, item in value.items()}
+    return value

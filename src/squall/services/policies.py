@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from squall.core.errors import ConflictError, NotFoundError
 from squall.core.policy import POLICY_TYPES, Policy, PolicyType, make_policy
-from squall.ports import Clock, PackSource, Store, Tx
+from squall.ports import Clock, Store, Tx
 from squall.services.admission import Admission, changed_actions
 from squall.services.transitions import Transitions
 
@@ -17,27 +17,23 @@ from squall.services.transitions import Transitions
 class Policies:
     """Use cases of policies. A change counts at once, also for those who run and who wait."""
 
-    def __init__(
-        self, store: Store, clock: Clock, source: PackSource, admission: Admission, transitions: Transitions
-    ) -> None:
+    def __init__(self, store: Store, clock: Clock, admission: Admission, transitions: Transitions) -> None:
         self._store = store
         self._clock = clock
-        self._source = source
         self._admission = admission
         self._transitions = transitions
 
-    async def register(self) -> list[Policy]:
-        """Registers the policies that packs bring, and forgets those they bring no longer; gives those that there are.
-
-        What people have added stays.
+    async def register(self, brought: Mapping[str, Sequence[Policy]], refs: Collection[str]) -> None:
+        """Registers the policies that packs bring, by pack, and forgets those they bring no longer; `refs` are all
+        packs that there are. What people have added stays.
         """
-        found = self._source.policies()
+        found = {policy.ref: policy for policies in brought.values() for policy in policies}
 
         async def work(tx: Tx) -> None:
             before = await tx.policies.find()
             known = {policy.ref: policy for policy in before}
             for old in before:
-                if old.metadata_file and old.ref not in found:
+                if old.metadata_file and old.ref not in found and (old.pack in brought or old.pack not in refs):
                     await tx.policies.delete(old.id)
             for ref, policy in found.items():
                 policy_id = known[ref].id if ref in known else self._clock.new_id()
@@ -46,7 +42,6 @@ class Policies:
 
         await self._store.tx(work)
         self._transitions.wake()
-        return list(found.values())
 
     async def types(self) -> Sequence[PolicyType]:
         """All kinds of policies."""

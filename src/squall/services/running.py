@@ -21,10 +21,11 @@ from squall.core.launch import End, LaunchSpec, Outcome
 from squall.core.launch import Job as RunnerJob
 from squall.core.output_schema import checked_output
 from squall.core.pack_config import PackConfig
-from squall.ports import ConfigSource, Journal, Launcher, OutputText, Runner, Task
+from squall.ports import Journal, Launcher, OutputText, Runner, Task
 from squall.services.binding import MASKED_MOST, Binding
 from squall.services.claims import Claims
 from squall.services.content import Content
+from squall.services.pack_configs import PackConfigs
 
 _LOG = logging.getLogger("squall.running")
 _SETTLED = 500
@@ -89,7 +90,7 @@ class Running:
         limits: RunLimits,
         environment: Mapping[str, str],
         url: str,
-        configs: ConfigSource | None = None,
+        configs: PackConfigs | None = None,
         tokens: ActionTokens | None = None,
     ) -> None:
         self._claims = claims
@@ -222,15 +223,15 @@ class Running:
                 **_token_variables(token, runner_type.name),
             },
             pack_path=pack.path if pack is not None else "",
-            config=self._config(runner_type, pack),
+            config=await self._config(runner_type, pack, execution),
         )
         return job, bound.secrets
 
-    def _config(self, runner_type: RunnerType, pack: Pack | None) -> PackConfig:
+    async def _config(self, runner_type: RunnerType, pack: Pack | None, execution: Execution) -> PackConfig:
         """What the pack is configured with, where the runner hands it on. Raises `InvalidError`."""
         if self._configs is None or pack is None or runner_type.name not in CONFIGURED_RUNNERS:
             return PackConfig()
-        return self._configs.load(pack)
+        return await self._configs.rendered(pack, str(execution.context["user"]))
 
     def _complete(self, spec: LaunchSpec, job: RunnerJob, row: int, secrets: tuple[bytes, ...]) -> LaunchSpec:
         """The launch spec with what every launch has: limits, and the status record that opens its output."""

@@ -3,7 +3,7 @@ happens by itself, so a test says what comes when."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from squall.core.execution import Execution
 from squall.core.launch import LaunchSpec, Outcome
 from squall.core.policy import Policy
 from squall.core.retention import Terms
-from squall.ports import Bus, Launcher, Loaded, Runner, Store, Task
+from squall.ports import Bus, Launcher, Loaded, LoadedPack, Runner, Store, Task
 from squall.services.admission import Admission
 from squall.services.binding import Binding
 from squall.services.claims import Claims
@@ -56,9 +56,14 @@ class GivenPacks:
         self.texts: dict[str, str] = {}
         self.given: dict[str, Policy] = {}
 
-    def load(self) -> Loaded:
-        """All of it."""
-        return Loaded(list(self.runners), list(self.packs), [])
+    def load(self, only: Collection[str] | None = None) -> Loaded:
+        """All of it, or only these packs."""
+        packs = [
+            LoadedPack(pack, actions, [policy for policy in self.given.values() if policy.pack == pack.ref], {})
+            for pack, actions in self.packs
+            if only is None or pack.ref in only
+        ]
+        return Loaded(list(self.runners), packs, [], [pack.ref for pack, _ in self.packs])
 
     def file(self, pack: Pack, name: str) -> bytes:
         """None are there."""
@@ -70,10 +75,6 @@ class GivenPacks:
             if path.endswith(end):
                 return text
         raise InvalidError(f"The file {path} cannot be read")
-
-    def policies(self) -> dict[str, Policy]:
-        """What it was `given`."""
-        return dict(self.given)
 
 
 def sample_content() -> GivenPacks:
@@ -118,7 +119,7 @@ class Assembly:
         self.traces = Traces(store, self.clock)
         self.transitions = Transitions(bus, self.traces.join, self.admission, [Retries(self.clock)])
         self.claims = Claims(store, bus, self.clock, self.transitions)
-        self.policies = Policies(store, self.clock, self.source, self.admission, self.transitions)
+        self.policies = Policies(store, self.clock, self.admission, self.transitions)
         self.executions = Executions(store, bus, self.clock, self.content, self.binding, self.transitions, "ada")
         self.outputs = Outputs(store, journal, poll=POLL, live=True)
         self.feeds = Feeds(store, bus, journal, self.outputs, poll=POLL)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
-from squall.core.action import Pack
+from squall.adapters.packs.configs import ConfigFiles
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution, ExecutionFilter
 from squall.core.keyvalue import SYSTEM, USER
-from squall.core.pack_config import PackConfig
 from squall.core.secret import is_sealed, masked
 from squall.services.binding import Binding, Bound
 from squall.services.keys import NewValue
+from squall.services.pack_configs import PackConfigs
 from squall.testing.assembly import Assembly
-from squall.testing.samples import sample_action, sample_execution, sample_runner
+from squall.testing.samples import sample_action, sample_execution, sample_pack, sample_runner
 
 pytestmark = pytest.mark.anyio
 
@@ -123,22 +125,16 @@ async def test_nobody_reads_anothers_keys_by_what_a_context_says(squall: Assembl
     assert made.parameters["cmd"] == "[]"
 
 
-class GivenConfigs:
-    """`ports.ConfigSource` of one configuration."""
-
-    def schema(self, pack: Pack) -> dict[str, object]:
-        return {}
-
-    def given(self, pack: Pack, secrets: bool) -> dict[str, object] | None:
-        return None
-
-    def load(self, pack: Pack) -> PackConfig:
-        assert pack.ref == "core"
-        return PackConfig({"region": "eu", "token": "config-secret"}, "", ("config-secret",))
-
-
-async def test_a_template_sees_the_configuration_and_what_it_makes_of_its_secrets_is_sealed(squall: Assembly) -> None:
-    binding = Binding(squall.vault, squall.keys, squall.content, GivenConfigs())
+async def test_a_template_sees_the_configuration_and_what_it_makes_of_its_secrets_is_sealed(
+    squall: Assembly, tmp_path: Path
+) -> None:
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core" / "config.schema.yaml").write_text("token: {secret: true}\n")
+    (tmp_path / "core.yaml").write_text("region: eu\ntoken: config-secret\n")
+    squall.source.packs = [(sample_pack("core", path=str(tmp_path / "core")), squall.source.packs[0][1])]
+    await squall.content.register()
+    configs = PackConfigs(squall.content, ConfigFiles(tmp_path, squall.vault.open), squall.keys, squall.vault)
+    binding = Binding(squall.vault, squall.keys, squall.content, configs)
     action, runner = sample_action(parameters={"open": {}, "closed": {}, "later": {"default": "{{ closed }}!"}}), RUNNER
     given = {"open": "in {{ config_context.region }}", "closed": "by {{ config_context.token }}"}
     stored = await binding.request(action, runner, given, {"user": "ada"})

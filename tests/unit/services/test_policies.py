@@ -25,6 +25,11 @@ def of_pack(**changes: Any) -> Policy:
     return make_policy({**GIVEN, "name": "packed", "metadata_file": "policies/x.yaml", **changes}, "")
 
 
+async def register(squall: Assembly) -> None:
+    found = await squall.content.register()
+    await squall.policies.register(found.policies, found.refs)
+
+
 async def refs(squall: Assembly, **where: str) -> list[str]:
     asked = {"resource_ref": None, "pack": None, "policy_type": None} | where
     return [policy.ref for policy in await squall.policies.find(**asked)]
@@ -65,25 +70,25 @@ async def test_a_wrong_change_leaves_the_policy_as_it_was(squall: Assembly) -> N
 async def test_what_packs_bring_is_registered_keeps_its_id_and_goes_with_its_file(squall: Assembly) -> None:
     await squall.policies.create(GIVEN)
     squall.source.given = {"core.packed": of_pack()}
-    assert [policy.ref for policy in await squall.policies.register()] == ["core.packed"]
+    await register(squall)
     first = await squall.policies.get("core.packed")
     squall.source.given = {"core.packed": of_pack(parameters={"threshold": 5})}
-    await squall.policies.register()
+    await register(squall)
     second = await squall.policies.get("core.packed")
     assert (second.id, second.threshold) == (first.id, 5)
     squall.source.given = {}
-    await squall.policies.register()
+    await register(squall)
     assert await refs(squall) == ["core.limit"]
 
 
 async def test_a_start_with_other_policies_lets_in_whoever_waits_for_nothing_now(squall: Assembly) -> None:
     squall.source.given = {"core.packed": of_pack()}
-    await squall.policies.register()
+    await register(squall)
     await squall.request()
     second = await squall.request()
     await squall.claim()
     squall.source.given = {}
-    await squall.policies.register()
+    await register(squall)
     assert [execution.id for _, execution, _ in await squall.claim()] == [second.id]
 
 

@@ -10,12 +10,12 @@ import msgspec
 import yaml
 
 from squall.core.errors import InvalidError
+from squall.core.safe_yaml import load_yaml
 from squall.core.workflow.inline import inline_parameters
 
 COMMANDS = ("continue", "noop", "fail", "retry")
 """Names with a meaning of their own behind `do`."""
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ITEMS = re.compile(r"^\s*((?:\w+\s*,\s*|\w+\s+(?=\w))*\w+)\s+in\s+(.*)$", re.DOTALL)
 
 
@@ -70,7 +70,7 @@ def load_document(text: str | bytes) -> dict[str, Any]:
     told = "Failed to load workflow definition because "
     try:
         source = text.decode() if isinstance(text, bytes) else text
-        document = yaml.load(source, Loader=_LOADER)  # noqa: S506 - a safe loader, in C where there is one
+        document = load_yaml(source)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise InvalidError(f"{told}{str(error).rstrip('.')}.") from error
     if not document:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from squall.adapters.packs import PackFolders
+from squall.adapters.packs.folders import PackFolders
 from squall.core.action import Action, Pack
 
 RUNNERS = """
@@ -21,15 +21,16 @@ RUNNERS = """
 - name: noop
   runner_module: noop
 """
+POLICY = "name: p\nresource_ref: tools.good\npolicy_type: action.concurrency\nparameters: {threshold: 1}\n"
 GOOD = "name: good\nrunner_type: noop\n"
 
 
 class Folders:
-    """Two roots of packs, the second of which replaces."""
+    """Two roots of packs, the first of which wins."""
 
     def __init__(self, root: Path) -> None:
         self.runners = root / "runners"
-        self.roots = [root / "bundled", root / "mine"]
+        self.roots = [root / "mine", root / "bundled"]
         for folder in (self.runners, *self.roots):
             folder.mkdir()
         (self.runners / "some.yaml").write_text(RUNNERS)
@@ -46,8 +47,8 @@ class Folders:
 
     def load(self) -> dict[str, tuple[Pack, list[Action]]]:
         """The packs with their actions, by ref."""
-        _, packs, _ = PackFolders(self.runners, self.roots).load()
-        return {pack.ref: (pack, actions) for pack, actions in packs}
+        packs = PackFolders(self.runners, self.roots).load().packs
+        return {found.pack.ref: (found.pack, found.actions) for found in packs}
 
     def actions(self, ref: str) -> list[str]:
         """The refs of a pack's actions."""
@@ -107,23 +108,23 @@ def test_an_action_is_what_its_file_says(folders: Folders) -> None:
 
 def test_every_runner_type_is_found(folders: Folders) -> None:
     (folders.runners / "more.yaml").write_text("- {name: more, runner_module: m}\n")
-    runners, _, _ = PackFolders(folders.runners, folders.roots).load()
+    runners = PackFolders(folders.runners, folders.roots).load().runners
     assert {runner.name: runner.uid for runner in runners} == {
         name: f"runner_type:{name}" for name in ("local-shell-cmd", "noop", "more")
     }
 
 
-def test_a_later_pack_replaces_the_whole_of_an_earlier_one_of_the_same_name(folders: Folders) -> None:
-    folders.pack("core", other="name: other\nrunner_type: noop\n")
-    mine = folders.pack("core", "name: core\nversion: 9.0.0\n", root=1)
+def test_the_first_pack_of_a_name_is_the_one_and_nothing_of_others_is_in_it(folders: Folders) -> None:
+    folders.pack("core", None, root=1, other="name: other\nrunner_type: noop\n")
+    mine = folders.pack("core", "name: core\nversion: 9.0.0\n")
     pack, actions = folders.load()["core"]
     assert (pack.version, pack.path) == ("9.0.0", str(mine.resolve()))
     assert [action.ref for action in actions] == ["core.good"]
 
 
 def test_a_pack_is_known_by_its_ref_not_by_its_folder(folders: Folders) -> None:
-    folders.pack("core")
-    folders.pack("a_folder", "ref: core\nname: Mine\n", root=1)
+    folders.pack("core", root=1)
+    folders.pack("a_folder", "ref: core\nname: Mine\n")
     assert {ref: pack.name for ref, (pack, _) in folders.load().items()} == {"core": "Mine"}
 
 
@@ -258,3 +259,68 @@ def test_a_wrong_output_limit_leaves_the_action_out_and_is_told(
     folders.pack("tools", bad=f"name: bad\nrunner_type: noop\noutput_limit: {limit}\n")
     assert folders.actions("tools") == ["tools.good"]
     assert "output_limit" in complaints()
+
+
+def faults(folders: Folders) -> list[str]:
+    return [text for _, text in PackFolders(folders.runners, folders.roots).load().faults]
+
+
+def test_what_is_wrong_is_told_with_its_file_line_and_key(folders: Folders) -> None:
+    folder = folders.pack("tools", bad="name: bad\nrunner_type: noop\nparameters:\n  a:\n    type: strng\n")
+    assert faults(folders) == [
+        f"{folder / 'actions' / 'bad.yaml'}:5: parameters.a.type: 'strng' is none of "
+        "array, boolean, integer, null, number, object, string"
+    ]
+    (folder / "actions" / "bad.yaml").write_text("name: bad\nrunner_type: [\n")
+    assert faults(folders)[0].startswith(f"{folder / 'actions' / 'bad.yaml'}: line 3, column 1: ")
+
+
+def test_every_kind_of_content_is_counted_and_its_faults_are_told(folders: Folders) -> None:
+    folder = folders.pack("tools")
+    files = {
+        "rules/on.yaml": "name: start\ntrigger: {type: a.b}\naction: {ref: core.noop}\n",
+        "rules/off.yml": "name: stop\naction: {ref: core.noop}\n",
+        "sensors/s.yaml": "class_name: S\nentry_point: s.py\n",
+        "triggers/t.yaml": "name: t\n",
+        "aliases/a.yaml": "name: a\naction_ref: core.noop\nformats: [x]\n",
+        "policies/p.yaml": POLICY,
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    loaded = PackFolders(folders.runners, folders.roots).load()
+    assert loaded.packs[0].counts == {
+        "actions": 1, "policies": 1, "aliases": 1, "rules": 1, "sensors": 1, "triggers": 1,
+    }  # fmt: skip
+    assert [text for _, text in loaded.faults] == [f"{folder / 'rules' / 'off.yml'}: 'trigger' is a required property"]
+
+
+def test_yaml_that_grows_without_end_is_left_out(folders: Folders) -> None:
+    bomb = "name: bad\nrunner_type: noop\nparameters:\n  a: &a {default: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]}\n"
+    for level in "bcdefgh":
+        bomb += f"  {level}: &{level} {{default: [{', '.join([f'*{chr(ord(level) - 1)}'] * 10)}]}}\n"
+    folders.pack("tools", bad=bomb)
+    assert folders.actions("tools") == ["tools.good"]
+    assert "its *aliases make more than 200000 values of it" in faults(folders)[0]
+
+
+def test_huge_and_deep_files_are_left_out(folders: Folders) -> None:
+    folders.pack("tools", huge="#" * (5 << 20), deep="a: " + "[" * 100_000)
+    assert folders.actions("tools") == ["tools.good"]
+    assert "metadata may have" in " ".join(faults(folders))
+
+
+def test_a_link_out_of_the_pack_is_left_out(folders: Folders, tmp_path: Path) -> None:
+    folder = folders.pack("tools")
+    (tmp_path / "outside.yaml").write_text("name: outside\nrunner_type: noop\n")
+    (folder / "actions" / "link.yaml").symlink_to(tmp_path / "outside.yaml")
+    assert folders.actions("tools") == ["tools.good"]
+    assert "link to a file outside of the pack" in faults(folders)[0]
+
+
+def test_only_the_packs_that_are_asked_for_are_looked_into(folders: Folders) -> None:
+    folders.pack("tools")
+    folders.pack("more", bad="name: 5\n")
+    loaded = PackFolders(folders.runners, folders.roots).load(["tools"])
+    assert [found.pack.ref for found in loaded.packs] == ["tools"]
+    assert (loaded.faults, sorted(loaded.refs)) == ([], ["more", "tools"])

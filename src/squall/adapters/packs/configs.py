@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from squall.adapters.packs.document import read_yaml
 from squall.core.action import Pack
 from squall.core.errors import InvalidError
 from squall.core.pack_config import PackConfig, mask_values, secret_values, with_defaults
+from squall.core.secret import replace_sealed
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Key = tuple[tuple[int, int], tuple[int, int]]
 
 
 class ConfigFiles:
-    """`ports.ConfigSource` over the files in `folder`. What was read is kept until a file changes."""
+    """`ports.ConfigSource` over the files in `folder`; `reveal` opens what is sealed in them. What was read is kept
+    until a file changes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reveal: Callable[[str], Any]) -> None:
         self._folder = folder
+        self._reveal = reveal
         self._kept: dict[str, tuple[_Key, PackConfig]] = {}
 
     def load(self, pack: Pack) -> PackConfig:
         """The pack's values, with its schema's defaults. Raises `InvalidError` that names a file it cannot read."""
-        path = self._folder / f"{pack.ref}.yaml"
+        path = self.path(pack)
         schema_path = Path(pack.path) / "config.schema.yaml"
         key = (_stamp(path), _stamp(schema_path))
         kept = self._kept.get(pack.ref)
         if kept is not None and kept[0] == key:
             return kept[1]
         schema = _mapping(schema_path)
-        values = with_defaults(_mapping(path), schema)
+        values = with_defaults(self._opened(path), schema)
         found = PackConfig(values, str(path), tuple(secret_values(values, schema)))
         self._kept[pack.ref] = (key, found)
         return found
+
+    def path(self, pack: Pack) -> Path:
+        """The file of a pack's values."""
+        return self._folder / f"{pack.ref}.yaml"
 
     def schema(self, pack: Pack) -> dict[str, Any]:
         """What its `config.schema.yaml` says. Raises `InvalidError`."""
@@ -42,11 +51,26 @@ class ConfigFiles:
 
     def given(self, pack: Pack, secrets: bool) -> dict[str, Any] | None:
         """What its file says; secret values are masked unless `secrets` are to be shown. Raises `InvalidError`."""
-        path = self._folder / f"{pack.ref}.yaml"
+        path = self.path(pack)
         if not path.exists():
             return None
-        values = _mapping(path)
+        values = self._opened(path)
         return values if secrets else mask_values(values, self.schema(pack))
+
+    def write(self, pack: Pack, values: dict[str, Any]) -> None:
+        """Writes the pack's values, of which secret ones are sealed. Raises `OSError`."""
+        path = self.path(pack)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.new")
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+
+    def _opened(self, path: Path) -> dict[str, Any]:
+        opened: dict[str, Any] = replace_sealed(_mapping(path), self._reveal)
+        return opened
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -59,12 +83,9 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _mapping(path: Path) -> dict[str, Any]:
     """The mapping in a file; empty when there is none. Raises `InvalidError`."""
-    try:
-        data = yaml.load(path.read_bytes(), Loader=_LOADER)  # noqa: S506 - a safe loader, in C where there is one
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, yaml.YAMLError, ValueError) as error:
-        raise InvalidError(f"{path}: {error}") from error
+    data = read_yaml(path)
     if data is None:
         return {}
     if not isinstance(data, dict):

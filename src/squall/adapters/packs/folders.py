@@ -1,0 +1,191 @@
+"""Packs in folders, in StackStorm's layout. What is broken is left out and told: its file, line and key, and what is
+right; nothing broken stops the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from squall.adapters.packs.document import located, read_yaml
+from squall.core.action import Action, Pack, RunnerType
+from squall.core.errors import InvalidError, NotFoundError
+from squall.core.metadata import RESOURCES, MetadataError, pack_ref, read_action, read_pack, read_policy, read_resource
+from squall.core.policy import Policy
+from squall.ports import Loaded, LoadedPack
+
+_LOG = logging.getLogger("squall.packs")
+_MOST_FILES = 10_000
+
+
+class PackFolders:
+    """`ports.PackSource`: folders of packs, of which the first that has a pack of a ref wins.
+
+    `runners` holds files with lists of runner types, `more_runners` are further ones; `roots` are folders whose
+    sub-folders are packs; where there is none yet, one of `may_miss` may come.
+    """
+
+    def __init__(
+        self,
+        runners: Path,
+        roots: Sequence[Path],
+        more_runners: Sequence[Path] = (),
+        may_miss: Collection[Path] = (),
+    ) -> None:
+        self._runners = runners
+        self._roots = roots
+        self._more_runners = more_runners
+        self._may_miss = may_miss
+
+    def load(self, only: Collection[str] | None = None) -> Loaded:
+        """Every runner type, and every pack with its content, or only those packs; what is broken is also logged."""
+        faults: list[tuple[str, str]] = []
+        files = [*sorted(self._runners.glob("*.yaml")), *self._more_runners]
+        runners = [runner for path in files for runner in _runner_types(path)]
+        names = {runner.name: runner for runner in runners}
+        folders = self._folders(faults)
+        packs = []
+        for ref, (folder, data) in folders.items():
+            if only is not None and ref not in only:
+                continue
+            try:
+                packs.append(_load(ref, folder, data, names, faults))
+            except InvalidError as error:
+                _LOG.error("pack left out", extra={"error": str(error)})
+                faults.append((ref, str(error)))
+        whole = [loaded.pack.ref for loaded in packs] if only is None else list(folders)
+        return Loaded(runners, packs, faults, whole)
+
+    def _folders(self, faults: list[tuple[str, str]]) -> dict[str, tuple[Path, Any]]:
+        """The folder and the `pack.yaml` of each pack by its ref."""
+        found: dict[str, tuple[Path, Any]] = {}
+        for root in self._roots:
+            if not root.is_dir():
+                if root not in self._may_miss:
+                    _LOG.warning("no such folder of packs", extra={"path": str(root)})
+                continue
+            for folder in sorted(root.iterdir()):
+                path = folder / "pack.yaml"
+                if folder.name.startswith(".") or not path.is_file():
+                    continue
+                try:
+                    data = read_yaml(path)
+                    ref = _located(path, lambda data=data, name=folder.name: pack_ref(data, name))
+                    found.setdefault(ref, (folder, data))
+                except InvalidError as error:
+                    _LOG.error("pack left out", extra={"error": str(error)})
+                    faults.append((folder.name, str(error)))
+        return found
+
+    def file(self, pack: Pack, name: str) -> bytes:
+        """A file of a pack. Raises `InvalidError` for one that lies elsewhere, `NotFoundError`."""
+        folder = Path(pack.path).resolve()
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder):
+            raise InvalidError(
+                f'Invalid file path: "{name}". File path needs to be relative to the pack directory ({folder}). '
+                'For example "my_action.py".'
+            )
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise NotFoundError(f'File "{name}" not found') from error
+
+    def text(self, path: str) -> str:
+        """The text of a file of a pack. Raises `InvalidError`."""
+        try:
+            return Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidError(f"The file {path} cannot be read: {error}") from error
+
+
+def _located(path: Path, work: Any) -> Any:
+    """What `work` gives; a `MetadataError` in it is told with the file and the line."""
+    try:
+        return work()
+    except MetadataError as error:
+        raise located(path, error) from error
+
+
+def _runner_types(path: Path) -> list[RunnerType]:
+    return [
+        msgspec.convert({**entry, "uid": f"runner_type:{entry['name']}", "id": ""}, RunnerType)
+        for entry in read_yaml(path)
+    ]
+
+
+def _load(
+    ref: str, folder: Path, data: Any, runners: dict[str, RunnerType], faults: list[tuple[str, str]]
+) -> LoadedPack:
+    real = folder.resolve()
+    pack: Pack = _located(folder / "pack.yaml", lambda: read_pack(data, folder.name, str(real), _files(folder)))
+    content = _Content(real, ref, faults)
+    actions: list[Action] = content.each("actions", lambda found, file: read_action(found, ref, file, runners))
+    policies: list[Policy] = content.each("policies", lambda found, file: read_policy(found, ref, file))
+    counts = {"actions": len(actions), "policies": len(policies)}
+    for kind in RESOURCES:
+        counts[kind] = len(content.each(kind, lambda found, _, kind=kind: _Named(read_resource(kind, found, ref))))
+    return LoadedPack(pack, actions, policies, counts)
+
+
+class _Named(msgspec.Struct):
+    name: str
+
+
+class _Content:
+    """The metadata files of one pack, kind by kind."""
+
+    def __init__(self, folder: Path, pack: str, faults: list[tuple[str, str]]) -> None:
+        self._folder = folder
+        self._pack = pack
+        self._faults = faults
+
+    def each(self, kind: str, read: Any) -> list[Any]:
+        """What `read(document, path in the pack)` makes of each file; what is wrong is told and left out."""
+        found: dict[str, Any] = {}
+        for path in _yaml_files(self._folder / kind):
+            try:
+                if not path.resolve().is_relative_to(self._folder):
+                    raise InvalidError(f"{path}: it is a link to a file outside of the pack")
+                document = read_yaml(path)
+                one = _located(path, lambda path=path, document=document: read(document, f"{kind}/{path.name}"))
+                if one.name in found:
+                    raise InvalidError(f'{path}: another file of this pack is "{self._pack}.{one.name}" already')
+                found[one.name] = one
+            except InvalidError as error:
+                told = str(error) if str(path) in str(error) else f"{path}: {error}"
+                _LOG.error(f"{_ONE[kind]} left out", extra={"pack": self._pack, "error": told})
+                self._faults.append((self._pack, told))
+        return list(found.values())
+
+
+_ONE = {
+    "actions": "action", "aliases": "alias", "policies": "policy", "rules": "rule", "sensors": "sensor",
+    "triggers": "trigger",
+}  # fmt: skip
+
+
+def _yaml_files(folder: Path) -> Iterator[Path]:
+    """The metadata files in a folder, not below it."""
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError:
+        return
+    yield from (path for path in paths if path.suffix in (".yaml", ".yml") and not path.name.startswith("."))
+
+
+def _files(folder: Path) -> list[str]:
+    """What lies in a pack's folder, except for what is hidden and what Python has compiled."""
+    found: list[str] = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
+        below = Path(root).relative_to(folder)
+        found += [str(below / name) for name in sorted(names) if not name.startswith(".")]
+        if len(found) > _MOST_FILES:
+            return found[:_MOST_FILES]
+    return found
