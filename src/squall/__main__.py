@@ -18,6 +18,10 @@ def main() -> int:
         from squall.users import users
 
         return _guarded(users, arguments[1:])
+    if arguments[:1] == ["pack"] and arguments[1:2] in (["create"], ["lint"], ["test"]):
+        from squall.authoring import pack
+
+        return _guarded(pack, arguments[1:])
     if arguments[:1] == ["demo"]:
         from squall.demo import demo
 

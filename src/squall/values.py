@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 from pathlib import Path
 
 from squall.adapters.cipher import KeyFileCipher
@@ -13,6 +14,8 @@ from squall.config import Settings
 from squall.config.settings import Actionrunner
 from squall.core.errors import ConfigError, InvalidError
 from squall.core.retention import Terms, parse_rules
+from squall.installing.places import VARIABLE, Places
+from squall.installing.versions import Installed, Versions
 from squall.services.running import RunLimits
 
 BUNDLED = Path(__file__).parent / "packs"
@@ -46,6 +49,26 @@ def packs_roots(settings: Settings) -> list[Path]:
     return [*settings.server.packs_dirs, *named, installed_packs(settings), BUNDLED]
 
 
+def installing(settings: Settings) -> Places:
+    """Where packs are installed, for the actions that do it."""
+    content = settings.content
+    return Places(
+        packs=str(installed_packs(settings)),
+        virtualenvs=str(below(settings, content.virtualenvs_dir, "virtualenvs")),
+        configs=str(below(settings, content.configs_dir, "configs")),
+        search=tuple(str(root) for root in packs_roots(settings)),
+        index_urls=tuple(url.strip() for url in content.index_url.split(",") if url.strip()),
+        pip_options=tuple(shlex.split(content.pip_options)),
+        max_file_bytes=content.max_file_bytes,
+    )
+
+
+def installed(settings: Settings) -> Installed:
+    """The versions of what is installed."""
+    places = installing(settings)
+    return Installed(Versions(Path(places.packs)), Versions(Path(places.virtualenvs)))
+
+
 def places(settings: Settings) -> PythonPlaces:
     """Where Python actions find what they need."""
     wanted = settings.actionrunner
@@ -57,6 +80,7 @@ def places(settings: Settings) -> PythonPlaces:
         log_level=wanted.python_runner_log_level,
         result_limit=wanted.result_limit_bytes,
         fork_idle=wanted.fork_server_idle_seconds,
+        installing={VARIABLE: installing(settings).encoded()},
     )
 
 

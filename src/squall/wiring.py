@@ -32,6 +32,7 @@ from squall.api.auth import AuthRoutes
 from squall.api.events import EventRoutes
 from squall.api.executions import ExecutionRoutes
 from squall.api.inquiries import InquiryRoutes
+from squall.api.installing import InstallRoutes
 from squall.api.keys import KeyRoutes
 from squall.api.openapi import OpenApiRoutes
 from squall.api.output import OutputRoutes
@@ -46,6 +47,7 @@ from squall.api.watch import WatchRoutes
 from squall.api.workflows import WorkflowRoutes
 from squall.conducting import Conducting, Ground, conducting
 from squall.config import Settings
+from squall.installing.index import fetch_index
 from squall.plugins import runner_types, runners
 from squall.ports import Bus, Clock, Vault
 from squall.roles.conductor import ConductorRole
@@ -168,7 +170,13 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     poll = settings.queue.poll_seconds
     user = values.local_user()
     roots = values.packs_roots(settings)
-    folders = PackFolders(values.BUNDLED / "_runners", roots, runner_types(), [values.installed_packs(settings)])
+    folders = PackFolders(
+        values.BUNDLED / "_runners",
+        roots,
+        runner_types(),
+        [values.installed_packs(settings)],
+        values.installed(settings),
+    )
     content = Content(out.store, out.clock, folders)
     keys = Keys(out.store, out.clock, values.cipher(settings))
     config_files = ConfigFiles(values.below(settings, settings.content.configs_dir, "configs"), out.vault.open)
@@ -272,6 +280,12 @@ async def register(use: Services, only: Collection[str] | None = None) -> Regist
     return found
 
 
+async def forget(use: Services, ref: str) -> None:
+    """Forgets a pack. Raises `NotFoundError`."""
+    left = await use.content.forget(ref)
+    await use.policies.register({ref: []}, left)
+
+
 def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
     """The worker."""
     return Worker(
@@ -331,6 +345,12 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *WatchRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
         *WorkflowRoutes(use.conducting.definitions, use.executions, use.conducting.graphs).routes(),
         *ActionRoutes(use.content).routes(),
+        *InstallRoutes(
+            use.content,
+            use.executions,
+            partial(forget, use),
+            partial(fetch_index, values.installing(settings).index_urls),
+        ).routes(),
         *PackRoutes(use.content, use.configs, partial(register, use)).routes(),
         *InquiryRoutes(use.inquiries).routes(),
         *KeyRoutes(use.keys, out.launcher.add_secrets).routes(),

@@ -32,7 +32,11 @@ LEFT_OUT = {document_path(operation) for operation in OPERATIONS if operation.en
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory, packs: Path) -> Iterator[Server]:
     """A server of its own: what is asked of it makes, changes and removes things."""
-    with serving(tmp_path_factory.mktemp("asked"), packs, env=QUICK) as server:
+    with serving(
+        tmp_path_factory.mktemp("asked"),
+        packs,
+        env={**QUICK, "SQUALL_CONTENT_INDEX_URL": "nosuch.json", "SQUALL_CONTENT_PIP_OPTIONS": "--no-index"},
+    ) as server:
         for number in range(3):
             server.ended(server.shell(f"echo {number}"))
         yield server

@@ -59,7 +59,7 @@ def test_files_of_a_pack_are_read_and_none_beside_it(peer: Server, packs: Path) 
 
 def test_configurations_are_shown_and_their_secrets_are_not(peer: Server) -> None:
     assert peer.get("/v1/config_schemas/peer")["attributes"]["api_token"] == {"type": "string", "secret": True}
-    assert [schema["pack"] for schema in peer.get("/v1/config_schemas")] == ["peer"]
+    assert [schema["pack"] for schema in peer.get("/v1/config_schemas")] == ["packs", "peer"]
     assert peer.get("/v1/configs/peer")["values"] == {"region": "us", "api_token": "********"}
     assert peer.get("/v1/configs", show_secrets="true")[0]["values"]["api_token"] == "tok123"
     none = peer.call("GET", "/v1/configs/core")

@@ -213,6 +213,14 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/packs", "List packs", "Pack", ("id", "name", "ref", *_SELECT, *_PAGE), listed=True),
     Operation("GET", "/packs/{ref}", "Show one pack", "Pack"),
     Operation("POST", "/packs/register", "Look for packs again", "Counts", (), "RegisterBody", errors=WRITE),
+    Operation("DELETE", "/packs/{ref}", "Forget a pack; its files stay", status=204, errors=WRITE),
+    Operation("POST", "/packs/install", "Install packs", "Started", (), "InstallBody", 202, errors=WRITE),
+    Operation("POST", "/packs/uninstall", "Remove packs", "Started", (), "UninstallBody", 202, errors=WRITE),
+    Operation("GET", "/packs/index", "All packs that can be had", "Anything"),
+    Operation("GET", "/packs/index/health", "How the lists of packs are", "Anything"),
+    Operation(
+        "POST", "/packs/index/search", "Look for packs that can be had", "Anything", (), "SearchBody", errors=WRITE
+    ),
     Operation("GET", "/packs/views/files/{ref}", "All text files of a pack", "File", listed=True),
     Operation("GET", "/packs/views/file/{ref}/{path*}", "One file of a pack", types=("*/*",)),
     *_noun("/config_schemas", "schema of a configuration", "ConfigSchema", "pack", ()),

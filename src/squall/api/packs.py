@@ -113,6 +113,8 @@ class PackRoutes:
             if kind not in _KINDS:
                 raise InvalidError(f"{kind!r} is not one of {list(_KINDS)}")
         strict = field(body, "fail_on_failure", bool, "boolean", True)
+        if field(body, "activate", bool, "boolean", False):
+            await self._content.activate(packs, strict)
         found = await self._again(packs or None)
         faults = [f"{pack}: {text}" for pack, text in found.faults if not packs or pack in packs]
         for pack in packs:

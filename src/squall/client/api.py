@@ -73,6 +73,15 @@ class Api:
             self.client.request("POST", "/packs/register", body={"packs": list(packs)} if packs else {}).body
         )
 
+    def search_packs(self, query: str) -> list[JsonObject]:
+        """What the index has, by a text."""
+        return _objects(self.client.request("POST", "/packs/index/search", body={"query": query}).body)
+
+    def indexed_pack(self, name: str) -> JsonObject | None:
+        """What the index says of a pack."""
+        found = self.client.request("POST", "/packs/index/search", body={"pack": name}).body
+        return None if found is None else _object(found)
+
     def runner(self, name: str) -> JsonObject:
         """The runner of this name. Raises `NotFoundError`."""
         found = _objects(self.client.request("GET", "/runnertypes/", query={"name": name}).body)

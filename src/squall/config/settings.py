@@ -77,6 +77,9 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     virtualenvs_dir: str = ""
     configs_dir: str = ""
     enable_common_libs: bool = False
+    index_url: str = "https://index.stackstorm.org/v1/index.json"
+    pip_options: str = ""
+    max_file_bytes: Size = 64 * MIB
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from squall.core.errors import InvalidError
-from squall.core.params import complaint, has_secrets
+from squall.core.params import draft4, has_secrets
 from squall.core.secret import MASK, SEALED
 
 
@@ -92,40 +92,33 @@ def check_values(pack: str, path: str, values: Mapping[str, Any], attributes: Ma
 
     What the schema does not know may be there; a template is only known when it is rendered.
     """
+    from jsonschema import Draft4Validator
+    from jsonschema.exceptions import SchemaError
+
     where = f'in config for pack "{pack}" ({path})'
-    for name, schema in attributes.items():
-        if not isinstance(schema, dict):
-            raise InvalidError(f'The schema of attribute "{name}" {where} is no mapping')
-        if values.get(name) is None:
-            if schema.get("required") is True and "default" not in schema:
-                raise InvalidError(f"Failed validating attribute \"{name}\" {where}: '{name}' is a required property")
+    schema = draft4(whole(attributes))
+    try:
+        Draft4Validator.check_schema(schema)
+        errors = list(Draft4Validator(schema).iter_errors(with_defaults(values, attributes)))
+    except SchemaError as error:
+        raise InvalidError(f'The schema of the configuration of pack "{pack}" is wrong: {error.message}') from error
+    except Exception as error:
+        # A reference that leads nowhere is told by an exception of the library that follows it.
+        raise InvalidError(f'The schema of the configuration of pack "{pack}" is wrong: {error}') from error
+    for fault in errors:
+        if isinstance(fault.instance, str) and ("{{" in fault.instance or "{%" in fault.instance):
             continue
-        _check(values[name], schema, name, where)
+        names = [str(name) for name in fault.absolute_path]
+        if fault.validator == "required" and not names:
+            names = [fault.message.split("'")[1]]
+        hidden = fault.validator not in _NO_VALUE and names and has_secrets(attributes.get(names[0]))
+        told = "the value does not fit the schema" if hidden else fault.message
+        shown = ".".join(names)
+        raise InvalidError(f'Failed validating attribute "{shown}" {where}: {told}')
 
 
-def _check(value: Any, schema: Any, name: str, where: str) -> None:
-    """Nested objects property by property, so that what is wrong has its whole name."""
-    if isinstance(value, str) and ("{{" in value or "{%" in value):
-        return
-    flat = schema
-    if isinstance(value, dict) and isinstance(schema, dict):
-        for key, item in value.items():
-            _check(item, inner_entry(schema, key), f"{name}.{key}", where)
-        inner = schema.get("properties")
-        for key, entry in inner.items() if isinstance(inner, dict) else ():
-            if isinstance(entry, dict) and entry.get("required") is True and value.get(key) is None:
-                raise InvalidError(f"Failed validating attribute \"{name}\" {where}: '{key}' is a required property")
-        flat = {key: item for key, item in schema.items() if key not in ("properties", "patternProperties")}
-        unknown = [key for key in value if inner_entry(schema, key) is False]
-        if unknown:
-            raise InvalidError(f'Failed validating attribute "{name}" {where}: "{unknown[0]}" is not known')
-        flat.pop("additionalProperties", None)
-    if not isinstance(flat, dict):
-        return
-    told = complaint(flat, value)
-    if told is not None:
-        shown = "the value does not fit the schema" if has_secrets(schema) else told
-        raise InvalidError(f'Failed validating attribute "{name}" {where}: {shown}')
+_NO_VALUE = ("required", "additionalProperties")
+"""What is told without the value."""
 
 
 def _texts(value: Any) -> Iterator[str]:

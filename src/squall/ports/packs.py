@@ -62,6 +62,18 @@ class PackSource(Protocol):
         """What there is now, or of only these packs; what is broken is left out."""
         ...
 
+    def prepared(self, refs: Collection[str]) -> Loaded:
+        """What is in the versions of packs that were prepared and are not used yet."""
+        ...
+
+    def activate(self, refs: Collection[str]) -> None:
+        """Uses the prepared versions of packs from now on."""
+        ...
+
+    def discard(self, refs: Collection[str]) -> None:
+        """Removes the prepared versions of packs."""
+        ...
+
     def file(self, pack: Pack, name: str) -> bytes:
         """A file of a pack. Raises `InvalidError` for one that lies elsewhere, `NotFoundError`."""
         ...

@@ -81,6 +81,25 @@ class Content:
             loaded.refs,
         )
 
+    async def activate(self, refs: Collection[str], strict: bool) -> None:
+        """Uses the versions of packs that were prepared, from the next registration on.
+
+        Raises `InvalidError`, with everything that is wrong in them, if that is to be `strict`; then they are removed.
+        """
+        loaded = await asyncio.to_thread(self._source.prepared, refs)
+        if loaded.faults and strict:
+            await asyncio.to_thread(self._source.discard, refs)
+            raise InvalidError("\n".join(f"{pack}: {told}" for pack, told in loaded.faults))
+        await asyncio.to_thread(self._source.activate, refs)
+
+    async def forget(self, ref: str) -> list[str]:
+        """Forgets a pack and its actions; its files stay. Gives the packs that are left. Raises `NotFoundError`."""
+        pack = await self.pack(ref)
+        left = [each for each in await self.packs() if each != pack.ref]
+        await self._store.tx(lambda tx: tx.content.keep_packs(left))
+        self._kept = _Kept(0)
+        return left
+
     async def action(self, ref_or_id: str) -> Action:
         """One action. Raises `NotFoundError`."""
         found = await self._store.read(lambda tx: tx.content.action(ref_or_id))

@@ -65,6 +65,16 @@ class GivenPacks:
         ]
         return Loaded(list(self.runners), packs, [], [pack.ref for pack, _ in self.packs])
 
+    def prepared(self, refs: Collection[str]) -> Loaded:
+        """Nothing is."""
+        return Loaded([], [], [], [])
+
+    def activate(self, refs: Collection[str]) -> None:
+        """There is nothing to use."""
+
+    def discard(self, refs: Collection[str]) -> None:
+        """There is nothing to remove."""
+
     def file(self, pack: Pack, name: str) -> bytes:
         """None are there."""
         raise NotFoundError(f'File "{name}" not found')

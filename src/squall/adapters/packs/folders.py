@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -23,11 +23,27 @@ _LOG = logging.getLogger("squall.packs")
 _MOST_FILES = 10_000
 
 
+class Staging(Protocol):
+    """Versions of packs that are prepared beside those that are used."""
+
+    def staged(self, ref: str) -> Path | None:
+        """The folder of the version that is prepared, if there is one."""
+        ...
+
+    def activate(self, ref: str) -> None:
+        """Uses it from now on."""
+        ...
+
+    def discard(self, ref: str) -> None:
+        """Removes it."""
+        ...
+
+
 class PackFolders:
     """`ports.PackSource`: folders of packs, of which the first that has a pack of a ref wins.
 
     `runners` holds files with lists of runner types, `more_runners` are further ones; `roots` are folders whose
-    sub-folders are packs; where there is none yet, one of `may_miss` may come.
+    sub-folders are packs; where there is none yet, one of `may_miss` may come. `staging` has what is being installed.
     """
 
     def __init__(
@@ -36,19 +52,25 @@ class PackFolders:
         roots: Sequence[Path],
         more_runners: Sequence[Path] = (),
         may_miss: Collection[Path] = (),
+        staging: Staging | None = None,
     ) -> None:
         self._runners = runners
         self._roots = roots
         self._more_runners = more_runners
         self._may_miss = may_miss
+        self._staging = staging
 
     def load(self, only: Collection[str] | None = None) -> Loaded:
         """Every runner type, and every pack with its content, or only those packs; what is broken is also logged."""
         faults: list[tuple[str, str]] = []
+        return self._loaded(self._folders(faults), only, faults)
+
+    def _loaded(
+        self, folders: dict[str, tuple[Path, Any]], only: Collection[str] | None, faults: list[tuple[str, str]]
+    ) -> Loaded:
         files = [*sorted(self._runners.glob("*.yaml")), *self._more_runners]
         runners = [runner for path in files for runner in _runner_types(path)]
         names = {runner.name: runner for runner in runners}
-        folders = self._folders(faults)
         packs = []
         for ref, (folder, data) in folders.items():
             if only is not None and ref not in only:
@@ -81,6 +103,31 @@ class PackFolders:
                     _LOG.error("pack left out", extra={"error": str(error)})
                     faults.append((folder.name, str(error)))
         return found
+
+    def prepared(self, refs: Collection[str]) -> Loaded:
+        """What is in the versions of packs that were prepared and are not used yet."""
+        faults: list[tuple[str, str]] = []
+        folders: dict[str, tuple[Path, Any]] = {}
+        for ref in refs:
+            folder = self._staging.staged(ref) if self._staging is not None else None
+            if folder is not None:
+                try:
+                    folders[ref] = (folder, read_yaml(folder / "pack.yaml"))
+                except InvalidError as error:
+                    faults.append((ref, str(error)))
+        return self._loaded(folders, None, faults)
+
+    def activate(self, refs: Collection[str]) -> None:
+        """Uses the prepared versions of packs from now on."""
+        for ref in refs:
+            if self._staging is not None:
+                self._staging.activate(ref)
+
+    def discard(self, refs: Collection[str]) -> None:
+        """Removes the prepared versions of packs."""
+        for ref in refs:
+            if self._staging is not None:
+                self._staging.discard(ref)
 
     def file(self, pack: Pack, name: str) -> bytes:
         """A file of a pack. Raises `InvalidError` for one that lies elsewhere, `NotFoundError`."""

@@ -33,6 +33,7 @@ _PROGRAM = COMPAT / "squall_action.py"
 _TIMED_OUT = -9
 _BAD_STATUS = 220
 _NESTED_MOST = 100
+_INSTALLER = "packs"
 _SYSTEM_PACKS = frozenset({"chatops", "core", "linux", "packs"})
 # What an interpreter, or the C library, reads when it starts: a process that is forked has started already.
 _READ_AT_START = re.compile(r"PYTHON|LD_|LC_|LANG|MALLOC_|GLIBC_|OPENSSL_|ASAN_")
@@ -49,6 +50,7 @@ class PythonPlaces(msgspec.Struct, frozen=True, kw_only=True):
 
     `common_libs`: a pack's `lib` is imported from. `log_level` is that of loggers where an action does not say,
     `result_limit` the most bytes of a result, `fork_idle` how long (seconds) a fork server waits; 0: there are none.
+    `installing` are variables for the actions that install packs.
     """
 
     virtualenvs: Path
@@ -58,6 +60,7 @@ class PythonPlaces(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "DEBUG"
     result_limit: int = 128 << 20
     fork_idle: float = 300.0
+    installing: Mapping[str, str] = {}
 
 
 class PythonRunner:
@@ -91,6 +94,8 @@ class PythonRunner:
         env["ST2_ACTION_PACKS_PATHS"] = ":".join(str(path) for path in self._places.packs)
         if parameters.get("debug"):
             env["ST2_ACTION_DEBUG"] = "True"
+        if job.action.pack == _INSTALLER:
+            env |= self._places.installing
         timeout = parameters.get("timeout")
         return LaunchSpec(
             execution=job.execution.id,

@@ -1,0 +1,142 @@
+"""Versions of packs, or of their virtualenvs, side by side: what is new is prepared beside what is used, and takes its
+place at once.
+
+`<folder>/<ref>` is a link to `.versions/<id>/<ref>`; what was prepared and is not used yet has its link in
+`.staged`. What runs keeps the files it began with: a version that was used goes with a later installation, a day after
+it was replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+_KEPT_SECONDS = 86_400
+
+
+class Versions:
+    """The versions in a folder. Several processes may use it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def active(self, ref: str) -> Path:
+        """Where the version that is used is, or will be."""
+        return self._folder / ref
+
+    def staged(self, ref: str) -> Path | None:
+        """The version that is prepared, if there is one."""
+        link = self._folder / ".staged" / ref
+        return link.resolve() if link.exists() else None
+
+    def new(self, ref: str) -> Path:
+        """Where the next version can be made: a path in a folder of its own, at which nothing is yet."""
+        parent = self._folder / ".versions" / uuid.uuid4().hex[:12]
+        parent.mkdir(mode=0o700, parents=True)
+        return parent / ref
+
+    def stage(self, ref: str, version: Path) -> None:
+        """Has `version`, made at a path of `new`, wait for `activate`, in place of what waited before."""
+        _link(self._folder / ".staged" / ref, version)
+
+    def activate(self, ref: str) -> bool:
+        """Uses the version that is prepared from now on; False if there is none."""
+        version = self.staged(ref)
+        if version is None:
+            return False
+        self._use(ref, version)
+        (self._folder / ".staged" / ref).unlink()
+        return True
+
+    def discard(self, ref: str) -> None:
+        """Removes the version that is prepared."""
+        version = self.staged(ref)
+        with contextlib.suppress(FileNotFoundError):
+            (self._folder / ".staged" / ref).unlink()
+        if version is not None:
+            _remove(version)
+
+    def remove(self, ref: str) -> bool:
+        """Removes what is used and what is prepared; False if there was nothing."""
+        self.discard(ref)
+        active = self.active(ref)
+        if not active.is_symlink() and not active.exists():
+            return False
+        target = active.resolve()
+        if active.is_symlink():
+            active.unlink()
+        for version in (target, *(self._folder / ".versions").glob(f"*/{ref}")):
+            _remove(version)
+        return True
+
+    def clean(self, ref: str) -> None:
+        """Removes versions that were replaced long ago, and what was left behind half made."""
+        used = {self.active(ref).resolve(), self.staged(ref)}
+        for version in (self._folder / ".versions").glob(f"*/{ref}"):
+            old = time.time() - version.parent.stat().st_mtime > _KEPT_SECONDS
+            if version.resolve() not in used and old:
+                _remove(version)
+
+    @contextlib.contextmanager
+    def locked(self, ref: str) -> Iterator[None]:
+        """Keeps others from changing this pack meanwhile; waits for whoever does."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(self._folder / f".{ref}.lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f'Waiting for another installation of "{ref}" ...', flush=True)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _use(self, ref: str, version: Path) -> None:
+        active = self.active(ref)
+        if active.is_dir() and not active.is_symlink():
+            # Somebody has put it there by hand.
+            active.rename(self.new(ref))
+        elif active.is_symlink():
+            with contextlib.suppress(OSError):
+                os.utime(active.resolve().parent)
+        _link(active, version)
+
+
+class Installed:
+    """Packs and their virtualenvs, whose versions change together."""
+
+    def __init__(self, packs: Versions, virtualenvs: Versions) -> None:
+        self._packs = packs
+        self._virtualenvs = virtualenvs
+
+    def staged(self, ref: str) -> Path | None:
+        """The version of a pack that is prepared, if there is one."""
+        return self._packs.staged(ref)
+
+    def activate(self, ref: str) -> None:
+        """Uses what is prepared of a pack from now on."""
+        self._virtualenvs.activate(ref)
+        self._packs.activate(ref)
+
+    def discard(self, ref: str) -> None:
+        """Removes what is prepared of a pack."""
+        self._virtualenvs.discard(ref)
+        self._packs.discard(ref)
+
+
+def _link(link: Path, target: Path) -> None:
+    """Makes `link` lead to `target`, at once."""
+    link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}")
+    beside.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
+    beside.replace(link)
+
+
+def _remove(version: Path) -> None:
+    shutil.rmtree(version, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        version.parent.rmdir() if version.parent.parent.name == ".versions" else None

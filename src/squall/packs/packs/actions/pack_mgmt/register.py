@@ -1,0 +1,12 @@
+"""Uses packs that were fetched, and registers them."""
+
+from pack_action import PackAction
+
+
+class Register(PackAction):
+    """`packs.load`: how many there are of each kind of content."""
+
+    def run(self, register="all", packs=None):
+        """Asks the server for it."""
+        body = {"types": [kind for kind in register.split(",") if kind], "activate": True}
+        return True, self.call("POST", "/packs/register", {**body, "packs": packs} if packs else body)

@@ -1,0 +1,260 @@
+"""Installing packs on a real server: from folders and git, with virtualenvs, updates, failures and removal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.scenarios.live.fixtures import QUICK
+from tests.scenarios.live.server import Server
+
+ACTION = "name: {name}\nrunner_type: python-script\nentry_point: {name}.py\n"
+CODE = """
+from st2common.runners.base_action import Action
+
+class It(Action):
+    def run(self):
+        {line}
+"""
+
+
+def write_pack(folder: Path, version: str = "1.0.0", line: str = "return 'one'", **more: str) -> Path:
+    ref = folder.name
+    files = {
+        "pack.yaml": f"ref: {ref}\nname: {ref}\ndescription: d\nversion: {version}\nauthor: a\n",
+        "actions/it.yaml": ACTION.format(name="it"),
+        "actions/it.py": CODE.format(line=line),
+        **more,
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def write_wheel(folder: Path, name: str, value: int) -> None:
+    """A package of one module, as offline sites have them."""
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", f"VALUE = {value}\n")
+        about = f"{name}-1.0.dist-info"
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        names = [f"{name}.py", *(f"{about}/{each}" for each in ("METADATA", "WHEEL", "RECORD"))]
+        wheel.writestr(f"{about}/RECORD", "".join(f"{each},,\n" for each in names))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server without a network: wheels and the list of packs lie in folders."""
+    home = tmp_path_factory.mktemp("site")
+    write_wheel(home / "wheels", "squallwheel", 42)
+    write_pack(home / "sources" / "listed")
+    index = {"packs": {"listed": {"name": "listed", "ref": "listed", "repo_url": str(home / "sources" / "listed")}}}
+    (home / "index.json").write_text(json.dumps(index))
+    env = {
+        **QUICK,
+        "SQUALL_CONTENT_PIP_OPTIONS": f"--no-index --find-links={home / 'wheels'}",
+        "SQUALL_CONTENT_INDEX_URL": f"{home / 'nosuch.json'},{home / 'index.json'}",
+    }
+    server = Server(home, env=env)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+def installed(site: Server, *packs: object, **more: Any) -> dict[str, Any]:
+    reply = site.call("POST", "/v1/packs/install", {"packs": [str(pack) for pack in packs], **more})
+    assert reply.status == 202, reply
+    return site.ended(reply.json["execution_id"])
+
+
+def run(site: Server, action: str) -> Any:
+    return site.ended(site.request(action))["result"]["result"]
+
+
+def test_a_folder_is_installed_with_its_virtualenv_and_all_of_it_is_shown(site: Server, tmp_path: Path) -> None:
+    line = "import squallwheel; return squallwheel.VALUE"
+    pack = write_pack(tmp_path / "wheeled", line=line, **{"requirements.txt": "squallwheel==1.0\n"})
+    document = installed(site, pack)
+    assert (document["status"], document["result"]["output"]) == (
+        "succeeded",
+        {"packs_list": ["wheeled"], "message": "Successfully installed packs", "conflict_list": [], "warning_list": []},
+    )
+    assert run(site, "wheeled.it") == 42
+    with site.output(document["id"], raw_data="true") as stream:
+        text = stream.rest().decode()
+    assert "Copying" in text
+    assert "uv pip install" in text
+    assert "squallwheel==1.0" in text
+
+
+def test_an_update_switches_at_once_and_what_runs_keeps_what_it_began_with(site: Server, tmp_path: Path) -> None:
+    waits = "import time, pathlib\n        while not pathlib.Path({!r}).exists(): time.sleep(0.02)\n        "
+    go = str(tmp_path / "go")
+    pack = write_pack(tmp_path / "moving", line=waits.format(go) + "import inner; return inner.VALUE",
+                      **{"actions/lib/inner.py": "VALUE = 'old'\n"})  # fmt: skip
+    assert installed(site, pack)["status"] == "succeeded"
+    started = site.request("moving.it")
+    site.running(started)
+    write_pack(pack, "2.0.0", "import inner; return inner.VALUE", **{"actions/lib/inner.py": "VALUE = 'new'\n"})
+    assert installed(site, pack)["status"] == "succeeded"
+    assert site.get("/v1/packs/moving")["version"] == "2.0.0"
+    assert run(site, "moving.it") == "new"
+    (tmp_path / "go").touch()
+    assert site.ended(started)["result"]["result"] == "old"
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"actions/bad.yaml": "name: bad\nrunner_type: nosuch\n"}, 'runner_type: "nosuch" is not one this server has'),
+        ({"actions/bad.yaml": "name: it\nrunner_type: noop\n"}, 'another file of this pack is "broken.it" already'),
+        ({"requirements.txt": "nosuch-package-at-all==1.0\n"}, "nosuch-package-at-all"),
+        ({"pack.yaml": "ref: ../up\nname: x\nversion: 1.0.0\n"}, 'ref: "../up" may only hold lower case letters'),
+        ({"actions/bad.yaml": "a: &a [x]\n" * 2 + "b: [*a"}, "bad.yaml: line"),
+    ],
+)
+def test_a_failed_installation_leaves_the_old_version_in_place(
+    site: Server, tmp_path: Path, files: dict[str, str], told: str
+) -> None:
+    pack = write_pack(tmp_path / "broken")
+    assert installed(site, pack)["status"] == "succeeded"
+    before = site.get("/v1/packs/broken")
+    write_pack(pack, "2.0.0", "return 'two'", **files)
+    document = installed(site, pack)
+    assert document["status"] == "failed"
+    with site.output(document["id"], raw_data="true") as stream:
+        assert told in stream.rest().decode()
+    assert site.get("/v1/packs/broken") == before
+    assert run(site, "broken.it") == "one"
+    assert [action["ref"] for action in site.get("/v1/actions", pack="broken")] == ["broken.it"]
+
+
+def test_a_file_that_is_too_large_and_a_link_out_of_the_pack_are_refused(site: Server, tmp_path: Path) -> None:
+    pack = write_pack(tmp_path / "hostile")
+    with open(pack / "huge", "wb") as file:
+        file.truncate(100 << 20)
+    document = installed(site, pack)
+    assert "content.max_file_bytes" in json.dumps(document["result"])
+    (pack / "huge").unlink()
+    (pack / "out").symlink_to("/etc")
+    assert "the link leads out of the pack" in json.dumps(installed(site, pack)["result"])
+    assert site.call("GET", "/v1/packs/hostile").status == 404
+
+
+def test_a_pack_comes_from_a_list_and_brings_what_it_depends_on(site: Server, tmp_path: Path) -> None:
+    pack = tmp_path / "needing"
+    write_pack(pack)
+    (pack / "pack.yaml").write_text((pack / "pack.yaml").read_text() + "dependencies: [listed]\n")
+    assert installed(site, pack)["result"]["output"]["packs_list"] == ["needing", "listed"]
+    assert run(site, "listed.it") == "one"
+    (pack / "pack.yaml").write_text((pack / "pack.yaml").read_text().replace("[listed]", "['listed=9.0.0']"))
+    document = installed(site, pack)
+    assert document["status"] == "failed"
+    assert document["result"]["output"]["conflict_list"] == ["listed=9.0.0 (installed: 1.0.0)"]
+    assert installed(site, pack, skip_dependencies=True)["status"] == "succeeded"
+    missing = installed(site, "nosuch")
+    assert 'No record of the \\"nosuch\\" pack in the index.' in json.dumps(missing["result"])
+
+
+def test_the_lists_of_packs_are_shown_searched_and_told_of(site: Server) -> None:
+    assert list(site.get("/v1/packs/index")["index"]) == ["listed"]
+    assert site.get("/v1/packs/index/health")["indexes"]["errors"] == {"unresponsive": 1}
+    found = site.call("POST", "/v1/packs/index/search", {"query": "LIST"}).json
+    assert [entry["ref"] for entry in found] == ["listed"]
+    assert site.call("POST", "/v1/packs/index/search", {"pack": "listed"}).json["ref"] == "listed"
+    assert site.call("POST", "/v1/packs/index/search", {"pack": "nosuch"}).json is None
+    assert site.call("POST", "/v1/packs/index/search", {}).status == 400
+
+
+def test_two_installations_of_one_pack_both_succeed(site: Server, tmp_path: Path) -> None:
+    pack = write_pack(tmp_path / "twice")
+    ended: list[str] = []
+    threads = [threading.Thread(target=lambda: ended.append(installed(site, pack)["status"])) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ended == ["succeeded", "succeeded"]
+    assert run(site, "twice.it") == "one"
+
+
+def test_what_is_removed_is_gone_and_what_comes_with_squall_stays(site: Server, tmp_path: Path) -> None:
+    assert installed(site, write_pack(tmp_path / "leaving"))["status"] == "succeeded"
+    reply = site.call("POST", "/v1/packs/uninstall", {"packs": ["leaving"]})
+    assert site.ended(reply.json["execution_id"])["status"] == "succeeded"
+    assert site.call("GET", "/v1/packs/leaving").status == 404
+    assert not (site.data_dir / "packs" / "leaving").exists()
+    assert not (site.data_dir / "virtualenvs" / "leaving").exists()
+    core = site.call("POST", "/v1/packs/uninstall", {"packs": ["core"]})
+    assert site.ended(core.json["execution_id"])["status"] == "failed"
+    assert site.get("/v1/packs/core")["ref"] == "core"
+    again = site.call("POST", "/v1/packs/uninstall", {"packs": ["nosuchpack"]})
+    assert site.ended(again.json["execution_id"])["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [({}, "'packs' is a required property"), ({"packs": []}, "at least one"), ({"packs": [5]}, "list of texts")],
+)
+def test_a_request_that_names_no_pack_is_refused(site: Server, body: Any, told: str) -> None:
+    for path in ("install", "uninstall"):
+        reply = site.call("POST", f"/v1/packs/{path}", body)
+        assert reply.status == 400
+        assert told in reply.fault
+
+
+def test_the_words_of_the_docs_work(site: Server, tmp_path: Path) -> None:
+    """`squall pack create demo && squall pack lint demo && squall pack install ./demo && squall run demo.hello`."""
+    work = str(tmp_path)
+    made = site.squall("pack", "create", "demo", "--in", work)
+    assert made.status == 0, made
+    linted = site.squall("pack", "lint", f"{work}/demo")
+    assert (linted.status, linted.out) == (
+        0,
+        f"{work}/demo: 0 faults; 2 actions, 1 aliases, 1 rules, 1 sensors\n".encode(),
+    ), linted
+    tested = site.squall("pack", "test", "--no-venv", f"{work}/demo")
+    assert tested.status == 0, tested
+    assert b"3 passed" in tested.out
+    assert b"1 of 1 rehearsals went as expected" in tested.out
+    install = site.squall("pack", "install", f"{work}/demo")
+    assert install.status == 0, install
+    assert b'The virtualenv of "demo" is ready.' in install.out
+    assert site.squall("run", "demo.hello", "who=Ada").out == b"Hello, Ada!\n"
+    assert site.squall("run", "demo.greet_all").status == 0
+    (tmp_path / "demo" / "actions" / "hello.yaml").write_text("name: hello\nrunner_type: python-script\nx: [\n")
+    broken = site.squall("pack", "lint", f"{work}/demo")
+    assert broken.status == 1
+    assert b"hello.yaml: line 4, column 1" in broken.out
+    assert site.squall("pack", "create", "demo", "--in", work).status == 2
+    assert site.squall("pack", "create", "Not-Good").status == 2
+    assert site.squall("pack", "remove", "demo").status == 0
+    assert site.squall("pack", "show", "listed").status == 0
+    assert b"listed" in site.squall("pack", "search", "listed").out
+
+
+def test_a_pack_is_registered_again_whenever_a_file_is_saved(site: Server, tmp_path: Path) -> None:
+    pack = site.data_dir / "packs" / "edited"
+    write_pack(pack)
+    assert site.call("POST", "/v1/packs/register", {"packs": ["edited"]}).status == 200
+    words = [*site.program, "pack", "dev", str(pack), "--interval", "0.05"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, env=site.command_env(), text=True, bufsize=1) as dev:
+        assert dev.stdout is not None
+        try:
+            assert "waiting for changes" in dev.stdout.readline()
+            assert dev.stdout.readline().rstrip().endswith("edited: 1 actions")
+            (pack / "actions" / "more.yaml").write_text(ACTION.format(name="it").replace("name: it", "name: more"))
+            assert dev.stdout.readline().rstrip().endswith("edited: 2 actions")
+            (pack / "actions" / "more.yaml").write_text("name: more\nrunner_type: nosuch\n")
+            assert 'runner_type: "nosuch" is not one' in dev.stdout.readline()
+        finally:
+            dev.kill()
