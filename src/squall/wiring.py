@@ -48,6 +48,7 @@ from squall.api.workflows import WorkflowRoutes
 from squall.conducting import Conducting, Ground, conducting
 from squall.config import Settings
 from squall.installing.index import fetch_index
+from squall.installing.versions import make_default_pack
 from squall.plugins import runner_types, runners
 from squall.ports import Bus, Clock, Vault
 from squall.roles.conductor import ConductorRole
@@ -56,6 +57,7 @@ from squall.roles.journaler import Journaler
 from squall.roles.line_counter import LineCounting
 from squall.roles.worker import Worker
 from squall.services.access import Access, Rules
+from squall.services.action_editing import ActionEditing
 from squall.services.admission import Admission
 from squall.services.binding import Binding
 from squall.services.claims import Claims
@@ -115,6 +117,7 @@ class Services(NamedTuple):
 
     access: Access
     content: Content
+    editing: ActionEditing
     executions: Executions
     claims: Claims
     outputs: Outputs
@@ -170,6 +173,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     poll = settings.queue.poll_seconds
     user = values.local_user()
     roots = values.packs_roots(settings)
+    make_default_pack(values.installed_packs(settings))
     folders = PackFolders(
         values.BUNDLED / "_runners",
         roots,
@@ -191,6 +195,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     return Services(
         access=access,
         content=content,
+        editing=ActionEditing(out.store, out.clock, content, folders),
         executions=executions,
         claims=claims,
         outputs=outputs,
@@ -344,7 +349,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *EventRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
         *WatchRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
         *WorkflowRoutes(use.conducting.definitions, use.executions, use.conducting.graphs).routes(),
-        *ActionRoutes(use.content).routes(),
+        *ActionRoutes(use.content, use.editing).routes(),
         *InstallRoutes(
             use.content,
             use.executions,

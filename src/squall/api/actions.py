@@ -9,10 +9,12 @@ import msgspec
 
 from squall.api.application import Route
 from squall.api.pages import attributes, page
-from squall.api.wire import Answer, Request
+from squall.api.wire import Answer, Request, field
+from squall.core.access import check_admin
 from squall.core.action import Action, RunnerType, document
 from squall.core.document import select
 from squall.core.errors import InvalidError
+from squall.services.action_editing import ActionEditing
 from squall.services.content import Content
 
 _ACTION_FIELDS = frozenset(item.name for item in msgspec.structs.fields(Action))
@@ -30,26 +32,34 @@ def _ids(request: Request) -> list[str] | None:
     return ids
 
 
-def _sorted(items: list[dict[str, Any]], order: str | None) -> list[dict[str, Any]]:
-    """By the names in `sort` (`-name` descends), of those the documents have; others are skipped."""
+Record = Action | RunnerType
+
+
+def _sorted(items: list[Record], order: str | None) -> list[Record]:
+    """By the names in `sort` (`-name` descends), of those the records have; others are skipped."""
     for name in reversed((order or "").split(",")):
         key = name.lstrip("+-")
         if key in ("name", "ref", "pack", "id"):
-            items.sort(key=lambda item: str(item.get(key, "")), reverse=name.startswith("-"))
+            items.sort(key=lambda item: str(getattr(item, key, "")), reverse=name.startswith("-"))
     return items
 
 
 class ActionRoutes:
     """`/actions` and `/runnertypes`."""
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: Content, editing: ActionEditing) -> None:
         self._content = content
+        self._editing = editing
 
     def routes(self) -> list[Route]:
         """What it answers."""
         return [
             Route("GET", "/actions", self._list_actions),
+            Route("POST", "/actions", self._create),
             Route("GET", "/actions/{ref}", self._get_action),
+            Route("PUT", "/actions/{ref}", self._update),
+            Route("DELETE", "/actions/{ref}", self._delete),
+            Route("POST", "/actions/{ref}/clone", self._clone),
             Route("GET", "/runnertypes", self._list_runners),
             Route("GET", "/runnertypes/{name}", self._get_runner),
         ]
@@ -58,8 +68,8 @@ class ActionRoutes:
         query = request.query
         asked = attributes(query, _ACTION_FIELDS)
         ids, pack, name, tag = _ids(request), query.text("pack"), query.text("name"), query.text("tags")
-        items = [
-            document(action)
+        items: list[Record] = [
+            action
             for action in await self._content.actions()
             if (ids is None or action.id in ids)
             and (pack is None or action.pack == pack)
@@ -71,11 +81,37 @@ class ActionRoutes:
     async def _get_action(self, request: Request) -> Answer:
         return Answer(document(await self._content.action(request.path["ref"])))
 
+    async def _create(self, request: Request) -> Answer:
+        check_admin(request.identity, "making actions")
+        return Answer(document(await self._editing.create(await request.document())), 201)
+
+    async def _update(self, request: Request) -> Answer:
+        check_admin(request.identity, "changing actions")
+        return Answer(document(await self._editing.update(request.path["ref"], await request.document())))
+
+    async def _delete(self, request: Request) -> Answer:
+        check_admin(request.identity, "removing actions")
+        remove = field(await request.document(), "remove_files", bool, "boolean", False)
+        await self._editing.delete(request.path["ref"], remove)
+        return Answer(status=204)
+
+    async def _clone(self, request: Request) -> Answer:
+        check_admin(request.identity, "making actions")
+        body = await request.document()
+        named = {}
+        for name in ("dest_pack", "dest_action"):
+            named[name] = field(body, name, str, "string")
+            if not named[name]:
+                raise InvalidError(f"{name!r} is a required property")
+        overwrite = field(body, "overwrite", bool, "boolean", False)
+        made = await self._editing.clone(request.path["ref"], named["dest_pack"], named["dest_action"], overwrite)
+        return Answer(document(made), 201)
+
     async def _list_runners(self, request: Request) -> Answer:
         asked = attributes(request.query, _RUNNER_FIELDS)
         names, ids = request.query.listed("name"), _ids(request)
-        items = [
-            document(runner)
+        items: list[Record] = [
+            runner
             for runner in await self._content.runners()
             if (names is None or runner.name in names) and (ids is None or runner.id in ids)
         ]
@@ -87,7 +123,7 @@ class ActionRoutes:
     @staticmethod
     def _page(
         request: Request,
-        items: list[dict[str, Any]],
+        items: list[Record],
         default: int | None,
         include: Any,
         exclude: Any,
@@ -95,5 +131,6 @@ class ActionRoutes:
         part = page(request.query, default)
         items = _sorted(items, request.query.text("sort"))
         end = None if part.limit is None else part.offset + part.limit
-        shown = [select(item, include, exclude) for item in items[part.offset : end]]
+        # Only what is shown is made a document: there may be ten thousand.
+        shown = [select(document(item), include, exclude) for item in items[part.offset : end]]
         return Answer(shown, headers=part.headers(len(items)))

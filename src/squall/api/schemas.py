@@ -188,6 +188,13 @@ SCHEMAS: dict[str, Schema] = {
         delay={"type": "integer", "minimum": 0}, notify=_OBJECT,
     ),
     "RegisterBody": _of(packs=_TEXTS, types=_TEXTS, fail_on_failure=_FLAG, activate=_FLAG),
+    "ActionBody": _of(
+        ("name", "runner_type"), name=_TEXT, pack=_TEXT, runner_type=_TEXT, description=_TEXT, enabled=_FLAG,
+        entry_point=_TEXT, parameters=_OBJECT, output_schema=_OBJECT, notify=_OBJECT,
+        data_files={"type": "array", "items": _of(("file_path", "content"), file_path=_TEXT, content=_TEXT)},
+    ),
+    "RemoveBody": _of(remove_files=_FLAG),
+    "CloneBody": _of(("dest_pack", "dest_action"), dest_pack=_TEXT, dest_action=_TEXT, overwrite=_FLAG),
     "InstallBody": _of(("packs",), packs=_TEXTS, force=_FLAG, skip_dependencies=_FLAG),
     "UninstallBody": _of(("packs",), packs=_TEXTS),
     "SearchBody": _of(query=_TEXT, pack=_TEXT),

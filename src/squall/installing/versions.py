@@ -106,6 +106,24 @@ class Versions:
         _link(active, version)
 
 
+_DEFAULT_PACK = """\
+ref: default
+name: default
+description: What is made over the API without saying in which pack.
+version: 0.1.0
+author: The Squall authors
+"""
+
+
+def make_default_pack(folder: Path) -> None:
+    """Makes the pack `default` in a folder of packs, where there is none; its actions may have files. A folder that
+    cannot be written has none."""
+    with contextlib.suppress(OSError):
+        (folder / "default" / "actions").mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(folder / "default" / "pack.yaml", "x") as file:
+            file.write(_DEFAULT_PACK)
+
+
 class Installed:
     """Packs and their virtualenvs, whose versions change together."""
 

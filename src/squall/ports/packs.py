@@ -78,6 +78,15 @@ class PackSource(Protocol):
         """A file of a pack. Raises `InvalidError` for one that lies elsewhere, `NotFoundError`."""
         ...
 
+    def write_files(self, pack: Pack, files: Mapping[str, bytes]) -> None:
+        """Writes files of a pack, by their paths in it. Raises `InvalidError` for one that lies elsewhere, and for
+        a pack whose files cannot be written."""
+        ...
+
+    def remove_files(self, pack: Pack, names: Collection[str]) -> None:
+        """Removes files of a pack; those that are not there do not matter. Raises `InvalidError`."""
+        ...
+
     def text(self, path: str) -> str:
         """The text of a file of a pack. Raises `InvalidError` when it cannot be read."""
         ...

@@ -170,8 +170,8 @@ class ContentRows(Protocol):
         """One action."""
         ...
 
-    async def actions(self) -> Sequence[Action]:
-        """All actions by pack and name."""
+    async def actions(self, pack: str | None = None) -> Sequence[Action]:
+        """All actions by pack and name, or only those of a pack."""
         ...
 
     async def runner(self, name_or_id: str) -> RunnerType | None:

@@ -92,6 +92,10 @@ class Content:
             raise InvalidError("\n".join(f"{pack}: {told}" for pack, told in loaded.faults))
         await asyncio.to_thread(self._source.activate, refs)
 
+    def look_again(self) -> None:
+        """Forgets what it has read: something was changed."""
+        self._kept = _Kept(0)
+
     async def forget(self, ref: str) -> list[str]:
         """Forgets a pack and its actions; its files stay. Gives the packs that are left. Raises `NotFoundError`."""
         pack = await self.pack(ref)
@@ -178,7 +182,11 @@ class Content:
 
 
 async def _replace(pack: Pack, actions: list[Action], tx: Tx) -> None:
-    await tx.content.replace_pack(pack, actions)
+    """Registers what files say; what was made over the API, and no file has the name of, stays."""
+    named = {action.ref for action in actions}
+    known = await tx.content.actions(pack.ref)
+    made = [action for action in known if not action.metadata_file and action.ref not in named]
+    await tx.content.replace_pack(pack, [*actions, *made])
 
 
 def snapshot_key(action: Action, runner: RunnerType) -> str:

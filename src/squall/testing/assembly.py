@@ -75,6 +75,15 @@ class GivenPacks:
     def discard(self, refs: Collection[str]) -> None:
         """There is nothing to remove."""
 
+    def write_files(self, pack: Pack, files: Mapping[str, bytes]) -> None:
+        """Keeps their texts."""
+        self.texts.update({name: data.decode() for name, data in files.items()})
+
+    def remove_files(self, pack: Pack, names: Collection[str]) -> None:
+        """Forgets their texts."""
+        for name in names:
+            self.texts.pop(name, None)
+
     def file(self, pack: Pack, name: str) -> bytes:
         """None are there."""
         raise NotFoundError(f'File "{name}" not found')

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -131,17 +131,33 @@ class PackFolders:
 
     def file(self, pack: Pack, name: str) -> bytes:
         """A file of a pack. Raises `InvalidError` for one that lies elsewhere, `NotFoundError`."""
-        folder = Path(pack.path).resolve()
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder):
-            raise InvalidError(
-                f'Invalid file path: "{name}". File path needs to be relative to the pack directory ({folder}). '
-                'For example "my_action.py".'
-            )
+        path = _inside(pack, name)
         try:
             return path.read_bytes()
         except OSError as error:
             raise NotFoundError(f'File "{name}" not found') from error
+
+    def write_files(self, pack: Pack, files: Mapping[str, bytes]) -> None:
+        """Writes files of a pack, by their paths in it. Raises `InvalidError`."""
+        if Path(pack.path).resolve().is_relative_to(self._runners.parent.resolve()):
+            raise InvalidError(f'The pack "{pack.ref}" comes with Squall: its files are not changed')
+        for name, data in files.items():
+            path = _inside(pack, name)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+                # An entry point may be a script.
+                path.chmod(0o700 if data.startswith(b"#!") else 0o600)
+            except OSError as error:
+                raise InvalidError(f'File "{name}" of pack "{pack.ref}" cannot be written: {error}') from error
+
+    def remove_files(self, pack: Pack, names: Collection[str]) -> None:
+        """Removes files of a pack; those that are not there do not matter. Raises `InvalidError`."""
+        for name in names:
+            try:
+                _inside(pack, name).unlink(missing_ok=True)
+            except OSError as error:
+                raise InvalidError(f'File "{name}" of pack "{pack.ref}" cannot be removed: {error}') from error
 
     def text(self, path: str) -> str:
         """The text of a file of a pack. Raises `InvalidError`."""
@@ -149,6 +165,18 @@ class PackFolders:
             return Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidError(f"The file {path} cannot be read: {error}") from error
+
+
+def _inside(pack: Pack, name: str) -> Path:
+    """The path of a file of a pack. Raises `InvalidError` for one that lies elsewhere."""
+    folder = Path(pack.path).resolve()
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder):
+        raise InvalidError(
+            f'Invalid file path: "{name}". File path needs to be relative to the pack directory ({folder}). '
+            'For example "my_action.py".'
+        )
+    return path
 
 
 def _located(path: Path, work: Any) -> Any:

@@ -74,9 +74,12 @@ class SqlContent:
         rows = await self._session.run(f"SELECT body FROM actions WHERE {column} = ?", ref_or_id)
         return msgspec.json.decode(rows[0][0], type=Action) if rows else None
 
-    async def actions(self) -> Sequence[Action]:
-        """All actions."""
-        rows = await self._session.run("SELECT body FROM actions ORDER BY pack, name")
+    async def actions(self, pack: str | None = None) -> Sequence[Action]:
+        """All actions, or only those of a pack."""
+        if pack is None:
+            rows = await self._session.run("SELECT body FROM actions ORDER BY pack, name")
+        else:
+            rows = await self._session.run("SELECT body FROM actions WHERE pack = ? ORDER BY name", pack)
         return [msgspec.json.decode(row[0], type=Action) for row in rows]
 
     async def runner(self, name_or_id: str) -> RunnerType | None:
