@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import hashlib
+import json
 import logging
 import os
 import re
@@ -18,6 +19,8 @@ from squall.adapters.packs.folders import PackFolders
 from squall.adapters.runners.python import COMPAT
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
 from squall.core.metadata import pack_ref
+from squall.core.metadata_schemas import FILES as METADATA_FILES
+from squall.core.metadata_schemas import SCHEMAS
 from squall.core.pack_config import check_values
 from squall.installing.virtualenvs import install, make_virtualenv
 from squall.plugins import runner_types
@@ -46,6 +49,7 @@ def _create(arguments: list[str]) -> int:
     folder = args.parent / args.name
     if folder.exists():
         raise ConflictError(f"{folder} is there already")
+    _ship_schemas(folder)
     author = re.sub(r"[^A-Za-z0-9_.-]", "", getpass.getuser()) or "somebody"
     for name, text in FILES.items():
         path = folder / name
@@ -53,6 +57,17 @@ def _create(arguments: list[str]) -> int:
         path.write_text(text.format(ref=args.name, author=author))
     print(f"{folder}: {len(FILES)} files. Try: squall pack test {folder} && squall pack install ./{folder}")
     return 0
+
+
+def _ship_schemas(folder: Path) -> None:
+    """Puts the schemas of metadata files where editors that speak YAML (VS Code's extension of Red Hat) find them."""
+    for kind, schema in SCHEMAS.items():
+        path = folder / ".schemas" / f"{kind}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(schema, indent=1) + "\n")
+    settings = {"yaml.schemas": {f"./.schemas/{kind}.json": files for kind, files in METADATA_FILES.items()}}
+    (folder / ".vscode").mkdir(exist_ok=True)
+    (folder / ".vscode" / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
 
 
 def _lint(arguments: list[str]) -> int:

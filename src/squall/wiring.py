@@ -40,6 +40,7 @@ from squall.api.output_views import OutputViewRoutes
 from squall.api.packs import PackRoutes
 from squall.api.policies import PolicyRoutes
 from squall.api.root import RootRoutes
+from squall.api.schema_files import SchemaRoutes
 from squall.api.storage import StorageRoutes
 from squall.api.traces import TraceRoutes
 from squall.api.views import Views
@@ -362,5 +363,6 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *PolicyRoutes(use.policies).routes(),
         *TraceRoutes(use.traces).routes(),
         *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),
+        *SchemaRoutes().routes(),
         *OpenApiRoutes(__version__).routes(),
     ]

@@ -116,3 +116,21 @@ def test_what_comes_with_squall_is_not_changed(peer: Server) -> None:
     noop = {"name": "noop", "pack": "core", "runner_type": "noop"}
     assert peer.call("PUT", "/v1/actions/core.noop", noop).status == 400
     assert peer.call("PUT", "/v1/actions/peer.nosuch", MADE).status == 404
+
+
+def test_the_command_line_makes_and_removes_actions(peer: Server, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("name: mine\nrunner_type: local-shell-script\nentry_point: mine.sh\n")
+    (tmp_path / "mine.sh").write_text("#!/bin/sh\necho mine\n")
+    made = peer.squall("action", "create", str(tmp_path / "mine.yaml"), "--pack", "peer")
+    assert (made.status, made.out) == (0, b"peer.mine\n"), made
+    assert run(peer, "peer.mine")["stdout"] == "mine"
+    assert peer.squall("action", "create", str(tmp_path / "mine.yaml"), "--pack", "peer").status == 2
+    assert peer.squall("action", "create", str(tmp_path / "mine.yaml"), "--pack", "peer", "--replace").status == 0
+    assert peer.squall("action", "delete", "peer.mine", "--remove-files").status == 0
+    assert peer.squall("action", "delete", "peer.mine").status == 2
+
+
+def test_editors_are_given_schemas(peer: Server) -> None:
+    assert peer.get("/schemas/action.json")["required"] == ["name", "runner_type"]
+    assert {"url": "/schemas/pack.json", "files": ["pack.yaml"]} in peer.get("/schemas")
+    assert peer.call("GET", "/schemas/nosuch.json").status == 404

@@ -265,6 +265,8 @@ OPERATIONS: tuple[Operation, ...] = (
         errors=READ,
         types=("text/plain; version=0.0.4; charset=utf-8",),
     ),
+    Operation("GET", "/schemas", "Schemas of metadata files", "Anything", errors=READ),
+    Operation("GET", "/schemas/{name}", "One of them", "Anything", errors=READ, types=("application/schema+json",)),
     Operation("GET", "/openapi.json", "This document", "Anything", errors=()),
 )
 """Everything that is answered."""

@@ -1,16 +1,20 @@
-"""`squall action list|get|doctor`."""
+"""`squall action list|get|create|delete|doctor`."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from squall.cli import exits
 from squall.cli.parameters import Schema, merge_schemas
 from squall.cli.table import cell, dump, fields, table
 from squall.cli.target import Target
 from squall.cli.verb import Verb
+from squall.core.errors import InvalidError
 
 
 def _configure_list(parser: ArgumentParser) -> None:
@@ -111,7 +115,51 @@ def advice(action: Mapping[str, Any], runner: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _configure_create(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="the action's YAML or JSON, as in a pack")
+    parser.add_argument("--pack", help="the pack it is made in (default: what the file says, else default)")
+    parser.add_argument("--replace", action="store_true", help="change the action of this name")
+
+
+def _create(args: Namespace, target: Target) -> int:
+    from squall.core.safe_yaml import load_yaml
+
+    try:
+        body = load_yaml(args.file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InvalidError(f"{args.file} cannot be read: {error}") from error
+    if not isinstance(body, dict):
+        raise InvalidError(f"{args.file}: expected a mapping with name and runner_type")
+    if args.pack:
+        body["pack"] = args.pack
+    entry = args.file.parent / str(body.get("entry_point") or "")
+    if body.get("entry_point") and entry.is_file():
+        try:
+            text = entry.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InvalidError(f"{entry} is no text") from error
+        body["data_files"] = [{"file_path": str(body["entry_point"]), "content": text}]
+    with target.api() as api:
+        made = api.create_action(body, args.replace)
+    print(made.get("ref"))
+    return exits.OK
+
+
+def _configure_delete(parser: ArgumentParser) -> None:
+    parser.add_argument("action", nargs="+", help="references, such as default.mine")
+    parser.add_argument("--remove-files", action="store_true", help="also the files of their pack")
+
+
+def _delete(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        for ref in args.action:
+            api.delete_action(ref, args.remove_files)
+    return exits.OK
+
+
 VERBS = {
+    "action create": Verb(_configure_create, _create),
+    "action delete": Verb(_configure_delete, _delete),
     "action list": Verb(_configure_list, _list),
     "action get": Verb(_configure_get, _get),
     "action doctor": Verb(_configure_doctor, _doctor),

@@ -32,6 +32,8 @@ COMMANDS = (
     Command("execution re-run", "executions", "run it once more and watch it"),
     Command("action list", "actions", "the actions there are"),
     Command("action get", "actions", "one action and its parameters"),
+    Command("action create", "actions", "make an action from a metadata file, with its entry point"),
+    Command("action delete", "actions", "remove an action that was made so"),
     Command("action doctor", "actions", "why an action's output may come late, and what helps"),
     Command("pack list", "packs", "the packs there are"),
     Command("pack get", "packs", "one pack, its files and its configuration"),

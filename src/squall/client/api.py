@@ -73,6 +73,16 @@ class Api:
             self.client.request("POST", "/packs/register", body={"packs": list(packs)} if packs else {}).body
         )
 
+    def create_action(self, body: JsonObject, replace: bool) -> JsonObject:
+        """Makes an action, or with `replace` changes the one of its name."""
+        ref = f"{body.get('pack') or 'default'}.{body.get('name')}"
+        method, path = ("PUT", f"/actions/{segment(ref)}") if replace else ("POST", "/actions")
+        return _object(self.client.request(method, path, body=body).body)
+
+    def delete_action(self, ref: str, remove_files: bool) -> None:
+        """Removes an action. Raises `NotFoundError`."""
+        self.client.request("DELETE", f"/actions/{segment(ref)}", body={"remove_files": remove_files})
+
     def search_packs(self, query: str) -> list[JsonObject]:
         """What the index has, by a text."""
         return _objects(self.client.request("POST", "/packs/index/search", body={"query": query}).body)
