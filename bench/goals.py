@@ -39,3 +39,6 @@ BACKLOG = Goal(40, 15)  # MB by which the server grows while it drains 10,000 ex
 IDLE_QUEUE = Goal(2, 0.5)  # % of a processor that executions cost which wait for their time
 STEP = Goal(10, 4)  # ms of a workflow's step with a real execution; Windmill has 34
 WORKFLOWS = Goal(152, 300)  # workflows of three steps per second; Windmill has 152
+CATALOGUE = Goal(60, 15)  # s to register 169 packs of 10,244 actions
+CATALOGUE_MEMORY = Goal(300, 100)  # MB that this adds at its peak
+LISTED = Goal(100, 20)  # ms of a page of 10,000 actions

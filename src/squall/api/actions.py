@@ -68,11 +68,16 @@ class ActionRoutes:
         query = request.query
         asked = attributes(query, _ACTION_FIELDS)
         ids, pack, name, tag = _ids(request), query.text("pack"), query.text("name"), query.text("tags")
+        if ids is None and name is None and tag is None and not query.text("sort"):
+            # The store finds the page: there may be ten thousand actions.
+            part = page(query, None)
+            found, count = await self._content.page(pack, part.limit, part.offset)
+            shown = [select(document(action), asked.include, asked.exclude) for action in found]
+            return Answer(shown, headers=part.headers(count))
         items: list[Record] = [
             action
-            for action in await self._content.actions()
+            for action in await self._content.actions(pack)
             if (ids is None or action.id in ids)
-            and (pack is None or action.pack == pack)
             and (name is None or action.name == name)
             and (tag is None or any(item.get("name") == tag for item in action.tags))
         ]

@@ -87,7 +87,7 @@ class Versions:
     def locked(self, ref: str) -> Iterator[None]:
         """Keeps others from changing this pack meanwhile; waits for whoever does."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(self._folder / f".{ref}.lock", "w") as file:
+        with open(os.open(self._folder / f".{ref}.lock", os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -120,7 +120,7 @@ def make_default_pack(folder: Path) -> None:
     cannot be written has none."""
     with contextlib.suppress(OSError):
         (folder / "default" / "actions").mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(folder / "default" / "pack.yaml", "x") as file:
+        with open(os.open(folder / "default" / "pack.yaml", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(_DEFAULT_PACK)
 
 

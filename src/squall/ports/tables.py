@@ -170,8 +170,10 @@ class ContentRows(Protocol):
         """One action."""
         ...
 
-    async def actions(self, pack: str | None = None) -> Sequence[Action]:
-        """All actions by pack and name, or only those of a pack."""
+    async def actions(
+        self, pack: str | None = None, limit: int | None = None, offset: int = 0
+    ) -> tuple[Sequence[Action], int]:
+        """Actions by pack and name, of all packs or of one: a part of them, and how many there are."""
         ...
 
     async def runner(self, name_or_id: str) -> RunnerType | None:

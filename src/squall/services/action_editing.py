@@ -167,7 +167,8 @@ class ActionEditing:
 
     async def _replace(self, pack: Pack, change: Callable[[list[Action]], list[Action]]) -> None:
         async def work(tx: Tx) -> None:
-            await tx.content.replace_pack(pack, change(list(await tx.content.actions(pack.ref))))
+            known, _ = await tx.content.actions(pack.ref)
+            await tx.content.replace_pack(pack, change(list(known)))
 
         await self._store.tx(work)
         self._content.look_again()

@@ -111,9 +111,14 @@ class Content:
             raise NotFoundError(f'Resource with a reference or id "{ref_or_id}" not found')
         return found
 
-    async def actions(self) -> list[Action]:
-        """All actions, by pack and name."""
-        return list(await self._store.read(lambda tx: tx.content.actions()))
+    async def actions(self, pack: str | None = None) -> list[Action]:
+        """All actions, by pack and name, or those of a pack."""
+        return (await self.page(pack, None, 0))[0]
+
+    async def page(self, pack: str | None, limit: int | None, offset: int) -> tuple[list[Action], int]:
+        """A part of all actions, by pack and name, or of those of a pack; and how many there are."""
+        found, count = await self._store.read(lambda tx: tx.content.actions(pack, limit, offset))
+        return list(found), count
 
     async def runner(self, name_or_id: str) -> RunnerType:
         """One runner type. Raises `NotFoundError`."""
@@ -184,7 +189,7 @@ class Content:
 async def _replace(pack: Pack, actions: list[Action], tx: Tx) -> None:
     """Registers what files say; what was made over the API, and no file has the name of, stays."""
     named = {action.ref for action in actions}
-    known = await tx.content.actions(pack.ref)
+    known, _ = await tx.content.actions(pack.ref)
     made = [action for action in known if not action.metadata_file and action.ref not in named]
     await tx.content.replace_pack(pack, [*actions, *made])
 

@@ -49,7 +49,7 @@ class ContentContract:
                 [sample_action("core.b", 13, description="new"), sample_action("core.c", 14)],
             )
         )
-        found = await store.read(lambda tx: tx.content.actions())
+        found, _ = await store.read(lambda tx: tx.content.actions())
         assert [(action.ref, action.id, action.description) for action in found] == [
             ("core.b", sample_id(3), "new"),
             ("core.c", sample_id(14), None),
@@ -63,7 +63,7 @@ class ContentContract:
             actions = [sample_action(f"{ref}.{name}", number * 10 + at) for at, name in enumerate(("b", "a"))]
             await store.tx(registering(sample_pack(ref, number), actions))
         assert [pack.ref for pack in await store.read(lambda tx: tx.content.packs())] == ["core", "zeta"]
-        found = await store.read(lambda tx: tx.content.actions())
+        found, _ = await store.read(lambda tx: tx.content.actions())
         assert [action.ref for action in found] == ["core.a", "core.b", "zeta.a", "zeta.b"]
 
     async def test_forgetting_packs_forgets_their_actions(self, store: Store) -> None:
@@ -72,7 +72,7 @@ class ContentContract:
             await store.tx(registering(sample_pack(ref, number), [sample_action(f"{ref}.a", number + 10)]))
         await store.tx(lambda tx: tx.content.keep_packs(["core", "never_there"]))
         assert [pack.ref for pack in await store.read(lambda tx: tx.content.packs())] == ["core"]
-        assert [action.ref for action in await store.read(lambda tx: tx.content.actions())] == ["core.a"]
+        assert [action.ref for action in (await store.read(lambda tx: tx.content.actions()))[0]] == ["core.a"]
 
     async def test_a_runner_type_is_found_by_name_and_by_id(self, store: Store) -> None:
         """All of them by name."""

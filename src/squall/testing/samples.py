@@ -72,6 +72,7 @@ def sample_action(ref: str = "core.local", number: int = 1, **changes: Any) -> A
         "ref": ref,
         "pack": pack,
         "runner_type": "local-shell-cmd",
+        "metadata_file": f"actions/{name}.yaml",
         "id": sample_id(number),
     }
     return Action(**(known | changes))

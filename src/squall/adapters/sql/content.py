@@ -74,13 +74,15 @@ class SqlContent:
         rows = await self._session.run(f"SELECT body FROM actions WHERE {column} = ?", ref_or_id)
         return msgspec.json.decode(rows[0][0], type=Action) if rows else None
 
-    async def actions(self, pack: str | None = None) -> Sequence[Action]:
-        """All actions, or only those of a pack."""
-        if pack is None:
-            rows = await self._session.run("SELECT body FROM actions ORDER BY pack, name")
-        else:
-            rows = await self._session.run("SELECT body FROM actions WHERE pack = ? ORDER BY name", pack)
-        return [msgspec.json.decode(row[0], type=Action) for row in rows]
+    async def actions(
+        self, pack: str | None = None, limit: int | None = None, offset: int = 0
+    ) -> tuple[Sequence[Action], int]:
+        """Actions by pack and name, of all packs or of one: a part of them, and how many there are."""
+        where, values = ("", ()) if pack is None else (" WHERE pack = ?", (pack,))
+        count = int((await self._session.run(f"SELECT count(*) FROM actions{where}", *values))[0][0])
+        part = f" LIMIT {int(limit if limit is not None else 2**62)} OFFSET {int(offset)}"
+        rows = await self._session.run(f"SELECT body FROM actions{where} ORDER BY pack, name{part}", *values)
+        return [msgspec.json.decode(row[0], type=Action) for row in rows], count
 
     async def runner(self, name_or_id: str) -> RunnerType | None:
         """One runner type."""
