@@ -258,3 +258,13 @@ def test_a_pack_is_registered_again_whenever_a_file_is_saved(site: Server, tmp_p
             assert 'runner_type: "nosuch" is not one' in dev.stdout.readline()
         finally:
             dev.kill()
+
+
+def test_tests_of_a_pack_find_everything_that_packs_import(site: Server) -> None:
+    pack = Path(__file__).parents[1] / "packs" / "platform"
+    tested = site.squall("pack", "test", "--no-venv", str(pack))
+    assert tested.status == 0, tested
+    assert b"7 passed" in tested.out
+    assert site.squall("pack", "lint", str(pack)).status == 0
+    some = site.squall("pack", "test", "--no-venv", "-k", "commands", str(pack))
+    assert b"1 passed" in some.out

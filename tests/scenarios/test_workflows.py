@@ -136,12 +136,29 @@ def test_the_conformance_suite_end_to_end(conforming: Server) -> None:
         ("flow_items", "succeeded", {"said": ["Hello, ann!", "Hello, bob!", "Hello, eve!"]}),
         ("flow_errors", "failed", {"ended": "badly, with 1"}),
         ("flow_cycle", "succeeded", {"rounds": 3}),
+        ("flow_decide", "succeeded", {"kind": "even", "told": "half of it is 2"}),
+        ("flow_wait", "succeeded", {"times": 3}),
+        ("flow_some", "succeeded", {"told": "two are enough", "cleaned": True}),
         ("flow_nested", "succeeded", {"said": ["Hello, Squall!", "Hello, HELLO, SQUALL!!"]}),
     ],
 )
 def test_our_examples_do_what_they_say(conforming: Server, action: str, status: str, output: Any) -> None:
     document = ended(conforming, requested(conforming, f"examples.{action}"))
     assert (document["status"], document["result"]["output"]) == (status, output)
+
+
+def test_our_example_asks_and_goes_on_with_the_answer(conforming: Server) -> None:
+    execution = requested(conforming, "examples.flow_ask")
+    deadline = time.monotonic() + 30
+    while ask(conforming, "GET", f"/v1/executions/{execution}")["status"] != "paused":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    waiting = [inquiry["id"] for inquiry in ask(conforming, "GET", "/v1/inquiries")]
+    children = [child["id"] for child in ask(conforming, "GET", f"/v1/executions/{execution}/children")]
+    [inquiry] = [each for each in waiting if each in children]
+    answer = {"id": inquiry, "response": {"proceed": True}}
+    assert conforming.call("PUT", f"/v1/inquiries/{inquiry}", answer).status == 200
+    assert ended(conforming, execution)["result"] == {"output": {"said": "yes"}}
 
 
 def test_a_chain_runs(conforming: Server) -> None:

@@ -1,0 +1,5 @@
+"""A library of the pack's actions."""
+
+
+def key(name):
+    return name.lower()
