@@ -13,6 +13,7 @@ from bench.measures.keeping import child, purge, sealing
 from bench.measures.latency import alone, hundred, thousand
 from bench.measures.lines import lines
 from bench.measures.listing import listing
+from bench.measures.page import page
 from bench.measures.reaching import authentication, requests, ssh
 from bench.measures.slow_reader import slow_reader
 from bench.measures.startup import cli, start
@@ -36,6 +37,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "ssh": ssh,
     "http": requests,
     "authentication": authentication,
+    "page": page,
     "list": listing,
     "lines": lines,
     "keeper": keeper,

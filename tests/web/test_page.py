@@ -193,6 +193,75 @@ def test_an_inquiry_is_answered_in_place(page: Page, plain_server: Server) -> No
     assert plain_server.get(f"/v1/executions/{execution}")["result"]["response"] == {"ok": True}
 
 
+def test_a_workflow_is_paused_and_resumed_from_the_page(page: Page, plain_server: Server, tmp_path: Path) -> None:
+    execution = plain_server.request("examples.flow_wait")
+    opened(page, plain_server, execution)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".head .status", has_text="succeeded")).to_be_visible()
+    assert plain_server.get(f"/v1/executions/{execution}")["result"] == {"output": {"times": 3}}
+
+
+def test_a_workflow_goes_on_from_its_failed_tasks(page: Page, plain_server: Server) -> None:
+    execution = plain_server.request("examples.flow_errors", code=3)
+    plain_server.ended(execution)
+    opened(page, plain_server, execution)
+    page.get_by_role("button", name="Run again").click()
+    page.get_by_role("button", name="From the failed tasks on").click()
+    expect(page).not_to_have_url(re.compile(execution))
+    expect(page.locator(".head .status", has_text="failed")).to_be_visible()
+    made = re.findall(r"[0-9a-f]{24}", page.url)[0]
+    assert plain_server.get(f"/v1/executions/{made}")["context"]["re-run"]["ref"] == execution
+
+
+def test_everything_has_a_key_and_the_keys_are_told(page: Page, plain_server: Server) -> None:
+    execution = plain_server.shell(
+        "for i in $(seq 1 3000); do echo line $i; done; echo wrong >&2; sleep 0.2; echo more"
+    )
+    plain_server.ended(execution)
+    opened(page, plain_server, execution)
+    sees(page, "more")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    sees(page, "line 1")
+    page.keyboard.press("e")
+    sees(page, "wrong")
+    page.keyboard.press("/")
+    page.keyboard.type("line 2000")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    sees(page, "line 2000")
+    page.keyboard.press("w")
+    expect(page.locator(".log.wrap")).to_have_count(1)
+    page.keyboard.press("t")
+    expect(page.locator(".log .row .time").first).not_to_be_empty()
+    page.keyboard.press("f")
+    expect(page.locator(".tree")).to_have_count(0)
+    page.keyboard.press("f")
+    expect(page.locator(".tree")).to_be_visible()
+
+
+def test_what_is_copied_has_no_numbers_and_no_times(page: Page, plain_server: Server) -> None:
+    execution = plain_server.shell("printf 'one\\n\\033[31mtwo\\033[0m\\nthree\\n'")
+    plain_server.ended(execution)
+    opened(page, plain_server, execution)
+    sees(page, "three")
+    page.keyboard.press("t")
+    copied = page.evaluate(
+        """() => {
+            const rows = document.querySelectorAll('.log .row .text');
+            window.getSelection().setBaseAndExtent(rows[0], 0, rows[2], rows[2].childNodes.length);
+            const clipboardData = new DataTransfer();
+            const event = new ClipboardEvent('copy', { bubbles: true, cancelable: true, clipboardData });
+            document.querySelector('.log').dispatchEvent(event);
+            return event.clipboardData.getData('text/plain');
+        }"""
+    )
+    assert copied.split() == ["one", "two", "three"]
+
+
 def test_the_history_is_filtered_by_its_url_and_live(page: Page, plain_server: Server) -> None:
     failed = plain_server.shell("exit 3")
     plain_server.ended(failed)

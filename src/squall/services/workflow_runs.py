@@ -51,6 +51,10 @@ class Run(msgspec.Struct):
     result: tuple[str, Any] | None = None
 
 
+FAILED_TASKS = "*"
+"""As the only task of a re-run: all that failed."""
+
+
 class WorkflowLimits(msgspec.Struct, frozen=True):
     """`most_tasks` bounds the runs of tasks in one workflow, `most_nested` how many workflows are in each other."""
 
@@ -245,6 +249,9 @@ class Runs:
         known = {task for task, _ in restored.conductor.state.latest}
         reset = list(rerun.get("reset") or ())
         tasks = list(rerun.get("tasks") or ()) or reset
+        if tasks == [FAILED_TASKS]:
+            # None are named: those that failed, and after which nothing came.
+            tasks = []
         missing = [name for name in tasks if name not in known]
         if missing:
             message = f"Unable to rerun workflow because one or more tasks is not found: {', '.join(missing)}"

@@ -6,6 +6,18 @@ import { LogView, type LogControl } from "./LogView";
 import { ExecutionLines, TreeLines } from "./remote";
 import { formatLines, parseLines } from "./window";
 
+const KEYS = [
+  ["/", "search the whole log"],
+  ["n N", "next and previous match"],
+  ["g G", "beginning, and end (which is followed)"],
+  ["j k", "a line down, a line up"],
+  ["e", "next line on standard error"],
+  ["w", "wrap long lines"],
+  ["t", "times: off, absolute, relative, since the line before"],
+  ["r", "raw: as it was printed"],
+  ["f", "full screen"],
+  ["?", "this"],
+] as const;
 const STREAMS = ["all", "stdout", "stderr"] as const;
 
 export interface LogPaneProps {
@@ -41,6 +53,7 @@ export function LogPane({ id, tree, start, live, onFull, hints }: LogPaneProps):
     window.history.replaceState(window.history.state, "", `#${formatLines(from, to)}`);
   }, []);
   const field = useRef<HTMLInputElement>(null);
+  const help = useRef<HTMLDialogElement>(null);
   const nextError = useCallback((): void => {
     const errors = new ExecutionLines(id, "stderr");
     const from = (search.at ?? 0) + 1;
@@ -61,6 +74,7 @@ export function LogPane({ id, tree, start, live, onFull, hints }: LogPaneProps):
     r: () => setRaw((now) => !now),
     e: nextError,
     f: onFull,
+    "?": () => help.current?.showModal(),
   });
 
   const download = `/v1/executions/${id}/output?follow=false&tree=${tree}${stream === "all" ? "" : `&stream=${stream}`}`;
@@ -129,6 +143,9 @@ export function LogPane({ id, tree, start, live, onFull, hints }: LogPaneProps):
         <button onClick={() => control.current?.goTo(1)}>top</button>
         <button onClick={() => control.current?.end()}>end</button>
         <button onClick={onFull}>full screen</button>
+        <button onClick={() => help.current?.showModal()} aria-label="Keys (?)">
+          ?
+        </button>
         <details className="download">
           <summary>download</summary>
           <a href={`${download}&format=raw`} download={`${id}.log`}>
@@ -142,6 +159,24 @@ export function LogPane({ id, tree, start, live, onFull, hints }: LogPaneProps):
           </a>
         </details>
       </div>
+      <dialog ref={help} aria-label="Keys">
+        <h2>Keys</h2>
+        <table>
+          <tbody>
+            {KEYS.map(([key, does]) => (
+              <tr key={key}>
+                <th scope="row">
+                  <kbd>{key}</kbd>
+                </th>
+                <td>{does}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        <div className="actions">
+          <button onClick={() => help.current?.close()}>Close</button>
+        </div>
+      </dialog>
       <LogView
         key={`${id} ${stream} ${tree}`}
         source={source}
