@@ -262,6 +262,28 @@ def test_what_is_copied_has_no_numbers_and_no_times(page: Page, plain_server: Se
     assert copied.split() == ["one", "two", "three"]
 
 
+def test_a_range_is_copied_also_where_it_is_not_loaded(page: Page, plain_server: Server) -> None:
+    execution = plain_server.shell("seq 1 20000")
+    plain_server.ended(execution)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=plain_server.url)
+    opened(page, plain_server, execution, "#L101-15100")
+    page.get_by_role("button", name="copy 15000 lines").click()
+    expect(page.get_by_role("button", name="15000 copied")).to_be_visible()
+    text = page.evaluate("() => navigator.clipboard.readText()")
+    assert text.split() == [str(number) for number in range(101, 15101)]
+
+
+def test_what_is_missing_is_told_with_its_counts(page: Page, tmp_path: Path) -> None:
+    env = {**QUICK, "SQUALL_ACTIONRUNNER_OUTPUT_LIMIT_BYTES": "1 MiB"}
+    with serving(tmp_path, tmp_path, env=env) as server:
+        execution = server.shell("head -c 3000000 /dev/zero | tr '\\0' x | fold -w 99; echo end")
+        server.ended(execution)
+        gaps = server.get(f"/v1/executions/{execution}/output/stats")["gaps"]
+        opened(page, server, execution)
+        told = f"{gaps['count']} gaps: {gaps['bytes']:,} bytes of this output are missing"
+        expect(page.locator(".gaps")).to_have_text(told)
+
+
 def test_the_history_is_filtered_by_its_url_and_live(page: Page, plain_server: Server) -> None:
     failed = plain_server.shell("exit 3")
     plain_server.ended(failed)

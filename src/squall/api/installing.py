@@ -9,13 +9,12 @@ from typing import Any
 from squall.api.application import Route
 from squall.api.wire import Answer, Request, field
 from squall.core.access import check_admin
+from squall.core.action import SYSTEM_PACKS
 from squall.core.errors import InvalidError
 from squall.core.pack_index import PackIndex, health, search
 from squall.services.content import Content
 from squall.services.executions import Executions
 from squall.services.executions import Request as RunRequest
-
-SYSTEM_PACKS = frozenset({"chatops", "core", "default", "linux", "packs"})
 
 
 class InstallRoutes:

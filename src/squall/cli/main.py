@@ -38,6 +38,7 @@ COMMANDS = (
     Command("pack list", "packs", "the packs there are"),
     Command("pack get", "packs", "one pack, its files and its configuration"),
     Command("pack register", "packs", "look into the folders of packs again"),
+    Command("pack reload", "packs", "the same as register"),
     Command("pack install", "packs", "install packs and watch it: names, git URLs, folders, archives"),
     Command("pack remove", "packs", "remove packs"),
     Command("pack search", "packs", "look for packs that can be installed"),

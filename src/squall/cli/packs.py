@@ -180,4 +180,5 @@ VERBS = {
     "pack list": Verb(_configure_list, _list),
     "pack get": Verb(_configure_get, _get),
     "pack register": Verb(_configure_register, _register),
+    "pack reload": Verb(_configure_register, _register),
 }

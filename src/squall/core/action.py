@@ -17,6 +17,9 @@ CONFIGURED_RUNNERS = frozenset({"python-script"})
 WORKFLOW_RUNNERS = frozenset({"orquesta", "orchestra", "action-chain"})
 
 
+SYSTEM_PACKS = frozenset({"chatops", "core", "linux", "packs"})
+"""Packs that come with Squall and run under its own interpreter; nobody changes or removes them."""
+
 LIMIT_POLICIES = frozenset({"truncate", "fail", "unlimited"})
 """What may happen beyond an output limit: dropping the rest, failing the execution, nothing."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from squall.core.action import SYSTEM_PACKS
 from squall.core.errors import InvalidError
 from squall.core.metadata import pack_ref, read_pack
 from squall.core.safe_yaml import load_yaml
@@ -22,7 +23,6 @@ from squall.installing.sources import Wanted, check_tree, fetch, parse
 from squall.installing.versions import Versions
 from squall.installing.virtualenvs import make_virtualenv
 
-SYSTEM_PACKS = frozenset({"chatops", "core", "default", "linux", "packs"})
 COMPATIBLE = (3, 9, 0)
 """The version of StackStorm whose packs run here."""
 
@@ -35,7 +35,9 @@ class Packs:
 
     def __init__(self, places: Places, env: Mapping[str, str], config: Mapping[str, Any] | None = None) -> None:
         self._places = places
-        self._env = {**env, **_proxies(config or {})}
+        # What is fetched may run code of its own while it is built: it is given no token of the server's.
+        kept = {name: value for name, value in env.items() if not name.startswith(("ST2_", "SQUALL_"))}
+        self._env = {**kept, **_proxies(config or {})}
         self._packs = Versions(Path(places.packs))
         self._virtualenvs = Versions(Path(places.virtualenvs))
 

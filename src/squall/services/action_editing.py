@@ -13,14 +13,11 @@ from typing import Any
 
 import msgspec
 
-from squall.core.action import Action, Pack
+from squall.core.action import SYSTEM_PACKS, Action, Pack
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
 from squall.core.metadata import read_action
 from squall.ports import Clock, PackSource, Store, Tx
 from squall.services.content import Content
-
-SYSTEM_PACKS = frozenset({"chatops", "core", "linux", "packs"})
-"""Packs that come with Squall, and which nobody changes; `default` is everybody's."""
 
 _FIELDS = frozenset(
     {

@@ -46,7 +46,7 @@ export type Execution = Omit<Shown, "id" | "status" | "action" | "start_timestam
 
 export type Filters = Schemas["Filters"];
 
-export type OutputStats = Pick<Schemas["OutputStats"], "bytes" | "lines">;
+export type OutputStats = Pick<Schemas["OutputStats"], "bytes" | "lines" | "gaps">;
 
 export type Inquiry = Schemas["Inquiry"];
 

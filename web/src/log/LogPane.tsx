@@ -1,9 +1,12 @@
 // A log with its controls: what is shown and how, search on the server, the way to the next line on standard error.
 
 import { useCallback, useEffect, useMemo, useRef, useState, type ReactElement } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { outputStats } from "../api/client";
 import { TIME_FORMS, type TimeForm } from "../ui/time";
 import { LogView, type LogControl } from "./LogView";
 import { ExecutionLines, TreeLines } from "./remote";
+import { copied } from "./screen";
 import { formatLines, parseLines } from "./window";
 
 const KEYS = [
@@ -140,6 +143,7 @@ export function LogPane({ id, tree, start, live, onFull, hints }: LogPaneProps):
         <button aria-pressed={raw} onClick={() => setRaw(!raw)}>
           raw
         </button>
+        {chosen !== null && chosen.to > chosen.from ? <CopyLines source={own} from={chosen.from} to={chosen.to} raw={raw} /> : null}
         <button onClick={() => control.current?.goTo(1)}>top</button>
         <button onClick={() => control.current?.end()}>end</button>
         <button onClick={onFull}>full screen</button>
@@ -159,6 +163,7 @@ export function LogPane({ id, tree, start, live, onFull, hints }: LogPaneProps):
           </a>
         </details>
       </div>
+      <Gaps id={id} live={live} />
       <dialog ref={help} aria-label="Keys">
         <h2>Keys</h2>
         <table>
@@ -190,6 +195,44 @@ export function LogPane({ id, tree, start, live, onFull, hints }: LogPaneProps):
         label="Output"
       />
     </>
+  );
+}
+
+/** What is missing from the output, with its counts: an honest log says so. */
+function Gaps({ id, live }: { readonly id: string; readonly live: boolean }): ReactElement | null {
+  const stats = useQuery({ queryKey: ["stats", id, live], queryFn: () => outputStats(id), refetchInterval: live ? 5000 : false });
+  const gaps = stats.data?.gaps;
+  if (gaps === undefined || !gaps.count) return null;
+  return (
+    <p className="gaps" role="status">
+      {gaps.count} {gaps.count === 1 ? "gap" : "gaps"}: {(gaps.bytes ?? 0).toLocaleString()} bytes of this output are missing
+    </p>
+  );
+}
+
+const MOST_COPIED = 200_000;
+
+/** Copies the lines of a permalink, wherever they are: most of them need not be loaded. */
+function CopyLines({ source, from, to, raw }: { readonly source: ExecutionLines; readonly from: number; readonly to: number; readonly raw: boolean }): ReactElement {
+  const [told, setTold] = useState("");
+  const count = to - from + 1;
+  const run = async (): Promise<void> => {
+    if (count > MOST_COPIED) {
+      setTold("too many to copy: download them");
+      return;
+    }
+    try {
+      const lines = await source.range(from, to, new AbortController().signal);
+      await navigator.clipboard.writeText(copied(lines, raw));
+      setTold(`${lines.length} copied`);
+    } catch (error) {
+      setTold(error instanceof Error ? error.message : String(error));
+    }
+  };
+  return (
+    <button onClick={() => void run()}>
+      {told === "" ? `copy ${count} lines` : told}
+    </button>
   );
 }
 

@@ -19,7 +19,7 @@ import msgspec
 
 from squall.adapters.runners.local import nests_deeper
 from squall.adapters.runners.worktree import add_worktree, remove_worktree
-from squall.core.action import action_schemas
+from squall.core.action import SYSTEM_PACKS, action_schemas
 from squall.core.errors import InvalidError
 from squall.core.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
 from squall.core.launch import End, ForkServer, Job, LaunchSpec, Outcome
@@ -34,7 +34,6 @@ _TIMED_OUT = -9
 _BAD_STATUS = 220
 _NESTED_MOST = 100
 _INSTALLER = "packs"
-_SYSTEM_PACKS = frozenset({"chatops", "core", "linux", "packs"})
 # What an interpreter, or the C library, reads when it starts: a process that is forked has started already.
 _READ_AT_START = re.compile(r"PYTHON|LD_|LC_|LANG|MALLOC_|GLIBC_|OPENSSL_|ASAN_")
 _IN_JSON = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s\[\]{}:,"]*\*{8}[^\s\[\]{}:,"]*')
@@ -134,9 +133,9 @@ class PythonRunner:
         """The Python of the pack's virtualenv, and the virtualenv; the server's own where the pack needs none."""
         virtualenv = self._places.virtualenvs / pack
         python = virtualenv / "bin" / "python"
-        if pack not in _SYSTEM_PACKS and python.exists():
+        if pack not in SYSTEM_PACKS and python.exists():
             return str(python), virtualenv
-        if pack not in _SYSTEM_PACKS and _requires(folder / "requirements.txt"):
+        if pack not in SYSTEM_PACKS and _requires(folder / "requirements.txt"):
             raise InvalidError(_NO_VIRTUALENV.format(path=virtualenv, pack=pack))
         return sys.executable, None
 

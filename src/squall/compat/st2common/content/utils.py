@@ -18,8 +18,8 @@ def get_system_packs_base_path():
 
 
 def get_packs_base_path():
-    """The last of them: packs that come with the platform are in earlier ones."""
-    return (get_packs_base_paths() or ["/opt/stackstorm/packs"])[-1]
+    """The first of them: packs that come with the platform are in the last one."""
+    return (get_packs_base_paths() or ["/opt/stackstorm/packs"])[0]
 
 
 def get_pack_base_path(pack_name, include_trailing_slash=False, use_pack_cache=False):
@@ -28,5 +28,5 @@ def get_pack_base_path(pack_name, include_trailing_slash=False, use_pack_cache=F
         return None
     places = [os.path.join(path, pack_name) for path in get_packs_base_paths()]
     found = [place for place in places if os.path.isdir(place)]
-    path = (found or places or [os.path.join("/opt/stackstorm/packs", pack_name)])[-1]
+    path = (found or places or [os.path.join("/opt/stackstorm/packs", pack_name)])[0]
     return path + os.sep if include_trailing_slash else path
