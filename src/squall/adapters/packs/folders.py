@@ -80,8 +80,8 @@ class PackFolders:
             except InvalidError as error:
                 _LOG.error("pack left out", extra={"error": str(error)})
                 faults.append((ref, str(error)))
-        whole = [loaded.pack.ref for loaded in packs] if only is None else list(folders)
-        return Loaded(runners, packs, faults, whole)
+        # What cannot be read now, as somebody is writing it, is not gone: what is known of it stays.
+        return Loaded(runners, packs, faults, [*folders, *(name for name, _ in faults)])
 
     def _folders(self, faults: list[tuple[str, str]]) -> dict[str, tuple[Path, Any]]:
         """The folder and the `pack.yaml` of each pack by its ref."""
@@ -98,7 +98,9 @@ class PackFolders:
                 try:
                     data = read_yaml(path)
                     ref = _located(path, lambda data=data, name=folder.name: pack_ref(data, name))
-                    found.setdefault(ref, (folder, data))
+                    other = found.setdefault(ref, (folder, data))[0]
+                    if other != folder and other.parent == root:
+                        raise InvalidError(f'{path}: the pack "{ref}" is in {other} already')
                 except InvalidError as error:
                     _LOG.error("pack left out", extra={"error": str(error)})
                     faults.append((folder.name, str(error)))

@@ -324,3 +324,17 @@ def test_only_the_packs_that_are_asked_for_are_looked_into(folders: Folders) -> 
     loaded = PackFolders(folders.runners, folders.roots).load(["tools"])
     assert [found.pack.ref for found in loaded.packs] == ["tools"]
     assert (loaded.faults, sorted(loaded.refs)) == ([], ["more", "tools"])
+
+
+def test_a_pack_that_cannot_be_read_now_is_still_there(folders: Folders) -> None:
+    folders.pack("tools", "name: [")
+    loaded = PackFolders(folders.runners, folders.roots).load()
+    assert (loaded.packs, loaded.refs) == ([], ["tools"])
+
+
+def test_two_packs_of_one_name_in_one_folder_are_told(folders: Folders) -> None:
+    folders.pack("a", "name: One\nref: same\n")
+    second = folders.pack("b", "name: Two\nref: same\n")
+    loaded = PackFolders(folders.runners, folders.roots).load()
+    assert [found.pack.name for found in loaded.packs] == ["One"]
+    assert loaded.faults == [("b", f'{second / "pack.yaml"}: the pack "same" is in {second.parent / "a"} already')]
