@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import shutil
 import statistics
@@ -82,10 +83,24 @@ def _start(server: Squall, cmd: str) -> str:
         connection.close()
 
 
+def _wait_for_lines(server: Squall, execution: str, lines: int) -> None:
+    connection = Connection(server.port)
+    try:
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            _, _, body = connection.request("GET", f"/v1/executions/{execution}/output/stats")
+            if json.loads(body)["lines"] >= lines:
+                return
+            time.sleep(0.01)
+        raise BrokenError("the log has not been printed")
+    finally:
+        connection.close()
+
+
 def _shown(server: Squall, found: Page) -> Iterator[Row]:
     """The end of a running log, and lines as they are printed, by the clock of this machine."""
     execution = _start(server, "for i in $(seq 1 20000); do echo line $i; done; echo the end; sleep 60")
-    time.sleep(1.0)
+    _wait_for_lines(server, execution, 20_001)
     took = []
     for _ in range(5):
         began = time.perf_counter()

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from squall.adapters.packs.document import read_yaml
 from squall.adapters.packs.folders import PackFolders
 from squall.adapters.runners.python import COMPAT
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
-from squall.core.metadata import pack_ref
+from squall.core.metadata import missing_of_pack, pack_ref
 from squall.core.metadata_schemas import FILES as METADATA_FILES
 from squall.core.metadata_schemas import SCHEMAS
 from squall.core.pack_config import check_values
@@ -28,7 +29,6 @@ from squall.skeleton import FILES
 
 COMMANDS = ("create", "lint", "test")
 _NO_TESTS = 5
-_REF = re.compile(r"[a-z0-9_]+")
 
 
 def pack(arguments: list[str]) -> int:
@@ -44,8 +44,7 @@ def _create(arguments: list[str]) -> int:
     parser.add_argument("name", help="what it is called: lower case letters, digits and _")
     parser.add_argument("--in", dest="parent", type=Path, default=Path(), metavar="DIR", help="where (default: here)")
     args = parser.parse_args(arguments)
-    if not _REF.fullmatch(args.name):
-        raise InvalidError(f'"{args.name}" may only hold lower case letters, digits and "_"')
+    pack_ref({"ref": args.name}, args.name)
     folder = args.parent / args.name
     if folder.exists():
         raise ConflictError(f"{folder} is there already")
@@ -103,7 +102,7 @@ def lint(path: Path) -> tuple[list[str], str]:
     counted = "nothing was read"
     for each in loaded.packs:
         counted = ", ".join(f"{count} {kind}" for kind, count in each.counts.items() if count) or "no content"
-        missing = [key for key in ("name", "description", "version", "author") if not getattr(each.pack, key)]
+        missing = missing_of_pack(read_yaml(folder / "pack.yaml"))
         found += [f"{path / 'pack.yaml'}: '{key}' is a required property" for key in missing]
         for action in each.actions:
             entry = action.entry_point
@@ -198,7 +197,7 @@ def _virtualenv(ref: str, folder: Path, fresh: bool) -> Path:
     if fresh or not (at / "ready").exists():
         at.parent.mkdir(parents=True, exist_ok=True)
         if at.exists():
-            subprocess.run(["rm", "-rf", str(at)], check=False)
+            shutil.rmtree(at)
         options = os.environ.get("SQUALL_CONTENT_PIP_OPTIONS", "").split()
         make_virtualenv(at, files, options, os.environ)
         install(at, ["pytest", "mock"], options, os.environ)

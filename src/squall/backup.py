@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from squall import __version__, config, datadir
+from squall import __version__, config, datadir, values
 from squall.adapters.blobs.opening import BlobPlace
 from squall.adapters.journal.reading import read
 from squall.adapters.journal.sources import Source, Sources
@@ -30,6 +30,7 @@ _FORMAT = 1
 _MANIFEST = "manifest.json"
 _DATABASE, _SEALS, _SETTINGS = "squall.db", "seals.db", "squall.toml"
 _KEYS = ("secret.key", "datastore.key.json")
+_PACKS_DIRS = "packs_dirs"
 _PIECE = 1 << 20
 _ROWS = 1000
 _LOST = "This execution was running when the backup was made that this server was restored from."
@@ -53,6 +54,16 @@ class _Told:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
+class Content(NamedTuple):
+    """What else is copied: the folders of packs that the settings name; and, where it lies in the data directory, the
+    folder of installed packs, that of configurations, and the file of users. Virtualenvs are made anew."""
+
+    packs_dirs: tuple[Path, ...]
+    installed: Path | None
+    configs: Path | None
+    users: Path | None
+
+
 class Backup:
     """Makes a backup of the data directory `home` in the empty folder `target`."""
 
@@ -65,7 +76,7 @@ class Backup:
         self._sources = Sources(self._root, self._rows, blobs)
         self.files: dict[str, dict[str, Any]] = {}
 
-    def make(self, packs: list[Path], with_key: bool) -> None:
+    def make(self, content: Content, with_key: bool) -> None:
         """Copies everything, and reads it back. Raises `OSError` and `ConfigError`."""
         self._tell("database …")
         copy_database(self._home / _DATABASE, self._target / _DATABASE)
@@ -77,12 +88,19 @@ class Backup:
         finally:
             copy.close()
             self._rows.close()
-        for name in (_SETTINGS, *(_KEYS if with_key else ())):
-            if (self._home / name).exists():
-                self._copy(self._home / name, Path(name))
+        named = [Path(name) for name in (_SETTINGS, *(_KEYS if with_key else ()))]
+        for file in [*named, *([content.users] if content.users is not None else [])]:
+            if (self._home / file).is_file():
+                self._copy(self._home / file, file)
         self._folder(self._home / "results", Path("results"))
-        for number, folder in enumerate(packs):
-            self._folder(folder, Path("packs") / f"{number}-{folder.name}")
+        for number, folder in enumerate(content.packs_dirs):
+            self._folder(folder, Path(_PACKS_DIRS) / f"{number}-{folder.name}")
+        if content.installed is not None:
+            for pack in sorted((self._home / content.installed).glob("*/pack.yaml")):
+                # The version that is used, as a folder: what is a link here is one to it.
+                self._folder(pack.parent.resolve(), content.installed / pack.parent.name)
+        if content.configs is not None:
+            self._folder(self._home / content.configs, content.configs)
         for name in (_DATABASE, _SEALS):
             if (self._target / name).exists():
                 if fault := check_database(self._target / name):
@@ -313,7 +331,7 @@ def backup(arguments: list[str]) -> int:
     blobs = BlobPlace.below(home, storage.blobs, storage.blobs_endpoint, storage.blobs_region)
     made = Backup(home, target, blobs, tell)
     try:
-        made.make(list(settings.server.packs_dirs), args.with_key)
+        made.make(_content(settings), args.with_key)
     except OSError as error:
         raise SquallError(f"the backup failed, and {target} is not a whole one: {error}") from error
     finally:
@@ -328,6 +346,19 @@ def backup(arguments: list[str]) -> int:
                 file=sys.stderr,
             )
     return 0
+
+
+def _content(settings: config.Settings) -> Content:
+    home = settings.server.data_dir
+    wanted = (
+        values.installed_packs(settings),
+        values.below(settings, settings.content.configs_dir, "configs"),
+        home / settings.auth.htpasswd,
+    )
+    inside = [
+        path.relative_to(home) if path.is_relative_to(home) and ".." not in path.parts else None for path in wanted
+    ]
+    return Content(settings.server.packs_dirs, *inside)
 
 
 def restore(arguments: list[str]) -> int:
@@ -360,6 +391,8 @@ def restore(arguments: list[str]) -> int:
     print(f"{home}: {len(manifest['files'])} files restored from {source}")
     if not manifest["with_key"]:
         print(f"put {' and '.join(_KEYS)} into {home} before you start the server: not in the backup", file=sys.stderr)
-    if any(name.startswith("packs/") for name in manifest["files"]):
-        print(f"packs are in {home / 'packs'}: name their folders with --packs-dir", file=sys.stderr)
+    if any(name.startswith(f"{_PACKS_DIRS}/") for name in manifest["files"]):
+        print(f"packs are in {home / _PACKS_DIRS}: name their folders with --packs-dir", file=sys.stderr)
+    if any(name.endswith("/requirements.txt") for name in manifest["files"]):
+        print("virtualenvs are made anew: squall run packs.setup_virtualenv packs=…", file=sys.stderr)
     return 0

@@ -71,6 +71,42 @@ def test_what_is_restored_is_what_was_there(sealing: Server, packs: Path, tmp_pa
         assert output(again, other) == b"goes on\n"
 
 
+def test_installed_packs_their_configurations_and_users_are_in_a_backup(tmp_path: Path) -> None:
+    pack = tmp_path / "kept"
+    (pack / "actions").mkdir(parents=True)
+    (pack / "pack.yaml").write_text("ref: kept\nname: kept\ndescription: d\nversion: 1.0.0\nauthor: a\n")
+    (pack / "actions" / "say.yaml").write_text("name: say\nrunner_type: local-shell-script\nentry_point: say.sh\n")
+    (pack / "actions" / "say.sh").write_text("#!/bin/sh\necho kept\n")
+    (pack / "actions" / "say.sh").chmod(0o755)
+    (pack / "config.schema.yaml").write_text("token: {type: string, secret: true}\n")
+    home, other = tmp_path / "home", tmp_path / "other"
+    for folder in (home, other):
+        folder.mkdir()
+    env = {**QUICK, "SQUALL_CONTENT_PIP_OPTIONS": "--no-index"}
+    server = Server(home, env=env)
+    try:
+        server.start()
+        started = server.call("POST", "/v1/packs/install", {"packs": [str(pack)]}).json["execution_id"]
+        assert server.ended(started)["status"] == "succeeded"
+        assert server.call("PUT", "/v1/configs/kept", {"token": "t0ps3cret"}).status == 200
+        (server.data_dir / "htpasswd").write_text("ada:x\n")
+        made = squall(home, "backup", str(tmp_path / "copy"), "--data-dir", str(server.data_dir), "--with-key")
+        assert made.returncode == 0, made.stderr
+    finally:
+        server.stop()
+    restored = squall(other, "restore", str(tmp_path / "copy"), "--data-dir", str(other / "data"))
+    assert restored.returncode == 0, restored.stderr
+    again = Server(other, env=env)
+    try:
+        again.start()
+        assert again.ended(again.request("kept.say"))["result"]["stdout"] == "kept"
+        assert again.get("/v1/configs/kept", show_secrets="true")["values"] == {"token": "t0ps3cret"}
+        assert (again.data_dir / "htpasswd").read_text() == "ada:x\n"
+        assert not (again.data_dir / "packs" / ".versions").exists()
+    finally:
+        again.stop()
+
+
 def test_a_backup_made_under_load_is_whole(sealing: Server, packs: Path, tmp_path: Path) -> None:
     executions = [sealing.shell(f"for i in 1 2 3 4 5 6 7 8; do echo {n} $i; sleep 0.02; done") for n in range(20)]
     for number in range(2):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 from collections.abc import Iterator
 from email import message_from_bytes
 from pathlib import Path
@@ -105,8 +105,10 @@ def test_pauses_and_what_is_not_there_yet(squall: Server) -> None:
     injected = run(squall, "core.inject_trigger", trigger="core.st2.webhook")
     assert (injected["status"], "has no triggers yet" in injected["result"]["result"]) == ("failed", True)
     dig = run(squall, "linux.dig", hostname="localhost", nameserver="127.0.0.1")
-    assert dig["status"] in ("succeeded", "failed")
-    assert "Traceback" not in json.dumps(dig["result"])
+    if shutil.which("dig") is None:
+        assert (dig["status"], "dig is not installed" in dig["result"]["result"]) == ("failed", True)
+    else:
+        assert isinstance(dig["result"]["result"], list) if dig["status"] == "succeeded" else dig["result"]["result"]
     restart = run(squall, "packs.restart_component", servicename="st2api")
     assert "no need to restart st2api" in restart["result"]["stdout"]
 

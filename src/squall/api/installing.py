@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from squall.api.application import Route
-from squall.api.wire import Answer, Request, field
+from squall.api.wire import Answer, Request, field, texts
 from squall.core.access import check_admin
 from squall.core.action import SYSTEM_PACKS
 from squall.core.errors import InvalidError
@@ -89,7 +89,7 @@ class InstallRoutes:
 def _packs(body: dict[str, Any]) -> list[str]:
     if body.get("packs") is None:
         raise InvalidError("'packs' is a required property")
-    found = field(body, "packs", list, "array", [])
-    if not found or not all(isinstance(item, str) and item.strip() for item in found):
-        raise InvalidError("packs: expected a list of texts, at least one")
-    return list(found)
+    found = texts(body, "packs")
+    if not found or not all(item.strip() for item in found):
+        raise InvalidError("packs: expected at least one pack, and none without a name")
+    return found

@@ -10,7 +10,7 @@ import msgspec
 
 from squall.api.application import Route
 from squall.api.pages import attributes, page
-from squall.api.wire import Answer, Request, field
+from squall.api.wire import Answer, Request, field, texts
 from squall.core.access import check_admin, reveals
 from squall.core.action import Pack, document
 from squall.core.document import select
@@ -108,7 +108,7 @@ class PackRoutes:
         looked at: nothing changes where nothing has changed."""
         check_admin(request.identity, "registering packs")
         body = await request.document()
-        packs, kinds = _texts(body, "packs"), _texts(body, "types") or ["all"]
+        packs, kinds = texts(body, "packs"), texts(body, "types") or ["all"]
         for kind in kinds:
             if kind not in _KINDS:
                 raise InvalidError(f"{kind!r} is not one of {list(_KINDS)}")
@@ -124,7 +124,8 @@ class PackRoutes:
         configs, wrong = await self._configs.check(wanted)
         if strict and (faults or wrong):
             raise InvalidError("\n".join(faults + wrong))
-        counts = {"runners": found.runners, "rule_types": 2, "policy_types": len(POLICY_TYPES)}
+        # There are no rules yet, and so no types of them.
+        counts = {"runners": found.runners, "rule_types": 0, "policy_types": len(POLICY_TYPES)}
         for kind in ("triggers", "sensors", "actions", "rules", "aliases", "policies"):
             counts[kind] = sum(found.packs[pack].get(kind, 0) for pack in wanted)
         counts["configs"] = configs
@@ -157,13 +158,6 @@ def _with(kinds: set[str]) -> set[str]:
 
 def _revealed(request: Request) -> bool:
     return reveals(request.identity, request.query.boolean("show_secrets", False))
-
-
-def _texts(body: dict[str, Any], name: str) -> list[str]:
-    found = field(body, name, list, "array", [])
-    if not all(isinstance(item, str) for item in found):
-        raise InvalidError(f"{name}: expected a list of texts")
-    return list(found)
 
 
 def _page(request: Request, items: list[dict[str, Any]]) -> Answer:

@@ -176,6 +176,14 @@ def field(document: Mapping[str, Any], name: str, kind: type, words: str, defaul
     return value
 
 
+def texts(document: Mapping[str, Any], name: str) -> list[str]:
+    """A field of a body that must be a list of texts; null counts as empty. Raises `InvalidError` that names it."""
+    found = field(document, name, list, "array", [])
+    if not all(isinstance(item, str) for item in found):
+        raise InvalidError(f"{name}: expected a list of texts")
+    return list(found)
+
+
 def _kind(value: Any) -> str:
     return {list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}.get(
         type(value), "null"

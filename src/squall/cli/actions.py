@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from squall.cli import exits
 from squall.cli.parameters import Schema, merge_schemas
 from squall.cli.table import cell, dump, fields, table
@@ -122,6 +120,8 @@ def _configure_create(parser: ArgumentParser) -> None:
 
 
 def _create(args: Namespace, target: Target) -> int:
+    import yaml
+
     from squall.core.safe_yaml import load_yaml
 
     try:

@@ -46,14 +46,14 @@ class DatastoreService:
 
     def get_user_info(self):
         """Who runs this action: the answer of `/v1/user`."""
-        return self._call("GET", "/user")
+        return call("GET", "/user")
 
     def list_values(self, local=True, prefix=None, limit=None, offset=0):
         """The keys whose name starts with `prefix`, as `KeyValuePair`s."""
         query = {"prefix": self._full(prefix or "", local), "scope": _SCOPE, "offset": offset or 0}
         if limit is not None:
             query["limit"] = limit
-        found = self._call("GET", "/keys", query) or []
+        found = call("GET", "/keys", query) or []
         return [KeyValuePair(**entry) for entry in found]
 
     def get_value(self, name, local=True, scope=_SCOPE, decrypt=False):
@@ -61,7 +61,7 @@ class DatastoreService:
         self._check(scope)
         query = {"scope": scope, "decrypt": "true" if decrypt else "false"}
         try:
-            found = self._call("GET", "/keys/" + self._path(name, local), query)
+            found = call("GET", "/keys/" + self._path(name, local), query)
         except (ApiError, OSError, http.client.HTTPException):
             return None
         return found.get("value") if found else None
@@ -73,14 +73,14 @@ class DatastoreService:
         body = {"name": full, "value": str(value), "scope": scope, "secret": bool(encrypt)}
         if ttl:
             body["ttl"] = ttl
-        self._call("PUT", "/keys/" + self._path(name, local), {"scope": scope}, body)
+        call("PUT", "/keys/" + self._path(name, local), {"scope": scope}, body)
         return True
 
     def delete_value(self, name, local=True, scope=_SCOPE):
         """Removes the key. False when there is none, or it cannot be removed."""
         self._check(scope)
         try:
-            self._call("DELETE", "/keys/" + self._path(name, local), {"scope": scope})
+            call("DELETE", "/keys/" + self._path(name, local), {"scope": scope})
         except (ApiError, OSError, http.client.HTTPException):
             return False
         return True
@@ -97,31 +97,32 @@ class DatastoreService:
     def _path(self, name, local):
         return urllib.parse.quote(self._full(name, local), safe="")
 
-    def _call(self, method, path, query=None, body=None):
-        """One request of the API; the decoded answer, None if it is empty. Raises `ApiError` and `OSError`."""
-        url = urllib.parse.urlsplit(os.environ["ST2_ACTION_API_URL"])
-        target = url.path.rstrip("/") + path
-        if query:
-            target += "?" + urllib.parse.urlencode(query)
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
-        token = os.environ.get("ST2_ACTION_AUTH_TOKEN")
-        if token:
-            headers["X-Auth-Token"] = token
-        if url.scheme == "https":
-            connection = http.client.HTTPSConnection(
-                url.hostname, url.port, timeout=_TIMEOUT, context=ssl.create_default_context()
-            )
-        else:
-            connection = http.client.HTTPConnection(url.hostname, url.port, timeout=_TIMEOUT)
-        try:
-            connection.request(method, target, json.dumps(body) if body is not None else None, headers)
-            response = connection.getresponse()
-            data = response.read()
-        finally:
-            connection.close()
-        if response.status >= 400:
-            raise ApiError(response.status, _reason(data) or response.reason)
-        return json.loads(data.decode("utf-8")) if data else None
+
+def call(method, path, query=None, body=None, timeout=_TIMEOUT):
+    """One request of the API as this action; the decoded answer, None if it is empty. Raises `ApiError`, `OSError`."""
+    url = urllib.parse.urlsplit(os.environ["ST2_ACTION_API_URL"])
+    target = url.path.rstrip("/") + path
+    if query:
+        target += "?" + urllib.parse.urlencode(query)
+    headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    token = os.environ.get("ST2_ACTION_AUTH_TOKEN")
+    if token:
+        headers["X-Auth-Token"] = token
+    if url.scheme == "https":
+        connection = http.client.HTTPSConnection(
+            url.hostname, url.port, timeout=timeout, context=ssl.create_default_context()
+        )
+    else:
+        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=timeout)
+    try:
+        connection.request(method, target, json.dumps(body) if body is not None else None, headers)
+        response = connection.getresponse()
+        data = response.read()
+    finally:
+        connection.close()
+    if response.status >= 400:
+        raise ApiError(response.status, _reason(data) or response.reason)
+    return json.loads(data.decode("utf-8")) if data else None
 
 
 def _reason(data):

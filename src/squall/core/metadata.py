@@ -19,6 +19,9 @@ from squall.core.units import parse_size
 _REF = re.compile(r"[a-z0-9_]+")
 _PARAMETER = re.compile(r"\w+")
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+PACK_REQUIRED = ("name", "description", "version", "author")
+"""What a pack says of itself before others install it; one in a folder of one's own may say less."""
+ACTION_REQUIRED = ("name", "runner_type")
 _ACTION_FIELDS = (
     "description", "enabled", "entry_point", "parameters", "output_schema", "notify", "tags", "fork_server",
 )  # fmt: skip
@@ -77,6 +80,11 @@ def read_pack(data: Any, folder: str, path: str, files: list[str]) -> Pack:
     )
 
 
+def missing_of_pack(data: Mapping[str, Any]) -> list[str]:
+    """Which of `PACK_REQUIRED` a `pack.yaml` does not say."""
+    return [name for name in PACK_REQUIRED if data.get(name) in (None, "")]
+
+
 def check_pack_field(data: Mapping[str, Any], pack: str) -> None:
     """What a file says of its pack must be so. Raises `MetadataError`."""
     if data.get("pack") not in (None, "", pack):
@@ -87,7 +95,7 @@ def read_action(data: Any, pack: str, metadata_file: str, runners: Mapping[str, 
     """The action in a file of a pack. Raises `MetadataError`."""
     if not isinstance(data, dict):
         raise MetadataError("expected a mapping with name and runner_type")
-    for field in ("name", "runner_type"):
+    for field in ACTION_REQUIRED:
         if not isinstance(data.get(field), str) or not data[field]:
             raise MetadataError(f"'{field}' is a required property")
     check_pack_field(data, pack)
@@ -197,8 +205,8 @@ _RESOURCES: dict[str, tuple[dict[str, tuple[type, ...]], dict[str, tuple[type, .
         {"payload_schema": _MAP, "parameters_schema": _MAP, "tags": _LIST},
     ),
 }
-RESOURCES = tuple(_RESOURCES)
-"""The kinds of content that are checked and counted, by their folders' names."""
+RESOURCES = {kind: tuple(required) for kind, (required, _) in _RESOURCES.items()}
+"""The kinds of content that are checked and counted, by their folders' names, with the keys each must have."""
 _NAMES = {str: "a text", dict: "a mapping", list: "a list", bool: "true or false", int: "a number"}
 
 

@@ -5,8 +5,10 @@ They say what `core.metadata` checks, and leave open what it leaves open: furthe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from squall.core.metadata import ACTION_REQUIRED, PACK_REQUIRED, RESOURCES
 from squall.core.workflow.schema import SCHEMA as ORQUESTA
 
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -41,12 +43,12 @@ _PARAMETER = {
 }
 
 
-def _schema(title: str, required: list[str], **properties: Any) -> dict[str, Any]:
+def _schema(title: str, required: Sequence[str], **properties: Any) -> dict[str, Any]:
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": title,
         "type": "object",
-        "required": required,
+        "required": list(required),
         "properties": {"pack": {**_TEXT, "description": "The ref of the pack the file is in."}, **properties},
         "definitions": {"value": _VALUE},
     }
@@ -55,7 +57,7 @@ def _schema(title: str, required: list[str], **properties: Any) -> dict[str, Any
 SCHEMAS: dict[str, dict[str, Any]] = {
     "pack": _schema(
         "pack.yaml",
-        ["name", "description", "version", "author"],
+        PACK_REQUIRED,
         ref={"type": "string", "pattern": "^[a-z0-9_]+$"},
         name=_TEXT, description=_TEXT, version={"type": ["string", "number"]}, author=_TEXT, email=_TEXT,
         keywords=_TEXTS, contributors=_TEXTS, dependencies=_TEXTS, stackstorm_version=_TEXT,
@@ -63,7 +65,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     ),
     "action": _schema(
         "actions/*.yaml",
-        ["name", "runner_type"],
+        ACTION_REQUIRED,
         name=_NAME, runner_type=_TEXT, description=_TEXT, enabled=_FLAG, entry_point=_TEXT,
         parameters={"type": "object", "additionalProperties": _PARAMETER, "propertyNames": {"pattern": r"^\w+$"}},
         output_schema=_MAP, tags=_TAGS, notify=_MAP,
@@ -78,7 +80,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     ),
     "alias": _schema(
         "aliases/*.yaml",
-        ["name", "action_ref", "formats"],
+        RESOURCES["aliases"],
         name=_TEXT, action_ref=_REF, description=_TEXT, enabled=_FLAG, ack=_MAP, result=_MAP, extra=_MAP,
         immutable_parameters=_MAP,
         formats={
@@ -99,7 +101,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     ),
     "rule": _schema(
         "rules/*.yaml",
-        ["name", "trigger", "action"],
+        RESOURCES["rules"],
         name=_TEXT, description=_TEXT, enabled={**_FLAG, "default": False}, criteria=_MAP, tags=_TAGS,
         trigger={"type": "object", "required": ["type"], "properties": {"type": _REF, "parameters": _MAP}},
         action={"type": "object", "required": ["ref"], "properties": {"ref": _REF, "parameters": _MAP}},
@@ -107,7 +109,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     ),
     "sensor": _schema(
         "sensors/*.yaml",
-        ["class_name", "entry_point"],
+        RESOURCES["sensors"],
         class_name=_TEXT, entry_point=_TEXT, description=_TEXT, enabled=_FLAG,
         poll_interval={"type": "number", "exclusiveMinimum": 0, "description": "Seconds; makes it a polling sensor."},
         trigger_types={
@@ -121,7 +123,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     ),
     "trigger": _schema(
         "triggers/*.yaml",
-        ["name"],
+        RESOURCES["triggers"],
         name=_TEXT, description=_TEXT, payload_schema=_MAP, parameters_schema=_MAP, tags=_TAGS,
     ),
     "policy": _schema(

@@ -14,7 +14,7 @@ import yaml
 
 from squall.core.action import SYSTEM_PACKS
 from squall.core.errors import InvalidError
-from squall.core.metadata import pack_ref, read_pack
+from squall.core.metadata import missing_of_pack, pack_ref, read_pack
 from squall.core.safe_yaml import load_yaml
 from squall.installing.commands import output
 from squall.installing.index import fetch_index
@@ -37,6 +37,8 @@ class Packs:
         self._places = places
         # What is fetched may run code of its own while it is built: it is given no token of the server's.
         kept = {name: value for name, value in env.items() if not name.startswith(("ST2_", "SQUALL_"))}
+        # On the disk of the virtualenvs: there packages can be linked, and nothing else of this machine is touched.
+        kept.setdefault("UV_CACHE_DIR", str(Path(places.virtualenvs) / ".uv-cache"))
         self._env = {**kept, **_proxies(config or {})}
         self._packs = Versions(Path(places.packs))
         self._virtualenvs = Versions(Path(places.virtualenvs))
@@ -133,12 +135,8 @@ class Packs:
 
     def warnings(self, refs: Sequence[str]) -> list[str]:
         """What is to be known of packs that were installed."""
-        found = []
-        for ref in refs:
-            data = self.metadata(ref)
-            if [str(version) for version in data.get("python_versions") or []] == ["2"]:
-                found.append(f"DEPRECATION WARNING: Pack {ref} only supports Python 2.x. It may not work here.")
-        return found
+        told = "DEPRECATION WARNING: Pack {} only supports Python 2.x. It may not work here."
+        return [told.format(ref) for ref in refs if _is_python_2(self.metadata(ref))]
 
     def metadata(self, ref: str) -> dict[str, Any]:
         """What the `pack.yaml` of a pack says. Raises `InvalidError`."""
@@ -186,9 +184,8 @@ def _read(folder: Path) -> tuple[str, dict[str, Any]]:
         raise InvalidError(f"pack.yaml: {error}") from error
     ref = pack_ref(data, folder.name)
     read_pack(data, folder.name, str(folder), [])
-    for name in ("name", "description", "version", "author"):
-        if data.get(name) in (None, ""):
-            raise InvalidError(f"pack.yaml: '{name}' is a required property")
+    for name in missing_of_pack(data):
+        raise InvalidError(f"pack.yaml: '{name}' is a required property")
     return ref, data
 
 
@@ -203,11 +200,16 @@ def _check_versions(ref: str, data: Mapping[str, Any]) -> None:
                 f'Pack "{ref}" requires StackStorm "{needs}", but Squall is compatible with "{told}". '
                 "You can override this restriction by setting the force flag, but the pack is not guaranteed to work."
             )
-    if [str(version) for version in data.get("python_versions") or []] == ["2"]:
+    if _is_python_2(data):
         raise InvalidError(
             f'Pack "{ref}" requires Python 2.x, but Squall runs Python 3. You can override this restriction by setting '
             "the force flag, but the pack is not guaranteed to work."
         )
+
+
+def _is_python_2(data: Mapping[str, Any]) -> bool:
+    """Whether a pack says that it is for nothing newer."""
+    return [str(version) for version in data.get("python_versions") or []] == ["2"]
 
 
 def _holds(found: re.Match[str]) -> bool:

@@ -102,13 +102,18 @@ class PackConfigs:
         def plain(value: Any) -> Any:
             if not isinstance(value, str):
                 return value
+            opened = len(self._opened)
             try:
-                return self._jinja.render(value, names)
+                found = self._jinja.render(value, names)
             except InvalidError as error:
                 raise InvalidError(
                     f'Failed to render dynamic configuration value for key "{name}" with value "{value}" for pack '
                     f'"{pack}" config: {error}'
                 ) from error
+            if len(self._opened) > opened:
+                # What was made from a secret is one.
+                self._opened.append(found)
+            return found
 
         def secret(value: Any) -> Any:
             found = mapped(value, None, plain, plain)

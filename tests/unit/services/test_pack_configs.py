@@ -123,6 +123,14 @@ async def test_values_may_come_from_the_datastore_and_be_each_users_own(configur
     assert (await configured.values("bob"))["region"] == ""
 
 
+async def test_what_is_made_from_a_decrypted_key_is_a_secret_as_a_whole(configured: Configured) -> None:
+    await configured.keys.put(SYSTEM, "", "token", NewValue(value="t0ps3cret", secret=True))
+    await configured.configs.put("mine", {"region": "by {{ st2kv.system.token | decrypt_kv }}"}, False)
+    config = await configured.configs.rendered(await configured.pack(), "ada")
+    assert config.values["region"] == "by t0ps3cret"
+    assert set(config.secrets) == {"t0ps3cret", "by t0ps3cret"}
+
+
 async def test_a_template_that_fails_names_its_value(configured: Configured) -> None:
     await configured.configs.put("mine", {"region": "{{ st2kv.system.a | nosuch }} {{ 1 / 0 }}"}, False)
     await configured.configs.put("mine", {"region": "{{ st2kv.system.a }}{{ 1 / 0 }}"}, False)

@@ -1,9 +1,8 @@
 """Makes a message of what an execution has done."""
 
 import json
-import os
-import urllib.request
 
+from squall_service import call
 from st2common.runners.base_action import Action
 
 LONGEST = 500
@@ -14,11 +13,7 @@ class FormatExecutionResult(Action):
 
     def run(self, execution_id):
         """Asks the server for the execution."""
-        headers = {"X-Auth-Token": os.environ.get("ST2_ACTION_AUTH_TOKEN", "")}
-        url = "%s/executions/%s" % (os.environ["ST2_ACTION_API_URL"], execution_id)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(urllib.request.Request(url, headers=headers), timeout=60) as reply:
-            execution = json.loads(reply.read())
+        execution = call("GET", "/executions/" + execution_id)
         return {"enabled": True, "message": told(execution)}
 
 

@@ -1,10 +1,6 @@
 """Makes an instance of a trigger."""
 
-import json
-import os
-import urllib.error
-import urllib.request
-
+from squall_service import ApiError, call
 from st2common.runners.base_action import Action
 
 
@@ -17,15 +13,9 @@ class InjectTrigger(Action):
         if not name:
             return False, "Either trigger or trigger_name is required"
         body = {"trigger": name, "payload": payload or {}, **({"trace": trace_tag} if trace_tag else {})}
-        headers = {"Content-Type": "application/json", "X-Auth-Token": os.environ.get("ST2_ACTION_AUTH_TOKEN", "")}
-        request = urllib.request.Request(
-            os.environ["ST2_ACTION_API_URL"] + "/webhooks/st2", json.dumps(body).encode(), headers, method="POST"
-        )
         try:
-            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            with opener.open(request, timeout=60) as reply:
-                return True, json.loads(reply.read() or b"{}")
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
+            return True, call("POST", "/webhooks/st2", body=body)
+        except ApiError as error:
+            if error.status == 404:
                 return False, "This server has no triggers yet, so %s was not made" % name
-            return False, json.loads(error.read() or b"{}").get("faultstring", str(error))
+            return False, str(error)

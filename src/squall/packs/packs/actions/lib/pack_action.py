@@ -1,17 +1,17 @@
 """Actions that install: they run in the server's own interpreter, and print as they go."""
 
 import functools
-import json
 import os
 import sys
-import urllib.error
-import urllib.request
 
+from squall_service import ApiError, call
 from st2common.runners.base_action import Action
 
 from squall.core.errors import SquallError
 from squall.installing.packs import Packs
 from squall.installing.places import from_environment
+
+_PATIENCE = 600
 
 
 def told(run):
@@ -42,20 +42,9 @@ class PackAction(Action):
     def call(self, method, path, body=None, missing=False):
         """The answer of the server's API; ends the action with its words where it refuses. With `missing`, what is
         not there is no error, but None."""
-        headers = {"Content-Type": "application/json", "X-Auth-Token": os.environ.get("ST2_ACTION_AUTH_TOKEN", "")}
-        request = urllib.request.Request(
-            os.environ["ST2_ACTION_API_URL"] + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers=headers,
-        )
         try:
-            # Never by a proxy: it is this machine.
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=600) as reply:
-                text = reply.read()
-        except urllib.error.HTTPError as error:
-            if missing and error.code == 404:
+            return call(method, path, body=body, timeout=_PATIENCE)
+        except ApiError as error:
+            if missing and error.status == 404:
                 return None
-            fault = json.loads(error.read() or b"{}").get("faultstring", str(error))
-            sys.exit(f"{method} {path}: {fault}")
-        return json.loads(text) if text else None
+            sys.exit(f"{method} {path}: {error}")
