@@ -83,7 +83,7 @@ def _open(root: Path, part: float) -> float:
     index.catch_up(source.committed, lambda: True)
     lookup = Lookup(index, _TREE)
     first = max(1, int(lookup.last_line * part))
-    found = lookup.lines(first, first + 9, None, lambda: True)
+    found = [line for _, line in lookup.lines(first, first + 9, None, lambda: True).rows]
     took = (time.perf_counter() - began) * 1000
     source.close()
     if [line.number for line in found] != list(range(first, first + 10)):

@@ -39,6 +39,8 @@ def test_a_command_of_the_page_works(plain_server: Server, execution: str, tmp_p
     shown = files[0].read_bytes() if files else ran.stdout
     if "--raw" in command:
         assert shown.startswith(b"line one\nline two\nline three\n")
+    elif "/rows" in command:
+        assert b'"total":' in shown
     elif "from" in command:
         assert shown == b"line two\nline three\n"
     elif "Range" in command:

@@ -108,6 +108,74 @@ def test_a_search_is_paged_forwards_and_backwards_and_counted(plain_server: Serv
     assert page("count=true")["count"] == 57
 
 
+def rows(server: Server, execution: str, query: str) -> tuple[list[tuple[int, str]], int]:
+    reply = server.call("GET", f"/v1/executions/{execution}/output/rows?{query}")
+    assert reply.status == 200, reply
+    return [(each["row"], each["data"]) for each in reply.json["rows"]], reply.json["total"]
+
+
+def test_rows_count_what_is_asked_for_only(plain_server: Server, printed: str) -> None:
+    assert rows(plain_server, printed, "from_row=2&to_row=3") == ([(2, "line 2"), (3, "line 3")], 302)
+    assert rows(plain_server, printed, "from_row=0&to_row=0&stream=stderr") == ([(1, "oops 7")], 1)
+    assert rows(plain_server, printed, "from_row=-1&to_row=0&stream=stdout") == (
+        [(300, "line 300"), (301, "no end")], 301,
+    )  # fmt: skip
+    assert rows(plain_server, printed, "from_row=900&to_row=901") == ([], 302)
+    assert len(rows(plain_server, printed, "")[0]) == 200
+    reply = plain_server.call(
+        "GET", f"/v1/executions/{printed}/output/rows?from_row=7&to_row=7&line_bytes=4&tree=false"
+    )
+    (row,) = reply.json["rows"]
+    assert (row["data"], row["left_out"], row["line"], row["complete"]) == ("line", 2, 7, True)
+
+
+def test_rows_of_a_family_are_those_of_all_in_their_order(plain_server: Server, family: tuple[str, str]) -> None:
+    root, child = family
+    reply = plain_server.call("GET", f"/v1/executions/{root}/output/rows?from_row=1&to_row=9")
+    told = [
+        (each["row"], each["line"], each["execution_id"], each["task"], each["data"]) for each in reply.json["rows"]
+    ]
+    assert told == [
+        (1, None, root, None, "root before"),
+        (2, None, child, "t1", "child error"),
+        (3, None, child, "t1", "child two"),
+        (4, None, root, None, "root after"),
+    ]
+    assert rows(plain_server, root, "from_row=2&to_row=2&tree=false") == ([(2, "root after")], 2)
+    found = plain_server.call("GET", f"/v1/executions/{root}/output/search?pattern=two|after&rows=true")
+    assert found.json["rows"] == [3, 4]
+    found = plain_server.call("GET", f"/v1/executions/{root}/output/search?pattern=o&rows=true&limit=1&backwards=true")
+    assert (found.json["rows"], found.json["resume"]) == ([4], 3)
+    refused = plain_server.call("GET", f"/v1/executions/{child}/output/rows?tree=true")
+    assert refused.status == 400
+    assert root in refused.json["faultstring"]
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("from_row=1&to_row=1001", "to_row"),
+        ("from_row=0&to_row=1", "to_row"),
+        ("from_row=1&to_row=1&line_bytes=0", "line_bytes"),
+        ("from_row=x", "from_row"),
+    ],
+)
+def test_rows_that_cannot_be_given_are_refused_by_name(
+    plain_server: Server, printed: str, query: str, named: str
+) -> None:
+    refused = plain_server.call("GET", f"/v1/executions/{printed}/output/rows?{query}")
+    assert refused.status == 400
+    assert named in refused.json["faultstring"]
+
+
+def test_long_lines_of_one_stream_are_all_given(plain_server: Server) -> None:
+    execution = plain_server.shell("for i in 1 2 3 4 5 6 7 8; do head -c 1000000 /dev/zero | tr '\\0' $i; echo; done")
+    plain_server.ended(execution)
+    found = objects(ask(plain_server, execution, "from_line=1&stream=stdout&format=ndjson"))
+    assert [(each["data"][:1], len(each["data"])) for each in found] == [(str(at), 1_000_000) for at in range(1, 9)]
+    assert len(rows(plain_server, execution, "from_row=1&to_row=8&line_bytes=100")[0]) == 8
+
+
 def test_sums_say_what_there_is(plain_server: Server, printed: str) -> None:
     stats = plain_server.get(f"/v1/executions/{printed}/output/stats")
     size = sum(len(f"line {number}\n") for number in range(1, 301)) + len("no end")

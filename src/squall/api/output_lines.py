@@ -145,7 +145,7 @@ def _framed(form: str, row: Row, labels: Mapping[str, Label], mark: bytes) -> by
 
 def row_fields(row: Row, label: Label | None, *, exact: bool = False) -> dict[str, Any]:
     """One line as JSON: `line` is its number (null where it has not been counted), `data` its text without the
-    newline, `complete` whether that is there.
+    newline, `complete` whether that is there, `left_out` the bytes at its end that are not in `data`, if any.
 
     With `exact`, what is no UTF-8 is `data_b64`.
     """
@@ -168,6 +168,8 @@ def row_fields(row: Row, label: Label | None, *, exact: bool = False) -> dict[st
     except UnicodeDecodeError:
         fields["data_b64"] = base64.b64encode(text).decode()
         del fields["data"]
+    if line.left:
+        fields["left_out"] = line.left
     if line.tag:
         fields["tag"] = line.tag
     if row.match:

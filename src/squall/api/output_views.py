@@ -1,4 +1,5 @@
-"""Outputs as documents: how much an execution has printed, and what a search in it finds, page by page."""
+"""Outputs as documents: how much an execution has printed, its lines by their place in what is shown, and what a
+search in it finds, page by page."""
 
 from __future__ import annotations
 
@@ -9,25 +10,28 @@ import msgspec
 
 from squall.api.application import Route
 from squall.api.output_lines import row_fields, search_of
-from squall.api.selection import streams_of
-from squall.api.wire import Answer, Request
+from squall.api.selection import Selection, Wanted, streams_of
+from squall.api.wire import Answer, Query, Request
 from squall.core import journal
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution
 from squall.core.line_query import OutputSums
 from squall.core.timestamp import to_iso
 from squall.services.executions import Executions
-from squall.services.line_reading import LineReading
+from squall.services.line_reading import LineReading, Row
 from squall.services.outputs import Outputs
 
 _MOST_LINES = 1_000
 _MOST_COUNTED = 1_000_000
 _MOST_CONTEXT = 100
 _LAST = 1 << 53
+_ROWS = 200
+_MOST_CUT = 1 << 20
+_EVERYTHING = Wanted(True, None, None, None)
 
 
 class OutputViewRoutes:
-    """`/executions/{id}/output/stats` and `/executions/{id}/output/search`. `digest` gives the hash of a sealed
+    """`/executions/{id}/output/stats`, `…/output/rows` and `…/output/search`. `digest` gives the hash of a sealed
     tree."""
 
     def __init__(
@@ -46,6 +50,7 @@ class OutputViewRoutes:
         """What it answers."""
         return [
             Route("GET", "/executions/{id}/output/stats", self._stats),
+            Route("GET", "/executions/{id}/output/rows", self._rows),
             Route("GET", "/executions/{id}/output/search", self._search),
         ]
 
@@ -68,6 +73,29 @@ class OutputViewRoutes:
             }
         return Answer(shown)
 
+    async def _rows(self, request: Request) -> Answer:
+        query = request.query
+        execution = await self._execution(request)
+        whole = _whole(query, execution)
+        first, last = _row(query, "from_row", 1 - _ROWS), _row(query, "to_row", 0)
+        if (first > 0) == (last > 0) and last - first >= _MOST_LINES:
+            raise InvalidError(f"to_row: at most {_MOST_LINES} rows can be asked for at once, not {last - first + 1}")
+        if first <= 0 < last:
+            raise InvalidError("to_row: count it from the end as well (0 is the last row), as from_row is")
+        cut = query.integer("line_bytes")
+        if cut is not None and not 1 <= cut <= _MOST_CUT:
+            raise InvalidError(f"line_bytes: {cut} is not between 1 and {_MOST_CUT}")
+        page = await self._reading.rows(execution, whole, first, last, _streams(query), cut)
+        labels = await Selection(self._outputs, execution, _EVERYTHING).labels({each for each, _ in page.rows})
+        rows = []
+        for number, (owner, line) in enumerate(page.rows[:_MOST_LINES], page.first):
+            fields = row_fields(Row(owner, line, False, False), labels.get(owner))
+            if whole:
+                # It is counted among the lines of the tree here.
+                fields["line"] = None
+            rows.append({"row": number, **fields})
+        return Answer({"execution_id": execution.id, "total": page.total, "rows": rows})
+
     async def _search(self, request: Request) -> Answer:
         query = request.query
         execution = await self._execution(request)
@@ -79,15 +107,19 @@ class OutputViewRoutes:
         limit = query.integer("limit", most if counting else 100) or 0
         if not 1 <= limit <= most:
             raise InvalidError(f"limit: {limit} is not between 1 and {most}")
-        streams = streams_of(query.text("stream") or query.text("type"))
+        streams = _streams(query)
         search = msgspec.structs.replace(
             wanted,
             start=query.integer("from_line", 1) or 1,
             stop=query.integer("to_line", _LAST) or _LAST,
             limit=limit,
             backwards=query.boolean("backwards", False),
-            streams=None if streams is None else tuple(sorted(streams)),
+            streams=streams,
         )
+        if query.boolean("rows", False):
+            hits = await self._reading.find_rows(execution, _whole(query, execution), search)
+            found = {"count": len(hits.numbers), "resume": hits.resume or None}
+            return Answer({"execution_id": execution.id, **found, **({} if counting else {"rows": hits.numbers})})
         context = query.integer("context", 0) or 0
         if not 0 <= context <= _MOST_CONTEXT:
             raise InvalidError(f"context: {context} is not between 0 and {_MOST_CONTEXT}")
@@ -101,6 +133,29 @@ class OutputViewRoutes:
         if not counting:
             answer["lines"] = [row_fields(row, labels.get(execution.id)) for row in rows]
         return Answer(answer)
+
+
+def _streams(query: Query) -> tuple[int, ...] | None:
+    streams = streams_of(query.text("stream") or query.text("type"))
+    return None if streams is None else tuple(sorted(streams))
+
+
+def _whole(query: Query, execution: Execution) -> bool:
+    """Whether all of the tree is meant: of a root, unless `tree=false`. Raises `InvalidError`."""
+    tree = query.boolean("tree", execution.parent is None)
+    if tree and execution.parent is not None:
+        raise InvalidError(
+            f"tree: rows are counted in an execution or in a whole tree; ask for those of {execution.tree}"
+        )
+    return tree
+
+
+def _row(query: Query, name: str, default: int) -> int:
+    value = query.integer(name, default)
+    assert value is not None  # noqa: S101 - there is a default
+    if abs(value) > _LAST:
+        raise InvalidError(f"{name}: {value} is not between {-_LAST} and {_LAST}")
+    return value
 
 
 def _shown(sums: OutputSums) -> dict[str, Any]:

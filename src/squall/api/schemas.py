@@ -50,6 +50,10 @@ QUERY: dict[str, tuple[Schema, str]] = {
     "follow": (_FLAG, "go on with what is printed from now on"),
     "format": ({"type": "string", "enum": ["text", "raw", "ndjson", "sse", "sse-raw"]}, "how it is sent"),
     "from_line": (_COUNT, "the number of the first line"),
+    "from_row": (_COUNT, "the first row; below 1: counted from the end (0 is the last one)"),
+    "to_row": (_COUNT, "the last row; below 1: counted from the end (0 is the last one)"),
+    "line_bytes": (_COUNT, "how many bytes of each line are given at most"),
+    "rows": (_FLAG, "all numbers are those of rows: of lines as counted among those that are searched"),
     "grep": (_TEXT, "lines that match this expression (RE2)"),
     "id": (_TEXT, "ids, separated by commas"),
     "ignore_case": (_FLAG, "upper and lower case are the same"),
@@ -114,6 +118,7 @@ _EXECUTION = _of(
 _LINE = _of(
     line=_or_null(_COUNT), execution_id=_TEXT, output_type=_TEXT, timestamp=_TIME, position=_TEXT, data=_TEXT,
     complete=_FLAG, action_ref=_or_null(_TEXT), task=_or_null(_TEXT), depth=_COUNT, match=_FLAG, tag=_TEXT,
+    row=_COUNT, left_out=_COUNT,
 )  # fmt: skip
 _KEY = _of(
     id=_TEXT, uid=_TEXT, scope=_TEXT, name=_TEXT, value=_TEXT, secret=_FLAG, encrypted=_FLAG, expire_timestamp=_TIME,
@@ -154,7 +159,13 @@ SCHEMAS: dict[str, Schema] = {
         hash=_or_null(_TEXT), first_position=_or_null(_TEXT), last_position=_or_null(_TEXT),
         first_output=_or_null(_TIME), last_output=_or_null(_TIME), gaps=_of(count=_COUNT, bytes=_COUNT), tree=_OBJECT,
     ),
-    "SearchAnswer": _of(count=_COUNT, resume=_or_null(_COUNT), lines={"type": "array", "items": _LINE}),
+    "SearchAnswer": _of(
+        count=_COUNT, resume=_or_null(_COUNT), lines={"type": "array", "items": _LINE},
+        rows={"type": "array", "items": _COUNT},
+    ),
+    "RowsAnswer": _of(
+        ("execution_id", "total", "rows"), execution_id=_TEXT, total=_COUNT, rows={"type": "array", "items": _LINE}
+    ),
     "Line": _LINE,
     "Graph": _of(
         ("execution", "tasks", "edges"), execution=_TEXT, status=_STATUS, is_final=_FLAG,

@@ -24,7 +24,8 @@ class OutputSums(msgspec.Struct, frozen=True):
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
     """What to look for: lines `start` to `stop` of an execution that match `pattern` (RE2; a plain text if `fixed`), at
-    most `limit` of them, on these streams (by number; None: all)."""
+    most `limit` of them, on these streams (by number; None: all). With `rows` all numbers are those of rows: lines as
+    counted among those on these streams only."""
 
     pattern: str
     fixed: bool = False
@@ -34,6 +35,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 1000
     streams: tuple[int, ...] | None = None
     backwards: bool = False
+    rows: bool = False
 
 
 class Hits(msgspec.Struct, frozen=True):
@@ -44,11 +46,22 @@ class Hits(msgspec.Struct, frozen=True):
 
 
 class LinePage(msgspec.Struct, frozen=True):
-    """Some lines; `total` is how many there are, `position` up to where the journal has been looked at."""
+    """Some lines; `total` is how many there are, `last` the number up to which all that were wanted are given, and
+    `position` up to where the journal has been looked at."""
 
     lines: list[Line]
     total: int
+    last: int
     position: int
+
+
+class RowPage(msgspec.Struct, frozen=True):
+    """Some lines, each with its execution, as counted among those that were asked for: the first one is number `first`
+    of `total`."""
+
+    rows: list[tuple[str, Line]]
+    first: int
+    total: int
 
 
 class LineState(msgspec.Struct, frozen=True):

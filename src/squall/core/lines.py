@@ -6,6 +6,8 @@ tag) has a line of its own that is open at a time: of `ab` on stdout, `x\\n` on 
 `abc\\n` and line 2 is `x\\n`. So a number never changes, whatever else is printed and whatever a reader leaves out.
 
 Where output was left out (a gap), the open line of that stream ends: what comes behind begins a new one.
+
+The lines of a whole tree are counted alike, over all its executions, in the order in which they begin in its journal.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ Key = tuple[int, str]
 
 class Line(NamedTuple):
     """One line. `position` is where the record ends in which it began, and `time` that record's (µs); `data` are its
-    bytes with the newline, if it has one already."""
+    bytes with the newline, if it has one already. `left` of them, before the newline, are left out."""
 
     number: int
     stream: int
@@ -30,6 +32,7 @@ class Line(NamedTuple):
     time: int
     position: int
     data: bytes
+    left: int = 0
 
     @property
     def complete(self) -> bool:
@@ -65,24 +68,84 @@ class LineCounter:
             self.open[key] = going_on if going_on is not None and not pieces else self.lines
         return going_on, before
 
-    def gap(self, stream: int) -> None:
-        """Ends the open lines of a stream, or of all with stream 0."""
+    def gap(self, stream: int, within: str = "") -> None:
+        """Ends the open lines of a stream, or of all with stream 0: those whose tags begin with `within`."""
         for key in [key for key in self.open if not stream or key[0] == stream]:
-            del self.open[key]
+            if key[1].startswith(within):
+                del self.open[key]
+
+
+def tag_in_tree(execution: str, tag: str) -> str:
+    """What stands for a tag where the lines of a whole tree are counted: every execution has lines of its own."""
+    return f"{execution}/{tag}"
+
+
+def count_record(counter: LineCounter, record: Record, whole: bool) -> tuple[int | None, int]:
+    """Has an output or gap record counted, among the lines of its whole tree if `whole`; gives what `take` gives."""
+    if record.kind == journal.GAP:
+        # One without a stream is the whole journal's.
+        counter.gap(record.stream, tag_in_tree(record.execution, "") if whole and record.stream else "")
+        return None, counter.lines
+    tag = tag_in_tree(record.execution, record.tag) if whole else record.tag
+    return counter.take(record.stream, tag, record.payload)
+
+
+class _Begun:
+    """A line that is being put together; of more than `most` bytes (None: no bound) the first ones are kept."""
+
+    __slots__ = ("_kept", "_most", "_parts", "_size", "record")
+
+    def __init__(self, record: Record, most: int | None) -> None:
+        self.record = record
+        self._most = most
+        self._parts: list[bytes] = []
+        self._kept = 0
+        self._size = 0
+
+    def add(self, part: bytes) -> None:
+        """Takes what it goes on with."""
+        self._size += len(part)
+        if self._most is None:
+            self._parts.append(part)
+            self._kept += len(part)
+            return
+        ends = part.endswith(b"\n")
+        text = part[:-1] if ends else part
+        room = max(0, self._most - self._kept)
+        self._parts.append(text[:room] + (b"\n" if ends else b""))
+        self._kept += len(self._parts[-1])
+
+    def line(self, number: int) -> Line:
+        """What there is of it."""
+        record = self.record
+        left = self._size - self._kept
+        return Line(number, record.stream, record.tag, record.time, record.end, b"".join(self._parts), left)
 
 
 class Assembler:
     """Puts the lines with the numbers `first` to `last` together, from records that follow what `counter` has counted.
 
-    `streams` (None: all) are those that are wanted; the numbers do not depend on it.
+    `streams` (None: all) are those that are wanted; the numbers do not depend on it. `whole`: they are lines of a whole
+    tree. Of a line at most `most` bytes are kept (None: all).
     """
 
-    def __init__(self, counter: LineCounter, first: int, last: int, streams: Collection[int] | None = None) -> None:
+    def __init__(
+        self,
+        counter: LineCounter,
+        first: int,
+        last: int,
+        streams: Collection[int] | None = None,
+        *,
+        whole: bool = False,
+        most: int | None = None,
+    ) -> None:
         self._counter = counter
         self._first = first
         self._last = last
         self._streams = streams
-        self._begun: dict[int, tuple[Record, list[bytes]]] = {}
+        self._whole = whole
+        self._most = most
+        self._begun: dict[int, _Begun] = {}
 
     @property
     def whole(self) -> bool:
@@ -91,14 +154,28 @@ class Assembler:
             number <= self._last and number in self._begun for number in self._counter.open.values()
         )
 
+    @property
+    def counted(self) -> int:
+        """How many lines have begun so far."""
+        return self._counter.lines
+
+    @property
+    def ended(self) -> int:
+        """The number before which all lines that are wanted have ended."""
+        begun = [number for number in self._counter.open.values() if number in self._begun]
+        return min(begun, default=min(self._counter.lines, self._last) + 1)
+
+    def skip(self, counter: LineCounter) -> None:
+        """Goes on where `counter` stands: what lies between holds nothing that is wanted."""
+        self._counter = counter
+
     def take(self, record: Record) -> None:
         """The execution's next record."""
+        if record.kind not in (journal.OUTPUT, journal.GAP):
+            return
+        going_on, before = count_record(self._counter, record, self._whole)
         if record.kind == journal.GAP:
-            self._counter.gap(record.stream)
             return
-        if record.kind != journal.OUTPUT:
-            return
-        going_on, before = self._counter.take(record.stream, record.tag, record.payload)
         if self._streams is not None and record.stream not in self._streams:
             return
         if self._counter.lines < self._first and (going_on is None or going_on < self._first):
@@ -113,19 +190,25 @@ class Assembler:
         if going_on is not None:
             at = _behind_newline(data, 0)
             if going_on in self._begun:
-                self._begun[going_on][1].append(data[:at])
+                self._begun[going_on].add(data[:at])
         number = before + 1
         while at < len(data) and number <= self._last:
             end = _behind_newline(data, at)
             if number >= self._first:
-                self._begun[number] = (record, [data[at:end]])
+                begun = self._begun[number] = _Begun(record, self._most)
+                begun.add(data[at:end])
             at, number = end, number + 1
 
     def lines(self) -> Iterator[Line]:
         """The lines, by number. Of one that is still open what there is so far."""
+        for _, line in self.rows():
+            yield line
+
+    def rows(self) -> Iterator[tuple[str, Line]]:
+        """The lines as `lines` gives them, each with its execution."""
         for number in sorted(self._begun):
-            record, parts = self._begun[number]
-            yield Line(number, record.stream, record.tag, record.time, record.end, b"".join(parts))
+            begun = self._begun[number]
+            yield begun.record.execution, begun.line(number)
 
 
 def _behind_newline(data: bytes, at: int) -> int:

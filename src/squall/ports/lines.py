@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from squall.core.line_query import Hits, LinePage, LineState, OutputSums, Search
+from squall.core.line_query import Hits, LinePage, LineState, OutputSums, RowPage, Search
 from squall.core.lines import Line
 
 
@@ -39,12 +39,21 @@ class Lines(Protocol):
         """The lines numbered `first` to `last` that there are: as many, from the first on, as fit into a few MiB."""
         ...
 
+    async def rows(
+        self, tree: str, execution: str, first: int, last: int, streams: tuple[int, ...] | None, cut: int | None
+    ) -> RowPage:
+        """The rows `first` to `last`: lines as counted among those on these streams only, of one execution or (with
+        an empty name) of all of the tree, in the order in which they began. As many as fit into a few MiB, each up to
+        `cut` bytes. Numbers below 1 count from the end: 0 is the last one."""
+        ...
+
     async def line_at(self, tree: str, execution: str, time: int) -> int:
         """The first line that began at `time` (µs) or later; one more than there are if none did."""
         ...
 
     async def search(self, tree: str, execution: str, wanted: Search) -> Hits:
-        """The lines that match. Raises `InvalidError` for an expression that is none."""
+        """The lines that match, of one execution or (with an empty name) of all of the tree. Raises `InvalidError` for
+        an expression that is none."""
         ...
 
     def matcher(self, wanted: Search) -> Callable[[bytes], bool]:

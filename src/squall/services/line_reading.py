@@ -13,7 +13,7 @@ from squall.core import journal
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution
 from squall.core.line_context import LineContext
-from squall.core.line_query import Hits, LineState, OutputSums, Search
+from squall.core.line_query import Hits, LinePage, LineState, OutputSums, RowPage, Search
 from squall.core.lines import Line, LineCounter, LineStream
 from squall.ports import Lines
 from squall.services.outputs import Outputs
@@ -138,16 +138,23 @@ class LineReading:
     async def _range(
         self, query: LineQuery, execution: str, first: int, last: int
     ) -> AsyncGenerator[Sequence[Row] | Reached, None]:
-        tree = query.execution.tree
+        position = 0
+        async with aclosing(self._pages(query.execution.tree, execution, first, last, query.streams)) as pages:
+            async for page in pages:
+                if page.lines:
+                    yield [Row(execution, line, False, False) for line in page.lines]
+                position = page.position
+        yield Reached(position, False)
+
+    async def _pages(
+        self, tree: str, execution: str, first: int, last: int, streams: tuple[int, ...] | None
+    ) -> AsyncGenerator[LinePage, None]:
+        """Lines by number, as many at once as fit."""
         while True:
-            page = await self._lines.lines(tree, execution, first, min(last, first + PAGE - 1), query.streams)
-            if page.lines:
-                yield [Row(execution, line, False, False) for line in page.lines]
-            end = min(last, first + PAGE - 1, page.total)
-            cut = query.streams is None and page.lines and page.lines[-1].number < end
-            first = (page.lines[-1].number if cut else end) + 1
+            page = await self._lines.lines(tree, execution, first, min(last, first + PAGE - 1), streams)
+            yield page
+            first = page.last + 1
             if first > min(last, page.total):
-                yield Reached(page.position, False)
                 return
 
     async def _bounds(self, query: LineQuery, execution: str) -> tuple[int, int]:
@@ -178,13 +185,15 @@ class LineReading:
             complete = [number for number in hits.numbers if number not in open_lines]
             for start, stop, numbers in _groups(complete, query.context, first, last):
                 begin = max(start, shown + 1)
-                page = await self._lines.lines(query.execution.tree, execution, begin, stop, query.streams)
                 apart = query.context > 0 and 0 < shown < begin - 1
-                yield [
-                    Row(execution, line, line.number in numbers, apart and at == 0)
-                    for at, line in enumerate(page.lines)
-                ]
-                shown = max(shown, page.lines[-1].number if page.lines else stop)
+                async with aclosing(self._pages(query.execution.tree, execution, begin, stop, query.streams)) as pages:
+                    async for page in pages:
+                        yield [
+                            Row(execution, line, line.number in numbers, apart and at == 0)
+                            for at, line in enumerate(page.lines)
+                        ]
+                        apart = apart and not page.lines
+                        shown = max(shown, page.last)
             if query.tail is not None or not hits.resume:
                 return
             wanted = msgspec.structs.replace(wanted, start=hits.resume)
@@ -262,23 +271,31 @@ class LineReading:
                 rest += choose(line)
         yield rest, position
 
+    async def rows(
+        self, execution: Execution, whole: bool, first: int, last: int, streams: tuple[int, ...] | None, cut: int | None
+    ) -> RowPage:
+        """Lines by their numbers among those on some streams, of one execution or of its `whole` tree: see
+        `ports.Lines`."""
+        return await self._lines.rows(execution.tree, "" if whole else execution.id, first, last, streams, cut)
+
+    async def find_rows(self, execution: Execution, whole: bool, search: Search) -> Hits:
+        """The rows that match."""
+        wanted = msgspec.structs.replace(search, rows=True)
+        return await self._lines.search(execution.tree, "" if whole else execution.id, wanted)
+
     async def find(self, execution: Execution, search: Search, context: int | None) -> tuple[list[Row], Hits]:
         """The lines of one execution that match, up to `search.limit`, with `context` lines around each (None: only
         the numbers), and what the search has given."""
         hits = await self._lines.search(execution.tree, execution.id, search)
         rows: list[Row] = []
         for start, stop, numbers in _groups(hits.numbers, context, 1, 1 << 53) if context is not None else ():
-            at = start
-            while at <= stop:
-                page = await self._lines.lines(execution.tree, execution.id, at, stop, search.streams)
-                rows += [
-                    Row(execution.id, line, line.number in numbers, False)
-                    for line in page.lines
-                    if context or line.number in numbers
-                ]
-                if not page.lines:
-                    break
-                at = page.lines[-1].number + 1
+            async with aclosing(self._pages(execution.tree, execution.id, start, stop, search.streams)) as pages:
+                async for page in pages:
+                    rows += [
+                        Row(execution.id, line, line.number in numbers, False)
+                        for line in page.lines
+                        if context or line.number in numbers
+                    ]
         return rows, hits
 
     async def _chooser(

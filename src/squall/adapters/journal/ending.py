@@ -30,7 +30,7 @@ def counted_tail(
     at first, and one whose last line began before all that are kept is not looked at, nor are those behind it."""
     if not count:
         return []
-    known = [each for each in (index.tallies if executions is None else executions) if each in index.tallies]
+    known = [each for each in (index.executions() if executions is None else executions) if each in index.tallies]
     known.sort(key=lambda each: index.tallies[each].now.position, reverse=True)
     kept: Rows = []
     for execution in known:
@@ -39,12 +39,12 @@ def counted_tail(
         lookup = Lookup(index, execution)
         end = lookup.last_line
         first = max(1, end - count + 1)
-        found = lookup.lines(first, end, streams, more)
+        found = lookup.lines(first, end, streams, more).rows
         while streams is not None and len(found) < count and first > 1 and more():
             # Lines of other streams are counted, and are none of those that are wanted.
             first = max(1, end - 4 * (end - first + 1))
-            found = lookup.lines(first, end, streams, more)
-        kept += [(execution, line) for line in found[-count:]]
+            found = lookup.lines(first, end, streams, more).rows
+        kept += found[-count:]
         kept.sort(key=lambda row: (row[1].position, row[1].number))
         kept = kept[-count:]
     return kept

@@ -13,8 +13,7 @@ import fcntl
 import os
 import struct
 import zlib
-from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -23,12 +22,12 @@ from squall.adapters.journal import reading
 from squall.adapters.journal.sources import Source
 from squall.core import journal
 from squall.core.journal import Record
-from squall.core.lines import LineCounter
+from squall.core.lines import LineCounter, count_record, tag_in_tree
 
 STRIDE = 256 << 10
 """Bytes of an execution's output between two marks."""
 
-_MAGIC = b"sqlines1"
+_MAGIC = b"sqlines2"
 _CHUNK = struct.Struct("<II")
 _READ = 1 << 20
 _WRITE_AFTER = 4 << 20
@@ -36,11 +35,14 @@ _MOST_CHUNK = 64 << 20
 _SMALL = 1 << 20
 """Journals of fewer bytes have no side file: they are counted in no time."""
 
+TREE = ""
+"""What stands for an execution where the lines of all of a tree are meant, in the order in which they begin."""
+
 
 class Mark(msgspec.Struct, array_like=True, frozen=True):
     """One execution's state behind a record of its: that record's start (`last`) and end (`position`; zeros before its
-    first), its time (µs), the lines that have begun, the bytes printed on each stream (by number), and the open lines
-    as (stream, tag, number)."""
+    first), its time (µs), the lines that have begun, the bytes printed and the lines begun on each stream (by number),
+    and the open lines as (stream, tag, number)."""
 
     last: int = 0
     position: int = 0
@@ -48,6 +50,15 @@ class Mark(msgspec.Struct, array_like=True, frozen=True):
     lines: int = 0
     sizes: tuple[int, int, int, int] = (0, 0, 0, 0)
     open: tuple[tuple[int, str, int], ...] = ()
+    line_counts: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    def rows(self, streams: Collection[int] | None) -> int:
+        """How many lines have begun on these streams (None: on all)."""
+        return self.lines if streams is None else sum(self.line_counts[stream] for stream in streams)
+
+    def printed(self, streams: Collection[int]) -> int:
+        """How many bytes were printed on these streams."""
+        return sum(self.sizes[stream] for stream in streams)
 
     def counter(self) -> LineCounter:
         """A counter that goes on from here."""
@@ -56,13 +67,11 @@ class Mark(msgspec.Struct, array_like=True, frozen=True):
 
 class Tally(msgspec.Struct, array_like=True, frozen=True):
     """What one execution has printed so far: `now` is its latest state, `first` where its first record starts and
-    `began` that record's time; `line_counts` are lines begun on each stream, `gaps` and `missing` count gap records and
-    the bytes they tell of."""
+    `began` that record's time; `gaps` and `missing` count gap records and the bytes they tell of."""
 
     now: Mark
     first: int = 0
     began: int = 0
-    line_counts: tuple[int, int, int, int] = (0, 0, 0, 0)
     gaps: int = 0
     missing: int = 0
 
@@ -80,31 +89,32 @@ class _Chunk(msgspec.Struct, array_like=True):
 
 
 class _Count:
-    """The counting of one execution."""
+    """The counting of one execution, or of a whole tree."""
 
-    __slots__ = ("counter", "line_counts", "since", "sizes", "tally")
+    __slots__ = ("counter", "line_counts", "since", "sizes", "tally", "whole")
 
-    def __init__(self, tally: Tally, since: int) -> None:
+    def __init__(self, tally: Tally, since: int, whole: bool) -> None:
+        self.whole = whole
         self.tally = tally
         self.counter = tally.now.counter()
         self.sizes = list(tally.now.sizes)
-        self.line_counts = list(tally.line_counts)
+        self.line_counts = list(tally.now.line_counts)
         self.since = since
 
     def take(self, record: Record) -> None:
         """Counts an output or gap record."""
         tally = self.tally
         gaps, missing = tally.gaps, tally.missing
+        before = self.counter.lines
+        count_record(self.counter, record, self.whole)
         if record.kind == journal.GAP:
-            self.counter.gap(record.stream)
             gaps, missing = gaps + 1, missing + _missing(record)
         else:
-            before = self.counter.lines
-            self.counter.take(record.stream, record.tag, record.payload)
             self.line_counts[record.stream] += self.counter.lines - before
             self.sizes[record.stream] += len(record.payload)
             self.since += len(record.payload)
         one, two, three, four = self.sizes
+        none, out, err, other = self.line_counts
         own = record.kind == journal.OUTPUT or record.stream
         now = Mark(
             record.start if own else tally.now.last,
@@ -113,10 +123,10 @@ class _Count:
             self.counter.lines,
             (one, two, three, four),
             tuple((*key, number) for key, number in self.counter.open.items()),
+            (none, out, err, other),
         )
-        none, out, err, other = self.line_counts
         first = tally.first or record.start
-        self.tally = Tally(now, first, tally.began or record.time, (none, out, err, other), gaps, missing)
+        self.tally = Tally(now, first, tally.began or record.time, gaps, missing)
 
 
 def _missing(record: Record) -> int:
@@ -126,6 +136,8 @@ def _missing(record: Record) -> int:
 
 class LineIndex:
     """The index of one journal, in memory as far as it has been counted. `path` is its side file.
+
+    From the second execution on that prints, the tree has marks and a tally as well: those of `TREE`.
 
     One thread uses it; several processes may keep the same file.
     """
@@ -151,9 +163,9 @@ class LineIndex:
         """The execution's marks, the state before its first record among them."""
         return [Mark(), *self._marks.get(execution, ())]
 
-    def mark_before_line(self, execution: str, line: int) -> int:
-        """Which of `marks` is the last one before the line with this number began."""
-        return bisect_left(self.marks(execution), line, key=lambda mark: mark.lines) - 1
+    def executions(self) -> list[str]:
+        """Those that have printed something."""
+        return [each for each in self.tallies if each != TREE]
 
     # -- counting
 
@@ -187,21 +199,43 @@ class LineIndex:
                 self._count(execution).take(record)
                 self._settle(execution)
         elif record.kind in (journal.OUTPUT, journal.GAP):
-            count = self._count(record.execution)
-            if count.since >= STRIDE:
-                mark = count.tally.now
-                self._marks.setdefault(record.execution, []).append(mark)
-                self._fresh.append((record.execution, mark))
-                count.since = 0
-            count.take(record)
-            self._settle(record.execution)
+            if TREE not in self.tallies and self.tallies and record.execution not in self.tallies:
+                self._begin_tree()
+            self._add(record.execution, record)
+            if TREE in self.tallies:
+                self._add(TREE, record)
+
+    def _add(self, execution: str, record: Record) -> None:
+        count = self._count(execution)
+        if count.since >= STRIDE:
+            mark = count.tally.now
+            self._marks.setdefault(execution, []).append(mark)
+            self._fresh.append((execution, mark))
+            count.since = 0
+        count.take(record)
+        self._settle(execution)
+
+    def _begin_tree(self) -> None:
+        """So far only one execution has printed: its lines are the first ones of the tree."""
+        ((only, tally),) = self.tallies.items()
+
+        def widened(mark: Mark) -> Mark:
+            opened = tuple((stream, tag_in_tree(only, tag), number) for stream, tag, number in mark.open)
+            return msgspec.structs.replace(mark, open=opened)
+
+        marks = [widened(mark) for mark in self._marks.get(only, ())]
+        self._marks[TREE] = marks
+        self._fresh += [(TREE, mark) for mark in marks]
+        self.tallies[TREE] = msgspec.structs.replace(tally, now=widened(tally.now))
+        self._changed.add(TREE)
 
     def _count(self, execution: str) -> _Count:
         found = self._counts.get(execution)
         if found is None:
             tally = self.tallies.get(execution, Tally(Mark()))
             last = self.marks(execution)[-1]
-            found = self._counts[execution] = _Count(tally, sum(tally.now.sizes) - sum(last.sizes))
+            since = sum(tally.now.sizes) - sum(last.sizes)
+            found = self._counts[execution] = _Count(tally, since, execution == TREE)
         return found
 
     def _settle(self, execution: str) -> None:

@@ -2,31 +2,64 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
 
 from squall.adapters.journal import reading
-from squall.adapters.journal.index import LineIndex, Mark
+from squall.adapters.journal.index import TREE, LineIndex, Mark
 from squall.adapters.journal.sources import Source
 from squall.core import journal
 from squall.core.journal import Record
-from squall.core.lines import Assembler, Line, LineCounter
+from squall.core.lines import Assembler, Line, LineCounter, count_record
 
 _READ = 1 << 20
 _CROWDED = 4
 """A segment that spreads over more than so many times its own bytes is read by its chain, not through."""
 
+_READ_TO_CUT = 64 << 20
+"""Bytes that are read at most for one answer that has only the beginnings of lines."""
+
 MOST_BEHIND = 4 << 20
 """Bytes of an execution that are read at most behind what was asked for, to find the ends of lines that are open."""
 
 
+class Numbered(NamedTuple):
+    """Lines by number, each with its execution; with them all that are wanted up to number `last` have been given."""
+
+    rows: list[tuple[str, Line]]
+    last: int
+
+
+def _in_time(wanted: Assembler, first: int, last: int) -> Numbered:
+    """Those that have ended; of a first line that takes too long by itself what there is."""
+    return _fitting(wanted, None) if wanted.ended > first else Numbered(list(wanted.rows()), last)
+
+
+def _fitting(wanted: Assembler, most: int | None) -> Numbered:
+    """Of the lines that have ended the first ones that fit."""
+    kept: list[tuple[str, Line]] = []
+    size, ended = 0, wanted.ended
+    for execution, line in wanted.rows():
+        size += len(line.data)
+        if line.number >= ended or (most is not None and kept and size > most):
+            return Numbered(kept, line.number - 1)
+        kept.append((execution, line))
+    return Numbered(kept, ended - 1)
+
+
 class Lookup:
-    """Looks into one execution of an indexed journal. Raises `OSError` when the journal cannot be read."""
+    """Looks into one execution of an indexed journal, or into all of it (`TREE`). A *row* is a line as counted among
+    those on some streams only. Raises `OSError` when the journal cannot be read."""
 
     def __init__(self, index: LineIndex, execution: str) -> None:
         self._index = index
         self._source: Source = index.source
+        if execution == TREE and TREE not in index.tallies:
+            # Where only one has printed its lines are the tree's.
+            execution = next(iter(index.tallies), TREE)
         self._execution = execution
+        self.whole = execution == TREE
         self.marks = index.marks(execution)
         tally = index.tallies.get(execution)
         self._ends: list[Mark] = [*self.marks[1:], tally.now if tally is not None else Mark()]
@@ -51,7 +84,7 @@ class Lookup:
             return
         first = self._index.tallies[self._execution].first
         start = begin.position or first
-        if end.position - start > _CROWDED * (size + _READ):
+        if not self.whole and end.position - start > _CROWDED * (size + _READ):
             starts = self._chain(begin, end)
             if starts is not None:
                 for at in starts:
@@ -66,7 +99,8 @@ class Lookup:
             if batch.position == at:
                 return
             for record in batch.records:
-                own = record.execution == self._execution and record.kind in (journal.OUTPUT, journal.GAP)
+                ours = self.whole or record.execution == self._execution
+                own = ours and record.kind in (journal.OUTPUT, journal.GAP)
                 if own or (record.kind == journal.GAP and not record.stream):
                     yield record
             at = batch.position
@@ -93,23 +127,87 @@ class Lookup:
 
     def segment_of(self, line: int) -> int:
         """The segment in which the line with this number begins."""
-        return max(0, self._index.mark_before_line(self._execution, line))
+        return self._segment_of_row(line, None)
 
-    def lines(self, first: int, last: int, streams: Collection[int] | None, more: Callable[[], bool]) -> list[Line]:
-        """The lines numbered `first` to `last` that there are. One that is still open is given as far as it goes."""
+    def _segment_of_row(self, row: int, streams: Collection[int] | None) -> int:
+        return max(0, bisect_left(self.marks, row, key=lambda mark: mark.rows(streams)) - 1)
+
+    def lines(
+        self,
+        first: int,
+        last: int,
+        streams: Collection[int] | None,
+        more: Callable[[], bool],
+        *,
+        most: int | None = None,
+        cut: int | None = None,
+    ) -> Numbered:
+        """The lines numbered `first` to `last` that there are: of those on `streams` as many as fit into about `most`
+        bytes, but one at the least. One that is still open is given as far as it goes, and of each at most `cut` bytes.
+        """
         last = min(last, self.last_line)
         if first > last:
-            return []
+            return Numbered([], last)
         segment = self.segment_of(first)
-        counter = self.marks[segment].counter()
-        wanted = Assembler(counter, first, last, streams)
-        behind = 0
+        wanted = Assembler(self.marks[segment].counter(), first, last, streams, whole=self.whole, most=cut)
+        behind = size = 0
+        for number in range(segment, len(self.marks)):
+            begin, end = self.marks[number], self._ends[number]
+            if streams is not None and begin.printed(streams) == end.printed(streams):
+                wanted.skip(end.counter())
+                behind += sum(end.sizes) - sum(begin.sizes) if begin.lines >= last else 0
+                if wanted.whole or behind > MOST_BEHIND:
+                    break
+                if not more():
+                    return _in_time(wanted, first, last)
+                continue
+            for record in self.segment_records(number):
+                behind += len(record.payload) if wanted.counted >= last else 0
+                wanted.take(record)
+                size += len(record.payload) if wanted.counted >= first else 0
+                if most is not None and size > (most if cut is None else _READ_TO_CUT) and wanted.ended > first:
+                    return _fitting(wanted, most)
+                if wanted.whole or behind > MOST_BEHIND:
+                    return Numbered(list(wanted.rows()), last)
+                if not more():
+                    return _in_time(wanted, first, last)
+        return Numbered(list(wanted.rows()), last)
+
+    def rows(self, streams: Collection[int] | None) -> int:
+        """How many rows there are."""
+        return self._ends[-1].rows(streams)
+
+    def line_of_row(self, row: int, streams: Collection[int] | None) -> int:
+        """The number of the line that is this row; one more than there are lines if there is no such row."""
+        if row > self.rows(streams):
+            return self.last_line + 1
+        if streams is None:
+            return row
+        segment = self._segment_of_row(row, streams)
+        counter, seen = self.marks[segment].counter(), self.marks[segment].rows(streams)
         for record in self.records(segment):
-            behind += len(record.payload) if counter.lines >= last else 0
-            wanted.take(record)
-            if wanted.whole or behind > MOST_BEHIND or not more():
+            before = counter.lines
+            count_record(counter, record, self.whole)
+            if record.stream in streams and record.kind == journal.OUTPUT:
+                if seen + counter.lines - before >= row:
+                    return before + row - seen
+                seen += counter.lines - before
+        return self.last_line + 1
+
+    def row_of_line(self, line: int, streams: Collection[int] | None) -> int:
+        """How many rows there are up to the line with this number: its own, if it is on one of the streams."""
+        if streams is None or line > self.last_line:
+            return min(line, self.rows(streams))
+        segment = self.segment_of(line)
+        counter, seen = self.marks[segment].counter(), self.marks[segment].rows(streams)
+        for record in self.records(segment):
+            before = counter.lines
+            count_record(counter, record, self.whole)
+            if record.stream in streams and record.kind == journal.OUTPUT:
+                seen += min(counter.lines, line) - before
+            if counter.lines >= line:
                 break
-        return list(wanted.lines())
+        return seen
 
     def line_at(self, time: int) -> int:
         """The first line that began at `time` (µs) or later; one more than there are if none did."""
@@ -119,11 +217,8 @@ class Lookup:
         segment = min(segment, len(self.marks) - 1)
         counter = self.marks[segment].counter()
         for record in self.records(segment):
-            if record.kind == journal.GAP:
-                counter.gap(record.stream)
-                continue
             before = counter.lines
-            counter.take(record.stream, record.tag, record.payload)
+            count_record(counter, record, self.whole)
             if record.time >= time and counter.lines > before:
                 return before + 1
         return self.last_line + 1
@@ -137,10 +232,7 @@ class Lookup:
         for record in self.records(segment):
             if record.end > position:
                 break
-            if record.kind == journal.GAP:
-                counter.gap(record.stream)
-            else:
-                counter.take(record.stream, record.tag, record.payload)
+            count_record(counter, record, self.whole)
         return counter
 
     def open_lines(self, position: int, more: Callable[[], bool]) -> list[Line]:
@@ -148,7 +240,7 @@ class Lookup:
         found: list[Line] = []
         for number in sorted(self.counter_at(position).open.values()):
             segment = self.segment_of(number)
-            wanted = Assembler(self.marks[segment].counter(), number, number)
+            wanted = Assembler(self.marks[segment].counter(), number, number, whole=self.whole)
             for record in self.records(segment):
                 if record.end > position or not more():
                     break

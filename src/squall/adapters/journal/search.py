@@ -16,7 +16,8 @@ import re2  # type: ignore[import-untyped]
 from squall.adapters.journal.lookup import MOST_BEHIND, Lookup
 from squall.core import journal
 from squall.core.errors import InvalidError
-from squall.core.lines import Key
+from squall.core.journal import Record
+from squall.core.lines import Key, count_record, tag_in_tree
 
 _MEMORY = 64 << 20
 MOST_PATTERN = 10_000
@@ -146,15 +147,16 @@ def _segment(
     chunks: dict[Key, _Chunk] = {}
     for record in lookup.segment_records(segment):
         if record.kind == journal.GAP:
-            for key, number in counter.open.items():
+            opened = dict(counter.open)
+            count_record(counter, record, lookup.whole)
+            for key in opened.keys() - counter.open.keys():
                 # What comes behind the gap begins a line: the one before it must not run into it.
-                if key in chunks and (not record.stream or key[0] == record.stream):
-                    chunks[key].add(b"\n", number, number)
-            counter.gap(record.stream)
+                if key in chunks:
+                    chunks[key].add(b"\n", opened[key], opened[key])
             continue
-        going_on, before = counter.take(record.stream, record.tag, record.payload)
+        going_on, before = count_record(counter, record, lookup.whole)
         if streams is None or record.stream in streams:
-            chunk = chunks.setdefault((record.stream, record.tag), _Chunk())
+            chunk = chunks.setdefault(_key(lookup, record), _Chunk())
             chunk.add(bytes(record.payload), going_on, before)
     open_here = {key: number for key, number in counter.open.items() if number > begun and key in chunks}
     if open_here and segment + 1 < len(lookup.marks):
@@ -166,15 +168,21 @@ def _segment(
     return found
 
 
+def _key(lookup: Lookup, record: Record) -> Key:
+    return record.stream, tag_in_tree(record.execution, record.tag) if lookup.whole else record.tag
+
+
 def _finish(lookup: Lookup, segment: int, open_here: dict[Key, int], chunks: dict[Key, _Chunk]) -> None:
     """Adds the ends of lines that are open at the beginning of `segment`."""
     behind = 0
     for record in lookup.records(segment):
         if record.kind == journal.GAP:
+            within = tag_in_tree(record.execution, "") if lookup.whole and record.stream else ""
             for key in [key for key in open_here if not record.stream or key[0] == record.stream]:
-                del open_here[key]
+                if key[1].startswith(within):
+                    del open_here[key]
         else:
-            key = (record.stream, record.tag)
+            key = _key(lookup, record)
             behind += len(record.payload)
             if (number := open_here.get(key)) is not None:
                 data = bytes(record.payload)

@@ -45,6 +45,7 @@ class Question(msgspec.Struct, kw_only=True, omit_defaults=True):
     first: int = 0
     last: int = 0
     streams: tuple[int, ...] | None = None
+    cut: int | None = None
     search: Search | None = None
 
 
@@ -56,7 +57,8 @@ class Reply(msgspec.Struct, kw_only=True, omit_defaults=True):
     sums: dict[str, OutputSums] = {}
     states: dict[str, LineState] = {}
     rows: list[tuple[str, Line]] = []
-    lines: list[Line] = []
+    first: int = 0
+    last: int = 0
     hits: Hits | None = None
     number: int = 0
     skip: int = 0
@@ -132,8 +134,10 @@ class Indexes:
             return Reply(states=_states(index, asked, more))
         lookup = Lookup(index, asked.execution)
         if asked.op == "lines":
-            found = _fitting(lookup.lines(asked.first, asked.last, asked.streams, more))
-            return Reply(lines=found, number=lookup.last_line)
+            found = lookup.lines(asked.first, asked.last, asked.streams, more, most=MOST_BYTES)
+            return Reply(rows=found.rows, last=found.last, number=lookup.last_line)
+        if asked.op == "rows":
+            return _rows(lookup, asked, more)
         if asked.op == "line_at":
             return Reply(number=lookup.line_at(asked.first))
         if asked.op == "byte":
@@ -144,11 +148,11 @@ class Indexes:
 
 def _sums(index: LineIndex, executions: list[str] | None) -> dict[str, OutputSums]:
     found: dict[str, OutputSums] = {}
-    for execution in index.tallies if executions is None else executions:
+    for execution in index.executions() if executions is None else executions:
         if (tally := index.tallies.get(execution)) is not None:
             now = tally.now
             found[execution] = OutputSums(
-                now.lines, now.sizes, tally.line_counts, tally.first, now.position, tally.began, now.time, tally.gaps,
+                now.lines, now.sizes, now.line_counts, tally.first, now.position, tally.began, now.time, tally.gaps,
                 tally.missing,
             )  # fmt: skip
     return found
@@ -156,7 +160,7 @@ def _sums(index: LineIndex, executions: list[str] | None) -> dict[str, OutputSum
 
 def _states(index: LineIndex, asked: Question, more: Callable[[], bool]) -> dict[str, LineState]:
     found: dict[str, LineState] = {}
-    for execution in index.tallies if asked.executions is None else asked.executions:
+    for execution in index.executions() if asked.executions is None else asked.executions:
         if execution in index.tallies:
             lookup = Lookup(index, execution)
             position = asked.first or index.counted
@@ -166,13 +170,18 @@ def _states(index: LineIndex, asked: Question, more: Callable[[], bool]) -> dict
     return found
 
 
-def _fitting(lines: list[Line]) -> list[Line]:
-    size = 0
-    for count, line in enumerate(lines):
-        size += len(line.data)
-        if size > MOST_BYTES and count:
-            return lines[:count]
-    return lines
+def _rows(lookup: Lookup, asked: Question, more: Callable[[], bool]) -> Reply:
+    total = lookup.rows(asked.streams)
+    last = min(total, asked.last if asked.last > 0 else total + asked.last)
+    first = max(1, asked.first if asked.first > 0 else total + asked.first)
+    if first > last:
+        return Reply(first=first, number=total)
+    begin, end = lookup.line_of_row(first, asked.streams), lookup.line_of_row(last, asked.streams)
+    rows: list[tuple[str, Line]] = []
+    while not rows and begin <= end and more():
+        found = lookup.lines(begin, end, asked.streams, more, most=MOST_BYTES, cut=asked.cut)
+        rows, begin = found.rows, found.last + 1
+    return Reply(rows=rows, first=first, number=total)
 
 
 def _hits(lookup: Lookup, wanted: Search, more: Callable[[], bool]) -> Hits:
@@ -180,17 +189,29 @@ def _hits(lookup: Lookup, wanted: Search, more: Callable[[], bool]) -> Hits:
     from squall.adapters.journal.search import compile_pattern, search
 
     expression = compile_pattern(wanted.pattern, fixed=wanted.fixed, ignore_case=wanted.ignore_case)
+    start, stop = max(1, wanted.start), wanted.stop
+    if wanted.rows:
+        start, stop = (lookup.line_of_row(each, wanted.streams) for each in (start, stop))
     found = search(
         lookup,
         expression,
-        start=max(1, wanted.start),
-        stop=wanted.stop,
+        start=start,
+        stop=stop,
         limit=wanted.limit,
         streams=wanted.streams,
         backwards=wanted.backwards,
         more=more,
     )
-    return Hits(found.numbers, found.resume)
+    if not wanted.rows:
+        return Hits(found.numbers, found.resume)
+    numbers = [lookup.row_of_line(each, wanted.streams) for each in found.numbers]
+    resume = 0
+    if found.resume:
+        # Where it is to go on is the row of a line, or the next one behind it.
+        rows = lookup.row_of_line(found.resume, wanted.streams)
+        ahead = not wanted.backwards and lookup.line_of_row(rows, wanted.streams) < found.resume
+        resume = rows + 1 if ahead else rows
+    return Hits(numbers, resume)
 
 
 def serve(connection: socket.socket, indexes: Indexes) -> None:

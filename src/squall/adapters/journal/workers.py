@@ -14,7 +14,7 @@ import msgspec
 
 from squall.adapters.journal.worker import LENGTH, Question, Reply
 from squall.core.errors import GoneError, InvalidError, SquallError, UnavailableError
-from squall.core.line_query import Hits, LinePage, LineState, OutputSums, Search
+from squall.core.line_query import Hits, LinePage, LineState, OutputSums, RowPage, Search
 from squall.core.lines import Line
 
 _LOG = logging.getLogger("squall.lines")
@@ -95,7 +95,17 @@ class LineWorkers:
             op="lines", tree=tree, seconds=_SLICE, execution=execution, first=first, last=last, streams=streams
         )
         reply = await self._ask(asked)
-        return LinePage(reply.lines, reply.number, reply.position)
+        return LinePage([line for _, line in reply.rows], reply.number, reply.last, reply.position)
+
+    async def rows(
+        self, tree: str, execution: str, first: int, last: int, streams: tuple[int, ...] | None, cut: int | None
+    ) -> RowPage:
+        """Lines as counted among those on some streams."""
+        asked = Question(
+            op="rows", tree=tree, seconds=_SLICE, execution=execution, first=first, last=last, streams=streams, cut=cut
+        )
+        reply = await self._ask(asked)
+        return RowPage(reply.rows, reply.first, reply.number)
 
     async def tail(
         self, tree: str, executions: Collection[str] | None, count: int, streams: tuple[int, ...] | None

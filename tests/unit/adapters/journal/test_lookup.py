@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,13 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.core.naive_lines import Part, naive_lines
 
-from squall.adapters.journal import ending
+from squall.adapters.journal import ending, worker
 from squall.adapters.journal import index as index_module
 from squall.adapters.journal.index import LineIndex
 from squall.adapters.journal.worker import Indexes, Question, Reply
 from squall.adapters.keeper.journals import Journals
 from squall.core import journal
 from squall.core.line_query import Hits, Search
+from squall.core.lines import Line
 from squall.testing.journals import Kept
 from squall.testing.samples import NOON, sample_id
 
@@ -91,11 +93,11 @@ def ask(indexes: Indexes, op: str, **more: object) -> Reply:
     return reply
 
 
-def search(indexes: Indexes, wanted: Search) -> list[int]:
+def search(indexes: Indexes, wanted: Search, execution: str = TREE) -> list[int]:
     """All matches, page by page."""
     found: list[int] = []
     while True:
-        hits = ask(indexes, "search", execution=TREE, search=wanted).hits
+        hits = ask(indexes, "search", execution=execution, search=wanted).hits
         assert isinstance(hits, Hits)
         found += hits.numbers
         if not hits.resume:
@@ -110,7 +112,7 @@ def compare(indexes: Indexes, writes: Writes, first: int, length: int) -> None:
     for execution in (TREE, CHILD):
         lines = naive(writes, execution)
         page = ask(indexes, "lines", execution=execution, first=first, last=first + length)
-        shown = [(line.number, line.stream, line.time, line.data) for line in page.lines]
+        shown = [(line.number, line.stream, line.time, line.data) for _, line in page.rows]
         assert shown == [line for line in lines if first <= line[0] <= first + length]
         assert page.number == len(lines)
     both = sorted(
@@ -125,6 +127,76 @@ def compare(indexes: Indexes, writes: Writes, first: int, length: int) -> None:
         matching = [number for number, _, _, data in naive(writes, TREE) if expression.search(data.rstrip(b"\n"))]
         for backwards in (False, True):
             assert search(indexes, Search(pattern=pattern, limit=3, backwards=backwards)) == matching, pattern
+
+
+def rows_of(indexes: Indexes, execution: str, first: int, last: int, streams: tuple[int, ...] | None, cut: int) -> Any:
+    """Rows page by page, as (row, execution, line)."""
+    found: list[tuple[int, str, Line]] = []
+    while True:
+        page = ask(indexes, "rows", execution=execution, first=first, last=last, streams=streams, cut=cut)
+        found += [(page.first + at, each, line) for at, (each, line) in enumerate(page.rows)]
+        first = page.first + len(page.rows)
+        if not page.rows or first > min(page.number, last if last > 0 else page.number + last):
+            return found, page.number
+
+
+def naive_rows(writes: Writes, whole: bool, streams: tuple[int, ...] | None) -> list[tuple[str, int, bytes]]:
+    """Execution, number among all of them, and bytes: of lines on some streams, in the order in which they begin."""
+    parts = [Part(stream, execution, data) for execution, stream, data in writes if whole or execution == TREE]
+    lines = naive_lines(parts)
+    return [(line.tag, line.number, line.data) for line in lines if streams is None or line.stream in streams]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    writes=WRITES,
+    split=st.integers(0, 40),
+    first=st.integers(-5, 12),
+    length=st.integers(0, 8),
+    whole=st.booleans(),
+    streams=st.sampled_from([None, (1,), (2,), (1, 2)]),
+)
+def test_rows_are_lines_as_counted_among_those_that_are_asked_for(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    small_strides: None,
+    writes: Writes,
+    split: int,
+    first: int,
+    length: int,
+    whole: bool,
+    streams: tuple[int, ...] | None,
+) -> None:
+    monkeypatch.setattr(worker, "MOST_BYTES", 12)
+    kept = Kept(tmp_path_factory.mktemp("journals"))
+    try:
+        indexes = Indexes(kept.root, kept.sources)
+        write(kept, writes[:split])
+        ask(indexes, "sums")
+        write(kept, writes[split:], first=split)
+        expected = naive_rows(writes, whole, streams)
+        execution = "" if whole else TREE
+        begin = max(1, first if first > 0 else len(expected) + first)
+        end = begin + length if first > 0 else min(0, first + length)
+        last = end if end > 0 else len(expected) + end
+        for each in (indexes, Indexes(kept.root, kept.sources)):
+            found, total = rows_of(each, execution, first, end, streams, 3)
+            assert total == len(expected)
+            assert [row for row, _, _ in found] == list(range(begin, min(last, total) + 1))
+            for row, owner, line in found:
+                name, number, data = expected[row - 1]
+                body = data.removesuffix(b"\n")
+                assert (owner, line.number, line.data) == (name, number, body[:3] + data[len(body) :])
+                assert line.left == max(0, len(body) - 3)
+            matching = [at for at, (_, _, data) in enumerate(expected, 1) if b"error" in data]
+            for backwards in (False, True):
+                wanted = Search(pattern="error", limit=2, backwards=backwards, streams=streams, rows=True)
+                assert search(each, wanted, execution) == matching
+                after = msgspec.structs.replace(wanted, start=begin, stop=max(begin, last))
+                inside = [row for row in matching if begin <= row <= max(begin, last)]
+                assert search(each, after, execution) == inside
+    finally:
+        kept.close()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -142,10 +214,10 @@ def test_running_and_sealed_journals_give_what_counting_every_byte_gives(
         compare(indexes, writes, first, length)
         write(kept, [], close=True)
         fresh = Indexes(kept.root, kept.sources)
-        before = [ask(fresh, "lines", execution=each, first=1, last=99).lines for each in (TREE, CHILD)]
+        before = [ask(fresh, "lines", execution=each, first=1, last=99).rows for each in (TREE, CHILD)]
         seal(kept)
         for each in (indexes, fresh, Indexes(kept.root, kept.sources)):
-            assert [ask(each, "lines", execution=name, first=1, last=99).lines for name in (TREE, CHILD)] == before
+            assert [ask(each, "lines", execution=name, first=1, last=99).rows for name in (TREE, CHILD)] == before
     finally:
         kept.close()
 
@@ -229,7 +301,7 @@ def test_one_child_of_a_crowd_is_found_by_its_chain(kept: Kept, small_strides: N
     crowd: Writes = [(sample_id(2 + at % 50), 1, b"%d\n" % at) for at in range(2000)]
     write(kept, crowd)
     page = ask(Indexes(kept.root, kept.sources), "lines", execution=sample_id(9), first=3, last=5)
-    assert [line.data for line in page.lines] == [b"107\n", b"157\n", b"207\n"]
+    assert [line.data for _, line in page.rows] == [b"107\n", b"157\n", b"207\n"]
 
 
 def test_the_side_file_of_a_journal_that_was_removed_is_not_made_again(kept: Kept) -> None:
