@@ -120,6 +120,11 @@ def test_rows_count_what_is_asked_for_only(plain_server: Server, printed: str) -
     assert rows(plain_server, printed, "from_row=-1&to_row=0&stream=stdout") == (
         [(300, "line 300"), (301, "no end")], 301,
     )  # fmt: skip
+    answer = plain_server.call(
+        "GET", f"/v1/executions/{printed}/output/search?pattern=^&match_stream=stderr&rows=true&limit=5"
+    )
+    (row,) = answer.json["rows"]
+    assert rows(plain_server, printed, f"from_row={row}&to_row={row}")[0] == [(row, "oops 7")]
     assert rows(plain_server, printed, "from_row=900&to_row=901") == ([], 302)
     assert len(rows(plain_server, printed, "")[0]) == 200
     reply = plain_server.call(
@@ -158,6 +163,7 @@ def test_rows_of_a_family_are_those_of_all_in_their_order(plain_server: Server, 
         ("from_row=0&to_row=1", "to_row"),
         ("from_row=1&to_row=1&line_bytes=0", "line_bytes"),
         ("from_row=x", "from_row"),
+        ("tree=perhaps", "tree"),
     ],
 )
 def test_rows_that_cannot_be_given_are_refused_by_name(
@@ -174,6 +180,42 @@ def test_long_lines_of_one_stream_are_all_given(plain_server: Server) -> None:
     found = objects(ask(plain_server, execution, "from_line=1&stream=stdout&format=ndjson"))
     assert [(each["data"][:1], len(each["data"])) for each in found] == [(str(at), 1_000_000) for at in range(1, 9)]
     assert len(rows(plain_server, execution, "from_row=1&to_row=8&line_bytes=100")[0]) == 8
+
+
+def test_a_whole_tree_is_given_line_by_line_with_no_bound(plain_server: Server) -> None:
+    with plain_server.puppet() as (root, strings):
+        body = {
+            "action": "core.local",
+            "parameters": {"cmd": "seq 1 15000"},
+            "context": {"parent": {"execution_id": root}, "orquesta": {"task_name": "t1"}},
+        }
+        child = str(plain_server.call("POST", "/v1/executions", body).json["id"])
+        plain_server.ended(child)
+        strings.say(b"root after\n")
+    plain_server.ended(root)
+    found = objects(ask(plain_server, root, "timestamps=true&format=ndjson&follow=false"))
+    assert [each["data"] for each in found] == [*map(str, range(1, 15_001)), "root after"]
+    assert [each["line"] for each in found] == [*range(1, 15_001), 1]
+    since = found[-1]["timestamp"]
+    late = objects(ask(plain_server, root, f"since={since}&format=ndjson&follow=false"))
+    assert (late[-1]["data"], late[-1]["line"]) == ("root after", None)
+
+
+def test_text_has_times_when_it_is_asked_for(plain_server: Server, printed: str) -> None:
+    lines = ask(plain_server, printed, "timestamps=true&to_line=2").raw.decode().splitlines()
+    times = [each["timestamp"] for each in objects(ask(plain_server, printed, "to_line=2&format=ndjson"))]
+    assert lines == [f"{times[0]} line 1", f"{times[1]} line 2"]
+
+
+@pytest.mark.parametrize("query", ["", "&format=raw", "&timestamps=true", "&format=ndjson&from_line=1"])
+def test_a_file_is_what_there_is_compressed(plain_server: Server, printed: str, query: str) -> None:
+    plain = ask(plain_server, printed, f"follow=false{query}")
+    packed = ask(plain_server, printed, f"follow=false&compression=gzip{query}")
+    assert packed.headers.get("content-encoding") is None
+    assert packed.headers["content-type"] == "application/gzip"
+    assert gzip.decompress(packed.raw) == plain.raw
+    again = ask(plain_server, printed, f"follow=false&compression=zstd{query}", Range="bytes=0-1")
+    assert decompress(again.raw) == plain.raw
 
 
 def test_sums_say_what_there_is(plain_server: Server, printed: str) -> None:

@@ -3,13 +3,12 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { ApiError } from "./api/client";
+import { Early } from "./log/early";
 import { makeRouter } from "./routes";
 import "./theme.css";
 import { applyTheme, storedTheme } from "./ui/theme";
 
 applyTheme(storedTheme());
-
-const router = makeRouter();
 
 /** Whoever is not known (any more) logs in, and comes back to where they were. */
 function loginFirst(error: unknown): void {
@@ -30,6 +29,8 @@ const queries = new QueryClient({
     },
   },
 });
+
+const router = makeRouter({ queries, early: new Early() });
 
 const root = document.getElementById("root");
 if (root !== null) {

@@ -1,6 +1,10 @@
 // The pages and their addresses. The history's filters are in its URL, so that a view can be sent to somebody.
 
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type AnyRouter } from "@tanstack/react-router";
+import type { QueryClient } from "@tanstack/react-query";
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type AnyRouter } from "@tanstack/react-router";
+import { descendants, execution as fetchExecution } from "./api/client";
+import { firstRows, type Early } from "./log/early";
+import { parseLines } from "./log/window";
 import { Frame } from "./ui/Frame";
 import { Failure, Notice } from "./ui/Notice";
 
@@ -18,7 +22,13 @@ export interface ExecutionSearch {
   readonly tab?: string;
 }
 
-const root = createRootRoute({
+/** What pages are given. */
+export interface Given {
+  readonly queries: QueryClient;
+  readonly early: Early;
+}
+
+const root = createRootRouteWithContext<Given>()({
   component: () => (
     <Frame>
       <Outlet />
@@ -53,6 +63,15 @@ const execution = createRoute({
   getParentRoute: () => root,
   path: "/executions/$id",
   validateSearch: (given: Record<string, unknown>): ExecutionSearch => texts(given, ["show", "tab"]),
+  loaderDeps: ({ search }) => ({ show: search.show, tab: search.tab }),
+  // Everything that the page will ask for is asked while its script is loaded.
+  loader: ({ params: { id }, deps, location, context: { queries, early } }) => {
+    void queries.prefetchQuery({ queryKey: ["execution", id], queryFn: () => fetchExecution(id) });
+    void queries.prefetchQuery({ queryKey: ["descendants", id], queryFn: () => descendants(id) });
+    if (deps.show === undefined && (deps.tab ?? "log") === "log" && parseLines(location.hash) === null) {
+      early.ask({ id, alone: false, stream: "all" }, firstRows(window.innerHeight));
+    }
+  },
   component: lazyRouteComponent(() => import("./execution/ExecutionPage"), "ExecutionPage"),
 });
 
@@ -68,6 +87,6 @@ function texts(given: Record<string, unknown>, names: readonly string[]): Record
   return Object.fromEntries(found.map((name) => [name, String(given[name])]));
 }
 
-export function makeRouter(): AnyRouter {
-  return createRouter({ routeTree: root.addChildren([home, history, execution, login]), defaultPreload: "intent" });
+export function makeRouter(given: Given): AnyRouter {
+  return createRouter({ routeTree: root.addChildren([home, history, execution, login]), context: given, defaultPreload: "intent" });
 }

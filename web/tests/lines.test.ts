@@ -1,80 +1,150 @@
-import { expect, test } from "vitest";
-import { LineBlocks, type Line, type LineSource } from "../src/log/lines";
-import { copied, pictured, raw, rendered } from "../src/log/screen";
+import { expect, test, vi } from "vitest";
+import { LineBlocks, type Line, type LineSource, type RowPage } from "../src/log/lines";
+import { copied, copiedPart, pictured, raw, rendered } from "../src/log/screen";
+import { BLOCK } from "../src/log/window";
 
-function line(number: number, text: string, note = false): Line {
-  return { number, text, stream: "stdout", time: number, tag: "", note };
+function line(row: number, text: string, more: Partial<Line> = {}): Line {
+  const plain = { row, number: row, text, stream: "stdout", time: row, owner: "", tag: "", open: false, left: 0, note: false };
+  return { ...plain, ...more };
 }
 
 class Fake implements LineSource {
   asked: [number, number][] = [];
   count = 0;
+  most = 1000;
   failing = false;
+  open = new Set<number>();
 
-  async range(from: number, to: number): Promise<readonly Line[]> {
+  async rows(from: number, to: number): Promise<RowPage> {
     this.asked.push([from, to]);
     if (this.failing) throw new Error("no server");
-    return Array.from({ length: Math.max(0, Math.min(to, this.count) - from + 1) }, (_, index) => line(from + index, `line ${from + index}`));
-  }
-
-  async total(): Promise<number> {
-    if (this.failing) throw new Error("no server");
-    return this.count;
+    const [first, last] = from > 0 ? [from, to] : [this.count + from, this.count + to];
+    const lines: Line[] = [];
+    for (let row = Math.max(1, first); row <= Math.min(last, this.count) && lines.length < this.most; row += 1) {
+      lines.push(line(row, `line ${row}${this.open.has(row) ? "" : "."}`, { open: this.open.has(row) }));
+    }
+    return { lines, total: this.count };
   }
 }
 
 async function settled(): Promise<void> {
-  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+  for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
 }
 
-test("lines come in blocks, each asked for once", async () => {
-  const source = new Fake();
-  source.count = 1200;
+async function opened(source: Fake, ending: number): Promise<LineBlocks> {
   const blocks = new LineBlocks(source, () => undefined);
+  blocks.ending = ending;
   blocks.hint();
   await settled();
-  expect(blocks.total).toBe(1200);
-  blocks.need(490, 510);
-  blocks.need(490, 510);
+  return blocks;
+}
+
+test("the end of a log comes with the first question", async () => {
+  const source = new Fake();
+  source.count = 1_200;
+  const blocks = await opened(source, 100);
+  expect(source.asked).toEqual([[-99, 0]]);
+  expect([blocks.total, blocks.line(1_101)?.text, blocks.line(1_100)]).toEqual([1_200, "line 1101.", undefined]);
+  blocks.need(1_101, 1_200);
   await settled();
-  expect(source.asked).toEqual([
-    [1, 500],
-    [501, 1000],
-  ]);
-  expect(blocks.line(501)?.text).toBe("line 501");
-  expect(blocks.line(1100)).toBeUndefined();
+  expect(source.asked).toHaveLength(1);
 });
 
-test("a hint brings what has been added to the last block", async () => {
+test("other lines come in blocks, each asked for once", async () => {
+  const source = new Fake();
+  source.count = 1_200;
+  const blocks = await opened(source, 1);
+  blocks.need(BLOCK - 10, BLOCK + 10);
+  blocks.need(BLOCK - 10, BLOCK + 10);
+  await settled();
+  expect(source.asked.slice(1)).toEqual([
+    [1, BLOCK],
+    [BLOCK + 1, 2 * BLOCK],
+  ]);
+  expect(blocks.line(BLOCK + 1)?.text).toBe(`line ${BLOCK + 1}.`);
+});
+
+test("what did not fit into an answer is asked for again, from there on", async () => {
+  const source = new Fake();
+  source.count = 1_200;
+  source.most = 5;
+  const blocks = await opened(source, 1);
+  for (let turn = 0; turn < 3; turn += 1) {
+    blocks.need(1, 12);
+    await settled();
+  }
+  expect(source.asked.slice(1).map(([from]) => from)).toEqual([1, 6, 11]);
+  expect(blocks.line(12)?.text).toBe("line 12.");
+});
+
+test("a hint brings what has been added, and the ends of lines that had none", async () => {
   const source = new Fake();
   source.count = 3;
-  const blocks = new LineBlocks(source, () => undefined);
-  blocks.hint();
-  await settled();
+  source.open.add(2);
+  const blocks = await opened(source, 10);
   blocks.need(1, 3);
-  await settled();
-  source.count = 5;
+  expect(blocks.line(2)?.text).toBe("line 2");
+  source.open.clear();
+  source.count = 50;
+  blocks.ending = 1;
   blocks.hint();
   await settled();
-  expect([blocks.total, blocks.line(5)?.text]).toEqual([5, "line 5"]);
+  expect([blocks.total, blocks.line(50)?.text, blocks.line(2)?.text]).toEqual([50, "line 50.", "line 2."]);
 });
 
-test("a failure is told, and tried again only when asked", async () => {
+test("long lines are kept in small numbers", async () => {
+  const source = new Fake();
+  source.count = 100_000;
+  const rows = source.rows.bind(source);
+  source.rows = async (from, to) => {
+    const page = await rows(from, to);
+    return { ...page, lines: page.lines.map((each) => ({ ...each, text: "x".repeat(32_768) })) };
+  };
+  const blocks = await opened(source, 1);
+  for (let at = 1; at < 20 * BLOCK; at += BLOCK) {
+    blocks.need(at, at + BLOCK - 1);
+    await settled();
+  }
+  blocks.need(19 * BLOCK + 1, 20 * BLOCK);
+  const here = Array.from({ length: 20 * BLOCK }, (_, index) => index + 1).filter((row) => blocks.line(row) !== undefined);
+  expect(here.length).toBeLessThanOrEqual(5 * BLOCK);
+  expect(here).toContain(20 * BLOCK);
+});
+
+test("a failure is told, and tried again after a while or when it is asked for", async () => {
+  vi.useFakeTimers();
   const source = new Fake();
   source.failing = true;
-  const blocks = new LineBlocks(source, () => undefined);
-  blocks.hint();
-  await settled();
+  const blocks = await opened(source, 1);
   expect(blocks.failure).toBe("no server");
   source.failing = false;
   source.count = 1;
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([blocks.failure, blocks.total]).toEqual(["", 1]);
+  source.failing = true;
+  blocks.hint();
+  await settled();
+  source.failing = false;
   blocks.again();
   await settled();
-  expect([blocks.failure, blocks.total]).toEqual(["", 1]);
+  expect(blocks.failure).toBe("");
+  blocks.close();
+  vi.useRealTimers();
+});
+
+test("a selection is copied from its first character to its last, whatever lies between", () => {
+  const lines = [line(1, "one two"), line(2, "\u001b[31mthree\u001b[0m"), line(3, "four five")];
+  expect(copiedPart(lines, false, 4, 4)).toBe("two\nthree\nfour");
+  expect(copiedPart([line(1, "a\u202eb"), line(2, "c")], true, 1, 1)).toBe("a\u202eb\nc");
+});
+
+test("a line that is cut says how much of it is missing", () => {
+  expect(rendered([line(1, "abc", { left: 7 })])[0]?.spans.map((span) => span.text)).toEqual(["abc", " … and 7 more bytes"]);
+  expect(raw([line(1, "x".repeat(20_000), { left: 7 })])[0]?.spans[0]?.text).toMatch(/and 10007 more bytes$/);
 });
 
 test("lines that were painted over have no row, and notes stay", () => {
-  const rows = rendered([line(1, "one"), line(2, "two"), line(3, "\u001b[2Aover"), line(4, "10 lines are missing", true)]);
+  const rows = rendered([line(1, "one"), line(2, "two"), line(3, "\u001b[2Aover"), line(4, "10 lines are missing", { note: true })]);
   expect(rows.map((row) => row.collapsed)).toEqual([true, false, false, false]);
   expect(rows[2]?.spans[0]?.text).toBe("over");
 });

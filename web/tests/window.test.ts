@@ -17,8 +17,8 @@ test("lines are asked for in blocks", () => {
 
 test("blocks that are far away go first", () => {
   const kept = Array.from({ length: KEPT + 2 }, (_, index) => index);
-  expect(surplus(kept, 0)).toEqual([KEPT + 1, KEPT]);
-  expect(surplus([1, 2], 0)).toEqual([]);
+  expect(surplus(kept, 0, KEPT)).toEqual([KEPT + 1, KEPT]);
+  expect(surplus([1, 2], 0, KEPT)).toEqual([]);
 });
 
 test("scrolling stays inside the log", () => {

@@ -34,6 +34,8 @@ _LINES = (
     "ignore_case",
     "context",
     "limit",
+    "timestamps",
+    "compression",
 )
 
 
@@ -176,6 +178,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "context",
             "rows",
             "tree",
+            "match_stream",
         ),
     ),
     Operation(

@@ -58,10 +58,14 @@ _TYPES = {
 }
 
 
+_FILES = {"gzip": "application/gzip", "zstd": "application/zstd"}
+
+
 class Asked(NamedTuple):
     """What one reader wants: streams as numbers (None: all), which executions, and what happens when it is behind.
 
-    `finished`: it has been told of the characters that were never finished already, behind the last position.
+    `finished`: it has been told of the characters that were never finished already, behind the last position. `packed`:
+    it wants a file in this form.
     """
 
     form: str
@@ -71,6 +75,7 @@ class Asked(NamedTuple):
     follow: bool
     after: int
     finished: bool
+    packed: str | None
 
 
 def stream_headers(content_type: str) -> dict[str, str]:
@@ -153,7 +158,13 @@ class OutputRoutes:
         live = asked.follow and not await self._outputs.settled(execution.id)
         if by_lines:
             return await self._answer_lines(request, send, execution, asked, live)
-        if asked.form == RAW and request.header("range") and not request.header("if-range") and not asked.after:
+        if (
+            asked.form == RAW
+            and not asked.packed
+            and request.header("range")
+            and not request.header("if-range")
+            and not asked.after
+        ):
             # No validator is ever sent, so a condition on one is never true.
             selection = Selection(self._outputs, execution, asked.wanted)
             grows = not await self._outputs.settled(execution.id)
@@ -161,8 +172,8 @@ class OutputRoutes:
                 return None
         if not live:
             asked = asked._replace(lag=None)
-        encoding = None if live or asked.form in (SSE, SSE_RAW) else encoding_for(request)
-        headers = self._headers(asked.form, encoding, ranges=asked.form == RAW and not live)
+        encoding = None if live or asked.form in (SSE, SSE_RAW) else asked.packed or encoding_for(request)
+        headers = self._headers(asked, encoding, ranges=asked.form == RAW and not live)
         follower = Follower(request.scope, compressed(send, encoding), asked.after)
 
         async def pump() -> None:
@@ -187,9 +198,11 @@ class OutputRoutes:
         return found
 
     @staticmethod
-    def _headers(form: str, encoding: str | None, *, ranges: bool = False) -> dict[str, str]:
-        headers = stream_headers(_TYPES[form])
-        if form not in (SSE, SSE_RAW):
+    def _headers(asked: Asked, encoding: str | None, *, ranges: bool = False) -> dict[str, str]:
+        if asked.packed:
+            return stream_headers(_FILES[asked.packed])
+        headers = stream_headers(_TYPES[asked.form])
+        if asked.form not in (SSE, SSE_RAW):
             headers["Vary"] = "Accept-Encoding"
         if encoding is not None:
             headers["Content-Encoding"] = encoding
@@ -215,14 +228,17 @@ class OutputRoutes:
             query, token, returned = behind_line(query, token), "", True
         resume = (position_of(token, "Last-Event-ID"), int(skip) if skip.isdigit() else 0) if token else None
         await self._outputs.check(execution.tree, query.after)
-        wanted = LineAsked(query, selection, live and not query.bounded, resume, limit_of(request.query), returned)
+        wanted = LineAsked(
+            query, selection, live and not query.bounded, resume, limit_of(request.query), returned,
+            request.query.boolean("timestamps", False),
+        )  # fmt: skip
         await self._lines.check(wanted)
         events = asked.form in (SSE, SSE_RAW)
-        encoding = None if wanted.follow or events else encoding_for(request)
+        encoding = None if wanted.follow or events else asked.packed or encoding_for(request)
         follower = Follower(request.scope, compressed(send, encoding), 0)
 
         async def pump() -> None:
-            await send(start_message(200, self._headers(asked.form, encoding)))
+            await send(start_message(200, self._headers(asked, encoding)))
             if encoding is None:
                 first = b"\n" if events else b""
                 await send({"type": "http.response.body", "body": first, "more_body": True})
@@ -362,4 +378,19 @@ def _asked(request: Request, default_form: str, by_lines: bool) -> Asked:
         follow=query.boolean("follow", True),
         after=position_of(token, "after") if token and not by_lines else 0,
         finished=told == "1" and not by_lines,
+        packed=_packed(query, form),
     )
+
+
+def _packed(query: Query, form: str) -> str | None:
+    """The form of the file that is asked for: what there is now, compressed. Raises `InvalidError`."""
+    packed = query.text("compression")
+    if packed is None:
+        return None
+    if packed not in _FILES:
+        raise InvalidError(f'compression: "{packed}" is none of {", ".join(_FILES)}')
+    if form in (SSE, SSE_RAW) or query.boolean("follow", True):
+        raise InvalidError(
+            "compression: only what is there now is given as a file; add follow=false, and ask for no events"
+        )
+    return packed

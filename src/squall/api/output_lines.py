@@ -24,7 +24,7 @@ from squall.core.timestamp import to_iso
 from squall.services.line_reading import MOST_MERGED, LineQuery, LineReading, Reached, Row
 from squall.services.outputs import Label, Outputs
 
-_NAMES = ("from_line", "to_line", "tail", "since", "until", "grep", "limit")
+_NAMES = ("from_line", "to_line", "tail", "since", "until", "grep", "limit", "timestamps")
 LINE_MARK = "line-"
 """What the ids of lines begin with that were there when they were asked for."""
 
@@ -38,8 +38,8 @@ _FAR = 1 << 20
 
 class LineAsked(NamedTuple):
     """A query for lines, and whether what follows is wanted too; `resume` are the position and the number of lines
-    behind it that a reader who comes back has seen, `limit` how many lines are
-    sent at most; `returned`: the reader has seen lines before."""
+    behind it that a reader who comes back has seen, `limit` how many lines are sent at most; `returned`: the reader has
+    seen lines before; `timestamps`: in front of each line of text stands when it began."""
 
     query: LineQuery
     selection: Selection
@@ -47,6 +47,7 @@ class LineAsked(NamedTuple):
     resume: tuple[int, int] | None
     limit: int = _UNLIMITED
     returned: bool = False
+    timestamps: bool = False
 
 
 def behind_line(query: LineQuery, token: str) -> LineQuery:
@@ -112,8 +113,11 @@ def _number(query: Query, name: str, least: int, most: int) -> int | None:
     return value
 
 
-def encode_rows(form: str, rows: Sequence[Row], labels: Mapping[str, Label], *, numbered: bool = False) -> bytes:
-    """Lines in one of the formats. Events have ids if they are `numbered`: of one execution only."""
+def encode_rows(
+    form: str, rows: Sequence[Row], labels: Mapping[str, Label], *, numbered: bool = False, timestamps: bool = False
+) -> bytes:
+    """Lines in one of the formats. Events have ids if they are `numbered`: of one execution only. Text has
+    `timestamps`, if they are asked for."""
     if form == RAW:
         return b"".join([row.line.data for row in rows])
     if form == TEXT:
@@ -121,6 +125,8 @@ def encode_rows(form: str, rows: Sequence[Row], labels: Mapping[str, Label], *, 
         for row in rows:
             if row.apart:
                 parts.append(_APART)
+            if timestamps:
+                parts.append(to_iso(row.line.time).encode() + b" ")
             parts.append(row.line.data.decode("utf-8", "replace").encode())
         return b"".join(parts)
     return b"".join([_framed(form, row, labels, _line_mark(row) if numbered else b"") for row in rows])
@@ -199,12 +205,14 @@ class LineAnswers:
         """The lines, and what follows if it is wanted as lines. With `follow` in a form that has no lines, `reached` is
         told the position from which the output itself is to be followed."""
         query = asked.query
-        if query.tail is not None and asked.follow and asked.resume is None and (rows := await self._uncounted(asked)):
+        raw = asked.follow and asked.resume is None and not asked.timestamps
+        if query.tail is not None and raw and (rows := await self._uncounted(asked)):
             yield encode_rows(form, rows[0], await self._labels(asked, rows[0]))
             reached(rows[1])
             return
         left = asked.limit
-        by_line = asked.follow and (form in (NDJSON, SSE, SSE_RAW) or query.search is not None or left < _UNLIMITED)
+        lines = form in (NDJSON, SSE, SSE_RAW) or query.search is not None or left < _UNLIMITED or asked.timestamps
+        by_line = asked.follow and lines
         states, position = (
             await self._reading.states(query, asked.resume[0] if asked.resume else None) if by_line else ({}, 0)
         )
@@ -226,7 +234,8 @@ class LineAnswers:
                 page = page[:left]
                 left -= len(page)
                 numbered = query.members is not None and len(query.members) == 1
-                yield encode_rows(form, page, await self._labels(asked, page), numbered=numbered)
+                labels = await self._labels(asked, page)
+                yield encode_rows(form, page, labels, numbered=numbered, timestamps=asked.timestamps)
                 if not left:
                     return
         if by_line:
@@ -271,7 +280,7 @@ class LineAnswers:
                     parts.append(_framed(form, row, labels, _mark(mark, seen)))
                 yield b"".join(parts)
             else:
-                yield encode_rows(form, rows, await self._labels(asked, rows))
+                yield encode_rows(form, rows, await self._labels(asked, rows), timestamps=asked.timestamps)
             if not left:
                 return
             if not rows and end == mark:

@@ -91,8 +91,7 @@ class OutputViewRoutes:
         for number, (owner, line) in enumerate(page.rows[:_MOST_LINES], page.first):
             fields = row_fields(Row(owner, line, False, False), labels.get(owner))
             if whole:
-                # It is counted among the lines of the tree here.
-                fields["line"] = None
+                fields["line"], fields["tree_line"] = None, line.number
             rows.append({"row": number, **fields})
         return Answer({"execution_id": execution.id, "total": page.total, "rows": rows})
 
@@ -117,6 +116,10 @@ class OutputViewRoutes:
             streams=streams,
         )
         if query.boolean("rows", False):
+            matched = streams_of(query.text("match_stream")) if query.has("match_stream") else streams
+            search = msgspec.structs.replace(
+                search, counted=streams, streams=None if matched is None else tuple(sorted(matched))
+            )
             hits = await self._reading.find_rows(execution, _whole(query, execution), search)
             found = {"count": len(hits.numbers), "resume": hits.resume or None}
             return Answer({"execution_id": execution.id, **found, **({} if counting else {"rows": hits.numbers})})

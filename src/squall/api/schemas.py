@@ -50,9 +50,12 @@ QUERY: dict[str, tuple[Schema, str]] = {
     "follow": (_FLAG, "go on with what is printed from now on"),
     "format": ({"type": "string", "enum": ["text", "raw", "ndjson", "sse", "sse-raw"]}, "how it is sent"),
     "from_line": (_COUNT, "the number of the first line"),
+    "compression": (_TEXT, "gzip or zstd: what is there now (follow=false) as a compressed file"),
+    "timestamps": (_FLAG, "in front of each line of text: when it began"),
     "from_row": (_COUNT, "the first row; below 1: counted from the end (0 is the last one)"),
     "to_row": (_COUNT, "the last row; below 1: counted from the end (0 is the last one)"),
     "line_bytes": (_COUNT, "how many bytes of each line are given at most"),
+    "match_stream": (_TEXT, "of rows: only lines on this stream match, wherever rows are counted"),
     "rows": (_FLAG, "all numbers are those of rows: of lines as counted among those that are searched"),
     "grep": (_TEXT, "lines that match this expression (RE2)"),
     "id": (_TEXT, "ids, separated by commas"),
@@ -118,7 +121,7 @@ _EXECUTION = _of(
 _LINE = _of(
     line=_or_null(_COUNT), execution_id=_TEXT, output_type=_TEXT, timestamp=_TIME, position=_TEXT, data=_TEXT,
     complete=_FLAG, action_ref=_or_null(_TEXT), task=_or_null(_TEXT), depth=_COUNT, match=_FLAG, tag=_TEXT,
-    row=_COUNT, left_out=_COUNT,
+    row=_COUNT, tree_line=_COUNT, left_out=_COUNT,
 )  # fmt: skip
 _KEY = _of(
     id=_TEXT, uid=_TEXT, scope=_TEXT, name=_TEXT, value=_TEXT, secret=_FLAG, encrypted=_FLAG, expire_timestamp=_TIME,

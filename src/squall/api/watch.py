@@ -41,7 +41,9 @@ from squall.services.outputs import Outputs, status_of
 MOST_TREES = 8
 """How many trees one connection follows."""
 
-_HEADS_EVERY = 0.1
+_HEADS_SOON = 0.03
+_HEADS_LATER = 0.1
+_CHATTY = 64 << 10
 _LAST_LINE = 200
 _ID = re.compile(r"(\d{1,18})(?:;([0-9a-f]{24})@(f-\d{1,18}))*")
 _PART = re.compile(r";([0-9a-f]{24})@(f-\d{1,18})")
@@ -248,9 +250,10 @@ class _Page:
                         position, jumped = head, True
                         break
                     await self._batch(root, batch)
+                    chatty = batch.position - position > _CHATTY
                     position = batch.position
                     if self._heads:
-                        await asyncio.sleep(_HEADS_EVERY)
+                        await asyncio.sleep(_HEADS_LATER if chatty else _HEADS_SOON)
             if not jumped:
                 break
         if not self._outputs.stopping:

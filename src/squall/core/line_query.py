@@ -25,7 +25,7 @@ class OutputSums(msgspec.Struct, frozen=True):
 class Search(msgspec.Struct, frozen=True, kw_only=True):
     """What to look for: lines `start` to `stop` of an execution that match `pattern` (RE2; a plain text if `fixed`), at
     most `limit` of them, on these streams (by number; None: all). With `rows` all numbers are those of rows: lines as
-    counted among those on these streams only."""
+    counted among those on the streams `counted` only."""
 
     pattern: str
     fixed: bool = False
@@ -36,6 +36,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     streams: tuple[int, ...] | None = None
     backwards: bool = False
     rows: bool = False
+    counted: tuple[int, ...] | None = None
 
 
 class Hits(msgspec.Struct, frozen=True):
@@ -57,11 +58,12 @@ class LinePage(msgspec.Struct, frozen=True):
 
 class RowPage(msgspec.Struct, frozen=True):
     """Some lines, each with its execution, as counted among those that were asked for: the first one is number `first`
-    of `total`."""
+    of `total`. `position` is up to where the journal has been looked at."""
 
     rows: list[tuple[str, Line]]
     first: int
     total: int
+    position: int = 0
 
 
 class LineState(msgspec.Struct, frozen=True):

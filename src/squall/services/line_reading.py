@@ -3,6 +3,7 @@ follows."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
@@ -22,7 +23,7 @@ PAGE = 5_000
 """Lines that are read at once."""
 
 MOST_MERGED = 10_000
-"""Lines of several executions that are put into one order at most; a single execution's have no bound."""
+"""Lines of several executions that are put into one order at most; those of one, and of a whole tree, have no bound."""
 
 _HITS = 2_000
 _LARGE = 8 << 20
@@ -203,6 +204,10 @@ class LineReading:
     ) -> AsyncGenerator[Sequence[Row] | Reached, None]:
         """The lines of several executions, in the order in which they began: the last ones, if they are very many."""
         tree = query.execution.tree
+        if states is None and query.members is None and query.search is None and query.tail is None and not query.after:
+            async for part in self._whole(query):
+                yield part
+            return
         if query.search is None and query.since is None and query.until is None and not query.after:
             count = query.tail if query.tail is not None else MOST_MERGED
             rows, position = await self._lines.tail(tree, query.members, count, query.streams)
@@ -220,6 +225,30 @@ class LineReading:
         most = query.tail if query.tail is not None else MOST_MERGED
         yield _in_order(found)[-most:] if most else []
         yield Reached(0, len(found) > most)
+
+    async def _whole(self, query: LineQuery) -> AsyncGenerator[Sequence[Row] | Reached, None]:
+        """The lines of a whole tree, however many, in the order in which they began. Given from the first
+        one on they have the numbers of their executions."""
+        tree, last = query.execution.tree, 1 << 53
+        at = await self._lines.line_at(tree, "", query.since) if query.since is not None else 1
+        if query.until is not None:
+            last = await self._lines.line_at(tree, "", query.until) - 1
+        numbers: Counter[str] = Counter()
+        counted = at == 1
+        while True:
+            page = await self._lines.rows(tree, "", at, min(last, at + PAGE - 1), None, None) if at <= last else None
+            if page is None or not page.rows:
+                yield Reached(page.position if page is not None else 0, False)
+                return
+            rows = []
+            for execution, line in page.rows:
+                numbers[execution] += 1
+                if query.streams is None or line.stream in query.streams:
+                    number = numbers[execution] if counted else 0
+                    rows.append(Row(execution, line._replace(number=number), False, False))
+            if rows:
+                yield rows
+            at += len(page.rows)
 
     # -- what follows
 
@@ -279,7 +308,7 @@ class LineReading:
         return await self._lines.rows(execution.tree, "" if whole else execution.id, first, last, streams, cut)
 
     async def find_rows(self, execution: Execution, whole: bool, search: Search) -> Hits:
-        """The rows that match."""
+        """The rows that match; their numbers are counted among those on `search.counted`."""
         wanted = msgspec.structs.replace(search, rows=True)
         return await self._lines.search(execution.tree, "" if whole else execution.id, wanted)
 

@@ -32,7 +32,7 @@ export interface Page<T> {
 
 export const PAGE_SIZE = 50;
 
-async function answer(path: string, init: RequestInit = {}): Promise<Response> {
+export async function answer(path: string, init: RequestInit = {}): Promise<Response> {
   const response = await fetch(path, { credentials: "same-origin", ...init });
   if (response.ok) return response;
   throw new ApiError(response.status, await complaint(response));
@@ -49,7 +49,7 @@ async function complaint(response: Response): Promise<string> {
   return text.slice(0, 300) || `${response.status} ${response.statusText}`;
 }
 
-async function json<T>(path: string, init: RequestInit = {}): Promise<T> {
+export async function json<T>(path: string, init: RequestInit = {}): Promise<T> {
   return (await (await answer(path, init)).json()) as T;
 }
 

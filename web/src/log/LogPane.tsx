@@ -1,47 +1,55 @@
-// A log with its controls: what is shown and how, search on the server, the way to the next line on standard error.
+// A log with its controls: what is shown and how, search on the server, the way to the next error.
 
-import { useCallback, useEffect, useMemo, useRef, useState, type ReactElement } from "react";
+import { memo, useCallback, useEffect, useMemo, useRef, useState, type ReactElement } from "react";
 import { useQuery } from "@tanstack/react-query";
 import { outputStats } from "../api/client";
-import { TIME_FORMS, type TimeForm } from "../ui/time";
+import { TIME_FORMS } from "../ui/time";
+import { Help } from "./Help";
+import type { Line, LineSource } from "./lines";
 import { LogView, type LogControl } from "./LogView";
-import { ExecutionLines, TreeLines } from "./remote";
-import { copied } from "./screen";
+import { BranchLines, OutputRows, type Output } from "./remote";
+import type { RowLook } from "./Rows";
+import { copied, copiedPart } from "./screen";
+import { ERRORS, useSearch } from "./search";
+import { putIntoClipboard, selected } from "./selection";
+import { Toolbar, type Shown } from "./Toolbar";
 import { formatLines, parseLines } from "./window";
 
-const KEYS = [
-  ["/", "search the whole log"],
-  ["n N", "next and previous match"],
-  ["g G", "beginning, and end (which is followed)"],
-  ["j k", "a line down, a line up"],
-  ["e", "next line on standard error"],
-  ["w", "wrap long lines"],
-  ["t", "times: off, absolute, relative, since the line before"],
-  ["r", "raw: as it was printed"],
-  ["f", "full screen"],
-  ["?", "this"],
-] as const;
-const STREAMS = ["all", "stdout", "stderr"] as const;
+/** How much of a tree a log is of: one execution alone, all of a root's tree, or an execution inside it with what is below. */
+export type Scope = "alone" | "tree" | "branch";
 
 export interface LogPaneProps {
   readonly id: string;
-  /** Show the last lines of everything below as well. */
-  readonly tree: boolean;
+  readonly scope: Scope;
+  /** Each line has the task or action it comes from. */
+  readonly owners: boolean;
   readonly start: number;
   readonly live: boolean;
+  /** Makes the source of an output: the page may have asked for its end already. */
+  readonly sourceOf: (output: Output) => OutputRows;
   readonly onFull: () => void;
   /** Tells the log that there is more; called by whoever follows the tree. */
   readonly hints: (hint: (() => void) | null) => void;
 }
 
-export function LogPane({ id, tree, start, live, onFull, hints }: LogPaneProps): ReactElement {
-  const [stream, setStream] = useState<string>("all");
-  const [wrap, setWrap] = useState(false);
-  const [raw, setRaw] = useState(false);
-  const [times, setTimes] = useState<TimeForm>("off");
-  const [chosen, setChosen] = useState(() => parseLines(window.location.hash));
-  const own = useMemo(() => new ExecutionLines(id, stream), [id, stream]);
-  const source = useMemo(() => (tree ? new TreeLines(id) : own), [id, tree, own]);
+const MOST_COPIED = 200_000;
+
+/** The page around it is drawn much more often than what it gives a log changes. */
+export const LogPane = memo(Pane);
+
+function Pane({ id, scope, owners, start, live, sourceOf, onFull, hints }: LogPaneProps): ReactElement {
+  const [shown, setShown] = useState<Shown>({ stream: "all", wrap: false, raw: false, times: "off" });
+  const change = useCallback((what: Partial<Shown>): void => setShown((old) => ({ ...old, ...what })), []);
+  // What the address names are lines of the execution that is shown with it.
+  const [named, setNamed] = useState(() => ({ id, lines: parseLines(window.location.hash) }));
+  const chosen = named.id === id ? named.lines : null;
+  useEffect(() => setNamed((old) => (old.id === id ? old : { id, lines: null })), [id]);
+  const alone = scope === "alone";
+  const rows = useMemo(
+    () => (scope === "branch" ? null : sourceOf({ id, alone, stream: shown.stream })),
+    [sourceOf, id, scope, alone, shown.stream],
+  );
+  const source = useMemo((): LineSource => rows ?? new BranchLines(id, shown.stream), [rows, id, shown.stream]);
   const control = useRef<LogControl | null>(null);
   const take = useCallback(
     (given: LogControl | null): void => {
@@ -50,152 +58,142 @@ export function LogPane({ id, tree, start, live, onFull, hints }: LogPaneProps):
     },
     [hints],
   );
-  const search = useSearch(own, control);
+  const place = useCallback((): number => Math.max(1, Math.floor(control.current?.place().top ?? 1)), []);
+  const show = useCallback((row: number): void => control.current?.goTo(row), []);
+  const search = useSearch(rows, show, place);
   const choose = useCallback((from: number, to: number): void => {
-    setChosen(from <= to ? { from, to } : { from: to, to: from });
+    setNamed({ id, lines: from <= to ? { from, to } : { from: to, to: from } });
     window.history.replaceState(window.history.state, "", `#${formatLines(from, to)}`);
-  }, []);
+  }, [id]);
+  const copying = useCopying(rows, control, shown.raw);
+  const copyChosen = (): void => {
+    if (chosen !== null) void copying.range(chosen.from, chosen.to, (lines) => copied(lines, shown.raw));
+  };
   const field = useRef<HTMLInputElement>(null);
   const help = useRef<HTMLDialogElement>(null);
-  const nextError = useCallback((): void => {
-    const errors = new ExecutionLines(id, "stderr");
-    const from = (search.at ?? 0) + 1;
-    void errors.search(".", from, false, { fixed: false, ignoreCase: false }, new AbortController().signal).then((found) => {
-      const line = found.lines[0];
-      if (line !== undefined) search.show(line);
-    });
-  }, [id, search]);
-
+  const nextStderr = (): void => search.jump("^", "stderr", "nothing on standard error");
+  const nextError = (): void => search.jump(ERRORS, undefined, "no line tells of an error");
   useShortcuts({
     "/": () => field.current?.focus(),
     n: () => search.step(false),
     N: () => search.step(true),
     g: () => control.current?.goTo(1),
     G: () => control.current?.end(),
-    w: () => setWrap((now) => !now),
-    t: () => setTimes((now) => TIME_FORMS[(TIME_FORMS.indexOf(now) + 1) % TIME_FORMS.length] ?? "off"),
-    r: () => setRaw((now) => !now),
-    e: nextError,
+    w: () => change({ wrap: !shown.wrap }),
+    t: () => change({ times: TIME_FORMS[(TIME_FORMS.indexOf(shown.times) + 1) % TIME_FORMS.length] ?? "off" }),
+    r: () => change({ raw: !shown.raw }),
+    e: nextStderr,
+    x: nextError,
     f: onFull,
     "?": () => help.current?.showModal(),
   });
-
-  const download = `/v1/executions/${id}/output?follow=false&tree=${tree}${stream === "all" ? "" : `&stream=${stream}`}`;
+  const look: RowLook = { options: { ...shown, owners }, start, chosen, onChoose: choose, found: search.found };
+  const range = chosen !== null && chosen.to > chosen.from && rows !== null && shown.stream === "all";
   return (
     <>
-      <div className="bar" role="toolbar" aria-label="Log">
-        <form
-          role="search"
-          onSubmit={(event) => {
-            event.preventDefault();
-            search.step(false);
-          }}
-        >
-          <input
-            ref={field}
-            type="search"
-            aria-label="Search the whole log (regular expression)"
-            placeholder="Search the whole log"
-            value={search.pattern}
-            onChange={(event) => search.setPattern(event.target.value)}
-            onKeyDown={(event) => {
-              if (event.key !== "Escape") return;
-              // The browser would empty the field: who leaves it still wants the next match.
-              event.preventDefault();
-              event.currentTarget.blur();
-            }}
-          />
-        </form>
-        <button onClick={() => search.step(true)} disabled={search.pattern === ""} aria-label="Previous match (N)">
-          ↑
-        </button>
-        <button onClick={() => search.step(false)} disabled={search.pattern === ""} aria-label="Next match (n)">
-          ↓
-        </button>
-        <span role="status">{search.told}</span>
-        <button aria-pressed={search.fixed} onClick={() => search.setFixed(!search.fixed)} title="Search for the text as it is">
-          text
-        </button>
-        <button onClick={nextError} title="Next line on standard error (e)">
-          next stderr
-        </button>
-        <label>
-          <span className="visually-hidden">Stream</span>
-          <select value={stream} onChange={(event) => setStream(event.target.value)}>
-            {STREAMS.map((each) => (
-              <option key={each}>{each}</option>
-            ))}
-          </select>
-        </label>
-        <label>
-          <span className="visually-hidden">Times</span>
-          <select value={times} onChange={(event) => setTimes(event.target.value as TimeForm)}>
-            {TIME_FORMS.map((each) => (
-              <option key={each} value={each}>
-                {each === "off" ? "no times" : `${each} times`}
-              </option>
-            ))}
-          </select>
-        </label>
-        <button aria-pressed={wrap} onClick={() => setWrap(!wrap)}>
-          wrap
-        </button>
-        <button aria-pressed={raw} onClick={() => setRaw(!raw)}>
-          raw
-        </button>
-        {chosen !== null && chosen.to > chosen.from ? <CopyLines source={own} from={chosen.from} to={chosen.to} raw={raw} /> : null}
-        <button onClick={() => control.current?.goTo(1)}>top</button>
-        <button onClick={() => control.current?.end()}>end</button>
-        <button onClick={onFull}>full screen</button>
-        <button onClick={() => help.current?.showModal()} aria-label="Keys (?)">
-          ?
-        </button>
-        <details className="download">
-          <summary>download</summary>
-          <a href={`${download}&format=raw`} download={`${id}.log`}>
-            raw
-          </a>{" "}
-          <a href={download} download={`${id}.txt`}>
-            text
-          </a>{" "}
-          <a href={`${download}&format=ndjson&since=3650d`} download={`${id}.ndjson`}>
-            lines with times
-          </a>
-        </details>
-      </div>
+      <Toolbar
+        search={search}
+        field={field}
+        shown={shown}
+        onShown={change}
+        onNextStderr={nextStderr}
+        onNextError={nextError}
+        onTop={() => control.current?.goTo(1)}
+        onEnd={() => control.current?.end()}
+        onFull={onFull}
+        onHelp={() => help.current?.showModal()}
+        download={`/v1/executions/${id}/output?follow=false&tree=${!alone}${shown.stream === "all" ? "" : `&stream=${shown.stream}`}`}
+        name={id}
+        copy={range ? <button onClick={copyChosen}>copy {chosen.to - chosen.from + 1} lines</button> : null}
+      />
       <Gaps id={id} live={live} />
-      <dialog ref={help} aria-label="Keys">
-        <h2>Keys</h2>
-        <table>
-          <tbody>
-            {KEYS.map(([key, does]) => (
-              <tr key={key}>
-                <th scope="row">
-                  <kbd>{key}</kbd>
-                </th>
-                <td>{does}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-        <div className="actions">
-          <button onClick={() => help.current?.close()}>Close</button>
-        </div>
-      </dialog>
+      <p className="visually-hidden" role="status">
+        {copying.told}
+      </p>
+      {copying.told !== "" ? (
+        <p className="gaps" aria-hidden="true">
+          {copying.told}
+        </p>
+      ) : null}
+      <Help dialog={help} />
       <LogView
-        key={`${id} ${stream} ${tree}`}
+        key={`${id} ${shown.stream} ${scope}`}
         source={source}
-        options={{ wrap, raw, times }}
-        start={start}
+        options={look.options}
+        look={look}
         live={live}
-        chosen={chosen}
-        onChoose={choose}
-        found={search.found}
         control={take}
+        onCopy={(event, frame) => {
+          if (copying.selection(event, frame)) return;
+          if (window.getSelection()?.isCollapsed !== false && range) {
+            event.preventDefault();
+            copyChosen();
+          }
+        }}
+        onAll={() => {
+          const total = control.current?.place().total ?? 0;
+          if (total > 0) choose(1, total);
+        }}
         label="Output"
       />
     </>
   );
+}
+
+interface Copying {
+  readonly told: string;
+  /** Fetches rows and puts what `text` makes of them into the clipboard. */
+  range(from: number, to: number, text: (lines: readonly Line[]) => string): Promise<void>;
+  /** Copies what is selected across rows; whether anything is. */
+  selection(event: React.ClipboardEvent, frame: HTMLElement): boolean;
+}
+
+/** Copies lines wherever they are: most of them need not be loaded. */
+function useCopying(rows: OutputRows | null, control: { readonly current: LogControl | null }, raw: boolean): Copying {
+  const [told, setTold] = useState("");
+  useEffect(() => {
+    if (!/copied$/.test(told)) return undefined;
+    const timer = window.setTimeout(() => setTold(""), 3_000);
+    return () => window.clearTimeout(timer);
+  }, [told]);
+  const range = async (from: number, to: number, text: (lines: readonly Line[]) => string): Promise<void> => {
+    const count = to - from + 1;
+    if (rows === null || count > MOST_COPIED) {
+      setTold(`${count.toLocaleString("en")} lines are too many to copy: download them`);
+      return;
+    }
+    const progress = (done: number): void => setTold(`copying: ${done.toLocaleString("en")} of ${count.toLocaleString("en")} lines`);
+    try {
+      const lines = await rows.whole(from, to, new AbortController().signal, count > 1_000 ? progress : () => undefined);
+      await putIntoClipboard(text(lines));
+      setTold(`${lines.length.toLocaleString("en")} ${lines.length === 1 ? "line" : "lines"} copied`);
+    } catch (error) {
+      setTold(error instanceof Error ? error.message : String(error));
+    }
+  };
+  const selection = (event: React.ClipboardEvent, frame: HTMLElement): boolean => {
+    const found = selected(frame);
+    if (found === null) return false;
+    event.preventDefault();
+    const { from, to } = found;
+    const text = (lines: readonly Line[]): string => copiedPart(lines, raw, from.character, to.character);
+    const here = loaded(control.current, from.row, to.row);
+    if (here !== null) event.clipboardData.setData("text/plain", text(here));
+    else void range(from.row, to.row, text);
+    return true;
+  };
+  return { told, range, selection };
+}
+
+/** The lines of these rows, if all of them are here as a whole. */
+function loaded(control: LogControl | null, from: number, to: number): Line[] | null {
+  const lines: Line[] = [];
+  for (let row = from; row <= to; row += 1) {
+    const line = control?.line(row);
+    if (line === undefined || line.left > 0) return null;
+    lines.push(line);
+  }
+  return lines;
 }
 
 /** What is missing from the output, with its counts: an honest log says so. */
@@ -208,101 +206,6 @@ function Gaps({ id, live }: { readonly id: string; readonly live: boolean }): Re
       {gaps.count} {gaps.count === 1 ? "gap" : "gaps"}: {(gaps.bytes ?? 0).toLocaleString()} bytes of this output are missing
     </p>
   );
-}
-
-const MOST_COPIED = 200_000;
-
-/** Copies the lines of a permalink, wherever they are: most of them need not be loaded. */
-function CopyLines({ source, from, to, raw }: { readonly source: ExecutionLines; readonly from: number; readonly to: number; readonly raw: boolean }): ReactElement {
-  const [told, setTold] = useState("");
-  const count = to - from + 1;
-  const run = async (): Promise<void> => {
-    if (count > MOST_COPIED) {
-      setTold("too many to copy: download them");
-      return;
-    }
-    try {
-      const lines = await source.range(from, to, new AbortController().signal);
-      await navigator.clipboard.writeText(copied(lines, raw));
-      setTold(`${lines.length} copied`);
-    } catch (error) {
-      setTold(error instanceof Error ? error.message : String(error));
-    }
-  };
-  return (
-    <button onClick={() => void run()}>
-      {told === "" ? `copy ${count} lines` : told}
-    </button>
-  );
-}
-
-interface SearchState {
-  readonly pattern: string;
-  readonly fixed: boolean;
-  readonly told: string;
-  readonly at: number | null;
-  readonly found: ReadonlySet<number>;
-  setPattern(pattern: string): void;
-  setFixed(fixed: boolean): void;
-  step(backwards: boolean): void;
-  show(line: number): void;
-}
-
-const NONE: ReadonlySet<number> = new Set();
-
-/** Search as a reader does it: the next match from where the last one was, and how many there are in all. */
-function useSearch(source: ExecutionLines, control: { readonly current: LogControl | null }): SearchState {
-  const [pattern, setPattern] = useState("");
-  const [fixed, setFixed] = useState(false);
-  const [told, setTold] = useState("");
-  const [at, setAt] = useState<number | null>(null);
-  const [found, setFound] = useState<ReadonlySet<number>>(NONE);
-  useEffect(() => {
-    setAt(null);
-    setFound(NONE);
-    setTold("");
-    if (pattern === "") return undefined;
-    const asked = new AbortController();
-    // Counting begins when the reader has stopped typing for a moment.
-    const timer = window.setTimeout(() => {
-      source.count(pattern, { fixed, ignoreCase: false }, asked.signal).then(
-        (count) => setTold(`${count} ${count === 1 ? "line" : "lines"}`),
-        (error: unknown) => {
-          if (!asked.signal.aborted) setTold(error instanceof Error ? error.message : String(error));
-        },
-      );
-    }, 250);
-    return () => {
-      window.clearTimeout(timer);
-      asked.abort();
-    };
-  }, [pattern, fixed, source]);
-  const show = useCallback(
-    (line: number): void => {
-      setAt(line);
-      setFound(new Set([line]));
-      control.current?.goTo(line);
-    },
-    [control],
-  );
-  const step = useCallback(
-    (backwards: boolean): void => {
-      if (pattern === "") return;
-      const options = { fixed, ignoreCase: false };
-      const from = backwards ? (at ?? 2 ** 50) - 1 : (at ?? 0) + 1;
-      const ask = async (): Promise<void> => {
-        const signal = new AbortController().signal;
-        let hit = (await source.search(pattern, Math.max(1, from), backwards, options, signal)).lines[0];
-        // Behind the last match comes the first one again.
-        hit ??= (await source.search(pattern, backwards ? 2 ** 50 : 1, backwards, options, signal)).lines[0];
-        if (hit === undefined) setTold("no line matches");
-        else show(hit);
-      };
-      ask().catch((error: unknown) => setTold(error instanceof Error ? error.message : String(error)));
-    },
-    [pattern, fixed, at, source, show],
-  );
-  return { pattern, fixed, told, at, found, setPattern, setFixed, step, show };
 }
 
 /** Keys that work wherever nothing is being typed. */

@@ -1,56 +1,54 @@
 // The log of one execution: only what is on the screen is in the page, at most one screen is drawn a frame. The top of
-// the screen is a line number; native scrolling could neither hold ten million lines nor keep its place while they grow.
+// the screen is a row number; native scrolling could neither hold ten million lines nor keep its place while they grow.
 
-import { useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState, type ReactElement } from "react";
-import { stamp, type TimeForm } from "../ui/time";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState, type ReactElement, type RefObject } from "react";
+import { firstRows, MARGIN } from "./early";
 import { LineBlocks, type Line, type LineSource } from "./lines";
-import { copied, raw, rendered, type Drawn } from "./screen";
-import { cssColour, PLAIN, type Span, type Style } from "./terminal";
-import { atEnd, lastTop, scrolled, thumb, topAt, visible, type Viewport } from "./window";
+import { Rows, type LogOptions, type RowLook } from "./Rows";
+import { raw, rendered, type Drawn } from "./screen";
+import { ScrollBar } from "./ScrollBar";
+import { extendTo, heldRows } from "./selection";
+import { atEnd, lastTop, ROW, scrolled, visible, type Viewport } from "./window";
 
-const ROW = 18;
-const OVERSCAN = 30;
+const OVERSCAN = 20;
 // A repaint may reach up to lines above the screen: that many are looked at to draw the first row right.
-const LOOK_BACK = 60;
-
-export interface LogOptions {
-  readonly wrap: boolean;
-  readonly raw: boolean;
-  readonly times: TimeForm;
-}
+const LOOK_BACK = MARGIN - OVERSCAN;
+const CHARACTER = 7.5;
 
 /** What the page around a log may ask of it. */
 export interface LogControl {
-  goTo(line: number): void;
+  goTo(row: number): void;
   end(): void;
   hint(): void;
+  line(row: number): Line | undefined;
+  /** The row at the top of the screen, and how many there are. */
+  place(): { readonly top: number; readonly total: number };
 }
 
 export interface LogViewProps {
   readonly source: LineSource;
   readonly options: LogOptions;
-  /** When the execution started (ms since 1970): times may be shown from there. */
-  readonly start: number;
+  readonly look: RowLook;
   readonly live: boolean;
-  /** The lines of the permalink, and what is called when a line number is clicked. */
-  readonly chosen: { readonly from: number; readonly to: number } | null;
-  readonly onChoose: (from: number, to: number) => void;
-  /** Lines that a search has found. */
-  readonly found: ReadonlySet<number>;
   readonly control: (control: LogControl | null) => void;
+  /** Copies what is selected; whether it has taken that over from the browser. */
+  readonly onCopy: (event: React.ClipboardEvent, frame: HTMLElement) => void;
+  readonly onAll: () => void;
   readonly label: string;
 }
 
 export function LogView(props: LogViewProps): ReactElement {
-  const { source, options, chosen, live } = props;
+  const { source, options, look, live, control } = props;
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const frame = useRef<HTMLDivElement>(null);
-  const [rows, setRows] = useState(40);
-  const [top, setTop] = useState(() => chosen?.from ?? 1);
-  const [following, setFollowing] = useState(chosen === null);
+  const rows = useHeight(frame);
+  const [top, setTop] = useState(() => look.chosen?.from ?? 1);
+  const [left, setLeft] = useState(0);
+  const [following, setFollowing] = useState(look.chosen === null);
   const blocks = useBlocks(source, redraw);
   const total = blocks.total;
   const view: Viewport = { top: following ? lastTop(rows, total) : top, rows, total };
+  blocks.ending = following ? (blocks.known ? rows + MARGIN : firstRows(window.innerHeight)) : 1;
   const seen = useRef(0);
   if (following) seen.current = total;
 
@@ -62,52 +60,52 @@ export function LogView(props: LogViewProps): ReactElement {
     },
     [rows, blocks],
   );
-  const { control } = props;
+  const by = useCallback(
+    (lines: number): void => {
+      if (following && lines > 0) return;
+      move((following ? (topOf(frame.current) ?? view.top) : view.top) + lines);
+    },
+    [following, move, view.top],
+  );
+  const now = useRef(view);
+  now.current = view;
   useEffect(() => {
-    control({ goTo: (line) => move(Math.max(1, line - Math.floor(rows / 3))), end: () => setFollowing(true), hint: () => blocks.hint() });
+    control({
+      goTo: (row) => move(Math.max(1, row - Math.floor(rows / 3))),
+      end: () => setFollowing(true),
+      hint: () => blocks.hint(),
+      line: (row) => blocks.line(row),
+      place: () => now.current,
+    });
     return () => control(null);
   }, [control, move, rows, blocks]);
-
-  useLayoutEffect(() => {
-    const element = frame.current;
-    if (element === null) return undefined;
-    const observer = new ResizeObserver(() => setRows(Math.max(1, Math.floor(element.clientHeight / ROW))));
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-
-  useEffect(() => {
-    const element = frame.current;
-    if (element === null) return undefined;
-    // Registered by hand: React's wheel listeners are passive, and this one takes the event over.
-    const wheel = (event: WheelEvent): void => {
-      if (event.ctrlKey) return;
-      event.preventDefault();
-      const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? event.deltaY : event.deltaY / ROW;
-      move(view.top + lines);
-    };
-    element.addEventListener("wheel", wheel, { passive: false });
-    return () => element.removeEventListener("wheel", wheel);
+  const hold = useHold(frame, () => {
+    if (!following) return;
+    // Who selects reads: what is read stays where it is.
+    setTop(topOf(frame.current) ?? view.top);
+    setFollowing(false);
   });
+  useWheel(frame, by, (columns) => setLeft((old) => Math.max(0, old + columns)));
+  useDragging(frame, by);
 
   const { first, last } = visible(view, OVERSCAN);
   const from = Math.max(1, first - LOOK_BACK);
   useEffect(() => {
     if (blocks.known) blocks.need(from, last);
   });
-  const drawn = useDrawn(blocks, from, last, options.raw);
+  const drawn = drawnLines(blocks, from, last, options.raw);
 
   const keys = (event: React.KeyboardEvent): void => {
-    const by: Readonly<Record<string, number>> = {
-      ArrowDown: 1,
-      ArrowUp: -1,
-      PageDown: rows - 2,
-      PageUp: 2 - rows,
-      j: 1,
-      k: -1,
-    };
-    const step = by[event.key];
-    if (step !== undefined) move(view.top + step);
+    if (event.key === "a" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      props.onAll();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: rows - 2, PageUp: 2 - rows, " ": rows - 2, j: 1, k: -1 }[event.key];
+    const aside = { ArrowLeft: -8, ArrowRight: 8 }[event.key];
+    if (step !== undefined) by(step);
+    else if (aside !== undefined) setLeft((old) => Math.max(0, old + aside));
     else if (event.key === "Home" || event.key === "g") move(1);
     else if (event.key === "End" || event.key === "G") setFollowing(true);
     else return;
@@ -118,18 +116,21 @@ export function LogView(props: LogViewProps): ReactElement {
   return (
     <div
       ref={frame}
+      id="log"
       className={`log${options.wrap ? " wrap" : ""}`}
       role="log"
       aria-live="off"
       aria-label={props.label}
       tabIndex={0}
       onKeyDown={keys}
-      onCopy={(event) => copy(event, blocks, options.raw)}
+      onCopy={(event) => frame.current !== null && props.onCopy(event, frame.current)}
+      style={{ ["--left" as string]: options.wrap ? "0px" : `${-left * CHARACTER}px` }}
       data-total={total}
       data-top={Math.floor(view.top)}
     >
-      <Rows drawn={drawn} view={view} shownFrom={first} props={props} rows={rows} following={following} />
+      <Rows drawn={drawn} view={view} shownFrom={first} held={hold(drawn, first)} look={look} following={following} />
       <ScrollBar view={view} move={move} />
+      {blocks.known && total === 0 ? <p className="empty">{live ? "Nothing printed yet" : "Nothing was printed"}</p> : null}
       {newer > 0 && live ? (
         <button className="newer primary" onClick={() => setFollowing(true)}>
           {newer} new {newer === 1 ? "line" : "lines"} ↓
@@ -137,11 +138,25 @@ export function LogView(props: LogViewProps): ReactElement {
       ) : null}
       {blocks.failure !== "" ? (
         <button className="newer" role="alert" onClick={() => blocks.again()}>
-          {blocks.failure} · try again
+          {blocks.failure} · trying again
         </button>
       ) : null}
     </div>
   );
+}
+
+function useHeight(frame: RefObject<HTMLDivElement | null>): number {
+  const [rows, setRows] = useState(40);
+  useLayoutEffect(() => {
+    const element = frame.current;
+    if (element === null) return undefined;
+    const measure = (): void => setRows(Math.max(1, Math.floor(element.clientHeight / ROW)));
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [frame]);
+  return rows;
 }
 
 function useBlocks(source: LineSource, redraw: () => void): LineBlocks {
@@ -165,171 +180,129 @@ function useBlocks(source: LineSource, redraw: () => void): LineBlocks {
   return blocks;
 }
 
-function useDrawn(blocks: LineBlocks, from: number, last: number, asRaw: boolean): readonly Drawn[] {
+function drawnLines(blocks: LineBlocks, from: number, last: number, asRaw: boolean): readonly Drawn[] {
   const lines: Line[] = [];
-  for (let number = from; number <= last; number += 1) {
-    lines.push(blocks.line(number) ?? { number, text: "", stream: "", time: 0, tag: "", note: false });
-  }
+  for (let row = from; row <= last; row += 1) lines.push(blocks.line(row) ?? absent(row));
   return asRaw ? raw(lines) : rendered(lines);
 }
 
-interface RowsProps {
-  readonly drawn: readonly Drawn[];
-  readonly view: Viewport;
-  readonly shownFrom: number;
-  readonly props: LogViewProps;
-  readonly rows: number;
-  readonly following: boolean;
+function absent(row: number): Line {
+  return { row, number: row, text: "", stream: "", time: 0, owner: "", tag: "", open: false, left: 0, note: false };
 }
 
-function Rows({ drawn, view, shownFrom, props, rows, following }: RowsProps): ReactElement {
-  const block = useRef<HTMLDivElement>(null);
-  const topLine = Math.floor(view.top);
-  // Lines may be of any height when they wrap, and of none when they were painted over: the row at the top is put where
-  // it belongs after it has been laid out. Who follows sees the last row at the bottom instead.
-  useLayoutEffect(() => {
-    const element = block.current;
-    if (element === null) return;
-    const screen = element.parentElement?.clientHeight ?? 0;
-    const at = element.querySelector<HTMLElement>(`[data-line="${topLine}"]`);
-    const anchor = at === null ? 0 : at.offsetTop + (view.top - topLine) * at.offsetHeight;
-    const bottom = Math.max(0, element.offsetHeight - screen);
-    element.style.transform = `translateY(${-Math.round(following ? bottom : Math.min(anchor, Math.max(anchor, 0)))}px)`;
+type Hold = (drawn: readonly Drawn[], shownFrom: number) => readonly Drawn[];
+
+/** Keeps the rows that a selection ends in: gives those, as they were drawn last, that are not drawn now. */
+function useHold(frame: RefObject<HTMLDivElement | null>, onSelect: () => void): Hold {
+  const kept = useRef(new Map<number, Drawn>());
+  const before = useRef<readonly Drawn[]>([]);
+  const called = useRef(onSelect);
+  called.current = onSelect;
+  useEffect(() => {
+    const changed = (): void => {
+      if (frame.current === null) return;
+      const rows = heldRows(frame.current);
+      const known = new Map([...kept.current, ...before.current.map((row) => [row.line.row, row] as const)]);
+      kept.current = new Map(rows.flatMap((row) => (known.has(row) ? [[row, known.get(row) as Drawn]] : [])));
+      if (rows.length > 0) called.current();
+    };
+    document.addEventListener("selectionchange", changed);
+    return () => document.removeEventListener("selectionchange", changed);
+  }, [frame]);
+  return (drawn, shownFrom) => {
+    before.current = drawn;
+    if (kept.current.size === 0) return [];
+    const shown = new Set(drawn.filter((row) => row.line.row >= shownFrom && !row.collapsed).map((row) => row.line.row));
+    return [...kept.current.values()].filter((row) => !shown.has(row.line.row)).sort((a, b) => a.line.row - b.line.row);
+  };
+}
+
+function useWheel(frame: RefObject<HTMLDivElement | null>, by: (lines: number) => void, aside: (columns: number) => void): void {
+  useEffect(() => {
+    const element = frame.current;
+    if (element === null) return undefined;
+    // Registered by hand: React's wheel listeners are passive, and this one takes the event over.
+    const wheel = (event: WheelEvent): void => {
+      if (event.ctrlKey) return;
+      event.preventDefault();
+      const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 1 : ROW;
+      const [x, y] = event.shiftKey ? [event.deltaY, 0] : [event.deltaX, event.deltaY];
+      if (y !== 0) by(y / unit);
+      if (x !== 0) aside(x / (unit === 1 ? 1 : CHARACTER));
+    };
+    element.addEventListener("wheel", wheel, { passive: false });
+    return () => element.removeEventListener("wheel", wheel);
   });
-  let before: number | null = null;
-  return (
-    <div ref={block} className="rows" style={{ minHeight: Math.min(rows, view.total) * ROW }}>
-      {drawn.map((row) => {
-        const previous = before;
-        if (row.line.time > 0) before = row.line.time;
-        if (row.line.number < shownFrom || row.collapsed) return null;
-        return <LogRow key={row.line.number} row={row} before={previous} props={props} />;
-      })}
-    </div>
-  );
+  useTouch(frame, by);
 }
 
-function LogRow({ row, before, props }: { readonly row: Drawn; readonly before: number | null; readonly props: LogViewProps }): ReactElement {
-  const { line } = row;
-  const { chosen, found, options } = props;
-  const marks = [
-    "row",
-    line.stream === "stderr" ? "stderr" : "",
-    chosen !== null && line.number >= chosen.from && line.number <= chosen.to ? "chosen" : "",
-    found.has(line.number) ? "found" : "",
-    line.note ? "note" : "",
-    line.time === 0 && !line.note ? "pending" : "",
-  ];
-  return (
-    <div className={marks.filter((mark) => mark !== "").join(" ")} data-line={line.number}>
-      <a
-        className="number"
-        href={`#L${line.number}`}
-        aria-label={`Line ${line.number}${line.stream === "stderr" ? ", standard error" : ""}`}
-        tabIndex={-1}
-        onClick={(event) => {
-          event.preventDefault();
-          if (event.shiftKey && chosen !== null) props.onChoose(chosen.from, line.number);
-          else props.onChoose(line.number, line.number);
-        }}
-      >
-        {line.number}
-      </a>
-      {options.times !== "off" ? (
-        <span className="time" aria-hidden="true">
-          {line.time > 0 ? stamp(line.time, options.times, props.start, before) : ""}
-        </span>
-      ) : null}
-      <span className="text">
-        {line.tag !== "" ? <b>{line.tag} │ </b> : null}
-        {row.spans.map((span, index) => (
-          <Run key={index} span={span} />
-        ))}
-      </span>
-    </div>
-  );
+/** A finger drags the log, as it would drag any page. */
+function useTouch(frame: RefObject<HTMLDivElement | null>, by: (lines: number) => void): void {
+  const at = useRef<number | null>(null);
+  useEffect(() => {
+    const element = frame.current;
+    if (element === null) return undefined;
+    const begin = (event: TouchEvent): void => {
+      at.current = event.touches.length === 1 ? (event.touches[0]?.clientY ?? null) : null;
+    };
+    const go = (event: TouchEvent): void => {
+      const y = event.touches[0]?.clientY;
+      if (at.current === null || y === undefined || window.getSelection()?.isCollapsed === false) return;
+      event.preventDefault();
+      by((at.current - y) / ROW);
+      at.current = y;
+    };
+    element.addEventListener("touchstart", begin, { passive: true });
+    element.addEventListener("touchmove", go, { passive: false });
+    return () => {
+      element.removeEventListener("touchstart", begin);
+      element.removeEventListener("touchmove", go);
+    };
+  });
 }
 
-function Run({ span }: { readonly span: Span }): ReactElement {
-  if (span.style === PLAIN) return <>{span.text}</>;
-  return <span style={css(span.style)}>{span.text}</span>;
+/** A selection that is dragged over an edge scrolls the log, and goes on there. */
+function useDragging(frame: RefObject<HTMLDivElement | null>, by: (lines: number) => void): void {
+  const scroll = useRef(by);
+  scroll.current = by;
+  useEffect(() => {
+    const element = frame.current;
+    if (element === null) return undefined;
+    let timer: number | null = null;
+    let over = 0;
+    const stop = (): void => {
+      if (timer !== null) window.clearInterval(timer);
+      timer = null;
+    };
+    const drag = (event: PointerEvent): void => {
+      const box = element.getBoundingClientRect();
+      over = event.clientY < box.top ? event.clientY - box.top : event.clientY > box.bottom ? event.clientY - box.bottom : 0;
+      if ((event.buttons & 1) === 0 || over === 0 || heldRows(element).length === 0) {
+        stop();
+        return;
+      }
+      timer ??= window.setInterval(() => {
+        scroll.current(Math.sign(over) * Math.max(1, Math.abs(over) / ROW));
+        extendTo(element, over < 0 ? "first" : "last");
+      }, 50);
+    };
+    window.addEventListener("pointermove", drag);
+    window.addEventListener("pointerup", stop);
+    return () => {
+      stop();
+      window.removeEventListener("pointermove", drag);
+      window.removeEventListener("pointerup", stop);
+    };
+  }, [frame]);
 }
 
-function css(style: Style): React.CSSProperties {
-  const [front, back] = style.inverse ? [style.background ?? "page", style.foreground ?? "text"] : [style.foreground, style.background];
-  return {
-    ...(front !== null ? { color: named(front) } : {}),
-    ...(back !== null ? { background: named(back) } : {}),
-    ...(style.bold ? { fontWeight: 700 } : {}),
-    ...(style.dim ? { opacity: 0.75 } : {}),
-    ...(style.italic ? { fontStyle: "italic" } : {}),
-    ...(style.underline || style.strike
-      ? { textDecoration: [style.underline ? "underline" : "", style.strike ? "line-through" : ""].join(" ").trim() }
-      : {}),
-  };
-}
-
-function named(colour: string): string {
-  return colour === "page" || colour === "text" ? `var(--${colour})` : cssColour(colour);
-}
-
-function ScrollBar({ view, move }: { readonly view: Viewport; readonly move: (top: number) => void }): ReactElement | null {
-  const lane = useRef<HTMLDivElement>(null);
-  const held = useRef<number | null>(null);
-  if (view.total <= view.rows) return null;
-  const { start, length } = thumb(view);
-  const part = (event: React.PointerEvent): number => {
-    const box = lane.current?.getBoundingClientRect();
-    return box === undefined || box.height === 0 ? 0 : (event.clientY - box.top) / box.height;
-  };
-  return (
-    <div
-      ref={lane}
-      className="thumb-lane"
-      role="scrollbar"
-      aria-controls="log"
-      aria-orientation="vertical"
-      aria-label="Position in the log"
-      aria-valuemin={1}
-      aria-valuemax={lastTop(view.rows, view.total)}
-      aria-valuenow={Math.floor(view.top)}
-      onPointerDown={(event) => {
-        const at = part(event);
-        const inside = at >= start && at <= start + length;
-        held.current = inside ? at - start : length / 2;
-        event.currentTarget.setPointerCapture(event.pointerId);
-        if (!inside) move(topAt(at - length / 2, view));
-      }}
-      onPointerMove={(event) => {
-        if (held.current !== null) move(topAt(part(event) - held.current, view));
-      }}
-      onPointerUp={() => {
-        held.current = null;
-      }}
-    >
-      <div className="thumb" style={{ top: `${start * 100}%`, height: `${length * 100}%` }} />
-    </div>
-  );
-}
-
-/** What is selected is copied as lines, without numbers and times; rows between that are not drawn belong to it. */
-function copy(event: React.ClipboardEvent, blocks: LineBlocks, asRaw: boolean): void {
-  const selection = window.getSelection();
-  if (selection === null || selection.isCollapsed || selection.rangeCount === 0) return;
-  const ends = [selection.anchorNode, selection.focusNode].map(lineAt);
-  const [a, b] = ends;
-  if (a === null || b === null || a === undefined || b === undefined || a === b) return;
-  const lines: Line[] = [];
-  for (let number = Math.min(a, b); number <= Math.max(a, b); number += 1) {
-    const line = blocks.line(number);
-    if (line !== undefined) lines.push(line);
+/** The row that is at the top of the screen, with the part of it above; null if none is drawn. */
+function topOf(frame: HTMLElement | null): number | null {
+  if (frame === null) return null;
+  const edge = frame.getBoundingClientRect().top;
+  for (const row of frame.querySelectorAll<HTMLElement>(".row:not(.held)")) {
+    const box = row.getBoundingClientRect();
+    if (box.bottom > edge + 0.5) return Number(row.dataset["line"]) + Math.max(0, edge - box.top) / box.height;
   }
-  event.clipboardData.setData("text/plain", copied(lines, asRaw));
-  event.preventDefault();
-}
-
-function lineAt(node: Node | null): number | null {
-  const element = node instanceof Element ? node : node?.parentElement;
-  const row = element?.closest<HTMLElement>("[data-line]");
-  return row?.dataset["line"] === undefined ? null : Number(row.dataset["line"]);
+  return null;
 }

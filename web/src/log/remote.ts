@@ -1,134 +1,165 @@
-// Lines of one execution from the server: by their numbers, and searched there.
+// Lines from the server: by their rows, and searched there.
 
-import { ApiError } from "../api/client";
-import type { Line, LineSource } from "./lines";
+import { answer, json } from "../api/client";
+import type { components } from "../api/openapi.gen";
+import type { Line, LineSource, RowPage } from "./lines";
 
-interface Sent {
-  readonly line: number | null;
-  readonly data: string;
-  readonly output_type: string;
-  readonly timestamp: string;
-  readonly tag?: string;
-  readonly task?: string | null;
-  readonly action_ref?: string | null;
-}
+type Sent = components["schemas"]["Line"];
+type Rows = components["schemas"]["RowsAnswer"];
 
-/** How many lines of a whole tree are shown at once. */
+/** How many lines of a part of a tree are shown at once. */
 export const TREE_TAIL = 2_000;
 
-/** What one search gave: lines in order, and the line to search on from (null: there is nothing more). */
-export interface Found {
-  readonly lines: readonly number[];
-  readonly resume: number | null;
-}
+/** The most bytes of a line that are fetched to be shown. */
+export const LINE_BYTES = 32_768;
+
+/** The most rows that the server gives at once. */
+const MOST_ROWS = 1_000;
 
 export interface SearchOptions {
   readonly fixed: boolean;
   readonly ignoreCase: boolean;
+  /** Only lines on this stream match; rows are counted among those that are shown all the same. */
+  readonly stream?: string;
 }
 
-async function ask(path: string, signal: AbortSignal): Promise<Response> {
-  const response = await fetch(path, { signal, credentials: "same-origin" });
-  if (response.ok) return response;
-  const text = await response.text();
-  let told = text.slice(0, 300);
-  try {
-    told = String((JSON.parse(text) as { faultstring?: unknown }).faultstring ?? told);
-  } catch {
-    // Not ours: shown as it is.
-  }
-  throw new ApiError(response.status, told);
+/** Which output: of one execution alone, or of a root with everything below it; on one stream, or on `all`. */
+export interface Output {
+  readonly id: string;
+  readonly alone: boolean;
+  readonly stream: string;
 }
 
-/** The lines of an execution, on one stream or on all. */
-export class ExecutionLines implements LineSource {
-  private readonly base: string;
+/** The address of some rows of an output. */
+export function rowsUrl(output: Output, from: number, to: number, lineBytes: number | null): string {
+  const query = of(output);
+  query.set("from_row", String(from));
+  query.set("to_row", String(to));
+  if (lineBytes !== null) query.set("line_bytes", String(lineBytes));
+  return `/v1/executions/${encodeURIComponent(output.id)}/output/rows?${query}`;
+}
 
+function of(output: Output): URLSearchParams {
+  const query = new URLSearchParams();
+  if (output.alone) query.set("tree", "false");
+  if (output.stream !== "all") query.set("stream", output.stream);
+  return query;
+}
+
+/** The rows of an output. */
+export class OutputRows implements LineSource {
+  /** `first` answers the first question, if that has been asked already. */
   constructor(
-    id: string,
-    private readonly stream: string,
-  ) {
-    this.base = `/v1/executions/${encodeURIComponent(id)}/output`;
+    readonly output: Output,
+    private first: ((url: string) => Promise<Rows> | null) | null = null,
+  ) {}
+
+  async rows(from: number, to: number, signal: AbortSignal): Promise<RowPage> {
+    const url = rowsUrl(this.output, from, to, LINE_BYTES);
+    const asked = this.first?.(url) ?? null;
+    this.first = null;
+    return pageOf(await (asked ?? json<Rows>(url, { signal })));
   }
 
-  async range(from: number, to: number, signal: AbortSignal): Promise<readonly Line[]> {
-    const query = new URLSearchParams({ from_line: String(from), to_line: String(to), format: "ndjson", follow: "false" });
-    if (this.stream !== "all") query.set("stream", this.stream);
-    const text = await (await ask(`${this.base}?${query}`, signal)).text();
-    return text
-      .split("\n")
-      .filter((each) => each !== "")
-      .map((each) => toLine(JSON.parse(each) as Sent));
+  /** Rows with all of their bytes; `progress` is told how many there are so far. */
+  async whole(from: number, to: number, signal: AbortSignal, progress: (count: number) => void): Promise<readonly Line[]> {
+    const found: Line[] = [];
+    for (let at = from; at <= to; ) {
+      const url = rowsUrl(this.output, at, Math.min(to, at + MOST_ROWS - 1), null);
+      const page = pageOf(await json<Rows>(url, { signal }));
+      if (page.lines.length === 0) break;
+      found.push(...page.lines);
+      at += page.lines.length;
+      progress(found.length);
+    }
+    return found;
   }
 
-  async total(signal: AbortSignal): Promise<number> {
-    const stats = (await (await ask(`${this.base}/stats`, signal)).json()) as { lines: number };
-    return stats.lines;
-  }
-
-  /** The next match from a line on (or back from it). */
-  async search(pattern: string, from: number, backwards: boolean, options: SearchOptions, signal: AbortSignal): Promise<Found> {
+  /** The next row that matches, from one on (or back from it); null if there is none. */
+  async search(pattern: string, from: number, backwards: boolean, options: SearchOptions, signal: AbortSignal): Promise<number | null> {
     const query = this.searchQuery(pattern, options);
     query.set("limit", "1");
     query.set(backwards ? "to_line" : "from_line", String(from));
     if (backwards) query.set("backwards", "true");
-    const found = (await (await ask(`${this.base}/search?${query}`, signal)).json()) as {
-      lines: readonly Sent[];
-      resume: number | null;
-    };
-    return { lines: found.lines.flatMap((each) => (each.line === null ? [] : [each.line])), resume: found.resume };
+    for (;;) {
+      const found = await this.find<{ rows: readonly number[]; resume: number | null }>(query, signal);
+      if (found.rows[0] !== undefined) return found.rows[0];
+      if (found.resume === null) return null;
+      // The server took its time; it goes on from there.
+      query.set(backwards ? "to_line" : "from_line", String(found.resume));
+    }
   }
 
-  /** How many lines match. */
-  async count(pattern: string, options: SearchOptions, signal: AbortSignal): Promise<number> {
+  /** How many rows match; `more` if there are so many that they were not all counted. */
+  async count(pattern: string, options: SearchOptions, signal: AbortSignal): Promise<{ count: number; more: boolean }> {
     const query = this.searchQuery(pattern, options);
     query.set("count", "true");
-    const found = (await (await ask(`${this.base}/search?${query}`, signal)).json()) as { count: number };
-    return found.count;
+    const found = await this.find<{ count: number; resume: number | null }>(query, signal);
+    return { count: found.count, more: found.resume !== null };
+  }
+
+  private async find<T>(query: URLSearchParams, signal: AbortSignal): Promise<T> {
+    return json<T>(`/v1/executions/${encodeURIComponent(this.output.id)}/output/search?${query}`, { signal });
   }
 
   private searchQuery(pattern: string, options: SearchOptions): URLSearchParams {
-    const query = new URLSearchParams({ pattern, fixed: String(options.fixed), ignore_case: String(options.ignoreCase) });
-    if (this.stream !== "all") query.set("stream", this.stream);
+    const query = of(this.output);
+    query.set("pattern", pattern);
+    query.set("fixed", String(options.fixed));
+    query.set("ignore_case", String(options.ignoreCase));
+    query.set("rows", "true");
+    if (options.stream !== undefined) query.set("match_stream", options.stream);
     return query;
   }
 }
 
-/** The last lines of a whole tree, in the order in which they began; each with the task or action it comes from. */
-export class TreeLines implements LineSource {
+/** The last lines of an execution inside a tree and of all below it, in the order in which they began. */
+export class BranchLines implements LineSource {
   private lines: readonly Line[] = [];
 
-  constructor(private readonly id: string) {}
+  constructor(
+    private readonly id: string,
+    private readonly stream: string,
+  ) {}
 
-  async range(from: number, to: number): Promise<readonly Line[]> {
-    return this.lines.slice(from - 1, to);
+  async rows(from: number, to: number, signal: AbortSignal): Promise<RowPage> {
+    if (to <= 0) await this.load(signal);
+    const total = this.lines.length;
+    const [first, last] = [from, to].map((row) => (row > 0 ? row : total + row)) as [number, number];
+    return { lines: this.lines.slice(Math.max(0, first - 1), Math.max(0, last)), total };
   }
 
-  async total(signal: AbortSignal): Promise<number> {
+  private async load(signal: AbortSignal): Promise<void> {
     const query = new URLSearchParams({ tail: String(TREE_TAIL), tree: "true", format: "ndjson", follow: "false" });
-    const text = await (await ask(`/v1/executions/${encodeURIComponent(this.id)}/output?${query}`, signal)).text();
-    const sent = text.split("\n").filter((each) => each !== "");
-    const found = sent.map((each) => {
-      const told = JSON.parse(each) as Sent;
-      return { ...toLine(told), tag: told.task ?? told.action_ref ?? "" };
-    });
-    const cut = found.length < TREE_TAIL ? [] : [note(`the last ${TREE_TAIL} lines; choose an execution to see all of its own`)];
-    this.lines = [...cut, ...found].map((line, index) => ({ ...line, number: index + 1 }));
-    return this.lines.length;
+    if (this.stream !== "all") query.set("stream", this.stream);
+    const response = await answer(`/v1/executions/${encodeURIComponent(this.id)}/output?${query}`, { signal });
+    const sent = (await response.text()).split("\n").filter((each) => each !== "");
+    const found = sent.map((each) => toLine(JSON.parse(each) as Sent));
+    const cut = found.length < TREE_TAIL ? [] : [note(`the last ${TREE_TAIL} lines; choose the root or one execution to see all`)];
+    this.lines = [...cut, ...found].map((line, index) => ({ ...line, row: index + 1, number: index + 1 }));
   }
 }
 
 function note(text: string): Line {
-  return { number: 1, text, stream: "", time: 0, tag: "", note: true };
+  return { row: 1, number: 1, text, stream: "", time: 0, owner: "", tag: "", open: false, left: 0, note: true };
+}
+
+function pageOf(sent: Rows): RowPage {
+  return { lines: sent.rows.map(toLine), total: sent.total };
 }
 
 function toLine(sent: Sent): Line {
+  const row = sent.row ?? sent.line ?? 0;
   return {
-    number: sent.line ?? 0,
-    text: sent.data,
-    stream: sent.output_type,
-    time: Date.parse(sent.timestamp),
+    row,
+    number: sent.line ?? sent.tree_line ?? row,
+    text: sent.data ?? "",
+    stream: sent.output_type ?? "",
+    time: Date.parse(sent.timestamp ?? ""),
+    owner: sent.task ?? sent.action_ref ?? "",
     tag: sent.tag ?? "",
+    open: sent.complete === false,
+    left: sent.left_out ?? 0,
     note: false,
   };
 }

@@ -24,18 +24,24 @@ export function rendered(lines: readonly Line[]): Drawn[] {
   return lines.map((line, index) => {
     if (line.note) return { line, spans: [{ text: line.text, style: PLAIN }], collapsed: false };
     const spans = shown.get(index);
-    return { line, spans: spans ?? [], collapsed: spans === undefined };
+    if (spans === undefined) return { line, spans: [], collapsed: true };
+    return { line, spans: line.left > 0 ? [...spans, { text: rest(line, 0), style: PLAIN }] : spans, collapsed: false };
   });
+}
+
+/** What is said at the end of a line that is not all here. */
+function rest(line: Line, characters: number): string {
+  if (line.left > 0) return ` … and ${line.left + characters} more bytes`;
+  return characters > 0 ? ` … and ${characters} more characters` : "";
 }
 
 /** The lines as they are: every control character by its picture, so that nothing is hidden and nothing is obeyed. */
 export function raw(lines: readonly Line[]): Drawn[] {
   return lines.map((line) => {
-    const cut = line.text.length > MAX_RAW;
-    const text = pictured(cut ? line.text.slice(0, MAX_RAW) : line.text);
+    const text = pictured(line.text.slice(0, MAX_RAW));
     return {
       line,
-      spans: [{ text: cut ? `${text} … and ${line.text.length - MAX_RAW} more characters` : text, style: PLAIN }],
+      spans: [{ text: text + rest(line, Math.max(0, line.text.length - MAX_RAW)), style: PLAIN }],
       collapsed: false,
     };
   });
@@ -57,9 +63,24 @@ export function pictured(text: string): string {
 
 /** The text of lines as it is copied: without numbers and times, as a terminal shows it or raw. */
 export function copied(lines: readonly Line[], asRaw: boolean): string {
-  if (asRaw) return lines.map((line) => line.text).join("\n");
+  return texts(lines, asRaw).join("\n");
+}
+
+/** The texts of lines from a character of the first one to a character of the last one. */
+export function copiedPart(lines: readonly Line[], asRaw: boolean, start: number, end: number): string {
+  const found = texts(lines, asRaw);
+  const last = found.length - 1;
+  const cut = (text: string, index: number): string => {
+    // Where pictures stand for characters the places in what is drawn are no places in the text.
+    if (asRaw && pictured(text).length !== text.length) return text;
+    return text.slice(index === 0 ? start : 0, index === last ? end : undefined);
+  };
+  return found.map(cut).join("\n");
+}
+
+function texts(lines: readonly Line[], asRaw: boolean): string[] {
+  if (asRaw) return lines.map((line) => line.text);
   return rendered(lines)
     .filter((row) => !row.collapsed)
-    .map((row) => row.spans.map((span) => span.text).join(""))
-    .join("\n");
+    .map((row) => row.spans.map((span) => span.text).join(""));
 }

@@ -2,10 +2,13 @@
 // holds only the blocks around what it shows, so a log of ten million lines costs no more than a screen.
 
 /** Lines are asked for in blocks of this many. */
-export const BLOCK = 500;
+export const BLOCK = 200;
 
 /** The most blocks that are kept; the ones farthest from what is shown go first. */
-export const KEPT = 24;
+export const KEPT = 40;
+
+/** The height (px) of a line that is not wrapped. */
+export const ROW = 18;
 
 export interface Viewport {
   /** The line at the top, with the part of it that has been scrolled past (0 to 1). */
@@ -41,9 +44,9 @@ export function linesOf(block: number): { from: number; to: number } {
   return { from: block * BLOCK + 1, to: (block + 1) * BLOCK };
 }
 
-/** The kept blocks that have to go so that at most `KEPT` stay around the one that is shown. */
-export function surplus(kept: readonly number[], shown: number): number[] {
-  return [...kept].sort((a, b) => Math.abs(b - shown) - Math.abs(a - shown)).slice(0, Math.max(0, kept.length - KEPT));
+/** The kept blocks that have to go so that at most `most` stay around the one that is shown. */
+export function surplus(kept: readonly number[], shown: number, most: number): number[] {
+  return [...kept].sort((a, b) => Math.abs(b - shown) - Math.abs(a - shown)).slice(0, Math.max(0, kept.length - most));
 }
 
 /** The highest `top` there is: the last line stands at the bottom of the screen. */

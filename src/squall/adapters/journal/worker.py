@@ -191,7 +191,7 @@ def _hits(lookup: Lookup, wanted: Search, more: Callable[[], bool]) -> Hits:
     expression = compile_pattern(wanted.pattern, fixed=wanted.fixed, ignore_case=wanted.ignore_case)
     start, stop = max(1, wanted.start), wanted.stop
     if wanted.rows:
-        start, stop = (lookup.line_of_row(each, wanted.streams) for each in (start, stop))
+        start, stop = (lookup.line_of_row(each, wanted.counted) for each in (start, stop))
     found = search(
         lookup,
         expression,
@@ -204,12 +204,12 @@ def _hits(lookup: Lookup, wanted: Search, more: Callable[[], bool]) -> Hits:
     )
     if not wanted.rows:
         return Hits(found.numbers, found.resume)
-    numbers = [lookup.row_of_line(each, wanted.streams) for each in found.numbers]
+    numbers = [lookup.row_of_line(each, wanted.counted) for each in found.numbers]
     resume = 0
     if found.resume:
         # Where it is to go on is the row of a line, or the next one behind it.
-        rows = lookup.row_of_line(found.resume, wanted.streams)
-        ahead = not wanted.backwards and lookup.line_of_row(rows, wanted.streams) < found.resume
+        rows = lookup.row_of_line(found.resume, wanted.counted)
+        ahead = not wanted.backwards and lookup.line_of_row(rows, wanted.counted) < found.resume
         resume = rows + 1 if ahead else rows
     return Hits(numbers, resume)
 

@@ -190,7 +190,9 @@ def test_rows_are_lines_as_counted_among_those_that_are_asked_for(
                 assert line.left == max(0, len(body) - 3)
             matching = [at for at, (_, _, data) in enumerate(expected, 1) if b"error" in data]
             for backwards in (False, True):
-                wanted = Search(pattern="error", limit=2, backwards=backwards, streams=streams, rows=True)
+                wanted = Search(
+                    pattern="error", limit=2, backwards=backwards, streams=streams, rows=True, counted=streams
+                )
                 assert search(each, wanted, execution) == matching
                 after = msgspec.structs.replace(wanted, start=begin, stop=max(begin, last))
                 inside = [row for row in matching if begin <= row <= max(begin, last)]
