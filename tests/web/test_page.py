@@ -115,7 +115,7 @@ def test_output_is_text_and_never_executed(page: Page, plain_server: Server) -> 
     sees(page, '<img src=x onerror="document.title=1">')
     expect(page.locator(".log img")).to_have_count(0)
     expect(page.locator(".log .text a")).to_have_count(0)
-    assert page.title() == "Squall"
+    assert page.title() == "✓ core.local · Squall"
     expect(page.locator(".log .row .text", has_text="⟨U+202E⟩abc")).to_have_count(1)
 
 
@@ -305,10 +305,13 @@ def test_what_is_not_there_is_told(page: Page, plain_server: Server) -> None:
 def test_the_page_keeps_the_rules_of_accessibility(page: Page, plain_server: Server, theme: str) -> None:
     page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     execution = plain_server.shell("echo out; echo err >&2; printf '\\033[31mred\\033[0m \\033[1;34mblue\\033[0m\\n'")
+    flow = plain_server.request("examples.flow_decide")
     plain_server.ended(execution)
+    plain_server.ended(flow)
     for path, there in (
         (f"/executions/{execution}", ".log .row"),
         (f"/executions/{execution}?tab=details", ".details dl"),
+        (f"/executions/{flow}?tab=graph", ".react-flow__node"),
         ("/executions", "table.history"),
         ("/login", "form"),
     ):

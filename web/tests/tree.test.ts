@@ -43,6 +43,24 @@ test("a workflow is laid out in layers, cycles included", () => {
   expect(places.size).toBe(3);
 });
 
+test("a workflow of thousands of tasks is laid out at once", () => {
+  const names = Array.from({ length: 5_000 }, (_, index) => `t${index}`);
+  const line = laidOut({
+    execution: "x",
+    // In the worst order: each task is told of before the one that leads to it.
+    tasks: [...names].reverse().map((name) => ({ name, runs: [] })),
+    edges: names.slice(1).map((name, index) => ({ from: `t${index}`, to: name, taken: 1 })),
+  });
+  const heights = names.map((name) => line.get(name)?.y ?? -1);
+  expect(heights.every((height, index) => index === 0 || height > (heights[index - 1] ?? 0))).toBe(true);
+  const wide = laidOut({
+    execution: "x",
+    tasks: ["start", ...names].map((name) => ({ name, runs: [] })),
+    edges: names.map((name) => ({ from: "start", to: name, taken: 1 })),
+  });
+  expect(new Set([...wide.values()].map(({ x, y }) => `${x} ${y}`)).size).toBe(5_001);
+});
+
 test("durations read well", () => {
   expect([400, 12_000, 185_000, 7_440_000, 90_000_000 * 2].map(duration)).toEqual(["0.4 s", "12 s", "3 m 05 s", "2 h 04 m", "2 d 2 h"]);
 });

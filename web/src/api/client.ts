@@ -1,6 +1,6 @@
 // The public API, as this page uses it. Errors keep the server's words.
 
-import type { Execution, Filters, OutputStats, Inquiry, Graph } from "./types";
+import type { Execution, Filters, OutputStats, Inquiry, Graph, Policy } from "./types";
 
 /** An answer that is no success; `message` is the server's `faultstring`. */
 export class ApiError extends Error {
@@ -95,9 +95,17 @@ export function execution(id: string): Promise<Execution> {
   return json(`/v1/executions/${encodeURIComponent(id)}?max_result_size=1048576`);
 }
 
-/** Every descendant, oldest first, without results. */
+const OF_A_TREE =
+  "action.ref,action.pack,action.runner_type,status,start_timestamp,end_timestamp,elapsed_seconds,parent,context,liveaction.action_is_workflow,waiting";
+
+/** Every descendant, oldest first, with what a tree shows of them. */
 export function descendants(id: string): Promise<Execution[]> {
-  return json(`/v1/executions/${id}/children${query({ depth: -1, exclude_attributes: "result,trigger_instance" })}`);
+  return json(`/v1/executions/${id}/children${query({ depth: -1, include_attributes: OF_A_TREE })}`);
+}
+
+/** The policies of an action. */
+export function policies(ref: string): Promise<Policy[]> {
+  return json(`/v1/policies${query({ resource_ref: ref })}`);
 }
 
 /** The values that filters may have. */

@@ -34,15 +34,19 @@ export type Execution = Omit<Shown, "id" | "status" | "action" | "start_timestam
   readonly liveaction?: { readonly action_is_workflow?: boolean };
   readonly context?: Readonly<Record<string, unknown>> & {
     readonly user?: string;
-    readonly orquesta?: { readonly task_name?: string };
+    readonly orquesta?: { readonly task_name?: string; readonly item_id?: number | null };
     readonly chain?: { readonly name?: string };
   };
   readonly start_timestamp: string;
-  readonly waiting?: string | Readonly<Record<string, unknown>>;
+  readonly waiting?: string;
+  /** Why it waits, in figures: a policy, the executions that hold it up, its place in the queue. */
+  readonly waiting_for?: Readonly<Record<string, unknown>> & { readonly holders?: readonly string[] };
   readonly usage?: Readonly<Record<string, number>>;
   readonly trigger?: unknown;
   readonly rule?: unknown;
 };
+
+export type Policy = Schemas["Policy"];
 
 export type Filters = Schemas["Filters"];
 
@@ -52,7 +56,10 @@ export type Inquiry = Schemas["Inquiry"];
 
 export type Graph = Schemas["Graph"];
 
-/** The name an execution has in its tree: its task's, or its action's. */
+/** The name an execution has in its tree: its task's, with the number of its item, or its action's. */
 export function nameOf(execution: Execution): string {
-  return execution.context?.orquesta?.task_name ?? execution.context?.chain?.name ?? execution.action.ref;
+  const task = execution.context?.orquesta?.task_name ?? execution.context?.chain?.name;
+  if (task === undefined) return execution.action.ref;
+  const item = execution.context?.orquesta?.item_id;
+  return item === undefined || item === null ? task : `${task}[${item}]`;
 }

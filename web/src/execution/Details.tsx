@@ -1,9 +1,13 @@
 // Everything about an execution but its output.
 
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
+import { policies } from "../api/client";
 import type { Execution } from "../api/types";
 import { Json } from "../ui/Json";
 import { duration } from "../ui/time";
+import { isOver } from "./tree";
 
 export function Details({ execution }: { readonly execution: Execution }): ReactElement {
   const log = execution.log ?? [];
@@ -34,6 +38,7 @@ export function Details({ execution }: { readonly execution: Execution }): React
           </>
         ) : null}
       </dl>
+      <WaitsFor execution={execution} />
       <h2>Timeline</h2>
       <dl>
         {log.map((entry, index) => {
@@ -58,9 +63,60 @@ export function Details({ execution }: { readonly execution: Execution }): React
       ) : null}
       <Section name="Resources used" value={execution.usage} />
       <Section name="Context" value={execution.context} />
+      <Policies action={execution.action.ref} />
       <Section name="Trigger" value={execution.trigger} />
       <Section name="Rule" value={execution.rule} />
     </div>
+  );
+}
+
+/** Why it waits, with the way to those that hold it up. */
+function WaitsFor({ execution }: { readonly execution: Execution }): ReactElement | null {
+  if (execution.waiting === undefined || isOver(execution)) return null;
+  const holders = execution.waiting_for?.holders ?? [];
+  return (
+    <>
+      <h2>Waits</h2>
+      <dl>
+        <dt>why</dt>
+        <dd>{execution.waiting}</dd>
+        {holders.length > 0 ? (
+          <>
+            <dt>for</dt>
+            <dd>
+              {holders.map((id) => (
+                <Link key={id} to="/executions/$id" params={{ id }}>
+                  {id}{" "}
+                </Link>
+              ))}
+            </dd>
+          </>
+        ) : null}
+      </dl>
+    </>
+  );
+}
+
+/** The policies of its action: they may delay it, cancel it or try it again. */
+function Policies({ action }: { readonly action: string }): ReactElement | null {
+  const found = useQuery({ queryKey: ["policies", action], queryFn: () => policies(action), staleTime: 60_000 });
+  if (found.data === undefined || found.data.length === 0) return null;
+  return (
+    <>
+      <h2>Policies of the action</h2>
+      <dl>
+        {found.data.flatMap((policy) => [
+          <dt key={policy.ref}>{policy.ref}</dt>,
+          <dd key={`${policy.ref} type`}>
+            {policy.policy_type}
+            {policy.enabled === false ? ", not enabled" : ""}
+            <div className="json">
+              <Json value={policy.parameters ?? {}} level={1} />
+            </div>
+          </dd>,
+        ])}
+      </dl>
+    </>
   );
 }
 

@@ -11,7 +11,7 @@ import { OutputRows, type Output } from "../log/remote";
 import type { ExecutionSearch } from "../routes";
 import { Indicator } from "../ui/Indicator";
 import { Failure, Notice } from "../ui/Notice";
-import { Status } from "../ui/Status";
+import { signOf, Status } from "../ui/Status";
 import { duration } from "../ui/time";
 import { Actions } from "./Actions";
 import { Details } from "./Details";
@@ -48,8 +48,10 @@ function Page({ given }: { readonly given: Execution }): ReactElement {
   const now = useNow(!isOver(root));
   const nodes = useMemo(() => rowsOf([root, ...below], root.id), [root, below]);
   const shown = nodes.find((node) => node.execution.id === shownId)?.execution ?? root;
+  const whole = useWhole(shown);
   const scope = scopeOf(shown);
   useEffect(() => setAll(scope !== "alone"), [scope]);
+  useTitle(root);
   const [full, setFull] = useState(false);
   const onFull = useCallback((): void => setFull((is) => !is), []);
   const tab = search.tab ?? "log";
@@ -74,9 +76,9 @@ function Page({ given }: { readonly given: Execution }): ReactElement {
           <h1>{shown.action.ref}</h1>
           <Status status={shown.status} />
           <span>{duration(took(shown, now))}</span>
-          <Waiting execution={shown} silence={live.silence.get(shown.id)} />
+          <Waiting execution={whole} silence={live.silence.get(shown.id)} />
           <Indicator indicator={live.connection} />
-          <Actions execution={shown} />
+          <Actions execution={whole} />
         </div>
         <div className="tabs" role="tablist">
           {TABS.filter((each) => each !== "graph" || workflow).map((each) => (
@@ -85,7 +87,7 @@ function Page({ given }: { readonly given: Execution }): ReactElement {
             </button>
           ))}
         </div>
-        {tab === "details" ? <WholeDetails execution={shown} /> : null}
+        {tab === "details" ? <Details execution={whole} /> : null}
         {tab === "graph" ? (
           <Suspense fallback={<Notice title="Loading the graph …" />}>
             <Graph id={shown.id} live={!isOver(shown)} onShow={(show) => go({ show, tab: "log" })} />
@@ -108,14 +110,20 @@ function Page({ given }: { readonly given: Execution }): ReactElement {
   );
 }
 
-function WholeDetails({ execution }: { readonly execution: Execution }): ReactElement {
-  return <Details execution={useWhole(execution)} />;
+function Waiting({ execution, silence }: { readonly execution: Execution; readonly silence: string | undefined }): ReactElement | null {
+  const told = execution.waiting ?? silence;
+  return told === undefined || told === "" || isOver(execution) ? null : <span className="status wait">{told}</span>;
 }
 
-function Waiting({ execution, silence }: { readonly execution: Execution; readonly silence: string | undefined }): ReactElement | null {
-  const why = execution.waiting;
-  const told = why === undefined ? silence : typeof why === "string" ? why : JSON.stringify(why);
-  return told === undefined || told === "" || isOver(execution) ? null : <span className="status wait">{told}</span>;
+/** The tab says how it stands, for who has many of them. */
+function useTitle(root: Execution): void {
+  useEffect(() => {
+    const before = document.title;
+    document.title = `${signOf(root.status)} ${root.action.ref} · Squall`;
+    return () => {
+      document.title = before;
+    };
+  }, [root.status, root.action.ref]);
 }
 
 function useNow(running: boolean): number {

@@ -40,20 +40,21 @@ export default function GraphPane({
     if (found.data === undefined) return [[], []];
     const places = laidOut(found.data);
     const drawn = found.data.tasks.map((task): Node => {
+      const shown = task.runs.at(-1)?.executions.at(-1);
       const place = places.get(task.name) ?? { x: 0, y: 0 };
       return {
         id: task.name,
         position: place,
         data: {
           label: (
-            <>
+            <button className="plain task" disabled={shown === undefined} title={shown === undefined ? "it has not run" : "show what it printed"}>
               <b>{task.name}</b>
               <br />
               <Status status={task.status ?? "not run"} />
               {progress(task)}
-            </>
+            </button>
           ),
-          execution: task.runs.at(-1)?.executions.at(-1),
+          execution: shown,
         },
       };
     });
@@ -76,8 +77,13 @@ export default function GraphPane({
         nodes={nodes}
         edges={edges}
         fitView
+        fitViewOptions={{ maxZoom: 1 }}
         nodesConnectable={false}
         nodesDraggable={false}
+        nodesFocusable={false}
+        edgesFocusable={false}
+        minZoom={0.02}
+        onlyRenderVisibleElements
         onNodeClick={(_, node) => {
           const shown = node.data["execution"];
           if (typeof shown === "string") onShow(shown);

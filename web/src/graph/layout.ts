@@ -4,45 +4,73 @@ import type { Graph } from "../api/types";
 
 const WIDTH = 220;
 const HEIGHT = 110;
+/** Tasks side by side at most; more of one layer stand in rows below each other. */
+const ACROSS = 24;
 
 /** The place of every task, by name. Ways back (cycles) push nothing down. */
 export function laidOut(graph: Graph): Map<string, { x: number; y: number }> {
-  const layer = new Map<string, number>(graph.tasks.map((task) => [task.name, 0]));
-  const forward = graph.edges.filter((each) => layer.has(each.from) && layer.has(each.to) && each.from !== each.to);
-  // A task is at most as deep as there are tasks: more rounds would only follow a cycle.
-  for (let round = 0; round < graph.tasks.length; round += 1) {
-    let moved = false;
-    for (const each of forward) {
-      const wanted = (layer.get(each.from) ?? 0) + 1;
-      if (wanted > (layer.get(each.to) ?? 0) && wanted < graph.tasks.length && !leadsBack(each.to, each.from, layer, forward)) {
-        layer.set(each.to, wanted);
-        moved = true;
-      }
-    }
-    if (!moved) break;
-  }
-  const inLayer = new Map<number, number>();
+  const layers = layersOf(graph);
+  const members: string[][] = [];
+  for (const task of graph.tasks) (members[layers.get(task.name) ?? 0] ??= []).push(task.name);
   const places = new Map<string, { x: number; y: number }>();
-  for (const task of graph.tasks) {
-    const at = layer.get(task.name) ?? 0;
-    const column = inLayer.get(at) ?? 0;
-    inLayer.set(at, column + 1);
-    places.set(task.name, { x: column * WIDTH, y: at * HEIGHT });
+  let row = 0;
+  for (const names of members) {
+    const all = names ?? [];
+    const across = Math.min(ACROSS, all.length);
+    all.forEach((name, index) => {
+      const column = index % ACROSS;
+      places.set(name, { x: (column - (across - 1) / 2) * WIDTH, y: (row + Math.floor(index / ACROSS)) * HEIGHT });
+    });
+    row += Math.ceil(all.length / ACROSS);
   }
   return places;
 }
 
-function leadsBack(from: string, to: string, layer: ReadonlyMap<string, number>, edges: Graph["edges"]): boolean {
-  const seen = new Set<string>([from]);
-  const stack = [from];
-  while (stack.length > 0) {
-    const at = stack.pop() as string;
-    for (const each of edges) {
-      if (each.from !== at || seen.has(each.to)) continue;
-      if (each.to === to) return (layer.get(to) ?? 0) < (layer.get(from) ?? 0);
-      seen.add(each.to);
-      stack.push(each.to);
+function layersOf(graph: Graph): Map<string, number> {
+  const after = new Map<string, string[]>(graph.tasks.map((task) => [task.name, []]));
+  const into = new Set<string>();
+  for (const { from, to } of graph.edges) {
+    if (from === to || !after.has(to)) continue;
+    after.get(from)?.push(to);
+    into.add(to);
+  }
+  // Who is led to by nobody comes first: a cycle is then left where it is entered.
+  const starts = [...graph.tasks.map((task) => task.name)].sort((a, b) => Number(into.has(a)) - Number(into.has(b)));
+  const [order, back] = ordered(starts, after);
+  const layers = new Map<string, number>();
+  for (const name of order) {
+    const own = layers.get(name) ?? 0;
+    layers.set(name, own);
+    for (const next of after.get(name) ?? []) {
+      if (!back.has(`${name}\n${next}`)) layers.set(next, Math.max(layers.get(next) ?? 0, own + 1));
     }
   }
-  return false;
+  return layers;
+}
+
+/** The tasks so that each comes before those it leads to, and the edges that lead back. Without recursion: workflows are long. */
+function ordered(starts: readonly string[], after: ReadonlyMap<string, readonly string[]>): readonly [readonly string[], ReadonlySet<string>] {
+  const state = new Map<string, "open" | "done">();
+  const done: string[] = [];
+  const back = new Set<string>();
+  for (const start of starts) {
+    if (state.has(start)) continue;
+    state.set(start, "open");
+    const stack: { name: string; next: number }[] = [{ name: start, next: 0 }];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const to = after.get(top.name)?.[top.next];
+      top.next += 1;
+      if (to === undefined) {
+        state.set(top.name, "done");
+        done.push(top.name);
+        stack.pop();
+      } else if (state.get(to) === "open") {
+        back.add(`${top.name}\n${to}`);
+      } else if (!state.has(to)) {
+        state.set(to, "open");
+        stack.push({ name: to, next: 0 });
+      }
+    }
+  }
+  return [done.reverse(), back];
 }

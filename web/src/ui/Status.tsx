@@ -21,6 +21,11 @@ const LOOK: Readonly<Record<string, readonly [string, Mood]>> = {
   resuming: ["▷", "busy"],
 };
 
+/** The sign of a status. */
+export function signOf(status: string): string {
+  return LOOK[status]?.[0] ?? "·";
+}
+
 export function Status({ status }: { readonly status: string }): ReactElement {
   const [sign, mood] = LOOK[status] ?? ["·", "off"];
   return (

@@ -1,8 +1,9 @@
 // Times and durations in words and figures.
 
-/** `0.4 s`, `12 s`, `3 m 05 s`, `2 h 04 m`, `3 d 2 h`. */
+/** `40 ms`, `0.4 s`, `12 s`, `3 m 05 s`, `2 h 04 m`, `3 d 2 h`. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, ms) / 1000;
+  if (seconds < 0.1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${Math.floor(seconds)} s`;
   const minutes = Math.floor(seconds / 60);
