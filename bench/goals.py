@@ -42,6 +42,7 @@ WORKFLOWS = Goal(152, 300)  # workflows of three steps per second; Windmill has 
 CATALOGUE = Goal(60, 15)  # s to register 169 packs of 10,244 actions
 CATALOGUE_MEMORY = Goal(300, 100)  # MB that this adds at its peak
 LISTED = Goal(100, 20)  # ms of a page of 10,000 actions
+KEY = Goal(50, 20)  # ms from a key to what it changes
 BUNDLE = Goal(150, 120)  # kB of the log page, gzipped
 FIRST_PAINT = Goal(300, 200)  # ms until the end of a running log is on the screen
 SHOWN = Goal(200, 50)  # ms from the print to the screen

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bench.context import Bench, BrokenError
-from bench.goals import BUNDLE, FIRST_PAINT, FRAME, SHOWN, TAB
+from bench.goals import BUNDLE, FIRST_PAINT, FRAME, KEY, SHOWN, TAB
 from bench.rows import Row
 from bench.servers import ROOT, Squall, squall
 from bench.wire import Connection
@@ -35,8 +35,26 @@ _FRAMES = """(seconds) => new Promise((done) => {
 })"""
 
 
+_KEYS = 40
+_PAINTED = """() => {
+    globalThis.painted = [];
+    addEventListener("keydown", (event) => requestAnimationFrame(() => {
+        const channel = new MessageChannel();
+        channel.port1.onmessage = () => painted.push(performance.now() - event.timeStamp);
+        channel.port2.postMessage(0);
+    }), true);
+}"""
+_BARE = """() => {
+    document.body.innerHTML = "<p id=told>0</p>";
+    addEventListener("keydown", () => { told.textContent = String(Number(told.textContent) + 1); });
+}"""
+
+
 def page(bench: Bench) -> Iterator[Row]:
-    """Figures of the execution page; none where there is no browser. The floor has no page."""
+    """Figures of the execution page; none where there is no browser.
+
+    Only keys have a floor: a page with nothing on it, in the same browser, while the same prints.
+    """
     if not (_DIST / "index.html").is_file():
         raise BrokenError("the page is not built: make web")
     yield Row("what the log page loads, gzipped", "kB", _bundle(), None, BUNDLE)
@@ -50,7 +68,7 @@ def page(bench: Bench) -> Iterator[Row]:
             executable_path=chromium, args=["--no-sandbox", "--enable-precise-memory-info", "--js-flags=--expose-gc"]
         )
         try:
-            found = browser.new_page(viewport={"width": 1200, "height": 800})
+            found = browser.new_context(viewport={"width": 1200, "height": 800}).new_page()
             found.goto(f"http://127.0.0.1:{server.port}/")
             yield from _shown(server, found)
             yield from _chatty(bench, server, found)
@@ -134,11 +152,30 @@ def _shown(server: Squall, found: Page) -> Iterator[Row]:
 def _chatty(bench: Bench, server: Squall, found: Page) -> Iterator[Row]:
     """Frames and memory while `yes` prints as fast as it can."""
     seconds = bench.sized(10, 4)
-    execution = _start(server, f"timeout {seconds + 4} yes 'as fast as it can be printed, and a little more of it'")
+    execution = _start(server, f"timeout {seconds + 16} yes 'as fast as it can be printed, and a little more of it'")
     found.goto(f"http://127.0.0.1:{server.port}/executions/{execution}")
     found.wait_for_selector(".log .row")
     frames: list[float] = sorted(found.evaluate(_FRAMES, seconds))
     yield Row("a frame while `yes` prints, p50", "ms", statistics.median(frames), None, FRAME)
     yield Row("a frame while `yes` prints, p99", "ms", frames[int(len(frames) * 0.99)])
+    keys = _pressed(found)
+    bare = found.context.new_page()
+    bare.evaluate(_BARE)
+    floor = _pressed(bare)
+    bare.close()
+    for name, part, goal in (("p50", 0.5, None), ("p95", 0.95, KEY)):
+        at = int(_KEYS * part)
+        yield Row(f"a key pressed -> painted while `yes` prints, {name}", "ms", keys[at], floor[at], goal)
     memory: Any = found.evaluate("() => { globalThis.gc?.(); return performance.memory.usedJSHeapSize; }")
     yield Row("memory of the page's script then", "MB", memory / 1e6, None, TAB)
+
+
+def _pressed(found: Page) -> list[float]:
+    """ms from keys to the frames behind them, in order."""
+    found.evaluate(_PAINTED)
+    for number in range(_KEYS):
+        found.keyboard.press("tw"[number % 2])
+        time.sleep(0.08)
+    found.wait_for_function(f"() => painted.length >= {_KEYS}")
+    painted: list[float] = found.evaluate("() => painted")
+    return sorted(painted)

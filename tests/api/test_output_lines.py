@@ -223,7 +223,7 @@ def test_sums_say_what_there_is(plain_server: Server, printed: str) -> None:
     size = sum(len(f"line {number}\n") for number in range(1, 301)) + len("no end")
     assert stats["streams"] == {"stdout": {"bytes": size, "lines": 301}, "stderr": {"bytes": 7, "lines": 1}}
     assert (stats["bytes"], stats["lines"], stats["masked"]) == (size + 7, 302, 0)
-    assert stats["gaps"] == {"count": 0, "bytes": 0}
+    assert stats["gaps"] == {"count": 0, "bytes": 0, "after_lines": []}
     for position in (stats["first_position"], stats["last_position"]):
         assert ask(plain_server, printed, f"after={position}&follow=false").status == 200
     assert stats["last_output"] >= stats["first_output"]

@@ -39,6 +39,7 @@ def test_a_running_action_is_seen_line_by_line_to_its_end(page: Page, plain_serv
         expect(page.locator(".head .status", has_text="running")).to_be_visible()
         expect(page.locator(".tree .last")).to_have_text("line 2")
     expect(page.locator(".head .status", has_text="succeeded")).to_be_visible()
+    expect(page.locator(".indicator")).to_have_text("ended")
     assert numbers(page) == [1, 2, 3]
 
 
@@ -172,6 +173,10 @@ def test_the_graph_of_a_workflow_shows_its_tasks_the_ways_taken_and_leads_to_the
     expect(page.locator(".react-flow__edge")).to_have_count(2)
     page.locator(".react-flow__node", has_text="shout").click()
     sees(page, "HELLO, SQUALL!")
+    page.get_by_role("tab", name="graph").click()
+    expect(page.locator(".react-flow__node.marked")).to_contain_text("shout")
+    page.locator('[role="treeitem"]', has_text="done").click()
+    expect(page.locator(".react-flow__node.marked")).to_contain_text("done")
 
 
 def test_the_graph_counts_items(page: Page, plain_server: Server) -> None:
@@ -281,7 +286,10 @@ def test_what_is_missing_is_told_with_its_counts(page: Page, tmp_path: Path) -> 
         gaps = server.get(f"/v1/executions/{execution}/output/stats")["gaps"]
         opened(page, server, execution)
         told = f"{gaps['count']} gaps: {gaps['bytes']:,} bytes of this output are missing"
-        expect(page.locator(".gaps")).to_have_text(told)
+        expect(page.locator(".gaps")).to_contain_text(told)
+        # And at the place where it is missing.
+        page.get_by_role("button", name="show the next").click()
+        expect(page.locator(".log .missing").first).to_contain_text("missing: output limit")
 
 
 def test_the_history_is_filtered_by_its_url_and_live(page: Page, plain_server: Server) -> None:
@@ -340,3 +348,8 @@ def test_where_it_is_asked_for_who_comes_logs_in_and_gets_where_they_wanted(
         expect(page.get_by_text("No execution fits these filters")).to_be_visible()
         assert page.url.endswith("/executions?status=failed")
         assert page.evaluate("document.cookie") == ""
+        expect(page.locator("header")).to_contain_text("ada")
+        page.get_by_role("button", name="Log out").click()
+        page.get_by_role("heading", name="Log in").wait_for()
+        page.goto(f"{server.url}/executions")
+        page.get_by_role("heading", name="Log in").wait_for()

@@ -4,7 +4,7 @@ import { copied, copiedPart, pictured, raw, rendered } from "../src/log/screen";
 import { BLOCK } from "../src/log/window";
 
 function line(row: number, text: string, more: Partial<Line> = {}): Line {
-  const plain = { row, number: row, text, stream: "stdout", time: row, owner: "", tag: "", open: false, left: 0, note: false };
+  const plain = { row, number: row, text, stream: "stdout", time: row, owner: "", tag: "", open: false, left: 0, note: false, missing: "", missingBefore: "" };
   return { ...plain, ...more };
 }
 

@@ -66,10 +66,12 @@ class OutputViewRoutes:
         shown["masked"] = execution.runner_info.get("masked", 0)
         shown["hash"] = await self._digest(execution.tree)
         if execution.parent is None:
+            whole = (await self._reading.sums(execution, [""])).get("", own)
             shown["tree"] = {
                 "executions": len(sums),
                 "bytes": sum(sum(each.sizes) for each in sums.values()),
                 "lines": sum(each.lines for each in sums.values()),
+                "gaps": _gaps(whole),
             }
         return Answer(shown)
 
@@ -93,7 +95,11 @@ class OutputViewRoutes:
             if whole:
                 fields["line"], fields["tree_line"] = None, line.number
             rows.append({"row": number, **fields})
-        return Answer({"execution_id": execution.id, "total": page.total, "rows": rows})
+        gaps = [
+            {"after_row": each.after, "output_type": journal.STREAMS.get(each.stream), **msgspec.json.decode(each.told)}
+            for each in page.missing
+        ]
+        return Answer({"execution_id": execution.id, "total": page.total, "rows": rows, "gaps": gaps})
 
     async def _search(self, request: Request) -> Answer:
         query = request.query
@@ -174,5 +180,9 @@ def _shown(sums: OutputSums) -> dict[str, Any]:
         "last_position": journal.format_position(sums.last) if sums.last else None,
         "first_output": to_iso(sums.began) if sums.began else None,
         "last_output": to_iso(sums.time) if sums.time else None,
-        "gaps": {"count": sums.gaps, "bytes": sums.missing},
+        "gaps": _gaps(sums),
     }
+
+
+def _gaps(sums: OutputSums) -> dict[str, Any]:
+    return {"count": sums.gaps, "bytes": sums.missing, "after_lines": list(sums.places)}

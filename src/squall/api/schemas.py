@@ -118,6 +118,9 @@ _EXECUTION = _of(
     end_timestamp=_TIME, elapsed_seconds={"type": "number"}, children=_TEXTS, parent=_TEXT, web_url=_TEXT,
     result_size=_COUNT, waiting=_TEXT, waiting_for=_OBJECT, delay=_COUNT, notify=_OBJECT,
 )  # fmt: skip
+_GAPS = _of(
+    ("count", "bytes", "after_lines"), count=_COUNT, bytes=_COUNT, after_lines={"type": "array", "items": _COUNT}
+)
 _LINE = _of(
     line=_or_null(_COUNT), execution_id=_TEXT, output_type=_TEXT, timestamp=_TIME, position=_TEXT, data=_TEXT,
     complete=_FLAG, action_ref=_or_null(_TEXT), task=_or_null(_TEXT), depth=_COUNT, match=_FLAG, tag=_TEXT,
@@ -160,14 +163,22 @@ SCHEMAS: dict[str, Schema] = {
     "OutputStats": _of(
         ("bytes", "lines", "streams"), bytes=_COUNT, lines=_COUNT, streams=_OBJECT, execution_id=_TEXT, masked=_COUNT,
         hash=_or_null(_TEXT), first_position=_or_null(_TEXT), last_position=_or_null(_TEXT),
-        first_output=_or_null(_TIME), last_output=_or_null(_TIME), gaps=_of(count=_COUNT, bytes=_COUNT), tree=_OBJECT,
+        first_output=_or_null(_TIME), last_output=_or_null(_TIME), gaps=_GAPS,
+        tree=_of(executions=_COUNT, bytes=_COUNT, lines=_COUNT, gaps=_GAPS),
     ),
     "SearchAnswer": _of(
         count=_COUNT, resume=_or_null(_COUNT), lines={"type": "array", "items": _LINE},
         rows={"type": "array", "items": _COUNT},
     ),
     "RowsAnswer": _of(
-        ("execution_id", "total", "rows"), execution_id=_TEXT, total=_COUNT, rows={"type": "array", "items": _LINE}
+        ("execution_id", "total", "rows", "gaps"), execution_id=_TEXT, total=_COUNT,
+        rows={"type": "array", "items": _LINE},
+        gaps={
+            "type": "array",
+            "items": _of(
+                ("after_row",), after_row=_COUNT, output_type=_or_null(_TEXT), reason=_TEXT, bytes=_COUNT, limit=_COUNT
+            ),
+        },
     ),
     "Line": _LINE,
     "Graph": _of(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from squall.core.lines import Line, LineCounter
+from squall.core.lines import Line, LineCounter, Missing
 
 
 class OutputSums(msgspec.Struct, frozen=True):
     """What one execution has printed: bytes and lines by stream number, how many `lines` in all, where its records
-    begin and end (positions; 0: there are none), the times (µs) of the first and the last, and the gaps."""
+    begin and end (positions; 0: there are none), the times (µs) of the first and the last, the gaps, the bytes
+    missing in them, and the lines behind which (the first hundred of) them are."""
 
     lines: int = 0
     sizes: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -20,6 +21,7 @@ class OutputSums(msgspec.Struct, frozen=True):
     time: int = 0
     gaps: int = 0
     missing: int = 0
+    places: tuple[int, ...] = ()
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,12 +60,13 @@ class LinePage(msgspec.Struct, frozen=True):
 
 class RowPage(msgspec.Struct, frozen=True):
     """Some lines, each with its execution, as counted among those that were asked for: the first one is number `first`
-    of `total`. `position` is up to where the journal has been looked at."""
+    of `total`. `position` is up to where the journal has been looked at. `missing` is what was left out behind rows."""
 
     rows: list[tuple[str, Line]]
     first: int
     total: int
     position: int = 0
+    missing: list[Missing] = []
 
 
 class LineState(msgspec.Struct, frozen=True):

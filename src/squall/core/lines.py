@@ -40,6 +40,15 @@ class Line(NamedTuple):
         return self.data.endswith(b"\n")
 
 
+class Missing(NamedTuple):
+    """Output that was left out behind the line `after` (0: before the first one): of a stream (0: of all), and what the
+    journal tells of it, as JSON."""
+
+    after: int
+    stream: int
+    told: bytes
+
+
 class LineCounter:
     """Counts the lines of one execution. `lines` have begun so far; `open` holds the numbers of those without an end.
 
@@ -126,7 +135,7 @@ class Assembler:
     """Puts the lines with the numbers `first` to `last` together, from records that follow what `counter` has counted.
 
     `streams` (None: all) are those that are wanted; the numbers do not depend on it. `whole`: they are lines of a whole
-    tree. Of a line at most `most` bytes are kept (None: all).
+    tree. Of a line at most `most` bytes are kept (None: all). `missing` is what was left out behind these lines.
     """
 
     def __init__(
@@ -146,6 +155,7 @@ class Assembler:
         self._whole = whole
         self._most = most
         self._begun: dict[int, _Begun] = {}
+        self.missing: list[Missing] = []
 
     @property
     def whole(self) -> bool:
@@ -175,6 +185,9 @@ class Assembler:
             return
         going_on, before = count_record(self._counter, record, self._whole)
         if record.kind == journal.GAP:
+            ours = self._streams is None or not record.stream or record.stream in self._streams
+            if ours and (self._first if self._first > 1 else 0) <= before <= self._last:
+                self.missing.append(Missing(before, record.stream, bytes(record.payload)))
             return
         if self._streams is not None and record.stream not in self._streams:
             return

@@ -16,7 +16,8 @@ class Lines(Protocol):
     """
 
     async def sums(self, tree: str, executions: Collection[str] | None) -> dict[str, OutputSums]:
-        """What each of these executions of a tree (None: all) has printed; only those that have printed something."""
+        """What each of these executions of a tree (None: all) has printed; only those that have printed something. An
+        empty name stands for all of a tree in which several have."""
         ...
 
     async def states(

@@ -78,7 +78,7 @@ class LineReading:
         self._outputs = outputs
 
     async def sums(self, execution: Execution, members: Collection[str] | None) -> dict[str, OutputSums]:
-        """What each of these executions (None: all of the tree) has printed."""
+        """What each of these executions (None: all of the tree) has printed; see `ports.Lines`."""
         return await self._lines.sums(execution.tree, members)
 
     async def count_finished(self, tree: str) -> None:

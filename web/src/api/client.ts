@@ -157,7 +157,12 @@ export async function login(user: string, password: string): Promise<void> {
   await answer("/v1/user", { headers: { "X-Auth-Token": made.token } });
 }
 
-/** Who this page is for the server. */
-export function user(): Promise<{ username: string }> {
+/** Who this page is for the server; `method` is `none` where nobody has to log in. */
+export function user(): Promise<{ username: string; authentication: { method: string } }> {
   return json("/v1/user");
+}
+
+/** Logs out: the token is good for nothing from then on. */
+export async function logout(): Promise<void> {
+  await answer("/auth/v1/tokens", send("DELETE"));
 }

@@ -50,7 +50,7 @@ export type Policy = Schemas["Policy"];
 
 export type Filters = Schemas["Filters"];
 
-export type OutputStats = Pick<Schemas["OutputStats"], "bytes" | "lines" | "gaps">;
+export type OutputStats = Pick<Schemas["OutputStats"], "bytes" | "lines" | "gaps" | "tree">;
 
 export type Inquiry = Schemas["Inquiry"];
 

@@ -76,12 +76,17 @@ export function watchUrl(asked: Asked): string {
   return `/stream/v1/watch?${values.toString()}`;
 }
 
+/** How long (ms) a connection may be silent. The server says how far behind it is every five seconds at the least. */
+export const SILENCE_MS = 15_000;
+const HIDDEN_MS = 200;
+
 /** A stream that reconnects until it is closed, or refused. Events are handed over in batches, once a frame at most. */
 export class Watch {
   private connection: Connection = begin("");
   private readonly stop = new AbortController();
   private batch: Sent[] = [];
   private scheduled = false;
+  private readonly ended = new Set<string>();
 
   constructor(
     private readonly asked: Asked,
@@ -108,10 +113,30 @@ export class Watch {
     this.stop.abort();
   }
 
+  /** One connection, until it breaks, is silent for too long, or is refused (true: there is nothing more to try). */
   private async once(): Promise<boolean> {
+    const broken = new AbortController();
+    const end = (): void => broken.abort();
+    this.stop.signal.addEventListener("abort", end);
+    // A machine that slept, or a network that went, tells nobody: but a server that lives says something every few seconds.
+    let silence = setTimeout(end, SILENCE_MS);
+    const heard = (): void => {
+      clearTimeout(silence);
+      silence = setTimeout(end, SILENCE_MS);
+    };
+    try {
+      return await this.read(broken.signal, heard);
+    } finally {
+      clearTimeout(silence);
+      this.stop.signal.removeEventListener("abort", end);
+    }
+  }
+
+  private async read(signal: AbortSignal, heard: () => void): Promise<boolean> {
     const headers: Record<string, string> = { Accept: "text/event-stream" };
     if (this.connection.position !== "") headers["Last-Event-ID"] = this.connection.position;
-    const response = await fetch(watchUrl(this.asked), { headers, signal: this.stop.signal, credentials: "same-origin" });
+    const response = await fetch(watchUrl(this.asked), { headers, signal, credentials: "same-origin" });
+    heard();
     if (response.status >= 400 && response.status < 500) {
       this.happened({ kind: "refused", reason: response.status === 401 ? "log in first" : `HTTP ${response.status}` });
       return true;
@@ -125,24 +150,33 @@ export class Watch {
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return false;
+      if (done) return this.finished();
+      heard();
       parser.feed(value);
     }
   }
 
   private take(sent: Sent): void {
     this.connection = step(this.connection, { kind: "event", id: sent.id });
+    if (sent.event === "end") this.ended.add((JSON.parse(sent.data) as { tree: string }).tree);
     this.batch.push(sent);
     if (this.scheduled) return;
     this.scheduled = true;
     // A hidden tab draws no frames, but still has to take what comes.
-    const later = document.hidden ? (call: () => void) => window.setTimeout(call, 200) : window.requestAnimationFrame.bind(window);
+    const later = document.hidden ? (call: () => void) => setTimeout(call, HIDDEN_MS) : requestAnimationFrame;
     later(() => {
       this.scheduled = false;
       const batch = this.batch;
       this.batch = [];
       if (!this.stop.signal.aborted) this.onEvents(batch);
     });
+  }
+
+  /** Whether everything that was asked for has ended; the server then has no more to say. */
+  private finished(): boolean {
+    const over = this.asked.events.length === 0 && this.asked.trees.every((tree) => this.ended.has(tree.id));
+    if (over) this.happened({ kind: "finished" });
+    return over;
   }
 
   private comment(text: string): void {
@@ -159,9 +193,9 @@ export class Watch {
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = window.setTimeout(resolve, ms);
+    const timer = setTimeout(resolve, ms);
     signal.addEventListener("abort", () => {
-      window.clearTimeout(timer);
+      clearTimeout(timer);
       resolve();
     });
   });

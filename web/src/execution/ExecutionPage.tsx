@@ -36,6 +36,13 @@ function scopeOf(shown: Execution): Scope {
   return shown.liveaction?.action_is_workflow === true ? "branch" : "alone";
 }
 
+/** The workflow whose graph goes with an execution: its own, or the one that it is a task of. */
+function workflowOf(shown: Execution, all: readonly Execution[]): Execution | null {
+  if (shown.liveaction?.action_is_workflow === true) return shown;
+  const above = all.find((each) => each.id === shown.parent);
+  return above?.liveaction?.action_is_workflow === true ? above : null;
+}
+
 function Page({ given }: { readonly given: Execution }): ReactElement {
   const search: ExecutionSearch = useSearch({ strict: false });
   const { early } = useRouteContext({ strict: false }) as { early: Early };
@@ -62,7 +69,7 @@ function Page({ given }: { readonly given: Execution }): ReactElement {
     hint.current = call;
   }, []);
   const sourceOf = useCallback((output: Output): OutputRows => new OutputRows(output, (url) => early.take(url)), [early]);
-  const workflow = shown.liveaction?.action_is_workflow === true;
+  const workflow = workflowOf(shown, nodes.map((node) => node.execution));
   return (
     <div className={full ? "execution full" : "execution"}>
       {full ? null : (
@@ -81,19 +88,19 @@ function Page({ given }: { readonly given: Execution }): ReactElement {
           <Actions execution={whole} />
         </div>
         <div className="tabs" role="tablist">
-          {TABS.filter((each) => each !== "graph" || workflow).map((each) => (
+          {TABS.filter((each) => each !== "graph" || workflow !== null).map((each) => (
             <button key={each} role="tab" aria-selected={tab === each} onClick={() => go({ ...search, tab: each })}>
               {each}
             </button>
           ))}
         </div>
         {tab === "details" ? <Details execution={whole} /> : null}
-        {tab === "graph" ? (
+        {tab === "graph" && workflow !== null ? (
           <Suspense fallback={<Notice title="Loading the graph …" />}>
-            <Graph id={shown.id} live={!isOver(shown)} onShow={(show) => go({ show, tab: "log" })} />
+            <Graph id={workflow.id} shown={shown.id} live={!isOver(workflow)} onShow={(show) => go({ show, tab: "log" })} />
           </Suspense>
         ) : null}
-        {tab === "log" ? (
+        {tab === "log" || (tab === "graph" && workflow === null) ? (
           <LogPane
             id={shown.id}
             scope={scope}

@@ -33,7 +33,7 @@ export function readEvents(events: readonly Sent[]): Told {
   const quiet = new Map<string, string>();
   let anew = false;
   for (const event of events) {
-    if (event.event === "open" || event.event === "end") anew = true;
+    if (event.event === "open" || event.event === "end" || event.event === "gap") anew = true;
     else if (event.event === "status") {
       const told = JSON.parse(event.data) as { execution_id: string; status: Status; timestamp: string };
       changes.set(told.execution_id, { status: told.status, at: Date.parse(told.timestamp) });

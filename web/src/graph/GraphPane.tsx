@@ -28,10 +28,13 @@ function progress(task: Task): string {
 
 export default function GraphPane({
   id,
+  shown,
   live,
   onShow,
 }: {
   readonly id: string;
+  /** The execution that is chosen in the tree: its task is marked. */
+  readonly shown: string;
   readonly live: boolean;
   readonly onShow: (id: string) => void;
 }): ReactElement {
@@ -40,26 +43,28 @@ export default function GraphPane({
     if (found.data === undefined) return [[], []];
     const places = laidOut(found.data);
     const drawn = found.data.tasks.map((task): Node => {
-      const shown = task.runs.at(-1)?.executions.at(-1);
+      const last = task.runs.at(-1)?.executions.at(-1);
+      const marked = task.runs.some((run) => run.executions.includes(shown));
       const place = places.get(task.name) ?? { x: 0, y: 0 };
       return {
         id: task.name,
         position: place,
+        className: marked ? "marked" : "",
         data: {
           label: (
-            <button className="plain task" disabled={shown === undefined} title={shown === undefined ? "it has not run" : "show what it printed"}>
+            <button className="plain task" disabled={last === undefined} title={last === undefined ? "it has not run" : "show what it printed"}>
               <b>{task.name}</b>
               <br />
               <Status status={task.status ?? "not run"} />
               {progress(task)}
             </button>
           ),
-          execution: shown,
+          execution: last,
         },
       };
     });
-    const shown = found.data.edges.filter((each) => places.has(each.from) && places.has(each.to));
-    const lines = shown.map((each, index): Edge => ({
+    const drawable = found.data.edges.filter((each) => places.has(each.from) && places.has(each.to));
+    const lines = drawable.map((each, index): Edge => ({
       id: String(index),
       source: each.from,
       target: each.to,
@@ -68,7 +73,7 @@ export default function GraphPane({
       ...(each.when !== undefined && each.when !== null ? { label: each.when.slice(0, 40) } : {}),
     }));
     return [drawn, lines];
-  }, [found.data, live]);
+  }, [found.data, live, shown]);
   if (found.isPending) return <Notice title="Loading the graph …" />;
   if (found.isError) return <Failure error={found.error} again={() => void found.refetch()} />;
   return (
@@ -85,8 +90,8 @@ export default function GraphPane({
         minZoom={0.02}
         onlyRenderVisibleElements
         onNodeClick={(_, node) => {
-          const shown = node.data["execution"];
-          if (typeof shown === "string") onShow(shown);
+          const execution = node.data["execution"];
+          if (typeof execution === "string") onShow(execution);
         }}
       >
         <Background />

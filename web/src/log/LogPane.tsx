@@ -1,9 +1,8 @@
 // A log with its controls: what is shown and how, search on the server, the way to the next error.
 
 import { memo, useCallback, useEffect, useMemo, useRef, useState, type ReactElement } from "react";
-import { useQuery } from "@tanstack/react-query";
-import { outputStats } from "../api/client";
 import { TIME_FORMS } from "../ui/time";
+import { Gaps } from "./Gaps";
 import { Help } from "./Help";
 import type { Line, LineSource } from "./lines";
 import { LogView, type LogControl } from "./LogView";
@@ -106,7 +105,7 @@ function Pane({ id, scope, owners, start, live, sourceOf, onFull, hints }: LogPa
         name={id}
         copy={range ? <button onClick={copyChosen}>copy {chosen.to - chosen.from + 1} lines</button> : null}
       />
-      <Gaps id={id} live={live} />
+      <Gaps id={id} tree={scope === "tree"} live={live} onShow={shown.stream === "all" && rows !== null ? show : null} />
       <p className="visually-hidden" role="status">
         {copying.told}
       </p>
@@ -194,18 +193,6 @@ function loaded(control: LogControl | null, from: number, to: number): Line[] | 
     lines.push(line);
   }
   return lines;
-}
-
-/** What is missing from the output, with its counts: an honest log says so. */
-function Gaps({ id, live }: { readonly id: string; readonly live: boolean }): ReactElement | null {
-  const stats = useQuery({ queryKey: ["stats", id, live], queryFn: () => outputStats(id), refetchInterval: live ? 5000 : false });
-  const gaps = stats.data?.gaps;
-  if (gaps === undefined || !gaps.count) return null;
-  return (
-    <p className="gaps" role="status">
-      {gaps.count} {gaps.count === 1 ? "gap" : "gaps"}: {(gaps.bytes ?? 0).toLocaleString()} bytes of this output are missing
-    </p>
-  );
 }
 
 /** Keys that work wherever nothing is being typed. */

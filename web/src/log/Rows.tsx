@@ -97,9 +97,11 @@ function LogRow({ row, before, look, held }: LogRowProps): ReactElement {
     line.note ? "note" : "",
     line.stream === "" && !line.note ? "pending" : "",
     held ? "held" : "",
+    line.missing !== "" || line.missingBefore !== "" ? "gapped" : "",
   ];
   return (
     <div className={marks.filter((mark) => mark !== "").join(" ")} data-line={line.row}>
+      {line.missingBefore !== "" ? <span className="missing">⋯ {line.missingBefore} ⋯</span> : null}
       <a
         className="number"
         href={`#L${line.number}`}
@@ -126,6 +128,7 @@ function LogRow({ row, before, look, held }: LogRowProps): ReactElement {
           <Run key={index} span={span} />
         ))}
       </span>
+      {line.missing !== "" ? <span className="missing">⋯ {line.missing} ⋯</span> : null}
     </div>
   );
 }

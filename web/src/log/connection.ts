@@ -29,14 +29,14 @@ export type Happening =
 export const BEHIND_MS = 2_000;
 export const BEHIND_BYTES = 1 << 20;
 const FIRST_WAIT_MS = 250;
-const LONGEST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 500;
 
 /** Nothing has been asked yet; `position` is where to begin. */
 export function begin(position: string): Connection {
   return { indicator: { kind: "connecting" }, position, attempt: 0, resumed: 0 };
 }
 
-/** How long (ms) to wait before attempt `attempt` (1 is the first one after a loss): never more than a second. */
+/** How long (ms) to wait before attempt `attempt` (1 is the first one after a loss): never so long that a second is missed. */
 export function waitBefore(attempt: number): number {
   return Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
 }

@@ -22,6 +22,9 @@ export interface Line {
   readonly left: number;
   /** What stands here instead of output: that some was left out. */
   readonly note: boolean;
+  /** What was left out behind this line, and (only of the first one) before it; empty if nothing was. */
+  readonly missing: string;
+  readonly missingBefore: string;
 }
 
 /** Some rows in order, as many from the first on as fit into an answer, and how many rows there are in all. */

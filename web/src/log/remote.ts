@@ -141,11 +141,25 @@ export class BranchLines implements LineSource {
 }
 
 function note(text: string): Line {
-  return { row: 1, number: 1, text, stream: "", time: 0, owner: "", tag: "", open: false, left: 0, note: true };
+  return { row: 1, number: 1, text, stream: "", time: 0, owner: "", tag: "", open: false, left: 0, note: true, missing: "", missingBefore: "" };
 }
 
 function pageOf(sent: Rows): RowPage {
-  return { lines: sent.rows.map(toLine), total: sent.total };
+  const gaps = new Map<number, string[]>();
+  for (const gap of sent.gaps) gaps.set(gap.after_row, [...(gaps.get(gap.after_row) ?? []), told(gap)]);
+  const at = (row: number): string => gaps.get(row)?.join("; ") ?? "";
+  const lines = sent.rows.map((each) => {
+    const line = toLine(each);
+    return gaps.size === 0 ? line : { ...line, missing: at(line.row), missingBefore: line.row === 1 ? at(0) : "" };
+  });
+  return { lines, total: sent.total };
+}
+
+/** What was left out, in words. */
+function told(gap: Rows["gaps"][number]): string {
+  const bytes = gap.bytes === undefined ? "output" : `${gap.bytes.toLocaleString("en")} bytes`;
+  const stream = gap.output_type === undefined || gap.output_type === null ? "" : ` of ${gap.output_type}`;
+  return `${bytes}${stream} missing${gap.reason === undefined ? "" : `: ${gap.reason}`}`;
 }
 
 function toLine(sent: Sent): Line {
@@ -161,5 +175,7 @@ function toLine(sent: Sent): Line {
     open: sent.complete === false,
     left: sent.left_out ?? 0,
     note: false,
+    missing: "",
+    missingBefore: "",
   };
 }

@@ -35,6 +35,8 @@ _MOST_CHUNK = 64 << 20
 _SMALL = 1 << 20
 """Journals of fewer bytes have no side file: they are counted in no time."""
 
+_MOST_PLACES = 100
+
 TREE = ""
 """What stands for an execution where the lines of all of a tree are meant, in the order in which they begin."""
 
@@ -67,13 +69,15 @@ class Mark(msgspec.Struct, array_like=True, frozen=True):
 
 class Tally(msgspec.Struct, array_like=True, frozen=True):
     """What one execution has printed so far: `now` is its latest state, `first` where its first record starts and
-    `began` that record's time; `gaps` and `missing` count gap records and the bytes they tell of."""
+    `began` that record's time; `gaps` and `missing` count gap records and the bytes they tell of; `places` are the
+    lines behind which the first ones are."""
 
     now: Mark
     first: int = 0
     began: int = 0
     gaps: int = 0
     missing: int = 0
+    places: tuple[int, ...] = ()
 
 
 class _Chunk(msgspec.Struct, array_like=True):
@@ -104,11 +108,12 @@ class _Count:
     def take(self, record: Record) -> None:
         """Counts an output or gap record."""
         tally = self.tally
-        gaps, missing = tally.gaps, tally.missing
+        gaps, missing, places = tally.gaps, tally.missing, tally.places
         before = self.counter.lines
         count_record(self.counter, record, self.whole)
         if record.kind == journal.GAP:
             gaps, missing = gaps + 1, missing + _missing(record)
+            places = (*places, before) if len(places) < _MOST_PLACES else places
         else:
             self.line_counts[record.stream] += self.counter.lines - before
             self.sizes[record.stream] += len(record.payload)
@@ -126,7 +131,7 @@ class _Count:
             (none, out, err, other),
         )
         first = tally.first or record.start
-        self.tally = Tally(now, first, tally.began or record.time, gaps, missing)
+        self.tally = Tally(now, first, tally.began or record.time, gaps, missing, places)
 
 
 def _missing(record: Record) -> int:

@@ -11,7 +11,7 @@ from squall.adapters.journal.index import TREE, LineIndex, Mark
 from squall.adapters.journal.sources import Source
 from squall.core import journal
 from squall.core.journal import Record
-from squall.core.lines import Assembler, Line, LineCounter, count_record
+from squall.core.lines import Assembler, Line, LineCounter, Missing, count_record
 
 _READ = 1 << 20
 _CROWDED = 4
@@ -25,15 +25,17 @@ MOST_BEHIND = 4 << 20
 
 
 class Numbered(NamedTuple):
-    """Lines by number, each with its execution; with them all that are wanted up to number `last` have been given."""
+    """Lines by number, each with its execution; with them all that are wanted up to number `last` have been given,
+    and what was left out behind them."""
 
     rows: list[tuple[str, Line]]
     last: int
+    missing: list[Missing]
 
 
 def _in_time(wanted: Assembler, first: int, last: int) -> Numbered:
     """Those that have ended; of a first line that takes too long by itself what there is."""
-    return _fitting(wanted, None) if wanted.ended > first else Numbered(list(wanted.rows()), last)
+    return _fitting(wanted, None) if wanted.ended > first else Numbered(list(wanted.rows()), last, wanted.missing)
 
 
 def _fitting(wanted: Assembler, most: int | None) -> Numbered:
@@ -43,9 +45,13 @@ def _fitting(wanted: Assembler, most: int | None) -> Numbered:
     for execution, line in wanted.rows():
         size += len(line.data)
         if line.number >= ended or (most is not None and kept and size > most):
-            return Numbered(kept, line.number - 1)
+            return Numbered(kept, line.number - 1, _behind(wanted, line.number - 1))
         kept.append((execution, line))
-    return Numbered(kept, ended - 1)
+    return Numbered(kept, ended - 1, _behind(wanted, ended - 1))
+
+
+def _behind(wanted: Assembler, last: int) -> list[Missing]:
+    return [each for each in wanted.missing if each.after <= last]
 
 
 class Lookup:
@@ -147,7 +153,7 @@ class Lookup:
         """
         last = min(last, self.last_line)
         if first > last:
-            return Numbered([], last)
+            return Numbered([], last, [])
         segment = self.segment_of(first)
         wanted = Assembler(self.marks[segment].counter(), first, last, streams, whole=self.whole, most=cut)
         behind = size = 0
@@ -156,7 +162,7 @@ class Lookup:
             if streams is not None and begin.printed(streams) == end.printed(streams):
                 wanted.skip(end.counter())
                 behind += sum(end.sizes) - sum(begin.sizes) if begin.lines >= last else 0
-                if wanted.whole or behind > MOST_BEHIND:
+                if (wanted.whole and wanted.counted > last) or behind > MOST_BEHIND:
                     break
                 if not more():
                     return _in_time(wanted, first, last)
@@ -167,11 +173,11 @@ class Lookup:
                 size += len(record.payload) if wanted.counted >= first else 0
                 if most is not None and size > (most if cut is None else _READ_TO_CUT) and wanted.ended > first:
                     return _fitting(wanted, most)
-                if wanted.whole or behind > MOST_BEHIND:
-                    return Numbered(list(wanted.rows()), last)
+                if (wanted.whole and wanted.counted > last) or behind > MOST_BEHIND:
+                    return Numbered(list(wanted.rows()), last, wanted.missing)
                 if not more():
                     return _in_time(wanted, first, last)
-        return Numbered(list(wanted.rows()), last)
+        return Numbered(list(wanted.rows()), last, wanted.missing)
 
     def rows(self, streams: Collection[int] | None) -> int:
         """How many rows there are."""

@@ -21,7 +21,7 @@ from squall.adapters.journal.sources import Sources, close_quietly
 from squall.core import journal
 from squall.core.errors import SquallError
 from squall.core.line_query import Hits, LineState, OutputSums, Search
-from squall.core.lines import Line
+from squall.core.lines import Line, Missing
 
 LENGTH = struct.Struct("<I")
 """What stands before each message: its length in bytes."""
@@ -57,6 +57,7 @@ class Reply(msgspec.Struct, kw_only=True, omit_defaults=True):
     sums: dict[str, OutputSums] = {}
     states: dict[str, LineState] = {}
     rows: list[tuple[str, Line]] = []
+    missing: list[Missing] = []
     first: int = 0
     last: int = 0
     hits: Hits | None = None
@@ -153,7 +154,7 @@ def _sums(index: LineIndex, executions: list[str] | None) -> dict[str, OutputSum
             now = tally.now
             found[execution] = OutputSums(
                 now.lines, now.sizes, now.line_counts, tally.first, now.position, tally.began, now.time, tally.gaps,
-                tally.missing,
+                tally.missing, tally.places,
             )  # fmt: skip
     return found
 
@@ -178,10 +179,12 @@ def _rows(lookup: Lookup, asked: Question, more: Callable[[], bool]) -> Reply:
         return Reply(first=first, number=total)
     begin, end = lookup.line_of_row(first, asked.streams), lookup.line_of_row(last, asked.streams)
     rows: list[tuple[str, Line]] = []
+    missing: list[Missing] = []
     while not rows and begin <= end and more():
         found = lookup.lines(begin, end, asked.streams, more, most=MOST_BYTES, cut=asked.cut)
         rows, begin = found.rows, found.last + 1
-    return Reply(rows=rows, first=first, number=total)
+        missing += [each._replace(after=lookup.row_of_line(each.after, asked.streams)) for each in found.missing]
+    return Reply(rows=rows, first=first, number=total, missing=missing)
 
 
 def _hits(lookup: Lookup, wanted: Search, more: Callable[[], bool]) -> Hits:

@@ -105,7 +105,7 @@ class LineWorkers:
             op="rows", tree=tree, seconds=_SLICE, execution=execution, first=first, last=last, streams=streams, cut=cut
         )
         reply = await self._ask(asked)
-        return RowPage(reply.rows, reply.first, reply.number, reply.position)
+        return RowPage(reply.rows, reply.first, reply.number, reply.position, reply.missing)
 
     async def tail(
         self, tree: str, executions: Collection[str] | None, count: int, streams: tuple[int, ...] | None

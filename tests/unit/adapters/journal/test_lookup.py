@@ -23,7 +23,7 @@ from squall.adapters.journal.worker import Indexes, Question, Reply
 from squall.adapters.keeper.journals import Journals
 from squall.core import journal
 from squall.core.line_query import Hits, Search
-from squall.core.lines import Line
+from squall.core.lines import Line, Missing
 from squall.testing.journals import Kept
 from squall.testing.samples import NOON, sample_id
 
@@ -222,6 +222,33 @@ def test_running_and_sealed_journals_give_what_counting_every_byte_gives(
             assert [ask(each, "lines", execution=name, first=1, last=99).rows for name in (TREE, CHILD)] == before
     finally:
         kept.close()
+
+
+def test_what_was_left_out_is_told_behind_its_row(kept: Kept) -> None:
+    writer = Journals(kept.root, bytes(16), 1, floor=0).writer(TREE, create=True)
+    assert writer is not None
+
+    def gap(execution: str, size: int) -> None:
+        writer.note(journal.GAP, execution, NOON, 0, b'{"bytes":%d}' % size, 1, "")
+
+    gap(TREE, 1)
+    writer.output(TREE, 1, NOON, b"one\ntw")
+    writer.output(CHILD, 1, NOON, b"child\n")
+    gap(CHILD, 2)
+    writer.output(TREE, 1, NOON, b"o\n")
+    gap(TREE, 3)
+    indexes = Indexes(kept.root, kept.sources)
+    expected: dict[str, tuple[list[bytes], list[tuple[int, bytes]]]] = {
+        TREE: ([b"one\n", b"two\n"], [(0, b'{"bytes":1}'), (2, b'{"bytes":3}')]),
+        CHILD: ([b"child\n"], [(1, b'{"bytes":2}')]),
+        # The child's gap ends no line of another execution.
+        "": ([b"one\n", b"two\n", b"child\n"], [(0, b'{"bytes":1}'), (3, b'{"bytes":2}'), (3, b'{"bytes":3}')]),
+    }
+    for execution, (lines, missing) in expected.items():
+        page = ask(indexes, "rows", execution=execution, first=1, last=9)
+        assert [line.data for _, line in page.rows] == lines
+        assert [(each.after, each.told) for each in page.missing] == missing
+    assert ask(indexes, "rows", execution=TREE, first=2, last=2).missing == [Missing(2, 1, b'{"bytes":3}')]
 
 
 LARGE: Writes = [(TREE if at % 3 else CHILD, 1, b"%06d %s\n" % (at, b"." * 90) * 40) for at in range(900)]
