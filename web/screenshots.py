@@ -57,6 +57,8 @@ def take(url: str) -> None:
     for number in range(3):
         request(url, "core.local", cmd=f"exit {number % 2}")
     request(url, "examples.countdown", count=2)
+    flow = request(url, "examples.flow_nested")
+    some = request(url, "examples.flow_decide")
     execution = request(url, "core.local", cmd=COMMAND)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
@@ -65,6 +67,12 @@ def take(url: str) -> None:
             page.goto(f"{url}/executions/{execution}")
             page.locator(".log .row .text", has_text="watching").wait_for()
             picture(page, f"execution-{theme}")
+            page.goto(f"{url}/executions/{flow}")
+            page.locator(".log .row .text", has_text="HELLO, SQUALL!!").wait_for()
+            picture(page, f"workflow-{theme}")
+            page.goto(f"{url}/executions/{some}?tab=graph")
+            page.locator(".react-flow__edge").first.wait_for()
+            picture(page, f"graph-{theme}")
             page.goto(f"{url}/executions")
             page.locator("table.history").wait_for()
             picture(page, f"history-{theme}")

@@ -137,6 +137,18 @@ def test_lines_of_a_megabyte_cost_no_more_than_what_is_shown_of_them(page: Page,
     assert max(sizes) < 20_000_000
 
 
+def test_a_long_progress_bar_shows_where_it_is(page: Page, plain_server: Server) -> None:
+    with plain_server.puppet() as (execution, strings):
+        strings.say(b"".join(b"\r%6d of 20000" % number for number in range(10_000)))
+        opened(page, plain_server, execution)
+        sees(page, "  9999 of 20000")
+        strings.say(b"".join(b"\r%6d of 20000" % number for number in range(10_000, 20_001)))
+        sees(page, " 20000 of 20000")
+        strings.say(b"\n")
+    expect(page.locator(".indicator")).to_have_text("ended")
+    sees(page, " 20000 of 20000")
+
+
 def test_a_selection_goes_on_where_rows_have_left_the_page(page: Page, plain_server: Server) -> None:
     execution = plain_server.shell("for i in $(seq 1 30000); do echo line $i; done")
     plain_server.ended(execution)

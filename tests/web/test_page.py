@@ -149,6 +149,20 @@ def test_an_action_is_run_again_with_other_parameters(page: Page, plain_server: 
     assert execution not in page.url
 
 
+def test_a_parameter_that_means_nothing_is_told_by_its_name(page: Page, plain_server: Server) -> None:
+    execution = plain_server.request("examples.countdown", count=1)
+    plain_server.ended(execution)
+    opened(page, plain_server, execution)
+    page.get_by_role("button", name="Run again").click()
+    page.locator('textarea[name="count"]').fill("three")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text('count: "three" is no integer')
+    page.locator('textarea[name="count"]').fill("2")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page).not_to_have_url(re.compile(execution))
+    sees(page, "liftoff")
+
+
 def test_the_tree_shows_children_and_their_last_lines(page: Page, plain_server: Server) -> None:
     with plain_server.puppet() as (root, strings), plain_server.puppet(parent=root) as (child, below):
         opened(page, plain_server, root)

@@ -4,7 +4,7 @@ import { copied, copiedPart, pictured, raw, rendered } from "../src/log/screen";
 import { BLOCK } from "../src/log/window";
 
 function line(row: number, text: string, more: Partial<Line> = {}): Line {
-  const plain = { row, number: row, text, stream: "stdout", time: row, owner: "", tag: "", open: false, left: 0, note: false, missing: "", missingBefore: "" };
+  const plain = { row, number: row, text, stream: "stdout", time: row, owner: "", tag: "", open: false, left: 0, fromEnd: false, note: false, missing: "", missingBefore: "" };
   return { ...plain, ...more };
 }
 
@@ -141,6 +141,12 @@ test("a selection is copied from its first character to its last, whatever lies 
 test("a line that is cut says how much of it is missing", () => {
   expect(rendered([line(1, "abc", { left: 7 })])[0]?.spans.map((span) => span.text)).toEqual(["abc", " … and 7 more bytes"]);
   expect(raw([line(1, "x".repeat(20_000), { left: 7 })])[0]?.spans[0]?.text).toMatch(/and 10007 more bytes$/);
+});
+
+test("of a line that went back to its beginning the end is shown, and nothing is missing", () => {
+  const bar = line(1, "\r 98%\r 99%", { left: 70_000, fromEnd: true });
+  expect(rendered([bar])[0]?.spans.map((span) => span.text)).toEqual([" 99%"]);
+  expect(raw([bar])[0]?.spans[0]?.text).toBe("70000 bytes before … ␍ 98%␍ 99%");
 });
 
 test("lines that were painted over have no row, and notes stay", () => {

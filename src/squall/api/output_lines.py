@@ -176,6 +176,8 @@ def row_fields(row: Row, label: Label | None, *, exact: bool = False) -> dict[st
         del fields["data"]
     if line.left:
         fields["left_out"] = line.left
+        if line.from_end:
+            fields["from_end"] = True
     if line.tag:
         fields["tag"] = line.tag
     if row.match:

@@ -124,7 +124,7 @@ _GAPS = _of(
 _LINE = _of(
     line=_or_null(_COUNT), execution_id=_TEXT, output_type=_TEXT, timestamp=_TIME, position=_TEXT, data=_TEXT,
     complete=_FLAG, action_ref=_or_null(_TEXT), task=_or_null(_TEXT), depth=_COUNT, match=_FLAG, tag=_TEXT,
-    row=_COUNT, tree_line=_COUNT, left_out=_COUNT,
+    row=_COUNT, tree_line=_COUNT, left_out=_COUNT, from_end=_FLAG,
 )  # fmt: skip
 _KEY = _of(
     id=_TEXT, uid=_TEXT, scope=_TEXT, name=_TEXT, value=_TEXT, secret=_FLAG, encrypted=_FLAG, expire_timestamp=_TIME,

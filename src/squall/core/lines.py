@@ -24,7 +24,8 @@ Key = tuple[int, str]
 
 class Line(NamedTuple):
     """One line. `position` is where the record ends in which it began, and `time` that record's (µs); `data` are its
-    bytes with the newline, if it has one already. `left` of them, before the newline, are left out."""
+    bytes with the newline, if it has one already. `left` of them are left out: before the newline, or (`from_end`) at
+    the beginning."""
 
     number: int
     stream: int
@@ -33,6 +34,7 @@ class Line(NamedTuple):
     position: int
     data: bytes
     left: int = 0
+    from_end: bool = False
 
     @property
     def complete(self) -> bool:
@@ -100,9 +102,10 @@ def count_record(counter: LineCounter, record: Record, whole: bool) -> tuple[int
 
 
 class _Begun:
-    """A line that is being put together; of more than `most` bytes (None: no bound) the first ones are kept."""
+    """A line that is being put together. Of more than `most` bytes (None: no bound) the first ones are kept, or the
+    last ones if it goes back to its beginning again and again: what a terminal shows of it then."""
 
-    __slots__ = ("_kept", "_most", "_parts", "_size", "record")
+    __slots__ = ("_end", "_kept", "_most", "_parts", "_size", "record")
 
     def __init__(self, record: Record, most: int | None) -> None:
         self.record = record
@@ -110,6 +113,7 @@ class _Begun:
         self._parts: list[bytes] = []
         self._kept = 0
         self._size = 0
+        self._end = b""
 
     def add(self, part: bytes) -> None:
         """Takes what it goes on with."""
@@ -123,12 +127,18 @@ class _Begun:
         room = max(0, self._most - self._kept)
         self._parts.append(text[:room] + (b"\n" if ends else b""))
         self._kept += len(self._parts[-1])
+        if room < len(text) or self._end:
+            self._end = ((self._end or b"".join(self._parts[:-1])) + text)[-self._most :]
 
     def line(self, number: int) -> Line:
         """What there is of it."""
-        record = self.record
+        record, data = self.record, b"".join(self._parts)
         left = self._size - self._kept
-        return Line(number, record.stream, record.tag, record.time, record.end, b"".join(self._parts), left)
+        back = self._end.find(b"\r", 0, len(self._end) - 1)
+        if left and back >= 0:
+            data = self._end[back:] + (b"\n" if data.endswith(b"\n") else b"")
+            left = self._size - len(data)
+        return Line(number, record.stream, record.tag, record.time, record.end, data, left, bool(left and back >= 0))
 
 
 class Assembler:

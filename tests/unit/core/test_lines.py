@@ -101,3 +101,25 @@ def test_who_follows_gets_each_line_once_when_it_is_complete(parts: list[Part], 
     assert sorted((line.number, line.data) for line in found) == [
         (line.number, line.data) for line in naive_lines(parts)
     ]
+
+
+def cut(*pieces: bytes, most: int) -> Line:
+    """The one line that these make, of which at most so many bytes are kept."""
+    assembler = Assembler(LineCounter(), 1, 1, most=most)
+    for record in records_of([Part(1, "", piece) for piece in pieces]):
+        assembler.take(record)
+    (line,) = assembler.lines()
+    return line
+
+
+def test_the_beginning_of_a_long_line_is_kept() -> None:
+    line = cut(b"abc", b"defg", b"hij\n", most=5)
+    assert (line.data, line.left, line.from_end) == (b"abcde\n", 5, False)
+    assert cut(b"abc", b"de\n", most=5)[5:] == (b"abcde\n", 0, False)
+    # A carriage return before the newline is no way back.
+    assert cut(b"abcdefg\r\n", most=5)[5:] == (b"abcde\n", 3, False)
+
+
+def test_the_end_is_kept_of_a_long_line_that_goes_back_to_its_beginning() -> None:
+    assert cut(b"\r1%", b"\r2%\r3", b"%\r4%", most=7)[5:] == (b"\r3%\r4%", 6, True)
+    assert cut(b"\r1%", b"\r2%\r3", b"%\r4%\n", most=7)[5:] == (b"\r3%\r4%\n", 6, True)

@@ -5,6 +5,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useRef, useState, type FormEvent, type ReactElement } from "react";
 import { cancel, change, inquiry, rerun, respond } from "../api/client";
 import { CANCELABLE, type Execution } from "../api/types";
+import { Field, textOf, valueOf, type Schema } from "./fields";
 import { isOver } from "./tree";
 
 export function Actions({ execution }: { readonly execution: Execution }): ReactElement {
@@ -29,7 +30,7 @@ export function Actions({ execution }: { readonly execution: Execution }): React
           Cancel
         </button>
       ) : null}
-      <Rerun execution={execution} />
+      <Rerun key={execution.id} execution={execution} />
     </span>
   );
 }
@@ -67,11 +68,7 @@ function Rerun({ execution }: { readonly execution: Execution }): ReactElement {
         <form onSubmit={(event) => void submit(event)}>
           <h2>{execution.action.ref}</h2>
           {names.map((name) => (
-            <label key={name}>
-              {name}
-              {schemas[name]?.["required"] === true ? " *" : ""}
-              <textarea name={name} defaultValue={textOf(given[name])} placeholder={textOf(schemas[name]?.["default"])} />
-            </label>
+            <Field key={name} name={name} label={name} schema={schemas[name]} value={given[name]} />
           ))}
           {names.length === 0 ? <p>This action has no parameters.</p> : null}
           {wrong !== "" ? (
@@ -96,46 +93,55 @@ function Rerun({ execution }: { readonly execution: Execution }): ReactElement {
   );
 }
 
-function textOf(value: unknown): string {
-  if (value === undefined || value === null) return "";
-  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
-}
-
 /** The values that differ from the old ones; secrets that were left masked are none of them. */
 function changedValues(
   names: readonly string[],
   given: Readonly<Record<string, unknown>>,
-  schemas: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+  schemas: Readonly<Record<string, Schema>>,
   form: FormData,
 ): Record<string, unknown> {
   const changed: Record<string, unknown> = {};
   for (const name of names) {
     const text = String(form.get(name) ?? "");
-    if (text === textOf(given[name])) continue;
-    const kind = schemas[name]?.["type"];
-    if (kind === "string" || kind === undefined) changed[name] = text;
-    else changed[name] = text === "" ? null : JSON.parse(text);
+    if (text === textOf(given[name]).replace(/\r\n?/g, "\n")) continue;
+    changed[name] = valueOf(name, schemas[name], text);
   }
   return changed;
+}
+
+function AnswerField({ name, schema }: { readonly name: string; readonly schema: Schema }): ReactElement {
+  const about = schema["description"];
+  const label = typeof about === "string" ? about : name;
+  if (schema["type"] !== "boolean") return <Field name={name} label={label} schema={schema} value={undefined} />;
+  return (
+    <label>
+      {label}
+      <input type="checkbox" name={name} />
+    </label>
+  );
+}
+
+/** What was answered. A field that was left empty is not answered, unless it must be. */
+function answersOf(properties: Readonly<Record<string, Schema>>, form: FormData): Record<string, unknown> {
+  const found: Record<string, unknown> = {};
+  for (const [name, schema] of Object.entries(properties)) {
+    const text = String(form.get(name) ?? "");
+    if (schema["type"] === "boolean") found[name] = form.get(name) === "on";
+    else if (text !== "" || schema["required"] === true) found[name] = valueOf(name, schema, text);
+  }
+  return found;
 }
 
 function Answer({ id, done }: { readonly id: string; readonly done: () => void }): ReactElement {
   const dialog = useRef<HTMLDialogElement>(null);
   const asked = useQuery({ queryKey: ["inquiry", id], queryFn: () => inquiry(id) });
   const [wrong, setWrong] = useState("");
-  const properties = (asked.data?.schema["properties"] ?? {}) as Readonly<Record<string, { type?: string; description?: string }>>;
+  const properties = (asked.data?.schema["properties"] ?? {}) as Readonly<Record<string, Schema>>;
   const submit = async (event: FormEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    const response = Object.fromEntries(
-      Object.entries(properties).map(([name, schema]) => {
-        const text = String(form.get(name) ?? "");
-        if (schema.type === "boolean") return [name, form.get(name) === "on"];
-        return [name, schema.type === "string" || schema.type === undefined ? text : JSON.parse(text)];
-      }),
-    );
     try {
-      await respond(id, response);
+      await respond(id, answersOf(properties, form));
       dialog.current?.close();
       done();
     } catch (error) {
@@ -151,10 +157,7 @@ function Answer({ id, done }: { readonly id: string; readonly done: () => void }
         <form onSubmit={(event) => void submit(event)}>
           <h2>{asked.data?.route || "This execution asks"}</h2>
           {Object.entries(properties).map(([name, schema]) => (
-            <label key={name}>
-              {schema.description ?? name}
-              {schema.type === "boolean" ? <input type="checkbox" name={name} /> : <textarea name={name} />}
-            </label>
+            <AnswerField key={name} name={name} schema={schema} />
           ))}
           {wrong !== "" ? (
             <p className="error" role="alert">

@@ -25,7 +25,7 @@ const TABS = ["log", "details", "graph"] as const;
 export function ExecutionPage(): ReactElement {
   const { id = "" } = useParams({ strict: false }) as { id?: string };
   const found = useQuery({ queryKey: ["execution", id], queryFn: () => fetchExecution(id) });
-  if (found.data !== undefined) return <Page key={found.data.id} given={found.data} />;
+  if (found.data !== undefined) return <Page key={found.data.id} given={found.data} fetched={found.dataUpdatedAt} />;
   if (found.isPending) return <Notice title="Loading the execution …" />;
   return <Failure error={found.error} again={() => void found.refetch()} />;
 }
@@ -43,14 +43,14 @@ function workflowOf(shown: Execution, all: readonly Execution[]): Execution | nu
   return above?.liveaction?.action_is_workflow === true ? above : null;
 }
 
-function Page({ given }: { readonly given: Execution }): ReactElement {
+function Page({ given, fetched }: { readonly given: Execution; readonly fetched: number }): ReactElement {
   const search: ExecutionSearch = useSearch({ strict: false });
   const { early } = useRouteContext({ strict: false }) as { early: Early };
   const navigate = useNavigate();
   const shownId = search.show ?? given.id;
   const hint = useRef<(() => void) | null>(null);
   const [all, setAll] = useState(true);
-  const live = useTree(given, shownId, all, () => hint.current?.());
+  const live = useTree(given, fetched, shownId, all, () => hint.current?.());
   const { root, below } = live;
   const now = useNow(!isOver(root));
   const nodes = useMemo(() => rowsOf([root, ...below], root.id), [root, below]);

@@ -9,11 +9,15 @@ import type { Sent } from "../api/watch";
 import type { Indicator } from "../log/connection";
 import { isOver } from "./tree";
 
-/** A status that an execution has got, and when (ms since 1970). */
+/** A status that an execution has got, when it got it by the server's clock, and when this page was told (ms since 1970). */
 export interface Change {
   readonly status: Status;
   readonly at: number;
+  readonly told: number;
 }
+
+/** What was fetched so long (ms) after a change was told knows of it. */
+const SETTLED_MS = 2_000;
 
 /** What a batch of events tells of a tree. */
 export interface Told {
@@ -27,7 +31,7 @@ export interface Told {
 }
 
 /** Reads events of the watch stream. */
-export function readEvents(events: readonly Sent[]): Told {
+export function readEvents(events: readonly Sent[], now: number): Told {
   const changes = new Map<string, Change>();
   const lines = new Map<string, string>();
   const quiet = new Map<string, string>();
@@ -36,7 +40,7 @@ export function readEvents(events: readonly Sent[]): Told {
     if (event.event === "open" || event.event === "end" || event.event === "gap") anew = true;
     else if (event.event === "status") {
       const told = JSON.parse(event.data) as { execution_id: string; status: Status; timestamp: string };
-      changes.set(told.execution_id, { status: told.status, at: Date.parse(told.timestamp) });
+      changes.set(told.execution_id, { status: told.status, at: Date.parse(told.timestamp), told: now });
     } else if (event.event === "output") {
       const told = JSON.parse(event.data) as { heads?: readonly { execution_id: string; last_line: string }[] };
       for (const head of told.heads ?? []) lines.set(head.execution_id, head.last_line);
@@ -48,9 +52,10 @@ export function readEvents(events: readonly Sent[]): Told {
   return { changes, lines, quiet, anew };
 }
 
-/** An execution with the status that the stream has told of, if that is newer than what was fetched. */
-export function changed(execution: Execution, change: Change | undefined): Execution {
-  if (change === undefined || isOver(execution) || execution.status === change.status) return execution;
+/** An execution that was fetched at some time, with the status that the stream has told of since. */
+export function changed(execution: Execution, fetched: number, change: Change | undefined): Execution {
+  if (change === undefined || change.told + SETTLED_MS < fetched) return execution;
+  if (isOver(execution) || execution.status === change.status) return execution;
   if (!FINAL.has(change.status)) return { ...execution, status: change.status };
   const took = Math.max(0, change.at - Date.parse(execution.start_timestamp)) / 1000;
   return { ...execution, status: change.status, end_timestamp: new Date(change.at).toISOString(), elapsed_seconds: took };
@@ -73,8 +78,8 @@ export interface Live {
   readonly connection: Indicator;
 }
 
-/** Follows the tree of `root`; `hint` is called when the log of `shown` may have got more (`all`: of anything below). */
-export function useTree(root: Execution, shown: string, all: boolean, hint: () => void): Live {
+/** Follows the tree of `root`, fetched at some time (ms since 1970); `hint` is called when the log of `shown` may have got more (`all`: of anything below). */
+export function useTree(root: Execution, fetched: number, shown: string, all: boolean, hint: () => void): Live {
   const queries = useQueryClient();
   const below = useQuery({ queryKey: ["descendants", root.id], queryFn: () => descendants(root.id), placeholderData: (old) => old });
   const [lastLines, setLastLines] = useState<ReadonlyMap<string, string>>(new Map());
@@ -90,7 +95,7 @@ export function useTree(root: Execution, shown: string, all: boolean, hint: () =
   const [begun] = useState(() => !isOver(root));
   const asked = useMemo(() => (begun ? { events: [], trees: [{ id: root.id, position: "" }], heads: true } : null), [begun, root.id]);
   const connection = useWatch(asked, (events) => {
-    const told = readEvents(events);
+    const told = readEvents(events, Date.now());
     const ended = [...told.changes].flatMap(([id, change]) => (FINAL.has(change.status) ? [id] : []));
     setLastLines((old) => updated(old, told.lines, ended));
     setSilence((old) => updated(old, told.quiet, [...told.lines.keys(), ...ended]));
@@ -102,8 +107,11 @@ export function useTree(root: Execution, shown: string, all: boolean, hint: () =
     if (told.anew || told.lines.has(shown) || told.changes.has(shown) || (all && told.lines.size > 0)) hint();
   });
   const now = useMemo(
-    () => ({ root: changed(root, changes.get(root.id)), below: (below.data ?? []).map((each) => changed(each, changes.get(each.id))) }),
-    [root, below.data, changes],
+    () => ({
+      root: changed(root, fetched, changes.get(root.id)),
+      below: (below.data ?? []).map((each) => changed(each, below.dataUpdatedAt, changes.get(each.id))),
+    }),
+    [root, fetched, below.data, below.dataUpdatedAt, changes],
   );
   const indicator: Indicator = asked === null ? { kind: "ended" } : connection.indicator;
   return { ...now, lastLines, silence, connection: indicator };

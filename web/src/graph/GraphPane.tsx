@@ -70,7 +70,7 @@ export default function GraphPane({
       target: each.to,
       animated: live && each.taken > 0,
       style: each.taken > 0 ? { strokeWidth: 2.5 } : { strokeDasharray: "4 4", opacity: 0.6 },
-      ...(each.when !== undefined && each.when !== null ? { label: each.when.slice(0, 40) } : {}),
+      ...(each.when !== undefined && each.when !== null ? { label: each.when.slice(0, 36) } : {}),
     }));
     return [drawn, lines];
   }, [found.data, live, shown]);

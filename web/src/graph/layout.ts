@@ -2,8 +2,8 @@
 
 import type { Graph } from "../api/types";
 
-const WIDTH = 220;
-const HEIGHT = 110;
+const WIDTH = 270;
+const HEIGHT = 150;
 /** Tasks side by side at most; more of one layer stand in rows below each other. */
 const ACROSS = 24;
 

@@ -2,7 +2,7 @@
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useEffect, useState, type ReactElement } from "react";
+import { useEffect, useRef, useState, type ReactElement } from "react";
 import { executions, filters, PAGE_SIZE } from "../api/client";
 import type { Execution } from "../api/types";
 import { useWatch } from "../api/useWatch";
@@ -10,6 +10,7 @@ import type { HistorySearch } from "../routes";
 import { Indicator } from "../ui/Indicator";
 import { Failure, Notice } from "../ui/Notice";
 import { Status } from "../ui/Status";
+import { useShortcuts } from "../ui/shortcuts";
 import { clock, duration } from "../ui/time";
 
 const FILTERS = ["status", "action", "user", "runner"] as const;
@@ -45,12 +46,15 @@ function FilterBar({ search }: { readonly search: HistorySearch }): ReactElement
     const { offset: _, ...rest } = search;
     void navigate({ to: "/executions", search: { ...rest, [name]: value === "" ? undefined : value }, replace: true });
   };
+  const first = useRef<HTMLInputElement>(null);
+  useShortcuts({ "/": () => first.current?.focus() });
   return (
     <form className="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
       {FILTERS.map((name) => (
         <label key={name}>
           {name}
           <input
+            ref={name === "action" ? first : null}
             list={`choices-${name}`}
             value={search[name] ?? ""}
             placeholder="any"

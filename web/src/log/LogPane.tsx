@@ -1,6 +1,7 @@
 // A log with its controls: what is shown and how, search on the server, the way to the next error.
 
 import { memo, useCallback, useEffect, useMemo, useRef, useState, type ReactElement } from "react";
+import { useShortcuts } from "../ui/shortcuts";
 import { TIME_FORMS } from "../ui/time";
 import { Gaps } from "./Gaps";
 import { Help } from "./Help";
@@ -193,25 +194,4 @@ function loaded(control: LogControl | null, from: number, to: number): Line[] | 
     lines.push(line);
   }
   return lines;
-}
-
-/** Keys that work wherever nothing is being typed. */
-function useShortcuts(keys: Readonly<Record<string, () => void>>): void {
-  const current = useRef(keys);
-  useEffect(() => {
-    current.current = keys;
-  });
-  useEffect(() => {
-    const press = (event: KeyboardEvent): void => {
-      const target = event.target;
-      const typing = target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
-      if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") !== null) return;
-      const call = current.current[event.key];
-      if (call === undefined) return;
-      event.preventDefault();
-      call();
-    };
-    window.addEventListener("keydown", press);
-    return () => window.removeEventListener("keydown", press);
-  }, []);
 }

@@ -187,7 +187,7 @@ function drawnLines(blocks: LineBlocks, from: number, last: number, asRaw: boole
 }
 
 function absent(row: number): Line {
-  return { row, number: row, text: "", stream: "", time: 0, owner: "", tag: "", open: false, left: 0, note: false, missing: "", missingBefore: "" };
+  return { row, number: row, text: "", stream: "", time: 0, owner: "", tag: "", open: false, left: 0, fromEnd: false, note: false, missing: "", missingBefore: "" };
 }
 
 type Hold = (drawn: readonly Drawn[], shownFrom: number) => readonly Drawn[];

@@ -18,8 +18,9 @@ export interface Line {
   readonly tag: string;
   /** Its end has not been printed yet. */
   readonly open: boolean;
-  /** Bytes at its end that are not here. */
+  /** Bytes that are not here: of its end, or of its beginning if it went back there again and again. */
   readonly left: number;
+  readonly fromEnd: boolean;
   /** What stands here instead of output: that some was left out. */
   readonly note: boolean;
   /** What was left out behind this line, and (only of the first one) before it; empty if nothing was. */

@@ -141,7 +141,7 @@ export class BranchLines implements LineSource {
 }
 
 function note(text: string): Line {
-  return { row: 1, number: 1, text, stream: "", time: 0, owner: "", tag: "", open: false, left: 0, note: true, missing: "", missingBefore: "" };
+  return { row: 1, number: 1, text, stream: "", time: 0, owner: "", tag: "", open: false, left: 0, fromEnd: false, note: true, missing: "", missingBefore: "" };
 }
 
 function pageOf(sent: Rows): RowPage {
@@ -174,6 +174,7 @@ function toLine(sent: Sent): Line {
     tag: sent.tag ?? "",
     open: sent.complete === false,
     left: sent.left_out ?? 0,
+    fromEnd: sent.from_end === true,
     note: false,
     missing: "",
     missingBefore: "",

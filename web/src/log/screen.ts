@@ -25,13 +25,14 @@ export function rendered(lines: readonly Line[]): Drawn[] {
     if (line.note) return { line, spans: [{ text: line.text, style: PLAIN }], collapsed: false };
     const spans = shown.get(index);
     if (spans === undefined) return { line, spans: [], collapsed: true };
-    return { line, spans: line.left > 0 ? [...spans, { text: rest(line, 0), style: PLAIN }] : spans, collapsed: false };
+    // What was printed over is nothing that is missing.
+    return { line, spans: line.left > 0 && !line.fromEnd ? [...spans, { text: rest(line, 0), style: PLAIN }] : spans, collapsed: false };
   });
 }
 
 /** What is said at the end of a line that is not all here. */
 function rest(line: Line, characters: number): string {
-  if (line.left > 0) return ` … and ${line.left + characters} more bytes`;
+  if (line.left > 0 && !line.fromEnd) return ` … and ${line.left + characters} more bytes`;
   return characters > 0 ? ` … and ${characters} more characters` : "";
 }
 
@@ -39,9 +40,10 @@ function rest(line: Line, characters: number): string {
 export function raw(lines: readonly Line[]): Drawn[] {
   return lines.map((line) => {
     const text = pictured(line.text.slice(0, MAX_RAW));
+    const before = line.fromEnd ? `${line.left} bytes before … ` : "";
     return {
       line,
-      spans: [{ text: text + rest(line, Math.max(0, line.text.length - MAX_RAW)), style: PLAIN }],
+      spans: [{ text: before + text + rest(line, Math.max(0, line.text.length - MAX_RAW)), style: PLAIN }],
       collapsed: false,
     };
   });
