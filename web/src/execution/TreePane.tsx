@@ -7,6 +7,9 @@ import { Status } from "../ui/Status";
 import { isOver, took, type Node } from "./tree";
 
 const HEIGHT = 44;
+const INDENT = 14;
+// What lies deeper stands below each other: names have to stay readable.
+const DEEPEST = 10;
 
 export interface TreePaneProps {
   readonly nodes: readonly Node[];
@@ -49,7 +52,7 @@ export function TreePane({ nodes, shown, onShow, lastLines, now }: TreePaneProps
               aria-selected={execution.id === shown}
               aria-posinset={item.index + 1}
               aria-setsize={nodes.length}
-              style={{ top: item.start, height: HEIGHT, paddingLeft: 10 + node.depth * 14 }}
+              style={{ top: item.start, height: HEIGHT, paddingLeft: 10 + Math.min(node.depth, DEEPEST) * INDENT }}
               onClick={() => onShow(execution.id)}
             >
               <div className="name">
