@@ -1,12 +1,13 @@
 // An execution's tree as it changes: its members, what each printed last, and hints to the log that is shown.
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useMemo, useRef, useState } from "react";
+import { useMemo, useState } from "react";
 import { descendants, execution as fetchExecution } from "../api/client";
 import { FINAL, type Execution, type Status } from "../api/types";
 import { useWatch } from "../api/useWatch";
 import type { Sent } from "../api/watch";
 import type { Indicator } from "../log/connection";
+import { useRefresh } from "../ui/refresh";
 import { isOver } from "./tree";
 
 /** A status that an execution has got, when it got it by the server's clock, and when this page was told (ms since 1970). */
@@ -121,35 +122,4 @@ export function useTree(root: Execution, fetched: number, shown: string, all: bo
 export function useWhole(execution: Execution): Execution {
   const found = useQuery({ queryKey: ["execution", execution.id], queryFn: () => fetchExecution(execution.id) });
   return found.data === undefined ? execution : { ...found.data, status: execution.status };
-}
-
-const LEAST_MS = 300;
-const SHARE = 8;
-
-/** Calls at once, and then as often as it is asked to, but so that it works an eighth of the time at most. */
-function useRefresh(call: () => Promise<unknown>): () => void {
-  const current = useRef(call);
-  current.current = call;
-  const state = useRef({ waiting: false, again: false });
-  return useCallback(() => {
-    const run = async (): Promise<void> => {
-      if (state.current.waiting) {
-        state.current.again = true;
-        return;
-      }
-      state.current = { waiting: true, again: false };
-      const began = performance.now();
-      await current.current();
-      const took = performance.now() - began;
-      window.setTimeout(
-        () => {
-          const { again } = state.current;
-          state.current = { waiting: false, again: false };
-          if (again) void run();
-        },
-        Math.max(LEAST_MS, SHARE * took),
-      );
-    };
-    void run();
-  }, []);
 }

@@ -10,20 +10,20 @@ import type { HistorySearch } from "../routes";
 import { Indicator } from "../ui/Indicator";
 import { Failure, Notice } from "../ui/Notice";
 import { Status } from "../ui/Status";
+import { useRefresh } from "../ui/refresh";
 import { useShortcuts } from "../ui/shortcuts";
 import { clock, duration } from "../ui/time";
 
 const FILTERS = ["status", "action", "user", "runner"] as const;
-const REFRESH_AT_MOST_EVERY_MS = 500;
 
 export function HistoryPage(): ReactElement {
   const search: HistorySearch = useSearch({ strict: false });
   const queries = useQueryClient();
-  const found = useQuery({ queryKey: ["executions", search], queryFn: () => executions(search) });
+  const found = useQuery({ queryKey: ["executions", search], queryFn: () => executions(search), placeholderData: (old) => old });
   const connection = useWatch({ events: ["st2.execution__*"], trees: [] }, (events) => {
     if (events.length > 0) refresh();
   });
-  const [refresh] = useState(() => throttled(() => void queries.invalidateQueries({ queryKey: ["executions"] })));
+  const refresh = useRefresh(() => queries.invalidateQueries({ queryKey: ["executions"] }));
   return (
     <>
       <FilterBar search={search} />
@@ -151,26 +151,4 @@ function useNow(): Date {
     return () => window.clearInterval(timer);
   }, []);
   return now;
-}
-
-/** Calls at once, and then at most so often: a thousand updates a second are two requests. */
-function throttled(call: () => void): () => void {
-  let waiting = false;
-  let again = false;
-  const run = (): void => {
-    if (waiting) {
-      again = true;
-      return;
-    }
-    waiting = true;
-    call();
-    window.setTimeout(() => {
-      waiting = false;
-      if (again) {
-        again = false;
-        run();
-      }
-    }, REFRESH_AT_MOST_EVERY_MS);
-  };
-  return run;
 }
