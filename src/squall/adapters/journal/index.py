@@ -44,7 +44,7 @@ TREE = ""
 class Mark(msgspec.Struct, array_like=True, frozen=True):
     """One execution's state behind a record of its: that record's start (`last`) and end (`position`; zeros before its
     first), its time (µs), the lines that have begun, the bytes printed and the lines begun on each stream (by number),
-    and the open lines as (stream, tag, number)."""
+    the open lines as (stream, tag, number), and how many gap records there were."""
 
     last: int = 0
     position: int = 0
@@ -53,6 +53,7 @@ class Mark(msgspec.Struct, array_like=True, frozen=True):
     sizes: tuple[int, int, int, int] = (0, 0, 0, 0)
     open: tuple[tuple[int, str, int], ...] = ()
     line_counts: tuple[int, int, int, int] = (0, 0, 0, 0)
+    gaps: int = 0
 
     def rows(self, streams: Collection[int] | None) -> int:
         """How many lines have begun on these streams (None: on all)."""
@@ -69,13 +70,12 @@ class Mark(msgspec.Struct, array_like=True, frozen=True):
 
 class Tally(msgspec.Struct, array_like=True, frozen=True):
     """What one execution has printed so far: `now` is its latest state, `first` where its first record starts and
-    `began` that record's time; `gaps` and `missing` count gap records and the bytes they tell of; `places` are the
-    lines behind which the first ones are."""
+    `began` that record's time; `missing` counts the bytes that gap records tell of; `places` are the lines behind which
+    the first of them are."""
 
     now: Mark
     first: int = 0
     began: int = 0
-    gaps: int = 0
     missing: int = 0
     places: tuple[int, ...] = ()
 
@@ -108,7 +108,7 @@ class _Count:
     def take(self, record: Record) -> None:
         """Counts an output or gap record."""
         tally = self.tally
-        gaps, missing, places = tally.gaps, tally.missing, tally.places
+        gaps, missing, places = tally.now.gaps, tally.missing, tally.places
         before = self.counter.lines
         count_record(self.counter, record, self.whole)
         if record.kind == journal.GAP:
@@ -129,9 +129,10 @@ class _Count:
             (one, two, three, four),
             tuple((*key, number) for key, number in self.counter.open.items()),
             (none, out, err, other),
+            gaps,
         )
         first = tally.first or record.start
-        self.tally = Tally(now, first, tally.began or record.time, gaps, missing, places)
+        self.tally = Tally(now, first, tally.began or record.time, missing, places)
 
 
 def _missing(record: Record) -> int:

@@ -159,7 +159,7 @@ class Lookup:
         behind = size = 0
         for number in range(segment, len(self.marks)):
             begin, end = self.marks[number], self._ends[number]
-            if streams is not None and begin.printed(streams) == end.printed(streams):
+            if streams is not None and begin.printed(streams) == end.printed(streams) and begin.gaps == end.gaps:
                 wanted.skip(end.counter())
                 behind += sum(end.sizes) - sum(begin.sizes) if begin.lines >= last else 0
                 if (wanted.whole and wanted.counted > last) or behind > MOST_BEHIND:

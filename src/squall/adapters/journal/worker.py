@@ -153,7 +153,7 @@ def _sums(index: LineIndex, executions: list[str] | None) -> dict[str, OutputSum
         if (tally := index.tallies.get(execution)) is not None:
             now = tally.now
             found[execution] = OutputSums(
-                now.lines, now.sizes, now.line_counts, tally.first, now.position, tally.began, now.time, tally.gaps,
+                now.lines, now.sizes, now.line_counts, tally.first, now.position, tally.began, now.time, now.gaps,
                 tally.missing, tally.places,
             )  # fmt: skip
     return found
