@@ -199,6 +199,24 @@ def test_a_whole_tree_is_given_line_by_line_with_no_bound(plain_server: Server) 
     since = found[-1]["timestamp"]
     late = objects(ask(plain_server, root, f"since={since}&format=ndjson&follow=false"))
     assert (late[-1]["data"], late[-1]["line"]) == ("root after", None)
+    assert objects(ask(plain_server, root, f"until={found[0]['timestamp']}&format=ndjson&follow=false")) == []
+    assert objects(ask(plain_server, root, f"since={since}&until={since}&format=ndjson&follow=false")) == []
+
+
+def test_who_follows_a_tree_since_a_time_sees_the_rest_of_an_open_line(plain_server: Server) -> None:
+    with plain_server.puppet() as (root, strings):
+        body = {
+            "action": "core.local",
+            "parameters": {"cmd": "echo child"},
+            "context": {"parent": {"execution_id": root}, "orquesta": {"task_name": "t1"}},
+        }
+        plain_server.ended(str(plain_server.call("POST", "/v1/executions", body).json["id"]))
+        strings.say(b"whole\npart")
+        with plain_server.output(root, since="1h") as stream:
+            seen = stream.until(b"part")
+            strings.say(b"ial\nend\n")
+            seen += stream.until(b"end\n")
+    assert seen == b"child\nwhole\npartial\nend\n"
 
 
 def test_text_has_times_when_it_is_asked_for(plain_server: Server, printed: str) -> None:

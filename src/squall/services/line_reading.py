@@ -233,13 +233,13 @@ class LineReading:
         at = await self._lines.line_at(tree, "", query.since) if query.since is not None else 1
         if query.until is not None:
             last = await self._lines.line_at(tree, "", query.until) - 1
+            if last < at:
+                yield Reached(0, False)
+                return
         numbers: Counter[str] = Counter()
         counted = at == 1
         while True:
-            page = await self._lines.rows(tree, "", at, min(last, at + PAGE - 1), None, None) if at <= last else None
-            if page is None or not page.rows:
-                yield Reached(page.position if page is not None else 0, False)
-                return
+            page = await self._lines.rows(tree, "", at, min(last, at + PAGE - 1), None, None)
             rows = []
             for execution, line in page.rows:
                 numbers[execution] += 1
@@ -249,6 +249,10 @@ class LineReading:
             if rows:
                 yield rows
             at += len(page.rows)
+            if at > min(last, page.total):
+                # What follows goes on where this page ends: a later look would pass over what has come since.
+                yield Reached(page.position, False)
+                return
 
     # -- what follows
 

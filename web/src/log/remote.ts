@@ -67,7 +67,7 @@ export class OutputRows implements LineSource {
     for (let at = from; at <= to; ) {
       const url = rowsUrl(this.output, at, Math.min(to, at + MOST_ROWS - 1), null);
       const page = pageOf(await json<Rows>(url, { signal }));
-      if (page.lines.length === 0) break;
+      if (page.lines.length === 0) throw new Error("the server has not given all of these lines: try again");
       found.push(...page.lines);
       at += page.lines.length;
       progress(found.length);
