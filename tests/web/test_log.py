@@ -108,6 +108,17 @@ def test_the_next_error_is_found_on_any_stream(page: Page, plain_server: Server)
     expect(page.locator(".log .row.found .text")).to_have_text("hmm")
 
 
+def test_the_page_of_an_execution_inside_a_tree_ends_with_the_tree(page: Page, plain_server: Server) -> None:
+    with plain_server.puppet() as (root, strings), plain_server.puppet(parent=root) as (child, below):
+        opened(page, plain_server, child)
+        below.say(b"from below\n")
+        sees(page, "from below")
+        strings.say(b"from above\n")
+    plain_server.ended(root)
+    expect(page.locator(".head .status", has_text="succeeded")).to_be_visible()
+    expect(page.locator(".indicator")).to_have_text("ended")
+
+
 def test_an_empty_log_says_so(page: Page, plain_server: Server) -> None:
     with plain_server.puppet() as (execution, strings):
         opened(page, plain_server, execution)

@@ -174,7 +174,8 @@ export class Watch {
 
   /** Whether everything that was asked for has ended; the server then has no more to say. */
   private finished(): boolean {
-    const over = this.asked.events.length === 0 && this.asked.trees.every((tree) => this.ended.has(tree.id));
+    // Trees are told of by their roots, whichever execution of them was asked for.
+    const over = this.asked.events.length === 0 && this.ended.size >= this.asked.trees.length;
     if (over) this.happened({ kind: "finished" });
     return over;
   }
