@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 from squall import values
 from squall.adapters.packs.document import read_yaml
 from squall.adapters.packs.folders import PackFolders
+from squall.adapters.removing import remove
 from squall.adapters.runners.python import COMPAT
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
 from squall.core.metadata import missing_of_pack, pack_ref
@@ -196,8 +196,7 @@ def _virtualenv(ref: str, folder: Path, fresh: bool) -> Path:
     at = cache / "squall" / "pack-tests" / f"{ref}-{key}"
     if fresh or not (at / "ready").exists():
         at.parent.mkdir(parents=True, exist_ok=True)
-        if at.exists():
-            shutil.rmtree(at)
+        remove(at.parent, at)
         options = os.environ.get("SQUALL_CONTENT_PIP_OPTIONS", "").split()
         make_virtualenv(at, files, options, os.environ)
         install(at, ["pytest", "mock"], options, os.environ)

@@ -300,8 +300,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if form != _FORMAT:
         raise ConfigError(f"{folder} has format {form}; this version of Squall restores format {_FORMAT}.")
     for name, entry in files.items():
+        if not name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ConfigError(f"{folder / _MANIFEST} names {name!r:.200}, which is no file of a backup.")
         path = folder / name
-        if Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file():
+        if path.is_symlink() or not path.is_file():
             raise ConfigError(f"{path} is missing: the backup is not whole.")
         if path.stat().st_size != entry["size"] or _digest(path) != entry["sha256"]:
             raise ConfigError(f"{path} is not what was written to it: the backup is damaged.")

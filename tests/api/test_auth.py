@@ -258,6 +258,44 @@ def test_what_is_run_is_run_in_the_callers_name(asking: Server) -> None:
     assert made["context"]["user"] == "bob"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/storage/purge", {"older_than_days": 0}),
+        ("POST", "/v1/policies", {"name": "p", "pack": "core"}),
+        ("PUT", "/v1/policies/core.p", {"name": "p", "pack": "core"}),
+        ("DELETE", "/v1/policies/core.p", None),
+        ("POST", "/v1/executions", {"action": "packs.uninstall", "parameters": {"packs": ["examples"]}}),
+        ("POST", "/v1/executions", {"action": "packs.delete", "parameters": {"packs": ["examples"]}}),
+        ("POST", "/v1/executions", {"action": "{id}", "parameters": {"packs": ["examples"]}}),
+        ("POST", "/v1/packs/uninstall", {"packs": ["examples"]}),
+        ("POST", "/v1/packs/install", {"packs": ["examples"]}),
+        ("POST", "/v1/packs/register", {}),
+        ("DELETE", "/v1/packs/examples", None),
+        ("PUT", "/v1/configs/examples", {}),
+        ("POST", "/v1/actions", {"name": "a"}),
+        ("DELETE", "/v1/actions/examples.countdown", None),
+    ],
+)
+def test_only_administrators_administer(asking: Server, token: str, method: str, path: str, body: Any) -> None:
+    bob = {"X-Auth-Token": login(asking, "bob").json["token"]}
+    if body and body.get("action") == "{id}":
+        body = {**body, "action": get(asking, "/v1/actions/packs.uninstall", {"X-Auth-Token": token}).json["id"]}
+    reply = asking.call(method, path, body, headers=bob)
+    assert reply.status == 403, reply
+    assert "administrator" in reply.fault
+
+
+def test_running_an_administrators_execution_again_takes_an_administrator(asking: Server, token: str) -> None:
+    ada, bob = {"X-Auth-Token": token}, {"X-Auth-Token": login(asking, "bob").json["token"]}
+    made = asking.call(
+        "POST", "/v1/executions", {"action": "packs.unload", "parameters": {"packs": ["nosuchpack"]}}, headers=ada
+    ).json
+    assert asking.call("POST", f"/v1/executions/{made['id']}/re_run", {}, headers=bob).status == 403
+    [told] = asking.call("POST", "/v1/executions/re_run", {"ids": [made["id"]]}, headers=bob).json
+    assert "administrator" in told["faultstring"]
+
+
 def test_secrets_are_shown_to_administrators_who_ask(asking: Server, token: str) -> None:
     bob = {"X-Auth-Token": login(asking, "bob").json["token"]}
     body = {"action": "core.local_sudo", "parameters": {"cmd": "true", "sudo_password": "hidden-value"}}

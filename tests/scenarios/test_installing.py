@@ -212,6 +212,30 @@ def test_a_request_that_names_no_pack_is_refused(site: Server, body: Any, told: 
         assert told in reply.fault
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "../../x", ".versions", "/etc", "A"])
+def test_what_is_no_name_of_a_pack_removes_nothing(site: Server, tmp_path: Path, name: str) -> None:
+    assert installed(site, write_pack(tmp_path / "kept"))["status"] == "succeeded"
+    removed = site.squall("pack", "remove", name)
+    assert removed.status != 0, removed
+    assert site.call("POST", "/v1/packs/uninstall", {"packs": ["kept", name]}).status == 400
+    for action in ("packs.delete", "packs.uninstall", "packs.unload"):
+        made = site.call("POST", "/v1/executions", {"action": action, "parameters": {"packs": [name]}}).json
+        assert site.ended(made["id"])["status"] == "failed", action
+    assert run(site, "kept.it") == "one"
+    assert (site.data_dir / "squall.db").exists()
+
+
+def test_removing_a_linked_pack_keeps_the_checkout(site: Server, tmp_path: Path) -> None:
+    work = write_pack(tmp_path / "linked")
+    (site.data_dir / "packs").mkdir(exist_ok=True)
+    link = site.data_dir / "packs" / "linked"
+    link.symlink_to(work)
+    assert site.call("POST", "/v1/packs/register", {"packs": ["linked"]}).status == 200
+    assert site.squall("pack", "remove", "linked").status == 0
+    assert not link.is_symlink()
+    assert (work / "actions" / "it.py").exists()
+
+
 def test_the_words_of_the_docs_work(site: Server, tmp_path: Path) -> None:
     """`squall pack create demo && squall pack lint demo && squall pack install ./demo && squall run demo.hello`."""
     work = str(tmp_path)

@@ -12,9 +12,9 @@ from squall.api.application import Route
 from squall.api.pages import attributes, page
 from squall.api.views import Views
 from squall.api.wire import Answer, Query, Request, failure, field
-from squall.core.access import Identity, acting_user, reveals
+from squall.core.access import Identity, acting_user, check_run, reveals
 from squall.core.document import EXCLUDABLE, FIELDS
-from squall.core.errors import ConflictError, InvalidError, NotFoundError
+from squall.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from squall.core.execution import TRANSITIONS, Execution, ExecutionFilter
 from squall.core.notify import checked_notify
 from squall.core.timestamp import from_iso
@@ -123,7 +123,9 @@ class ExecutionRoutes:
         context = request.header("st2-context")
         if context:
             asked = msgspec.structs.replace(asked, context={**asked.context, **_context(context)})
-        return await self._made(request, await self._executions.request(asked))
+        prepared = await self._executions.prepare(asked)
+        check_run(request.identity, prepared.action.ref)
+        return await self._made(request, await self._executions.start(prepared))
 
     async def _made(self, request: Request, execution: Execution) -> Answer:
         show = reveals(request.identity, request.query.boolean("show_secrets", False))
@@ -176,6 +178,7 @@ class ExecutionRoutes:
 
     async def _re_run_many(self, request: Request) -> Answer:
         async def re_run(execution_id: str) -> Execution:
+            check_run(request.identity, (await self._executions.get(execution_id, False)).action)
             return await self._executions.re_run(execution_id, {}, acting_user(request.identity, None), None)
 
         return await self._many(request, re_run)
@@ -198,7 +201,7 @@ class ExecutionRoutes:
                 execution = await each(asked_id)
                 made = {} if execution.id == asked_id else {"execution": execution.id}
                 told.append({"id": asked_id, "status": execution.status, **made})
-            except (ConflictError, InvalidError, NotFoundError) as error:
+            except (ConflictError, ForbiddenError, InvalidError, NotFoundError) as error:
                 told.append({"id": asked_id, "faultstring": str(error)})
         return Answer(told)
 
@@ -250,7 +253,7 @@ class ExecutionRoutes:
         if delay is not None and not 0 <= delay <= _MAX_DELAY:
             raise InvalidError(f"delay: {delay} is not between 0 and {_MAX_DELAY} (milliseconds)")
         execution_id = await self._executions.resolve(request.path["id"])
-        await self._executions.get(execution_id, False)
+        check_run(request.identity, (await self._executions.get(execution_id, False)).action)
         for name, listed in (("tasks", tasks), ("reset", reset)):
             if not all(isinstance(task, str) for task in listed):
                 raise InvalidError(f"{name}: expected a list of names of tasks")

@@ -11,6 +11,7 @@ from squall.api.wire import Answer, Request, field, texts
 from squall.core.access import check_admin
 from squall.core.action import SYSTEM_PACKS
 from squall.core.errors import InvalidError
+from squall.core.names import pack_name
 from squall.core.pack_index import PackIndex, health, search
 from squall.services.content import Content
 from squall.services.executions import Executions
@@ -53,7 +54,8 @@ class InstallRoutes:
         return await self._run(request, "packs.install", parameters)
 
     async def _uninstall(self, request: Request) -> Answer:
-        return await self._run(request, "packs.uninstall", {"packs": _packs(await request.document())})
+        packs = [pack_name(pack) for pack in _packs(await request.document())]
+        return await self._run(request, "packs.uninstall", {"packs": packs})
 
     async def _run(self, request: Request, action: str, parameters: dict[str, Any]) -> Answer:
         check_admin(request.identity, "installing packs")
@@ -89,7 +91,7 @@ class InstallRoutes:
 def _packs(body: dict[str, Any]) -> list[str]:
     if body.get("packs") is None:
         raise InvalidError("'packs' is a required property")
-    found = texts(body, "packs")
-    if not found or not all(item.strip() for item in found):
+    packs = texts(body, "packs")
+    if not packs or not all(item.strip() for item in packs):
         raise InvalidError("packs: expected at least one pack, and none without a name")
-    return found
+    return packs

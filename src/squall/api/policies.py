@@ -8,6 +8,7 @@ from typing import Any
 from squall.api.application import Route
 from squall.api.pages import attributes, page
 from squall.api.wire import Answer, Request
+from squall.core.access import check_admin
 from squall.core.document import select
 from squall.core.errors import NotFoundError
 from squall.core.policy import POLICY_FIELDS, Policy, PolicyType, document
@@ -56,13 +57,16 @@ class PolicyRoutes:
         return Answer(document(await self._policies.get(request.path["ref"])))
 
     async def _create(self, request: Request) -> Answer:
+        check_admin(request.identity, "making policies")
         return Answer(document(await self._policies.create(_given(await request.document()))), 201)
 
     async def _update(self, request: Request) -> Answer:
+        check_admin(request.identity, "changing policies")
         body = _given(await request.document())
         return Answer(document(await self._policies.update(request.path["ref"], body)))
 
     async def _delete(self, request: Request) -> Answer:
+        check_admin(request.identity, "removing policies")
         await self._policies.delete(request.path["ref"])
         return Answer(status=204)
 

@@ -9,6 +9,7 @@ import msgspec
 
 from squall.api.application import Route
 from squall.api.wire import Answer, Request, field
+from squall.core.access import check_admin
 from squall.core.errors import InvalidError
 from squall.core.retention import DAY, Selection, check_statuses
 from squall.services.executions import Executions
@@ -43,6 +44,7 @@ class StorageRoutes:
 
     async def _purge(self, request: Request) -> Answer:
         """One page of a purge: the client asks again with the `cursor` of the answer until that is null."""
+        check_admin(request.identity, "removing executions")
         document = await request.document()
         limit = field(document, "limit", int, "integer", _PAGE)
         if not 1 <= limit <= _MOST:

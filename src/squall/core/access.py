@@ -77,6 +77,22 @@ def check_admin(identity: Identity, what: str) -> None:
         raise ForbiddenError(f'User "{identity.user}" may not: {what} needs an administrator (auth.admins).')
 
 
+_ADMINISTRATION = frozenset(
+    f"packs.{name}"
+    for name in (
+        "delete", "download", "get_config", "install", "load", "restart_component", "setup_virtualenv", "uninstall",
+        "unload", "update_virtualenv",
+    )
+)  # fmt: skip
+"""Actions that do what routes for administrators do."""
+
+
+def check_run(identity: Identity, action: str) -> None:
+    """Raises `ForbiddenError` if running the action of this ref needs an administrator, and none asks."""
+    if action in _ADMINISTRATION:
+        check_admin(identity, f"running {action}")
+
+
 def acting_user(identity: Identity, asked: str | None) -> str:
     """In whose name something is made: another's only for an administrator. Raises `ForbiddenError`."""
     if asked and asked != identity.user:

@@ -13,7 +13,7 @@ import msgspec
 from squall.core import execution as ex
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution
-from squall.core.params import complaint
+from squall.core.json_schema import SchemaError, complaint, draft4, remote_reference, validator
 
 RUNNER = "inquirer"
 _MINUTE = 60_000_000
@@ -62,11 +62,30 @@ def inquiry_of(execution: Execution) -> Inquiry:
     )
 
 
+def check_question(schema: Mapping[str, Any]) -> None:
+    """Raises `InvalidError` for a schema that is none, or that uses another one: no answer could ever fit it."""
+    plain = _plain(schema)
+    reference = remote_reference(plain)
+    try:
+        if reference is not None:
+            raise SchemaError(f'"$ref" may only name a part of the schema itself, such as "#/…", not {reference!r}')
+        validator(plain)
+    except SchemaError as error:
+        raise InvalidError(f"The schema is wrong: {error}") from error
+
+
 def check_response(inquiry: Inquiry, response: Any) -> None:
     """Raises `InvalidError` in StackStorm's words when it is not what was asked for."""
-    wrong = complaint({"type": "object", **inquiry.schema}, response)
+    try:
+        wrong = complaint(_plain(inquiry.schema), response)
+    except SchemaError as error:
+        raise InvalidError(f"The schema is wrong: {error}") from error
     if wrong is not None:
         raise InvalidError(f'Response for inquiry "{inquiry.id}" did not pass schema validation. {wrong}')
+
+
+def _plain(schema: Mapping[str, Any]) -> Any:
+    return draft4({"type": "object", **schema})
 
 
 def is_over(execution: Execution, now: int) -> bool:

@@ -97,13 +97,23 @@ class NotAJournalError(ValueError):
 
 
 def file_name(tree: str) -> str:
-    """Where the journal of `tree` lies below the folder of journals: one folder for every 4096 s of new trees."""
+    """Where the journal of `tree` lies below the folder of journals: one folder for every 4096 s of new trees.
+
+    Raises `ValueError` for a text that is no id: only ids become paths.
+    """
+    _check_id(tree)
     return f"{tree[:5]}/{tree}.journal"
 
 
 def lines_name(tree: str) -> str:
-    """Where the line index of `tree` lies below the folder of journals."""
+    """Where the line index of `tree` lies below the folder of journals. Raises `ValueError` as `file_name` does."""
+    _check_id(tree)
     return f"{tree[:5]}/{tree}.lines"
+
+
+def _check_id(tree: str) -> None:
+    if len(tree) != 24 or not tree.isalnum():
+        raise ValueError(f"{tree!r:.40} is no id of a tree")
 
 
 def pack_header(nonce: bytes, boot: bytes, tree: str) -> bytes:

@@ -13,10 +13,11 @@ import msgspec
 
 from squall.core.action import LIMIT_POLICIES, Action, Pack, RunnerType, merged_parameters
 from squall.core.errors import InvalidError
+from squall.core.json_schema import remote_reference
+from squall.core.names import is_pack_name
 from squall.core.policy import Policy, make_policy
 from squall.core.units import parse_size
 
-_REF = re.compile(r"[a-z0-9_]+")
 _PARAMETER = re.compile(r"\w+")
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 PACK_REQUIRED = ("name", "description", "version", "author")
@@ -44,8 +45,8 @@ def pack_ref(data: Any, folder: str) -> str:
         raise MetadataError("expected a mapping with at least name, such as `name: my_pack`")
     given = data.get("ref")
     for each in (given,) if given else (folder, data.get("name")):
-        if isinstance(each, str) and _REF.fullmatch(each):
-            return each
+        if is_pack_name(each):
+            return str(each)
     shown = given or data.get("name") or folder
     raise MetadataError(f'"{shown}" may only hold lower case letters, digits and "_"', "ref")
 
@@ -124,6 +125,7 @@ def read_action(data: Any, pack: str, metadata_file: str, runners: Mapping[str, 
     except (msgspec.ValidationError, TypeError, ValueError, RecursionError) as error:
         raise MetadataError(str(error)) from error
     _check_parameters(action)
+    check_references(action.output_schema, "output_schema")
     try:
         merged = merged_parameters(action, runner)
     except InvalidError as error:
@@ -162,6 +164,7 @@ def _check_parameters(action: Action) -> None:
         declared = schema.get("type", "string")
         if not isinstance(declared, str) or declared not in _TYPES:
             raise MetadataError(f"{declared!r} is none of {', '.join(sorted(_TYPES))}", "parameters", name, "type")
+        check_references(schema, "parameters", name)
         if "position" in schema:
             position = schema["position"]
             if not isinstance(position, int) or isinstance(position, bool):
@@ -170,6 +173,15 @@ def _check_parameters(action: Action) -> None:
     positions.sort()
     if positions and positions != list(range(positions[0], positions[0] + len(positions))):
         raise MetadataError(f"their positions must follow each other, each once: {positions}", "parameters")
+
+
+def check_references(schema: Any, *keys: str) -> None:
+    """Raises `MetadataError` for a schema that uses a file or an address: a `$ref` may only name a part of itself."""
+    reference = remote_reference(schema)
+    if reference is not None:
+        raise MetadataError(
+            f'"$ref" may only name a part of the schema itself, such as "#/…", not {reference!r}', *keys
+        )
 
 
 def read_policy(data: Any, pack: str, metadata_file: str) -> Policy:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import jsonschema_rs
-
 from squall.core.action import Action, RunnerType
-from squall.core.params import draft4, has_secrets
+from squall.core.json_schema import SchemaError, draft4, validator
+from squall.core.params import has_secrets
 from squall.core.secret import masked, seal_secrets
 
 MESSAGE = "Error validating output. See error output for more details."
@@ -40,9 +39,9 @@ def checked_output(result: Any, action: Action, runner: RunnerType) -> dict[str,
     there, part = _part(result, runner)
     for schema in _schemas(action, runner) if there else ():
         try:
-            error = next(iter(jsonschema_rs.Draft4Validator(draft4(schema)).iter_errors(part)), None)
-        except (jsonschema_rs.ValidationError, ValueError) as broken:
-            return {"error": f"The output schema is wrong: {broken}".partition("\n")[0], "message": MESSAGE}
+            error = next(iter(validator(draft4(schema)).iter_errors(part)), None)
+        except SchemaError as wrong:
+            return {"error": f"The output schema is wrong: {wrong}", "message": MESSAGE}
         if error is not None:
             told = "the value does not fit the schema" if has_secrets(schema) else error.message
             where = "".join(f"[{key!r}]" for key in error.instance_path)

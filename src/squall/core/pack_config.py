@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from squall.core.errors import InvalidError
-from squall.core.params import draft4, has_secrets
+from squall.core.json_schema import SchemaError, draft4, iter_errors, matches, remote_reference, validator
+from squall.core.params import has_secrets
 from squall.core.secret import MASK, SEALED
 
 
@@ -47,9 +47,9 @@ def inner_entry(schema: Any, name: str) -> Any:
     patterns = schema.get("patternProperties")
     for pattern, entry in patterns.items() if isinstance(patterns, dict) else ():
         try:
-            if re.search(str(pattern), name):
+            if matches(str(pattern), name):
                 return entry
-        except re.error:
+        except SchemaError:
             continue
     return schema.get("additionalProperties")
 
@@ -92,18 +92,14 @@ def check_values(pack: str, path: str, values: Mapping[str, Any], attributes: Ma
 
     What the schema does not know may be there; a template is only known when it is rendered.
     """
-    from jsonschema import Draft4Validator
-    from jsonschema.exceptions import SchemaError
-
     where = f'in config for pack "{pack}" ({path})'
     schema = draft4(whole(attributes))
     try:
-        Draft4Validator.check_schema(schema)
-        errors = list(Draft4Validator(schema).iter_errors(with_defaults(values, attributes)))
-    except SchemaError as error:
-        raise InvalidError(f'The schema of the configuration of pack "{pack}" is wrong: {error.message}') from error
-    except Exception as error:
-        # A reference that leads nowhere is told by an exception of the library that follows it.
+        if (reference := remote_reference(schema)) is not None:
+            raise SchemaError(f'"$ref" may only name a part of the schema itself, such as "#/…", not {reference!r}')
+        validator(schema)
+        errors = list(iter_errors(schema, with_defaults(values, attributes)))
+    except (SchemaError, RecursionError) as error:
         raise InvalidError(f'The schema of the configuration of pack "{pack}" is wrong: {error}') from error
     for fault in errors:
         if isinstance(fault.instance, str) and ("{{" in fault.instance or "{%" in fault.instance):

@@ -11,14 +11,12 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-import jsonschema_rs
-
 from squall.core.errors import InvalidError
 from squall.core.expr.data import NONE_MARKER
 from squall.core.expr.jinja import Jinja
+from squall.core.json_schema import SchemaError, draft4, validator, wording
 from squall.core.taint import Taint
 
-_NOT_SCHEMA = frozenset({"secret", "position", "immutable"})
 _TRUE = frozenset({"true", "1", "yes", "y", "on"})
 _FALSE = frozenset({"false", "0", "no", "n", "off"})
 
@@ -221,30 +219,6 @@ def _cast_structure(value: str) -> Any:
         return ast.literal_eval(value.strip())
 
 
-def draft4(schema: Any) -> Any:
-    """A JSON schema of draft 4 from StackStorm's form, which marks required properties one by one."""
-    if isinstance(schema, list):
-        return [draft4(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    plain = {key: value for key, value in schema.items() if key not in _NOT_SCHEMA and key != "default"}
-    if isinstance(plain.get("required"), bool):
-        del plain["required"]
-    properties = plain.get("properties")
-    if isinstance(properties, dict):
-        required = [key for key, item in properties.items() if isinstance(item, dict) and item.get("required") is True]
-        plain["properties"] = {key: draft4(item) for key, item in properties.items()}
-        if required:
-            plain["required"] = required
-    for key in ("patternProperties", "definitions", "dependencies"):
-        if isinstance(plain.get(key), dict):
-            plain[key] = {name: draft4(item) for name, item in plain[key].items()}
-    for key in ("items", "additionalProperties", "anyOf", "oneOf", "allOf", "not"):
-        if key in plain:
-            plain[key] = draft4(plain[key])
-    return plain
-
-
 def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint | None) -> None:
     for name, schema in schemas.items():
         value = values.get(name)
@@ -254,28 +228,13 @@ def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint |
             continue
         plain = draft4(schema)
         try:
-            validator = jsonschema_rs.Draft4Validator(plain)
-        except (jsonschema_rs.ValidationError, ValueError) as error:
-            told = str(error).partition("\n")[0]
-            raise InvalidError(f'The schema of parameter "{name}" is wrong: {told}') from error
-        if not validator.is_valid(value):
+            is_valid = validator(plain).is_valid(value)
+        except SchemaError as error:
+            raise InvalidError(f'The schema of parameter "{name}" is wrong: {error}') from error
+        if not is_valid:
             hidden = has_secrets(schema) or (taint is not None and taint.of(name))
-            told = "the value does not fit its schema" if hidden else _wording(plain, value)
-            raise InvalidError(f'{told} (parameter "{name}")')
-
-
-def complaint(schema: Mapping[str, Any], value: Any) -> str | None:
-    """What is wrong with `value` by a schema in StackStorm's form, in the words its clients know; None if nothing is.
-
-    Raises `InvalidError` for a schema that is none.
-    """
-    plain = draft4(schema)
-    try:
-        if jsonschema_rs.Draft4Validator(plain).is_valid(value):
-            return None
-    except (jsonschema_rs.ValidationError, ValueError) as error:
-        raise InvalidError(f"The schema is wrong: {str(error).partition(chr(10))[0]}") from error
-    return _wording(plain, value)
+            message = "the value does not fit its schema" if hidden else wording(plain, value)
+            raise InvalidError(f'{message} (parameter "{name}")')
 
 
 def has_secrets(schema: Any) -> bool:
@@ -283,12 +242,3 @@ def has_secrets(schema: Any) -> bool:
     if isinstance(schema, dict):
         return schema.get("secret") is True or any(has_secrets(item) for item in schema.values())
     return isinstance(schema, list) and any(has_secrets(item) for item in schema)
-
-
-def _wording(schema: Any, value: Any) -> str:
-    """What is wrong with `value`, in the words StackStorm's clients know."""
-    from jsonschema import Draft4Validator
-    from jsonschema.exceptions import best_match
-
-    error = best_match(Draft4Validator(schema).iter_errors(value))
-    return error.message if error is not None else "the value does not fit its schema"

@@ -16,6 +16,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from squall.core.ids import is_id
 from squall.core.journal import Header
 
 BLOCK: Final = 128 << 10
@@ -115,7 +116,12 @@ class Entry(NamedTuple):
 
 
 def file_name(tree: str) -> str:
-    """Where the sealed journal of `tree` lies below the folder of journals, and below a blob store's prefix."""
+    """Where the sealed journal of `tree` lies below the folder of journals, and below a blob store's prefix.
+
+    Raises `ValueError` for a text that is no id: only ids become paths.
+    """
+    if not is_id(tree):
+        raise ValueError(f"{tree!r:.40} is no id of a tree")
     return f"{tree[:5]}/{tree}.sealed"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
@@ -12,9 +11,11 @@ from typing import Any
 
 import yaml
 
+from squall.adapters.removing import remove
 from squall.core.action import SYSTEM_PACKS
 from squall.core.errors import InvalidError
 from squall.core.metadata import missing_of_pack, pack_ref, read_pack
+from squall.core.names import is_file_name, is_pack_name, pack_name
 from squall.core.safe_yaml import load_yaml
 from squall.installing.commands import output
 from squall.installing.index import fetch_index
@@ -85,7 +86,7 @@ class Packs:
             print(f'Pack "{ref}" {data.get("version", "")} is here.', flush=True)
             return ref
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            remove(root, work)
 
     def _lookup(self, name: str) -> Mapping[str, Any] | None:
         packs = fetch_index(self._places.index_urls).required()
@@ -130,6 +131,8 @@ class Packs:
     def _there(self, wanted: Wanted) -> dict[str, Any] | None:
         """The metadata of a pack that is there already."""
         name = _folder_name(wanted.source).removeprefix("stackstorm-")
+        if not is_pack_name(name):
+            return None
         folder = self._packs.staged(name) or self._places.installed(name)
         return _read(folder)[1] if folder is not None else None
 
@@ -147,7 +150,7 @@ class Packs:
 
     def delete(self, refs: Sequence[str], environments: bool) -> None:
         """Removes the files of packs, and their virtualenvs. Raises `InvalidError`."""
-        for ref in refs:
+        for ref in [pack_name(ref) for ref in refs]:
             if ref in SYSTEM_PACKS:
                 raise InvalidError(f'Uninstall of system packs is not allowed: "{ref}"')
             with self._packs.locked(ref):
@@ -226,7 +229,7 @@ def _folder_name(source: str) -> str:
     name = source.rstrip("/").rpartition("/")[2].rpartition(":")[2]
     for end in (".git", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", ".zip"):
         name = name.removesuffix(end)
-    return name if name not in ("", ".", "..") else "pack"
+    return name if is_file_name(name) else "pack"
 
 
 def _proxies(config: Mapping[str, Any]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from squall.core.errors import InvalidError
+from squall.core.names import below, pack_name
 
 VARIABLE = "SQUALL_INSTALLING"
 
@@ -35,10 +36,11 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self).decode()
 
     def installed(self, ref: str) -> Path | None:
-        """The folder of a pack that is there, wherever it came from."""
+        """The folder of a pack that is there, wherever it came from. Raises `InvalidError` for what is no name."""
         for root in self.search:
-            if (Path(root) / ref / "pack.yaml").is_file():
-                return Path(root) / ref
+            folder = below(Path(root), pack_name(ref))
+            if (folder / "pack.yaml").is_file():
+                return folder
         return None
 
 

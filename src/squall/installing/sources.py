@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from squall.adapters.removing import remove
 from squall.core.errors import InvalidError
 from squall.installing.commands import output, run
 
@@ -39,7 +40,8 @@ def parse(text: str) -> Wanted:
     source, mark, version = text.strip().rpartition("=")
     if not mark or ("/" in version.partition("?")[0] and "://" in version):
         source, version = text.strip(), ""
-    if not source or source.startswith("-") or version.startswith("-"):
+    wrong = not source or source.startswith("-") or version.startswith("-")
+    if wrong or not all(character.isprintable() for character in text):
         raise InvalidError(f'"{text}" names no pack: give a name, owner/repository, a URL, file:///path or a folder')
     return Wanted(source, version or None)
 
@@ -117,7 +119,7 @@ def _clone(url: str, version: str | None, into: Path, env: Mapping[str, str]) ->
             return
     tags = (output(["git", "tag"], quiet, into) or "").splitlines()
     versions = [found[1] for tag in tags if (found := _VERSION.fullmatch(tag))]
-    shutil.rmtree(into, ignore_errors=True)
+    remove(into.parent, into)
     raise InvalidError(
         f"{version} is not a valid version, hash, tag or branch of {url}. "
         f"Available versions are: {', '.join(versions) or 'none'}."
@@ -177,10 +179,11 @@ def _lift(into: Path) -> None:
     if (into / "pack.yaml").is_file():
         return
     inner = [path for path in into.iterdir() if not path.name.startswith(".")]
-    if len(inner) == 1 and (inner[0] / "pack.yaml").is_file():
+    is_folder = len(inner) == 1 and inner[0].is_dir() and not inner[0].is_symlink()
+    if is_folder and (inner[0] / "pack.yaml").is_file():
         beside = into.with_name("lifted")
         inner[0].rename(beside)
-        shutil.rmtree(into)
+        remove(into.parent, into)
         beside.rename(into)
         return
     raise InvalidError(f"pack.yaml is missing: {', '.join(sorted(path.name for path in inner))[:200]}")

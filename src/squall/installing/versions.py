@@ -11,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from squall.adapters.removing import remove, remove_empty
+from squall.core.names import below, pack_name
 
 _KEPT_SECONDS = 86_400
 
@@ -27,23 +29,24 @@ class Versions:
         self._folder = folder
 
     def active(self, ref: str) -> Path:
-        """Where the version that is used is, or will be."""
-        return self._folder / ref
+        """Where the version that is used is, or will be. Raises `InvalidError` for what is no name of a pack."""
+        return below(self._folder, pack_name(ref))
 
     def staged(self, ref: str) -> Path | None:
         """The version that is prepared, if there is one."""
-        link = self._folder / ".staged" / ref
+        link = self._staged(ref)
         return link.resolve() if link.exists() else None
 
     def new(self, ref: str) -> Path:
         """Where the next version can be made: a path in a folder of its own, at which nothing is yet."""
         parent = self._folder / ".versions" / uuid.uuid4().hex[:12]
+        path = below(parent, pack_name(ref))
         parent.mkdir(mode=0o700, parents=True)
-        return parent / ref
+        return path
 
     def stage(self, ref: str, version: Path) -> None:
         """Has `version`, made at a path of `new`, wait for `activate`, in place of what waited before."""
-        _link(self._folder / ".staged" / ref, version)
+        _link(self._staged(ref), version)
 
     def activate(self, ref: str) -> bool:
         """Uses the version that is prepared from now on; False if there is none."""
@@ -51,43 +54,44 @@ class Versions:
         if version is None:
             return False
         self._use(ref, version)
-        (self._folder / ".staged" / ref).unlink()
+        remove(self._folder, self._staged(ref))
         return True
 
     def discard(self, ref: str) -> None:
         """Removes the version that is prepared."""
         version = self.staged(ref)
-        with contextlib.suppress(FileNotFoundError):
-            (self._folder / ".staged" / ref).unlink()
+        remove(self._folder, self._staged(ref))
         if version is not None:
-            _remove(version)
+            self._remove(version)
 
     def remove(self, ref: str) -> bool:
-        """Removes what is used and what is prepared; False if there was nothing."""
-        self.discard(ref)
+        """Removes what is used and what is prepared; False if there was nothing.
+
+        A link that leads elsewhere, such as to a developer's checkout, is removed; what it leads to stays.
+        Raises `InvalidError` for what is no name of a pack.
+        """
         active = self.active(ref)
-        if not active.is_symlink() and not active.exists():
+        self.discard(ref)
+        if not remove(self._folder, active):
             return False
-        target = active.resolve()
-        if active.is_symlink():
-            active.unlink()
-        for version in (target, *(self._folder / ".versions").glob(f"*/{ref}")):
-            _remove(version)
+        for version in self._versions(ref):
+            self._remove(version)
         return True
 
     def clean(self, ref: str) -> None:
         """Removes versions that were replaced long ago, and what was left behind half made."""
         used = {self.active(ref).resolve(), self.staged(ref)}
-        for version in (self._folder / ".versions").glob(f"*/{ref}"):
+        for version in self._versions(ref):
             old = time.time() - version.parent.stat().st_mtime > _KEPT_SECONDS
             if version.resolve() not in used and old:
-                _remove(version)
+                self._remove(version)
 
     @contextlib.contextmanager
     def locked(self, ref: str) -> Iterator[None]:
         """Keeps others from changing this pack meanwhile; waits for whoever does."""
+        lock = below(self._folder, f".{pack_name(ref)}.lock")
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(self._folder / f".{ref}.lock", os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        with open(os.open(lock, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -100,10 +104,25 @@ class Versions:
         if active.is_dir() and not active.is_symlink():
             # Somebody has put it there by hand.
             active.rename(self.new(ref))
-        elif active.is_symlink():
+        elif active.is_symlink() and self._is_version(active.resolve()):
             with contextlib.suppress(OSError):
                 os.utime(active.resolve().parent)
         _link(active, version)
+
+    def _staged(self, ref: str) -> Path:
+        return below(self._folder / ".staged", pack_name(ref))
+
+    def _versions(self, ref: str) -> list[Path]:
+        return sorted((self._folder / ".versions").glob(f"*/{pack_name(ref)}"))
+
+    def _is_version(self, path: Path) -> bool:
+        return path.parent.parent == (self._folder / ".versions").resolve()
+
+    def _remove(self, version: Path) -> None:
+        """Removes a version that was made at a path of `new`, and the folder of its own; nothing else."""
+        if self._is_version(version) or self._is_version(version.absolute()):
+            remove(self._folder, version)
+            remove_empty(self._folder, version.parent)
 
 
 _DEFAULT_PACK = """\
@@ -152,9 +171,3 @@ def _link(link: Path, target: Path) -> None:
     beside = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}")
     beside.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
     beside.replace(link)
-
-
-def _remove(version: Path) -> None:
-    shutil.rmtree(version, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        version.parent.rmdir() if version.parent.parent.name == ".versions" else None

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from squall.adapters.removing import remove
 from squall.core.errors import InvalidError
 from squall.installing.commands import run
 
@@ -39,7 +40,7 @@ def make_virtualenv(
             run([python, "-m", "venv", str(at)], "the virtualenv cannot be made", environment)
         _fill(at, uv, [path for path in requirements if path.is_file()], options, environment)
     except InvalidError:
-        shutil.rmtree(at, ignore_errors=True)
+        remove(at.parent, at)
         raise
 
 

@@ -16,6 +16,7 @@ import msgspec
 from squall.core.action import SYSTEM_PACKS, Action, Pack
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
 from squall.core.metadata import read_action
+from squall.core.names import is_file_name
 from squall.ports import Clock, PackSource, Store, Tx
 from squall.services.content import Content
 
@@ -89,6 +90,8 @@ class ActionEditing:
         pack = (await self._content.packs()).get(dest_pack)
         if pack is None:
             raise InvalidError(f"Destination pack '{dest_pack}' doesn't exist")
+        if not is_file_name(f"{dest_action}.yaml"):
+            raise InvalidError(f'The name "{dest_action:.80}" of an action cannot be that of a file')
         ref = f"{dest_pack}.{dest_action}"
         if not overwrite and await self._find(ref) is not None:
             raise InvalidError("The requested destination action already exists")
@@ -144,7 +147,10 @@ class ActionEditing:
                 f"RunnerType {body['runner_type']} is not found. If you are using old and deprecated runner name, you "
                 f"need to switch to a new one: {', '.join(sorted(runners))}."
             )
-        return read_action({**body, "pack": pack.ref}, pack.ref, "", runners)
+        action = read_action({**body, "pack": pack.ref}, pack.ref, "", runners)
+        if not is_file_name(f"{action.name}.yaml"):
+            raise InvalidError(f'The name "{action.name:.80}" of an action cannot be that of a file')
+        return action
 
     async def _write(self, pack: Pack, body: Mapping[str, Any]) -> None:
         """Writes `data_files`, below the folder `actions` of the pack. Raises `InvalidError`."""

@@ -67,7 +67,10 @@ class Executions:
 
     async def request(self, request: Request) -> Execution:
         """Requests an execution; it is queued when this returns. Raises `InvalidError`; then nothing was made."""
-        prepared = await self.prepare(request)
+        return await self.start(await self.prepare(request))
+
+    async def start(self, prepared: Prepared) -> Execution:
+        """Requests an execution that was prepared; it is queued when this returns. Raises `InvalidError`."""
         now = self._clock.now()
         execution = await self._store.tx(lambda tx: self.place(tx, prepared, now))
         self._transitions.wake()

@@ -130,3 +130,19 @@ def test_links_out_of_a_pack_and_huge_files_are_told(tmp_path: Path) -> None:
     (folder / "actions" / "out").symlink_to("/etc")
     with pytest.raises(InvalidError, match="actions/out: the link leads out of the pack"):
         check_tree(folder, 1000)
+
+
+def test_a_pack_that_is_a_link_in_its_archive_is_refused(tmp_path: Path) -> None:
+    outside = write_pack(tmp_path / "outside")
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    (repository / "p").symlink_to(outside)
+    with pytest.raises(InvalidError, match=r"pack\.yaml is missing"):
+        fetched(str(repository), tmp_path / "into")
+    assert (outside / "pack.yaml").exists()
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\nb", "https://host/x\r"])
+def test_a_source_with_control_characters_is_refused(text: str) -> None:
+    with pytest.raises(InvalidError, match="names no pack"):
+        parse(text)

@@ -7,6 +7,9 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
+from squall.core.errors import InvalidError
 from squall.installing.versions import Versions
 
 
@@ -94,3 +97,57 @@ def test_of_two_who_change_one_pack_one_waits(tmp_path: Path) -> None:
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
+
+
+@pytest.mark.parametrize("ref", ["", ".", "..", "../outside", ".versions", ".staged", "/etc", "a/b", "*", "a\0b", "P"])
+def test_what_is_no_name_of_a_pack_touches_nothing(tmp_path: Path, ref: str) -> None:
+    versions = Versions(tmp_path / "packs")
+    stage(versions, "one")
+    versions.activate("p")
+    (tmp_path / "squall.db").write_text("rows")
+    for use in (versions.remove, versions.discard, versions.staged, versions.new, versions.activate, versions.clean):
+        with pytest.raises(InvalidError, match="no name of a pack"):
+            use(ref)
+    with pytest.raises(InvalidError), versions.locked(ref):
+        pass
+    assert (versions.active("p") / "file").read_text() == "one"
+    assert (tmp_path / "squall.db").exists()
+
+
+@pytest.mark.parametrize("target", ["{absolute}", "../work/p"])
+@pytest.mark.parametrize("staged_before", [False, True])
+def test_removing_a_link_keeps_the_checkout_it_leads_to(tmp_path: Path, target: str, staged_before: bool) -> None:
+    work = tmp_path / "work" / "p"
+    work.mkdir(parents=True)
+    (work / "file").write_text("unsaved")
+    versions = Versions(tmp_path / "packs")
+    (tmp_path / "packs").mkdir()
+    if staged_before:
+        stage(versions, "one")
+        versions.activate("p")
+        versions.active("p").unlink()
+    versions.active("p").symlink_to(target.format(absolute=work))
+    assert versions.remove("p")
+    assert not versions.active("p").is_symlink()
+    assert (work / "file").read_text() == "unsaved"
+    assert not list((tmp_path / "packs" / ".versions").glob("*/p"))
+
+
+def test_a_link_that_leads_nowhere_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "p").symlink_to("nowhere")
+    assert Versions(tmp_path).remove("p")
+    assert not (tmp_path / "p").is_symlink()
+
+
+def test_installing_over_a_link_keeps_the_checkout(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "file").write_text("unsaved")
+    versions = Versions(tmp_path / "packs")
+    (tmp_path / "packs").mkdir()
+    versions.active("p").symlink_to(work)
+    stage(versions, "one")
+    versions.activate("p")
+    assert (versions.active("p") / "file").read_text() == "one"
+    versions.remove("p")
+    assert (work / "file").read_text() == "unsaved"

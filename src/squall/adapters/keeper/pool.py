@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from squall.adapters.keeper import wire
 from squall.adapters.keeper.link import Link
+from squall.adapters.removing import remove
 from squall.core.errors import UnavailableError
 from squall.ports import Clock
 
@@ -63,7 +63,7 @@ class Pool:
                 await asyncio.to_thread(launch, home, self._arguments)
                 started = await connect(home)
             except (OSError, UnavailableError) as error:
-                await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+                await asyncio.to_thread(remove, self.homes, home)
                 raise UnavailableError(f"The keeper of actions could not be started: {error}") from error
             if started is None or not started.fit:
                 raise UnavailableError("The keeper of actions ended while it was started.")

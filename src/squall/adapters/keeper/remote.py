@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from squall.adapters.keeper.leftovers import kill_leftovers, lost, reap, remove_
 from squall.adapters.keeper.link import Link
 from squall.adapters.keeper.pool import Pool, reach
 from squall.adapters.keeper.runlog import Key, read_log
+from squall.adapters.removing import remove
 from squall.core import journal
 from squall.core.errors import UnavailableError
 from squall.core.launch import End, LaunchSpec
@@ -243,7 +243,7 @@ class KeeperLauncher:
         if entries:
             self._dead_homes[home] = set(entries)
         else:
-            shutil.rmtree(home, ignore_errors=True)
+            remove(home.parent, home)
 
     # -- the port
 
@@ -346,7 +346,7 @@ class KeeperLauncher:
                 keys.discard(key)
                 if not keys:
                     del self._dead_homes[home]
-                    shutil.rmtree(home, ignore_errors=True)
+                    remove(home.parent, home)
 
     async def cancel(self, execution: str) -> None:
         """Ends a process as a whole, also one that is just about to be started."""

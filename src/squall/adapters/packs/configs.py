@@ -12,6 +12,7 @@ import yaml
 from squall.adapters.packs.document import read_yaml
 from squall.core.action import Pack
 from squall.core.errors import InvalidError
+from squall.core.names import below, pack_name
 from squall.core.pack_config import PackConfig, mask_values, secret_values, with_defaults
 from squall.core.secret import replace_sealed
 
@@ -43,7 +44,7 @@ class ConfigFiles:
 
     def path(self, pack: Pack) -> Path:
         """The file of a pack's values."""
-        return self._folder / f"{pack.ref}.yaml"
+        return below(self._folder, f"{pack_name(pack.ref)}.yaml")
 
     def schema(self, pack: Pack) -> dict[str, Any]:
         """What its `config.schema.yaml` says. Raises `InvalidError`."""

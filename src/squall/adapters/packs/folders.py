@@ -13,9 +13,11 @@ from typing import Any, Protocol
 import msgspec
 
 from squall.adapters.packs.document import located, read_yaml
+from squall.adapters.removing import remove
 from squall.core.action import Action, Pack, RunnerType
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.metadata import RESOURCES, MetadataError, pack_ref, read_action, read_pack, read_policy, read_resource
+from squall.core.names import inner_path
 from squall.core.policy import Policy
 from squall.ports import Loaded, LoadedPack
 
@@ -144,12 +146,10 @@ class PackFolders:
         if Path(pack.path).resolve().is_relative_to(self._runners.parent.resolve()):
             raise InvalidError(f'The pack "{pack.ref}" comes with Squall: its files are not changed')
         for name, data in files.items():
-            path = _inside(pack, name)
+            path = _entry(pack, name)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
-                # An entry point may be a script.
-                path.chmod(0o700 if data.startswith(b"#!") else 0o600)
+                _replace(path, data)
             except OSError as error:
                 raise InvalidError(f'File "{name}" of pack "{pack.ref}" cannot be written: {error}') from error
 
@@ -157,7 +157,7 @@ class PackFolders:
         """Removes files of a pack; those that are not there do not matter. Raises `InvalidError`."""
         for name in names:
             try:
-                _inside(pack, name).unlink(missing_ok=True)
+                remove(Path(pack.path), _entry(pack, name))
             except OSError as error:
                 raise InvalidError(f'File "{name}" of pack "{pack.ref}" cannot be removed: {error}') from error
 
@@ -172,13 +172,49 @@ class PackFolders:
 def _inside(pack: Pack, name: str) -> Path:
     """The path of a file of a pack. Raises `InvalidError` for one that lies elsewhere."""
     folder = Path(pack.path).resolve()
-    path = (folder / name).resolve()
+    try:
+        path = (folder / inner_path(name)).resolve()
+    except (InvalidError, ValueError, OSError) as error:
+        raise _outside(name, folder) from error
     if not path.is_relative_to(folder):
-        raise InvalidError(
-            f'Invalid file path: "{name}". File path needs to be relative to the pack directory ({folder}). '
-            'For example "my_action.py".'
-        )
+        raise _outside(name, folder)
     return path
+
+
+def _entry(pack: Pack, name: str) -> Path:
+    """The path of a file of a pack that is written or removed: the entry itself, not what it leads to if it is a link.
+
+    Raises `InvalidError` for one that lies outside of the pack's folder `actions`.
+    """
+    folder = Path(pack.path).resolve()
+    try:
+        path = folder / inner_path(name)
+        parent = path.parent.resolve()
+    except (InvalidError, ValueError, OSError) as error:
+        raise _outside(name, folder) from error
+    if not parent.is_relative_to(folder / "actions"):
+        raise _outside(name, folder)
+    return parent / path.name
+
+
+def _outside(name: str, folder: Path) -> InvalidError:
+    return InvalidError(
+        f'Invalid file path: "{name:.200}". File path needs to be relative to the pack directory ({folder}). '
+        'For example "my_action.py".'
+    )
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Writes a file at once: whoever reads it sees all of the old bytes, or all of the new. A link is replaced."""
+    beside = path.with_name(f".{path.name[:200]}.new")
+    # An entry point may be a script.
+    mode = 0o700 if data.startswith(b"#!") else 0o600
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.chmod(mode)
+    beside.replace(path)
 
 
 def _located(path: Path, work: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from squall.core.execution import PENDING
-from squall.core.inquiry import question
+from squall.core.inquiry import check_question, question
 from squall.core.launch import End, Job, LaunchSpec, Outcome
 from squall.ports import OutputText
 
@@ -12,7 +12,8 @@ class InquirerRunner:
     """`ports.Runner` whose executions stay pending; `services/inquiries.py` ends them."""
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
-        """The question."""
+        """The question. Raises `InvalidError` for a schema that no answer could fit."""
+        check_question(job.runner_parameters.get("schema") or {})
         return Outcome(PENDING, question(job.runner_parameters))
 
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:

@@ -23,6 +23,7 @@ from squall.core.action import SYSTEM_PACKS, action_schemas
 from squall.core.errors import InvalidError
 from squall.core.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
 from squall.core.launch import End, ForkServer, Job, LaunchSpec, Outcome
+from squall.core.names import below, pack_name
 from squall.core.secret import MASK
 from squall.ports import OutputText
 
@@ -131,7 +132,7 @@ class PythonRunner:
 
     def _interpreter(self, pack: str, folder: Path) -> tuple[str, Path | None]:
         """The Python of the pack's virtualenv, and the virtualenv; the server's own where the pack needs none."""
-        virtualenv = self._places.virtualenvs / pack
+        virtualenv = below(self._places.virtualenvs, pack_name(pack))
         python = virtualenv / "bin" / "python"
         if pack not in SYSTEM_PACKS and python.exists():
             return str(python), virtualenv

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
+from squall.adapters.removing import remove
 from squall.core.errors import InvalidError
 
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@{}^~-]*")
@@ -23,7 +23,7 @@ def add_worktree(pack: Path, revision: str, folder: Path) -> Path:
             "To utilize this functionality, pack directory needs to be a git repository."
         )
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder.parent, folder)
     told = _git(pack, "worktree", "add", "--force", "--detach", str(folder), revision)
     if told is not None:
         raise InvalidError(
@@ -37,7 +37,7 @@ def remove_worktree(pack: Path, folder: Path) -> None:
     """Removes what `add_worktree` made, if it is there."""
     if folder.exists():
         _git(pack, "worktree", "remove", "--force", str(folder))
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder.parent, folder)
 
 
 def _git(pack: Path, *words: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from squall.core.expr.limits import check_value
+from squall.core.regex import compiled
 
 NONE_MARKER = "%*****__%NONE%__*****%"
 """How `use_none` writes nothing into a text: a parameter that renders to it is null."""
@@ -77,11 +78,30 @@ class JsonPaths:
         if found is None:
             if len(self._parsed) >= _CACHED:
                 self._parsed.clear()
-            # Not above: it takes long to load, and hardly anybody asks for it.
-            from jsonpath_ng.ext.parser import parse
-
-            found = self._parsed[query] = parse(query)
+            found = self._parsed[query] = _parsed_query(query)
         return [match.value for match in found.find(value)] or None
+
+
+def _parsed_query(query: str) -> Any:
+    """A JSONPath query whose regular expressions run on our engine, as the library's cannot be stopped."""
+    # Not above: they take long to load, and hardly anybody asks for them.
+    from jsonpath_ng.ext.filter import OPERATOR_MAP
+    from jsonpath_ng.ext.parser import parse
+    from jsonpath_ng.ext.string import Sub
+
+    OPERATOR_MAP["=~"] = _matches
+    parsed = parse(query)
+    waiting: list[Any] = [parsed]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Sub):
+            node.regex = compiled(node.expr)  # type: ignore[assignment]
+        waiting += node if isinstance(node, list | tuple) else getattr(node, "__dict__", {}).values()
+    return parsed
+
+
+def _matches(value: Any, pattern: Any) -> bool:
+    return isinstance(value, str) and compiled(str(pattern)).search(value) is not None
 
 
 def json_value(value: Any) -> Any:

@@ -25,12 +25,11 @@ from squall.core.expr.limits import (
     check_replace,
     check_value,
 )
-from squall.core.expr.regexes import is_explosive
 from squall.core.expr.scope import Scope
+from squall.core.expr.yaql_regexes import register_regexes
 
 _CACHED = 1024
 _SCOPE = "the scope"
-_PATTERNS = ("regex", "matches", "split", "replace", "replaceBy", "#operator_=~", "#operator_!~")
 
 
 class _Evaluation(contexts.Context):  # type: ignore[misc]
@@ -91,8 +90,9 @@ class Yaql:
 
 
 def _root_context() -> Any:
-    root = _Evaluation(yaql.create_context(convention=conventions.CamelCaseConvention()))
+    root = _Evaluation(yaql.create_context(convention=conventions.CamelCaseConvention(), regex=False))
     _bound_library(root)
+    register_regexes(root)
     for name, function in workflow_functions().items():
         definition = specs.get_function_definition(function, name=name, convention=root.convention)
         definition.payload = _with_plain_values(function)
@@ -165,7 +165,7 @@ def _bound_library(root: Any) -> None:
         "pow": lambda base, exponent, _modulus=None: check_power(base, exponent),
         "shiftBitsLeft": lambda value, bits: check_bits(value.bit_length() + bits),
         "str": check_value,
-        **dict.fromkeys(_PATTERNS, _check_pattern),
+        "replace": _check_replacement,
     }
     layer = root.parent
     while layer is not None:
@@ -188,10 +188,7 @@ def _with_check(function: Callable[..., Any], check: Callable[..., None]) -> Cal
     return checked
 
 
-def _check_pattern(*args: Any, **_kwargs: Any) -> None:
+def _check_replacement(*args: Any, **_kwargs: Any) -> None:
     texts = [arg for arg in args if isinstance(arg, str)]
-    for text in texts:
-        if len(text) < 1000 and is_explosive(text, max(map(len, texts))):
-            raise ValueError(f"the pattern {text!r} could run without end; write it without repeats inside of repeats")
     if len(texts) == 3:
         check_replace(*texts)

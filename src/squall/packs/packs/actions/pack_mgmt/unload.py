@@ -2,12 +2,14 @@
 
 from pack_action import PackAction
 
+from squall.core.names import pack_name
+
 
 class Unload(PackAction):
     """`packs.unload`."""
 
     def run(self, packs):
-        """Asks the server for it."""
-        for ref in packs:
+        """Asks the server for it. Nothing is forgotten if one of them is no name of a pack."""
+        for ref in [pack_name(ref) for ref in packs]:
             self.call("DELETE", "/packs/" + ref, missing=True)
         return True, dict.fromkeys(packs, "Success.")

@@ -1,0 +1,166 @@
+"""JSON schemas that pack authors write: checked with bounded cost, and worded as StackStorm words them.
+
+A schema is read, never followed: a `$ref` leads to a place in the same schema, not to a file or an address. Patterns
+run on an engine whose work is bounded, also while an error is worded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+
+_NOT_SCHEMA = frozenset({"secret", "position", "immutable", "default"})
+_SCHEMAS_BY_NAME = ("patternProperties", "definitions", "dependencies")
+_SCHEMAS = ("items", "additionalItems", "additionalProperties", "anyOf", "oneOf", "allOf", "not")
+_VALUES = frozenset({"default", "enum", "const", "example", "examples"})
+_PATTERN_OPTIONS = jsonschema_rs.FancyRegexOptions(backtrack_limit=20_000)
+_LARGEST_WORDED = 256 << 10
+_LONGEST_MESSAGE = 2000
+
+
+class SchemaError(ValueError):
+    """A schema is wrong. The message is one line."""
+
+
+def draft4(schema: Any) -> Any:
+    """A JSON schema of draft 4 from StackStorm's form, which marks required properties one by one."""
+    if isinstance(schema, list):
+        return [draft4(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {key: value for key, value in schema.items() if key not in _NOT_SCHEMA}
+    if isinstance(plain.get("required"), bool):
+        del plain["required"]
+    properties = plain.get("properties")
+    if isinstance(properties, dict):
+        required = [key for key, item in properties.items() if isinstance(item, dict) and item.get("required") is True]
+        plain["properties"] = {key: draft4(item) for key, item in properties.items()}
+        if required:
+            plain["required"] = required
+    for key in _SCHEMAS_BY_NAME:
+        if isinstance(plain.get(key), dict):
+            plain[key] = {name: draft4(item) for name, item in plain[key].items()}
+    for key in _SCHEMAS:
+        if key in plain:
+            plain[key] = draft4(plain[key])
+    return plain
+
+
+def remote_reference(schema: Any) -> str | None:
+    """The first `$ref` in a schema that leads out of it, or None. Such a schema cannot be used."""
+    waiting = [schema]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            reference = item.get("$ref")
+            if isinstance(reference, str) and not reference.startswith("#"):
+                return reference
+            waiting += [value for key, value in item.items() if key not in _VALUES]
+        elif isinstance(item, list):
+            waiting += item
+    return None
+
+
+def validator(plain: Any) -> jsonschema_rs.Draft4Validator:
+    """The validator of a schema of draft 4. Raises `SchemaError`."""
+    try:
+        return jsonschema_rs.Draft4Validator(plain, offline=True, pattern_options=_PATTERN_OPTIONS)
+    except (jsonschema_rs.ValidationError, ValueError) as error:
+        raise SchemaError(str(error).partition("\n")[0]) from None
+
+
+def complaint(plain: Any, value: Any) -> str | None:
+    """What is wrong with `value`, in the words that StackStorm's clients know; None if nothing is.
+
+    Raises `SchemaError`, and `ValueError` for a value that is no JSON.
+    """
+    checked = validator(plain)
+    return None if checked.is_valid(value) else wording(plain, value)
+
+
+def wording(plain: Any, value: Any) -> str:
+    """What is wrong with `value`, which does not fit the schema, in the words that StackStorm's clients know."""
+    from jsonschema.exceptions import best_match
+
+    message: str | None = None
+    if len(msgspec.json.encode(value)) <= _LARGEST_WORDED:
+        error = best_match(iter_errors(plain, value))
+        message = error.message if error is not None else None
+    if message is None or len(message) > _LONGEST_MESSAGE:
+        return "the value does not fit its schema"
+    return message
+
+
+def iter_errors(plain: Any, value: Any) -> Iterator[Any]:
+    """The faults of `value` as errors of the library jsonschema, which has StackStorm's words for them."""
+    from referencing import Registry
+
+    # The library's own registry would fetch what a `$ref` names; an empty one fetches nothing.
+    return iter(_worder()(plain, registry=Registry()).iter_errors(value))
+
+
+@lru_cache(1)
+def _worder() -> Any:
+    from jsonschema import Draft4Validator
+    from jsonschema.validators import extend
+
+    own = {
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+    }
+    return extend(Draft4Validator, own)  # type: ignore[no-untyped-call]
+
+
+@lru_cache(512)
+def _of_pattern(pattern: str) -> jsonschema_rs.Draft4Validator:
+    return validator({"pattern": pattern})
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a pattern of a schema matches somewhere in `text`. Raises `SchemaError` for a wrong pattern."""
+    return _of_pattern(pattern).is_valid(text)
+
+
+def _pattern(worder: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    if worder.is_type(instance, "string") and not matches(pattern, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _pattern_properties(worder: Any, patterns: Mapping[str, Any], instance: Any, _schema: Any) -> Iterator[Any]:
+    if worder.is_type(instance, "object"):
+        for pattern, schema in patterns.items():
+            for name, value in instance.items():
+                if matches(pattern, name):
+                    yield from worder.descend(value, schema, path=name, schema_path=pattern)
+
+
+def _additional_properties(worder: Any, allowed: Any, instance: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    if not worder.is_type(instance, "object"):
+        return
+    patterns = schema.get("patternProperties", {})
+    more = [
+        name
+        for name in instance
+        if name not in schema.get("properties", {}) and not any(matches(pattern, name) for pattern in patterns)
+    ]
+    if worder.is_type(allowed, "object"):
+        for name in more:
+            yield from worder.descend(instance[name], allowed, path=name)
+    elif not allowed and more:
+        listed = ", ".join(repr(name) for name in sorted(more))
+        if patterns:
+            regexes = ", ".join(repr(pattern) for pattern in sorted(patterns))
+            verb = "does" if len(more) == 1 else "do"
+            yield ValidationError(f"{listed} {verb} not match any of the regexes: {regexes}")
+        else:
+            verb = "was" if len(more) == 1 else "were"
+            yield ValidationError(f"Additional properties are not allowed ({listed} {verb} unexpected)")
