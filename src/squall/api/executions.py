@@ -27,6 +27,8 @@ _MOST_AT_ONCE = 1000
 _FILTERS = ("action", "runner", "status", "user")
 _OF_RULES = ("rule", "trigger", "trigger_type")
 """Filters for what rules have started: nothing yet."""
+_BY = ("cancelled_by", "paused_by", "resumed_by")
+"""What of a context names who asked for something."""
 _SHOWN_ATTRIBUTES = ("result", "trigger_instance", "status")
 _MAX_DELAY = 366 * 86_400_000
 
@@ -120,9 +122,10 @@ class ExecutionRoutes:
 
     async def _request(self, request: Request) -> Answer:
         asked = _run_request(await request.document(), request.identity)
-        context = request.header("st2-context")
-        if context:
-            asked = msgspec.structs.replace(asked, context={**asked.context, **_context(context)})
+        context = asked.context | _context(request.header("st2-context"))
+        # Only what was really asked for says who asked.
+        context = {name: value for name, value in context.items() if name not in _BY}
+        asked = msgspec.structs.replace(asked, context=context)
         return await self._made(request, await self._executions.request(asked))
 
     async def _made(self, request: Request, execution: Execution) -> Answer:
@@ -151,7 +154,8 @@ class ExecutionRoutes:
             raise InvalidError("'status' is a required property")
         if status not in TRANSITIONS:
             raise InvalidError(f"{status!r} is not one of {list(TRANSITIONS)}")
-        execution = await self._executions.update(request.path["id"], status, document.get("result"))
+        execution_id, user = request.path["id"], request.identity.user
+        execution = await self._executions.update(execution_id, status, document.get("result"), user)
         return Answer(await self._views.execution(execution))
 
     async def _cancel(self, request: Request) -> Answer:
@@ -259,7 +263,10 @@ class ExecutionRoutes:
         return await self._made(request, made)
 
 
-def _context(text: str) -> dict[str, Any]:
+def _context(text: str | None) -> dict[str, Any]:
+    """The context in the header `st2-context`. Raises `InvalidError`."""
+    if not text:
+        return {}
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
