@@ -9,20 +9,19 @@ from typing import Any
 import msgspec
 
 from squall.api.application import Route
+from squall.api.execution_filters import execution_filter
 from squall.api.pages import attributes, page
 from squall.api.views import Views
-from squall.api.wire import Answer, Query, Request, failure, field
+from squall.api.wire import Answer, Request, failure, field
 from squall.core.access import Identity, acting_user, reveals
 from squall.core.document import EXCLUDABLE, FIELDS
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
 from squall.core.execution import TRANSITIONS, Execution, ExecutionFilter
 from squall.core.notify import checked_notify
-from squall.core.timestamp import from_iso
 from squall.services.executions import COUNT_CAP, Executions
 from squall.services.executions import Request as RunRequest
 
 _DEFAULT_LIMIT = 100
-_MAX_IDS = 100
 _MOST_AT_ONCE = 1000
 _FILTERS = ("action", "runner", "status", "user")
 _OF_RULES = ("rule", "trigger", "trigger_type")
@@ -31,34 +30,6 @@ _BY = ("cancelled_by", "paused_by", "resumed_by")
 """What of a context names who asked for something."""
 _SHOWN_ATTRIBUTES = ("result", "trigger_instance", "status")
 _MAX_DELAY = 366 * 86_400_000
-
-
-def _filter(query: Query) -> ExecutionFilter:
-    """The filter a list asks for. Raises `InvalidError`."""
-    after, before = query.text("timestamp_gt"), query.text("timestamp_lt")
-    after_us = from_iso(after, "timestamp_gt") if after else None
-    before_us = from_iso(before, "timestamp_lt") if before else None
-    between = query.text("timestamp")
-    if between:
-        first, _, last = between.partition("..")
-        # A range includes its ends, and a single time is a range of itself.
-        after_us = from_iso(first, "timestamp") - 1
-        before_us = from_iso(last or first, "timestamp") + 1
-    ids = query.listed("id")
-    if ids is not None and len(ids) > _MAX_IDS:
-        raise InvalidError(f"id: at most {_MAX_IDS} ids can be asked for at once")
-    parent = query.text("parent")
-    return ExecutionFilter(
-        action=query.text("action"),
-        status=query.text("status"),
-        user=query.text("user"),
-        runner=query.text("runner"),
-        parent="" if parent == "null" else parent,
-        ids=tuple(ids) if ids is not None else None,
-        after_us=after_us,
-        before_us=before_us,
-        newest_first=not query.has("sort_asc"),
-    )
 
 
 def _run_request(document: dict[str, Any], identity: Identity) -> RunRequest:
@@ -110,7 +81,7 @@ class ExecutionRoutes:
         asked = attributes(query, FIELDS, EXCLUDABLE)
         part = page(query, _DEFAULT_LIMIT)
         found, total, children = await self._executions.find(
-            _filter(query), part.limit, part.offset, asked.wants("result")
+            execution_filter(query, request.identity), part.limit, part.offset, asked.wants("result")
         )
         show = reveals(request.identity, query.boolean("show_secrets", False))
         explain = bool(asked.include) and (asked.wants("waiting") or asked.wants("waiting_for"))
@@ -214,6 +185,8 @@ class ExecutionRoutes:
         found, children = await self._executions.children(
             execution_id, depth if depth is not None and depth > 0 else None, asked.wants("result")
         )
+        if query.text("result_fmt") == "sorted":
+            found.sort(key=lambda execution: (execution.start, execution.id))
         return Answer(
             [await self._views.execution(execution, children.get(execution.id, ()), asked) for execution in found]
         )
