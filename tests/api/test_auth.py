@@ -305,6 +305,14 @@ def test_secrets_are_shown_to_administrators_who_ask(asking: Server, token: str)
     assert b"hidden-value" in get(asking, path, {"X-Auth-Token": token}).raw
 
 
+def test_results_are_filtered_by_administrators_only(asking: Server, token: str) -> None:
+    bob = {"X-Auth-Token": login(asking, "bob").json["token"]}
+    for path in ("result.stdout:1234", "liveaction.result.stdout:1234"):
+        assert get(asking, f"/v1/executions?filter={path}", bob).status == 403
+        assert get(asking, f"/v1/executions?filter={path}", {"X-Auth-Token": token}).json == []
+    assert get(asking, "/v1/executions?filter=status:bogus", bob).json == []
+
+
 def test_an_action_has_a_token_of_its_own_while_it_runs(asking: Server, tmp_path: Path) -> None:
     bob = {"X-Auth-Token": login(asking, "bob").json["token"]}
     go, kept = tmp_path / "go", tmp_path / "token"

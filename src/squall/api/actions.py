@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from squall.api.application import Route
-from squall.api.pages import attributes, page
+from squall.api.pages import attributes, ordered, page
 from squall.api.wire import Answer, Request, field
 from squall.core.access import check_admin
 from squall.core.action import Action, RunnerType, document
@@ -19,6 +19,7 @@ from squall.services.content import Content
 
 _ACTION_FIELDS = frozenset(item.name for item in msgspec.structs.fields(Action))
 _RUNNER_FIELDS = frozenset(item.name for item in msgspec.structs.fields(RunnerType))
+_SORTED = ("id", "name", "ref", "pack")
 _HEX = re.compile(r"^[0-9a-fA-F]{24}$")
 
 
@@ -33,15 +34,6 @@ def _ids(request: Request) -> list[str] | None:
 
 
 Record = Action | RunnerType
-
-
-def _sorted(items: list[Record], order: str | None) -> list[Record]:
-    """By the names in `sort` (`-name` descends), of those the records have; others are skipped."""
-    for name in reversed((order or "").split(",")):
-        key = name.lstrip("+-")
-        if key in ("name", "ref", "pack", "id"):
-            items.sort(key=lambda item: str(getattr(item, key, "")), reverse=name.startswith("-"))
-    return items
 
 
 class ActionRoutes:
@@ -134,7 +126,7 @@ class ActionRoutes:
         exclude: Any,
     ) -> Answer:
         part = page(request.query, default)
-        items = _sorted(items, request.query.text("sort"))
+        items = ordered(items, request.query, _SORTED, lambda item, name: str(getattr(item, name, "")))
         end = None if part.limit is None else part.offset + part.limit
         # Only what is shown is made a document: there may be ten thousand.
         shown = [select(document(item), include, exclude) for item in items[part.offset : end]]

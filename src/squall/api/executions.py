@@ -9,54 +9,27 @@ from typing import Any
 import msgspec
 
 from squall.api.application import Route
+from squall.api.execution_filters import execution_filter
 from squall.api.pages import attributes, page
 from squall.api.views import Views
-from squall.api.wire import Answer, Query, Request, failure, field
+from squall.api.wire import Answer, Request, failure, field
 from squall.core.access import Identity, acting_user, check_run, reveals
 from squall.core.document import EXCLUDABLE, FIELDS
 from squall.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from squall.core.execution import TRANSITIONS, Execution, ExecutionFilter
 from squall.core.notify import checked_notify
-from squall.core.timestamp import from_iso
 from squall.services.executions import COUNT_CAP, Executions
 from squall.services.executions import Request as RunRequest
 
 _DEFAULT_LIMIT = 100
-_MAX_IDS = 100
 _MOST_AT_ONCE = 1000
 _FILTERS = ("action", "runner", "status", "user")
 _OF_RULES = ("rule", "trigger", "trigger_type")
 """Filters for what rules have started: nothing yet."""
+_BY = ("cancelled_by", "paused_by", "resumed_by")
+"""What of a context names who asked for something."""
 _SHOWN_ATTRIBUTES = ("result", "trigger_instance", "status")
 _MAX_DELAY = 366 * 86_400_000
-
-
-def _filter(query: Query) -> ExecutionFilter:
-    """The filter a list asks for. Raises `InvalidError`."""
-    after, before = query.text("timestamp_gt"), query.text("timestamp_lt")
-    after_us = from_iso(after, "timestamp_gt") if after else None
-    before_us = from_iso(before, "timestamp_lt") if before else None
-    between = query.text("timestamp")
-    if between:
-        first, _, last = between.partition("..")
-        # A range includes its ends, and a single time is a range of itself.
-        after_us = from_iso(first, "timestamp") - 1
-        before_us = from_iso(last or first, "timestamp") + 1
-    ids = query.listed("id")
-    if ids is not None and len(ids) > _MAX_IDS:
-        raise InvalidError(f"id: at most {_MAX_IDS} ids can be asked for at once")
-    parent = query.text("parent")
-    return ExecutionFilter(
-        action=query.text("action"),
-        status=query.text("status"),
-        user=query.text("user"),
-        runner=query.text("runner"),
-        parent="" if parent == "null" else parent,
-        ids=tuple(ids) if ids is not None else None,
-        after_us=after_us,
-        before_us=before_us,
-        newest_first=not query.has("sort_asc"),
-    )
 
 
 def _run_request(document: dict[str, Any], identity: Identity) -> RunRequest:
@@ -108,7 +81,7 @@ class ExecutionRoutes:
         asked = attributes(query, FIELDS, EXCLUDABLE)
         part = page(query, _DEFAULT_LIMIT)
         found, total, children = await self._executions.find(
-            _filter(query), part.limit, part.offset, asked.wants("result")
+            execution_filter(query, request.identity), part.limit, part.offset, asked.wants("result")
         )
         show = reveals(request.identity, query.boolean("show_secrets", False))
         explain = bool(asked.include) and (asked.wants("waiting") or asked.wants("waiting_for"))
@@ -120,9 +93,10 @@ class ExecutionRoutes:
 
     async def _request(self, request: Request) -> Answer:
         asked = _run_request(await request.document(), request.identity)
-        context = request.header("st2-context")
-        if context:
-            asked = msgspec.structs.replace(asked, context={**asked.context, **_context(context)})
+        context = asked.context | _context(request.header("st2-context"))
+        # Only what was really asked for says who asked.
+        context = {name: value for name, value in context.items() if name not in _BY}
+        asked = msgspec.structs.replace(asked, context=context)
         prepared = await self._executions.prepare(asked)
         check_run(request.identity, prepared.action.ref)
         return await self._made(request, await self._executions.start(prepared))
@@ -153,7 +127,8 @@ class ExecutionRoutes:
             raise InvalidError("'status' is a required property")
         if status not in TRANSITIONS:
             raise InvalidError(f"{status!r} is not one of {list(TRANSITIONS)}")
-        execution = await self._executions.update(request.path["id"], status, document.get("result"))
+        execution_id, user = request.path["id"], request.identity.user
+        execution = await self._executions.update(execution_id, status, document.get("result"), user)
         return Answer(await self._views.execution(execution))
 
     async def _cancel(self, request: Request) -> Answer:
@@ -213,6 +188,8 @@ class ExecutionRoutes:
         found, children = await self._executions.children(
             execution_id, depth if depth is not None and depth > 0 else None, asked.wants("result")
         )
+        if query.text("result_fmt") == "sorted":
+            found.sort(key=lambda execution: (execution.start, execution.id))
         return Answer(
             [await self._views.execution(execution, children.get(execution.id, ()), asked) for execution in found]
         )
@@ -262,7 +239,10 @@ class ExecutionRoutes:
         return await self._made(request, made)
 
 
-def _context(text: str) -> dict[str, Any]:
+def _context(text: str | None) -> dict[str, Any]:
+    """The context in the header `st2-context`. Raises `InvalidError`."""
+    if not text:
+        return {}
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError) as error:

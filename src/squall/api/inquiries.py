@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from squall.api.application import Route
-from squall.api.pages import page
+from squall.api.pages import attributes, page
 from squall.api.wire import Answer, Request, field
+from squall.core.document import FIELDS, select
 from squall.core.errors import InvalidError
 from squall.core.inquiry import Inquiry
 from squall.services.inquiries import Inquiries
 
 _DEFAULT_LIMIT = 20
+_FIELDS = FIELDS | set(Inquiry.__struct_fields__)
+"""What may be asked for: an inquiry is an execution, and clients name attributes of both."""
 
 
 class InquiryRoutes:
@@ -30,8 +33,10 @@ class InquiryRoutes:
 
     async def _list(self, request: Request) -> Answer:
         part = page(request.query, _DEFAULT_LIMIT)
+        asked = attributes(request.query, _FIELDS)
         found, total = await self._inquiries.find(part.limit, part.offset)
-        return Answer([_document(inquiry) for inquiry in found], headers=part.headers(total))
+        shown = [select(_document(inquiry), asked.include, asked.exclude) for inquiry in found]
+        return Answer(shown, headers=part.headers(total))
 
     async def _get(self, request: Request) -> Answer:
         return Answer(_document(await self._inquiries.get(request.path["id"])))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from squall.api.application import Route
-from squall.api.pages import attributes, page
+from squall.api.pages import attributes, page, sort_keys
 from squall.api.wire import Answer, Request, field
 from squall.core.access import Identity, reveals
 from squall.core.document import select
@@ -56,7 +56,8 @@ class KeyRoutes:
         user = self._owner(request, query.text("user"))
         named = query.text("scope") or (USER if query.text("user") else None)
         scopes = [SYSTEM, USER] if named == ALL else [full_scope(named)]
-        sort = query.text("sort") or ""
+        # Keys of a list have one scope, and no two of them have the same name or id: the first of these decides.
+        sort, descending = next(iter(sort_keys(query, ("id", "name", "prefix"))), ("id", False))
         ids = query.listed("id")
         where = KeyFilter(
             scope="",
@@ -65,8 +66,8 @@ class KeyRoutes:
             prefix=query.text("prefix"),
             name=query.text("name"),
             ids=tuple(ids) if ids is not None else None,
-            by_name=sort.lstrip("+-") == "name",
-            descending=sort.startswith("-"),
+            by_name=sort != "id",
+            descending=descending,
         )
         decrypt = query.boolean("decrypt", False)
         shown: list[dict[str, Any]] = []

@@ -77,7 +77,15 @@ def _executions(root: str) -> list[Operation]:
         "timestamp",
         "timestamp_gt",
         "timestamp_lt",
+        "liveaction",
+        "rule",
+        "trigger",
+        "trigger_type",
+        "trigger_instance",
+        "filter",
+        "sort",
         "sort_asc",
+        "sort_desc",
     )
     one = root + "/{id}"
     shown = (*_SELECT, "show_secrets")
@@ -226,7 +234,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("DELETE", "/actions/{ref}", "Remove an action", None, (), "RemoveBody", 204, errors=WRITE),
     Operation("POST", "/actions/{ref}/clone", "Copy an action", "Action", (), "CloneBody", 201, errors=WRITE),
     *_noun("/runnertypes", "runner", "RunnerType", "name", ("id", "name", "sort", *_SELECT)),
-    Operation("GET", "/packs", "List packs", "Pack", ("id", "name", "ref", *_SELECT, *_PAGE), listed=True),
+    Operation("GET", "/packs", "List packs", "Pack", ("id", "name", "ref", "sort", *_SELECT, *_PAGE), listed=True),
     Operation("GET", "/packs/{ref}", "Show one pack", "Pack"),
     Operation("POST", "/packs/register", "Look for packs again", "Counts", (), "RegisterBody", errors=WRITE),
     Operation("DELETE", "/packs/{ref}", "Forget a pack; its files stay", status=204, errors=WRITE),
@@ -239,19 +247,25 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("GET", "/packs/views/files/{ref}", "All text files of a pack", "File", listed=True),
     Operation("GET", "/packs/views/file/{ref}/{path*}", "One file of a pack", types=("*/*",)),
-    *_noun("/config_schemas", "schema of a configuration", "ConfigSchema", "pack", ()),
-    Operation("GET", "/configs", "List configurations", "Config", ("show_secrets", *_PAGE), listed=True),
+    *_noun("/config_schemas", "schema of a configuration", "ConfigSchema", "pack", ("id", "name", "sort")),
+    Operation(
+        "GET", "/configs", "List configurations", "Config", ("id", "name", "sort", "show_secrets", *_PAGE), listed=True
+    ),
     Operation("GET", "/configs/{pack}", "Show one configuration", "Config", ("show_secrets",)),
     Operation("PUT", "/configs/{pack}", "Configure a pack", "Config", ("show_secrets",), "Anything", errors=WRITE),
-    *_noun("/inquiries", "inquiry", "Inquiry", "id", ()),
+    *_noun("/inquiries", "inquiry", "Inquiry", "id", _SELECT),
     Operation("PUT", "/inquiries/{id}", "Answer an inquiry", "Response", (), "Response", errors=WRITE),
-    *_noun("/policytypes", "type of policy", "PolicyType", "ref", ("id", "name", "resource_type", *_SELECT)),
+    *_noun("/policytypes", "type of policy", "PolicyType", "ref", ("id", "name", "resource_type", "sort", *_SELECT)),
     *_noun("/policies", "policy", "Policy", "ref", ("id", "name", "pack", "policy_type", "resource_ref", *_SELECT)),
     Operation("POST", "/policies", "Make a policy", "Policy", (), "PolicyBody", 201, errors=WRITE),
     Operation("PUT", "/policies/{ref}", "Change a policy", "Policy", (), "PolicyBody", errors=WRITE),
     Operation("DELETE", "/policies/{ref}", "Remove a policy", status=204, errors=WRITE),
     *_noun(
-        "/traces", "trace", "Trace", "id", ("trace_tag", "execution", "rule", "trigger_instance", "sort_asc", *_SELECT)
+        "/traces",
+        "trace",
+        "Trace",
+        "id",
+        ("id", "name", "trace_tag", "execution", "rule", "trigger_instance", "sort", "sort_asc", "sort_desc", *_SELECT),
     ),
     Operation(
         "GET",

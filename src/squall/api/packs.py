@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from squall.api.application import Route
-from squall.api.pages import attributes, page
+from squall.api.pages import attributes, ordered, page
 from squall.api.wire import Answer, Request, field, texts
 from squall.core.access import check_admin, reveals
 from squall.core.action import Pack, document
@@ -78,6 +78,7 @@ class PackRoutes:
             if (ids is None or pack.id in ids) and (names is None or pack.name in names)
             and (refs is None or pack.ref in refs)
         ]  # fmt: skip
+        found = ordered(found, query, ("id", "name", "ref"), lambda pack, name: str(getattr(pack, name)))
         return _page(request, [select(document(pack), asked.include, asked.exclude) for pack in found])
 
     async def _get(self, request: Request) -> Answer:
@@ -135,13 +136,13 @@ class PackRoutes:
     # -- configurations
 
     async def _list_schemas(self, request: Request) -> Answer:
-        return _page(request, await self._configs.schemas())
+        return _page(request, _chosen(request, await self._configs.schemas()))
 
     async def _get_schema(self, request: Request) -> Answer:
         return Answer(await self._configs.schema(request.path["pack"]))
 
     async def _list_configs(self, request: Request) -> Answer:
-        return _page(request, await self._configs.given(_revealed(request)))
+        return _page(request, _chosen(request, await self._configs.given(_revealed(request))))
 
     async def _get_config(self, request: Request) -> Answer:
         return Answer(await self._configs.of_pack(request.path["pack"], _revealed(request)))
@@ -158,6 +159,14 @@ def _with(kinds: set[str]) -> set[str]:
 
 def _revealed(request: Request) -> bool:
     return reveals(request.identity, request.query.boolean("show_secrets", False))
+
+
+def _chosen(request: Request, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The configurations or schemas that `id` and `name` ask for, in the order of `sort`; a pack's name is theirs."""
+    ids, names = request.query.listed("id"), request.query.listed("name")
+    chosen = [item for item in items if (ids is None or item["id"] in ids) and (names is None or item["pack"] in names)]
+    keys = {"id": "id", "name": "pack", "pack": "pack"}
+    return ordered(chosen, request.query, keys, lambda item, name: str(item[keys[name]]))
 
 
 def _page(request: Request, items: list[dict[str, Any]]) -> Answer:

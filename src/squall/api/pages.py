@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple, TypeVar
 
 from squall.api.wire import Query
 from squall.core.document import check_attributes
 from squall.core.errors import InvalidError
 
 _MAX_OFFSET = 2**31 - 1
+Item = TypeVar("Item")
 
 
 class Page(NamedTuple):
@@ -61,3 +62,25 @@ def attributes(query: Query, known: frozenset[str], excludable: frozenset[str] |
     asked = Attributes(query.listed("include_attributes"), query.listed("exclude_attributes"))
     check_attributes(asked.include, asked.exclude, known, excludable if excludable is not None else known)
     return asked
+
+
+def sort_keys(query: Query, known: Collection[str]) -> list[tuple[str, bool]]:
+    """The names in `sort`, each with whether it descends (`-name`); names that are not `known` are skipped, and of one
+    that comes twice the first counts."""
+    keys: dict[str, bool] = {}
+    for item in query.listed("sort") or ():
+        # A `+` in a query string that is not escaped arrives as a space.
+        name = item.lstrip("+- ")
+        if name in known:
+            keys.setdefault(name, item.startswith("-"))
+    return list(keys.items())
+
+
+def ordered(
+    items: Sequence[Item], query: Query, known: Collection[str], value: Callable[[Item, str], str]
+) -> list[Item]:
+    """The items by the names in `sort`; `value` gives an item's text for a name. They keep their order without any."""
+    chosen = list(items)
+    for name, descending in reversed(sort_keys(query, known)):
+        chosen.sort(key=lambda item, name=name: value(item, name), reverse=descending)  # type: ignore[misc]
+    return chosen

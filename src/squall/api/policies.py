@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from squall.api.application import Route
-from squall.api.pages import attributes, page
+from squall.api.pages import attributes, ordered, page
 from squall.api.wire import Answer, Request
 from squall.core.access import check_admin
 from squall.core.document import select
@@ -15,6 +15,7 @@ from squall.core.policy import POLICY_FIELDS, Policy, PolicyType, document
 from squall.services.policies import Policies
 
 _DEFAULT_LIMIT = 100
+_TYPES_SORTED = ("id", "name", "resource_type")
 _TYPE_FIELDS = frozenset(PolicyType.__struct_fields__)
 
 
@@ -37,8 +38,13 @@ class PolicyRoutes:
         ]
 
     async def _list_types(self, request: Request) -> Answer:
-        wanted = request.query.text("resource_type")
-        found = [kind for kind in await self._policies.types() if wanted in (None, kind.resource_type)]
+        wanted, names = request.query.text("resource_type"), request.query.listed("name")
+        found = [
+            kind
+            for kind in await self._policies.types()
+            if wanted in (None, kind.resource_type) and (names is None or kind.name in names)
+        ]
+        found = ordered(found, request.query, _TYPES_SORTED, lambda kind, name: str(getattr(kind, name)))
         return _page(request, found, _TYPE_FIELDS)
 
     async def _get_type(self, request: Request) -> Answer:
@@ -50,8 +56,9 @@ class PolicyRoutes:
 
     async def _list(self, request: Request) -> Answer:
         query = request.query
+        name = query.text("name")
         found = await self._policies.find(query.text("resource_ref"), query.text("pack"), query.text("policy_type"))
-        return _page(request, found, POLICY_FIELDS)
+        return _page(request, [policy for policy in found if name in (None, policy.name)], POLICY_FIELDS)
 
     async def _get(self, request: Request) -> Answer:
         return Answer(document(await self._policies.get(request.path["ref"])))
@@ -79,8 +86,8 @@ def _given(body: dict[str, Any]) -> dict[str, Any]:
 def _page(request: Request, found: Sequence[Policy] | Sequence[PolicyType], fields: frozenset[str]) -> Answer:
     asked = attributes(request.query, fields)
     part = page(request.query, _DEFAULT_LIMIT)
-    ids, name = request.query.listed("id"), request.query.text("name")
-    chosen = [item for item in found if (ids is None or item.id in ids) and name in (None, item.name)]
+    ids = request.query.listed("id")
+    chosen = [item for item in found if ids is None or item.id in ids]
     end = None if part.limit is None else part.offset + part.limit
     shown = [select(document(item), asked.include, asked.exclude) for item in chosen[part.offset : end]]
     return Answer(shown, headers=part.headers(len(chosen)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from squall.api.application import Route
-from squall.api.pages import attributes, page
+from squall.api.pages import attributes, page, sort_keys
 from squall.api.wire import Answer, Request
 from squall.core.document import select
 from squall.core.trace import TRACE_FIELDS, TraceFilter, document
@@ -11,6 +11,7 @@ from squall.services.traces import Traces
 
 _DEFAULT_LIMIT = 100
 _COUNT_CAP = 10_000
+_SORTED = {"id": "id", "name": "tag", "trace_tag": "tag"}
 
 
 class TraceRoutes:
@@ -27,11 +28,15 @@ class TraceRoutes:
         query = request.query
         asked = attributes(query, TRACE_FIELDS)
         part = page(query, _DEFAULT_LIMIT)
+        ids, names = query.listed("id"), query.listed("name")
         where = TraceFilter(
+            ids=tuple(ids) if ids is not None else None,
+            names=tuple(names) if names is not None else None,
             tag=query.text("trace_tag"),
             execution=query.text("execution"),
             rule=query.text("rule"),
             trigger_instance=query.text("trigger_instance"),
+            order=tuple((_SORTED[name], descending) for name, descending in sort_keys(query, _SORTED)),
             newest_first=not query.has("sort_asc"),
         )
         found, total = await self._traces.find(where, part.limit, part.offset, _COUNT_CAP)

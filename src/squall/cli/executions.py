@@ -14,13 +14,15 @@ from squall.cli.watch import configure_watch, start_and_watch
 from squall.client.api import Api
 from squall.client.http import JsonObject
 from squall.core.errors import InvalidError
+from squall.core.statuses import STATUSES
 
+_STATUSES = f"executions in this status: {', '.join(STATUSES)}"
 _LISTED = "id,action.ref,context.user,status,start_timestamp,end_timestamp,elapsed_seconds"
 
 
 def _configure_list(parser: ArgumentParser) -> None:
     parser.add_argument("-n", "--limit", type=_positive, default=50, metavar="N", help="how many (default: 50)")
-    parser.add_argument("--status", help="only executions in this status")
+    parser.add_argument("--status", choices=STATUSES, metavar="STATUS", help=f"only {_STATUSES}")
     parser.add_argument("--action", metavar="REF", help="only executions of this action")
     parser.add_argument("--children", action="store_true", help="also those that a workflow has started")
     parser.add_argument("-j", "--json", action="store_true", help="print JSON")
@@ -85,7 +87,12 @@ _FILTERS = ("action", "runner", "status", "user")
 
 def _configure_filters(parser: ArgumentParser) -> None:
     for name in _FILTERS:
-        parser.add_argument(f"--{name}", help=f"instead of ids: every execution of this {name}, at most 1000")
+        parser.add_argument(
+            f"--{name}",
+            choices=STATUSES if name == "status" else None,
+            metavar=name.upper(),
+            help=f"instead of ids: every execution of this {name}, at most 1000",
+        )
 
 
 def _filters(args: Namespace) -> dict[str, str]:

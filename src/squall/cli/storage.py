@@ -10,6 +10,7 @@ from squall.cli.table import dump, table
 from squall.cli.target import Target
 from squall.cli.verb import Verb
 from squall.client.http import JsonObject
+from squall.core.statuses import FINAL
 from squall.core.units import GIB, KIB, MIB, parse_size
 
 _UNITS = {"d": 1.0, "h": 1 / 24, "m": 1 / 1440, "s": 1 / 86_400}
@@ -65,7 +66,13 @@ def _configure_purge(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--pack", action="append", help="only of this pack; may be given several times")
     parser.add_argument("--action", action="append", metavar="REF", help="only of this action; the same")
-    parser.add_argument("--status", action="append", help="only those that ended in this status; the same")
+    parser.add_argument(
+        "--status",
+        action="append",
+        choices=sorted(FINAL),
+        metavar="STATUS",
+        help=f"only those that ended in this status ({', '.join(sorted(FINAL))}); the same",
+    )
     parser.add_argument("--larger-than", type=_size, metavar="SIZE", help="only those whose sealed output takes more")
     parser.add_argument("-n", "--dry-run", action="store_true", help="say what would go, and remove nothing")
     parser.add_argument("-j", "--json", action="store_true", help="print JSON")

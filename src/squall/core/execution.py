@@ -11,23 +11,23 @@ from typing import Any
 import msgspec
 
 from squall.core.errors import ConflictError
+from squall.core.execution_terms import Term
+from squall.core.statuses import ABANDONED as ABANDONED
+from squall.core.statuses import CANCELED as CANCELED
+from squall.core.statuses import CANCELING as CANCELING
+from squall.core.statuses import DELAYED as DELAYED
+from squall.core.statuses import FAILED as FAILED
+from squall.core.statuses import FINAL as FINAL
+from squall.core.statuses import PAUSED as PAUSED
+from squall.core.statuses import PAUSING as PAUSING
+from squall.core.statuses import PENDING as PENDING
+from squall.core.statuses import REQUESTED as REQUESTED
+from squall.core.statuses import RESUMING as RESUMING
+from squall.core.statuses import RUNNING as RUNNING
+from squall.core.statuses import SCHEDULED as SCHEDULED
+from squall.core.statuses import SUCCEEDED as SUCCEEDED
+from squall.core.statuses import TIMEOUT as TIMEOUT
 
-REQUESTED = "requested"
-SCHEDULED = "scheduled"
-DELAYED = "delayed"
-RUNNING = "running"
-SUCCEEDED = "succeeded"
-FAILED = "failed"
-TIMEOUT = "timeout"
-ABANDONED = "abandoned"
-CANCELING = "canceling"
-CANCELED = "canceled"
-PENDING = "pending"
-PAUSING = "pausing"
-PAUSED = "paused"
-RESUMING = "resuming"
-
-FINAL = frozenset({SUCCEEDED, FAILED, TIMEOUT, CANCELED, ABANDONED})
 CANCELABLE = frozenset({REQUESTED, SCHEDULED, DELAYED, RUNNING, PENDING, PAUSING, PAUSED, RESUMING})
 """StackStorm refuses to cancel what is `pending`: there, only answering ends it."""
 
@@ -87,10 +87,15 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     log: tuple[LogEntry, ...] = ()
 
 
+SORTED = frozenset({"id", "action", "runner", "status", "user", "parent", "start"})
+"""The attributes that lists can be ordered by."""
+
+
 class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which executions a list asks for. `None` asks for all; `parent=""` for those that have none; `ids` for these.
 
-    `after_us` and `before_us` bound `start` (exclusive); `newest_first` is the order of `start`, then id.
+    `after_us` and `before_us` bound `start` (exclusive); all `terms` must hold. `order` names attributes of `SORTED`,
+    each with whether it descends; behind them `newest_first` is the order of `start`, then id.
     """
 
     action: str | None = None
@@ -102,6 +107,8 @@ class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
     ids: tuple[str, ...] | None = None
     after_us: int | None = None
     before_us: int | None = None
+    terms: tuple[Term, ...] = ()
+    order: tuple[tuple[str, bool], ...] = ()
     newest_first: bool = True
 
 

@@ -18,6 +18,7 @@ TRACE_FIELDS = frozenset(
 )
 """Every attribute a trace's document may have."""
 
+_MISSING = "null"
 _LISTS = {"trigger_instances": TRIGGER_INSTANCE, "rules": RULE, "action_executions": EXECUTION}
 
 
@@ -42,19 +43,32 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which traces a list asks for: by tag, or by an object that is part of them."""
+    """Which traces a list asks for: by id, by tag (`names`: any of these tags), or by an object that is part of them;
+    the object `null` asks for those without any of its kind. `order` names `id` or `tag`, each with whether it
+    descends; behind them `newest_first` is the order of the start."""
 
+    ids: tuple[str, ...] | None = None
+    names: tuple[str, ...] | None = None
     tag: str | None = None
     execution: str | None = None
     rule: str | None = None
     trigger_instance: str | None = None
+    order: tuple[tuple[str, bool], ...] = ()
     newest_first: bool = True
 
     @property
     def objects(self) -> list[tuple[str, str]]:
         """(kind, id) of each object that is asked for."""
-        asked = ((EXECUTION, self.execution), (RULE, self.rule), (TRIGGER_INSTANCE, self.trigger_instance))
-        return [(kind, value) for kind, value in asked if value is not None]
+        return [(kind, value) for kind, value in self._asked() if value.lower() != _MISSING]
+
+    @property
+    def lacking(self) -> list[str]:
+        """The kinds of which no object may be part of a trace."""
+        return [kind for kind, value in self._asked() if value.lower() == _MISSING]
+
+    def _asked(self) -> list[tuple[str, str]]:
+        values = ((EXECUTION, self.execution), (RULE, self.rule), (TRIGGER_INSTANCE, self.trigger_instance))
+        return [(kind, value) for kind, value in values if value is not None]
 
 
 def execution_part(execution: Execution) -> TracePart:

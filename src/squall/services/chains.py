@@ -158,7 +158,7 @@ class Chains:
     async def _stop(self, tx: Tx, execution: Execution, running: list[Execution], now: int) -> None:
         for child in running:
             if child.status in ex.CANCELABLE:
-                await self._transitions.stop(tx, child, execution.user, now)
+                await self._transitions.stop(tx, child, execution.context.get("cancelled_by", execution.user), now)
         if not running:
             await self._transitions.conclude(tx, execution, ex.CANCELED, None, now)
 

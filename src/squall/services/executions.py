@@ -210,15 +210,14 @@ class Executions:
 
     # -- cancelling
 
-    async def cancel(self, execution_id: str, user: str | None = None) -> Execution:
-        """Asks an execution and all below it to stop: at once what has not started, else as soon as its processes are
-        gone.
+    async def cancel(self, execution_id: str, user: str) -> Execution:
+        """Asks an execution and all below it to stop, in the name of `user`: at once what has not started, else as soon
+        as its processes are gone.
 
         One that is canceled already is given back. Raises `ConflictError` in StackStorm's words when it cannot be,
         and `NotFoundError`.
         """
         now = self._clock.now()
-        who = user or self._user
         stopped: list[Execution] = []
 
         async def work(tx: Tx) -> Execution | None:
@@ -228,8 +227,8 @@ class Executions:
             below = await tx.executions.descendants(execution_id, None, False)
             stopped[:] = [each for each in below if each.status in ex.CANCELABLE]
             for each in stopped:
-                await self._transitions.stop(tx, each, who, now)
-            return await self._transitions.stop(tx, execution, who, now)
+                await self._transitions.stop(tx, each, user, now)
+            return await self._transitions.stop(tx, execution, user, now)
 
         execution = await self._store.tx(work)
         if execution is None:
@@ -239,8 +238,9 @@ class Executions:
         self._transitions.hint(execution)
         return execution
 
-    async def ask(self, execution_id: str, status: str, user: str | None = None) -> Execution:
-        """Asks a workflow to pause or to resume (`pausing`, `resuming`); asking twice changes nothing.
+    async def ask(self, execution_id: str, status: str, user: str) -> Execution:
+        """Asks a workflow to pause or to resume (`pausing`, `resuming`), in the name of `user`; asking twice changes
+        nothing.
 
         Raises `InvalidError` when its status does not allow it, and `NotFoundError`.
         """
@@ -255,7 +255,7 @@ class Executions:
             if status not in ex.TRANSITIONS[execution.status]:
                 verb = "resumed" if status == ex.RESUMING else "paused"
                 raise InvalidError(f'Execution "{execution_id}" is {execution.status} and cannot be {verb}.')
-            execution = msgspec.structs.replace(execution, context={**execution.context, by: user or self._user})
+            execution = msgspec.structs.replace(execution, context={**execution.context, by: user})
             return (await self._transitions.move(tx, execution, status, now))[0]
 
         execution = await self._store.tx(work)
@@ -265,13 +265,16 @@ class Executions:
         self._bus.publish(ADVANCE, execution.id)
         return execution
 
-    async def update(self, execution_id: str, status: str | None, result: Any) -> Execution:
-        """What a client's PUT asks: to cancel; pausing is for workflows. Raises `InvalidError`, `NotFoundError`."""
+    async def update(self, execution_id: str, status: str | None, result: Any, user: str) -> Execution:
+        """Cancels, pauses or resumes an execution, as a client's PUT asks in the name of `user`; only workflows pause.
+
+        Raises `InvalidError`, `NotFoundError`, and `ConflictError` for a cancel that comes too late.
+        """
         execution = await self.get(execution_id)
         if execution.status in ex.FINAL:
             raise InvalidError("Execution is already in completed state.")
         if status in (ex.CANCELING, ex.CANCELED):
-            return await self.cancel(execution_id)
+            return await self.cancel(execution_id, user)
         if status in (ex.PAUSING, ex.PAUSED, ex.RESUMING) and execution.runner not in WORKFLOW_RUNNERS:
             verb = "resume" if status == ex.RESUMING else "pause"
             raise InvalidError(
@@ -279,7 +282,7 @@ class Executions:
                 f'by the "{execution.runner}" runner.'
             )
         if status in (ex.PAUSING, ex.PAUSED, ex.RESUMING):
-            return await self.ask(execution_id, ex.RESUMING if status == ex.RESUMING else ex.PAUSING)
+            return await self.ask(execution_id, ex.RESUMING if status == ex.RESUMING else ex.PAUSING, user)
         raise InvalidError(
             f"status {status!r} cannot be set by a client: only canceling, pausing and resuming"
             + (" (a result is set by what runs the action)" if result is not None else "")

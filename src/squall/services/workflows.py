@@ -254,6 +254,8 @@ class Workflows:
         for status in _way(execution.status, conductor.state.status):
             if status == ex.CANCELING:
                 asked.add(ex.CANCELING)
+                context = {**execution.context, "cancelled_by": await _canceler(tx, execution)}
+                execution = msgspec.structs.replace(execution, context=context)
             execution, _ = await move(tx, execution, status, now)
         if ex.CANCELING in asked:
             for child in await _children(tx, execution, _CANCELABLE):
@@ -380,3 +382,11 @@ async def _children(tx: Tx, execution: Execution, statuses: Sequence[str]) -> li
 async def _done(tx: Tx, tasks: Sequence[Task]) -> None:
     for task in tasks:
         await tx.queue.done(task)
+
+
+async def _canceler(tx: Tx, execution: Execution) -> str:
+    """Returns who cancels a workflow: the user named in it, or in the task execution whose cancel ends the workflow."""
+    for each in (execution, *await _children(tx, execution, (ex.CANCELING, ex.CANCELED))):
+        if (user := each.context.get("cancelled_by")) is not None:
+            return str(user)
+    return execution.user

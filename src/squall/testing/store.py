@@ -17,6 +17,7 @@ from squall.core.execution import RUNNING, SUCCEEDED, Execution
 from squall.ports import Store, Tx
 from squall.testing.access_rows import AccessContract
 from squall.testing.content_rows import ContentContract
+from squall.testing.execution_filter_rows import ExecutionFilterContract
 from squall.testing.execution_rows import ExecutionContract
 from squall.testing.queue_rows import QueueContract
 from squall.testing.samples import NOON, sample_execution, sample_id
@@ -265,6 +266,7 @@ class EventContract:
 class StoreContract(
     TransactionContract,
     ExecutionContract,
+    ExecutionFilterContract,
     QueueContract,
     EventContract,
     ContentContract,

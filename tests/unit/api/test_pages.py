@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from squall.api.pages import Page, attributes, page
+from squall.api.pages import Page, attributes, ordered, page, sort_keys
 from squall.api.wire import Query
 from squall.core.errors import InvalidError
 
@@ -55,3 +55,26 @@ def test_only_some_may_be_left_out() -> None:
     assert attributes(Query(b"exclude_attributes=result"), KNOWN, frozenset({"result"})).exclude == ["result"]
     with pytest.raises(InvalidError):
         attributes(Query(b"exclude_attributes=action"), KNOWN, frozenset({"result"}))
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (b"", []),
+        (b"sort=name", [("name", False)]),
+        (b"sort=-name,ref", [("name", True), ("ref", False)]),
+        (b"sort=+name", [("name", False)]),
+        (b"sort=%2Bname", [("name", False)]),
+        (b"sort=bogus,-ref", [("ref", True)]),
+        (b"sort=name,-name", [("name", False)]),
+        (b"sort=", []),
+    ],
+)
+def test_an_order_is_of_known_names_only(query: bytes, expected: list[tuple[str, bool]]) -> None:
+    assert sort_keys(Query(query), ("name", "ref")) == expected
+
+
+def test_items_are_ordered_by_the_first_name_and_keep_their_order_where_it_leaves_it_open() -> None:
+    items = ["b2", "a1", "b1", "a2"]
+    assert ordered(items, Query(b"sort=-letter"), ("letter",), lambda item, _: item[0]) == ["b2", "b1", "a1", "a2"]
+    assert ordered(items, Query(b""), ("letter",), lambda item, _: item[0]) == items

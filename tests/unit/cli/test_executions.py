@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from squall.core.statuses import FINAL, STATUSES
 
 ID = "65a0c0ffee00000000000001"
 
@@ -38,6 +41,26 @@ def test_the_list_as_json_is_what_the_server_sent(fake: ModuleType, run: Callabl
         got = run("--url", server.url, "execution", "list", "-j", "--children")
         assert json.loads(got.out) == [server.document()]
         assert server.requests[0].query == {"limit": "50"}
+
+
+@pytest.mark.parametrize(
+    ("words", "statuses"),
+    [
+        (["execution", "list"], set(STATUSES)),
+        (["execution", "cancel"], set(STATUSES)),
+        (["execution", "re-run"], set(STATUSES)),
+        (["storage", "purge", "--older-than", "1d"], FINAL),
+    ],
+)
+@pytest.mark.parametrize("status", ["bogus", "", "Failed", "failed,succeeded"])
+def test_a_status_that_does_not_exist_is_refused_with_those_that_do(
+    run: Callable[..., Any], words: list[str], statuses: set[str], status: str
+) -> None:
+    got = run("--url", "http://127.0.0.1:1", *words, f"--status={status}")
+    assert got.status == 2
+    complaint = got.err.decode().splitlines()[-1]
+    assert "argument --status: invalid choice" in complaint
+    assert statuses == set(STATUSES) & set(re.findall(r"\w+", complaint.partition("choose from")[2]))
 
 
 @pytest.mark.parametrize("limit", ["0", "-3", "many"])

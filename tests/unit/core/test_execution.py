@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squall.core import execution as ex
+from squall.core import statuses
 from squall.core.errors import ConflictError
 from squall.core.execution import Execution, LogEntry, as_of, transition, with_result
 from squall.testing.samples import sample_execution
@@ -29,6 +30,11 @@ STATUSES = [
     "paused",
     "resuming",
 ]
+
+
+def test_every_status_has_a_row_in_the_table_of_changes() -> None:
+    assert len(statuses.STATUSES) == len(ex.TRANSITIONS)
+    assert set(statuses.STATUSES) == set(ex.TRANSITIONS)
 
 
 def test_the_statuses_are_stackstorms() -> None:

@@ -52,4 +52,6 @@ def test_a_trace_is_shown_with_its_parts_by_kind() -> None:
 
 def test_a_filter_names_the_objects_that_are_asked_for() -> None:
     assert TraceFilter(tag="x").objects == []
+    without = TraceFilter(execution="e", rule="null", trigger_instance="NULL")
+    assert (without.objects, without.lacking) == ([("action_execution", "e")], ["rule", "trigger_instance"])
     assert TraceFilter(execution="e", rule="r").objects == [("action_execution", "e"), ("rule", "r")]

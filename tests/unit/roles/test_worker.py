@@ -139,7 +139,7 @@ async def test_a_cancel_reaches_the_process(squall: Assembly) -> None:
     async with working(squall):
         made = await squall.request()
         await scripted(squall).starting(made.id)
-        await squall.executions.cancel(made.id)
+        await squall.executions.cancel(made.id, "ada")
         await ends_as(squall, made, "canceled")
     assert made.id in scripted(squall).canceled
 
@@ -149,7 +149,7 @@ async def test_what_others_cancel_is_left_alone(squall: Assembly) -> None:
         mine = await squall.request()
         spec = await scripted(squall).starting(mine.id)
         other = await squall.request(delay=60_000)
-        await squall.executions.cancel(other.id)
+        await squall.executions.cancel(other.id, "ada")
         await asyncio.sleep(0.1)
         assert scripted(squall).canceled == []
         scripted(squall).end(spec)

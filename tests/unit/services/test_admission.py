@@ -149,7 +149,7 @@ async def test_one_who_waits_can_be_canceled_and_leaves_the_line(squall: Assembl
     await limit(squall, 1)
     made = await requested(squall, 3)
     ((task, execution, _),) = await squall.claim()
-    assert (await squall.executions.cancel(made[1])).status == "canceled"
+    assert (await squall.executions.cancel(made[1], "ada")).status == "canceled"
     await squall.finish(task, execution)
     assert ids(await squall.claim()) == [made[2]]
 
@@ -159,7 +159,7 @@ async def test_canceling_one_that_was_let_in_and_not_yet_claimed_lets_the_next_i
     made = await requested(squall, 3)
     ((task, execution, _),) = await squall.claim()
     await squall.finish(task, execution)
-    assert (await squall.executions.cancel(made[1])).status == "canceled"
+    assert (await squall.executions.cancel(made[1], "ada")).status == "canceled"
     assert ids(await squall.claim()) == [made[2]]
 
 
@@ -167,7 +167,7 @@ async def test_one_who_is_being_canceled_holds_its_place_until_its_end(squall: A
     await limit(squall, 1)
     made = await requested(squall, 2)
     ((task, execution, _),) = await squall.claim()
-    await squall.executions.cancel(made[0])
+    await squall.executions.cancel(made[0], "ada")
     assert await squall.claim() == []
     await squall.finish(task, execution)
     assert ids(await squall.claim()) == [made[1]]

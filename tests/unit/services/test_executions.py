@@ -151,7 +151,7 @@ async def test_what_has_not_started_is_canceled_at_once(squall: Assembly, delay:
 
 async def test_what_runs_is_canceling_until_its_processes_are_gone(squall: Assembly) -> None:
     task, execution, _ = await squall.start()
-    asked = await squall.executions.cancel(execution.id)
+    asked = await squall.executions.cancel(execution.id, "ada")
     assert (asked.status, asked.end) == ("canceling", None)
     assert await squall.claims.canceling([execution.id, sample_id(9)]) == [execution.id]
     assert await squall.finish(task, execution, "succeeded", {"stdout": "too late"})
@@ -165,7 +165,7 @@ async def test_what_runs_is_canceling_until_its_processes_are_gone(squall: Assem
 async def test_canceling_tells_workers_and_readers(squall: Assembly) -> None:
     _, execution, _ = await squall.start()
     with squall.bus.subscribe(CANCEL) as cancels, squall.bus.subscribe(CHANGED) as changes:
-        await squall.executions.cancel(execution.id)
+        await squall.executions.cancel(execution.id, "ada")
         assert await cancels.wait(0) == {execution.id}
         assert await changes.wait(0) == {execution.tree}
 
@@ -180,9 +180,9 @@ async def test_what_is_canceled_already_is_given_back_unchanged(squall: Assembly
 
 async def test_a_second_cancel_of_what_still_runs_is_refused_in_stackstorms_words(squall: Assembly) -> None:
     _, execution, _ = await squall.start()
-    await squall.executions.cancel(execution.id)
+    await squall.executions.cancel(execution.id, "ada")
     with pytest.raises(ConflictError, match=r"Action cannot be canceled. State = canceling."):
-        await squall.executions.cancel(execution.id)
+        await squall.executions.cancel(execution.id, "ada")
     assert len(await told(squall, execution)) == 4
 
 
@@ -191,14 +191,14 @@ async def test_what_has_ended_cannot_be_canceled(squall: Assembly, status: str) 
     task, execution, _ = await squall.start()
     await squall.finish(task, execution, status)
     with pytest.raises(ConflictError, match=rf"Action cannot be canceled. State = {status}."):
-        await squall.executions.cancel(execution.id)
+        await squall.executions.cancel(execution.id, "ada")
     assert (await squall.executions.get(execution.id)).result == "done"
 
 
 async def test_claim_and_cancel_at_once_leave_one_of_two_stories(squall: Assembly) -> None:
     for _ in range(10):
         made = await squall.request()
-        claimed, canceled = await asyncio.gather(squall.claim(), squall.executions.cancel(made.id))
+        claimed, canceled = await asyncio.gather(squall.claim(), squall.executions.cancel(made.id, "ada"))
         assert canceled.status == ("canceling" if claimed else "canceled")
         for task, execution, _ in claimed:
             await squall.finish(task, execution)
@@ -208,9 +208,10 @@ async def test_claim_and_cancel_at_once_leave_one_of_two_stories(squall: Assembl
 @pytest.mark.parametrize("status", ["canceling", "canceled"])
 async def test_a_client_may_set_an_execution_to_canceled(squall: Assembly, status: str) -> None:
     made = await squall.request()
-    assert (await squall.executions.update(made.id, status, None)).status == "canceled"
+    canceled = await squall.executions.update(made.id, status, None, "eve")
+    assert (canceled.status, canceled.context["cancelled_by"]) == ("canceled", "eve")
     with pytest.raises(InvalidError, match=r"Execution is already in completed state."):
-        await squall.executions.update(made.id, status, None)
+        await squall.executions.update(made.id, status, None, "ada")
 
 
 @pytest.mark.parametrize(
@@ -226,5 +227,5 @@ async def test_a_client_may_set_an_execution_to_canceled(squall: Assembly, statu
 async def test_a_client_may_set_nothing_else(squall: Assembly, status: str | None, message: str) -> None:
     made = await squall.request()
     with pytest.raises(InvalidError, match=message):
-        await squall.executions.update(made.id, status, {"a": 1})
+        await squall.executions.update(made.id, status, {"a": 1}, "ada")
     assert (await squall.executions.get(made.id)).status == "requested"

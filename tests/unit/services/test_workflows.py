@@ -177,14 +177,14 @@ async def test_a_sub_workflow_is_a_task(squall: Assembly) -> None:
 async def test_a_pause_goes_down_and_a_resume_brings_all_back(squall: Assembly) -> None:
     flows, made = await started(squall, "parent", PARENT, line=LINE)
     await flows.advance()
-    await squall.executions.ask(made.id, "pausing")
+    await squall.executions.ask(made.id, "pausing", "ada")
     await flows.advance()
     [sub] = await flows.children(made)
     assert ((await flows.get(made)).status, sub.status) == ("pausing", "pausing")
     await flows.work(good)
     [sub] = await flows.children(made)
     assert ((await flows.get(made)).status, sub.status) == ("paused", "paused")
-    await squall.executions.ask(made.id, "resuming")
+    await squall.executions.ask(made.id, "resuming", "ada")
     await flows.work(good)
     done = await flows.get(made)
     assert done.status == "succeeded"
@@ -195,10 +195,10 @@ async def test_pausing_a_sub_workflow_pauses_its_parent(squall: Assembly) -> Non
     flows, made = await started(squall, "parent", PARENT, line=LINE)
     await flows.advance()
     [sub] = await flows.children(made)
-    await squall.executions.ask(sub.id, "pausing")
+    await squall.executions.ask(sub.id, "pausing", "ada")
     await flows.work(good)
     assert (await flows.get(made)).status == "paused"
-    await squall.executions.ask(sub.id, "resuming")
+    await squall.executions.ask(sub.id, "resuming", "ada")
     await flows.work(good)
     assert (await flows.get(made)).status == "succeeded"
 
@@ -207,7 +207,7 @@ async def test_a_cancel_reaches_every_descendant(squall: Assembly) -> None:
     flows, made = await started(squall, "parent", PARENT, line=LINE)
     await flows.advance()
     [(task, leaf, _)] = await squall.claim()
-    await squall.executions.cancel(made.id)
+    await squall.executions.cancel(made.id, "ada")
     await flows.advance()
     assert (await flows.get(leaf)).status == "canceling"
     await squall.finish(task, leaf, "succeeded", None)
@@ -222,10 +222,39 @@ async def test_canceling_a_child_cancels_up_to_the_root(squall: Assembly) -> Non
     flows, made = await started(squall, "parent", PARENT, line=LINE)
     await flows.advance()
     [(task, leaf, _)] = await squall.claim()
-    await squall.executions.cancel(leaf.id)
+    await squall.executions.cancel(leaf.id, "ada")
     await squall.finish(task, leaf, "canceled", None)
     await flows.work(good)
     assert (await flows.get(made)).status == "canceled"
+
+
+async def test_what_a_canceled_task_ends_is_canceled_in_the_name_of_who_canceled_the_task(squall: Assembly) -> None:
+    chain = "chain: [{name: c1, ref: core.noop}]"
+    both = {"version": 1.0, "tasks": {"a": {"action": "core.noop"}, "b": {"action": "flows.chained"}}}
+    flows, made = await started(squall, "both", both, chained=chain)
+    await flows.advance()
+    claimed = await squall.claim()
+    task, leaf, _ = next(each for each in claimed if each[1].parent == made.id)
+    await squall.executions.cancel(leaf.id, "eve")
+    await squall.finish(task, leaf, "canceled", None)
+    await flows.advance()
+    below, _ = await squall.executions.children(made.id, None, False)
+    assert {(each.action, each.status) for each in below} == {
+        ("core.noop", "canceled"), ("core.noop", "canceling"), ("flows.chained", "canceling")
+    }  # fmt: skip
+    root = await flows.get(made)
+    assert {each.context.get("cancelled_by") for each in (root, *below)} == {"eve"}
+
+
+async def test_a_pause_and_a_resume_are_recorded_with_who_asked(squall: Assembly) -> None:
+    flows, made = await started(squall, "line", LINE)
+    await flows.advance()
+    await squall.executions.update(made.id, "pausing", None, "eve")
+    await flows.work(good)
+    await squall.executions.update(made.id, "resuming", None, "bob")
+    await flows.work(good)
+    done = await flows.get(made)
+    assert [done.context[name] for name in ("user", "paused_by", "resumed_by")] == ["ada", "eve", "bob"]
 
 
 async def test_failed_tasks_can_be_run_again(squall: Assembly) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from squall.adapters.sql.execution_filters import order_clause, where_clause
 from squall.adapters.sql.session import Session, marks
 from squall.core.execution import FINAL, Execution, ExecutionFilter, LogEntry
 
@@ -56,36 +57,6 @@ def _select(with_result: bool) -> str:
     if not with_result:
         return f"SELECT {_COLUMNS} FROM executions"
     return f"SELECT {_COLUMNS}, (SELECT body FROM results WHERE execution = executions.id) FROM executions"
-
-
-def _where(where: ExecutionFilter) -> tuple[str, list[Any]]:
-    """The WHERE clause of a filter (empty when it asks for all) and its parameters."""
-    terms: list[str] = []
-    values: list[Any] = []
-    columns = {"action": where.action, "status": where.status, "username": where.user, "runner": where.runner}
-    for column, value in columns.items():
-        if value is not None:
-            terms.append(f"{column} = ?")
-            values.append(value)
-    if where.parent == "":
-        terms.append("parent IS NULL")
-    elif where.parent is not None:
-        terms.append("parent = ?")
-        values.append(where.parent)
-    if where.tree is not None:
-        # A root is its own tree and is not in the index of trees, so that lonely executions cost it nothing.
-        terms.append("(id = ? OR (tree = ? AND parent IS NOT NULL))")
-        values += [where.tree, where.tree]
-    if where.ids is not None:
-        terms.append(f"id IN ({marks(len(where.ids))})")
-        values += where.ids
-    if where.after_us is not None:
-        terms.append("start_us > ?")
-        values.append(where.after_us)
-    if where.before_us is not None:
-        terms.append("start_us < ?")
-        values.append(where.before_us)
-    return (" WHERE " + " AND ".join(terms) if terms else ""), values
 
 
 _DISTINCT = {"action": "action", "runner": "runner", "status": "status", "user": "username"}
@@ -163,10 +134,9 @@ class SqlExecutions:
     async def find(
         self, where: ExecutionFilter, limit: int | None, offset: int, with_result: bool
     ) -> Sequence[Execution]:
-        """A page of those that match, by start and id."""
-        clause, values = _where(where)
-        order = "DESC" if where.newest_first else "ASC"
-        statement = f"{_select(with_result)}{clause} ORDER BY start_us {order}, id {order}"
+        """A page of those that match, in the order that the filter says."""
+        clause, values = where_clause(where)
+        statement = _select(with_result) + clause + order_clause(where)
         if limit is not None:
             statement += f" LIMIT {int(limit)} OFFSET {int(offset)}"
         elif offset:
@@ -175,7 +145,7 @@ class SqlExecutions:
 
     async def count(self, where: ExecutionFilter, cap: int) -> int:
         """How many match, at most `cap`."""
-        clause, values = _where(where)
+        clause, values = where_clause(where)
         statement = f"SELECT count(*) FROM (SELECT 1 FROM executions{clause} LIMIT {int(cap)}) AS matching"
         return int((await self._session.run(statement, *values))[0][0])
 

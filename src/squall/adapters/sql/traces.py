@@ -12,6 +12,7 @@ from squall.core.trace import EXECUTION, Trace, TraceFilter, TracePart
 
 _PART = "trace, kind, object, ref, cause_kind, cause, at_us"
 _MANY = 500
+_SORTED = {"id": "id", "tag": "tag"}
 
 
 def _where(where: TraceFilter) -> tuple[str, list[Any]]:
@@ -20,10 +21,24 @@ def _where(where: TraceFilter) -> tuple[str, list[Any]]:
     if where.tag is not None:
         terms.append("tag = ?")
         values.append(where.tag)
+    for column, some in (("id", where.ids), ("tag", where.names)):
+        if some is not None:
+            terms.append(f"{column} IN ({marks(len(some))})" if some else "1 = 0")
+            values += some
+    for kind in where.lacking:
+        terms.append("id NOT IN (SELECT trace FROM trace_parts WHERE kind = ?)")
+        values.append(kind)
     for kind, object_id in where.objects:
         terms.append("id IN (SELECT trace FROM trace_parts WHERE object = ? AND kind = ?)")
         values += [object_id, kind]
     return (" WHERE " + " AND ".join(terms) if terms else ""), values
+
+
+def _order(where: TraceFilter) -> str:
+    direction = "DESC" if where.newest_first else "ASC"
+    chosen = {_SORTED[name]: "DESC" if descending else "ASC" for name, descending in where.order}
+    chosen |= {column: direction for column in ("start_us", "id") if column not in chosen}
+    return ", ".join(f"{column} {each}" for column, each in chosen.items())
 
 
 class SqlTraces:
@@ -73,11 +88,9 @@ class SqlTraces:
     async def find(self, where: TraceFilter, limit: int | None, offset: int) -> Sequence[Trace]:
         """A page of those that match."""
         clause, values = _where(where)
-        order = "DESC" if where.newest_first else "ASC"
         most = 2**62 if limit is None else int(limit)
         rows = await self._session.run(
-            f"SELECT id, tag, start_us FROM traces{clause} ORDER BY start_us {order}, id {order} "
-            f"LIMIT {most} OFFSET {int(offset)}",
+            f"SELECT id, tag, start_us FROM traces{clause} ORDER BY {_order(where)} LIMIT {most} OFFSET {int(offset)}",
             *values,
         )
         return await self._with_parts(rows)
