@@ -20,6 +20,7 @@ from squall.services.keys import Keys
 from squall.services.lookups import key_reader
 from squall.services.transitions import Transitions
 from squall.services.workflow_graphs import WorkflowGraphs
+from squall.services.workflow_reruns import Reruns
 from squall.services.workflow_runs import Runs, WorkflowLimits
 from squall.services.workflows import Workflows
 
@@ -44,6 +45,7 @@ class Conducting(NamedTuple):
     definitions: Definitions
     workflows: Workflows
     graphs: WorkflowGraphs
+    reruns: Reruns
 
 
 def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Conducting:
@@ -70,4 +72,4 @@ def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Cond
     )
     chains = Chains(store, clock, content, binding, executions, transitions, info)
     workflows = Workflows(store, bus, clock, executions, transitions, runs, chains, owner)
-    return Conducting(definitions, workflows, WorkflowGraphs(store, runs))
+    return Conducting(definitions, workflows, WorkflowGraphs(store, runs), Reruns(executions, runs))

@@ -344,7 +344,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
     return [
         *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),
         *AuthRoutes(use.access, f"{url}/api/v1").routes(),
-        *ExecutionRoutes(use.executions, views).routes(),
+        *ExecutionRoutes(use.executions, views, use.conducting.reruns).routes(),
         *OutputRoutes(use.executions, use.outputs, use.lines, out.clock.now, heartbeat=heartbeat).routes(),
         *OutputViewRoutes(use.executions, use.outputs, use.lines, use.storage.digest).routes(),
         *EventRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),

@@ -50,6 +50,20 @@ CONFIGURED = {
 }
 
 
+HANDLED = {
+    "version": 1.0,
+    "input": ["marker"],
+    "tasks": {
+        "a": {
+            "action": 'core.local cmd="test -e <% ctx().marker %>"',
+            "next": [{"when": "<% failed() %>", "do": "cleanup"}, {"when": "<% succeeded() %>", "do": "b"}],
+        },
+        "cleanup": {"action": "core.noop", "next": [{"do": "fail"}]},
+        "b": {"action": "core.noop"},
+    },
+}
+
+
 def write_workflow(folder: Path, name: str, definition: Any, parameters: list[str]) -> None:
     (folder / "workflows").mkdir(parents=True, exist_ok=True)
     (folder / "workflows" / f"{name}.yaml").write_text(json.dumps(definition))
@@ -72,6 +86,7 @@ def conforming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         write_workflow(pack / "actions", f"case{number}", case["definition"], list(case.get("inputs", {})))
     write_workflow(pack / "actions", "killed", KILLED, [])
     write_workflow(pack / "actions", "asking", ASKING, [])
+    write_workflow(pack / "actions", "handled", HANDLED, ["marker"])
     write_workflow(pack / "actions", "configured", CONFIGURED, [])
     action = json.loads((pack / "actions" / "configured.yaml").read_text())
     (pack / "actions" / "configured.yaml").write_text(json.dumps({**action, "runner_type": "action-chain"}))
@@ -230,3 +245,34 @@ def test_an_inquiry_pauses_the_workflow_until_it_is_answered(conforming: Server)
     assert reply.status == 200
     document = ended(conforming, execution)
     assert (document["status"], document["result"]) == ("succeeded", {"output": {"answer": True}})
+
+
+def test_a_failure_that_was_handled_before_fail_runs_again_from_the_failed_task_on(
+    conforming: Server, tmp_path: Path
+) -> None:
+    execution = requested(conforming, "suite.handled", marker=str(tmp_path / "marker"))
+    assert ended(conforming, execution)["status"] == "failed"
+
+    def again() -> tuple[str, list[str]]:
+        made = ask(conforming, "POST", f"/v1/executions/{execution}/re_run", {"tasks": ["*"]})["id"]
+        status = ended(conforming, made)["status"]
+        children = ask(conforming, "GET", f"/v1/executions/{made}/children")
+        return status, sorted(child["context"]["orquesta"]["task_name"] for child in children)
+
+    assert again() == ("failed", ["a", "cleanup"])
+    (tmp_path / "marker").touch()
+    assert again() == ("succeeded", ["a", "b"])
+    refused = conforming.squall("execution", "re-run", execution, "--tasks", "fail")
+    assert (refused.status, refused.out) == (2, b"")
+    assert b'"fail" is a command of the workflow engine, which runs nothing' in refused.err
+    assert conforming.squall("execution", "re-run", execution, "--from-failed").status == 0
+    done = requested(conforming, "suite.handled", marker=str(tmp_path / "marker"))
+    assert ended(conforming, done)["status"] == "succeeded"
+    reply = conforming.call("POST", f"/v1/executions/{done}/re_run", {"tasks": ["*"]})
+    assert (reply.status, reply.json) == (
+        400,
+        {
+            "faultstring": "No task of the workflow failed: it succeeded. Run the whole workflow again, or name the "
+            "tasks to run."
+        },
+    )

@@ -20,6 +20,7 @@ from squall.core.execution import TRANSITIONS, Execution, ExecutionFilter
 from squall.core.notify import checked_notify
 from squall.services.executions import COUNT_CAP, Executions
 from squall.services.executions import Request as RunRequest
+from squall.services.workflow_reruns import Reruns
 
 _DEFAULT_LIMIT = 100
 _MOST_AT_ONCE = 1000
@@ -52,8 +53,9 @@ def _run_request(document: dict[str, Any], identity: Identity) -> RunRequest:
 class ExecutionRoutes:
     """`/executions`, also under its older name `/actionexecutions`."""
 
-    def __init__(self, executions: Executions, views: Views) -> None:
+    def __init__(self, executions: Executions, views: Views, reruns: Reruns) -> None:
         self._executions = executions
+        self._reruns = reruns
         self._views = views
 
     def routes(self) -> list[Route]:
@@ -235,6 +237,8 @@ class ExecutionRoutes:
             if not all(isinstance(task, str) for task in listed):
                 raise InvalidError(f"{name}: expected a list of names of tasks")
         user = acting_user(request.identity, field(document, "user", str, "string"))
+        if not parameters:
+            await self._reruns.check(execution_id, tasks, reset)
         made = await self._executions.re_run(execution_id, parameters, user, delay, tasks, reset)
         return await self._made(request, made)
 

@@ -135,6 +135,18 @@ def _configure_run_again(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--also", action="append", default=[], metavar="ID", help="this one too; nothing is shown of any"
     )
+    group = parser.add_argument_group("of a workflow that has ended")
+    group.add_argument(
+        "--from-failed", action="store_true", help="run only what failed, and what follows; the same as --tasks '*'"
+    )
+    group.add_argument("--tasks", nargs="+", default=[], metavar="TASK", help="run these tasks, and what follows them")
+    group.add_argument(
+        "--reset",
+        nargs="+",
+        default=[],
+        metavar="TASK",
+        help="of these tasks run all items, not only those that failed",
+    )
     _configure_filters(parser)
     configure_watch(parser)
 
@@ -143,6 +155,15 @@ def _run_again(args: Namespace, target: Target) -> int:
     filters = _filters(args)
     if bool(args.execution) == bool(filters) or (args.also and (filters or args.words)):
         raise InvalidError(f"re-run needs an id with parameters, or ids (--also), or some of --{', --'.join(_FILTERS)}")
+    tasks = ["*"] if args.from_failed else args.tasks
+    if args.from_failed and args.tasks:
+        raise InvalidError(
+            "--from-failed and --tasks exclude each other: the one runs what failed, the other what it names"
+        )
+    if (tasks or args.reset) and (filters or args.also or args.words):
+        raise InvalidError(
+            "--from-failed, --tasks and --reset need one id, without parameters: the workflow keeps its own"
+        )
     if filters or args.also:
         with target.api() as api:
             return _told(api.many("re_run", [args.execution, *args.also] if args.also else [], filters))
@@ -150,7 +171,7 @@ def _run_again(args: Namespace, target: Target) -> int:
     def start(api: Api) -> JsonObject:
         before = api.execution(args.execution, only="id,action.ref")
         parameters = parameters_for(api, str(before["action"]["ref"]), args.words)
-        return api.run_again(str(before["id"]), parameters, args.delay)
+        return api.run_again(str(before["id"]), parameters, args.delay, tasks, args.reset)
 
     return start_and_watch(args, target, start)
 

@@ -128,9 +128,20 @@ class Api:
         """
         return _object(self.client.request("DELETE", f"/executions/{segment(execution_id)}").body)
 
-    def run_again(self, execution_id: str, parameters: Mapping[str, Any], delay: int | None = None) -> JsonObject:
-        """Ask for the same execution again with some parameters changed; the new execution's document."""
-        body = {"parameters": dict(parameters), "tasks": [], "reset": [], "delay": delay or 0}
+    def run_again(
+        self,
+        execution_id: str,
+        parameters: Mapping[str, Any],
+        delay: int | None = None,
+        tasks: Sequence[str] = (),
+        reset: Sequence[str] = (),
+    ) -> JsonObject:
+        """Ask for the same execution again with some parameters changed; the new execution's document.
+
+        Of a workflow that has ended, `tasks` are those to go on from (`*`: those that failed); of those in `reset` all
+        items run again.
+        """
+        body = {"parameters": dict(parameters), "tasks": list(tasks), "reset": list(reset), "delay": delay or 0}
         return _object(self.client.request("POST", f"/executions/{segment(execution_id)}/re_run", body=body).body)
 
     def many(self, verb: str, ids: Sequence[str], filters: Mapping[str, str]) -> list[JsonObject]:

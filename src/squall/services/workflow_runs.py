@@ -19,7 +19,7 @@ from squall.core.workflow import status as st
 from squall.core.workflow.conductor import Conductor, Step
 from squall.core.workflow.engine import RunAction
 from squall.core.workflow.facts import decode_facts, encode_facts
-from squall.core.workflow.rerun import RerunError, TaskRerun
+from squall.core.workflow.rerun import FAILED_TASKS, RerunError, TaskRerun
 from squall.core.workflow.state import State
 from squall.ports import Clock, Store, Task, Tx, Vault, WorkflowRecord
 from squall.services.binding import Binding
@@ -44,15 +44,12 @@ class Run(msgspec.Struct):
     inputs: dict[str, Any] = {}
     context: dict[str, Any] = {}
     reruns: list[TaskRerun] | None = None
+    reset: list[str] = []
     changes: dict[str, Execution] = {}
     secret: bool = False
     begins: bool = False
     is_chain: bool = False
     result: tuple[str, Any] | None = None
-
-
-FAILED_TASKS = "*"
-"""As the only task of a re-run: all that failed."""
 
 
 class WorkflowLimits(msgspec.Struct, frozen=True):
@@ -250,7 +247,6 @@ class Runs:
         reset = list(rerun.get("reset") or ())
         tasks = list(rerun.get("tasks") or ()) or reset
         if tasks == [FAILED_TASKS]:
-            # None are named: those that failed, and after which nothing came.
             tasks = []
         missing = [name for name in tasks if name not in known]
         if missing:
@@ -260,6 +256,7 @@ class Runs:
         record = msgspec.structs.replace(record, snapshot=self._closed(restored.conductor.state.snapshot(), restored))
         run = self._run(execution, record, restored.conductor.state)
         run.begins = True
+        run.reset = reset
         run.reruns = [
             TaskRerun(task, route, task in reset) for task, route in restored.conductor.state.latest if task in tasks
         ]
@@ -294,7 +291,7 @@ class Runs:
         if run.reruns is None:
             return conductor.start(run.inputs, run.context, now)
         try:
-            step = conductor.rerun(run.reruns, now)
+            step = conductor.rerun(run.reruns, now, run.reset)
         except RerunError as error:
             run.result = (ex.FAILED, {"errors": [{"message": str(error)}], "output": None})
             return Step([], [], [], False)

@@ -128,6 +128,42 @@ def test_many_are_named_in_one_way_only(run: Callable[..., Any], words: list[str
     assert (got.status, b"needs" in got.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("words", "tasks", "reset"),
+    [
+        (["last", "--from-failed"], ["*"], []),
+        (["last", "--from-failed", "--reset", "*"], ["*"], ["*"]),
+        (["last", "--tasks", "t", "u"], ["t", "u"], []),
+        (["last", "--tasks", "t", "u", "--reset", "t"], ["t", "u"], ["t"]),
+    ],
+)
+def test_tasks_of_a_workflow_run_again(
+    fake: ModuleType, run: Callable[..., Any], words: list[str], tasks: list[str], reset: list[str]
+) -> None:
+    with fake.FakeSquall([]) as server:
+        got = run("--url", server.url, "execution", "re-run", *words)
+        posted = next(request for request in server.requests if request.method == "POST")
+    assert got.status == 0
+    assert posted.body == {"parameters": {}, "tasks": tasks, "reset": reset, "delay": 0}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a", "--from-failed", "--tasks", "t"], b"--from-failed and --tasks exclude each other"),
+        (["a", "x=1", "--from-failed"], b"need one id, without parameters"),
+        (["a", "--also", "b", "--tasks", "t"], b"need one id, without parameters"),
+        (["--status", "failed", "--from-failed"], b"need one id, without parameters"),
+        (["--reset", "t"], b"re-run needs an id"),
+    ],
+)
+def test_tasks_are_of_one_workflow_that_keeps_its_parameters(
+    run: Callable[..., Any], words: list[str], message: bytes
+) -> None:
+    got = run("--url", "http://127.0.0.1:1", "execution", "re-run", *words)
+    assert (got.status, message in got.err) == (2, True)
+
+
 def test_running_again_streams_like_run_with_changed_parameters(fake: ModuleType, run: Callable[..., Any]) -> None:
     with fake.FakeSquall([("stdout", b"again\n")], status="timeout") as server:
         got = run("--url", server.url, "execution", "re-run", "last", "timeout=9", "--", "date")

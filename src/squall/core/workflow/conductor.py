@@ -6,7 +6,7 @@ clock, no I/O and no expression evaluated twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -110,13 +110,13 @@ class Conductor:
         engine.request(status)
         return self._advanced()
 
-    def rerun(self, tasks: Sequence[TaskRerun], now: int) -> Step:
+    def rerun(self, tasks: Sequence[TaskRerun], now: int, reset: Collection[str] = ()) -> Step:
         """Runs tasks of a workflow that has ended again (none named: those that failed), and what follows them.
 
-        Raises `RerunError` with Orquesta's words.
+        Of the tasks in `reset` (`*`: any) all items run again. Raises `RerunError`, also if nothing would run.
         """
         engine = self._at(now)
-        request_rerun(engine, tasks)
+        request_rerun(engine, tasks, reset)
         return self._advanced()
 
     def refuse(self, message: str, now: int, **where: Any) -> Step:
@@ -139,7 +139,7 @@ class Conductor:
         remedies = any(staged.run_on_fail for staged in self.state.waiting)
         return (
             self.state.status in st.FINAL
-            and not self.state.tasks.active
+            and not self.state.has_running_actions
             and not (self.state.status == st.FAILED and remedies)
         )
 

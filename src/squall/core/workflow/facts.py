@@ -93,6 +93,12 @@ class TransitionTaken(Fact, frozen=True, tag="n"):
     taken: bool
 
 
+class WaysUndone(Fact, frozen=True, tag="b"):
+    """A run counts as having taken no way out: it is repeated, or what led to it is."""
+
+    entry: int
+
+
 class TaskEnds(Fact, frozen=True, tag="e"):
     """Whether a run is the end of its branch."""
 
@@ -123,9 +129,9 @@ class ErrorLogged(Fact, frozen=True, tag="x"):
 
 
 class ErrorsDropped(Fact, frozen=True, tag="d"):
-    """The errors of a task are gone: it runs again."""
+    """The errors of a task are gone: it runs again. Without a task, those that name none, such as the output's."""
 
-    task: str
+    task: str | None
 
 
 class OutputSet(Fact, frozen=True, tag="p"):
@@ -145,6 +151,7 @@ AnyFact = (
     | TaskChanged
     | TaskRetried
     | TransitionTaken
+    | WaysUndone
     | TaskEnds
     | ItemsOpened
     | ItemChanged

@@ -120,6 +120,16 @@ class State:
         return Tasks(self._some(ACTIVE), self._some(_PAUSED_TASK), self._some(_CANCELED_TASK), bool(self._waiting))
 
     @property
+    def has_running_actions(self) -> bool:
+        """Whether an action of a task is under way. A task whose other items were never started has none."""
+        if not self._some(ACTIVE):
+            return False
+        return any(
+            self.sequence[index].status in ACTIVE and (index not in self.items or self.items[index].count(ACTIVE) > 0)
+            for index in self.latest.values()
+        )
+
+    @property
     def waiting(self) -> list[f.Staged]:
         """The tasks that can be started, by name and route."""
         return [self.staged[key] for key in sorted(self._waiting)]
@@ -235,6 +245,12 @@ class State:
         if fact.taken:
             self._satisfied.setdefault((fact.target, entry.route), set()).add(entry.task)
 
+    def _undo(self, fact: f.WaysUndone) -> None:
+        entry = self.sequence[fact.entry]
+        for edge in self.graph.outbound.get(entry.task, ()):
+            entry.next[edge.id] = False
+            self._satisfied.get((edge.target, entry.route), set()).discard(entry.task)
+
     def _end(self, fact: f.TaskEnds) -> None:
         self.sequence[fact.entry].terminal = fact.terminal
         if fact.terminal:
@@ -323,6 +339,7 @@ _APPLY: dict[type, Any] = {
     f.TaskChanged: State._change,
     f.TaskRetried: State._retry,
     f.TransitionTaken: State._transition,
+    f.WaysUndone: State._undo,
     f.TaskEnds: State._end,
     f.ItemsOpened: State._open,
     f.ItemChanged: State._item,

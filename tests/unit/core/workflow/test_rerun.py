@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from squall.core.workflow.rerun import RerunError, TaskRerun
+from squall.core.workflow.rerun import RerunError, TaskRerun, check_rerun
 
 from .staging import Stage
 
@@ -73,3 +73,31 @@ def test_what_cannot_be_run_again_is_told() -> None:
     stage = failed_line()
     with pytest.raises(RerunError, match=r"isn't rerunnable: nosuch\|0"):
         stage.conductor.rerun([TaskRerun("nosuch")], 9)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            ["fail"],
+            '"fail" is a command of the workflow engine, which runs nothing. Tasks that can be run again: a, b.',
+        ),
+        (
+            ["a", "c"],
+            'Task "c" has not run in this execution, so it cannot be run again. Tasks that can be run again: a, ',
+        ),
+    ],
+)
+def test_named_tasks_that_would_run_nothing_are_refused(names: list[str], message: str) -> None:
+    stage = failed_line()
+    with pytest.raises(RerunError) as refused:
+        check_rerun(stage.state, names, "failed", None)
+    assert message in str(refused.value)
+    check_rerun(stage.state, ["a", "b", "nosuch"], "failed", None)
+
+
+def test_the_command_fail_is_never_run_again_as_a_task() -> None:
+    stage = Stage("{version: 1.0, tasks: {a: {action: core.noop, next: [{do: fail}]}}}")
+    stage.end("a")
+    with pytest.raises(RerunError, match="runs nothing"):
+        stage.conductor.rerun([TaskRerun("fail")], 9)
