@@ -11,8 +11,8 @@ from typing import Any
 import jsonschema_rs
 
 from squall.core.action import Action, RunnerType
-from squall.core.params import draft4, has_secrets
-from squall.core.secret import masked, seal_secrets
+from squall.core.params import draft4
+from squall.core.schema_walk import has_secrets, mask_secrets, place_of
 
 MESSAGE = "Error validating output. See error output for more details."
 
@@ -57,8 +57,7 @@ def masked_output(result: Any, action: Action, runner: RunnerType) -> Any:
         return result
     hidden = part
     for schema in _schemas(action, runner):
-        if has_secrets(schema):
-            hidden = masked(seal_secrets(hidden, schema, lambda _: ""))
+        hidden = mask_secrets(hidden, place_of(schema))
     if hidden is part:
         return result
     return hidden if runner.output_key is None else {**result, runner.output_key: hidden}

@@ -16,6 +16,7 @@ import jsonschema_rs
 from squall.core.errors import InvalidError
 from squall.core.expr.data import NONE_MARKER
 from squall.core.expr.jinja import Jinja
+from squall.core.schema_walk import has_secrets, place_of, with_defaults
 from squall.core.taint import Taint
 
 _NOT_SCHEMA = frozenset({"secret", "position", "immutable"})
@@ -75,15 +76,7 @@ def _filled(schemas: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
 
 def with_inner_defaults(value: Any, schema: Any) -> Any:
     """`value` with the defaults of what its schema knows and it does not have, at any depth of objects and arrays."""
-    if not isinstance(schema, dict):
-        return value
-    if isinstance(value, dict) and isinstance(schema.get("properties"), dict):
-        properties = {name: item for name, item in schema["properties"].items() if isinstance(item, dict)}
-        missing = {name: item["default"] for name, item in properties.items() if item.get("default") is not None}
-        return {name: with_inner_defaults(item, properties.get(name)) for name, item in (missing | value).items()}
-    if isinstance(value, list) and isinstance(schema.get("items"), dict):
-        return [with_inner_defaults(item, schema["items"]) for item in value]
-    return value
+    return with_defaults(value, place_of(schema), nulls=False, creates=False)
 
 
 class _Rendering:
@@ -196,8 +189,9 @@ def cast_value(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
         if declared in ("array", "object"):
             return _cast_structure(value)
     except (ValueError, SyntaxError) as error:
-        told = f"the value is not of type {declared!r}" if schema.get("secret") else error
-        raise InvalidError(f'Parameter "{name}": {told}') from (None if schema.get("secret") else error)
+        hidden = has_secrets(schema)
+        told = f"the value is not of type {declared!r}" if hidden else error
+        raise InvalidError(f'Parameter "{name}": {told}') from (None if hidden else error)
     return value
 
 
@@ -236,10 +230,10 @@ def draft4(schema: Any) -> Any:
         plain["properties"] = {key: draft4(item) for key, item in properties.items()}
         if required:
             plain["required"] = required
-    for key in ("patternProperties", "definitions", "dependencies"):
+    for key in ("patternProperties", "definitions", "$defs", "dependencies"):
         if isinstance(plain.get(key), dict):
             plain[key] = {name: draft4(item) for name, item in plain[key].items()}
-    for key in ("items", "additionalProperties", "anyOf", "oneOf", "allOf", "not"):
+    for key in ("items", "additionalItems", "additionalProperties", "anyOf", "oneOf", "allOf", "not"):
         if key in plain:
             plain[key] = draft4(plain[key])
     return plain
@@ -275,20 +269,16 @@ def complaint(schema: Mapping[str, Any], value: Any) -> str | None:
             return None
     except (jsonschema_rs.ValidationError, ValueError) as error:
         raise InvalidError(f"The schema is wrong: {str(error).partition(chr(10))[0]}") from error
-    return _wording(plain, value)
+    return _wording(plain, value, has_secrets(schema))
 
 
-def has_secrets(schema: Any) -> bool:
-    """Whether a part of a value of this schema must not be told."""
-    if isinstance(schema, dict):
-        return schema.get("secret") is True or any(has_secrets(item) for item in schema.values())
-    return isinstance(schema, list) and any(has_secrets(item) for item in schema)
-
-
-def _wording(schema: Any, value: Any) -> str:
-    """What is wrong with `value`, in the words StackStorm's clients know."""
+def _wording(schema: Any, value: Any, hidden: bool = False) -> str:
+    """What is wrong with `value`, in the words StackStorm's clients know; `hidden` values are not quoted."""
     from jsonschema import Draft4Validator
     from jsonschema.exceptions import best_match
 
     error = best_match(Draft4Validator(schema).iter_errors(value))
-    return error.message if error is not None else "the value does not fit its schema"
+    quotes = error is not None and error.validator not in ("required", "additionalProperties")
+    if error is None or (hidden and quotes):
+        return "the value does not fit its schema"
+    return str(error.message)

@@ -14,7 +14,8 @@ from squall.core.action import Pack
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.expr.jinja import Jinja
 from squall.core.keyvalue import mentions_keys
-from squall.core.pack_config import PackConfig, check_values, mapped, secret_values, whole
+from squall.core.pack_config import PackConfig, check_values, secret_values, whole
+from squall.core.schema_walk import mapped, place_of
 from squall.core.secret import MASK, SEALED
 from squall.ports import ConfigSource, Vault
 from squall.services.content import Content
@@ -63,7 +64,7 @@ class PackConfigs:
             raise NotFoundError(f"Unable to find the ConfigSchemaDB instance. {{'pack': '{ref}'}}")
         kept = _unmasked(values, self._source.given(pack, True) or {})
         check_values(ref, str(self._source.path(pack)), kept, attributes)
-        sealed = mapped(kept, whole(attributes), lambda secret: {SEALED: self._vault.seal(secret)})
+        sealed = mapped(kept, place_of(whole(attributes)), lambda secret: {SEALED: self._vault.seal(secret)})
         await asyncio.to_thread(self._source.write, pack, sealed)
         return _found(ref, self._given(pack, secrets))
 
@@ -88,9 +89,10 @@ class PackConfigs:
             return config
         names = {"st2kv": await self._keys.names(user)}
         attributes = self._source.schema(pack)
+        place = place_of(whole(attributes))
         self._opened = []
         values = {
-            name: mapped(value, attributes.get(name), *self._renderers(pack.ref, name, names))
+            name: mapped(value, place.property(name), *self._renderers(pack.ref, name, names))
             for name, value in config.values.items()
         }
         secrets = (*secret_values(values, attributes), *self._opened)
@@ -116,7 +118,7 @@ class PackConfigs:
             return found
 
         def secret(value: Any) -> Any:
-            found = mapped(value, None, plain, plain)
+            found = mapped(value, place_of(None), plain, plain)
             if isinstance(value, str) and found != value:
                 try:
                     return self._keys.decrypt(found)
