@@ -16,6 +16,7 @@ import jsonschema_rs
 from squall.core.errors import InvalidError
 from squall.core.expr.data import NONE_MARKER
 from squall.core.expr.jinja import Jinja
+from squall.core.mask_returns import given_parameter, has_mask
 from squall.core.schema_walk import has_secrets, place_of, with_defaults
 from squall.core.taint import Taint
 
@@ -34,6 +35,8 @@ def bind_request(
 ) -> dict[str, Any]:
     """What the caller gave, rendered and cast; everything, with the defaults, has been checked.
 
+    `********` for a secret means its default, if it has one.
+
     Of `plain` parameters the values are taken as they are: they have been rendered before. `taint` learns which
     parameters were made from secrets.
 
@@ -45,12 +48,25 @@ def bind_request(
         listed = ", ".join(repr(name) for name in unknown)
         verb = "was" if len(unknown) == 1 else "were"
         raise InvalidError(f"Additional properties are not allowed ({listed} {verb} unexpected)")
+    given = _without_masks(schemas, given, plain)
     immutable = [name for name in given if schemas[name].get("immutable")]
     if immutable:
         raise InvalidError(f"Override of immutable parameter(s) {immutable} is unsupported.")
     values = _Rendering(schemas, given, names, jinja, plain, taint).all()
     _check(schemas, _filled(schemas, values), taint)
     return {name: values[name] for name in given}
+
+
+def _without_masks(schemas: Mapping[str, Any], given: Mapping[str, Any], plain: Collection[str]) -> dict[str, Any]:
+    """What was given, with secret defaults where it has the asterisks that clients see in their place."""
+    kept: dict[str, Any] = {}
+    for name, value in given.items():
+        is_given = True
+        if name not in plain and has_mask(value):
+            is_given, value = given_parameter(value, schemas[name], place_of(schemas[name]))
+        if is_given:
+            kept[name] = value
+    return kept
 
 
 def bind_run(
