@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,9 +12,10 @@ from squall.api.application import Route
 from squall.api.pages import attributes, ordered, page
 from squall.api.wire import Answer, Request, field
 from squall.core.access import check_admin
-from squall.core.action import Action, RunnerType, document
+from squall.core.action import Action, RunnerType
 from squall.core.document import select
 from squall.core.errors import InvalidError
+from squall.core.shown_schemas import action_document, runner_document
 from squall.services.action_editing import ActionEditing
 from squall.services.content import Content
 
@@ -34,6 +36,12 @@ def _ids(request: Request) -> list[str] | None:
 
 
 Record = Action | RunnerType
+
+
+def _document(record: Record, runners: Mapping[str, RunnerType]) -> dict[str, Any]:
+    if isinstance(record, RunnerType):
+        return runner_document(record)
+    return action_document(record, runners.get(record.runner_type))
 
 
 class ActionRoutes:
@@ -64,7 +72,8 @@ class ActionRoutes:
             # The store finds the page: there may be ten thousand actions.
             part = page(query, None)
             found, count = await self._content.page(pack, part.limit, part.offset)
-            shown = [select(document(action), asked.include, asked.exclude) for action in found]
+            runners = await self._runners()
+            shown = [select(_document(action, runners), asked.include, asked.exclude) for action in found]
             return Answer(shown, headers=part.headers(count))
         items: list[Record] = [
             action
@@ -73,18 +82,18 @@ class ActionRoutes:
             and (name is None or action.name == name)
             and (tag is None or any(item.get("name") == tag for item in action.tags))
         ]
-        return self._page(request, items, None, asked.include, asked.exclude)
+        return self._page(request, items, await self._runners(), None, asked.include, asked.exclude)
 
     async def _get_action(self, request: Request) -> Answer:
-        return Answer(document(await self._content.action(request.path["ref"])))
+        return Answer(await self._shown(await self._content.action(request.path["ref"])))
 
     async def _create(self, request: Request) -> Answer:
         check_admin(request.identity, "making actions")
-        return Answer(document(await self._editing.create(await request.document())), 201)
+        return Answer(await self._shown(await self._editing.create(await request.document())), 201)
 
     async def _update(self, request: Request) -> Answer:
         check_admin(request.identity, "changing actions")
-        return Answer(document(await self._editing.update(request.path["ref"], await request.document())))
+        return Answer(await self._shown(await self._editing.update(request.path["ref"], await request.document())))
 
     async def _delete(self, request: Request) -> Answer:
         check_admin(request.identity, "removing actions")
@@ -102,7 +111,7 @@ class ActionRoutes:
                 raise InvalidError(f"{name!r} is a required property")
         overwrite = field(body, "overwrite", bool, "boolean", False)
         made = await self._editing.clone(request.path["ref"], named["dest_pack"], named["dest_action"], overwrite)
-        return Answer(document(made), 201)
+        return Answer(await self._shown(made), 201)
 
     async def _list_runners(self, request: Request) -> Answer:
         asked = attributes(request.query, _RUNNER_FIELDS)
@@ -112,15 +121,22 @@ class ActionRoutes:
             for runner in await self._content.runners()
             if (names is None or runner.name in names) and (ids is None or runner.id in ids)
         ]
-        return self._page(request, items, 100, asked.include, asked.exclude)
+        return self._page(request, items, {}, 100, asked.include, asked.exclude)
 
     async def _get_runner(self, request: Request) -> Answer:
-        return Answer(document(await self._content.runner(request.path["name"])))
+        return Answer(runner_document(await self._content.runner(request.path["name"])))
+
+    async def _runners(self) -> dict[str, RunnerType]:
+        return {runner.name: runner for runner in await self._content.runners()}
+
+    async def _shown(self, action: Action) -> dict[str, Any]:
+        return _document(action, await self._runners())
 
     @staticmethod
     def _page(
         request: Request,
         items: list[Record],
+        runners: Mapping[str, RunnerType],
         default: int | None,
         include: Any,
         exclude: Any,
@@ -129,5 +145,5 @@ class ActionRoutes:
         items = ordered(items, request.query, _SORTED, lambda item, name: str(getattr(item, name, "")))
         end = None if part.limit is None else part.offset + part.limit
         # Only what is shown is made a document: there may be ten thousand.
-        shown = [select(document(item), include, exclude) for item in items[part.offset : end]]
+        shown = [select(_document(item, runners), include, exclude) for item in items[part.offset : end]]
         return Answer(shown, headers=part.headers(len(items)))

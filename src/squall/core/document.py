@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from squall.core.action import WORKFLOW_RUNNERS, Action, RunnerType, document
+from squall.core.action import WORKFLOW_RUNNERS, Action, RunnerType
 from squall.core.errors import InvalidError
 from squall.core.execution import WORKER, Execution
+from squall.core.shown_schemas import action_document, runner_document
 from squall.core.timestamp import to_iso
 
 FIELDS = frozenset(
@@ -39,8 +40,8 @@ def execution_document(
     """The whole document; sealed values are still in it. Attributes without a value are left out."""
     parameters = execution.parameters
     shown: dict[str, Any] = {
-        "action": document(action),
-        "runner": document(runner),
+        "action": action_document(action, runner),
+        "runner": runner_document(runner),
         "liveaction": {
             "action": execution.action,
             "action_is_workflow": execution.runner in WORKFLOW_RUNNERS,

@@ -14,6 +14,7 @@ from squall.core import execution as ex
 from squall.core.errors import InvalidError
 from squall.core.execution import Execution
 from squall.core.json_schema import SchemaError, complaint, draft4, remote_reference, validator
+from squall.core.schema_walk import has_secrets
 
 RUNNER = "inquirer"
 _MINUTE = 60_000_000
@@ -77,7 +78,7 @@ def check_question(schema: Mapping[str, Any]) -> None:
 def check_response(inquiry: Inquiry, response: Any) -> None:
     """Raises `InvalidError` in StackStorm's words when it is not what was asked for."""
     try:
-        wrong = complaint(_plain(inquiry.schema), response)
+        wrong = complaint(_plain(inquiry.schema), response, has_secrets(inquiry.schema))
     except SchemaError as error:
         raise InvalidError(f"The schema is wrong: {error}") from error
     if wrong is not None:

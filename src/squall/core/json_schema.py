@@ -14,7 +14,7 @@ import jsonschema_rs
 import msgspec
 
 _NOT_SCHEMA = frozenset({"secret", "position", "immutable", "default"})
-_SCHEMAS_BY_NAME = ("patternProperties", "definitions", "dependencies")
+_SCHEMAS_BY_NAME = ("patternProperties", "definitions", "$defs", "dependencies")
 _SCHEMAS = ("items", "additionalItems", "additionalProperties", "anyOf", "oneOf", "allOf", "not")
 _VALUES = frozenset({"default", "enum", "const", "example", "examples"})
 _PATTERN_OPTIONS = jsonschema_rs.FancyRegexOptions(backtrack_limit=20_000)
@@ -73,23 +73,28 @@ def validator(plain: Any) -> jsonschema_rs.Draft4Validator:
         raise SchemaError(str(error).partition("\n")[0]) from None
 
 
-def complaint(plain: Any, value: Any) -> str | None:
+def complaint(plain: Any, value: Any, hidden: bool = False) -> str | None:
     """What is wrong with `value`, in the words that StackStorm's clients know; None if nothing is.
 
+    A `hidden` value is not quoted.
     Raises `SchemaError`, and `ValueError` for a value that is no JSON.
     """
     checked = validator(plain)
-    return None if checked.is_valid(value) else wording(plain, value)
+    return None if checked.is_valid(value) else wording(plain, value, hidden)
 
 
-def wording(plain: Any, value: Any) -> str:
-    """What is wrong with `value`, which does not fit the schema, in the words that StackStorm's clients know."""
+def wording(plain: Any, value: Any, hidden: bool = False) -> str:
+    """What is wrong with `value`, which does not fit the schema, in the words that StackStorm's clients know.
+
+    A `hidden` value is not quoted.
+    """
     from jsonschema.exceptions import best_match
 
     message: str | None = None
     if len(msgspec.json.encode(value)) <= _LARGEST_WORDED:
         error = best_match(iter_errors(plain, value))
-        message = error.message if error is not None else None
+        quotes = error is not None and error.validator not in ("required", "additionalProperties")
+        message = error.message if error is not None and not (hidden and quotes) else None
     if message is None or len(message) > _LONGEST_MESSAGE:
         return "the value does not fit its schema"
     return message

@@ -10,8 +10,7 @@ from typing import Any
 
 from squall.core.action import Action, RunnerType
 from squall.core.json_schema import SchemaError, draft4, validator
-from squall.core.params import has_secrets
-from squall.core.secret import masked, seal_secrets
+from squall.core.schema_walk import has_secrets, mask_secrets, place_of
 
 MESSAGE = "Error validating output. See error output for more details."
 
@@ -56,8 +55,7 @@ def masked_output(result: Any, action: Action, runner: RunnerType) -> Any:
         return result
     hidden = part
     for schema in _schemas(action, runner):
-        if has_secrets(schema):
-            hidden = masked(seal_secrets(hidden, schema, lambda _: ""))
+        hidden = mask_secrets(hidden, place_of(schema))
     if hidden is part:
         return result
     return hidden if runner.output_key is None else {**result, runner.output_key: hidden}

@@ -15,6 +15,8 @@ from squall.core.errors import InvalidError
 from squall.core.expr.data import NONE_MARKER
 from squall.core.expr.jinja import Jinja
 from squall.core.json_schema import SchemaError, draft4, validator, wording
+from squall.core.mask_returns import given_parameter, has_mask
+from squall.core.schema_walk import has_secrets, place_of, with_defaults
 from squall.core.taint import Taint
 
 _TRUE = frozenset({"true", "1", "yes", "y", "on"})
@@ -31,6 +33,8 @@ def bind_request(
 ) -> dict[str, Any]:
     """What the caller gave, rendered and cast; everything, with the defaults, has been checked.
 
+    `********` for a secret means its default, if it has one.
+
     Of `plain` parameters the values are taken as they are: they have been rendered before. `taint` learns which
     parameters were made from secrets.
 
@@ -42,12 +46,25 @@ def bind_request(
         listed = ", ".join(repr(name) for name in unknown)
         verb = "was" if len(unknown) == 1 else "were"
         raise InvalidError(f"Additional properties are not allowed ({listed} {verb} unexpected)")
+    given = _without_masks(schemas, given, plain)
     immutable = [name for name in given if schemas[name].get("immutable")]
     if immutable:
         raise InvalidError(f"Override of immutable parameter(s) {immutable} is unsupported.")
     values = _Rendering(schemas, given, names, jinja, plain, taint).all()
     _check(schemas, _filled(schemas, values), taint)
     return {name: values[name] for name in given}
+
+
+def _without_masks(schemas: Mapping[str, Any], given: Mapping[str, Any], plain: Collection[str]) -> dict[str, Any]:
+    """What was given, with secret defaults where it has the asterisks that clients see in their place."""
+    kept: dict[str, Any] = {}
+    for name, value in given.items():
+        is_given = True
+        if name not in plain and has_mask(value):
+            is_given, value = given_parameter(value, schemas[name], place_of(schemas[name]))
+        if is_given:
+            kept[name] = value
+    return kept
 
 
 def bind_run(
@@ -73,15 +90,7 @@ def _filled(schemas: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
 
 def with_inner_defaults(value: Any, schema: Any) -> Any:
     """`value` with the defaults of what its schema knows and it does not have, at any depth of objects and arrays."""
-    if not isinstance(schema, dict):
-        return value
-    if isinstance(value, dict) and isinstance(schema.get("properties"), dict):
-        properties = {name: item for name, item in schema["properties"].items() if isinstance(item, dict)}
-        missing = {name: item["default"] for name, item in properties.items() if item.get("default") is not None}
-        return {name: with_inner_defaults(item, properties.get(name)) for name, item in (missing | value).items()}
-    if isinstance(value, list) and isinstance(schema.get("items"), dict):
-        return [with_inner_defaults(item, schema["items"]) for item in value]
-    return value
+    return with_defaults(value, place_of(schema), nulls=False, creates=False)
 
 
 class _Rendering:
@@ -194,8 +203,9 @@ def cast_value(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
         if declared in ("array", "object"):
             return _cast_structure(value)
     except (ValueError, SyntaxError) as error:
-        told = f"the value is not of type {declared!r}" if schema.get("secret") else error
-        raise InvalidError(f'Parameter "{name}": {told}') from (None if schema.get("secret") else error)
+        hidden = has_secrets(schema)
+        told = f"the value is not of type {declared!r}" if hidden else error
+        raise InvalidError(f'Parameter "{name}": {told}') from (None if hidden else error)
     return value
 
 
@@ -235,10 +245,3 @@ def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint |
             hidden = has_secrets(schema) or (taint is not None and taint.of(name))
             message = "the value does not fit its schema" if hidden else wording(plain, value)
             raise InvalidError(f'{message} (parameter "{name}")')
-
-
-def has_secrets(schema: Any) -> bool:
-    """Whether a part of a value of this schema must not be told."""
-    if isinstance(schema, dict):
-        return schema.get("secret") is True or any(has_secrets(item) for item in schema.values())
-    return isinstance(schema, list) and any(has_secrets(item) for item in schema)

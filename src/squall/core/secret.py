@@ -58,22 +58,3 @@ def replace_sealed(value: Any, replacement: Callable[[str], Any]) -> Any:
 def masked(value: Any) -> Any:
     """`value` with `********` wherever a secret was sealed."""
     return replace_sealed(value, lambda _: MASK)
-
-
-def seal_secrets(value: Any, schema: Any, seal: Callable[[Any], str]) -> Any:
-    """`value` with what its JSON `schema` marks `secret: true` sealed, at any depth of objects and arrays."""
-    if not isinstance(schema, dict) or value is None:
-        return value
-    if schema.get("secret"):
-        return {SEALED: seal(value)}
-    if isinstance(value, dict):
-        properties = schema.get("properties") or {}
-        extra = schema.get("additionalProperties")
-        return {key: seal_secrets(item, properties.get(key, extra), seal) for key, item in value.items()}
-    if isinstance(value, list):
-        items = schema.get("items")
-        return [
-            seal_secrets(item, items[index] if isinstance(items, list) and index < len(items) else items, seal)
-            for index, item in enumerate(value)
-        ]
-    return value

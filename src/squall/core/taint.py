@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from squall.core.secret import seal_secrets
+from squall.core.schema_walk import mapped, place_of
 
 _VALUE = "$value"
 _FROM = "$from"
@@ -68,14 +68,9 @@ class Taint:
 
 def secrets_of(value: Any, schema: Any) -> list[Any]:
     """What of a value its JSON schema marks `secret: true`."""
-    found: list[Any] = []
-
-    def keep(secret: Any) -> str:
-        found.append(secret)
-        return ""
-
-    seal_secrets(value, schema, keep)
-    return found
+    secrets: list[Any] = []
+    mapped(value, place_of(schema), secrets.append)
+    return secrets
 
 
 def enclose(value: Any, secrets: list[Any], seal: Callable[[Any], str]) -> str:

@@ -15,8 +15,10 @@ import msgspec
 
 from squall.core.action import SYSTEM_PACKS, Action, Pack
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
+from squall.core.mask_returns import restored, unknown_masks
 from squall.core.metadata import read_action
 from squall.core.names import is_file_name
+from squall.core.shown_schemas import action_document
 from squall.ports import Clock, PackSource, Store, Tx
 from squall.services.content import Content
 
@@ -26,6 +28,7 @@ _FIELDS = frozenset(
         "output_schema", "tags", "notify", "metadata_file", "data_files", "output_limit", "fork_server",
     }
 )  # fmt: skip
+_SCHEMAS = ("parameters", "output_schema")
 _TYPES = {"name": str, "pack": str, "runner_type": str, "entry_point": str, "enabled": bool, "parameters": dict}
 _NAMED = {str: "string", bool: "boolean", dict: "object", list: "array"}
 
@@ -49,6 +52,7 @@ class ActionEditing:
         """Makes an action, with its files. Raises `InvalidError`, and `ConflictError` when there is one of its name."""
         pack = await self._pack(body)
         action = msgspec.structs.replace(await self._read(body, pack), id=self._clock.new_id())
+        await self._check_masks(body, action)
         known = await self._find(action.ref)
         if known is not None:
             raise ConflictError(f'Tried to save duplicate unique keys: there is an action "{action.ref}" ({known.id})')
@@ -57,11 +61,15 @@ class ActionEditing:
         return await self._content.action(action.ref)
 
     async def update(self, ref_or_id: str, body: Mapping[str, Any]) -> Action:
-        """Replaces an action as a whole; another name or pack moves it. Raises `NotFoundError`, `InvalidError`."""
+        """Replaces an action as a whole; another name or pack moves it. A secret default that comes as `********` stays
+        what it was. Raises `NotFoundError`, `InvalidError`.
+        """
         old = await self._content.action(ref_or_id)
         _check_system(old.pack)
         pack = await self._pack({"pack": old.pack, **body})
-        action = msgspec.structs.replace(await self._read({"pack": old.pack, **body}, pack), id=old.id)
+        kept = {"pack": old.pack, **body, **await self._kept_defaults(body, old)}
+        action = msgspec.structs.replace(await self._read(kept, pack), id=old.id)
+        await self._check_masks(body, action)
         if action.ref == old.ref:
             action = msgspec.structs.replace(action, metadata_file=old.metadata_file)
         elif await self._find(action.ref) is not None:
@@ -151,6 +159,24 @@ class ActionEditing:
         if not is_file_name(f"{action.name}.yaml"):
             raise InvalidError(f'The name "{action.name:.80}" of an action cannot be that of a file')
         return action
+
+    async def _shown(self, action: Action) -> dict[str, Any]:
+        runners = {runner.name: runner for runner in await self._content.runners()}
+        return action_document(action, runners.get(action.runner_type))
+
+    async def _kept_defaults(self, body: Mapping[str, Any], old: Action) -> dict[str, Any]:
+        """The schemas that are sent, with the old secret defaults where they have asterisks for them."""
+        shown, kept = await self._shown(old), msgspec.to_builtins(old)
+        return {name: restored(body[name], shown[name], kept[name]) for name in _SCHEMAS if name in body}
+
+    async def _check_masks(self, body: Mapping[str, Any], action: Action) -> None:
+        """Raises `InvalidError` if asterisks were sent for a default that is not known, or would not be secret now."""
+        shown, kept = await self._shown(action), msgspec.to_builtins(action)
+        for kind in _SCHEMAS:
+            for path in unknown_masks(body.get(kind), shown[kind], kept[kind]):
+                raise InvalidError(
+                    f"{kind}: {path} is ********, which stands for no secret that is known here. Send the value."
+                )
 
     async def _write(self, pack: Pack, body: Mapping[str, Any]) -> None:
         """Writes `data_files`, below the folder `actions` of the pack. Raises `InvalidError`."""

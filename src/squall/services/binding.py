@@ -14,7 +14,8 @@ from squall.core.execution import Execution
 from squall.core.expr.jinja import Jinja
 from squall.core.keyvalue import mentions_keys
 from squall.core.params import bind_request, bind_run
-from squall.core.secret import SEALED, is_sealed, replace_sealed, seal_secrets
+from squall.core.schema_walk import seal_secrets, texts_in
+from squall.core.secret import SEALED, is_sealed, replace_sealed
 from squall.core.taint import Taint, disclose, enclose, secrets_of
 from squall.ports import Vault
 from squall.services.content import Content
@@ -150,6 +151,9 @@ class Binding:
 
 
 def _printable(secrets: list[Any]) -> tuple[bytes, ...]:
-    """Secrets as the bytes that an action might print."""
-    found = (value.encode() if isinstance(value, str) else msgspec.json.encode(value) for value in secrets)
-    return tuple(dict.fromkeys(secret for secret in found if secret))
+    """Secrets as the bytes that an action might print: of an object or an array also each text and number in it."""
+    printed: dict[bytes, None] = {}
+    for value in secrets:
+        printed[value.encode() if isinstance(value, str) else msgspec.json.encode(value)] = None
+        printed |= dict.fromkeys(text.encode() for text in texts_in(value))
+    return tuple(secret for secret in printed if secret)

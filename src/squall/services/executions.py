@@ -11,6 +11,8 @@ from squall.core import execution as ex
 from squall.core.action import WORKFLOW_RUNNERS, Action, RunnerType
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution import Execution, ExecutionFilter, LogEntry
+from squall.core.mask_returns import restored
+from squall.core.secret import masked
 from squall.ports import Bus, Clock, Store, Tx
 from squall.services.binding import Binding
 from squall.services.content import Content, snapshot_key
@@ -128,10 +130,13 @@ class Executions:
         """Requests the same action again, with `overrides` over the stored parameters; of a workflow that has ended
         only `tasks` and what follows them, where of tasks in `reset` all items run again.
 
+        An override that has `********` for a stored secret keeps that secret; its other parts are not rendered.
+
         Raises `NotFoundError` and `InvalidError`.
         """
         old = await self.get(execution_id)
-        parameters = old.parameters | overrides
+        kept = _stored_secrets(overrides, old.parameters)
+        parameters = old.parameters | overrides | kept
         if tasks or reset:
             _check_task_rerun(old, overrides)
         named = {"tasks": list(tasks)} | ({"reset": list(reset)} if reset else {}) if tasks or reset else {}
@@ -147,7 +152,7 @@ class Executions:
                 context=context,
                 delay=delay,
                 notify=old.notify,
-                plain=frozenset(old.parameters) - overrides.keys(),
+                plain=frozenset(old.parameters) - (overrides.keys() - kept.keys()),
             )
         )
 
@@ -328,3 +333,15 @@ def _in_order(root: str, below: Sequence[Execution]) -> list[Execution]:
         found.append(execution)
         waiting += children.get(execution.id, [])[::-1]
     return found
+
+
+def _stored_secrets(overrides: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+    """Those overrides that have asterisks for stored secrets, with the sealed secrets in their place."""
+    kept: dict[str, Any] = {}
+    for name, value in overrides.items():
+        # What looks like an envelope here was made by the client, and is none.
+        if name in stored and masked(value) == value:
+            whole = restored(value, masked(stored[name]), stored[name])
+            if whole != value:
+                kept[name] = whole
+    return kept

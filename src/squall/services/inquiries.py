@@ -10,7 +10,8 @@ from squall.core.access import Identity, check_respond
 from squall.core.errors import ConflictError, NotFoundError
 from squall.core.execution import Execution, ExecutionFilter
 from squall.core.inquiry import RUNNER, Inquiry, check_response, inquiry_of, is_over
-from squall.core.secret import masked, seal_secrets
+from squall.core.schema_walk import seal_secrets
+from squall.core.secret import masked
 from squall.ports import Clock, Store, Tx, Vault
 from squall.services.transitions import Transitions
 

@@ -14,8 +14,11 @@ from squall.core.action import Pack
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.expr.jinja import Jinja
 from squall.core.keyvalue import mentions_keys
-from squall.core.pack_config import PackConfig, check_values, mapped, secret_values, whole
-from squall.core.secret import MASK, SEALED
+from squall.core.mask_returns import masks_left, restored, without_masks
+from squall.core.pack_config import PackConfig, check_values, secret_values, whole
+from squall.core.schema_walk import mapped, mask_secrets, place_of
+from squall.core.secret import SEALED
+from squall.core.shown_schemas import shown_attributes
 from squall.ports import ConfigSource, Vault
 from squall.services.content import Content
 from squall.services.keys import Keys
@@ -53,7 +56,8 @@ class PackConfigs:
         return _found(ref, self._given(pack, secrets) if pack is not None else None)
 
     async def put(self, ref: str, values: dict[str, Any], secrets: bool) -> dict[str, Any]:
-        """Configures a pack with these values and no others; a secret that comes as asterisks stays what it was.
+        """Configures a pack with these values and no others. A secret that comes as asterisks stays what it was: the
+        old value or the default.
 
         Raises `InvalidError` that names the value, and `NotFoundError` for a pack that has no schema.
         """
@@ -61,9 +65,16 @@ class PackConfigs:
         attributes = self._source.schema(pack) if pack is not None else {}
         if pack is None or not attributes:
             raise NotFoundError(f"Unable to find the ConfigSchemaDB instance. {{'pack': '{ref}'}}")
-        kept = _unmasked(values, self._source.given(pack, True) or {})
+        place = place_of(whole(attributes))
+        old = self._source.given(pack, True) or {}
+        kept = without_masks(restored(values, mask_secrets(old, place), old), place)
+        if unknown := next(masks_left(kept, place), None):
+            raise InvalidError(
+                f'The configuration of pack "{ref}" has ******** as the secret "{unknown}", which stands for no secret '
+                "that is known here. Send the value."
+            )
         check_values(ref, str(self._source.path(pack)), kept, attributes)
-        sealed = mapped(kept, whole(attributes), lambda secret: {SEALED: self._vault.seal(secret)})
+        sealed = mapped(kept, place, lambda secret: {SEALED: self._vault.seal(secret)})
         await asyncio.to_thread(self._source.write, pack, sealed)
         return _found(ref, self._given(pack, secrets))
 
@@ -88,9 +99,10 @@ class PackConfigs:
             return config
         names = {"st2kv": await self._keys.names(user)}
         attributes = self._source.schema(pack)
+        place = place_of(whole(attributes))
         self._opened = []
         values = {
-            name: mapped(value, attributes.get(name), *self._renderers(pack.ref, name, names))
+            name: mapped(value, place.property(name), *self._renderers(pack.ref, name, names))
             for name, value in config.values.items()
         }
         secrets = (*secret_values(values, attributes), *self._opened)
@@ -116,7 +128,7 @@ class PackConfigs:
             return found
 
         def secret(value: Any) -> Any:
-            found = mapped(value, None, plain, plain)
+            found = mapped(value, place_of(None), plain, plain)
             if isinstance(value, str) and found != value:
                 try:
                     return self._keys.decrypt(found)
@@ -134,7 +146,7 @@ class PackConfigs:
 
     def _schema(self, pack: Pack) -> dict[str, Any] | None:
         attributes = self._source.schema(pack)
-        return {"pack": pack.ref, "attributes": attributes, "id": pack.id} if attributes else None
+        return {"pack": pack.ref, "attributes": shown_attributes(attributes), "id": pack.id} if attributes else None
 
     def _given(self, pack: Pack, secrets: bool) -> dict[str, Any] | None:
         values = self._source.given(pack, secrets)
@@ -145,12 +157,3 @@ def _found(ref: str, shown: dict[str, Any] | None) -> dict[str, Any]:
     if shown is None:
         raise NotFoundError(f'Unable to identify resource with pack_ref "{ref}".')
     return shown
-
-
-def _unmasked(value: Any, old: Any) -> Any:
-    """`value` with what was there before where it has asterisks: clients show secrets so, and send them back."""
-    if value == MASK and old is not None:
-        return old
-    if isinstance(value, dict):
-        return {key: _unmasked(item, old.get(key) if isinstance(old, dict) else None) for key, item in value.items()}
-    return value

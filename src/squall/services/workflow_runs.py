@@ -178,16 +178,17 @@ class Runs:
         for batch in batches:
             for fact in decode_facts(self._opened(batch)):
                 state.apply(fact)
-        return self._run(execution, record, state)
+        # Secrets come from defaults too, which the parameters of the execution do not show.
+        was_sealed = any(data[:1] == _SEALED for data in (record.snapshot, *batches) if data is not None)
+        return self._run(execution, record, state, was_sealed)
 
-    def _run(self, execution: Execution, record: WorkflowRecord, state: State) -> Run:
+    def _run(self, execution: Execution, record: WorkflowRecord, state: State, secret: bool) -> Run:
         loop = asyncio.get_running_loop()
         lookups = Lookups(self._store, self._clock, self._keys, record.workflow, execution.user, loop)
         conductor = Conductor(state, None, lookups, self._limits.most_tasks)
         sealed: list[str] = []
         replace_sealed(execution.parameters, sealed.append)
-        secret = bool(sealed)
-        return Run(execution, record, conductor, lookups, secret=secret)
+        return Run(execution, record, conductor, lookups, secret=secret or bool(sealed))
 
     async def _begin(self, execution: Execution) -> Run:
         """A new run. What is wrong with the workflow's definition is its result."""
@@ -196,7 +197,7 @@ class Runs:
             return await self._begin_again(execution, rerun)
         try:
             action, runner = await self._content.snapshot(execution.snapshot)
-            values = (await self._binding.run(execution, action, runner)).values
+            bound = await self._binding.run(execution, action, runner)
             text = await self._content.file(action)
             complaints = await self._definitions.inspect(text)
         except InvalidError as error:
@@ -208,8 +209,8 @@ class Runs:
             told = f"notify: the workflow has no such task: {', '.join(unknown)}"
             return Run(execution, result=(ex.FAILED, {"errors": [_error(told)], "output": None}))
         record = WorkflowRecord(execution.id, self._clock.new_id(), key)
-        run = self._run(execution, record, State(graph))
-        _, run.inputs = split_parameters(values, runner)
+        run = self._run(execution, record, State(graph), bool(bound.secrets))
+        _, run.inputs = split_parameters(bound.values, runner)
         run.text, run.begins = text, True
         run.context = {
             "st2": {
@@ -254,7 +255,7 @@ class Runs:
             return Run(execution, result=(ex.FAILED, {"errors": [{"message": message}], "output": None}))
         record = msgspec.structs.replace(record, execution=execution.id, seq=0, snapshot_seq=0, since=0)
         record = msgspec.structs.replace(record, snapshot=self._closed(restored.conductor.state.snapshot(), restored))
-        run = self._run(execution, record, restored.conductor.state)
+        run = self._run(execution, record, restored.conductor.state, restored.secret)
         run.begins = True
         run.reset = reset
         run.reruns = [

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from squall.core.secret import MASK, SEALED, Secret, is_sealed, masked, replace_sealed, seal_secrets
+from squall.core.schema_walk import seal_secrets
+from squall.core.secret import MASK, SEALED, Secret, is_sealed, masked, replace_sealed
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

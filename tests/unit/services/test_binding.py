@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from tests.schema_shapes import HIDDEN, SHAPES, Shape
 
 from squall.adapters.packs.configs import ConfigFiles
 from squall.core.errors import InvalidError
@@ -150,3 +152,34 @@ async def test_a_template_sees_the_parent_that_its_context_names(squall: Assembl
     action = sample_action(parameters={"of": {}})
     context = {"user": "ada", "parent": {"execution_id": "e1"}}
     assert await squall.binding.request(action, RUNNER, {"of": "{{ parent.execution_id }}"}, context) == {"of": "e1"}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+async def test_every_part_that_a_schema_marks_is_sealed_shown_masked_and_masked_in_output(
+    squall: Assembly, shape: Shape
+) -> None:
+    await declared(squall, {"x": shape.schema})
+    made = await squall.request(parameters={"x": shape.value})
+    assert HIDDEN.encode() not in await kept(squall)
+    assert masked(made.parameters) == {"x": shape.masked}
+    found = await bound(squall, made)
+    assert found.values["x"] == shape.value
+    assert HIDDEN.encode() in found.secrets
+
+
+@pytest.mark.parametrize("immutable", [False, True])
+async def test_asterisks_for_a_secret_parameter_leave_its_default_in_use(squall: Assembly, immutable: bool) -> None:
+    await declared(squall, {"x": {"secret": True, "default": "real-default", "immutable": immutable}})
+    made = await squall.request(parameters={"x": "********"})
+    assert made.parameters == {}
+    found = await bound(squall, made)
+    assert found.values["x"] == "real-default"
+    assert b"real-default" in found.secrets
+
+
+async def declared(squall: Assembly, parameters: dict[str, Any]) -> None:
+    """Gives the action of these tests these parameters."""
+    pack, _ = squall.source.packs[0]
+    action = sample_action("core.local", parameters={**parameters, "cmd": {"default": "true"}})
+    squall.source.packs = [(pack, [action])]
+    await squall.content.register()

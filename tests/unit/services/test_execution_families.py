@@ -45,6 +45,20 @@ async def test_a_re_run_merges_what_is_given_over_what_was_and_keeps_secrets(squ
     }
 
 
+async def test_a_re_run_with_asterisks_for_a_secret_keeps_the_secret(squall: Assembly) -> None:
+    old = await squall.request(parameters={"cmd": "true", "password": "hunter2", "options": {"token": "t0k", "a": 1}})
+    overrides = {"password": "********", "options": {"token": "********", "a": 2}, "cmd": "********"}
+    new = await squall.executions.re_run(old.id, overrides, None, None)
+    action, runner = await squall.content.snapshot(new.snapshot)
+    values = (await squall.binding.run(new, action, runner)).values
+    assert values["password"] == "hunter2"
+    assert values["options"] == {"token": "t0k", "a": 2}
+    assert values["cmd"] == "********"
+    forged = {"options": {"token": "********", "a": {"$sealed": "forged"}}}
+    again = await squall.executions.re_run(old.id, forged, None, None)
+    assert again.parameters["options"]["a"] == {"$sealed": "forged"}
+
+
 async def test_a_re_run_with_wrong_parameters_or_of_nothing_is_refused(squall: Assembly) -> None:
     old = await squall.request()
     with pytest.raises(InvalidError, match="'bogus' was unexpected"):

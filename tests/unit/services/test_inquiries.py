@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
+from tests.schema_shapes import HIDDEN, SHAPES, Shape
 
 from squall.core.access import Identity
 from squall.core.errors import ForbiddenError, InvalidError, NotFoundError, SquallError
@@ -43,6 +45,23 @@ async def test_an_answer_ends_it_and_its_secrets_are_sealed(squall: Assembly, in
     assert (ended.status, ended.result["response"]["ok"]) == ("succeeded", True)
     assert "1234-secret" not in str(ended.result)
     assert await inquiries.find(None, 0) == ([], 0)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+async def test_every_part_of_an_answer_that_the_schema_marks_is_sealed(
+    squall: Assembly, inquiries: Inquiries, shape: Shape
+) -> None:
+    schema = json.loads(json.dumps(shape.schema).replace("#/", "#/properties/x/"))
+    inquiry = await ask(squall, schema={"type": "object", "properties": {"x": schema}})
+    assert await inquiries.respond(ADA, inquiry, {"x": shape.value}) == {"x": shape.masked}
+    assert HIDDEN not in str((await squall.executions.get(inquiry)).result)
+
+
+async def test_a_refusal_does_not_quote_a_secret_answer(squall: Assembly, inquiries: Inquiries) -> None:
+    inquiry = await ask(squall)
+    with pytest.raises(InvalidError) as caught:
+        await inquiries.respond(ADA, inquiry, {"pin": ["1234-secret"]})
+    assert "1234-secret" not in str(caught.value)
 
 
 async def test_what_is_refused_leaves_it_waiting(squall: Assembly, inquiries: Inquiries) -> None:

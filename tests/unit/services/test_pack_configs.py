@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.schema_shapes import HIDDEN, SHAPES, Shape
 
 from squall.adapters.packs.configs import ConfigFiles
 from squall.core.action import Pack
@@ -79,6 +81,37 @@ async def test_a_secret_that_is_sent_back_as_asterisks_stays_what_it_was(configu
     await configured.configs.put("mine", {"token": "t0ps3cret"}, False)
     await configured.configs.put("mine", {"token": "********", "region": "us"}, False)
     assert await configured.values() == {"token": "t0ps3cret", "region": "us"}
+
+
+async def test_asterisks_for_a_secret_default_leave_it_in_use_and_for_an_unknown_secret_are_refused(
+    configured: Configured,
+) -> None:
+    schema = Path((await configured.pack()).path) / "config.schema.yaml"
+    schema.write_text(SCHEMA + "key: {secret: true, default: real-default}\n")
+    assert (await configured.configs.schema("mine"))["attributes"]["key"]["default"] == "********"
+    shown = await configured.configs.put("mine", {"key": "********"}, False)
+    assert shown["values"] == {}
+    config = await configured.configs.rendered(await configured.pack(), "ada")
+    assert config.values["key"] == "real-default"
+    assert "real-default" in config.secrets
+    with pytest.raises(InvalidError, match=r'as the secret "hosts.h1.password"'):
+        await configured.configs.put("mine", {"hosts": {"h1": {"name": "x", "password": "********"}}}, False)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+async def test_every_part_that_a_schema_marks_is_sealed_in_the_file_and_masked(
+    configured: Configured, shape: Shape
+) -> None:
+    pack = await configured.pack()
+    schema = json.loads(json.dumps(shape.schema).replace("#/", "#/properties/x/"))
+    (Path(pack.path) / "config.schema.yaml").write_text(json.dumps({"x": schema}))
+    shown = await configured.configs.put("mine", {"x": shape.value}, False)
+    assert shown["values"] == {"x": shape.masked}
+    assert HIDDEN not in configured.file.read_text()
+    assert (await configured.configs.put("mine", shown["values"], True))["values"] == {"x": shape.value}
+    config = await configured.configs.rendered(pack, "ada")
+    assert config.values["x"] == shape.value
+    assert HIDDEN in config.secrets
 
 
 @pytest.mark.parametrize(

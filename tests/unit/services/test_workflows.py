@@ -313,6 +313,26 @@ async def test_secrets_are_not_stored_open(squall: Assembly) -> None:
     assert all(b"hunter2" not in batch for batch in facts)
 
 
+async def test_a_secret_default_of_a_workflow_is_not_stored_open(squall: Assembly) -> None:
+    text = {
+        "version": 1.0,
+        "input": ["word"],
+        "tasks": {"a": {"action": "core.noop", "next": [{"publish": "copy=<% ctx().word %>", "do": "b"}]}, "b": {}},
+    }
+    flows, _ = await started(squall, "line", text)
+    pack, actions = squall.source.packs[-1]
+    word = {"word": {"type": "string", "secret": True, "default": "hunter2-hunter2"}}
+    changed = [msgspec.structs.replace(each, parameters=word) for each in actions]
+    squall.source.packs[-1] = (pack, changed)
+    await squall.content.register()
+    made = await squall.request("flows.line")
+    await flows.work(good, restarts=True)
+    assert (await flows.get(made)).status == "succeeded"
+    facts = await squall.store.read(lambda tx: tx.workflows.facts(made.id, 0))
+    assert facts
+    assert all(b"hunter2" not in batch for batch in facts)
+
+
 async def test_keys_can_be_read(squall: Assembly) -> None:
     text = {
         "version": 1.0,

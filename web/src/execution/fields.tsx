@@ -54,7 +54,9 @@ export function Field({ name, label, schema, value }: FieldProps): ReactElement 
       {label}
       {schema?.["required"] === true ? " *" : ""}
       {typeof about === "string" && about !== label ? <small>{about}</small> : null}
-      {found === null ? (
+      {found === null && schema?.["secret"] === true ? (
+        <input type="password" autoComplete="off" name={name} defaultValue={textOf(value)} placeholder={fallback} />
+      ) : found === null ? (
         <textarea name={name} defaultValue={textOf(value)} placeholder={fallback} />
       ) : (
         <select name={name} defaultValue={textOf(value)}>
