@@ -6,7 +6,7 @@ ARGS ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo web openapi test check bench soak clean lock format
+.PHONY: help demo web openapi test check bench soak clean lock format release
 
 IN := .venv/bin/python -m
 CODE := src tests bench .ci
@@ -59,6 +59,10 @@ soak: $(READY) ## run the long tests for MINUTES=n
 	@SQUALL_EXAMPLES=$$((200 * $(MINUTES))) $(IN) pytest tests/unit -m hypothesis $(ARGS)
 	@SQUALL_EXAMPLES=$$((20 * $(MINUTES))) $(IN) pytest tests/api/test_openapi.py $(ARGS)
 	@SQUALL_SOAK_MINUTES=$(MINUTES) $(IN) pytest tests/soak tests/scenarios/test_workflow_extremes.py $(ARGS)
+
+release: $(READY) ## join the changelog, tag and build VERSION=n.n.n
+	@$(PYTHON) .ci/web.py
+	@.venv/bin/python .ci/release.py "$(VERSION)"
 
 format: $(READY) ## put all code into form
 	@$(IN) ruff format $(CODE)
