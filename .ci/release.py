@@ -1,6 +1,6 @@
 """Makes a release: joins the changelog, sets the version, commits, tags, builds wheel and sdist with their hashes.
 
-`make release VERSION=0.2.0` runs this in the project's environment, in a clean checkout whose tests have passed. Nothing
+`make release VERSION=0.2.0` runs this in the environment of a clean checkout whose tests have passed. Nothing
 is published: `dist/` holds what can be, and `git push --tags` is for the one who publishes.
 """
 
