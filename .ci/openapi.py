@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from squall.api.openapi import openapi_document
+from squall.api.http.openapi import openapi_document
 
 TARGET = Path(__file__).resolve().parent.parent / "web" / "openapi.json"
 

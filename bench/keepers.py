@@ -18,9 +18,9 @@ from bench.context import Bench, BrokenError
 from squall.adapters.clock import SystemClock
 from squall.adapters.journal.files import FileJournal
 from squall.adapters.keeper.remote import KeeperLauncher
-from squall.core import journal as codec
-from squall.core.journal import Record
-from squall.core.launch import LaunchSpec
+from squall.core.execution.launch import LaunchSpec
+from squall.core.output import journal as codec
+from squall.core.output.journal import Record
 
 T = TypeVar("T")
 _READ = 4 << 20

@@ -18,7 +18,7 @@ from bench.keepers import Kept, clock_command, delays, monotonic_of, with_keeper
 from bench.rows import Goal, Row
 from bench.servers import Squall, memory_of, squall
 from bench.wire import Connection
-from squall.core.masking import Masker, Patterns
+from squall.core.output.masking import Masker, Patterns
 
 _MIB = 1 << 20
 _LINES_A_SECOND = 200

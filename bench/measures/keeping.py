@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import apsw
 from backports.zstd import CompressionParameter, ZstdCompressor, decompress
+from tests.doubles.journals import Kept
 
 from bench.context import Bench, BrokenError, median
 from bench.filling import fill
@@ -21,12 +22,11 @@ from squall.adapters.clock import SystemClock
 from squall.adapters.keeper.journals import Journals
 from squall.adapters.keeper.remote import KeeperLauncher
 from squall.adapters.sql.sqlite import open_store
-from squall.core import journal as codec
-from squall.core import sealed
+from squall.core.execution.retention import Selection, Terms
 from squall.core.ids import make_id
-from squall.core.retention import Selection, Terms
-from squall.services.retention import Retention
-from squall.testing.journals import Kept
+from squall.core.output import journal as codec
+from squall.core.output import sealed
+from squall.services.output.retention import Retention
 
 _LINE = b"2026-11-25 04:00:00.%06d INFO worker-%d request %08d done in %4d ms, status ok, %d bytes\n"
 _TIME = 1_795_000_000_000_000

@@ -14,7 +14,7 @@ from squall.adapters.journal.lookup import Lookup
 from squall.adapters.journal.search import compile_pattern, search
 from squall.adapters.journal.sources import Sources
 from squall.adapters.keeper.writer import TreeWriter
-from squall.core import journal
+from squall.core.output import journal
 
 _TREE = "5f" * 12
 _PIECE = 64 << 10

@@ -16,11 +16,11 @@ from bench.goals import LISTING
 from bench.rows import Row
 from bench.servers import squall
 from bench.wire import Connection
-from squall.adapters.sql.executions import SqlExecutions
-from squall.adapters.sql.session import Dialect
+from squall.adapters.sql.dialect.session import Dialect
+from squall.adapters.sql.execution.executions import SqlExecutions
 from squall.adapters.sql.sqlite import DIALECT, drive
-from squall.core.execution import ExecutionFilter
-from squall.services.executions import COUNT_CAP
+from squall.core.execution.execution import ExecutionFilter
+from squall.services.execution.executions import COUNT_CAP
 
 _LIMIT = 50
 _CASES: tuple[tuple[str, str, ExecutionFilter, int], ...] = (

@@ -15,21 +15,25 @@ def main() -> int:
     if arguments[:2] == ["config", "show"]:
         return _guarded(_config_show, arguments[2:])
     if arguments[:1] == ["user"] and arguments[1:2] not in ([], ["-h"], ["--help"]):
-        from squall.users import users
+        from squall.commands.users import users
 
         return _guarded(users, arguments[1:])
     if arguments[:1] == ["pack"] and arguments[1:2] in (["create"], ["lint"], ["test"]):
-        from squall.authoring import pack
+        from squall.commands.authoring import pack
 
         return _guarded(pack, arguments[1:])
     if arguments[:1] == ["demo"]:
-        from squall.demo import demo
+        from squall.commands.demo import demo
 
         return demo(arguments[1:])
-    if arguments[:1] in (["backup"], ["restore"]):
-        from squall import backup
+    if arguments[:1] == ["backup"]:
+        from squall.commands.backup import backup
 
-        return _guarded(backup.backup if arguments[0] == "backup" else backup.restore, arguments[1:])
+        return _guarded(backup, arguments[1:])
+    if arguments[:1] == ["restore"]:
+        from squall.commands.restore import restore
+
+        return _guarded(restore, arguments[1:])
     from squall.cli.main import main as cli
 
     return cli(arguments)
@@ -56,8 +60,8 @@ def _serve(arguments: list[str]) -> int:
     config.add_flags(parser)
     loaded = config.load(config.flags_from(parser.parse_args(arguments)), os.environ)
 
-    from squall import datadir, logs
     from squall.app import App, serve
+    from squall.server import datadir, logs
 
     def ready(app: App) -> None:
         about = app.about()

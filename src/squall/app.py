@@ -12,16 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from squall import __version__, datadir, survival, wiring
-from squall.api.application import Application, Route
-from squall.api.gate import Gate
-from squall.api.server import HttpServer, listen
-from squall.api.web import WebFiles
+from squall import __version__
+from squall.api.http.application import Application, Route
+from squall.api.http.gate import Gate
+from squall.api.http.server import HttpServer, listen
+from squall.api.http.web import WebFiles
+from squall.assembly import wiring
+from squall.assembly.wiring import OWNER, Outside, Role, Services
 from squall.config import Settings
 from squall.core.errors import SquallError
 from squall.core.timestamp import to_iso
 from squall.roles.worker import Worker
-from squall.wiring import OWNER, Outside, Role, Services
+from squall.server import datadir, survival
 
 _LOG = logging.getLogger("squall")
 _CLASSIC_AUTH, _CLASSIC_STREAM = 9100, 9102

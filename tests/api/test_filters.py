@@ -13,7 +13,7 @@ from tests.api.test_inquiries import ask
 from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import Server, serving
 
-from squall.api.operations import OPERATIONS
+from squall.api.http.operations import OPERATIONS
 
 NOWHERE = "0123456789abcdef01234567"
 ALL = "child top fails noop"

@@ -21,8 +21,8 @@ from tests.conftest import EXAMPLES
 from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import Server, serving
 
-from squall.api.openapi import document_path, openapi_document
-from squall.api.operations import OPERATIONS
+from squall.api.http.openapi import document_path, openapi_document
+from squall.api.http.operations import OPERATIONS
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 # They never end; what they send is told by the scenarios. Single sign-on answers 500 as StackStorm's does.

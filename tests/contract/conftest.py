@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.doubles.journals import Kept
 
 from squall.adapters.clock import SystemClock
 from squall.adapters.journal.files import FileJournal
 from squall.adapters.keeper.remote import KeeperLauncher
 from squall.ports import Journal, Launcher
-from squall.testing.journals import Kept
 
 
 @pytest.fixture

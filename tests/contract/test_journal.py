@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.doubles.journals import Kept
 
 from squall.adapters.journal.files import FileJournal
 from squall.ports import Launcher
 from squall.testing.journal import JournalContract
-from squall.testing.journals import Kept
 from squall.testing.sealed import SealedJournal
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
+from tests.doubles.unruly import Fault, FaultyJournal, UnrulyJournal
 
-from squall.core.journal import Record
+from squall.core.output.journal import Record
 from squall.ports import Journal, Launcher
 from squall.testing.journal import JournalContract
-from squall.testing.unruly import Fault, FaultyJournal, UnrulyJournal
 
 SUITE = JournalContract()
 Told = tuple[list[Record], int]

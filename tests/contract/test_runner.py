@@ -8,7 +8,7 @@ import pytest
 
 from squall.adapters.runners.local import LocalRunner
 from squall.adapters.runners.noop import NoopRunner
-from squall.core.launch import Job
+from squall.core.execution.launch import Job
 from squall.ports import Runner
 from squall.testing.runner import RunnerContract
 from squall.testing.samples import sample_action, sample_execution, sample_runner

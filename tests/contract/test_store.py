@@ -9,7 +9,7 @@ import pytest
 
 from squall.adapters.sql.sqlite import open_store
 from squall.ports import Store
-from squall.testing.store import StoreContract
+from squall.testing.tables.store import StoreContract
 
 
 class TestSqliteStore(StoreContract):

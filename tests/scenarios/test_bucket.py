@@ -13,7 +13,7 @@ from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import OUTPUT, Server, serving
 
 from squall.adapters.blobs.s3 import S3Blobs
-from squall.core import sealed
+from squall.core.output import sealed
 
 
 @pytest.fixture(scope="module")

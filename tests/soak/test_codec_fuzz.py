@@ -13,7 +13,7 @@ import pytest
 from tests.soak.test_masking_fuzz import SECONDS, many_times
 
 from squall.adapters.keeper.writer import TreeWriter
-from squall.core import journal
+from squall.core.output import journal
 
 pytestmark = pytest.mark.timeout(SECONDS + 120)
 

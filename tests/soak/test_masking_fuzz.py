@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
-from tests.unit.core.test_masking import MASK, checked_story, whole_text_masked
+from tests.unit.core.output.test_masking import MASK, checked_story, whole_text_masked
 
-from squall.core.mask_forms import MAX_FORM
-from squall.core.masking import Masker, Patterns
+from squall.core.output.mask_forms import MAX_FORM
+from squall.core.output.masking import Masker, Patterns
 
 SECONDS = 6.0 * float(os.environ.get("SQUALL_SOAK_MINUTES", "0")) or 2.0
 ONLY = os.environ.get("SQUALL_SOAK_SEED")

@@ -1,224 +1,49 @@
 """The rules the code base keeps by machine: which ring may import which, what is pure, and how large things may get.
 
-`docs/ARCHITECTURE.md` says why. Each rule is a function from source to complaints, so that the rules themselves are
-tested below on source that breaks them.
+`docs/ARCHITECTURE.md` says why. The rules themselves are in `architecture.py`,
+and are tested below on source that breaks them.
 """
 
 from __future__ import annotations
 
 import ast
-import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "src" / "squall"
-
-RINGS = {
-    # ring: rings it may import; "own" is its own folder: adapters/sql may import adapters/sql, not adapters/bus.
-    "core": {"core"},
-    "ports": {"core", "ports"},
-    "services": {"core", "ports", "services"},
-    "adapters": {"core", "ports", "own"},
-    "roles": {"core", "ports", "services"},
-    "api": {"core", "services", "api"},
-    "installing": {"core", "installing"},
-    "client": {"core", "client"},
-    "cli": {"core", "client", "cli", "installing"},
-}
-APP = set(
-    """
-    app authoring skeleton backup values wiring conducting linereader __main__ datadir survival plugins config logs demo
-    testing users
-    """.split()  # noqa: SIM905 - as below
+from tests.unit.architecture import (
+    BANNED_NAMES,
+    CROWDED,
+    MAX_CLASS,
+    MAX_FILE,
+    MAX_FUNCTION,
+    MOST_FILES,
+    MOST_METHODS,
+    NEEDS_TEST,
+    PACKAGE,
+    ROOT,
+    STANDARD_LIBRARY_ONLY,
+    TOO_LARGE,
+    TOO_MANY_METHODS,
+    Source,
+    cycles,
+    docstring_complaints,
+    imports,
+    module_edges,
+    package,
+    protocol_complaints,
+    protocols,
+    purity_complaints,
+    ring_complaints,
+    room_complaints,
+    size_complaints,
+    sizes,
+    source,
+    sources,
+    sql_complaints,
 )
-
-REMOVING = "squall.adapters.removing."
-"""The one module of the adapters that removes files; those that keep files share it."""
-
-MAX_FILE = 400
-MAX_FUNCTION = 60
-TOO_LARGE: dict[str, int] = {
-    # "src/squall/x.py" or "src/squall/x.py:function": its lines. An entry may only shrink, and goes when it fits.
-}
-
-IMPURE = set(
-    """
-    asyncio concurrent fcntl http io logging mmap multiprocessing os pathlib queue random secrets select selectors
-    shutil signal socket socketserver sqlite3 ssl subprocess tempfile threading time urllib uuid
-    """.split()  # noqa: SIM905 - a paragraph of names is easier to read than a column
-)
-PURE = {"pathlib.PurePath", "pathlib.PurePosixPath"}
-IMPURE_CALLS = {"open", "print", "input", "now", "utcnow", "today"}
-STANDARD_LIBRARY_ONLY = (
-    "core/journal.py", "core/secret.py", "core/masking.py", "core/mask_forms.py", "core/tagged.py",
-)  # fmt: skip
-BANNED_NAMES = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "shared", "util", "utils"}
-SQL = re.compile(
-    r"\s*(SELECT\s|INSERT\s+(INTO|OR)\s|UPDATE\s*$|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|CREATE\s+(TABLE|\w*\s*INDEX)\s)"
-)
-NEEDS_TEST = 60
-
-
-class Source(NamedTuple):
-    """A file: its path below the repository, its text, and the text parsed."""
-
-    path: str
-    text: str
-    tree: ast.Module
-
-    @property
-    def module(self) -> str:
-        """The dotted name it is imported by."""
-        parts = Path(self.path).with_suffix("").parts
-        parts = parts[1:] if parts[0] == "src" else parts
-        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-    @property
-    def ring(self) -> str:
-        """The second word of its dotted name; empty for the package itself."""
-        return [*self.module.split("."), ""][1]
-
-
-def source(path: str, text: str) -> Source:
-    return Source(path, text, ast.parse(text))
-
-
-@cache
-def sources(*folders: str) -> tuple[Source, ...]:
-    files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
-    return tuple(source(file.relative_to(ROOT).as_posix(), file.read_text(encoding="utf-8")) for file in files)
-
-
-def package() -> list[Source]:
-    """The modules of Squall. Packs are data that comes with it: nobody imports their scripts. What packs import
-    (`compat`) has the names that packs give it, and a rule of its own."""
-    return [each for each in sources("src/squall") if each.ring not in {"packs", "compat"}]
-
-
-def imports(where: Source) -> Iterator[tuple[str, int]]:
-    """The dotted names it imports, lazily or not, with their lines; `from a import b` gives `a.b`."""
-    for node in ast.walk(where.tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            start = where.module.split(".")
-            depth = node.level - where.path.endswith("__init__.py")
-            above = start[: len(start) - depth] if node.level else []
-            stem = ".".join([*above, *([node.module] if node.module else [])])
-            yield from ((f"{stem}.{alias.name}", node.lineno) for alias in node.names)
-
-
-def ring_complaints(where: Source) -> Iterator[str]:
-    if where.ring in APP or where.module == "squall":
-        return
-    if where.ring not in RINGS:
-        yield f"{where.path}: {where.ring} is no ring; see RINGS and APP"
-        return
-    allowed = RINGS[where.ring]
-    own = ".".join(where.module.split(".")[:3])
-    for name, line in imports(where):
-        first, _, rest = name.partition(".")
-        ring = rest.partition(".")[0]
-        if first != "squall" or ring in allowed or ring not in {*RINGS, *APP}:
-            continue
-        if "own" in allowed and (name + ".").startswith(own + "."):
-            continue
-        if where.ring in {"adapters", "installing"} and (name + ".").startswith(REMOVING):
-            continue
-        yield f"{where.path}:{line}: {where.ring} may not import {name}"
-
-
-def purity_complaints(where: Source) -> Iterator[str]:
-    for name, line in imports(where):
-        if name.partition(".")[0] in IMPURE and name not in PURE:
-            yield f"{where.path}:{line}: core may not import {name}"
-    for node in ast.walk(where.tree):
-        if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):
-            yield f"{where.path}:{node.lineno}: core is not async"
-        if isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called in IMPURE_CALLS:
-                yield f"{where.path}:{node.lineno}: core may not call {called}()"
-
-
-def size_complaints(where: Source) -> Iterator[str]:
-    sizes = [(where.path, len(where.text.splitlines()), MAX_FILE)]
-    for node in ast.walk(where.tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = (node.end_lineno or node.lineno) - node.lineno + 1
-            sizes.append((f"{where.path}:{node.name}", lines, MAX_FUNCTION))
-    for name, lines, limit in sizes:
-        if lines > TOO_LARGE.get(name, limit):
-            yield f"{name} has {lines} lines, {limit} are allowed"
-
-
-def sql_complaints(where: Source) -> Iterator[str]:
-    for node in ast.walk(where.tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value):
-            yield f"{where.path}:{node.lineno}: SQL belongs in adapters/sql"
-
-
-def docstring_complaints(where: Source) -> Iterator[str]:
-    lines = where.text.splitlines()
-
-    def below(body: list[ast.stmt]) -> Iterator[str]:
-        for node in body:
-            if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or node.name.startswith("_"):
-                continue
-            names = {getattr(mark, "id", getattr(mark, "attr", "")) for mark in node.decorator_list}
-            excused = names & {"overload", "override", "setter"} or "noqa: D10" in lines[node.body[0].lineno - 1]
-            if not ast.get_docstring(node) and not excused:
-                yield f"{where.path}:{node.lineno}: {node.name} has no docstring"
-            if isinstance(node, ast.ClassDef):
-                yield from below(node.body)
-
-    if where.text.strip() and not ast.get_docstring(where.tree):
-        yield f"{where.path}:1: the module has no docstring"
-    yield from below(where.tree.body)
-
-
-def cycles(edges: dict[str, set[str]]) -> list[list[str]]:
-    """The groups of modules that import each other, directly or not (Tarjan's algorithm)."""
-    found: list[list[str]] = []
-    order: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-
-    def visit(name: str) -> None:
-        order[name] = low[name] = len(order)
-        stack.append(name)
-        for other in edges.get(name, ()):
-            if other not in order:
-                visit(other)
-            if other in stack:
-                low[name] = min(low[name], low[other])
-        if low[name] == order[name]:
-            group = stack[stack.index(name) :]
-            del stack[stack.index(name) :]
-            if len(group) > 1 or name in edges.get(name, ()):
-                found.append(sorted(group))
-
-    for name in sorted(edges):
-        if name not in order:
-            visit(name)
-    return found
-
-
-def module_edges(files: list[Source]) -> dict[str, set[str]]:
-    names = {each.module for each in files}
-    edges: dict[str, set[str]] = {name: set() for name in names}
-    for each in files:
-        for name, _ in imports(each):
-            target = name if name in names else name.rpartition(".")[0]
-            if target in names:
-                edges[each.module].add(target)
-    return edges
 
 
 def no_complaints(rule: Callable[[Source], Iterator[str]], files: list[Source]) -> None:
@@ -266,17 +91,38 @@ def test_files_and_functions_keep_their_size() -> None:
     no_complaints(size_complaints, list(sources("src", "tests", "bench")))
 
 
-def test_the_list_of_what_is_too_large_only_shrinks() -> None:
-    now = {}
+def test_protocols_have_few_methods() -> None:
+    no_complaints(protocol_complaints, package())
+
+
+def test_rooms_import_only_what_stands_before_them() -> None:
+    no_complaints(room_complaints, package())
+
+
+def test_a_folder_holds_few_files() -> None:
+    counts = Counter(Path(each.path).parent.as_posix() for each in package() if not each.path.endswith("__init__.py"))
+    crowded = {folder: count for folder, count in counts.items() if count > CROWDED.get(folder, MOST_FILES)}
+    assert crowded == {}
+    assert {folder: counts[folder] for folder in CROWDED} == CROWDED, "write the number, or take the entry out"
+    assert min(CROWDED.values(), default=MOST_FILES + 1) > MOST_FILES
+
+
+def test_the_top_of_the_package_has_folders_and_two_files_only() -> None:
+    files = {path.name for path in PACKAGE.iterdir() if path.is_file()}
+    assert files == {"__init__.py", "__main__.py", "app.py", "py.typed"}
+
+
+def test_the_lists_of_what_is_too_large_only_shrink() -> None:
+    now: dict[str, tuple[int, int]] = {}
     for each in sources("src", "tests", "bench"):
-        now[each.path] = len(each.text.splitlines())
-        for node in ast.walk(each.tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                now[f"{each.path}:{node.name}"] = (node.end_lineno or 0) - node.lineno + 1
-    for name, allowed in TOO_LARGE.items():
-        limit = MAX_FUNCTION if ":" in name else MAX_FILE
-        assert now.get(name, 0) > limit, f"{name} fits now (or is gone): take its entry out"
-        assert now[name] == allowed, f"{name} has {now[name]} lines: write that number into its entry"
+        for name, lines, limit in sizes(each):
+            now[name] = max((lines, limit), now.get(name, (0, limit)))
+        now |= {f"{name}()": (methods, MOST_METHODS) for name, methods in protocols(each)}
+    listed = TOO_LARGE | {f"{name}()": methods for name, methods in TOO_MANY_METHODS.items()}
+    for name, allowed in listed.items():
+        size, limit = now.get(name, (0, 0))
+        assert size > limit, f"{name} fits now (or is gone): take its entry out"
+        assert size == allowed, f"{name} has {size}: write that number into its entry"
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
@@ -318,6 +164,17 @@ def test_every_file_with_logic_in_core_and_services_has_tests_of_its_own() -> No
         (ring_complaints, "src/squall/cli/a.py", "from squall.api import b"),
         (ring_complaints, "src/squall/client/a.py", "from squall.cli import b"),
         (ring_complaints, "src/squall/newring/a.py", ""),
+        (room_complaints, "src/squall/core/a.py", "from squall.core.access.secret import MASK"),
+        (room_complaints, "src/squall/core/access/a.py", "from squall.core.execution import execution"),
+        (room_complaints, "src/squall/core/access/a.py", "def f():\n    import squall.core.execution.execution"),
+        (room_complaints, "src/squall/core/newroom/a.py", ""),
+        (room_complaints, "src/squall/adapters/sql/content/a.py", "from squall.adapters.sql import sqlite"),
+        (
+            protocol_complaints,
+            "src/squall/a.py",
+            "class P(Protocol):\n" + "    def f(self): ...\n" * 11,
+        ),
+        (size_complaints, "src/squall/a.py", "class C:\n" + "    x = 1\n" * MAX_CLASS),
         (purity_complaints, "src/squall/core/a.py", "import os.path"),
         (purity_complaints, "src/squall/core/a.py", "from time import time"),
         (purity_complaints, "src/squall/core/a.py", "def f():\n    open('x')"),
@@ -345,6 +202,13 @@ def test_a_rule_complains_about_what_breaks_it(rule: Callable[[Source], Iterator
         (ring_complaints, "src/squall/adapters/sql/a.py", "from squall.adapters.sql import b\nfrom .c import d"),
         (ring_complaints, "src/squall/config.py", "from squall.adapters.sql import b"),
         (ring_complaints, "src/squall/testing/a.py", "from squall.api import b"),
+        (
+            room_complaints,
+            "src/squall/core/content/a.py",
+            "from squall.core.access import secret",
+        ),
+        (room_complaints, "src/squall/services/content/a.py", "from squall.core.workflow.chain import b"),
+        (room_complaints, "src/squall/adapters/bus/a.py", "from squall.adapters.bus import b"),
         (purity_complaints, "src/squall/core/a.py", "import struct, zlib\nfrom datetime import datetime"),
         (sql_complaints, "src/squall/api/a.py", "x = ['DELETE', 'UPDATE of a row', 'Select one', 'DELETE /v1/x']"),
         (docstring_complaints, "src/squall/a.py", "'''M.'''\ndef _f(): ...\nclass _C:\n    def f(self): ..."),

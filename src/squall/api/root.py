@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from squall.api.application import Route
-from squall.api.wire import Answer, Request, failure
+from squall.api.http.application import Route
+from squall.api.http.wire import Answer, Request, failure
 from squall.services.health import Health
-from squall.services.outputs import Outputs
+from squall.services.output.outputs import Outputs
 
 _DOCS = "docs/http.md"
 _LANES = ("run", "journal")

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-from squall.cli import exits
-from squall.cli.target import Target
-from squall.cli.verb import Verb
+from squall.cli.terminal import exits
+from squall.cli.terminal.target import Target
+from squall.cli.terminal.verb import Verb
 from squall.core.errors import SquallError
 
 
@@ -24,46 +24,48 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command("run", "run", "start an action and watch it; exits with its outcome"),
-    Command("tail", "tail", "show what an execution has printed, and what it prints from now on"),
-    Command("execution list", "executions", "the newest executions"),
-    Command("execution get", "executions", "one execution with its result"),
-    Command("execution cancel", "executions", "cancel executions"),
-    Command("execution re-run", "executions", "run it once more and watch it"),
-    Command("action list", "actions", "the actions there are"),
-    Command("action get", "actions", "one action and its parameters"),
-    Command("action create", "actions", "make an action from a metadata file, with its entry point"),
-    Command("action delete", "actions", "remove an action that was made so"),
-    Command("action doctor", "actions", "why an action's output may come late, and what helps"),
-    Command("pack list", "packs", "the packs there are"),
-    Command("pack get", "packs", "one pack, its files and its configuration"),
-    Command("pack register", "packs", "look into the folders of packs again"),
-    Command("pack reload", "packs", "the same as register"),
-    Command("pack install", "packs", "install packs and watch it: names, git URLs, folders, archives"),
-    Command("pack remove", "packs", "remove packs"),
-    Command("pack search", "packs", "look for packs that can be installed"),
-    Command("pack show", "packs", "what the index says of a pack"),
+    Command("run", "execution.run", "start an action and watch it; exits with its outcome"),
+    Command("tail", "output.tail", "show what an execution has printed, and what it prints from now on"),
+    Command("execution list", "execution.executions", "the newest executions"),
+    Command("execution get", "execution.executions", "one execution with its result"),
+    Command("execution cancel", "execution.executions", "cancel executions"),
+    Command("execution re-run", "execution.executions", "run it once more and watch it"),
+    Command("action list", "content.actions", "the actions there are"),
+    Command("action get", "content.actions", "one action and its parameters"),
+    Command("action create", "content.actions", "make an action from a metadata file, with its entry point"),
+    Command("action delete", "content.actions", "remove an action that was made so"),
+    Command("action doctor", "content.actions", "why an action's output may come late, and what helps"),
+    Command("pack list", "content.packs", "the packs there are"),
+    Command("pack get", "content.packs", "one pack, its files and its configuration"),
+    Command("pack register", "content.packs", "look into the folders of packs again"),
+    Command("pack reload", "content.packs", "the same as register"),
+    Command("pack install", "content.packs", "install packs and watch it: names, git URLs, folders, archives"),
+    Command("pack remove", "content.packs", "remove packs"),
+    Command("pack search", "content.packs", "look for packs that can be installed"),
+    Command("pack show", "content.packs", "what the index says of a pack"),
     Command("pack create", None, "make a new pack"),
     Command("pack lint", None, "what is wrong with a pack, with line numbers"),
     Command("pack test", None, "run a pack's own tests"),
-    Command("pack dev", "packs", "register a pack again whenever one of its files is saved"),
-    Command("runner list", "runners", "the runners there are"),
-    Command("output", "output", "what an execution has printed so far, as text or to the byte"),
-    Command("output stats", "output", "how much it has printed, and when"),
-    Command("workflow test", "workflows", "rehearse workflows: scripted results, compared with what is expected"),
-    Command("workflow lint", "workflows", "what is wrong with a workflow, with line numbers"),
-    Command("workflow graph", "workflows", "draw a workflow: text, DOT, Mermaid"),
-    Command("output verify", "verify", "whether what an execution printed is undamaged"),
-    Command("key list", "keys", "the keys of the datastore"),
-    Command("key get", "keys", "one key's value"),
-    Command("key set", "keys", "write a key"),
-    Command("key delete", "keys", "remove keys"),
-    Command("key load", "keys", "write the keys of a JSON file"),
-    Command("storage", "storage", "what takes space"),
-    Command("storage purge", "storage", "remove finished executions with their output"),
-    Command("login", "login", "log in to a server that asks who you are"),
-    Command("whoami", "login", "who you are to the server"),
-    Command("logout", "login", "end the token of the last log-in"),
+    Command("pack dev", "content.packs", "register a pack again whenever one of its files is saved"),
+    Command("runner list", "content.runners", "the runners there are"),
+    Command("output", "output.output", "what an execution has printed so far, as text or to the byte"),
+    Command("output stats", "output.output", "how much it has printed, and when"),
+    Command(
+        "workflow test", "workflow.workflows", "rehearse workflows: compare scripted results with what is expected"
+    ),
+    Command("workflow lint", "workflow.workflows", "what is wrong with a workflow, with line numbers"),
+    Command("workflow graph", "workflow.workflows", "draw a workflow: text, DOT, Mermaid"),
+    Command("output verify", "output.verify", "whether what an execution printed is undamaged"),
+    Command("key list", "content.keys", "the keys of the datastore"),
+    Command("key get", "content.keys", "one key's value"),
+    Command("key set", "content.keys", "write a key"),
+    Command("key delete", "content.keys", "remove keys"),
+    Command("key load", "content.keys", "write the keys of a JSON file"),
+    Command("storage", "output.storage", "what takes space"),
+    Command("storage purge", "output.storage", "remove finished executions with their output"),
+    Command("login", "access.login", "log in to a server that asks who you are"),
+    Command("whoami", "access.login", "who you are to the server"),
+    Command("logout", "access.login", "end the token of the last log-in"),
     Command("user add", None, "add a user who may log in"),
     Command("user passwd", None, "give a user another password"),
     Command("user remove", None, "take a user away"),
@@ -71,13 +73,13 @@ COMMANDS = (
     Command("serve", None, "start the server"),
     Command("status", "server", "whether a server runs, and where"),
     Command("stop", "server", "stop the server and wait for its end"),
-    Command("logs", "logs", "the server's log"),
+    Command("logs", "output.logs", "the server's log"),
     Command("env", "server", "the lines that point the st2 client at the server"),
     Command("config show", None, "every setting and where its value comes from"),
     Command("backup", None, "copy the data directory, also while the server runs"),
     Command("restore", None, "put a backup into a new data directory"),
     Command("demo", None, "see it work, in a temporary directory"),
-    Command("version", "version", "the version"),
+    Command("version", "terminal.version", "the version"),
 )
 
 _EXAMPLES = """\

@@ -9,10 +9,10 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 
-from squall.cli import exits
-from squall.cli.table import cell, dump
-from squall.cli.target import Holder, Target, lock_holder, no_server
-from squall.cli.verb import Verb
+from squall.cli.terminal import exits
+from squall.cli.terminal.table import cell, dump
+from squall.cli.terminal.target import Holder, Target, lock_holder, no_server
+from squall.cli.terminal.verb import Verb
 from squall.core.errors import ConfigError, UnavailableError
 
 _CHECK_EVERY = 0.05

@@ -4,21 +4,30 @@ Nothing here does anything. A Protocol has at most ten methods; a new adapter ru
 `squall.testing`.
 """
 
-from squall.ports.access import AccessRows, Passwords
-from squall.ports.archive import BLOB, FILE, LIVE, ROW, Archive, Seal, SealRow, SealRows, Verdict
-from squall.ports.blobs import Blobs
 from squall.ports.bus import Bus, BusSubscription
 from squall.ports.clock import Clock
-from squall.ports.journal import Journal, Watch
-from squall.ports.keys import Cipher, KeyRows
 from squall.ports.launcher import Launcher, OutputText, Runner
-from squall.ports.lines import Lines
+from squall.ports.output.archive import BLOB, FILE, LIVE, ROW, Archive, Seal, SealRow, SealRows, Verdict
+from squall.ports.output.blobs import Blobs
+from squall.ports.output.journal import Journal, Watch
+from squall.ports.output.lines import Lines
 from squall.ports.packs import ConfigSource, Loaded, LoadedPack, PackSource
-from squall.ports.policies import PolicyRows, Slot, SlotRows, TraceRows
 from squall.ports.store import Store
-from squall.ports.tables import ContentRows, EventRows, ExecutionRows, JournalRows, QueueRows, RetentionRows, Task, Tx
+from squall.ports.tables.access import AccessRows, Passwords
+from squall.ports.tables.executions import (
+    ContentRows,
+    EventRows,
+    ExecutionRows,
+    JournalRows,
+    QueueRows,
+    RetentionRows,
+    Task,
+    Tx,
+)
+from squall.ports.tables.keys import Cipher, KeyRows
+from squall.ports.tables.policies import PolicyRows, Slot, SlotRows, TraceRows
+from squall.ports.tables.workflows import WorkflowRecord, WorkflowRows
 from squall.ports.vault import Vault
-from squall.ports.workflows import WorkflowRecord, WorkflowRows
 
 __all__ = [
     "BLOB",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from squall.core.launch import End, Job, LaunchSpec, Outcome
+from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
 
 
 class Launcher(Protocol):

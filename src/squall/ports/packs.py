@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from squall.core.action import Action, Pack, RunnerType
-from squall.core.pack_config import PackConfig
-from squall.core.policy import Policy
+from squall.core.content.action import Action, Pack, RunnerType
+from squall.core.content.pack_config import PackConfig
+from squall.core.execution.policy import Policy
 
 
 class ConfigSource(Protocol):

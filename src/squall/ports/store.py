@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
-from squall.ports.tables import Tx
+from squall.ports.tables.executions import Tx
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ import logging
 from squall.core.errors import SquallError
 from squall.ports import Bus, Clock, Store
 from squall.services.lanes import ADVANCE
-from squall.services.workflows import MOST, Workflows
+from squall.services.workflow.workflows import MOST, Workflows
 
 _LOG = logging.getLogger("squall.conductor")
 _BACK_OFF = 0.5

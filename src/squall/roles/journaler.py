@@ -7,8 +7,8 @@ import logging
 
 from squall.core.errors import SquallError
 from squall.ports import Bus
-from squall.services.journaling import MOST, Journaling
 from squall.services.lanes import JOURNAL
+from squall.services.output.journaling import MOST, Journaling
 
 _LOG = logging.getLogger("squall.journaler")
 _BACK_OFF = 0.5

@@ -8,7 +8,7 @@ import contextlib
 from squall.core.errors import SquallError
 from squall.ports import Bus
 from squall.services.lanes import CHANGED
-from squall.services.line_reading import LineReading
+from squall.services.output.line_reading import LineReading
 
 
 class LineCounting:

@@ -9,13 +9,13 @@ import os
 import socket
 
 from squall.core.errors import SquallError
-from squall.core.execution import FAILED, Execution
-from squall.core.launch import Outcome
+from squall.core.execution.execution import FAILED, Execution
+from squall.core.execution.launch import Outcome
 from squall.ports import Bus, Clock, Launcher, Store, Task, Tx
-from squall.services.claims import Claims
-from squall.services.executions import Executions
+from squall.services.execution.claims import Claims
+from squall.services.execution.executions import Executions
+from squall.services.execution.running import Running
 from squall.services.lanes import CANCEL, RUN
-from squall.services.running import Running
 
 _LOG = logging.getLogger("squall.worker")
 _BACK_OFF = 1.0

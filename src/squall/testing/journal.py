@@ -9,8 +9,8 @@ import asyncio
 
 import pytest
 
-from squall.core import journal as codec
-from squall.core.journal import Record
+from squall.core.output import journal as codec
+from squall.core.output.journal import Record
 from squall.ports import Journal, Launcher
 from squall.testing.reading import PATIENCE, read_all, read_one, read_until
 from squall.testing.samples import NOON, sample_id

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from squall.core import journal as codec
-from squall.core.launch import End, LaunchSpec
+from squall.core.execution.launch import End, LaunchSpec
+from squall.core.output import journal as codec
 from squall.ports import Journal, Launcher
 from squall.testing.launcher_ends import EndContract
 from squall.testing.reading import PATIENCE, printed, read_all, read_until

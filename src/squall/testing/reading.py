@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from squall.core import journal as codec
-from squall.core.journal import Record
+from squall.core.output import journal as codec
+from squall.core.output.journal import Record
 from squall.ports import Journal
 
 PATIENCE = 20.0

@@ -11,9 +11,9 @@ import asyncio
 import msgspec
 import pytest
 
-from squall.core import journal as codec
-from squall.core.execution import CANCELED, FAILED, FINAL, SUCCEEDED, TIMEOUT
-from squall.core.launch import End, Job, LaunchSpec, Outcome
+from squall.core.execution.execution import CANCELED, FAILED, FINAL, SUCCEEDED, TIMEOUT
+from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
+from squall.core.output import journal as codec
 from squall.ports import Journal, Launcher, OutputText, Runner
 from squall.testing.reading import PATIENCE
 

@@ -6,10 +6,10 @@ import itertools
 import os
 from typing import Any, Final
 
-from squall.core.action import Action, Pack, RunnerType
-from squall.core.execution import REQUESTED, Execution, LogEntry
+from squall.core.content.action import Action, Pack, RunnerType
+from squall.core.execution.execution import REQUESTED, Execution, LogEntry
+from squall.core.execution.launch import LaunchSpec
 from squall.core.ids import make_id
-from squall.core.launch import LaunchSpec
 
 NOON = 1_767_268_800_000_000
 """2026-01-01T12:00:00Z in µs: when samples begin."""

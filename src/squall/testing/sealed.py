@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
-from squall.core.journal import Batch, Record
+from squall.core.output.journal import Batch, Record
 from squall.ports import Archive, Journal, Launcher, Watch
 
 

@@ -39,8 +39,8 @@ def _op(op: str) -> Callable[[tuple[Any, ...]], bool]:
 SERVER = {
     "spawn is about to be asked": Point(f"{KEEPER}.link", "Link.ask", False, _op("spawn")),
     "spawn was acknowledged": Point(f"{KEEPER}.link", "Link.ask", True, _op("spawn")),
-    "the finishing transaction is about to begin": Point("squall.services.claims", "Claims.finish", False),
-    "the finishing transaction was committed": Point("squall.services.claims", "Claims.finish", True),
+    "the finishing transaction is about to begin": Point("squall.services.execution.claims", "Claims.finish", False),
+    "the finishing transaction was committed": Point("squall.services.execution.claims", "Claims.finish", True),
     "the end is about to be acknowledged": Point(f"{KEEPER}.remote", "KeeperLauncher.acknowledge", False),
     "the end was acknowledged": Point(f"{KEEPER}.remote", "KeeperLauncher.acknowledge", True),
     "the status record is about to be appended": Point(f"{KEEPER}.remote", "KeeperLauncher.append", False),

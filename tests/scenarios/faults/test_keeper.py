@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.scenarios.faults.mortal import mortal_server, until, with_argument
 from tests.scenarios.faults.viewers import Copy, Viewer, check_all
 
-from squall.core import journal
+from squall.core.output import journal
 
 SOURCE = Path(__file__).parents[3] / "src"
 
@@ -114,7 +114,7 @@ def test_a_keeper_without_a_server_and_without_actions_goes(tmp_path: Path, faul
 def test_a_keeper_loads_the_standard_library_and_its_own_code_only() -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); before = set(sys.modules)\n"
-        "import squall.adapters.keeper.process, squall.core.masking\n"
+        "import squall.adapters.keeper.process, squall.core.output.masking\n"
         "print(*sorted(set(sys.modules) - before))"
     )
     words = [sys.executable, "-I", "-S", "-E", "-c", program, str(SOURCE)]

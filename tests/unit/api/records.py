@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from squall.core import journal
-from squall.core.journal import Record
+from squall.core.output import journal
+from squall.core.output.journal import Record
 
 FIRST, SECOND = "0123456789abcdef01234567", "89abcdef0123456701234567"
 

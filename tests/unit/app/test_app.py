@@ -9,8 +9,8 @@ from urllib.request import urlopen
 import msgspec
 import pytest
 
-from squall import values
 from squall.app import App, build, serve
+from squall.assembly import places as values
 from squall.config import Settings, load
 from squall.core.errors import ConfigError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from squall.cli.actions import advice
+from squall.cli.content.actions import advice
 
 SHELL = {"name": "local-shell-cmd", "runner_parameters": {"timeout": {"default": 60}}}
 

@@ -74,12 +74,12 @@ def test_global_options_may_stand_before_or_behind_the_command(
 def test_an_unexpected_error_is_one_line_and_a_traceback_on_request(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import squall.cli.target
+    import squall.cli.terminal.target
 
     def broken(self: object) -> str:
         raise LookupError("oops")
 
-    monkeypatch.setattr(squall.cli.target.Target, "find_url", broken)
+    monkeypatch.setattr(squall.cli.terminal.target.Target, "find_url", broken)
     got = run("runner", "list")
     assert got == (2, b"", b"squall: unexpected LookupError: oops (--debug shows where)\n")
     with pytest.raises(LookupError):
@@ -89,7 +89,7 @@ def test_an_unexpected_error_is_one_line_and_a_traceback_on_request(
 def test_only_what_a_command_needs_is_imported() -> None:
     code = (
         "import sys; from squall.cli.main import main; main(['--help']); "
-        "slow = {'http.client', 'ssl', 'msgspec', 'asyncio', 'threading', 'squall.cli.run', 'email'}; "
+        "slow = {'http.client', 'ssl', 'msgspec', 'asyncio', 'threading', 'squall.cli.execution.run', 'email'}; "
         "heavy = slow & {*sys.modules}; "
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from squall.client.api import Api
 from squall.client.follow import FINAL, Chunk, Follower, Gap, Note
 from squall.client.http import Client
-from squall.core import execution
 from squall.core.errors import NotFoundError, SquallError, UnavailableError
+from squall.core.execution import execution
 
 ID = "65a0c0ffee00000000000001"
 RECORDS = [

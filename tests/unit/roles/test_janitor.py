@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.doubles.assembly import Assembly
 
 from squall.core.errors import UnavailableError
 from squall.ports import Store
 from squall.roles.janitor import Chore, Janitor
-from squall.testing.assembly import Assembly
 from squall.testing.reading import PATIENCE
 
 pytestmark = pytest.mark.anyio

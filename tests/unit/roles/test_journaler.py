@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from tests.doubles.assembly import Assembly
 
 from squall.adapters.bus.inproc import DeafBus
-from squall.core import journal as codec
 from squall.core.errors import UnavailableError
+from squall.core.output import journal as codec
 from squall.ports import Bus
 from squall.roles.journaler import Journaler
 from squall.services.lanes import JOURNAL
-from squall.testing.assembly import Assembly
 from squall.testing.reading import PATIENCE, read_until
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ from squall.adapters.bus.inproc import InProcessBus
 from squall.core.errors import UnavailableError
 from squall.roles.line_counter import LineCounting
 from squall.services.lanes import CHANGED
-from squall.services.line_reading import LineReading
+from squall.services.output.line_reading import LineReading
 
 pytestmark = pytest.mark.anyio
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.doubles.assembly import Assembly, assembled, scripted
 
 from squall.adapters.bus.inproc import DeafBus
 from squall.core.errors import UnavailableError
-from squall.core.execution import Execution
-from squall.core.launch import Outcome
+from squall.core.execution.execution import Execution
+from squall.core.execution.launch import Outcome
 from squall.roles.worker import Worker
-from squall.testing.assembly import Assembly, assembled, scripted
 from squall.testing.reading import PATIENCE
 
 pytestmark = pytest.mark.anyio

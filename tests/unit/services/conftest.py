@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-
-from squall.testing.assembly import Assembly, assembled
+from tests.doubles.assembly import Assembly, assembled
 
 
 @pytest.fixture

@@ -7,14 +7,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from squall.core.execution import Execution, ExecutionFilter
+from tests.doubles.assembly import Assembly, GivenPacks
+
+from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.expr.language import Language
-from squall.services.chains import Chains
-from squall.services.definitions import Definitions
 from squall.services.lanes import ADVANCE, RUN
-from squall.services.workflow_runs import Runs, WorkflowLimits
-from squall.services.workflows import Workflows
-from squall.testing.assembly import Assembly, GivenPacks
+from squall.services.workflow.chains import Chains
+from squall.services.workflow.definitions import Definitions
+from squall.services.workflow.runs import Runs, WorkflowLimits
+from squall.services.workflow.workflows import Workflows
 from squall.testing.samples import sample_action, sample_pack, sample_runner
 
 LANGUAGE = Language()

@@ -19,9 +19,9 @@ from typing import TypeVar
 from squall.adapters.journal import sealing
 from squall.adapters.journal.container import DamagedError
 from squall.adapters.journal.sources import LiveSource, SealedSource, Sources
-from squall.core import journal, sealed
 from squall.core.errors import UnavailableError
 from squall.core.ids import is_id
+from squall.core.output import journal, sealed
 from squall.ports import BLOB, FILE, LIVE, ROW, Blobs, Seal, SealRow, SealRows, Verdict
 
 SMALL = 64 << 10

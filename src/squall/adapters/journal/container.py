@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable
 
-from squall.core import sealed
+from squall.core.output import sealed
 
 CACHED_BLOCKS = 128
 

@@ -8,9 +8,9 @@ from squall.adapters.journal import reading
 from squall.adapters.journal.index import LineIndex
 from squall.adapters.journal.lookup import Lookup
 from squall.adapters.journal.sources import Source
-from squall.core import journal
-from squall.core.journal import Record
-from squall.core.lines import Assembler, Line, LineCounter
+from squall.core.output import journal
+from squall.core.output.journal import Record
+from squall.core.output.lines import Assembler, Line, LineCounter
 
 _WINDOW = 256 << 10
 _FARTHEST = 64 << 20

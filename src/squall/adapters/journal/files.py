@@ -17,9 +17,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 from squall.adapters.journal import reading
 from squall.adapters.journal.inotify import CREATE, MODIFY, MOVED_TO, Inotify
 from squall.adapters.journal.sources import Source, Sources, close_quietly
-from squall.core import journal
 from squall.core.errors import SquallError, UnavailableError
-from squall.core.journal import Batch, Record
+from squall.core.output import journal
+from squall.core.output.journal import Batch, Record
 from squall.ports import LIVE
 
 _LOG = logging.getLogger("squall.journal")

@@ -20,9 +20,9 @@ import msgspec
 
 from squall.adapters.journal import reading
 from squall.adapters.journal.sources import Source
-from squall.core import journal
-from squall.core.journal import Record
-from squall.core.lines import LineCounter, count_record, tag_in_tree
+from squall.core.output import journal
+from squall.core.output.journal import Record
+from squall.core.output.lines import LineCounter, count_record, tag_in_tree
 
 STRIDE = 256 << 10
 """Bytes of an execution's output between two marks."""

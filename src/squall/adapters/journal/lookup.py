@@ -9,9 +9,9 @@ from typing import NamedTuple
 from squall.adapters.journal import reading
 from squall.adapters.journal.index import TREE, LineIndex, Mark
 from squall.adapters.journal.sources import Source
-from squall.core import journal
-from squall.core.journal import Record
-from squall.core.lines import Assembler, Line, LineCounter, Missing, count_record
+from squall.core.output import journal
+from squall.core.output.journal import Record
+from squall.core.output.lines import Assembler, Line, LineCounter, Missing, count_record
 
 _READ = 1 << 20
 _CROWDED = 4

@@ -10,8 +10,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 
 from squall.adapters.journal.sources import Source
-from squall.core import journal
-from squall.core.journal import Batch, Record
+from squall.core.output import journal
+from squall.core.output.journal import Batch, Record
 
 _STRIDE = 1024
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from squall.adapters.journal.container import DamagedError
 from squall.adapters.journal.sources import LiveSource, SealedSource, Source
-from squall.core import journal, sealed
+from squall.core.output import journal, sealed
 from squall.ports import Verdict
 
 _LEVEL = 3

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import re2  # type: ignore[import-untyped]
 
 from squall.adapters.journal.lookup import MOST_BEHIND, Lookup
-from squall.core import journal
 from squall.core.errors import InvalidError
-from squall.core.journal import Record
-from squall.core.lines import Key, count_record, tag_in_tree
+from squall.core.output import journal
+from squall.core.output.journal import Record
+from squall.core.output.lines import Key, count_record, tag_in_tree
 
 _MEMORY = 64 << 20
 MOST_PATTERN = 10_000

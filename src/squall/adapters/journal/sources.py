@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Protocol
 
 from squall.adapters.journal.container import BlockCache, Container, DamagedError
-from squall.core import journal, sealed
 from squall.core.errors import GoneError, SquallError
+from squall.core.output import journal, sealed
 from squall.ports import BLOB, FILE, LIVE, Blobs, SealRows
 
 _LOOKS = 3

@@ -18,10 +18,10 @@ from squall.adapters.journal.ending import counted_tail, uncounted_tail
 from squall.adapters.journal.index import LineIndex
 from squall.adapters.journal.lookup import Lookup
 from squall.adapters.journal.sources import Sources, close_quietly
-from squall.core import journal
 from squall.core.errors import SquallError
-from squall.core.line_query import Hits, LineState, OutputSums, Search
-from squall.core.lines import Line, Missing
+from squall.core.output import journal
+from squall.core.output.line_query import Hits, LineState, OutputSums, Search
+from squall.core.output.lines import Line, Missing
 
 LENGTH = struct.Struct("<I")
 """What stands before each message: its length in bytes."""

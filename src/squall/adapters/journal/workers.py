@@ -14,8 +14,8 @@ import msgspec
 
 from squall.adapters.journal.worker import LENGTH, Question, Reply
 from squall.core.errors import GoneError, InvalidError, SquallError, UnavailableError
-from squall.core.line_query import Hits, LinePage, LineState, OutputSums, RowPage, Search
-from squall.core.lines import Line
+from squall.core.output.line_query import Hits, LinePage, LineState, OutputSums, RowPage, Search
+from squall.core.output.lines import Line
 
 _LOG = logging.getLogger("squall.lines")
 _SLICE = 1.0

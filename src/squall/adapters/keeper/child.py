@@ -10,7 +10,7 @@ from squall.adapters.keeper.processes import Family
 
 if TYPE_CHECKING:
     from squall.adapters.keeper.results import ResultFile
-    from squall.core.masking import Masker, Patterns
+    from squall.core.output.masking import Masker, Patterns
 
 
 class Spec(NamedTuple):
@@ -125,7 +125,7 @@ class Pipe:
     def mask(self, patterns: Patterns) -> None:
         """Masks from now on what these find, also in what is held back."""
         # Most actions have no secrets, and a keeper without any does without the masker.
-        from squall.core.masking import Masker
+        from squall.core.output.masking import Masker
 
         if self.masker is None:
             self.masker = Masker(patterns)
@@ -135,7 +135,7 @@ class Pipe:
 
 def make_patterns(secrets: Iterable[bytes]) -> Patterns:
     """What finds these secrets in an output."""
-    from squall.core.masking import Patterns
+    from squall.core.output.masking import Patterns
 
     return Patterns(secrets)
 

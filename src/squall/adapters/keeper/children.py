@@ -25,8 +25,8 @@ from squall.adapters.keeper.journals import Journals
 from squall.adapters.keeper.processes import MARKER, Family, read_process
 from squall.adapters.keeper.pump import Pump
 from squall.adapters.keeper.starting import marker, start
-from squall.core import journal
-from squall.core.tagged import RECORDS_FD, RESULT_FD
+from squall.core.output import journal
+from squall.core.output.tagged import RECORDS_FD, RESULT_FD
 
 _PIPE_SIZE = 1 << 20
 _INPUT_SIZE = 1 << 16

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from squall.adapters.keeper.child import Child, Pipe, Spec
 from squall.adapters.keeper.results import ResultFile
-from squall.core import journal, tagged
+from squall.core.output import journal, tagged
 
 RESULT_STREAM = 0
 """The stream number of a result, which is no output."""

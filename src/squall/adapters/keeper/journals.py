@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from squall.adapters.keeper.writer import DiskFullError, TreeWriter
-from squall.core import journal
+from squall.core.output import journal
 
 _CHECK_EVERY = 16 << 20
 

@@ -16,11 +16,11 @@ from squall.adapters.keeper.child import Child, Loop, Pipe
 from squall.adapters.keeper.descriptors import pieces
 from squall.adapters.keeper.journals import Journals
 from squall.adapters.keeper.writer import DiskFullError, TreeWriter
-from squall.core import journal
+from squall.core.output import journal
 
 if TYPE_CHECKING:
     from squall.adapters.keeper.results import ResultFile
-    from squall.core.masking import Patterns
+    from squall.core.output.masking import Patterns
 
 _READ_SIZE = 128 << 10
 # A masked pipe takes less at a time, and its turn comes after the others: masking costs more than reading.

@@ -23,9 +23,9 @@ from squall.adapters.keeper.link import Link
 from squall.adapters.keeper.pool import Pool, reach
 from squall.adapters.keeper.runlog import Key, read_log
 from squall.adapters.removing import remove
-from squall.core import journal
 from squall.core.errors import UnavailableError
-from squall.core.launch import End, LaunchSpec
+from squall.core.execution.launch import End, LaunchSpec
+from squall.core.output import journal
 from squall.ports import Clock
 
 _LOG = logging.getLogger("squall.keeper")

@@ -10,7 +10,7 @@ import errno
 import os
 from pathlib import Path
 
-from squall.core import journal
+from squall.core.output import journal
 
 _WINDOW = 4 * journal.MAX_PAYLOAD
 # A write that fails for these reasons may succeed later: the disk is full, or a quota is used up.

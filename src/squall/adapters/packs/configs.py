@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 
 from squall.adapters.packs.document import read_yaml
-from squall.core.action import Pack
+from squall.core.access.secret import replace_sealed
+from squall.core.content.action import Pack
+from squall.core.content.pack_config import PackConfig, mask_values, secret_values, with_defaults
 from squall.core.errors import InvalidError
 from squall.core.names import below, pack_name
-from squall.core.pack_config import PackConfig, mask_values, secret_values, with_defaults
-from squall.core.secret import replace_sealed
 
 _Key = tuple[tuple[int, int], tuple[int, int]]
 

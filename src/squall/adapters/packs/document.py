@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from squall.core.content.metadata import MetadataError
 from squall.core.errors import InvalidError
-from squall.core.metadata import MetadataError
 from squall.core.safe_yaml import LOADER, check_depth, load_yaml
 
 _LARGEST = 4 << 20

@@ -14,11 +14,18 @@ import msgspec
 
 from squall.adapters.packs.document import located, read_yaml
 from squall.adapters.removing import remove
-from squall.core.action import Action, Pack, RunnerType
+from squall.core.content.action import Action, Pack, RunnerType
+from squall.core.content.metadata import (
+    RESOURCES,
+    MetadataError,
+    pack_ref,
+    read_action,
+    read_pack,
+    read_resource,
+)
 from squall.core.errors import InvalidError, NotFoundError
-from squall.core.metadata import RESOURCES, MetadataError, pack_ref, read_action, read_pack, read_policy, read_resource
+from squall.core.execution.policy import Policy, read_policy
 from squall.core.names import inner_path
-from squall.core.policy import Policy
 from squall.ports import Loaded, LoadedPack
 
 _LOG = logging.getLogger("squall.packs")

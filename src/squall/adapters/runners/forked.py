@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from squall import __version__
-from squall.core.launch import ForkServer
+from squall.core.execution.launch import ForkServer
 
 COMPAT = Path(__file__).parents[2] / "compat"
 

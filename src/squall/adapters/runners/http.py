@@ -15,8 +15,8 @@ from typing import Any
 from squall import __version__
 from squall.adapters.runners.forked import fork_server
 from squall.core.errors import InvalidError
-from squall.core.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
-from squall.core.launch import End, Job, LaunchSpec, Outcome
+from squall.core.execution.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
+from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
 from squall.ports import OutputText
 
 _PROGRAM = "squall.adapters.runners.http_program"

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from squall.core.tagged import RESULT_FD
+from squall.core.output.tagged import RESULT_FD
 
 _HOPS = 20
 _TEXTS = ("json", "xml", "javascript", "x-www-form-urlencoded", "yaml", "csv", "x-ndjson")

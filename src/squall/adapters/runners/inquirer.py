@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from squall.core.execution import PENDING
-from squall.core.inquiry import check_question, question
-from squall.core.launch import End, Job, LaunchSpec, Outcome
+from squall.core.execution.execution import PENDING
+from squall.core.execution.inquiry import check_question, question
+from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
 from squall.ports import OutputText
 
 
 class InquirerRunner:
-    """`ports.Runner` whose executions stay pending; `services/inquiries.py` ends them."""
+    """`ports.Runner` whose executions stay pending; `services/execution/inquiries.py` ends them."""
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
         """The question. Raises `InvalidError` for a schema that no answer could fit."""

@@ -17,10 +17,10 @@ from typing import Any
 
 import msgspec
 
-from squall.core.action import action_schemas
+from squall.core.content.action import action_schemas
 from squall.core.errors import InvalidError
-from squall.core.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
-from squall.core.launch import End, Job, LaunchSpec, Outcome
+from squall.core.execution.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
+from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
 from squall.ports import OutputText
 
 _TIMED_OUT = -9

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from squall.core.execution import SUCCEEDED
-from squall.core.launch import End, Job, LaunchSpec, Outcome
+from squall.core.execution.execution import SUCCEEDED
+from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
 from squall.ports import OutputText
 
 _RESULT = {"failed": False, "succeeded": True, "return_code": 0}

@@ -19,12 +19,12 @@ import msgspec
 
 from squall.adapters.runners.local import nests_deeper
 from squall.adapters.runners.worktree import add_worktree, remove_worktree
-from squall.core.action import SYSTEM_PACKS, action_schemas
+from squall.core.access.secret import MASK
+from squall.core.content.action import SYSTEM_PACKS, action_schemas
 from squall.core.errors import InvalidError
-from squall.core.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
-from squall.core.launch import End, ForkServer, Job, LaunchSpec, Outcome
+from squall.core.execution.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
+from squall.core.execution.launch import End, ForkServer, Job, LaunchSpec, Outcome
 from squall.core.names import below, pack_name
-from squall.core.secret import MASK
 from squall.ports import OutputText
 
 COMPAT = Path(__file__).parents[2] / "compat"

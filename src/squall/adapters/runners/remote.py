@@ -16,8 +16,8 @@ import msgspec
 from squall.adapters.runners.forked import fork_server
 from squall.adapters.runners.local import script_arguments, text_result
 from squall.core.errors import InvalidError
-from squall.core.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
-from squall.core.launch import End, Job, LaunchSpec, Outcome
+from squall.core.execution.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
+from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
 from squall.ports import OutputText
 
 _PROGRAM = "squall.adapters.runners.ssh_program"

@@ -26,7 +26,7 @@ import asyncssh
 
 from squall.adapters.runners.ssh_keys import IGNORE, Client, HostKeys
 from squall.adapters.runners.ssh_remote import Remote
-from squall.core.tagged import RECORDS_FD, RESULT_FD, pack
+from squall.core.output.tagged import RECORDS_FD, RESULT_FD, pack
 
 _ALIVE_EVERY, _ALIVE_TRIES = 5, 3
 _LOST = 255

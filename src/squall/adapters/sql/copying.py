@@ -8,8 +8,8 @@ from typing import Any
 
 import apsw
 
-from squall.adapters.sql.session import marks
-from squall.core.execution import FINAL
+from squall.adapters.sql.dialect.session import marks
+from squall.core.execution.execution import FINAL
 
 _FINAL = sorted(FINAL)
 _MANY = 500

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from squall.adapters.sql.session import Session
+from squall.adapters.sql.dialect.session import Session
 
 _FIRST = (
     """CREATE TABLE executions (

@@ -16,19 +16,19 @@ from typing import Any, TypeVar, cast
 
 import apsw
 
-from squall.adapters.sql.access import SqlAccess
-from squall.adapters.sql.content import SqlContent
-from squall.adapters.sql.events import SqlEvents
-from squall.adapters.sql.executions import SqlExecutions
-from squall.adapters.sql.journals import SqlJournals
-from squall.adapters.sql.keys import SqlKeys
+from squall.adapters.sql.access.access import SqlAccess
+from squall.adapters.sql.content.content import SqlContent
+from squall.adapters.sql.content.keys import SqlKeys
+from squall.adapters.sql.dialect.session import Dialect
+from squall.adapters.sql.event.events import SqlEvents
+from squall.adapters.sql.execution.executions import SqlExecutions
+from squall.adapters.sql.execution.policies import SqlPolicies, SqlSlots
+from squall.adapters.sql.execution.queue import SqlQueue
+from squall.adapters.sql.execution.retention import SqlRetention
+from squall.adapters.sql.execution.traces import SqlTraces
 from squall.adapters.sql.migrations import VERSION, migrate, stored_version
-from squall.adapters.sql.policies import SqlPolicies, SqlSlots
-from squall.adapters.sql.queue import SqlQueue
-from squall.adapters.sql.retention import SqlRetention
-from squall.adapters.sql.session import Dialect
-from squall.adapters.sql.traces import SqlTraces
-from squall.adapters.sql.workflows import SqlWorkflows
+from squall.adapters.sql.output.journals import SqlJournals
+from squall.adapters.sql.workflow.workflows import SqlWorkflows
 from squall.core.errors import ConfigError, UnavailableError
 from squall.ports import Tx
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from squall.core.expr.errors import LimitExceededError
-from squall.core.expr.limits import MAX_NODES, MAX_SIZE
+from squall.core.expr.bounds.errors import LimitExceededError
+from squall.core.expr.bounds.limits import MAX_NODES, MAX_SIZE
 
 
 class FrozenMapping(Mapping[Any, Any]):

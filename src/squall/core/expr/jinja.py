@@ -10,7 +10,7 @@ from jinja2.environment import TemplateExpression
 from jinja2.exceptions import TemplateError
 
 from squall.core.errors import InvalidError
-from squall.core.expr.errors import LimitExceededError
+from squall.core.expr.bounds.errors import LimitExceededError
 from squall.core.expr.sandbox import Environment, names_with_budget
 
 _CACHED = 512

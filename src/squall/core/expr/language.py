@@ -13,9 +13,9 @@ from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.environment import TemplateExpression
 from jinja2.exceptions import TemplateError
 
-from squall.core.expr.errors import EvaluationError, LimitExceededError
-from squall.core.expr.functions import workflow_functions
-from squall.core.expr.limits import Deadline, check_length, check_value
+from squall.core.expr.bounds.errors import EvaluationError, LimitExceededError
+from squall.core.expr.bounds.limits import Deadline, check_length, check_value
+from squall.core.expr.filters.table import workflow_functions
 from squall.core.expr.sandbox import Environment, names_with_budget
 from squall.core.expr.scope import Scope
 

@@ -9,9 +9,8 @@ from jinja2 import StrictUndefined, nodes, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from squall.core.expr.errors import LimitExceededError
-from squall.core.expr.functions import filters
-from squall.core.expr.limits import (
+from squall.core.expr.bounds.errors import LimitExceededError
+from squall.core.expr.bounds.limits import (
     MAX_SIZE,
     Budget,
     Deadline,
@@ -22,6 +21,7 @@ from squall.core.expr.limits import (
     check_replace,
     check_value,
 )
+from squall.core.expr.filters.table import filters
 
 BUDGET = "the budget"
 """The name under which a rendering's `Budget` stands in its context. No template can write it: it has a space."""

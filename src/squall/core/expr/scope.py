@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from squall.core.expr.errors import (
+from squall.core.expr.bounds.errors import (
     ExpressionEvaluationException,
     VariableInaccessibleError,
     VariableUndefinedError,

@@ -12,9 +12,7 @@ from yaql.language import contexts, conventions, specs, yaqltypes  # type: ignor
 from yaql.language.exceptions import YaqlException  # type: ignore[import-untyped]
 from yaql.language.factory import YaqlFactory  # type: ignore[import-untyped]
 
-from squall.core.expr.frozen import freeze, thaw
-from squall.core.expr.functions import workflow_functions
-from squall.core.expr.limits import (
+from squall.core.expr.bounds.limits import (
     MAX_NODES,
     MAX_SIZE,
     Budget,
@@ -25,6 +23,8 @@ from squall.core.expr.limits import (
     check_replace,
     check_value,
 )
+from squall.core.expr.filters.table import workflow_functions
+from squall.core.expr.frozen import freeze, thaw
 from squall.core.expr.scope import Scope
 from squall.core.expr.yaql_regexes import register_regexes
 

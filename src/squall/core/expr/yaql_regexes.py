@@ -11,7 +11,7 @@ from typing import Any
 
 from yaql.language import specs, yaqltypes  # type: ignore[import-untyped]
 
-from squall.core.expr.limits import check_length
+from squall.core.expr.bounds.limits import check_length
 from squall.core.regex import Regex, compiled
 
 _TYPES: dict[str, Callable[[], Any]] = {

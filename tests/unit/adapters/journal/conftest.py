@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.doubles.journals import Kept
 
 from squall.adapters.journal import index as index_module
-from squall.testing.journals import Kept
 
 
 @pytest.fixture

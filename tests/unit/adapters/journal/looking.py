@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 from hypothesis import strategies as st
+from tests.doubles.journals import Kept
 
 from squall.adapters.journal.worker import Indexes, Question, Reply
 from squall.adapters.keeper.journals import Journals
-from squall.core.line_query import Hits, Search
-from squall.testing.journals import Kept
+from squall.core.output.line_query import Hits, Search
 from squall.testing.samples import NOON, sample_id
 
 TREE, CHILD = sample_id(1), sample_id(2)

@@ -11,9 +11,10 @@ import signal
 import sys
 from pathlib import Path
 
+from tests.doubles.journals import Kept
+
 from squall.adapters.keeper.journals import Journals
-from squall.core import journal as codec
-from squall.testing.journals import Kept
+from squall.core.output import journal as codec
 from squall.testing.samples import NOON
 from squall.testing.sealed import Moments
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.doubles.journals import Kept
 
 from squall.adapters.keeper.journals import Journals
-from squall.core import journal as codec
-from squall.core.journal import Record
-from squall.testing.journals import Kept
+from squall.core.output import journal as codec
+from squall.core.output.journal import Record
 from squall.testing.samples import NOON, sample_id
 
 TREE = sample_id(1)

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 from backports.zstd import decompress
+from tests.doubles.journals import Kept
 
 from squall.adapters.journal import archive as archive_module
 from squall.adapters.journal.sources import open_source
 from squall.adapters.keeper.journals import Journals
-from squall.core import journal as codec
-from squall.core import sealed
+from squall.core.output import journal as codec
+from squall.core.output import sealed
 from squall.ports import BLOB, FILE, ROW
-from squall.testing.journals import Kept
 from squall.testing.samples import NOON, sample_id
 
 pytestmark = pytest.mark.anyio

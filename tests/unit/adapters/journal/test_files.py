@@ -13,9 +13,9 @@ import pytest
 
 from squall.adapters.journal.files import FileJournal
 from squall.adapters.journal.inotify import Inotify
-from squall.core import journal as codec
 from squall.core.errors import UnavailableError
-from squall.core.journal import Record
+from squall.core.output import journal as codec
+from squall.core.output.journal import Record
 from squall.testing.reading import PATIENCE, printed, read_all, read_one
 from squall.testing.samples import sample_id
 

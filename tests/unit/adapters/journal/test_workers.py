@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from squall import linereader
 from squall.adapters.blobs.opening import BlobPlace
 from squall.adapters.journal import workers as workers_module
 from squall.adapters.journal.workers import LineWorkers
 from squall.adapters.keeper.journals import Journals
 from squall.core.errors import InvalidError, UnavailableError
-from squall.core.line_query import Search
+from squall.core.output.line_query import Search
+from squall.server import linereader
 from squall.testing.samples import NOON, sample_id
 
 pytestmark = pytest.mark.anyio

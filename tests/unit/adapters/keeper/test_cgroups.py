@@ -13,7 +13,7 @@ from squall.adapters.clock import SystemClock
 from squall.adapters.keeper import cgroups
 from squall.adapters.keeper.cgroups import ActionGroup, ActionGroups, base_of, delegated
 from squall.adapters.keeper.remote import KeeperLauncher
-from squall.core.launch import LaunchSpec
+from squall.core.execution.launch import LaunchSpec
 from squall.testing.samples import sample_id
 
 pytestmark = pytest.mark.anyio

@@ -15,9 +15,9 @@ from squall.adapters.journal.files import FileJournal
 from squall.adapters.keeper.descriptors import _unfinished, pieces
 from squall.adapters.keeper.leftovers import remove_stale
 from squall.adapters.keeper.remote import KeeperLauncher
-from squall.core import journal as codec
-from squall.core.journal import MAX_PAYLOAD, Record
-from squall.core.launch import End, LaunchSpec
+from squall.core.execution.launch import End, LaunchSpec
+from squall.core.output import journal as codec
+from squall.core.output.journal import MAX_PAYLOAD, Record
 from squall.testing.reading import PATIENCE, read_all
 from squall.testing.samples import sample_id, shell_spec
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 TREE = sample_id(1)
 WRITES = """
 import os, sys, time
-from squall.core.tagged import pack
+from squall.core.output.tagged import pack
 def tell(*frames):
     for frame in frames:
         os.write(int(os.environ["SQUALL_RECORDS_FD"]), frame)

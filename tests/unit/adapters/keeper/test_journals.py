@@ -10,7 +10,7 @@ import pytest
 
 from squall.adapters.keeper.journals import Journals
 from squall.adapters.keeper.writer import DiskFullError
-from squall.core import journal
+from squall.core.output import journal
 from squall.testing.samples import sample_id
 
 TREE = sample_id(1)

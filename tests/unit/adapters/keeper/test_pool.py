@@ -18,7 +18,7 @@ from squall.adapters.keeper import pool, wire
 from squall.adapters.keeper.link import Link
 from squall.adapters.keeper.remote import KeeperLauncher
 from squall.core.errors import UnavailableError
-from squall.core.launch import End, LaunchSpec
+from squall.core.execution.launch import End, LaunchSpec
 from squall.testing.samples import sample_id
 
 pytestmark = pytest.mark.anyio

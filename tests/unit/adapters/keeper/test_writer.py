@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squall.adapters.keeper.writer import DiskFullError, TreeWriter
-from squall.core import journal
-from squall.core.journal import Record
+from squall.core.output import journal
+from squall.core.output.journal import Record
 from squall.testing.samples import sample_id
 
 TREE, CHILD = sample_id(1), sample_id(2)

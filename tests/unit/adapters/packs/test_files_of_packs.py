@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from squall.adapters.packs.folders import PackFolders
-from squall.core.action import Pack
+from squall.core.content.action import Pack
 from squall.core.errors import InvalidError
 
 

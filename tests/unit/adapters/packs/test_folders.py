@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from squall.adapters.packs.folders import PackFolders
-from squall.core.action import Action, Pack
+from squall.core.content.action import Action, Pack
 
 RUNNERS = """
 - name: local-shell-cmd

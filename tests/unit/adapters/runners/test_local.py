@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from squall.adapters.runners.local import LocalRunner, script_arguments, text_result
 from squall.core.errors import InvalidError
-from squall.core.launch import End, Job, LaunchSpec
+from squall.core.execution.launch import End, Job, LaunchSpec
 from squall.testing.samples import sample_action, sample_execution, sample_runner
 
 SCRIPT = sample_runner("local-shell-script", runner_parameters={"kwarg_op": {"default": "--"}, "timeout": {}})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from squall.adapters.runners.noop import NoopRunner
-from squall.core.launch import Job, Outcome
+from squall.core.execution.launch import Job, Outcome
 from squall.testing.samples import sample_action, sample_execution, sample_runner
 
 

@@ -19,7 +19,7 @@ from squall.adapters.sql.sqlite import SqliteStore, drive, open_store
 from squall.core.errors import ConfigError, UnavailableError
 from squall.ports import Tx
 from squall.testing.samples import NOON, sample_execution, sample_id
-from squall.testing.store import inserting, known
+from squall.testing.tables.store import inserting, known
 
 pytestmark = pytest.mark.anyio
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from squall.core.expr.errors import EvaluationError
+from squall.core.expr.bounds.errors import EvaluationError
+from squall.core.expr.bounds.limits import Deadline
 from squall.core.expr.language import Language, languages
-from squall.core.expr.limits import Deadline
 from squall.core.expr.scope import CurrentTask, Scope, Variables
 
 LANGUAGE = Language()

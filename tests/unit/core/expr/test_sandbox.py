@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from squall.core.expr.errors import LimitExceededError
+from squall.core.expr.bounds.errors import LimitExceededError
 from squall.core.expr.sandbox import Environment, names_with_budget
 
 ENVIRONMENT = Environment(decrypt_kv=lambda value: f"<{value}>")

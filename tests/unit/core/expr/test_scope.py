@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from squall.core.expr.errors import (
+from squall.core.expr.bounds.errors import (
     ExpressionEvaluationException,
     VariableInaccessibleError,
     VariableUndefinedError,

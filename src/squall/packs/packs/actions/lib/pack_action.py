@@ -7,9 +7,9 @@ import sys
 from squall_service import ApiError, call
 from st2common.runners.base_action import Action
 
+from squall.adapters.installing.packs import Packs
+from squall.adapters.installing.places import from_environment
 from squall.core.errors import SquallError
-from squall.installing.packs import Packs
-from squall.installing.places import from_environment
 
 _PATIENCE = 600
 
@@ -35,7 +35,7 @@ class PackAction(Action):
         cls.run = told(cls.run)
 
     def packs(self, env=None):
-        """`squall.installing.packs.Packs`, with these variables for what it runs."""
+        """`squall.adapters.installing.packs.Packs`, with these variables for what it runs."""
         given = {name: str(value) for name, value in (env or {}).items()}
         return Packs(from_environment(), {**os.environ, **given}, dict(self.config or {}))
 

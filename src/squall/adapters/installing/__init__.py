@@ -1,0 +1,1 @@
+"""Fetches packs, makes their virtualenvs and switches versions."""

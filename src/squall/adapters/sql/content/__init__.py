@@ -1,0 +1,1 @@
+"""Rows of packs, actions and keys."""

@@ -1,0 +1,1 @@
+"""Rows of executions, their queue, policies, traces and retention."""

@@ -1,0 +1,91 @@
+"""Filters and orders of executions as clauses of SQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from squall.adapters.sql.dialect.session import marks
+from squall.core.execution.execution import SORTED, ExecutionFilter
+from squall.core.execution.terms import Term
+
+_SOURCES = {
+    "id": "id",
+    "action": "action",
+    "runner": "runner",
+    "status": "status",
+    "user": "username",
+    "parent": "parent",
+    "start": "start_us",
+    "end": "end_us",
+    "delay": "delay_ms",
+    "result_size": "result_size",
+    "parameters": "parameters",
+    "context": "context",
+    "runner_info": "runner_info",
+    "result": "(SELECT body FROM results WHERE execution = executions.id)",
+    "action_document": "(SELECT snapshots.action FROM snapshots WHERE key = executions.snapshot)",
+    "runner_document": "(SELECT snapshots.runner FROM snapshots WHERE key = executions.snapshot)",
+    "nothing": "NULL",
+}
+_SORTED = {name: _SOURCES[name] for name in SORTED}
+
+
+def where_clause(where: ExecutionFilter) -> tuple[str, list[Any]]:
+    """The WHERE clause of a filter (empty when it asks for all) and its parameters."""
+    terms: list[str] = []
+    values: list[Any] = []
+    columns = {"action": where.action, "status": where.status, "username": where.user, "runner": where.runner}
+    for column, value in columns.items():
+        if value is not None:
+            terms.append(f"{column} = ?")
+            values.append(value)
+    if where.parent == "":
+        terms.append("parent IS NULL")
+    elif where.parent is not None:
+        terms.append("parent = ?")
+        values.append(where.parent)
+    if where.tree is not None:
+        # A root is its own tree and is not in the index of trees, so that lonely executions cost it nothing.
+        terms.append("(id = ? OR (tree = ? AND parent IS NOT NULL))")
+        values += [where.tree, where.tree]
+    if where.ids is not None:
+        terms.append(f"id IN ({marks(len(where.ids))})" if where.ids else "1 = 0")
+        values += where.ids
+    if where.after_us is not None:
+        terms.append("start_us > ?")
+        values.append(where.after_us)
+    if where.before_us is not None:
+        terms.append("start_us < ?")
+        values.append(where.before_us)
+    for term in where.terms:
+        clause, parameters = _term_clause(term)
+        terms.append(clause)
+        values += parameters
+    return (" WHERE " + " AND ".join(terms) if terms else ""), values
+
+
+def _term_clause(term: Term) -> tuple[str, list[Any]]:
+    if term.source == "log":
+        some = "SELECT 1 FROM json_each(executions.log) AS entry"
+        if term.value is None:
+            return f"NOT EXISTS ({some})", []
+        return f"EXISTS ({some} WHERE json_extract(entry.value, '$[1]') = ?)", [term.value]
+    expression, parameters = _SOURCES[term.source], []
+    if term.inner:
+        # JSON that is nested too deep for the database is no error: nothing is found in it.
+        expression = f"CASE WHEN json_valid({expression}) THEN json_extract({expression}, ?) END"
+        parameters.append("$" + "".join(f'."{key}"' for key in term.inner))
+    if term.between is not None:
+        return f"{expression} BETWEEN ? AND ?", [*parameters, *term.between]
+    if term.value is None:
+        return f"({expression}) IS NULL", parameters
+    return f"({expression}) = ?", [*parameters, term.value]
+
+
+def order_clause(where: ExecutionFilter) -> str:
+    """The ORDER BY clause of a filter; start and id decide what the chosen attributes leave open."""
+    direction = "DESC" if where.newest_first else "ASC"
+    chosen = {_SORTED[name]: "DESC" if descending else "ASC" for name, descending in where.order}
+    if "id" not in chosen:
+        chosen |= {column: direction for column in ("start_us", "id") if column not in chosen}
+    return " ORDER BY " + ", ".join(f"{column} {each}" for column, each in chosen.items())

@@ -1,0 +1,115 @@
+"""The queue: what must happen later, one row each, in lanes, with leases and fencing tokens.
+
+A leased row is one whose `available_us` lies in the future: claiming moves it to the end of the lease, so that a
+single index finds what is due, and a holder that dies needs nobody to notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from squall.adapters.sql.dialect.session import Session
+from squall.ports import Task
+
+
+class SqlQueue:
+    """`ports.QueueRows` in SQL."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def put(self, lane: str, key: str, payload: Any, available: int) -> None:
+        """Adds a row that may be claimed from `available` (µs) on."""
+        await self._session.run(
+            "INSERT INTO queue (lane, key, payload, available_us, token, attempts) VALUES (?, ?, ?, ?, 0, 0)",
+            lane,
+            key,
+            msgspec.json.encode(payload).decode(),
+            available,
+        )
+
+    async def claim(self, lane: str, owner: str, now: int, lease: int, limit: int) -> Sequence[Task]:
+        """Takes up to `limit` due rows for `lease` µs."""
+        rows = await self._session.run(
+            "UPDATE queue SET owner = ?, available_us = ?, token = token + 1, attempts = attempts + 1 WHERE id IN ("
+            "SELECT id FROM queue WHERE lane = ? AND available_us <= ? ORDER BY available_us, id "
+            f"LIMIT {int(limit)}{self._session.dialect.skip_locked}) RETURNING id, lane, key, payload, token, attempts",
+            owner,
+            now + lease,
+            lane,
+            now,
+        )
+        return sorted((Task(row[0], row[1], row[2], msgspec.json.decode(row[3]), row[4], row[5]) for row in rows),
+                      key=lambda task: task.id)  # fmt: skip
+
+    async def renew(self, tasks: Sequence[Task], now: int, lease: int) -> Sequence[int]:
+        """Lengthens the leases of the rows still held."""
+        held: list[tuple[Any, ...]] = []
+        for task in tasks:
+            held += await self._session.run(
+                "UPDATE queue SET available_us = ? WHERE id = ? AND token = ? RETURNING id",
+                now + lease,
+                task.id,
+                task.token,
+            )
+        return [row[0] for row in held]
+
+    async def done(self, task: Task) -> bool:
+        """Removes the row if it is still held."""
+        rows = await self._session.run("DELETE FROM queue WHERE id = ? AND token = ? RETURNING id", task.id, task.token)
+        return bool(rows)
+
+    async def release(self, task: Task, available: int) -> bool:
+        """Gives the row back."""
+        rows = await self._session.run(
+            "UPDATE queue SET owner = NULL, available_us = ?, token = token + 1 "
+            "WHERE id = ? AND token = ? RETURNING id",
+            available,
+            task.id,
+            task.token,
+        )
+        return bool(rows)
+
+    async def discard(self, lane: str, key: str) -> None:
+        """Removes every row of the lane about `key`."""
+        await self._session.run("DELETE FROM queue WHERE key = ? AND lane = ?", key, lane)
+
+    async def next_due(self, lane: str) -> int | None:
+        """When the lane's next row is due (µs)."""
+        rows = await self._session.run(
+            "SELECT available_us FROM queue WHERE lane = ? ORDER BY available_us LIMIT 1", lane
+        )
+        return int(rows[0][0]) if rows else None
+
+    async def place(self, lane: str, key: str) -> tuple[int, int] | None:
+        """When the row about `key` may be claimed (µs), and how many come before it."""
+        rows = await self._session.run(
+            "SELECT available_us, (SELECT count(*) FROM queue AS other WHERE other.lane = queue.lane AND "
+            "(other.available_us, other.id) < (queue.available_us, queue.id)) FROM queue WHERE key = ? AND lane = ?",
+            key,
+            lane,
+        )
+        return (int(rows[0][0]), int(rows[0][1])) if rows else None
+
+    async def holds(self, lane: str, key: str) -> bool:
+        """Whether the lane has a row about `key`."""
+        return bool(await self._session.run("SELECT 1 FROM queue WHERE key = ? AND lane = ? LIMIT 1", key, lane))
+
+    async def free(self, owner: str, now: int) -> None:
+        """Ends every lease of `owner`."""
+        await self._session.run(
+            "UPDATE queue SET owner = NULL, available_us = ?, token = token + 1 WHERE owner = ? AND available_us > ?",
+            now,
+            owner,
+            now,
+        )
+
+    async def depths(self) -> dict[str, int]:
+        """How many rows each lane has."""
+        return {
+            str(lane): int(count)
+            for lane, count in await self._session.run("SELECT lane, count(*) FROM queue GROUP BY lane")
+        }

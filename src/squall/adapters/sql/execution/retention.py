@@ -1,0 +1,118 @@
+"""Removing executions for good: from every table that has rows about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from squall.adapters.sql.dialect.session import Session, marks
+from squall.core.execution.execution import FINAL
+from squall.core.execution.retention import Finished
+from squall.core.execution.trace import EXECUTION
+
+_FINAL = sorted(FINAL)
+_MANY = 500
+
+ABOUT = (
+    ("results", "execution"),
+    ("queue", "key"),
+    ("slots", "execution"),
+    ("workflows", "execution"),
+    ("workflow_snapshots", "execution"),
+    ("workflow_facts", "execution"),
+    ("workflow_children", "execution"),
+)
+"""Tables with rows about single executions, and the column that names it. Whoever adds such a table adds it here."""
+
+
+class SqlRetention:
+    """`ports.RetentionRows` in SQL."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def finished(self, after: tuple[int, str], before: int, limit: int) -> Sequence[Finished]:
+        """Roots whose tree has ended."""
+        final = marks(len(_FINAL))
+        rows = await self._session.run(
+            "SELECT id, action, status, start_us, end_us, COALESCE(stored, 0) FROM executions AS root "
+            "LEFT JOIN journals ON journals.tree = root.id "
+            "WHERE parent IS NULL AND (start_us, id) > (?, ?) AND start_us < ? "
+            f"AND root.status IN ({final}) AND end_us IS NOT NULL AND NOT EXISTS ("
+            "SELECT 1 FROM executions AS child WHERE child.tree = root.id AND child.parent IS NOT NULL "
+            f"AND child.status NOT IN ({final})) ORDER BY start_us, id LIMIT {int(limit)}",
+            *after,
+            before,
+            *_FINAL,
+            *_FINAL,
+        )
+        return [Finished(*row) for row in rows]
+
+    async def _ids(self, trees: Sequence[str]) -> list[str]:
+        found: list[str] = []
+        for at in range(0, len(trees), _MANY):
+            some = trees[at : at + _MANY]
+            rows = await self._session.run(
+                f"SELECT id FROM executions WHERE id IN ({marks(len(some))}) UNION ALL "
+                f"SELECT id FROM executions WHERE tree IN ({marks(len(some))}) AND parent IS NOT NULL",
+                *some,
+                *some,
+            )
+            found += [row[0] for row in rows]
+        return found
+
+    async def purge(self, trees: Sequence[str]) -> int:
+        """Removes the rows of whole trees."""
+        ids = await self._ids(trees)
+        for at in range(0, len(ids), _MANY):
+            some = ids[at : at + _MANY]
+            among = f"IN ({marks(len(some))})"
+            for table, column in ABOUT:
+                await self._session.run(f"DELETE FROM {table} WHERE {column} {among}", *some)
+            traced = await self._session.run(
+                f"DELETE FROM trace_parts WHERE object {among} AND kind = ? RETURNING trace", *some, EXECUTION
+            )
+            await self._drop_empty_traces(sorted({row[0] for row in traced}))
+            # The newest event stays, so that rows keep counting up.
+            await self._session.run(
+                f"DELETE FROM events WHERE execution {among} AND id < (SELECT max(id) FROM events)", *some
+            )
+            await self._session.run(f"DELETE FROM journals WHERE tree {among}", *some)
+            await self._session.run(f"DELETE FROM executions WHERE id {among}", *some)
+        return len(ids)
+
+    async def _drop_empty_traces(self, traces: Sequence[str]) -> None:
+        for at in range(0, len(traces), _MANY):
+            some = traces[at : at + _MANY]
+            await self._session.run(
+                f"DELETE FROM traces WHERE id IN ({marks(len(some))}) "
+                "AND NOT EXISTS (SELECT 1 FROM trace_parts WHERE trace = traces.id)",
+                *some,
+            )
+
+    async def count(self, trees: Sequence[str]) -> int:
+        """How many executions these trees have."""
+        return len(await self._ids(trees))
+
+    async def used_snapshots(self) -> Sequence[str]:
+        """Keys that executions have."""
+        return [row[0] for row in await self._session.run("SELECT DISTINCT snapshot FROM executions")]
+
+    async def drop_snapshots(self, used: Sequence[str], since: int) -> int:
+        """Removes snapshots and texts of workflows that nobody needs."""
+        kept = set(used)
+        recent = await self._session.run("SELECT DISTINCT snapshot FROM executions WHERE start_us > ?", since)
+        kept.update(row[0] for row in recent)
+        unused = [row[0] for row in await self._session.run("SELECT key FROM snapshots") if row[0] not in kept]
+        for at in range(0, len(unused), _MANY):
+            some = unused[at : at + _MANY]
+            await self._session.run(f"DELETE FROM snapshots WHERE key IN ({marks(len(some))})", *some)
+        texts = await self._session.run(
+            "DELETE FROM workflow_definitions WHERE NOT EXISTS ("
+            "SELECT 1 FROM workflows WHERE definition = workflow_definitions.key) RETURNING key"
+        )
+        return len(unused) + len(texts)
+
+    async def size(self) -> int:
+        """Bytes of the database."""
+        ((size,),) = await self._session.run(self._session.dialect.size)
+        return int(size)

@@ -1,0 +1,1 @@
+"""Rows about journals and sealed journals."""

@@ -1,0 +1,88 @@
+"""What is known of sealed journals, beside the executions they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from squall.adapters.sql.dialect.session import Session, marks
+from squall.core.execution.execution import FINAL
+from squall.ports import FILE, Seal
+
+_FINAL = sorted(FINAL)
+_LANE = "journal"
+
+
+class SqlJournals:
+    """`ports.JournalRows` in SQL."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def keep(self, seals: Mapping[str, Seal], at: int) -> None:
+        """Notes seals by tree."""
+        for tree, seal in seals.items():
+            # One that was removed meanwhile leaves no row behind.
+            await self._session.run(
+                "INSERT INTO journals (tree, place, size, stored, digest, sealed_us) "
+                "SELECT id, ?, ?, ?, ?, ? FROM executions WHERE id = ? "
+                "ON CONFLICT (tree) DO UPDATE SET place = excluded.place, size = excluded.size, "
+                "stored = excluded.stored, digest = excluded.digest",
+                seal.place,
+                seal.size,
+                seal.stored,
+                seal.digest,
+                at,
+                tree,
+            )
+
+    async def get(self, tree: str) -> Seal | None:
+        """One tree's."""
+        rows = await self._session.run("SELECT place, size, stored, digest FROM journals WHERE tree = ?", tree)
+        return Seal(*rows[0]) if rows else None
+
+    async def complete(self, trees: Sequence[str]) -> Sequence[str]:
+        """Which have ended as a whole, with nothing left to copy."""
+        found: list[str] = []
+        for at in range(0, len(trees), 500):
+            some = trees[at : at + 500]
+            rows = await self._session.run(
+                f"SELECT id FROM executions AS root WHERE id IN ({marks(len(some))}) "
+                f"AND status IN ({marks(len(_FINAL))}) AND NOT EXISTS ("
+                "SELECT 1 FROM executions AS child WHERE child.tree = root.id AND child.parent IS NOT NULL "
+                f"AND child.status NOT IN ({marks(len(_FINAL))}))",
+                *some,
+                *_FINAL,
+                *_FINAL,
+            )
+            found += [row[0] for row in rows]
+        # The lane is short: what waits in it is looked up, not what might.
+        waiting = await self._session.run(
+            "SELECT DISTINCT executions.tree FROM queue JOIN executions ON executions.id = queue.key "
+            "WHERE queue.lane = ?",
+            _LANE,
+        )
+        late = {row[0] for row in waiting}
+        return [tree for tree in found if tree not in late]
+
+    async def movable(self, before: int, limit: int) -> Sequence[str]:
+        """Trees in sealed files."""
+        rows = await self._session.run(
+            f"SELECT tree FROM journals WHERE place = ? AND sealed_us < ? ORDER BY sealed_us LIMIT {int(limit)}",
+            FILE,
+            before,
+        )
+        return [row[0] for row in rows]
+
+    async def totals(self) -> Mapping[str, tuple[int, int, int]]:
+        """By place."""
+        rows = await self._session.run("SELECT place, count(*), sum(size), sum(stored) FROM journals GROUP BY place")
+        return {str(place): (int(count), int(size), int(stored)) for place, count, size, stored in rows}
+
+    async def by_action(self, limit: int) -> Sequence[tuple[str, int, int, int]]:
+        """What each action takes."""
+        rows = await self._session.run(
+            "SELECT action, count(*), COALESCE(sum(journals.size), 0), COALESCE(sum(journals.stored), 0) "
+            "FROM executions LEFT JOIN journals ON journals.tree = executions.id "
+            f"GROUP BY action ORDER BY 4 DESC, 2 DESC, 1 LIMIT {int(limit)}"
+        )
+        return [(str(action), int(count), int(size), int(stored)) for action, count, size, stored in rows]

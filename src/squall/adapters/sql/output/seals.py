@@ -1,0 +1,129 @@
+"""The rows of sealed journals: a SQLite file of their own, so that their bytes do not burden the store.
+
+A row is written once and read whole. The connection is made at the first need; one lock serves all threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from squall.adapters.sql.dialect.session import marks
+from squall.ports import Seal, SealRow
+
+_TABLE = """CREATE TABLE IF NOT EXISTS seals (
+    tree TEXT PRIMARY KEY, place TEXT NOT NULL, size BIGINT NOT NULL, stored BIGINT NOT NULL, digest TEXT NOT NULL,
+    at_us BIGINT NOT NULL, body BLOB NOT NULL)"""
+_MANY = 500
+
+
+class SqliteSeals:
+    """`ports.SealRows` in the SQLite file at `path`, which is made (mode 0600) with the first row.
+
+    With `read_only` nothing is made or changed: for programs beside the server.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._path = path
+        self._read_only = read_only
+        self._lock = threading.Lock()
+        self._connection: apsw.Connection | None = None
+
+    def _connect(self, make: bool) -> apsw.Connection | None:
+        if self._connection is None and (make or self._path.exists()):
+            if make:
+                self._path.touch(mode=0o600, exist_ok=True)
+            flags = apsw.SQLITE_OPEN_READONLY if self._read_only else apsw.SQLITE_OPEN_READWRITE
+            connection = apsw.Connection(str(self._path), flags=flags)
+            connection.set_busy_timeout(10_000)
+            if not self._read_only:
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL").fetchall()
+                connection.execute("PRAGMA journal_mode = WAL").fetchall()
+                # What a row replaces is removed when the row is there: it must survive a loss of power.
+                connection.execute("PRAGMA synchronous = FULL").fetchall()
+                connection.execute(_TABLE)
+            connection.execute("PRAGMA cache_size = -1000").fetchall()
+            self._connection = connection
+        return self._connection
+
+    def get(self, tree: str) -> SealRow | None:
+        """One by its tree."""
+        with self._lock:
+            try:
+                if (connection := self._connect(False)) is None:
+                    return None
+                statement = "SELECT place, size, stored, digest, at_us, body FROM seals WHERE tree = ?"
+                rows = connection.execute(statement, (tree,)).fetchall()
+            except apsw.Error as error:
+                raise OSError(f"{self._path.name} cannot be read: {error}") from error
+        if not rows:
+            return None
+        values: tuple[Any, ...] = rows[0]
+        place, size, stored, digest, at, body = values
+        return SealRow(tree, Seal(place, size, stored, digest), at, body)
+
+    def places(self, trees: Sequence[str]) -> Mapping[str, str]:
+        """The places of those that have a row."""
+        found: dict[str, str] = {}
+        with self._lock:
+            try:
+                if (connection := self._connect(False)) is None:
+                    return found
+                for at in range(0, len(trees), _MANY):
+                    some = trees[at : at + _MANY]
+                    statement = f"SELECT tree, place FROM seals WHERE tree IN ({marks(len(some))})"
+                    found.update((str(tree), str(place)) for tree, place in connection.execute(statement, tuple(some)))
+            except apsw.Error as error:
+                raise OSError(f"{self._path.name} cannot be read: {error}") from error
+        return found
+
+    def put(self, rows: Sequence[SealRow]) -> None:
+        """Adds or replaces rows, all of them or none. Raises `OSError`."""
+        values = [
+            (row.tree, row.seal.place, row.seal.size, row.seal.stored, row.seal.digest, row.at, row.body)
+            for row in rows
+        ]
+        with self._lock:
+            try:
+                connection = self._connect(True)
+                assert connection is not None  # noqa: S101 - it has just been made
+                with connection:
+                    connection.executemany("INSERT OR REPLACE INTO seals VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            except apsw.Error as error:
+                raise OSError(f"{self._path.name} cannot be written: {error}") from error
+
+    def delete(self, trees: Sequence[str]) -> None:
+        """Removes rows, and gives their space back to the disk. Raises `OSError`."""
+        with self._lock:
+            try:
+                if (connection := self._connect(False)) is None:
+                    return
+                with connection:
+                    for at in range(0, len(trees), _MANY):
+                        some = trees[at : at + _MANY]
+                        connection.execute(f"DELETE FROM seals WHERE tree IN ({marks(len(some))})", tuple(some))
+                connection.execute("PRAGMA incremental_vacuum").fetchall()
+            except apsw.Error as error:
+                raise OSError(f"{self._path.name} cannot be written: {error}") from error
+
+    def trees(self, after: str, limit: int) -> Sequence[tuple[str, str]]:
+        """Trees and their place behind `after`."""
+        with self._lock:
+            try:
+                if (connection := self._connect(False)) is None:
+                    return []
+                statement = "SELECT tree, place FROM seals WHERE tree > ? ORDER BY tree LIMIT ?"
+                return [(str(tree), str(place)) for tree, place in connection.execute(statement, (after, limit))]
+            except apsw.Error as error:
+                raise OSError(f"{self._path.name} cannot be read: {error}") from error
+
+    def close(self) -> None:
+        """Closes the file."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None

@@ -1,0 +1,117 @@
+"""Workflows: texts by hash, state as a snapshot and batches of facts behind it, and who asked for which execution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from squall.adapters.sql.dialect.session import Session
+from squall.ports.tables.workflows import WorkflowRecord
+
+
+class SqlWorkflows:
+    """`ports.WorkflowRows` in SQL."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def insert(self, record: WorkflowRecord) -> None:
+        """Adds a new one."""
+        await self._session.run(
+            "INSERT INTO workflows (execution, workflow, definition, seq, snapshot_seq, since) "
+            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (execution) DO NOTHING",
+            record.execution,
+            record.workflow,
+            record.definition,
+            record.seq,
+            record.snapshot_seq,
+            record.since,
+        )
+        if record.snapshot is not None:
+            await self._keep_snapshot(record.execution, record.snapshot)
+
+    async def get(self, execution_id: str) -> WorkflowRecord | None:
+        """One by its execution's id."""
+        rows = await self._session.run(
+            "SELECT w.execution, workflow, definition, seq, body, snapshot_seq, since FROM workflows w "
+            "LEFT JOIN workflow_snapshots s ON s.execution = w.execution WHERE w.execution = ?",
+            execution_id,
+        )
+        return WorkflowRecord(*rows[0]) if rows else None
+
+    async def seq(self, execution_id: str) -> int | None:
+        """How many batches of facts one has."""
+        rows = await self._session.run("SELECT seq FROM workflows WHERE execution = ?", execution_id)
+        return int(rows[0][0]) if rows else None
+
+    async def append(self, execution_id: str, seq: int, facts: bytes) -> bool:
+        """Adds batch `seq`, if it is the next."""
+        rows = await self._session.run(
+            "UPDATE workflows SET seq = ?, since = since + ? WHERE execution = ? AND seq = ? RETURNING seq",
+            seq,
+            len(facts),
+            execution_id,
+            seq - 1,
+        )
+        if not rows:
+            return False
+        await self._session.run(
+            "INSERT INTO workflow_facts (execution, seq, body) VALUES (?, ?, ?)", execution_id, seq, facts
+        )
+        return True
+
+    async def facts(self, execution_id: str, after: int) -> Sequence[bytes]:
+        """The batches behind `after`."""
+        rows = await self._session.run(
+            "SELECT body FROM workflow_facts WHERE execution = ? AND seq > ? ORDER BY seq", execution_id, after
+        )
+        return [bytes(row[0]) for row in rows]
+
+    async def keep(self, execution_id: str, seq: int, snapshot: bytes) -> None:
+        """Keeps the state after batch `seq`."""
+        await self._session.run(
+            "UPDATE workflows SET snapshot_seq = ?, since = 0 WHERE execution = ?", seq, execution_id
+        )
+        await self._keep_snapshot(execution_id, snapshot)
+        await self._session.run("DELETE FROM workflow_facts WHERE execution = ? AND seq <= ?", execution_id, seq)
+
+    async def _keep_snapshot(self, execution_id: str, snapshot: bytes) -> None:
+        await self._session.run(
+            "INSERT INTO workflow_snapshots (execution, body) VALUES (?, ?) "
+            "ON CONFLICT (execution) DO UPDATE SET body = excluded.body",
+            execution_id,
+            snapshot,
+        )
+
+    async def keep_definition(self, key: str, text: str) -> None:
+        """Keeps a text."""
+        await self._session.run(
+            "INSERT INTO workflow_definitions (key, body) VALUES (?, ?) ON CONFLICT (key) DO NOTHING", key, text
+        )
+
+    async def definition(self, key: str) -> str | None:
+        """The text kept under `key`."""
+        rows = await self._session.run("SELECT body FROM workflow_definitions WHERE key = ?", key)
+        return str(rows[0][0]) if rows else None
+
+    async def add_child(self, task_execution: str, item: int, execution_id: str) -> None:
+        """Notes the execution of an item."""
+        await self._session.run(
+            "INSERT INTO workflow_children (task_execution, item, execution) VALUES (?, ?, ?) "
+            "ON CONFLICT (task_execution, item) DO UPDATE SET execution = excluded.execution",
+            task_execution,
+            item,
+            execution_id,
+        )
+
+    async def children(self, task_execution: str) -> Sequence[tuple[int, str, str, Any]]:
+        """A task's executions."""
+        rows = await self._session.run(
+            "SELECT c.item, c.execution, e.status, r.body FROM workflow_children c "
+            "JOIN executions e ON e.id = c.execution LEFT JOIN results r ON r.execution = c.execution "
+            "WHERE c.task_execution = ? ORDER BY c.item",
+            task_execution,
+        )
+        return [(row[0], row[1], row[2], msgspec.json.decode(row[3]) if row[3] else None) for row in rows]

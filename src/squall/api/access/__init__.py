@@ -1,0 +1,1 @@
+"""Log-in, tokens and API keys over HTTP."""

@@ -1,0 +1,1 @@
+"""Packs, actions and keys over HTTP."""

@@ -1,0 +1,97 @@
+"""Installing and removing packs over HTTP, and what the index has: both are executions, whose output streams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from squall.api.http.application import Route
+from squall.api.http.wire import Answer, Request, field, texts
+from squall.core.access.access import check_admin
+from squall.core.content.action import SYSTEM_PACKS
+from squall.core.content.pack_index import PackIndex, health, search
+from squall.core.errors import InvalidError
+from squall.core.names import pack_name
+from squall.services.content.content import Content
+from squall.services.execution.executions import Executions
+from squall.services.execution.executions import Request as RunRequest
+
+
+class InstallRoutes:
+    """`/packs/install`, `/packs/uninstall`, `/packs/index`. `forget` forgets a pack, `index` fetches lists of packs."""
+
+    def __init__(
+        self,
+        content: Content,
+        executions: Executions,
+        forget: Callable[[str], Awaitable[None]],
+        index: Callable[[], PackIndex],
+    ) -> None:
+        self._content = content
+        self._executions = executions
+        self._forget = forget
+        self._fetch = index
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [
+            Route("POST", "/packs/install", self._install),
+            Route("POST", "/packs/uninstall", self._uninstall),
+            Route("GET", "/packs/index", self._index),
+            Route("GET", "/packs/index/health", self._health),
+            Route("POST", "/packs/index/search", self._search),
+            Route("DELETE", "/packs/{ref}", self._delete),
+        ]
+
+    async def _install(self, request: Request) -> Answer:
+        body = await request.document()
+        parameters: dict[str, Any] = {
+            "packs": _packs(body),
+            "force": field(body, "force", bool, "boolean", False),
+            "skip_dependencies": field(body, "skip_dependencies", bool, "boolean", False),
+        }
+        return await self._run(request, "packs.install", parameters)
+
+    async def _uninstall(self, request: Request) -> Answer:
+        packs = [pack_name(pack) for pack in _packs(await request.document())]
+        return await self._run(request, "packs.uninstall", {"packs": packs})
+
+    async def _run(self, request: Request, action: str, parameters: dict[str, Any]) -> Answer:
+        check_admin(request.identity, "installing packs")
+        asked = RunRequest(action=action, parameters=parameters, user=request.identity.user)
+        return Answer({"execution_id": (await self._executions.request(asked)).id}, 202)
+
+    async def _delete(self, request: Request) -> Answer:
+        """Forgets a pack; its files stay. Squall's own: the action `packs.unload` asks for it."""
+        check_admin(request.identity, "removing packs")
+        pack = await self._content.pack(request.path["ref"])
+        if pack.ref in SYSTEM_PACKS:
+            raise InvalidError("Resources belonging to system level packs can't be manipulated")
+        await self._forget(pack.ref)
+        return Answer(status=204)
+
+    async def _index(self, request: Request) -> Answer:
+        found = await asyncio.to_thread(self._fetch)
+        return Answer({"status": found.status, "index": found.required()})
+
+    async def _health(self, request: Request) -> Answer:
+        return Answer(health(await asyncio.to_thread(self._fetch)))
+
+    async def _search(self, request: Request) -> Answer:
+        """With `query` a list, with `pack` one entry, or null."""
+        body = await request.document()
+        query, pack = field(body, "query", str, "string"), field(body, "pack", str, "string")
+        if (query is None) == (pack is None):
+            raise InvalidError("Either query or pack is required: a text to search for, or the name of a pack")
+        packs = (await asyncio.to_thread(self._fetch)).required()
+        return Answer(packs.get(pack) if pack is not None else search(packs, query or ""))
+
+
+def _packs(body: dict[str, Any]) -> list[str]:
+    if body.get("packs") is None:
+        raise InvalidError("'packs' is a required property")
+    packs = texts(body, "packs")
+    if not packs or not all(item.strip() for item in packs):
+        raise InvalidError("packs: expected at least one pack, and none without a name")
+    return packs

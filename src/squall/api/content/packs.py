@@ -1,0 +1,175 @@
+"""Packs over HTTP: what there are, what is in them, what they are configured with, and looking for them again."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
+
+import msgspec
+
+from squall.api.http.application import Route
+from squall.api.http.pages import attributes, ordered, page
+from squall.api.http.wire import Answer, Request, field, texts
+from squall.core.access.access import check_admin, reveals
+from squall.core.content.action import Pack, document
+from squall.core.errors import InvalidError, NotFoundError
+from squall.core.execution.document import select
+from squall.core.execution.policy import POLICY_TYPES
+from squall.services.content.content import Content, Registered
+from squall.services.content.pack_configs import PackConfigs
+
+_FIELDS = frozenset(item.name for item in msgspec.structs.fields(Pack))
+_DEFAULT_LIMIT = 100
+_LARGEST = 1 << 20
+"""Bytes of the largest file that is shown together with all others."""
+
+_KINDS = (
+    "all", "runner", "action", "actions", "trigger", "triggers", "sensor", "sensors", "rule", "rules", "rule_type",
+    "rule_types", "alias", "aliases", "policy_type", "policy_types", "policy", "policies", "config", "configs",
+)  # fmt: skip
+_NEED = {"actions": "runners", "rules": "rule_types", "policies": "policy_types"}
+"""What is registered before a kind of content."""
+_NAMES = {
+    "runner": "runners",
+    "trigger": "triggers",
+    "sensor": "sensors",
+    "rule": "rules",
+    "rule_type": "rule_types",
+    "alias": "aliases",
+}
+_NAMES |= {"policy_type": "policy_types", "policy": "policies", "config": "configs", "action": "actions"}
+
+
+Again = Callable[[Collection[str] | None], Awaitable[Registered]]
+"""Looks into the folders of packs, or of only these, and registers what is there."""
+
+
+class PackRoutes:
+    """`/packs`, `/configs`, `/config_schemas`."""
+
+    def __init__(self, content: Content, configs: PackConfigs, again: Again) -> None:
+        self._content = content
+        self._configs = configs
+        self._again = again
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [
+            Route("GET", "/packs", self._list),
+            Route("POST", "/packs/register", self._register),
+            Route("GET", "/packs/views/files/{ref}", self._files),
+            Route("GET", "/packs/views/file/{ref}/{path*}", self._file),
+            Route("GET", "/packs/{ref}", self._get),
+            Route("GET", "/config_schemas", self._list_schemas),
+            Route("GET", "/config_schemas/{pack}", self._get_schema),
+            Route("GET", "/configs", self._list_configs),
+            Route("GET", "/configs/{pack}", self._get_config),
+            Route("PUT", "/configs/{pack}", self._put_config),
+        ]
+
+    async def _list(self, request: Request) -> Answer:
+        query = request.query
+        asked = attributes(query, _FIELDS)
+        ids, names, refs = query.listed("id"), query.listed("name"), query.listed("ref")
+        found = [
+            pack
+            for pack in (await self._content.packs()).values()
+            if (ids is None or pack.id in ids) and (names is None or pack.name in names)
+            and (refs is None or pack.ref in refs)
+        ]  # fmt: skip
+        found = ordered(found, query, ("id", "name", "ref"), lambda pack, name: str(getattr(pack, name)))
+        return _page(request, [select(document(pack), asked.include, asked.exclude) for pack in found])
+
+    async def _get(self, request: Request) -> Answer:
+        return Answer(document(await self._content.pack(request.path["ref"])))
+
+    async def _file(self, request: Request) -> Answer:
+        pack = await self._content.pack(request.path["ref"])
+        name = request.path["path"]
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+        return Answer(raw=await self._content.pack_file(pack, name), content_type=kind, headers=headers)
+
+    async def _files(self, request: Request) -> Answer:
+        """All files that are text, and not large."""
+        pack = await self._content.pack(request.path["ref"])
+        found = []
+        for name in pack.files:
+            try:
+                data = await self._content.pack_file(pack, name)
+                if len(data) <= _LARGEST:
+                    found.append({"file_path": name, "content": data.decode()})
+            except (InvalidError, NotFoundError, UnicodeDecodeError):
+                continue
+        return Answer(found)
+
+    async def _register(self, request: Request) -> Answer:
+        """Counts of what is there now, of the packs and kinds that are asked for. All kinds of those packs are
+        looked at: nothing changes where nothing has changed."""
+        check_admin(request.identity, "registering packs")
+        body = await request.document()
+        packs, kinds = texts(body, "packs"), texts(body, "types") or ["all"]
+        for kind in kinds:
+            if kind not in _KINDS:
+                raise InvalidError(f"{kind!r} is not one of {list(_KINDS)}")
+        strict = field(body, "fail_on_failure", bool, "boolean", True)
+        if field(body, "activate", bool, "boolean", False):
+            await self._content.activate(packs, strict)
+        found = await self._again(packs or None)
+        faults = [f"{pack}: {text}" for pack, text in found.faults if not packs or pack in packs]
+        for pack in packs:
+            if pack not in found.packs:
+                raise InvalidError("\n".join([f'Pack "{pack}" not found on disk', *faults]))
+        wanted = packs or list(found.packs)
+        configs, wrong = await self._configs.check(wanted)
+        if strict and (faults or wrong):
+            raise InvalidError("\n".join(faults + wrong))
+        # There are no rules yet, and so no types of them.
+        counts = {"runners": found.runners, "rule_types": 0, "policy_types": len(POLICY_TYPES)}
+        for kind in ("triggers", "sensors", "actions", "rules", "aliases", "policies"):
+            counts[kind] = sum(found.packs[pack].get(kind, 0) for pack in wanted)
+        counts["configs"] = configs
+        asked = {_NAMES.get(kind, kind) for kind in kinds}
+        return Answer({kind: count for kind, count in counts.items() if "all" in asked or kind in asked | _with(asked)})
+
+    # -- configurations
+
+    async def _list_schemas(self, request: Request) -> Answer:
+        return _page(request, _chosen(request, await self._configs.schemas()))
+
+    async def _get_schema(self, request: Request) -> Answer:
+        return Answer(await self._configs.schema(request.path["pack"]))
+
+    async def _list_configs(self, request: Request) -> Answer:
+        return _page(request, _chosen(request, await self._configs.given(_revealed(request))))
+
+    async def _get_config(self, request: Request) -> Answer:
+        return Answer(await self._configs.of_pack(request.path["pack"], _revealed(request)))
+
+    async def _put_config(self, request: Request) -> Answer:
+        check_admin(request.identity, "configuring packs")
+        values = await request.document()
+        return Answer(await self._configs.put(request.path["pack"], values, _revealed(request)))
+
+
+def _with(kinds: set[str]) -> set[str]:
+    return {need for kind, need in _NEED.items() if kind in kinds}
+
+
+def _revealed(request: Request) -> bool:
+    return reveals(request.identity, request.query.boolean("show_secrets", False))
+
+
+def _chosen(request: Request, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The configurations or schemas that `id` and `name` ask for, in the order of `sort`; a pack's name is theirs."""
+    ids, names = request.query.listed("id"), request.query.listed("name")
+    chosen = [item for item in items if (ids is None or item["id"] in ids) and (names is None or item["pack"] in names)]
+    keys = {"id": "id", "name": "pack", "pack": "pack"}
+    return ordered(chosen, request.query, keys, lambda item, name: str(item[keys[name]]))
+
+
+def _page(request: Request, items: list[dict[str, Any]]) -> Answer:
+    part = page(request.query, _DEFAULT_LIMIT)
+    end = None if part.limit is None else part.offset + part.limit
+    return Answer(items[part.offset : end], headers=part.headers(len(items)))

@@ -1,0 +1,25 @@
+"""JSON Schemas of the metadata files of packs, for editors."""
+
+from __future__ import annotations
+
+from squall.api.http.application import Route
+from squall.api.http.wire import Answer, Request
+from squall.core.content.metadata_schemas import FILES, SCHEMAS
+from squall.core.errors import NotFoundError
+
+
+class SchemaRoutes:
+    """`/schemas`: which there are and for which files, and `/schemas/action.json`."""
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [Route("GET", "/schemas", self._list), Route("GET", "/schemas/{name}", self._get)]
+
+    async def _list(self, request: Request) -> Answer:
+        return Answer([{"url": f"/schemas/{kind}.json", "files": files} for kind, files in FILES.items()])
+
+    async def _get(self, request: Request) -> Answer:
+        name = request.path["name"].removesuffix(".json")
+        if name not in SCHEMAS:
+            raise NotFoundError(f'There is no schema "{name}": there are {", ".join(SCHEMAS)}')
+        return Answer(SCHEMAS[name], content_type="application/schema+json")

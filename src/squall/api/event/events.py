@@ -1,0 +1,208 @@
+"""`GET /stream`: StackStorm's event stream, with ids and resuming; and its form that tails one execution."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
+from time import monotonic
+from typing import NamedTuple
+
+from starlette.types import Send
+
+from squall.api.execution.views import Views
+from squall.api.http.application import Route
+from squall.api.http.wire import Answer, Query, Request, start_message
+from squall.api.output.lag import TELL_SECONDS, lag_comment
+from squall.api.output.lines import joined_events, line_texts
+from squall.api.output.output import stream_headers, until_disconnect
+from squall.api.output.tails import Tail, event_frame, parse_place, patterns_of
+from squall.core.errors import InvalidError, NotFoundError
+from squall.core.event import events
+from squall.core.event.events import Event
+from squall.core.execution.execution import FINAL, as_of
+from squall.core.output import journal
+from squall.services.event.feeds import Feeds, Item
+from squall.services.execution.executions import Executions
+from squall.services.output.outputs import Outputs
+
+_TYPE = "text/event-stream; charset=UTF-8"
+_LIVEACTION = {
+    events.EXECUTION_CREATE: events.LIVEACTION_CREATE,
+    events.EXECUTION_UPDATE: events.LIVEACTION_UPDATE,
+}
+
+
+class Filter(NamedTuple):
+    """What a listener wants; empty sets ask for everything."""
+
+    patterns: tuple[str, ...]
+    actions: frozenset[str]
+    executions: frozenset[str]
+
+    def wants(self, name: str) -> bool:
+        """Whether events of this name are asked for."""
+        return events.matches(name, self.patterns)
+
+    def holds(self, execution_id: str, action: str) -> bool:
+        """Whether the execution is one of those asked for."""
+        if self.executions and execution_id not in self.executions:
+            return False
+        return not self.actions or action in self.actions
+
+
+class EventRoutes:
+    """The event stream. `now` gives µs; `heartbeat` is in seconds."""
+
+    def __init__(
+        self,
+        executions: Executions,
+        outputs: Outputs,
+        feeds: Feeds,
+        views: Views,
+        now: Callable[[], int],
+        *,
+        heartbeat: float,
+    ) -> None:
+        self._executions = executions
+        self._outputs = outputs
+        self._feeds = feeds
+        self._views = views
+        self._now = now
+        self._heartbeat = heartbeat
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [Route("GET", "/stream", streamer=self._stream, area="stream")]
+
+    async def _stream(self, request: Request, send: Send) -> Answer | None:
+        query = request.query
+        end_id = query.text("end_execution_id")
+        token = request.header("last-event-id") or query.text("last_event_id")
+        pieces = await self._tail(query, end_id, token) if end_id else self._feed(query, _place(token))
+
+        async def pump() -> None:
+            await send(start_message(200, stream_headers(_TYPE)))
+            with self._outputs.reader() if end_id else nullcontext():
+                async for piece in pieces:
+                    await send({"type": "http.response.body", "body": piece or lag_comment(0, 0), "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+        await until_disconnect(request, send, pump)
+        return None
+
+    async def _tail(self, query: Query, end_id: str, token: str | None) -> AsyncIterator[bytes]:
+        top = await self._executions.get(await self._executions.resolve(end_id), False)
+        resumed = parse_place(token) if token else None
+        if resumed is not None:
+            await self._outputs.check(top.tree, resumed.position)
+        patterns = patterns_of(query.listed("events"))
+        tail = Tail(top, patterns, self._executions, self._outputs, self._feeds, self._views, self._now)
+        return tail.pieces(resumed, self._heartbeat)
+
+    async def _feed(self, query: Query, resumed: tuple[int, int] | None) -> AsyncIterator[bytes]:
+        """The bytes to send. The first is a newline: who has seen it misses nothing from then on."""
+        wanted = Filter(
+            patterns_of(query.listed("events")),
+            frozenset(query.listed("action_refs") or ()),
+            frozenset(query.listed("execution_ids") or ()),
+        )
+        with_output = wanted.wants(events.OUTPUT_CREATE)
+        async with self._feeds.listen(with_output) as cursor:
+            yield b"\n"
+            if resumed is not None:
+                async for piece in self._missed(wanted, *resumed, cursor.row, with_output):
+                    yield piece
+            last = told = monotonic()
+            while not self._outputs.stopping:
+                row = cursor.row
+                items, lost = await cursor.next(self._heartbeat)
+                if lost and items:
+                    async for piece in self._missed(wanted, row, 0, items[0].row - (items[0].event is not None), True):
+                        yield piece
+                parts = [await self._item(wanted, item) for item in items]
+                if items:
+                    cursor.row = items[-1].row
+                if data := b"".join(parts):
+                    last = monotonic()
+                    yield data
+                    if last - told >= TELL_SECONDS:
+                        told = last
+                        yield lag_comment(*self._feeds.behind(cursor, self._now()))
+                elif monotonic() - last >= self._heartbeat:
+                    last = monotonic()
+                    yield b""
+            yield b"id: %d\n\n" % cursor.row
+
+    async def _missed(self, wanted: Filter, row: int, skip: int, until: int, gap: bool) -> AsyncIterator[bytes]:
+        """The changes between two rows, exactly; and a gap event where output or forgotten changes are missing.
+
+        `skip` is how many events of the first change have been sent already.
+        """
+        found, forgotten = await self._feeds.events_between(row, until)
+        for event in found:
+            if frame := await self._change(wanted, event, skip):
+                yield frame
+            skip = 0
+        if gap or forgotten:
+            fields = {"reason": "output is live again from here" if not forgotten else "older changes are not kept"}
+            yield b"id: %d\n%s" % (until, event_frame(events.GAP, fields))
+
+    async def _item(self, wanted: Filter, item: Item) -> bytes:
+        if item.event is not None:
+            return await self._change(wanted, item.event)
+        if not wanted.wants(events.OUTPUT_CREATE):
+            return b""
+        labels = await self._outputs.labels({record.execution for record in item.records})
+        mark = str(item.row).encode()
+        parts = []
+        for record in item.records:
+            label = labels.get(record.execution)
+            if record.kind == journal.OUTPUT and wanted.holds(record.execution, label.action if label else ""):
+                parts.append(joined_events(record, line_texts(record), label, mark))
+        return b"".join(parts)
+
+    async def _change(self, wanted: Filter, event: Event, skip: int = 0) -> bytes:
+        """The events of one change: the liveaction's, whose id is `<row before>~1`, then the execution's."""
+        frames = await change_frames(self._executions, self._views, wanted, event)
+        if len(frames) == 2:
+            first = b"" if skip else b"id: %d~1\n%s" % (event.id - 1, frames[0])
+            return first + b"id: %d\n%s" % (event.id, frames[1])
+        alone = bool(frames) and not (
+            skip and wanted.wants(_LIVEACTION.get(event.name, "")) and not wanted.wants(event.name)
+        )
+        return b"id: %d\n%s" % (event.id, frames[0]) if alone else b""
+
+
+async def change_frames(executions: Executions, views: Views, wanted: Filter, event: Event) -> list[bytes]:
+    """The events of one change, without ids: the liveaction's and the execution's, as far as they are wanted."""
+    liveaction = _LIVEACTION.get(event.name, "")
+    if not wanted.wants(event.name) and not wanted.wants(liveaction):
+        return []
+    try:
+        execution = await executions.get(event.execution, event.status in FINAL)
+    except NotFoundError:
+        return []
+    if event.name.startswith(events.ANNOUNCEMENT):
+        # It is for everybody, so no filter on executions holds it back.
+        told = execution.result.get("output") if isinstance(execution.result, dict) else None
+        return [event_frame(event.name, {"payload": told, "trace_context": execution.context.get("trace_context")})]
+    if not wanted.holds(execution.id, execution.action):
+        return []
+    then = as_of(execution, event.status)
+    frames = []
+    # Liveaction events carry no execution's id, so a filter on executions drops them, as StackStorm's does.
+    if wanted.wants(liveaction) and not wanted.executions:
+        frames.append(event_frame(liveaction, views.liveaction(then)))
+    if wanted.wants(event.name):
+        frames.append(event_frame(event.name, await views.execution(then)))
+    return frames
+
+
+def _place(token: str | None) -> tuple[int, int] | None:
+    """Row and count of events of the next one in an id; those of a tail begin with a row too. Raises `InvalidError`."""
+    if not token:
+        return None
+    row, _, skip = token.partition(".")[0].partition("~")
+    if not (row.isascii() and row.isdigit() and len(row) <= 18 and skip in ("", "1")):
+        raise InvalidError(f"Last-Event-ID: {token!r} is no id of this stream")
+    return int(row), int(skip or 0)

@@ -1,0 +1,1 @@
+"""Executions, inquiries, policies and traces over HTTP."""

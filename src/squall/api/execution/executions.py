@@ -1,0 +1,256 @@
+"""Executions over HTTP: request, list, look at, cancel, run again."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from squall.api.execution.filters import execution_filter
+from squall.api.execution.views import Views
+from squall.api.http.application import Route
+from squall.api.http.pages import attributes, page
+from squall.api.http.wire import Answer, Request, failure, field
+from squall.core.access.access import Identity, acting_user, check_run, reveals
+from squall.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from squall.core.execution.document import EXCLUDABLE, FIELDS
+from squall.core.execution.execution import TRANSITIONS, Execution, ExecutionFilter
+from squall.core.execution.notify import checked_notify
+from squall.services.execution.executions import COUNT_CAP, Executions
+from squall.services.execution.executions import Request as RunRequest
+from squall.services.workflow.reruns import Reruns
+
+_DEFAULT_LIMIT = 100
+_MOST_AT_ONCE = 1000
+_FILTERS = ("action", "runner", "status", "user")
+_OF_RULES = ("rule", "trigger", "trigger_type")
+"""Filters for what rules have started: nothing yet."""
+_BY = ("cancelled_by", "paused_by", "resumed_by")
+"""What of a context names who asked for something."""
+_SHOWN_ATTRIBUTES = ("result", "trigger_instance", "status")
+_MAX_DELAY = 366 * 86_400_000
+
+
+def _run_request(document: dict[str, Any], identity: Identity) -> RunRequest:
+    """What a body of POST /executions asks. Fields it does not know are ignored, as recorded. Raises `InvalidError`."""
+    if document.get("action") is None:
+        raise InvalidError("'action' is a required property")
+    delay = field(document, "delay", int, "integer")
+    if delay is not None and not 0 <= delay <= _MAX_DELAY:
+        raise InvalidError(f"delay: {delay} is not between 0 and {_MAX_DELAY} (milliseconds)")
+    return RunRequest(
+        action=field(document, "action", str, "string"),
+        parameters=field(document, "parameters", dict, "object", {}),
+        user=acting_user(identity, field(document, "user", str, "string")),
+        context=field(document, "context", dict, "object", {}),
+        delay=delay,
+        notify=checked_notify(document.get("notify")) or None,
+    )
+
+
+class ExecutionRoutes:
+    """`/executions`, also under its older name `/actionexecutions`."""
+
+    def __init__(self, executions: Executions, views: Views, reruns: Reruns) -> None:
+        self._executions = executions
+        self._reruns = reruns
+        self._views = views
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        found = []
+        for root in ("/executions", "/actionexecutions"):
+            found += [
+                Route("GET", root, self._list),
+                Route("POST", root, self._request),
+                Route("GET", root + "/views/filters", self._filters),
+                Route("POST", root + "/cancel", self._cancel_many),
+                Route("POST", root + "/re_run", self._re_run_many),
+                Route("GET", root + "/{id}", self._get),
+                Route("PUT", root + "/{id}", self._update),
+                Route("DELETE", root + "/{id}", self._cancel),
+                Route("GET", root + "/{id}/children", self._children),
+                Route("GET", root + "/{id}/attribute/{name}", self._attribute),
+                Route("GET", root + "/{id}/result", self._result),
+                Route("POST", root + "/{id}/re_run", self._re_run),
+            ]
+        return found
+
+    async def _list(self, request: Request) -> Answer:
+        query = request.query
+        asked = attributes(query, FIELDS, EXCLUDABLE)
+        part = page(query, _DEFAULT_LIMIT)
+        found, total, children = await self._executions.find(
+            execution_filter(query, request.identity), part.limit, part.offset, asked.wants("result")
+        )
+        show = reveals(request.identity, query.boolean("show_secrets", False))
+        explain = bool(asked.include) and (asked.wants("waiting") or asked.wants("waiting_for"))
+        shown = [
+            await self._views.execution(execution, children.get(execution.id, ()), asked, show, explain)
+            for execution in found
+        ]
+        return Answer(shown, headers=part.headers(total, COUNT_CAP))
+
+    async def _request(self, request: Request) -> Answer:
+        asked = _run_request(await request.document(), request.identity)
+        context = asked.context | _context(request.header("st2-context"))
+        # Only what was really asked for says who asked.
+        context = {name: value for name, value in context.items() if name not in _BY}
+        asked = msgspec.structs.replace(asked, context=context)
+        prepared = await self._executions.prepare(asked)
+        check_run(request.identity, prepared.action.ref)
+        return await self._made(request, await self._executions.start(prepared))
+
+    async def _made(self, request: Request, execution: Execution) -> Answer:
+        show = reveals(request.identity, request.query.boolean("show_secrets", False))
+        return Answer(await self._views.execution(execution, show_secrets=show), 201)
+
+    async def _get(self, request: Request) -> Answer:
+        query = request.query
+        asked = attributes(query, FIELDS, EXCLUDABLE)
+        execution_id = await self._executions.resolve(request.path["id"])
+        execution = await self._executions.get(execution_id, asked.wants("result"))
+        most = query.integer("max_result_size")
+        if most is not None and execution.result_size > most:
+            execution = msgspec.structs.replace(execution, result=None)
+        children = await self._executions.child_ids([execution.id])
+        show = reveals(request.identity, query.boolean("show_secrets", False))
+        return Answer(await self._views.execution(execution, children.get(execution.id, ()), asked, show, True))
+
+    async def _update(self, request: Request) -> Answer:
+        document = await request.document()
+        for name in document:
+            if name not in ("status", "result"):
+                raise InvalidError(f"Additional properties are not allowed ({name!r} was unexpected)")
+        status = field(document, "status", str, "string")
+        if status is None:
+            raise InvalidError("'status' is a required property")
+        if status not in TRANSITIONS:
+            raise InvalidError(f"{status!r} is not one of {list(TRANSITIONS)}")
+        execution_id, user = request.path["id"], request.identity.user
+        execution = await self._executions.update(execution_id, status, document.get("result"), user)
+        return Answer(await self._views.execution(execution))
+
+    async def _cancel(self, request: Request) -> Answer:
+        execution_id = await self._executions.resolve(request.path["id"])
+        try:
+            execution = await self._executions.cancel(execution_id, request.identity.user)
+        except ConflictError as error:
+            # StackStorm answers 200 here, and its client shows the text only because of that.
+            return failure(200, str(error))
+        return Answer(await self._views.execution(execution))
+
+    async def _filters(self, request: Request) -> Answer:
+        asked = request.query.listed("types") or (*_FILTERS, *_OF_RULES)
+        found = await self._executions.distinct([name for name in asked if name not in _OF_RULES])
+        return Answer({**found, **{name: [] for name in asked if name in _OF_RULES}})
+
+    async def _cancel_many(self, request: Request) -> Answer:
+        async def cancel(execution_id: str) -> Execution:
+            return await self._executions.cancel(execution_id, request.identity.user)
+
+        return await self._many(request, cancel)
+
+    async def _re_run_many(self, request: Request) -> Answer:
+        async def re_run(execution_id: str) -> Execution:
+            check_run(request.identity, (await self._executions.get(execution_id, False)).action)
+            return await self._executions.re_run(execution_id, {}, acting_user(request.identity, None), None)
+
+        return await self._many(request, re_run)
+
+    async def _many(self, request: Request, each: Callable[[str], Awaitable[Execution]]) -> Answer:
+        """Does something to each execution that the body's `ids` or filters name, and says of each how it went."""
+        document = await request.document()
+        ids = field(document, "ids", list, "array")
+        asked = {name: field(document, name, str, "string") for name in _FILTERS}
+        if (ids is None) == (not any(asked.values())):
+            raise InvalidError(f"expected either ids, or some of {', '.join(_FILTERS)}")
+        if ids is None:
+            found, _, _ = await self._executions.find(ExecutionFilter(**asked), _MOST_AT_ONCE, 0, False)
+            ids = [execution.id for execution in found]
+        if len(ids) > _MOST_AT_ONCE or not all(isinstance(each_id, str) for each_id in ids):
+            raise InvalidError(f"ids: expected at most {_MOST_AT_ONCE} ids of executions")
+        told: list[dict[str, Any]] = []
+        for asked_id in dict.fromkeys(ids):
+            try:
+                execution = await each(asked_id)
+                made = {} if execution.id == asked_id else {"execution": execution.id}
+                told.append({"id": asked_id, "status": execution.status, **made})
+            except (ConflictError, ForbiddenError, InvalidError, NotFoundError) as error:
+                told.append({"id": asked_id, "faultstring": str(error)})
+        return Answer(told)
+
+    async def _children(self, request: Request) -> Answer:
+        query = request.query
+        asked = attributes(query, FIELDS, EXCLUDABLE)
+        depth = query.integer("depth", -1)
+        execution_id = await self._executions.resolve(request.path["id"])
+        found, children = await self._executions.children(
+            execution_id, depth if depth is not None and depth > 0 else None, asked.wants("result")
+        )
+        if query.text("result_fmt") == "sorted":
+            found.sort(key=lambda execution: (execution.start, execution.id))
+        return Answer(
+            [await self._views.execution(execution, children.get(execution.id, ()), asked) for execution in found]
+        )
+
+    async def _attribute(self, request: Request) -> Answer:
+        name = request.path["name"]
+        execution = await self._executions.get(await self._executions.resolve(request.path["id"]))
+        if name not in _SHOWN_ATTRIBUTES:
+            valid = ", ".join(_SHOWN_ATTRIBUTES)
+            raise InvalidError(f'Invalid attribute "{name}" specified. Valid attributes are: {valid}')
+        shown: dict[str, Any] = {
+            "result": await self._views.result(execution, execution.result) or {},
+            "trigger_instance": {},
+            "status": execution.status,
+        }
+        return Answer(shown[name])
+
+    async def _result(self, request: Request) -> Answer:
+        query = request.query
+        execution = await self._executions.get(await self._executions.resolve(request.path["id"]))
+        raw = msgspec.json.encode(await self._views.result(execution, execution.result))
+        if query.boolean("pretty_format", False):
+            raw = msgspec.json.format(raw, indent=4)
+        headers, content_type, suffix = {}, "text/json", ".json"
+        if query.boolean("compress", False):
+            raw, content_type, suffix = gzip.compress(raw), "application/x-gzip", ".json.gz"
+            headers["Content-Encoding"] = "gzip"
+        if query.boolean("download", False):
+            headers["Content-Disposition"] = f"attachment; filename=execution_{execution.id}_result{suffix}"
+        return Answer(raw=raw, headers=headers, content_type=content_type)
+
+    async def _re_run(self, request: Request) -> Answer:
+        document = await request.document()
+        parameters = field(document, "parameters", dict, "object", {})
+        tasks = field(document, "tasks", list, "array", [])
+        reset = field(document, "reset", list, "array", [])
+        delay = field(document, "delay", int, "integer")
+        if delay is not None and not 0 <= delay <= _MAX_DELAY:
+            raise InvalidError(f"delay: {delay} is not between 0 and {_MAX_DELAY} (milliseconds)")
+        execution_id = await self._executions.resolve(request.path["id"])
+        check_run(request.identity, (await self._executions.get(execution_id, False)).action)
+        for name, listed in (("tasks", tasks), ("reset", reset)):
+            if not all(isinstance(task, str) for task in listed):
+                raise InvalidError(f"{name}: expected a list of names of tasks")
+        user = acting_user(request.identity, field(document, "user", str, "string"))
+        if not parameters:
+            await self._reruns.check(execution_id, tasks, reset)
+        made = await self._executions.re_run(execution_id, parameters, user, delay, tasks, reset)
+        return await self._made(request, made)
+
+
+def _context(text: str | None) -> dict[str, Any]:
+    """The context in the header `st2-context`. Raises `InvalidError`."""
+    if not text:
+        return {}
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise InvalidError(f"st2-context: the header is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidError("st2-context: the header must be a JSON object")
+    return found

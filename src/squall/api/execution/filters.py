@@ -1,0 +1,98 @@
+"""The filters of lists of executions, with StackStorm's names and meanings."""
+
+from __future__ import annotations
+
+from squall.api.http.pages import sort_keys
+from squall.api.http.wire import Query
+from squall.core.access.access import Identity, check_admin
+from squall.core.errors import InvalidError
+from squall.core.execution.execution import ExecutionFilter
+from squall.core.execution.terms import RESULT, advanced_terms
+from squall.core.timestamp import from_iso
+
+_MAX_IDS = 100
+_OF_RULES = ("rule", "trigger", "trigger_type", "trigger_instance")
+"""Filters for what rules have started: nothing yet."""
+_SORTED = {
+    "id": "id",
+    "liveaction": "id",
+    "action": "action",
+    "runner": "runner",
+    "status": "status",
+    "user": "user",
+    "parent": "parent",
+    "timestamp": "start",
+}
+_PATHS = {
+    "action": "action.ref",
+    "runner": "runner.name",
+    "status": "status",
+    "user": "context.user",
+    "parent": "parent",
+    "liveaction": "liveaction.id",
+    "id": "id",
+    "timestamp": "start_timestamp",
+    "timestamp_gt": "start_timestamp",
+    "timestamp_lt": "start_timestamp",
+    "rule": "rule.name",
+    "trigger": "trigger.name",
+    "trigger_type": "trigger_type.name",
+    "trigger_instance": "trigger_instance.id",
+}
+"""The path that means the same in an advanced filter, and then takes the place of the parameter."""
+
+
+def execution_filter(query: Query, identity: Identity) -> ExecutionFilter:
+    """The filter that a list's query asks for. Raises `InvalidError`, and `ForbiddenError` for a filter by results,
+    parts of which may be secret, from who may not see secrets."""
+    terms = advanced_terms(query.text("filter") or "")
+    if any(term.source == RESULT for term in terms.values()):
+        check_admin(identity, "filtering by result")
+
+    def text(name: str) -> str | None:
+        return None if _PATHS[name] in terms else query.text(name)
+
+    after_us, before_us = _times(text("timestamp_gt"), text("timestamp_lt"), text("timestamp"))
+    parent = text("parent")
+    return ExecutionFilter(
+        action=text("action"),
+        status=text("status"),
+        user=text("user"),
+        runner=text("runner"),
+        parent="" if parent and is_null(parent) else parent,
+        ids=_ids(query.listed("id") if text("id") else None, text("liveaction"), [text(name) for name in _OF_RULES]),
+        after_us=after_us,
+        before_us=before_us,
+        terms=tuple(terms.values()),
+        order=tuple((_SORTED[name], descending) for name, descending in sort_keys(query, _SORTED)),
+        newest_first=not query.has("sort_asc"),
+    )
+
+
+def is_null(value: str) -> bool:
+    """Whether a filter's value asks for what lacks the attribute."""
+    return value.lower() == "null"
+
+
+def _times(after: str | None, before: str | None, between: str | None) -> tuple[int | None, int | None]:
+    """The bounds of the start (µs, exclusive). Raises `InvalidError`."""
+    after_us = from_iso(after, "timestamp_gt") if after else None
+    before_us = from_iso(before, "timestamp_lt") if before else None
+    if between:
+        first, _, last = between.partition("..")
+        # A range includes its ends, and a single time is a range of itself.
+        after_us = from_iso(first, "timestamp") - 1
+        before_us = from_iso(last or first, "timestamp") + 1
+    return after_us, before_us
+
+
+def _ids(ids: list[str] | None, liveaction: str | None, of_rules: list[str | None]) -> tuple[str, ...] | None:
+    """The ids that all of these filters leave; None for any. Raises `InvalidError`."""
+    if ids is not None and len(ids) > _MAX_IDS:
+        raise InvalidError(f"id: at most {_MAX_IDS} ids can be asked for at once")
+    if any(value is not None and not is_null(value) for value in of_rules):
+        return ()
+    if liveaction is None:
+        return tuple(ids) if ids is not None else None
+    # An execution and its liveaction have one id.
+    return (liveaction,) if ids is None or liveaction in ids else ()

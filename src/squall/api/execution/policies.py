@@ -1,0 +1,93 @@
+"""Policies over HTTP: `/policies` and `/policytypes`, with StackStorm's documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from squall.api.http.application import Route
+from squall.api.http.pages import attributes, ordered, page
+from squall.api.http.wire import Answer, Request
+from squall.core.access.access import check_admin
+from squall.core.errors import NotFoundError
+from squall.core.execution.document import select
+from squall.core.execution.policy import POLICY_FIELDS, Policy, PolicyType, document
+from squall.services.execution.policies import Policies
+
+_DEFAULT_LIMIT = 100
+_TYPES_SORTED = ("id", "name", "resource_type")
+_TYPE_FIELDS = frozenset(PolicyType.__struct_fields__)
+
+
+class PolicyRoutes:
+    """`/policies` and `/policytypes`."""
+
+    def __init__(self, policies: Policies) -> None:
+        self._policies = policies
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [
+            Route("GET", "/policytypes", self._list_types),
+            Route("GET", "/policytypes/{ref}", self._get_type),
+            Route("GET", "/policies", self._list),
+            Route("POST", "/policies", self._create),
+            Route("GET", "/policies/{ref}", self._get),
+            Route("PUT", "/policies/{ref}", self._update),
+            Route("DELETE", "/policies/{ref}", self._delete),
+        ]
+
+    async def _list_types(self, request: Request) -> Answer:
+        wanted, names = request.query.text("resource_type"), request.query.listed("name")
+        found = [
+            kind
+            for kind in await self._policies.types()
+            if wanted in (None, kind.resource_type) and (names is None or kind.name in names)
+        ]
+        found = ordered(found, request.query, _TYPES_SORTED, lambda kind, name: str(getattr(kind, name)))
+        return _page(request, found, _TYPE_FIELDS)
+
+    async def _get_type(self, request: Request) -> Answer:
+        ref = request.path["ref"]
+        for kind in await self._policies.types():
+            if ref in (kind.ref, kind.id):
+                return Answer(document(kind))
+        raise NotFoundError(f'PolicyType with a reference of id "{ref}" not found.')
+
+    async def _list(self, request: Request) -> Answer:
+        query = request.query
+        name = query.text("name")
+        found = await self._policies.find(query.text("resource_ref"), query.text("pack"), query.text("policy_type"))
+        return _page(request, [policy for policy in found if name in (None, policy.name)], POLICY_FIELDS)
+
+    async def _get(self, request: Request) -> Answer:
+        return Answer(document(await self._policies.get(request.path["ref"])))
+
+    async def _create(self, request: Request) -> Answer:
+        check_admin(request.identity, "making policies")
+        return Answer(document(await self._policies.create(_given(await request.document()))), 201)
+
+    async def _update(self, request: Request) -> Answer:
+        check_admin(request.identity, "changing policies")
+        body = _given(await request.document())
+        return Answer(document(await self._policies.update(request.path["ref"], body)))
+
+    async def _delete(self, request: Request) -> Answer:
+        check_admin(request.identity, "removing policies")
+        await self._policies.delete(request.path["ref"])
+        return Answer(status=204)
+
+
+def _given(body: dict[str, Any]) -> dict[str, Any]:
+    """What of a body counts: what the server makes itself is taken back from clients that send whole documents."""
+    return {name: value for name, value in body.items() if name not in ("id", "uid", "ref", "metadata_file")}
+
+
+def _page(request: Request, found: Sequence[Policy] | Sequence[PolicyType], fields: frozenset[str]) -> Answer:
+    asked = attributes(request.query, fields)
+    part = page(request.query, _DEFAULT_LIMIT)
+    ids = request.query.listed("id")
+    chosen = [item for item in found if ids is None or item.id in ids]
+    end = None if part.limit is None else part.offset + part.limit
+    shown = [select(document(item), asked.include, asked.exclude) for item in chosen[part.offset : end]]
+    return Answer(shown, headers=part.headers(len(chosen)))

@@ -1,0 +1,47 @@
+"""Traces over HTTP."""
+
+from __future__ import annotations
+
+from squall.api.http.application import Route
+from squall.api.http.pages import attributes, page, sort_keys
+from squall.api.http.wire import Answer, Request
+from squall.core.execution.document import select
+from squall.core.execution.trace import TRACE_FIELDS, TraceFilter, document
+from squall.services.execution.traces import Traces
+
+_DEFAULT_LIMIT = 100
+_COUNT_CAP = 10_000
+_SORTED = {"id": "id", "name": "tag", "trace_tag": "tag"}
+
+
+class TraceRoutes:
+    """`/traces`."""
+
+    def __init__(self, traces: Traces) -> None:
+        self._traces = traces
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [Route("GET", "/traces", self._list), Route("GET", "/traces/{id}", self._get)]
+
+    async def _list(self, request: Request) -> Answer:
+        query = request.query
+        asked = attributes(query, TRACE_FIELDS)
+        part = page(query, _DEFAULT_LIMIT)
+        ids, names = query.listed("id"), query.listed("name")
+        where = TraceFilter(
+            ids=tuple(ids) if ids is not None else None,
+            names=tuple(names) if names is not None else None,
+            tag=query.text("trace_tag"),
+            execution=query.text("execution"),
+            rule=query.text("rule"),
+            trigger_instance=query.text("trigger_instance"),
+            order=tuple((_SORTED[name], descending) for name, descending in sort_keys(query, _SORTED)),
+            newest_first=not query.has("sort_asc"),
+        )
+        found, total = await self._traces.find(where, part.limit, part.offset, _COUNT_CAP)
+        shown = [select(document(trace), asked.include, asked.exclude) for trace in found]
+        return Answer(shown, headers=part.headers(total, _COUNT_CAP))
+
+    async def _get(self, request: Request) -> Answer:
+        return Answer(document(await self._traces.get(request.path["id"])))

@@ -1,0 +1,1 @@
+"""The kernel of the API: application, requests and answers, gate, server, OpenAPI."""

@@ -1,0 +1,58 @@
+"""Who may speak to a server without authentication: this machine's browsers' pages may not, other users may not.
+
+A server that listens on loopback can still be reached by any page a local browser shows (by a foreign `Origin`, or
+by a name that resolves to 127.0.0.1) and by every user of the machine.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from squall.api.http.wire import Request
+from squall.core.errors import ForbiddenError, UnsupportedMediaError
+
+_TEXT_BODIES = frozenset({"/workflows/inspect"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this machine."""
+    name = host.strip().rstrip(".").lower().removeprefix("[").removesuffix("]")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_of(value: str) -> str:
+    """The host of a Host header, without its port."""
+    if value.startswith("["):
+        return value.partition("]")[0] + "]"
+    return value.partition(":")[0]
+
+
+def check_browser(request: Request) -> None:
+    """Refuses what only a foreign page would send. Raises `ForbiddenError`."""
+    hosts = [str(value, "latin-1") for name, value in request.scope["headers"] if name == b"host"]
+    if len(hosts) != 1 or not is_loopback(_host_of(hosts[0])):
+        raise ForbiddenError(
+            "Host: this server answers only to localhost or a loopback address, as it runs without authentication."
+        )
+    origin = request.header("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower():
+        raise ForbiddenError(f"Origin: pages of {origin!r} may not use this server.")
+
+
+def check_content_type(request: Request, path: str) -> None:
+    """Bodies are JSON, so that a form of a foreign page cannot make one. Raises `UnsupportedMediaError`.
+
+    DELETE and the inspection of workflows are exempt: StackStorm's clients send them otherwise.
+    """
+    if request.scope["method"] not in ("POST", "PUT") or path in _TEXT_BODIES:
+        return
+    empty = request.header("content-length") in (None, "0") and request.header("transfer-encoding") is None
+    kind = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    if not empty and kind != "application/json":
+        raise UnsupportedMediaError(f"Content-Type: a body must be application/json, not {kind or 'without a type'!r}.")

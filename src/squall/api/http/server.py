@@ -1,0 +1,129 @@
+"""The HTTP server inside the process: uvicorn on sockets of ours, stopped by us and not by signals."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from squall.api.http.peer import may_connect
+from squall.api.http.wire import DIRECT
+from squall.core.errors import ConfigError
+
+_BACKLOG = 2048
+_REFUSED = (
+    b'{"faultstring": "This server takes connections of its own user and of root only; '
+    b'squall serve --allow-local-users lets every user of this machine in."}'
+)
+
+
+class DirectProtocol(HttpToolsProtocol):
+    """Offers every request the extension `DIRECT`: a way to the connection that wakes no coroutine."""
+
+    def on_message_begin(self) -> None:
+        """Adds the extension to the scope."""
+        super().on_message_begin()
+        self.scope["extensions"] = {DIRECT: {"offer": self.offer}}
+
+    def offer(self, chunk: bytes) -> bool:
+        """Writes a chunk of a chunked body, unless too much of what was written before has not left yet."""
+        if self.flow.write_paused or self.transport.is_closing():
+            return False
+        self.transport.write(chunk)
+        return True
+
+
+class GuardedProtocol(DirectProtocol):
+    """Refuses connections of other users of this machine before a byte of theirs is read."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Looks who connects."""
+        ours = transport.get_extra_info("sockname")
+        theirs = transport.get_extra_info("peername")
+        super().connection_made(transport)
+        if not may_connect(ours, theirs):
+            head = b"HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\nconnection: close\r\n"
+            transport.write(head + b"content-length: %d\r\n\r\n" % len(_REFUSED) + _REFUSED)
+            transport.close()
+
+
+class _Quiet(uvicorn.Server):
+    """uvicorn's server without its signal handlers: the process decides when it stops."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts, and says so."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Deliberately captures none."""
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `ConfigError` with what to do when the port is taken or not ours to take."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol must be named: asyncio turns Nagle's delay off only for sockets that say they are TCP.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise ConfigError(
+            f"Port {port} on {host} cannot be used ({error.strerror}): stop what uses it, "
+            "or choose another with --port."
+        ) from error
+    sock.setblocking(False)
+    return sock
+
+
+class HttpServer:
+    """Serves one application on one socket."""
+
+    def __init__(self, application: ASGIApp, sock: socket.socket, *, guarded: bool, grace: float) -> None:
+        config = uvicorn.Config(
+            application,
+            http=GuardedProtocol if guarded else DirectProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=max(1, int(grace)),
+        )
+        self._server = _Quiet(config)
+        self._socket = sock
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    async def run(self) -> None:
+        """Serves until `stop`."""
+        await self._server.serve(sockets=[self._socket])
+
+    async def started(self) -> None:
+        """Waits until requests are answered."""
+        await self._server.ready.wait()
+
+    def stop(self) -> None:
+        """Ends: no new connections, and what is under way has its grace time."""
+        self._server.should_exit = True

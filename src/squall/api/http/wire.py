@@ -1,0 +1,200 @@
+"""Requests and answers as the handlers see them: query values in StackStorm's spelling, JSON bodies, JSON answers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.types import Message, Receive, Scope, Send
+
+from squall.core.access.access import Identity
+from squall.core.errors import InvalidError, TooLargeError
+
+DIRECT = "squall.direct"
+"""The ASGI extension whose `offer(chunk) -> bool` writes a chunk of a chunked body at once. It refuses as long as the
+connection holds too much of what was written before, and when it is closed."""
+
+_ENCODER = msgspec.json.Encoder()
+_TRUE = frozenset({"true", "1", "yes", "y"})
+_FALSE = frozenset({"false", "0", "no", "n"})
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+
+_NOBODY = Identity(user="", admin=False)
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
+
+
+class Query:
+    """The query string. Names nobody asks for are ignored, as StackStorm's clients need."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._values: dict[str, str] = {}
+        self._all = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
+        for name, value in self._all:
+            self._values.setdefault(name, value)
+
+    def every(self, name: str) -> list[str]:
+        """The values of a name that may be given several times."""
+        return [value for each, value in self._all if each == name and value]
+
+    def text(self, name: str, default: str | None = None) -> str | None:
+        """A value, or the default; an empty value counts as none."""
+        return self._values.get(name) or default
+
+    def has(self, name: str) -> bool:
+        """Whether the name is given at all."""
+        return name in self._values
+
+    def integer(self, name: str, default: int | None = None) -> int | None:
+        """An integer. Raises `InvalidError` in StackStorm's words."""
+        value = self._values.get(name)
+        if not value:
+            return default
+        if not _INTEGER.fullmatch(value):
+            raise InvalidError(f'Parameter "{name}" is not of type integer')
+        return int(value)
+
+    def boolean(self, name: str, default: bool) -> bool:
+        """true, 1, yes, y or false, 0, no, n, in any case. Raises `InvalidError`."""
+        value = self._values.get(name, "").lower()
+        if not value:
+            return default
+        if value in _TRUE or value in _FALSE:
+            return value in _TRUE
+        raise InvalidError(f'Parameter "{name}" is not of type boolean')
+
+    def listed(self, name: str) -> list[str] | None:
+        """Comma-separated values, each once; None when there are none."""
+        value = self._values.get(name)
+        items = list(dict.fromkeys(item.strip() for item in value.split(",") if item.strip())) if value else []
+        return items or None
+
+
+class Request:
+    """One HTTP request. `path` is a handler's arguments, by name; `identity` is who asks.
+
+    `until_void` returns when the credential that it came with has ended: streams end with it.
+    """
+
+    def __init__(
+        self, scope: Scope, receive: Receive, path: Mapping[str, str], body_limit: int, identity: Identity = _NOBODY
+    ) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.path = path
+        self.identity = identity
+        self.until_void: Callable[[], Awaitable[None]] = _never
+        self.query = Query(scope["query_string"])
+        self._body_limit = body_limit
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name."""
+        wanted = name.lower().encode("latin-1")
+        for key, value in self.scope["headers"]:
+            if key == wanted:
+                return str(value, "latin-1")
+        return None
+
+    async def body(self) -> bytes:
+        """The whole body. Raises `TooLargeError`."""
+        declared = self.header("content-length")
+        if declared is not None and declared.isdigit() and int(declared) > self._body_limit:
+            raise TooLargeError(self._too_large())
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self.receive()
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._body_limit:
+                raise TooLargeError(self._too_large())
+            parts.append(part)
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+    def _too_large(self) -> str:
+        return f"The request's body is larger than {self._body_limit} bytes ([server] max_body_bytes)."
+
+    async def document(self) -> dict[str, Any]:
+        """The body as a JSON object; an empty body is an empty object. Raises `InvalidError`."""
+        raw = await self.body()
+        if not raw.strip():
+            return {}
+        try:
+            found = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise InvalidError(f"Failed to parse request body: {error}") from error
+        if not isinstance(found, dict):
+            raise InvalidError(f"Failed to parse request body: expected an object, got {_kind(found)}")
+        return found
+
+
+class Answer:
+    """One complete HTTP answer: a JSON value, or bytes with their own content type."""
+
+    def __init__(
+        self,
+        value: Any = None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        *,
+        raw: bytes | None = None,
+        content_type: str = "application/json",
+    ) -> None:
+        self.status = status
+        self.headers = dict(headers or {})
+        self.content_type = content_type
+        self.content = raw if raw is not None else b"" if status == 204 else _ENCODER.encode(value)
+
+    async def send(self, send: Send, request_id: bytes) -> None:
+        """Sends it."""
+        headers = [
+            (b"content-length", str(len(self.content)).encode()),
+            (b"x-request-id", request_id),
+            *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()),
+        ]
+        if self.status != 204:
+            headers.append((b"content-type", self.content_type.encode("latin-1")))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.content})
+
+
+def failure(status: int, message: str) -> Answer:
+    """An error as StackStorm's clients read it."""
+    return Answer({"faultstring": message}, status)
+
+
+def field(document: Mapping[str, Any], name: str, kind: type, words: str, default: Any = None) -> Any:
+    """A field of a body that must be of one type; null counts as absent. Raises `InvalidError` that names it."""
+    value = document.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise InvalidError(f"{value!r} is not of type {words!r} ({name})")
+    return value
+
+
+def texts(document: Mapping[str, Any], name: str) -> list[str]:
+    """A field of a body that must be a list of texts; null counts as empty. Raises `InvalidError` that names it."""
+    found = field(document, name, list, "array", [])
+    if not all(isinstance(item, str) for item in found):
+        raise InvalidError(f"{name}: expected a list of texts")
+    return list(found)
+
+
+def _kind(value: Any) -> str:
+    return {list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}.get(
+        type(value), "null"
+    )
+
+
+def start_message(status: int, headers: Mapping[str, str]) -> Message:
+    """The message that begins an answer whose body follows in pieces."""
+    pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": status, "headers": pairs}

@@ -1,0 +1,1 @@
+"""Output over HTTP: bytes, lines, rows, streams."""

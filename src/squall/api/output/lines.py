@@ -1,0 +1,70 @@
+"""StackStorm's output events: one for each line (or part of a line) that was printed.
+
+The text of many lines is encoded to JSON once, and the frames are put around the pieces: a loop over lines that
+encodes each one costs ten times as much.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from squall.core.event.events import OUTPUT_CREATE
+from squall.core.output import journal
+from squall.core.output.journal import Record
+from squall.core.timestamp import to_iso
+from squall.services.output.outputs import Label
+
+_BETWEEN = b'","'
+
+
+def _frame(record: Record, label: Label | None) -> tuple[bytes, bytes]:
+    """What stands before and behind the text of each event of a record."""
+    fields = {
+        "execution_id": record.execution,
+        "action_ref": label.action if label else None,
+        "runner_ref": label.runner if label else None,
+        "timestamp": to_iso(record.time),
+        "output_type": journal.STREAMS.get(record.stream, "output"),
+        "position": journal.format_position(record.end),
+        "id": journal.format_position(record.end),
+        **({"tag": record.tag} if record.tag else {}),
+        "data": "",
+    }
+    # The object ends in `"data":""}`, so its last two bytes close what the text is put into.
+    before = b"event: %s\ndata: %s" % (OUTPUT_CREATE.encode(), orjson.dumps(fields)[:-2])
+    return before, b'"}\n\n'
+
+
+def line_texts(record: Record) -> list[str]:
+    """The text of each event of an output record: whole lines with their newline, and a rest without one."""
+    text, _ = journal.decode_text(record.lead, record.payload, bool(record.tag))
+    lines = text.split("\n")
+    return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+
+
+def line_events(record: Record, texts: list[str], label: Label | None) -> list[bytes]:
+    """The events without their `id:` line, in order; `texts` are the record's."""
+    if not texts:
+        return []
+    before, behind = _frame(record, label)
+    # Inside a JSON string a quote is always escaped, so quote-comma-quote only stands between two strings.
+    pieces = orjson.dumps(texts)[2:-2].split(_BETWEEN)
+    return [b"%s%s%s" % (before, piece, behind) for piece in pieces]
+
+
+def numbered_events(record: Record, texts: list[str], label: Label | None, mark: bytes) -> list[bytes]:
+    """The events with ids that are `mark` and their number, from 1 on."""
+    if not texts:
+        return []
+    before, behind = _frame(record, label)
+    pieces = orjson.dumps(texts)[2:-2].split(_BETWEEN)
+    return [b"id: %s%d\n%s%s%s" % (mark, number, before, piece, behind) for number, piece in enumerate(pieces, 1)]
+
+
+def joined_events(record: Record, texts: list[str], label: Label | None, event_id: bytes) -> bytes:
+    """All events of a record under one id, put together without a loop."""
+    if not texts:
+        return b""
+    before, behind = _frame(record, label)
+    before = b"id: %s\n%s" % (event_id, before)
+    return before + orjson.dumps(texts)[2:-2].replace(_BETWEEN, behind + before) + behind

@@ -1,0 +1,396 @@
+"""`GET …/executions/{id}/output`: what an execution printed, as text, bytes, JSON lines or events, live or later."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from contextlib import aclosing
+from typing import NamedTuple
+
+from starlette.types import Send
+
+from squall.api.http.application import Route
+from squall.api.http.bodies import compressed, encoding_for
+from squall.api.http.wire import Answer, Query, Request, start_message
+from squall.api.output.encoding import (
+    FORMATS,
+    NDJSON,
+    RAW,
+    SSE,
+    SSE_RAW,
+    TEXT,
+    Encoded,
+    EncodedCache,
+    encode,
+    leftovers,
+)
+from squall.api.output.lag import TELL_SECONDS, LagPolicy, lag_comment, lag_of, lag_policy, skipped
+from squall.api.output.output_lines import (
+    LINE_MARK,
+    LineAnswers,
+    LineAsked,
+    asks_for_lines,
+    behind_line,
+    limit_of,
+    line_query,
+    position_of,
+)
+from squall.api.output.ranges import Ranges
+from squall.api.output.selection import Selection, Wanted, streams_of, wanted_of
+from squall.api.output.sending import FanOut, Follower, Piece
+from squall.core.errors import InvalidError
+from squall.core.execution.execution import Execution
+from squall.core.output import journal
+from squall.core.output.journal import Batch, Record
+from squall.services.execution.executions import Executions
+from squall.services.output.line_reading import LineReading
+from squall.services.output.outputs import Label, Outputs, is_end
+
+END_OF_OUTPUT = b"event: EOF\ndata: ''\n\n"
+_BEAT = lag_comment(0, 0)
+_TYPES = {
+    TEXT: "text/plain; charset=UTF-8",
+    RAW: "application/octet-stream",
+    NDJSON: "application/x-ndjson",
+    SSE: "text/event-stream; charset=UTF-8",
+    SSE_RAW: "text/event-stream; charset=UTF-8",
+}
+
+
+_FILES = {"gzip": "application/gzip", "zstd": "application/zstd"}
+
+
+class Asked(NamedTuple):
+    """What one reader wants: streams as numbers (None: all), which executions, and what happens when it is behind.
+
+    `finished`: it has been told of the characters that were never finished already, behind the last position. `packed`:
+    it wants a file in this form.
+    """
+
+    form: str
+    streams: frozenset[int] | None
+    wanted: Wanted
+    lag: LagPolicy | None
+    follow: bool
+    after: int
+    finished: bool
+    packed: str | None
+
+
+def stream_headers(content_type: str) -> dict[str, str]:
+    """Headers that keep every proxy from holding pieces back."""
+    return {"Content-Type": content_type, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+async def until_disconnect(request: Request, send: Send, pump: Callable[[], Awaitable[None]]) -> None:
+    """Runs `pump`, which sends one whole answer, to its end, or until the client has gone, or may no longer read."""
+    void = False
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_swallow_cancel(pump()))
+
+        async def listen() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            task.cancel()
+
+        async def expire() -> None:
+            nonlocal void
+            await request.until_void()
+            void = not task.done()
+            task.cancel()
+
+        watchers = [group.create_task(listen()), group.create_task(expire())]
+        task.add_done_callback(lambda _: [watcher.cancel() for watcher in watchers])
+    if void:
+        # Every event has told its position, so the client can go on with another credential.
+        with contextlib.suppress(OSError):
+            await send({"type": "http.response.body", "body": b""})
+
+
+async def _swallow_cancel(work: Awaitable[None]) -> None:
+    """A client that has gone is no error."""
+    with contextlib.suppress(OSError):
+        await work
+
+
+class OutputRoutes:
+    """The output of executions. `heartbeat` is in seconds; only event streams have one. `now` gives µs since 1970."""
+
+    def __init__(
+        self,
+        executions: Executions,
+        outputs: Outputs,
+        reading: LineReading,
+        now: Callable[[], int],
+        *,
+        heartbeat: float,
+    ) -> None:
+        self._executions = executions
+        self._outputs = outputs
+        self._now = now
+        self._heartbeat = heartbeat
+        self._cache = EncodedCache()
+        self._fan_out = FanOut()
+        self._lines = LineAnswers(reading, outputs, heartbeat)
+        self._ranges = Ranges(reading, outputs)
+
+    def routes(self) -> list[Route]:
+        """What it answers: text below the API, events below the stream."""
+        return [
+            Route("GET", "/executions/{id}/output", streamer=self._api),
+            Route("GET", "/actionexecutions/{id}/output", streamer=self._api),
+            Route("GET", "/executions/{id}/output", streamer=self._stream, area="stream"),
+        ]
+
+    async def _api(self, request: Request, send: Send) -> Answer | None:
+        return await self._answer(request, send, TEXT)
+
+    async def _stream(self, request: Request, send: Send) -> Answer | None:
+        return await self._answer(request, send, SSE)
+
+    async def _answer(self, request: Request, send: Send, default_form: str) -> Answer | None:
+        by_lines = asks_for_lines(request.query)
+        asked = _asked(request, default_form, by_lines)
+        execution = await self._executions.get(await self._executions.resolve(request.path["id"]), False)
+        execution = await self._part(request.query, execution)
+        await self._outputs.check(execution.tree, asked.after)
+        live = asked.follow and not await self._outputs.settled(execution.id)
+        if by_lines:
+            return await self._answer_lines(request, send, execution, asked, live)
+        if (
+            asked.form == RAW
+            and not asked.packed
+            and request.header("range")
+            and not request.header("if-range")
+            and not asked.after
+        ):
+            # No validator is ever sent, so a condition on one is never true.
+            selection = Selection(self._outputs, execution, asked.wanted)
+            grows = not await self._outputs.settled(execution.id)
+            if await self._ranges.answer(request, send, execution, selection, self._executions, asked.streams, grows):
+                return None
+        if not live:
+            asked = asked._replace(lag=None)
+        encoding = None if live or asked.form in (SSE, SSE_RAW) else asked.packed or encoding_for(request)
+        headers = self._headers(asked, encoding, ranges=asked.form == RAW and not live)
+        follower = Follower(request.scope, compressed(send, encoding), asked.after)
+
+        async def pump() -> None:
+            await send(start_message(200, headers))
+            if encoding is None:
+                # The first piece goes at once, so that a client knows it is connected before anything is printed.
+                first = b"\n" if asked.form == SSE else b""
+                await send({"type": "http.response.body", "body": first, "more_body": True})
+            await self._all(execution, asked, follower, live)
+
+        await until_disconnect(request, send, pump)
+        return None
+
+    async def _part(self, query: Query, execution: Execution) -> Execution:
+        """The execution that `execution=` names: the one of the path, or one of its tree. Raises `InvalidError`."""
+        named = query.text("execution")
+        if named is None or named == execution.id:
+            return execution
+        found = await self._executions.get(named, False)
+        if found.tree != execution.tree:
+            raise InvalidError(f'execution: "{named}" does not belong to the tree of "{execution.id}"')
+        return found
+
+    @staticmethod
+    def _headers(asked: Asked, encoding: str | None, *, ranges: bool = False) -> dict[str, str]:
+        if asked.packed:
+            return stream_headers(_FILES[asked.packed])
+        headers = stream_headers(_TYPES[asked.form])
+        if asked.form not in (SSE, SSE_RAW):
+            headers["Vary"] = "Accept-Encoding"
+        if encoding is not None:
+            headers["Content-Encoding"] = encoding
+        if ranges:
+            headers["Accept-Ranges"] = "bytes"
+        return headers
+
+    async def _all(self, execution: Execution, asked: Asked, follower: Follower, live: bool) -> None:
+        """Sends everything behind the follower's position, and what stands at the end."""
+        source = _Reading(self._outputs, self._cache, execution, asked, self._heartbeat, self._now)
+        with self._outputs.reader():
+            await (self._fan_out.follow if live else self._fan_out.read)(source, follower)
+        await follower.finish(await self._last(execution, asked, follower))
+
+    async def _answer_lines(
+        self, request: Request, send: Send, execution: Execution, asked: Asked, live: bool
+    ) -> Answer | None:
+        token, _, skip = (request.header("last-event-id") or "").partition("~")
+        selection = Selection(self._outputs, execution, asked.wanted)
+        members = await selection.members(self._executions)
+        query, returned = line_query(request.query, execution, members, asked.streams, self._now()), False
+        if token.startswith(LINE_MARK):
+            query, token, returned = behind_line(query, token), "", True
+        resume = (position_of(token, "Last-Event-ID"), int(skip) if skip.isdigit() else 0) if token else None
+        await self._outputs.check(execution.tree, query.after)
+        wanted = LineAsked(
+            query, selection, live and not query.bounded, resume, limit_of(request.query), returned,
+            request.query.boolean("timestamps", False),
+        )  # fmt: skip
+        await self._lines.check(wanted)
+        events = asked.form in (SSE, SSE_RAW)
+        encoding = None if wanted.follow or events else asked.packed or encoding_for(request)
+        follower = Follower(request.scope, compressed(send, encoding), 0)
+
+        async def pump() -> None:
+            await send(start_message(200, self._headers(asked, encoding)))
+            if encoding is None:
+                first = b"\n" if events else b""
+                await send({"type": "http.response.body", "body": first, "more_body": True})
+            positions: list[int] = []
+            async with aclosing(self._lines.pieces(wanted, asked.form, positions.append)) as pieces:
+                async for piece in pieces:
+                    await follower.send(Piece(piece, 0, {}, None))
+            if positions:
+                # The lines end where the output goes on as it comes.
+                follower.position = positions[-1]
+                await self._all(execution, asked._replace(after=0), follower, True)
+            else:
+                await follower.finish(END_OF_OUTPUT if events and not self._outputs.stopping else b"")
+
+        await until_disconnect(request, send, pump)
+        return None
+
+    async def _last(self, execution: Execution, asked: Asked, follower: Follower) -> bytes:
+        """What stands behind everything that was printed."""
+        events = asked.form in (SSE, SSE_RAW)
+        if self._outputs.stopping:
+            return b"id: %s\n\n" % journal.format_position(follower.position).encode() if events else b""
+        if not asked.follow and not await self._outputs.settled(execution.id):
+            return b""
+        leads = follower.leads
+        if asked.after and follower.end is not None:
+            # What a reader who comes back has seen before its position may have ended inside a character.
+            found = await self._outputs.unfinished(execution.tree, follower.end)
+            leads.update({key: lead for key, lead in found.items() if asked.streams is None or key[1] in asked.streams})
+        rest = b""
+        if not asked.finished:
+            labels = await self._outputs.labels({key[0] for key in leads})
+            rest = leftovers(asked.form, leads, labels, follower.position)
+        return rest + END_OF_OUTPUT if events else rest
+
+
+class _Reading:
+    """One output as it was asked for: the `sending.Source` of all who ask for the same."""
+
+    def __init__(
+        self,
+        outputs: Outputs,
+        cache: EncodedCache,
+        execution: Execution,
+        asked: Asked,
+        heartbeat: float,
+        now: Callable[[], int],
+    ) -> None:
+        self._outputs = outputs
+        self._cache = cache
+        self._execution = execution
+        self._asked = asked
+        self._seconds = heartbeat
+        self._now = now
+        self._selection = Selection(outputs, execution, asked.wanted)
+        self._events = asked.form in (SSE, SSE_RAW)
+        self.key: Hashable = (self._selection.key, asked.streams, asked.form, asked.lag)
+        # It is only due when there is nothing to send.
+        self.heartbeat = _BEAT if self._events else b""
+
+    async def pieces(self, after: int, *, wait: bool, until: int | None = None) -> AsyncGenerator[Piece | None, None]:
+        """See `sending.Source`."""
+        told = asyncio.get_running_loop().time()
+        while True:
+            jumped = None
+            follow = self._outputs.follow(
+                self._execution, not self._selection.single, after, wait, self._seconds, until
+            )
+            async with aclosing(follow) as batches:
+                async for batch in batches:
+                    if batch is None:
+                        yield None
+                        continue
+                    behind = self._behind(batch)
+                    if self._asked.lag is not None and self._asked.lag.exceeded(*behind):
+                        # Others that follow stand at `until`; what comes behind it is read together with them.
+                        jumped = self._outputs.head(self._execution.tree) if until is None else until
+                        gap = skipped(self._asked.form, self._execution.id, after, jumped, behind[0])
+                        yield Piece(gap, jumped, {}, None)
+                        after = jumped
+                        break
+                    found = await self._encoded(after, batch)
+                    after = batch.position
+                    end = next((record for record in batch.records if is_end(record, self._execution.id)), None)
+                    yield Piece(found.data, after, found.leads, end)
+                    now = asyncio.get_running_loop().time()
+                    if self._events and end is None and now - told >= TELL_SECONDS:
+                        told = now
+                        yield Piece(lag_comment(*self._behind(batch)), after, {}, None)
+            if jumped is None or jumped == until:
+                return
+
+    def _behind(self, batch: Batch) -> tuple[int, int]:
+        return lag_of(batch, self._outputs.head(self._execution.tree), self._now())
+
+    async def _encoded(self, position: int, batch: Batch) -> Encoded:
+        key = (self.key, position, batch.position)
+        found = self._cache.get(key)
+        if found is None:
+            asked = self._asked
+            records = [record for record in batch.records if _wanted(record, asked.streams)]
+            if not self._selection.everything:
+                records = [record for record in records if await self._selection.holds(record.execution)]
+            labels: dict[str, Label] = {}
+            if asked.form not in (TEXT, RAW):
+                labels = await self._selection.labels({record.execution for record in records})
+            found = encode(asked.form, records, labels)
+            self._cache.put(key, found)
+        return found
+
+
+def _wanted(record: Record, streams: frozenset[int] | None) -> bool:
+    if record.kind == journal.PROGRESS:
+        return True
+    if record.kind not in (journal.OUTPUT, journal.GAP):
+        return False
+    return streams is None or record.stream in streams
+
+
+def _asked(request: Request, default_form: str, by_lines: bool) -> Asked:
+    query = request.query
+    form = query.text("format", default_form) or default_form
+    if form not in FORMATS:
+        raise InvalidError(f'format: "{form}" is none of {", ".join(FORMATS)}')
+    if form == SSE and query.boolean("raw_data", False):
+        form = SSE_RAW
+    token, _, told = (request.header("last-event-id") or query.text("after") or "").partition("~")
+    wanted = wanted_of(query)
+    if not query.has("tree") and (query.has("from_line") or query.has("to_line")):
+        # Lines are counted in each execution.
+        wanted = wanted._replace(tree=False)
+    return Asked(
+        form=form,
+        streams=streams_of(query.text("stream") or query.text("type") or query.text("output_type")),
+        wanted=wanted,
+        lag=lag_policy(query),
+        follow=query.boolean("follow", True),
+        after=position_of(token, "after") if token and not by_lines else 0,
+        finished=told == "1" and not by_lines,
+        packed=_packed(query, form),
+    )
+
+
+def _packed(query: Query, form: str) -> str | None:
+    """The form of the file that is asked for: what there is now, compressed. Raises `InvalidError`."""
+    packed = query.text("compression")
+    if packed is None:
+        return None
+    if packed not in _FILES:
+        raise InvalidError(f'compression: "{packed}" is none of {", ".join(_FILES)}')
+    if form in (SSE, SSE_RAW) or query.boolean("follow", True):
+        raise InvalidError(
+            "compression: only what is there now is given as a file; add follow=false, and ask for no events"
+        )
+    return packed

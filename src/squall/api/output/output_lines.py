@@ -1,0 +1,293 @@
+"""Outputs by their lines: `…/output` with `from_line`, `to_line`, `tail`, `since`, `until` or `grep`; its sums;
+searching it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import orjson
+
+from squall.api.http.wire import Query
+from squall.api.output.encoding import NDJSON, RAW, SSE, SSE_RAW, TEXT
+from squall.api.output.lag import lag_comment
+from squall.api.output.selection import Selection
+from squall.core.errors import InvalidError
+from squall.core.event.events import OUTPUT_CREATE
+from squall.core.execution.execution import Execution
+from squall.core.output import journal
+from squall.core.output.line_query import Search
+from squall.core.timespan import moment
+from squall.core.timestamp import to_iso
+from squall.services.output.line_reading import MOST_MERGED, LineQuery, LineReading, Reached, Row
+from squall.services.output.outputs import Label, Outputs
+
+_NAMES = ("from_line", "to_line", "tail", "since", "until", "grep", "limit", "timestamps")
+LINE_MARK = "line-"
+"""What the ids of lines begin with that were there when they were asked for."""
+
+_MOST = 1 << 53
+_MOST_LIMIT = 100_000
+_UNLIMITED = 1 << 62
+_MOST_CONTEXT = 1_000
+_APART = b"--\n"
+_FAR = 1 << 20
+
+
+class LineAsked(NamedTuple):
+    """A query for lines, and whether what follows is wanted too; `resume` are the position and the number of lines
+    behind it that a reader who comes back has seen, `limit` how many lines are sent at most; `returned`: the reader has
+    seen lines before; `timestamps`: in front of each line of text stands when it began."""
+
+    query: LineQuery
+    selection: Selection
+    follow: bool
+    resume: tuple[int, int] | None
+    limit: int = _UNLIMITED
+    returned: bool = False
+    timestamps: bool = False
+
+
+def behind_line(query: LineQuery, token: str) -> LineQuery:
+    """The query of a reader who has seen everything up to the line that an id names. Raises `InvalidError`."""
+    number = token.removeprefix(LINE_MARK)
+    if not (number.isascii() and number.isdigit() and len(number) <= 15):
+        raise InvalidError(f"Last-Event-ID: {token!r} is no id of this stream")
+    return msgspec.structs.replace(query, first=int(number) + 1, tail=None)
+
+
+def limit_of(query: Query) -> int:
+    """How many lines are sent at most. Raises `InvalidError`."""
+    return _number(query, "limit", 1, _MOST_LIMIT) or _UNLIMITED
+
+
+def position_of(text: str, name: str) -> int:
+    """The position in a token a client kept. Raises `InvalidError` that names where it was given."""
+    try:
+        return journal.parse_position(text)
+    except ValueError as error:
+        raise InvalidError(f"{name}: {error}; give one that this output's stream has sent.") from error
+
+
+def asks_for_lines(query: Query) -> bool:
+    """Whether any of the parameters that choose lines is given."""
+    return any(query.has(name) for name in _NAMES)
+
+
+def line_query(
+    query: Query, execution: Execution, members: tuple[str, ...] | None, streams: Collection[int] | None, now: int
+) -> LineQuery:
+    """What is asked of these executions; `now` is in µs. Raises `InvalidError` that names the parameter."""
+    since, until = query.text("since"), query.text("until")
+    return LineQuery(
+        execution=execution,
+        members=members,
+        first=_number(query, "from_line", 1, _MOST),
+        last=_number(query, "to_line", 0, _MOST),
+        tail=_number(query, "tail", 0, MOST_MERGED),
+        after=position_of(query.text("after") or "f-0", "after"),
+        since=moment(since, "since", now) if since else None,
+        until=moment(until, "until", now) if until else None,
+        search=search_of(query, "grep"),
+        context=_number(query, "context", 0, _MOST_CONTEXT) or 0,
+        streams=None if streams is None else tuple(sorted(streams)),
+    )
+
+
+def search_of(query: Query, name: str) -> Search | None:
+    """The search that a parameter asks for, with `fixed` and `ignore_case`."""
+    pattern = query.text(name)
+    if pattern is None:
+        if query.has(name):
+            raise InvalidError(f"{name}: the expression is empty; leave it out to get all lines")
+        return None
+    return Search(pattern=pattern, fixed=query.boolean("fixed", False), ignore_case=query.boolean("ignore_case", False))
+
+
+def _number(query: Query, name: str, least: int, most: int) -> int | None:
+    value = query.integer(name)
+    if value is not None and not least <= value <= most:
+        raise InvalidError(f"{name}: {value} is not between {least} and {most}")
+    return value
+
+
+def encode_rows(
+    form: str, rows: Sequence[Row], labels: Mapping[str, Label], *, numbered: bool = False, timestamps: bool = False
+) -> bytes:
+    """Lines in one of the formats. Events have ids if they are `numbered`: of one execution only. Text has
+    `timestamps`, if they are asked for."""
+    if form == RAW:
+        return b"".join([row.line.data for row in rows])
+    if form == TEXT:
+        parts = []
+        for row in rows:
+            if row.apart:
+                parts.append(_APART)
+            if timestamps:
+                parts.append(to_iso(row.line.time).encode() + b" ")
+            parts.append(row.line.data.decode("utf-8", "replace").encode())
+        return b"".join(parts)
+    return b"".join([_framed(form, row, labels, _line_mark(row) if numbered else b"") for row in rows])
+
+
+def _line_mark(row: Row) -> bytes:
+    """The id of a line that was there already: who comes back with it gets those behind it."""
+    return b"id: %s%d\n" % (LINE_MARK.encode(), row.line.number) if row.line.number else b""
+
+
+def _mark(position: int, seen: int) -> bytes:
+    """The id of the lines so far: `seen` of those behind a position have been sent."""
+    return b"id: %s~%d\n" % (journal.format_position(position).encode(), seen)
+
+
+def _framed(form: str, row: Row, labels: Mapping[str, Label], mark: bytes) -> bytes:
+    body = orjson.dumps(row_fields(row, labels.get(row.execution), exact=form == SSE_RAW))
+    if form == NDJSON:
+        return body + b"\n"
+    return b"%sevent: %s\ndata: %s\n\n" % (mark, OUTPUT_CREATE.encode(), body)
+
+
+def row_fields(row: Row, label: Label | None, *, exact: bool = False) -> dict[str, Any]:
+    """One line as JSON: `line` is its number (null where it has not been counted), `data` its text without the
+    newline, `complete` whether that is there, `left_out` the bytes at its end that are not in `data`, if any.
+
+    With `exact`, what is no UTF-8 is `data_b64`.
+    """
+    line = row.line
+    text = line.data[:-1] if line.complete else line.data
+    fields: dict[str, Any] = {
+        "execution_id": row.execution,
+        "line": line.number or None,
+        "output_type": journal.STREAMS.get(line.stream, "output"),
+        "timestamp": to_iso(line.time),
+        "position": journal.format_position(line.position),
+        "data": "",
+        "complete": line.complete,
+        "action_ref": label.action if label else None,
+        "task": label.task if label else None,
+        "depth": label.depth if label else 0,
+    }
+    try:
+        fields["data"] = text.decode("utf-8", "strict" if exact else "replace")
+    except UnicodeDecodeError:
+        fields["data_b64"] = base64.b64encode(text).decode()
+        del fields["data"]
+    if line.left:
+        fields["left_out"] = line.left
+        if line.from_end:
+            fields["from_end"] = True
+    if line.tag:
+        fields["tag"] = line.tag
+    if row.match:
+        fields["match"] = True
+    return fields
+
+
+class LineAnswers:
+    """The bytes of an answer about lines. `heartbeat` is in seconds."""
+
+    def __init__(self, reading: LineReading, outputs: Outputs, heartbeat: float) -> None:
+        self._reading = reading
+        self._outputs = outputs
+        self._heartbeat = heartbeat
+
+    async def check(self, asked: LineAsked) -> None:
+        """Raises `InvalidError` for what cannot be asked, and for lines beyond the end of what is finished."""
+        query = asked.query
+        self._reading.check(query)
+        if not asked.follow and query.first is not None and query.first > 1 and query.members and not asked.returned:
+            sums = await self._reading.sums(query.execution, query.members)
+            total = sums[query.members[0]].lines if query.members[0] in sums else 0
+            if query.first > total:
+                raise InvalidError(f"from_line: {query.first} is beyond the end; there are {total} lines")
+
+    async def pieces(self, asked: LineAsked, form: str, reached: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
+        """The lines, and what follows if it is wanted as lines. With `follow` in a form that has no lines, `reached` is
+        told the position from which the output itself is to be followed."""
+        query = asked.query
+        raw = asked.follow and asked.resume is None and not asked.timestamps
+        if query.tail is not None and raw and (rows := await self._uncounted(asked)):
+            yield encode_rows(form, rows[0], await self._labels(asked, rows[0]))
+            reached(rows[1])
+            return
+        left = asked.limit
+        lines = form in (NDJSON, SSE, SSE_RAW) or query.search is not None or left < _UNLIMITED or asked.timestamps
+        by_line = asked.follow and lines
+        states, position = (
+            await self._reading.states(query, asked.resume[0] if asked.resume else None) if by_line else ({}, 0)
+        )
+        open_lines = {(each, line.number) for each, state in states.items() for line in state.begun}
+        if asked.resume is None:
+            async for page in self._reading.history(query, states if by_line else None):
+                if isinstance(page, Reached):
+                    if asked.follow and not by_line:
+                        reached(page.position)
+                    continue
+                if by_line:
+                    # What is open at that position, or comes behind it, is told by what follows.
+                    page = [
+                        row for row in page
+                        if (row.execution, row.line.number) not in open_lines
+                        and row.execution in states
+                        and row.line.number <= states[row.execution].lines
+                    ]  # fmt: skip
+                page = page[:left]
+                left -= len(page)
+                numbered = query.members is not None and len(query.members) == 1
+                labels = await self._labels(asked, page)
+                yield encode_rows(form, page, labels, numbered=numbered, timestamps=asked.timestamps)
+                if not left:
+                    return
+        if by_line:
+            if form in (SSE, SSE_RAW):
+                # Who comes back from here on has seen everything before.
+                yield _mark(position, asked.resume[1] if asked.resume else 0) + b"\n"
+            async for piece in self._following(asked._replace(limit=left), form, states, position):
+                yield piece
+
+    async def _uncounted(self, asked: LineAsked) -> tuple[Sequence[Row], int] | None:
+        """The last lines without numbers and where they end, when it would take long to count them."""
+        query = asked.query
+        if query.search or query.since or query.first or not query.tail:
+            return None
+        rows: Sequence[Row] = []
+        async for page in self._reading.history(query):
+            if isinstance(page, Reached):
+                return (rows, page.position) if rows and not rows[0].line.number else None
+            rows = page
+        return None
+
+    async def _following(
+        self, asked: LineAsked, form: str, states: Mapping[str, Any], position: int
+    ) -> AsyncIterator[bytes]:
+        skip = asked.resume[1] if asked.resume else 0
+        seen, left = 0, asked.limit
+        mark = position
+        async for found in self._reading.follow(
+            asked.query, dict(states), asked.selection.holds, position, self._heartbeat
+        ):
+            if found is None:
+                yield lag_comment(0, 0) if form in (SSE, SSE_RAW) else b""
+                continue
+            rows, end = found
+            rows, skip = rows[skip:][:left], max(0, skip - len(rows))
+            left -= len(rows)
+            if form in (SSE, SSE_RAW):
+                labels = await self._labels(asked, rows)
+                parts = []
+                for row in rows:
+                    seen += 1
+                    parts.append(_framed(form, row, labels, _mark(mark, seen)))
+                yield b"".join(parts)
+            else:
+                yield encode_rows(form, rows, await self._labels(asked, rows), timestamps=asked.timestamps)
+            if not left:
+                return
+            if not rows and end == mark:
+                continue
+            mark, seen = (end, 0) if rows or end - mark > _FAR else (mark, seen)
+
+    async def _labels(self, asked: LineAsked, rows: Sequence[Row]) -> Mapping[str, Label]:
+        return await asked.selection.labels({row.execution for row in rows})

@@ -1,0 +1,188 @@
+"""Outputs as documents: how much an execution has printed, its lines by their place in what is shown, and what a
+search in it finds, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from squall.api.http.application import Route
+from squall.api.http.wire import Answer, Query, Request
+from squall.api.output.output_lines import row_fields, search_of
+from squall.api.output.selection import Selection, Wanted, streams_of
+from squall.core.errors import InvalidError
+from squall.core.execution.execution import Execution
+from squall.core.output import journal
+from squall.core.output.line_query import OutputSums
+from squall.core.timestamp import to_iso
+from squall.services.execution.executions import Executions
+from squall.services.output.line_reading import LineReading, Row
+from squall.services.output.outputs import Outputs
+
+_MOST_LINES = 1_000
+_MOST_COUNTED = 1_000_000
+_MOST_CONTEXT = 100
+_LAST = 1 << 53
+_ROWS = 200
+_MOST_CUT = 1 << 20
+_EVERYTHING = Wanted(True, None, None, None)
+
+
+class OutputViewRoutes:
+    """`/executions/{id}/output/stats`, `…/output/rows` and `…/output/search`. `digest` gives the hash of a sealed
+    tree."""
+
+    def __init__(
+        self,
+        executions: Executions,
+        outputs: Outputs,
+        reading: LineReading,
+        digest: Callable[[str], Awaitable[str | None]],
+    ) -> None:
+        self._executions = executions
+        self._outputs = outputs
+        self._reading = reading
+        self._digest = digest
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [
+            Route("GET", "/executions/{id}/output/stats", self._stats),
+            Route("GET", "/executions/{id}/output/rows", self._rows),
+            Route("GET", "/executions/{id}/output/search", self._search),
+        ]
+
+    async def _execution(self, request: Request) -> Execution:
+        return await self._executions.get(await self._executions.resolve(request.path["id"]), False)
+
+    async def _stats(self, request: Request) -> Answer:
+        execution = await self._execution(request)
+        sums = await self._reading.sums(execution, None)
+        own = sums.get(execution.id, OutputSums())
+        shown = _shown(own)
+        shown["execution_id"] = execution.id
+        shown["masked"] = execution.runner_info.get("masked", 0)
+        shown["hash"] = await self._digest(execution.tree)
+        if execution.parent is None:
+            whole = (await self._reading.sums(execution, [""])).get("", own)
+            shown["tree"] = {
+                "executions": len(sums),
+                "bytes": sum(sum(each.sizes) for each in sums.values()),
+                "lines": sum(each.lines for each in sums.values()),
+                "gaps": _gaps(whole),
+            }
+        return Answer(shown)
+
+    async def _rows(self, request: Request) -> Answer:
+        query = request.query
+        execution = await self._execution(request)
+        whole = _whole(query, execution)
+        first, last = _row(query, "from_row", 1 - _ROWS), _row(query, "to_row", 0)
+        if (first > 0) == (last > 0) and last - first >= _MOST_LINES:
+            raise InvalidError(f"to_row: at most {_MOST_LINES} rows can be asked for at once, not {last - first + 1}")
+        if first <= 0 < last:
+            raise InvalidError("to_row: count it from the end as well (0 is the last row), as from_row is")
+        cut = query.integer("line_bytes")
+        if cut is not None and not 1 <= cut <= _MOST_CUT:
+            raise InvalidError(f"line_bytes: {cut} is not between 1 and {_MOST_CUT}")
+        page = await self._reading.rows(execution, whole, first, last, _streams(query), cut)
+        labels = await Selection(self._outputs, execution, _EVERYTHING).labels({each for each, _ in page.rows})
+        rows = []
+        for number, (owner, line) in enumerate(page.rows[:_MOST_LINES], page.first):
+            fields = row_fields(Row(owner, line, False, False), labels.get(owner))
+            if whole:
+                fields["line"], fields["tree_line"] = None, line.number
+            rows.append({"row": number, **fields})
+        gaps = [
+            {"after_row": each.after, "output_type": journal.STREAMS.get(each.stream), **msgspec.json.decode(each.told)}
+            for each in page.missing
+        ]
+        return Answer({"execution_id": execution.id, "total": page.total, "rows": rows, "gaps": gaps})
+
+    async def _search(self, request: Request) -> Answer:
+        query = request.query
+        execution = await self._execution(request)
+        wanted = search_of(query, "pattern") or search_of(query, "grep")
+        if wanted is None:
+            raise InvalidError("pattern: say what to search for (an expression of RE2; a plain text with fixed=true)")
+        counting = query.boolean("count", False)
+        most = _MOST_COUNTED if counting else _MOST_LINES
+        limit = query.integer("limit", most if counting else 100) or 0
+        if not 1 <= limit <= most:
+            raise InvalidError(f"limit: {limit} is not between 1 and {most}")
+        streams = _streams(query)
+        search = msgspec.structs.replace(
+            wanted,
+            start=query.integer("from_line", 1) or 1,
+            stop=query.integer("to_line", _LAST) or _LAST,
+            limit=limit,
+            backwards=query.boolean("backwards", False),
+            streams=streams,
+        )
+        if query.boolean("rows", False):
+            matched = streams_of(query.text("match_stream")) if query.has("match_stream") else streams
+            search = msgspec.structs.replace(
+                search, counted=streams, streams=None if matched is None else tuple(sorted(matched))
+            )
+            hits = await self._reading.find_rows(execution, _whole(query, execution), search)
+            found = {"count": len(hits.numbers), "resume": hits.resume or None}
+            return Answer({"execution_id": execution.id, **found, **({} if counting else {"rows": hits.numbers})})
+        context = query.integer("context", 0) or 0
+        if not 0 <= context <= _MOST_CONTEXT:
+            raise InvalidError(f"context: {context} is not between 0 and {_MOST_CONTEXT}")
+        rows, hits = await self._reading.find(execution, search, None if counting else context)
+        labels = await self._outputs.labels({execution.id})
+        answer: dict[str, Any] = {
+            "execution_id": execution.id,
+            "count": len(hits.numbers),
+            "resume": hits.resume or None,
+        }
+        if not counting:
+            answer["lines"] = [row_fields(row, labels.get(execution.id)) for row in rows]
+        return Answer(answer)
+
+
+def _streams(query: Query) -> tuple[int, ...] | None:
+    streams = streams_of(query.text("stream") or query.text("type"))
+    return None if streams is None else tuple(sorted(streams))
+
+
+def _whole(query: Query, execution: Execution) -> bool:
+    """Whether all of the tree is meant: of a root, unless `tree=false`. Raises `InvalidError`."""
+    tree = query.boolean("tree", execution.parent is None)
+    if tree and execution.parent is not None:
+        raise InvalidError(
+            f"tree: rows are counted in an execution or in a whole tree; ask for those of {execution.tree}"
+        )
+    return tree
+
+
+def _row(query: Query, name: str, default: int) -> int:
+    value = query.integer(name, default)
+    assert value is not None  # noqa: S101 - there is a default
+    if abs(value) > _LAST:
+        raise InvalidError(f"{name}: {value} is not between {-_LAST} and {_LAST}")
+    return value
+
+
+def _shown(sums: OutputSums) -> dict[str, Any]:
+    return {
+        "bytes": sum(sums.sizes),
+        "lines": sums.lines,
+        "streams": {
+            name: {"bytes": sums.sizes[number], "lines": sums.line_counts[number]}
+            for number, name in journal.STREAMS.items()
+            if sums.sizes[number]
+        },
+        "first_position": journal.format_position(sums.first) if sums.first else None,
+        "last_position": journal.format_position(sums.last) if sums.last else None,
+        "first_output": to_iso(sums.began) if sums.began else None,
+        "last_output": to_iso(sums.time) if sums.time else None,
+        "gaps": _gaps(sums),
+    }
+
+
+def _gaps(sums: OutputSums) -> dict[str, Any]:
+    return {"count": sums.gaps, "bytes": sums.missing, "after_lines": list(sums.places)}

@@ -1,0 +1,102 @@
+"""Byte ranges of raw output (RFC 9110, section 14): any part of what an execution printed, without reading the rest."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from starlette.types import Send
+
+from squall.api.http.wire import Request, failure, start_message
+from squall.api.output.selection import Selection
+from squall.core.execution.execution import Execution
+from squall.core.output import journal
+from squall.core.output.line_query import OutputSums
+from squall.services.execution.executions import Executions
+from squall.services.output.line_reading import LineReading
+from squall.services.output.outputs import Outputs
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+
+
+class Span(NamedTuple):
+    """Bytes `first` to `last` (inclusive) of `total`."""
+
+    first: int
+    last: int
+    total: int
+
+
+def span_of(header: str, total: int) -> Span | None:
+    """The part that a `Range` header asks for; None if it is one that is to be ignored (of another unit, or several
+    ranges). An empty span (last before first) cannot be satisfied."""
+    match = _RANGE.match(header.strip())
+    if match is None or not (match[1] or match[2]):
+        return None
+    if not match[1]:
+        return Span(max(0, total - int(match[2])), total - 1, total)
+    first = int(match[1])
+    if match[2] and int(match[2]) < first:
+        return None
+    return Span(first, min(int(match[2]) if match[2] else total - 1, total - 1), total)
+
+
+class Ranges:
+    """Answers requests for a range."""
+
+    def __init__(self, reading: LineReading, outputs: Outputs) -> None:
+        self._reading = reading
+        self._outputs = outputs
+
+    async def answer(
+        self,
+        request: Request,
+        send: Send,
+        execution: Execution,
+        selection: Selection,
+        executions: Executions,
+        streams: frozenset[int] | None,
+        grows: bool,
+    ) -> bool:
+        """Sends the part that is asked for; false if the header is to be ignored, as it is for several executions. Of
+        output that still `grows` the total is not told."""
+        members = await selection.members(executions)
+        if members is None or members != (execution.id,):
+            return False
+        sums = (await self._reading.sums(execution, members)).get(execution.id, OutputSums())
+        total = sum(size for stream, size in enumerate(sums.sizes) if streams is None or stream in streams)
+        span = span_of(request.header("range") or "", total)
+        if span is None:
+            return False
+        headers = {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes", "Cache-Control": "no-cache"}
+        if span.first > span.last:
+            refusal = failure(416, f"Range: there are {total} bytes")
+            refusal.headers |= {"Content-Range": f"bytes */{total}", "Accept-Ranges": "bytes"}
+            await refusal.send(send, b"")
+            return True
+        headers["Content-Range"] = f"bytes {span.first}-{span.last}/{'*' if grows else span.total}"
+        headers["Content-Length"] = str(span.last - span.first + 1)
+        await send(start_message(206, headers))
+        await self._send(send, execution, span, streams)
+        return True
+
+    async def _send(self, send: Send, execution: Execution, span: Span, streams: frozenset[int] | None) -> None:
+        wanted = None if streams is None else tuple(sorted(streams))
+        position, skip = await self._reading.place_of_byte(execution, span.first, wanted)
+        left = span.last - span.first + 1
+        async for batch in self._outputs.follow(execution, False, position, False, 60.0):
+            if batch is None:
+                continue
+            parts: list[bytes] = []
+            for record in batch.records:
+                if record.kind != journal.OUTPUT or (streams is not None and record.stream not in streams):
+                    continue
+                data = bytes(record.payload)[skip : skip + left]
+                skip = max(0, skip - len(record.payload))
+                left -= len(data)
+                parts.append(data)
+            if body := b"".join(parts):
+                await send({"type": "http.response.body", "body": body, "more_body": left > 0})
+            if not left:
+                return
+        await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,98 @@
+"""What takes space over HTTP: look at it, remove finished executions, check a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from squall.api.http.application import Route
+from squall.api.http.wire import Answer, Request, field
+from squall.core.access.access import check_admin
+from squall.core.errors import InvalidError
+from squall.core.execution.retention import DAY, Selection, check_statuses
+from squall.services.execution.executions import Executions
+from squall.services.output.retention import Retention
+from squall.services.output.storage import Storage
+
+_SHOWN = 20
+_PAGE = 500
+_MOST = 5000
+
+
+class StorageRoutes:
+    """`/storage` and `/executions/{id}/output/verify`; `now` is the time (µs)."""
+
+    def __init__(self, storage: Storage, retention: Retention, executions: Executions, now: Callable[[], int]) -> None:
+        self._storage = storage
+        self._retention = retention
+        self._executions = executions
+        self._now = now
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [
+            Route("GET", "/storage", self._usage),
+            Route("POST", "/storage/purge", self._purge),
+            Route("GET", "/executions/{id}/output/verify", self._verify),
+        ]
+
+    async def _usage(self, request: Request) -> Answer:
+        limit = request.query.integer("limit", _SHOWN) or _SHOWN
+        return Answer(msgspec.to_builtins(await self._storage.usage(max(1, limit))))
+
+    async def _purge(self, request: Request) -> Answer:
+        """One page of a purge: the client asks again with the `cursor` of the answer until that is null."""
+        check_admin(request.identity, "removing executions")
+        document = await request.document()
+        limit = field(document, "limit", int, "integer", _PAGE)
+        if not 1 <= limit <= _MOST:
+            raise InvalidError(f"limit: {limit} is not between 1 and {_MOST}")
+        wanted = _selection(document, self._now())
+        dry_run = field(document, "dry_run", bool, "boolean", False)
+        purged = await self._retention.purge(wanted, _cursor(document), limit, dry_run)
+        return Answer(msgspec.to_builtins(purged) | {"dry_run": dry_run})
+
+    async def _verify(self, request: Request) -> Answer:
+        execution = await self._executions.get(await self._executions.resolve(request.path["id"]), False)
+        verdict, digest = await self._storage.verify(execution.tree)
+        faults = list(verdict.faults) if verdict is not None else []
+        if verdict is None and digest is not None:
+            faults.append("the output is gone, though it was sealed")
+        elif verdict is not None and digest is not None and verdict.digest != digest and verdict.place != "live":
+            faults.append("the bytes have another hash than the execution record has")
+        found = msgspec.to_builtins(verdict) if verdict is not None else {"tree": execution.tree, "place": "none"}
+        return Answer({**found, "faults": faults, "recorded_digest": digest, "ok": not faults})
+
+
+def _selection(document: dict[str, Any], now: int) -> Selection:
+    """What a body asks to be removed. Raises `InvalidError` that names the field."""
+    days = document.get("older_than_days")
+    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 <= days <= 36_500:
+        raise InvalidError(f"older_than_days: {days!r} is not a number of days from 0 to 36500; it must be given")
+    larger = field(document, "larger_than_bytes", int, "integer", 0)
+    return Selection(
+        before=now - int(days * DAY),
+        packs=_names(document, "pack"),
+        actions=_names(document, "action"),
+        statuses=check_statuses(_names(document, "status")),
+        larger=max(0, larger),
+    )
+
+
+def _names(document: dict[str, Any], name: str) -> frozenset[str]:
+    value = document.get(name)
+    items = value if isinstance(value, list) else [] if value is None else [value]
+    if not all(isinstance(item, str) and item for item in items):
+        raise InvalidError(f"{name}: {value!r} is not a name or a list of names")
+    return frozenset(items)
+
+
+def _cursor(document: dict[str, Any]) -> tuple[int, str] | None:
+    value = document.get("cursor")
+    if value is None:
+        return None
+    if not (isinstance(value, list) and [type(item) for item in value] == [int, str]):
+        raise InvalidError(f"cursor: {value!r} is not the cursor of an answer")
+    return value[0], value[1]

@@ -1,0 +1,259 @@
+"""The stream of one execution and its descendants, as `st2 execution tail` asks for it, from the start or from an id.
+
+The journal's order is the stream's order. A record becomes a list of events that depends on nothing but the record
+and the execution asked for, so an id says exactly which of them have been sent: `<event row>.<position>`, and
+`~<count>` for those of the next record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from time import monotonic
+from typing import NamedTuple
+
+import msgspec
+import orjson
+
+from squall.api.execution.views import Views
+from squall.api.output.encoding import gap_text
+from squall.api.output.lag import TELL_SECONDS, lag_comment, lag_of
+from squall.api.output.lines import line_events, line_texts, numbered_events
+from squall.core.errors import InvalidError
+from squall.core.event import events
+from squall.core.execution import execution as ex
+from squall.core.execution.execution import Execution, as_of
+from squall.core.output import journal
+from squall.core.output.journal import Record
+from squall.services.event.feeds import Feeds
+from squall.services.execution.executions import Executions
+from squall.services.output.outputs import Label, Outputs, status_of
+
+_REPLACEMENT = memoryview("\N{REPLACEMENT CHARACTER}".encode())
+
+
+class Place(NamedTuple):
+    """Where a stream is: the last event row told, the position, and the events of the next record sent already."""
+
+    row: int
+    position: int
+    skip: int
+
+    def token(self) -> bytes:
+        """The id."""
+        tail = f"~{self.skip}" if self.skip else ""
+        return f"{self.row}.{journal.format_position(self.position)}{tail}".encode()
+
+
+def parse_place(token: str) -> Place:
+    """The place in an id. Raises `InvalidError`."""
+    row, _, rest = token.partition(".")
+    position, _, skip = rest.partition("~")
+    try:
+        if not (row.isascii() and row.isdigit() and (not skip or skip.isdigit()) and len(row + skip) <= 18):
+            raise ValueError(f"{token!r} is no id of this stream")
+        return Place(int(row), journal.parse_position(position), int(skip or 0))
+    except ValueError as error:
+        raise InvalidError(f"Last-Event-ID: {error}") from error
+
+
+class Tail:
+    """One reader's stream of the execution `top`. `patterns` are the names of the events it wants."""
+
+    def __init__(
+        self,
+        top: Execution,
+        patterns: tuple[str, ...],
+        executions: Executions,
+        outputs: Outputs,
+        feeds: Feeds,
+        views: Views,
+        now: Callable[[], int],
+    ) -> None:
+        self._top = top
+        self._patterns = patterns
+        self._executions = executions
+        self._outputs = outputs
+        self._feeds = feeds
+        self._views = views
+        self._now = now
+        self._below: dict[str, bool] = {top.id: True}
+        self._wants_output = events.matches(events.OUTPUT_CREATE, patterns)
+
+    async def pieces(self, resumed: Place | None, heartbeat: float) -> AsyncIterator[bytes]:
+        """The bytes to send, a newline first; empty ones are heartbeats.
+
+        Ends behind the top's final update, or when the server stops. Who has seen that update gets nothing more.
+        """
+        yield b"\n"
+        rows = await self._feeds.rows(self._top.id) if resumed is not None else {}
+        final_row = next((row for status, row in rows.items() if status in ex.FINAL), None)
+        if resumed is not None and final_row is not None and resumed.row >= final_row:
+            return
+        place = resumed or Place(0, 0, 0)
+        # The opening's first event has the row before that of `running`: whoever stopped there gets its second one.
+        half = resumed is not None and place.position == 0 and place.row == rows.get(ex.RUNNING, 0) - 1
+        if resumed is None or half:
+            async for reached, piece in self._opening(place, heartbeat, skip=int(half)):
+                place = reached
+                yield piece
+        follow = self._outputs.follow(self._top, True, place.position, True, heartbeat)
+        told = monotonic()
+        async for batch in follow:
+            if batch is None:
+                yield b""
+                continue
+            parts: list[bytes] = []
+            for record in batch.records:
+                place, data, ended = await self._record(record, place)
+                parts.append(data)
+                if ended:
+                    yield b"".join(parts)
+                    return
+            place = Place(place.row, batch.position, 0)
+            if parts:
+                yield b"".join(parts)
+            if monotonic() - told >= TELL_SECONDS:
+                told = monotonic()
+                yield lag_comment(*lag_of(batch, self._outputs.head(self._top.tree), self._now()))
+        if self._outputs.stopping:
+            yield b"id: %s\n\n" % place.token()
+            return
+        top = await self._executions.get(self._top.id)
+        row = (await self._feeds.rows(top.id)).get(top.status, place.row)
+        slots = await self._slots(top, top.status)
+        marks = [Place(place.row, place.position, place.skip), Place(row, place.position, 0)]
+        yield _marked(slots, marks)
+
+    async def _opening(self, place: Place, heartbeat: float, skip: int) -> AsyncIterator[tuple[Place, bytes]]:
+        """Waits until the top runs, and says so: also of one that prints nothing for hours."""
+        idle = monotonic()
+        async with self._outputs.changes(self._top.tree) as changed:
+            while not self._outputs.stopping:
+                top = await self._executions.get(self._top.id, False)
+                if top.status in ex.STARTED:
+                    if any(entry.status == ex.RUNNING for entry in top.log):
+                        row = (await self._feeds.rows(top.id)).get(ex.RUNNING, 1)
+                        marks = [Place(row - 1, 0, 0), Place(row, 0, 0)]
+                        yield marks[-1], _marked((await self._slots(top, ex.RUNNING))[skip:], marks[skip:])
+                    return
+                await changed(heartbeat)
+                if monotonic() - idle >= heartbeat:
+                    idle = monotonic()
+                    yield place, b""
+
+    async def _record(self, record: Record, place: Place) -> tuple[Place, bytes, bool]:
+        """What one record becomes: the place behind it, its bytes, and whether it was the end."""
+        behind = Place(max(place.row, journal.event_row(record.event)), record.end, 0)
+        if not await self._holds(record.execution):
+            return behind, b"", False
+        child = record.execution != self._top.id
+        if record.kind == journal.OUTPUT and self._wants_output and not (child and record.prev == 0):
+            return behind, await self._output(record, place, behind), False
+        made = await self._events(record)
+        marks = [Place(place.row, place.position, number) for number in range(place.skip + 1, len(made))]
+        data = _marked(made[place.skip :], [*marks, behind])
+        ended = record.kind == journal.STATUS and record.execution == self._top.id and status_of(record) in ex.FINAL
+        return behind, data, ended
+
+    async def _output(self, record: Record, place: Place, behind: Place) -> bytes:
+        """The events of an output record, as `_events` would number them, without a step for each."""
+        label = (await self._outputs.labels({record.execution})).get(record.execution)
+        texts = line_texts(record)
+        if not texts:
+            return b""
+        made = numbered_events(record, texts, label, Place(place.row, place.position, 0).token() + b"~")
+        _, _, last = made[-1].partition(b"\n")
+        made[-1] = b"id: %s\n%s" % (behind.token(), last)
+        return b"".join(made[place.skip :] if place.skip else made)
+
+    async def _events(self, record: Record) -> list[list[bytes]]:
+        """The events of a record, as many for every reader: what this one does not want is empty."""
+        made: list[list[bytes]] = []
+        child = record.execution != self._top.id
+        if child and record.prev == 0:
+            made += await self._announce(record.execution)
+        if record.kind == journal.OUTPUT:
+            label = (await self._outputs.labels({record.execution})).get(record.execution)
+            texts = line_texts(record)
+            made += [[event] if self._wants_output else [] for event in line_events(record, texts, label)]
+        elif record.kind == journal.GAP:
+            made.append([self._gap(record)] if self._wants_output else [])
+        elif record.kind == journal.STATUS:
+            status = status_of(record)
+            # The client stops at the first end it sees of a family whose top has a parent.
+            hidden = child and status in ex.FINAL and self._top.parent is not None
+            if status != ex.RUNNING and not hidden:
+                execution = await self._executions.get(record.execution)
+                rest = await self._unfinished(record) if status in ex.FINAL else []
+                made += [*rest, *await self._slots(execution, status)]
+        return made
+
+    async def _unfinished(self, record: Record) -> list[list[bytes]]:
+        """What an ended execution's unfinished characters become: one replacement character for each stream."""
+        found: list[list[bytes]] = []
+        for _, stream in sorted(await self._outputs.unfinished(self._top.tree, record)):
+            whole = record._replace(stream=stream, lead=b"", payload=_REPLACEMENT)
+            found.append(line_events(whole, line_texts(whole), None) if self._wants_output else [])
+        return found
+
+    async def _announce(self, execution_id: str) -> list[list[bytes]]:
+        """That a descendant runs; of one that was canceled before it did there is nothing to tell."""
+        execution = await self._executions.get(execution_id, False)
+        ran = any(entry.status == ex.RUNNING for entry in execution.log)
+        return await self._slots(execution, ex.RUNNING) if ran else [[], []]
+
+    def _gap(self, record: Record) -> bytes:
+        fields = {
+            "execution_id": record.execution,
+            "output_type": journal.STREAMS.get(record.stream, "output"),
+            "timestamp": None,
+            "data": gap_text(record),
+            "gap": msgspec.json.decode(record.payload),
+        }
+        return b"event: %s\ndata: %s\n\n" % (events.OUTPUT_CREATE.encode(), orjson.dumps(fields))
+
+    async def _slots(self, execution: Execution, status: str) -> list[list[bytes]]:
+        """The updates of the liveaction and of the execution as they were with a status; empty for who wants none."""
+        then = as_of(execution, status)
+        liveaction, update = [], []
+        if events.matches(events.LIVEACTION_UPDATE, self._patterns):
+            liveaction = [event_frame(events.LIVEACTION_UPDATE, self._views.liveaction(then))]
+        if events.matches(events.EXECUTION_UPDATE, self._patterns):
+            update = [event_frame(events.EXECUTION_UPDATE, await self._views.execution(then))]
+        return [liveaction, update]
+
+    async def _holds(self, execution_id: str) -> bool:
+        """Whether an execution is the top or below it."""
+        line: list[str] = []
+        at: str | None = execution_id
+        while at is not None and at not in self._below:
+            line.append(at)
+            label: Label | None = (await self._outputs.labels({at})).get(at)
+            at = label.parent if label is not None else None
+        verdict = self._below[at] if at is not None else False
+        self._below.update(dict.fromkeys(line, verdict))
+        return verdict
+
+
+def _marked(slots: Sequence[Sequence[bytes]], marks: Sequence[Place]) -> bytes:
+    """Events with their ids, one place for each slot.
+
+    Of several frames in a slot only the last has the id: who is cut off between them gets all of them again. Where the
+    last slots are empty, the last event that is there has the last place, as nothing is left to be sent.
+    """
+    filled = [number for number, slot in enumerate(slots) if slot]
+    parts = []
+    for number in filled:
+        mark = marks[-1] if number == filled[-1] else marks[number]
+        parts.append(b"%sid: %s\n%s" % (b"".join(slots[number][:-1]), mark.token(), slots[number][-1]))
+    return b"".join(parts)
+
+
+def event_frame(name: str, document: Mapping[str, object]) -> bytes:
+    """One event without its id."""
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(document))
+
+
+def patterns_of(names: Sequence[str] | None) -> tuple[str, ...]:
+    """The patterns of `events=`; without it StackStorm's default, which has no output."""
+    return tuple(names) if names else events.DEFAULT_PATTERNS

@@ -1,0 +1,75 @@
+"""Puts together what conducts workflows; `wiring` is the only caller."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import NamedTuple
+
+from squall.config.settings import Workflow
+from squall.core.expr.bounds.limits import Deadline
+from squall.core.expr.language import Language
+from squall.ports import Bus, Clock, Store, Vault
+from squall.services.content.content import Content
+from squall.services.content.keys import Keys
+from squall.services.execution.binding import Binding
+from squall.services.execution.executions import Executions
+from squall.services.execution.lookups import key_reader
+from squall.services.execution.transitions import Transitions
+from squall.services.workflow.chains import Chains
+from squall.services.workflow.definitions import Definitions
+from squall.services.workflow.graphs import WorkflowGraphs
+from squall.services.workflow.reruns import Reruns
+from squall.services.workflow.runs import Runs, WorkflowLimits
+from squall.services.workflow.workflows import Workflows
+
+
+class Ground(NamedTuple):
+    """What workflows stand on: ports, and the services of executions."""
+
+    store: Store
+    bus: Bus
+    clock: Clock
+    vault: Vault
+    content: Content
+    binding: Binding
+    executions: Executions
+    transitions: Transitions
+    keys: Keys
+
+
+class Conducting(NamedTuple):
+    """The use cases of workflows."""
+
+    definitions: Definitions
+    workflows: Workflows
+    graphs: WorkflowGraphs
+    reruns: Reruns
+
+
+def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Conducting:
+    """The use cases of workflows; `owner` holds their leases, `url` is where the API answers."""
+
+    def new_language() -> Language:
+        return Language(Deadline(time.monotonic, settings.expression_seconds))
+
+    store, bus, clock, vault, content, binding, executions, transitions, keys = ground
+    info = {"hostname": socket.gethostname(), "pid": os.getpid()}
+    definitions = Definitions(store, content, new_language)
+    runs = Runs(
+        store,
+        clock,
+        vault,
+        content,
+        binding,
+        definitions,
+        new_language,
+        key_reader(keys),
+        info,
+        url,
+        WorkflowLimits(settings.most_tasks, settings.most_nested),
+    )
+    chains = Chains(store, clock, content, binding, executions, transitions, info)
+    workflows = Workflows(store, bus, clock, executions, transitions, runs, chains, owner)
+    return Conducting(definitions, workflows, WorkflowGraphs(store, runs), Reruns(executions, runs))

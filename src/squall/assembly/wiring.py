@@ -1,0 +1,370 @@
+"""Puts the parts together: which adapters there are, what the services are given, which routes and roles there are.
+
+`app.build` is the only caller. Each function makes one layer from those below it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from squall import __version__
+from squall.adapters.blobs.opening import BlobPlace
+from squall.adapters.bus.inproc import DeafBus, InProcessBus
+from squall.adapters.clock import SystemClock
+from squall.adapters.htpasswd import HtpasswdFile
+from squall.adapters.installing.index import fetch_index
+from squall.adapters.installing.versions import make_default_pack
+from squall.adapters.journal.archive import FileArchive
+from squall.adapters.journal.files import FileJournal
+from squall.adapters.journal.sources import Sources
+from squall.adapters.journal.workers import LineWorkers
+from squall.adapters.keeper.remote import KeeperLauncher
+from squall.adapters.packs.configs import ConfigFiles
+from squall.adapters.packs.folders import PackFolders
+from squall.adapters.sql.output.seals import SqliteSeals
+from squall.adapters.sql.sqlite import SqliteStore, open_store
+from squall.adapters.vault import KeyFileVault
+from squall.api.access.auth import AuthRoutes
+from squall.api.content.actions import ActionRoutes
+from squall.api.content.installing import InstallRoutes
+from squall.api.content.keys import KeyRoutes
+from squall.api.content.packs import PackRoutes
+from squall.api.content.schema_files import SchemaRoutes
+from squall.api.event.events import EventRoutes
+from squall.api.event.watch import WatchRoutes
+from squall.api.execution.executions import ExecutionRoutes
+from squall.api.execution.inquiries import InquiryRoutes
+from squall.api.execution.policies import PolicyRoutes
+from squall.api.execution.traces import TraceRoutes
+from squall.api.execution.views import Views
+from squall.api.http.application import Route
+from squall.api.http.openapi import OpenApiRoutes
+from squall.api.output.output import OutputRoutes
+from squall.api.output.output_views import OutputViewRoutes
+from squall.api.output.storage import StorageRoutes
+from squall.api.root import RootRoutes
+from squall.api.workflow.workflows import WorkflowRoutes
+from squall.assembly import places as values
+from squall.assembly.conducting import Conducting, Ground, conducting
+from squall.assembly.plugins import runner_types, runners
+from squall.config import Settings
+from squall.ports import Bus, Clock, Vault
+from squall.roles.conductor import ConductorRole
+from squall.roles.janitor import Chore, Janitor
+from squall.roles.journaler import Journaler
+from squall.roles.line_counter import LineCounting
+from squall.roles.worker import Worker
+from squall.server import linereader
+from squall.services.access.access import Access, Rules
+from squall.services.content.action_editing import ActionEditing
+from squall.services.content.content import Content, Registered
+from squall.services.content.keys import Keys
+from squall.services.content.pack_configs import PackConfigs
+from squall.services.event.feeds import Feeds
+from squall.services.execution.admission import Admission
+from squall.services.execution.binding import Binding
+from squall.services.execution.claims import Claims
+from squall.services.execution.executions import Executions
+from squall.services.execution.inquiries import Inquiries
+from squall.services.execution.policies import Policies
+from squall.services.execution.retries import Retries
+from squall.services.execution.running import Running
+from squall.services.execution.traces import Traces
+from squall.services.execution.transitions import Transitions
+from squall.services.execution.waiting import Waiting
+from squall.services.health import Health
+from squall.services.output.journaling import Journaling
+from squall.services.output.line_reading import LineReading
+from squall.services.output.outputs import Outputs
+from squall.services.output.retention import Retention
+from squall.services.output.sealing import Sealing
+from squall.services.output.storage import Storage
+
+OWNER = "local"
+"""Who holds this server's leases."""
+
+_SWEEP_EVERY = 10
+"""Retention is looked at once in so many times the janitor comes."""
+
+
+_INQUIRIES_EVERY = 10.0
+
+
+class Role(Protocol):
+    """Something that works until it is cancelled."""
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        ...
+
+
+class Outside(NamedTuple):
+    """The adapters."""
+
+    store: SqliteStore
+    bus: Bus
+    clock: Clock
+    vault: Vault
+    journal: FileJournal
+    archive: FileArchive
+    launcher: KeeperLauncher
+    lines: LineWorkers
+
+
+class Services(NamedTuple):
+    """The use cases."""
+
+    access: Access
+    content: Content
+    editing: ActionEditing
+    executions: Executions
+    claims: Claims
+    outputs: Outputs
+    feeds: Feeds
+    inquiries: Inquiries
+    running: Running
+    journaling: Journaling
+    sealing: Sealing
+    retention: Retention
+    storage: Storage
+    policies: Policies
+    traces: Traces
+    keys: Keys
+    binding: Binding
+    lines: LineReading
+    conducting: Conducting
+    configs: PackConfigs
+
+
+def outside(settings: Settings) -> Outside:
+    """The adapters that the settings ask for. Raises `ConfigError` when the database or the key file cannot be used."""
+    home = settings.server.data_dir
+    clock = SystemClock()
+    journals, rows = home / "journals", SqliteSeals(home / "seals.db")
+    storage = settings.storage
+    blobs = BlobPlace.below(home, storage.blobs, storage.blobs_endpoint, storage.blobs_region)
+    sources = Sources(journals, rows, blobs)
+    archive = FileArchive(journals, rows, sources, blobs=blobs)
+    return Outside(
+        store=open_store(home / "squall.db", backup_suffix=f".before-{__version__}-{clock.now()}"),
+        vault=KeyFileVault.open_file(home / "secret.key"),
+        bus=DeafBus() if settings.bus.kind == "deaf" else InProcessBus(),
+        clock=clock,
+        journal=FileJournal(journals, sources),
+        archive=archive,
+        launcher=KeeperLauncher(
+            home / "keepers",
+            journals,
+            clock,
+            floor=settings.journal.free_space_floor_bytes,
+            fsync_seconds=settings.journal.fsync_seconds,
+            open_tree=archive.open,
+            release_tree=archive.release,
+            cgroup=settings.actionrunner.cgroup,
+            most=settings.actionrunner.keepers or os.cpu_count() or 1,
+        ),
+        lines=LineWorkers(partial(linereader.start, home, blobs)),
+    )
+
+
+def services(settings: Settings, out: Outside, url: str) -> Services:
+    """The use cases; `url` is where the API answers."""
+    poll = settings.queue.poll_seconds
+    user = values.local_user()
+    roots = values.packs_roots(settings)
+    make_default_pack(values.installed_packs(settings))
+    folders = PackFolders(
+        values.BUNDLED / "_runners",
+        roots,
+        runner_types(),
+        [values.installed_packs(settings)],
+        values.installed(settings),
+    )
+    content = Content(out.store, out.clock, folders)
+    keys = Keys(out.store, out.clock, values.cipher(settings))
+    config_files = ConfigFiles(values.below(settings, settings.content.configs_dir, "configs"), out.vault.open)
+    configs = PackConfigs(content, config_files, keys, out.vault)
+    access = _access(settings, out, user)
+    binding, traces = Binding(out.vault, keys, content, configs), Traces(out.store, out.clock)
+    admission = Admission(binding.reveal)
+    transitions = Transitions(out.bus, traces.join, admission, [Retries(out.clock)])
+    claims = Claims(out.store, out.bus, out.clock, transitions)
+    executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, user)
+    outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
+    return Services(
+        access=access,
+        content=content,
+        editing=ActionEditing(out.store, out.clock, content, folders),
+        executions=executions,
+        claims=claims,
+        outputs=outputs,
+        feeds=Feeds(out.store, out.bus, out.journal, outputs, poll=poll),
+        configs=configs,
+        running=_running(settings, out, content, claims, binding, url, access, configs),
+        inquiries=Inquiries(out.store, out.clock, out.vault, transitions),
+        journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, OWNER),
+        sealing=Sealing(
+            out.store,
+            out.archive,
+            out.launcher,
+            out.clock,
+            idle=settings.storage.seal_after_seconds,
+            move_after=settings.storage.move_after_days if settings.storage.blobs else None,
+        ),
+        retention=Retention(
+            out.store, out.archive, out.launcher, out.journal, out.clock, values.terms(settings), OWNER
+        ),
+        storage=Storage(out.store, out.archive),
+        keys=keys,
+        binding=binding,
+        lines=LineReading(out.lines, outputs),
+        conducting=conducting(
+            settings.workflow,
+            Ground(out.store, out.bus, out.clock, out.vault, content, binding, executions, transitions, keys),
+            OWNER,
+            url,
+        ),
+        policies=Policies(out.store, out.clock, admission, transitions),
+        traces=traces,
+    )
+
+
+def _access(settings: Settings, out: Outside, user: str) -> Access:
+    wanted = settings.auth
+    names = [name.strip() for name in wanted.admins.split(",")]
+    rules = Rules(
+        enabled=wanted.enable,
+        user=user,
+        admins=tuple(name for name in names if name),
+        token_ttl=wanted.token_ttl_seconds,
+    )
+    passwords = HtpasswdFile(settings.server.data_dir / wanted.htpasswd)
+    return Access(out.store, out.bus, out.clock, passwords, rules)
+
+
+def _running(
+    settings: Settings,
+    out: Outside,
+    content: Content,
+    claims: Claims,
+    binding: Binding,
+    url: str,
+    access: Access,
+    configs: PackConfigs,
+) -> Running:
+    limits = values.limits(settings.actionrunner, settings.system.validate_output_schema)
+    found = runners(
+        values.inherited_environment(),
+        settings.actionrunner.system_user,
+        str(Path.cwd()),
+        values.ssh(settings),
+        settings.actionrunner.http_response_bytes,
+        places=values.places(settings),
+    )
+    environment: Mapping[str, str] = {"ST2_ACTION_API_URL": f"{url}/v1"}
+    return Running(
+        claims,
+        binding,
+        content,
+        out.launcher,
+        out.journal,
+        found,
+        limits,
+        environment,
+        url,
+        configs=configs,
+        tokens=access,
+    )
+
+
+async def register(use: Services, only: Collection[str] | None = None) -> Registered:
+    """Registers what the folders of packs hold now, or only these packs."""
+    found = await use.content.register(only)
+    await use.policies.register(found.policies, found.refs)
+    return found
+
+
+async def forget(use: Services, ref: str) -> None:
+    """Forgets a pack. Raises `NotFoundError`."""
+    left = await use.content.forget(ref)
+    await use.policies.register({ref: []}, left)
+
+
+def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
+    """The worker."""
+    return Worker(
+        use.executions,
+        use.claims,
+        use.running,
+        out.launcher,
+        out.store,
+        out.bus,
+        out.clock,
+        owner=OWNER,
+        slots=settings.actionrunner.workers,
+        lease=settings.queue.lease_seconds,
+        poll=settings.queue.poll_seconds,
+    )
+
+
+def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> list[Role]:
+    """Everything that runs as long as the server does, in the order in which it is started."""
+    return [
+        out.launcher,
+        worker,
+        ConductorRole(use.conducting.workflows, out.store, out.bus, out.clock, poll=settings.queue.poll_seconds),
+        Journaler(use.journaling, out.bus, poll=settings.queue.poll_seconds),
+        use.feeds,
+        LineCounting(use.lines, out.bus, poll=settings.queue.poll_seconds),
+        Janitor(_chores(settings, out, use)),
+    ]
+
+
+def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
+    every = settings.storage.janitor_seconds
+    return [
+        Chore("events", every, lambda: out.store.tx(lambda tx: tx.events.prune(settings.events.retention))),
+        Chore("inquiries", min(every, _INQUIRIES_EVERY), use.inquiries.sweep),
+        Chore("tokens", every, use.access.prune),
+        Chore("sealing", every, use.sealing.seal),
+        Chore("moving", every, use.sealing.move),
+        Chore("removing", every, use.retention.carry),
+        Chore("keys", every, use.keys.expire),
+        Chore("retention", every * _SWEEP_EVERY, use.retention.sweep),
+    ]
+
+
+def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url: str) -> list[Route]:
+    """Everything the API answers."""
+    waiting = Waiting(out.store, out.clock, out.launcher.waiting, worker.room, use.running.runners())
+    views = Views(use.content, use.binding.reveal, waiting, url)
+    heartbeat = settings.stream.heartbeat_seconds
+    return [
+        *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),
+        *AuthRoutes(use.access, f"{url}/api/v1").routes(),
+        *ExecutionRoutes(use.executions, views, use.conducting.reruns).routes(),
+        *OutputRoutes(use.executions, use.outputs, use.lines, out.clock.now, heartbeat=heartbeat).routes(),
+        *OutputViewRoutes(use.executions, use.outputs, use.lines, use.storage.digest).routes(),
+        *EventRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
+        *WatchRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
+        *WorkflowRoutes(use.conducting.definitions, use.executions, use.conducting.graphs).routes(),
+        *ActionRoutes(use.content, use.editing).routes(),
+        *InstallRoutes(
+            use.content,
+            use.executions,
+            partial(forget, use),
+            partial(fetch_index, values.installing(settings).index_urls),
+        ).routes(),
+        *PackRoutes(use.content, use.configs, partial(register, use)).routes(),
+        *InquiryRoutes(use.inquiries).routes(),
+        *KeyRoutes(use.keys, out.launcher.add_secrets).routes(),
+        *PolicyRoutes(use.policies).routes(),
+        *TraceRoutes(use.traces).routes(),
+        *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),
+        *SchemaRoutes().routes(),
+        *OpenApiRoutes(__version__).routes(),
+    ]

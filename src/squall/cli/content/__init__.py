@@ -1,0 +1,1 @@
+"""Commands about packs, actions, runners and keys."""

@@ -1,0 +1,166 @@
+"""`squall action list|get|create|delete|doctor`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from squall.cli.execution.parameters import Schema, merge_schemas
+from squall.cli.terminal import exits
+from squall.cli.terminal.table import cell, dump, fields, table
+from squall.cli.terminal.target import Target
+from squall.cli.terminal.verb import Verb
+from squall.core.errors import InvalidError
+
+
+def _configure_list(parser: ArgumentParser) -> None:
+    parser.add_argument("--pack", metavar="NAME", help="only the actions of this pack")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _list(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        found = list(api.actions(args.pack))
+    if args.json:
+        print(dump(found))
+    else:
+        print(table(("action", "description"), [(item.get("ref"), item.get("description")) for item in found]))
+    return exits.OK
+
+
+def _configure_get(parser: ArgumentParser) -> None:
+    parser.add_argument("action", help="its reference, such as core.local, or its id")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _get(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        action = api.action(args.action)
+        if args.json:
+            print(dump(action))
+            return exits.OK
+        runner = api.runner(str(action.get("runner_type")))
+    print(
+        fields(
+            {
+                "action": action.get("ref"),
+                "description": action.get("description"),
+                "runner": action.get("runner_type"),
+                "enabled": "yes" if action.get("enabled") else "no",
+            }
+        )
+    )
+    schemas = merge_schemas(runner.get("runner_parameters") or {}, action.get("parameters") or {})
+    rows = [_row(name, schema) for name, schema in sorted(schemas.items(), key=_order)]
+    if rows:
+        print("\n" + table(("parameter", "type", "default", "description"), rows))
+    return exits.OK
+
+
+def _order(item: tuple[str, Schema]) -> tuple[bool, str]:
+    name, schema = item
+    return (not schema.get("required"), name)
+
+
+def _row(name: str, schema: Schema) -> tuple[str, str, object, object]:
+    kind = schema.get("type", "string")
+    shown = " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
+    if schema.get("immutable"):
+        default: object = f"{cell(schema.get('default'))} (fixed)"
+    elif schema.get("required"):
+        default = "(required)"
+    else:
+        default = schema.get("default")
+    return (name, shown, default, schema.get("description"))
+
+
+def _configure_doctor(parser: ArgumentParser) -> None:
+    parser.add_argument("action", help="its reference, such as core.local, or its id")
+
+
+def _doctor(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        action = api.action(args.action)
+        runner = api.runner(str(action.get("runner_type")))
+    print(advice(action, runner))
+    return exits.OK
+
+
+def advice(action: Mapping[str, Any], runner: Mapping[str, Any]) -> str:
+    """Why an action's output may come late or be cut, and what helps, as text for a person."""
+    parameters = runner.get("runner_parameters") or {}
+    if "timeout" not in parameters:
+        return f"{action.get('ref')} starts no process: it prints nothing."
+    entry = str(action.get("entry_point") or "")
+    timeout = (action.get("parameters") or {}).get("timeout", {}).get("default", parameters["timeout"].get("default"))
+    lines = [
+        f"{action.get('ref')} runs {entry or 'a command line'} with {runner.get('name')}.",
+        "",
+        "Squall shows every byte when the program writes it. What comes late is held back by the program itself, which",
+        "collects its output when it writes to a pipe and not to a terminal:",
+        "  - Python prints at once: Squall sets PYTHONUNBUFFERED=1.",
+        "  - grep, sed, awk and other C programs: stdbuf -oL COMMAND prints line by line.",
+        "  - what does not care for stdbuf (perl, ruby, java, static programs): pty=true gives a terminal, which makes",
+        "    one stream of stdout and stderr, with \\r\\n at line ends.",
+        "",
+        f"It is ended after {timeout} seconds (timeout=N changes that), with all processes it has started.",
+        "A process that it leaves in the background goes on after it; what that prints then is not kept.",
+    ]
+    if entry.endswith(".py"):
+        lines.append("Its entry point is a Python file: nothing needs to be done.")
+    return "\n".join(lines)
+
+
+def _configure_create(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="the action's YAML or JSON, as in a pack")
+    parser.add_argument("--pack", help="the pack it is made in (default: what the file says, else default)")
+    parser.add_argument("--replace", action="store_true", help="change the action of this name")
+
+
+def _create(args: Namespace, target: Target) -> int:
+    import yaml
+
+    from squall.core.safe_yaml import load_yaml
+
+    try:
+        body = load_yaml(args.file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InvalidError(f"{args.file} cannot be read: {error}") from error
+    if not isinstance(body, dict):
+        raise InvalidError(f"{args.file}: expected a mapping with name and runner_type")
+    if args.pack:
+        body["pack"] = args.pack
+    entry = args.file.parent / str(body.get("entry_point") or "")
+    if body.get("entry_point") and entry.is_file():
+        try:
+            text = entry.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InvalidError(f"{entry} is no text") from error
+        body["data_files"] = [{"file_path": str(body["entry_point"]), "content": text}]
+    with target.api() as api:
+        made = api.create_action(body, args.replace)
+    print(made.get("ref"))
+    return exits.OK
+
+
+def _configure_delete(parser: ArgumentParser) -> None:
+    parser.add_argument("action", nargs="+", help="references, such as default.mine")
+    parser.add_argument("--remove-files", action="store_true", help="also the files of their pack")
+
+
+def _delete(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        for ref in args.action:
+            api.delete_action(ref, args.remove_files)
+    return exits.OK
+
+
+VERBS = {
+    "action create": Verb(_configure_create, _create),
+    "action delete": Verb(_configure_delete, _delete),
+    "action list": Verb(_configure_list, _list),
+    "action get": Verb(_configure_get, _get),
+    "action doctor": Verb(_configure_doctor, _doctor),
+}

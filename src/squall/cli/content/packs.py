@@ -1,0 +1,184 @@
+"""`squall pack …`: what packs there are, installing and removing them, and working on one."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from squall.cli.output.watch import configure_watch, start_and_watch
+from squall.cli.terminal import exits
+from squall.cli.terminal.table import dump, fields, table
+from squall.cli.terminal.target import Target
+from squall.cli.terminal.verb import Verb
+from squall.core.errors import NotFoundError, SquallError
+
+
+def _configure_list(parser: ArgumentParser) -> None:
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _list(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        found = list(api.packs())
+    if args.json:
+        print(dump(found))
+    else:
+        rows = [(item.get("ref"), item.get("version"), item.get("description")) for item in found]
+        print(table(("pack", "version", "description"), rows))
+    return exits.OK
+
+
+def _configure_get(parser: ArgumentParser) -> None:
+    parser.add_argument("pack", help="its reference, such as core")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _get(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        pack = api.pack(args.pack)
+    if args.json:
+        print(dump(pack))
+        return exits.OK
+    shown = {name: pack.get(name) for name in ("description", "version", "author", "email", "path")}
+    print(fields({"pack": pack.get("ref"), **shown}))
+    print("\n" + table(("file",), [(name,) for name in pack.get("files") or []]))
+    return exits.OK
+
+
+def _configure_register(parser: ArgumentParser) -> None:
+    parser.add_argument("pack", nargs="*", help="packs that must be there and without a fault (default: all)")
+
+
+def _register(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        found = api.register_packs(args.pack)
+    print(", ".join(f"{count} {kind}" for kind, count in found.items()))
+    return exits.OK
+
+
+def _configure_install(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "source",
+        nargs="+",
+        help="a name in the index, owner/repository, a URL, a folder, an archive; =version behind it",
+    )
+    parser.add_argument("--force", action="store_true", help="also what is for other versions")
+    parser.add_argument("--skip-dependencies", action="store_true", help="leave out what the packs depend on")
+    configure_watch(parser)
+
+
+def _install(args: Namespace, target: Target) -> int:
+    packs = [_absolute(source) for source in args.source]
+    given = {"packs": packs, "force": args.force, "skip_dependencies": args.skip_dependencies}
+    return start_and_watch(args, target, lambda api: api.request_execution("packs.install", given, args.delay))
+
+
+def _absolute(source: str) -> str:
+    """A folder or a file as the server finds it, which runs somewhere else."""
+    path, mark, version = source.rpartition("=")
+    path, version = (path, mark + version) if mark and "/" not in version else (source, "")
+    if path.startswith(("./", "../", "~", "/")) or path in (".", ".."):
+        return str(Path(path).expanduser().resolve()) + version
+    return source
+
+
+def _configure_remove(parser: ArgumentParser) -> None:
+    parser.add_argument("pack", nargs="+", help="refs of packs")
+    configure_watch(parser)
+
+
+def _remove(args: Namespace, target: Target) -> int:
+    given = {"packs": args.pack}
+    return start_and_watch(args, target, lambda api: api.request_execution("packs.uninstall", given, args.delay))
+
+
+def _configure_search(parser: ArgumentParser) -> None:
+    parser.add_argument("query", help="a text in a name, a keyword or a description")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _search(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        found = api.search_packs(args.query)
+    if args.json:
+        print(dump(found))
+    else:
+        rows = [(item.get("ref") or item.get("name"), item.get("version"), item.get("description")) for item in found]
+        print(table(("pack", "version", "description"), rows))
+    return exits.OK
+
+
+def _configure_show(parser: ArgumentParser) -> None:
+    parser.add_argument("pack", help="its name")
+
+
+def _show(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        found = api.indexed_pack(args.pack)
+    if found is None:
+        raise NotFoundError(f'the index has no pack "{args.pack}"')
+    print(dump(found))
+    return exits.OK
+
+
+def _configure_dev(parser: ArgumentParser) -> None:
+    parser.add_argument("path", type=Path, help="the pack's folder, one that the server reads (serve --packs-dir)")
+    parser.add_argument(
+        "--interval", type=float, default=0.5, metavar="SECONDS", help="how often to look (default 0.5)"
+    )
+
+
+def _dev(args: Namespace, target: Target) -> int:
+    folder = args.path.resolve()
+    with target.api() as api:
+        known = [pack for pack in api.packs() if Path(str(pack.get("path"))).resolve() == folder]
+    if not known:
+        raise NotFoundError(f"the server reads no pack in {folder}: start it with --packs-dir {folder.parent}")
+    ref = str(known[0]["ref"])
+    print(f"{ref}: waiting for changes in {folder} (Ctrl-C ends it)", flush=True)
+    seen = None
+    while True:
+        stamps = _stamps(folder)
+        if stamps != seen:
+            seen = stamps
+            _registered(target, ref)
+        time.sleep(args.interval)
+
+
+def _registered(target: Target, ref: str) -> None:
+    moment = time.strftime("%H:%M:%S")
+    try:
+        with target.api() as api:
+            found = api.register_packs([ref])
+        told = ", ".join(f"{count} {kind}" for kind, count in found.items() if count and kind in _OWN)
+        print(f"{moment} {ref}: {told or 'nothing'}", flush=True)
+    except SquallError as error:
+        print(f"{moment} {ref}: {error}", flush=True)
+
+
+_OWN = ("actions", "aliases", "configs", "policies", "rules", "sensors", "triggers")
+
+
+def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """When each file was changed, and how long it is."""
+    found = {}
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
+        if not hidden and path.is_file():
+            about = path.stat()
+            found[str(path)] = (about.st_mtime_ns, about.st_size)
+    return found
+
+
+VERBS = {
+    "pack install": Verb(_configure_install, _install),
+    "pack remove": Verb(_configure_remove, _remove),
+    "pack search": Verb(_configure_search, _search),
+    "pack show": Verb(_configure_show, _show),
+    "pack dev": Verb(_configure_dev, _dev),
+    "pack list": Verb(_configure_list, _list),
+    "pack get": Verb(_configure_get, _get),
+    "pack register": Verb(_configure_register, _register),
+    "pack reload": Verb(_configure_register, _register),
+}

@@ -1,0 +1,191 @@
+"""`squall execution list|get|cancel|re-run`."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from squall.cli.execution.run import parameters_for
+from squall.cli.output.watch import configure_watch, start_and_watch
+from squall.cli.terminal import exits
+from squall.cli.terminal.table import cell, dump, duration, fields, table
+from squall.cli.terminal.target import Target
+from squall.cli.terminal.verb import Verb
+from squall.client.api import Api
+from squall.client.http import JsonObject
+from squall.core.errors import InvalidError
+from squall.core.execution.statuses import STATUSES
+
+_STATUSES = f"executions in this status: {', '.join(STATUSES)}"
+_LISTED = "id,action.ref,context.user,status,start_timestamp,end_timestamp,elapsed_seconds"
+
+
+def _configure_list(parser: ArgumentParser) -> None:
+    parser.add_argument("-n", "--limit", type=_positive, default=50, metavar="N", help="how many (default: 50)")
+    parser.add_argument("--status", choices=STATUSES, metavar="STATUS", help=f"only {_STATUSES}")
+    parser.add_argument("--action", metavar="REF", help="only executions of this action")
+    parser.add_argument("--children", action="store_true", help="also those that a workflow has started")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _list(args: Namespace, target: Target) -> int:
+    query = {
+        "limit": args.limit,
+        "status": args.status,
+        "action": args.action,
+        "parent": None if args.children else "null",
+        "include_attributes": None if args.json else _LISTED,
+    }
+    with target.api() as api:
+        page = api.executions(query)
+    if args.json:
+        print(dump(page.items))
+        return exits.OK
+    rows = [_row(item) for item in page.items]
+    print(table(("id", "action", "user", "status", "started (UTC)", "took"), rows))
+    if page.total > len(rows) and sys.stderr.isatty():
+        print(f"the newest {len(rows)} of {page.total}; see more with --limit", file=sys.stderr)
+    return exits.OK
+
+
+def _row(item: JsonObject) -> tuple[object, ...]:
+    started = str(item.get("start_timestamp") or "")[:19].replace("T", " ")
+    action, context = item.get("action") or {}, item.get("context") or {}
+    took = duration(item.get("elapsed_seconds"))
+    return (item.get("id"), action.get("ref"), context.get("user"), item.get("status"), started, took)
+
+
+def _configure_get(parser: ArgumentParser) -> None:
+    parser.add_argument("execution", metavar="id", help="the execution's id, or last")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _get(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        item = api.execution(args.execution)
+    if args.json:
+        print(dump(item))
+        return exits.OK
+    shown = {
+        "id": item.get("id"),
+        "action": (item.get("action") or {}).get("ref"),
+        "user": (item.get("context") or {}).get("user"),
+        "status": item.get("status"),
+        "waiting": item.get("waiting"),
+        "started": item.get("start_timestamp"),
+        "ended": item.get("end_timestamp"),
+        "took": duration(item.get("elapsed_seconds")),
+        "parameters": item.get("parameters"),
+        "result": item.get("result"),
+    }
+    print(fields(shown))
+    return exits.OK
+
+
+_FILTERS = ("action", "runner", "status", "user")
+
+
+def _configure_filters(parser: ArgumentParser) -> None:
+    for name in _FILTERS:
+        parser.add_argument(
+            f"--{name}",
+            choices=STATUSES if name == "status" else None,
+            metavar=name.upper(),
+            help=f"instead of ids: every execution of this {name}, at most 1000",
+        )
+
+
+def _filters(args: Namespace) -> dict[str, str]:
+    return {name: value for name in _FILTERS if (value := getattr(args, name))}
+
+
+def _told(answers: list[JsonObject]) -> int:
+    """Prints what became of each; exit status 1 when something could not be done."""
+    status = exits.OK
+    for answer in answers:
+        if "faultstring" in answer:
+            print(f"{answer.get('id')}: {cell(answer['faultstring'])}", file=sys.stderr)
+            status = exits.FAILED
+        else:
+            print(" ".join(cell(answer[key]) for key in ("id", "execution", "status") if key in answer))
+    if not answers:
+        print("no execution is like that", file=sys.stderr)
+    return status
+
+
+def _configure_cancel(parser: ArgumentParser) -> None:
+    parser.add_argument("executions", nargs="*", metavar="id", help="the executions' ids")
+    _configure_filters(parser)
+
+
+def _cancel(args: Namespace, target: Target) -> int:
+    """Exit status 1 when one of them could not be canceled."""
+    filters = _filters(args)
+    if bool(args.executions) == bool(filters):
+        raise InvalidError(f"cancel needs either ids, or some of --{', --'.join(_FILTERS)}")
+    with target.api() as api:
+        if filters:
+            return _told(api.many("cancel", [], filters))
+        return _told([{"id": each, **api.cancel(each)} for each in args.executions])
+
+
+def _configure_run_again(parser: ArgumentParser) -> None:
+    parser.add_argument("execution", nargs="?", metavar="id", help="the execution's id, or last")
+    parser.add_argument("words", nargs="*", metavar="name=value", help="a parameter to change, as in squall run")
+    parser.add_argument(
+        "--also", action="append", default=[], metavar="ID", help="this one too; nothing is shown of any"
+    )
+    group = parser.add_argument_group("of a workflow that has ended")
+    group.add_argument(
+        "--from-failed", action="store_true", help="run only what failed, and what follows; the same as --tasks '*'"
+    )
+    group.add_argument("--tasks", nargs="+", default=[], metavar="TASK", help="run these tasks, and what follows them")
+    group.add_argument(
+        "--reset",
+        nargs="+",
+        default=[],
+        metavar="TASK",
+        help="of these tasks run all items, not only those that failed",
+    )
+    _configure_filters(parser)
+    configure_watch(parser)
+
+
+def _run_again(args: Namespace, target: Target) -> int:
+    filters = _filters(args)
+    if bool(args.execution) == bool(filters) or (args.also and (filters or args.words)):
+        raise InvalidError(f"re-run needs an id with parameters, or ids (--also), or some of --{', --'.join(_FILTERS)}")
+    tasks = ["*"] if args.from_failed else args.tasks
+    if args.from_failed and args.tasks:
+        raise InvalidError(
+            "--from-failed and --tasks exclude each other: the one runs what failed, the other what it names"
+        )
+    if (tasks or args.reset) and (filters or args.also or args.words):
+        raise InvalidError(
+            "--from-failed, --tasks and --reset need one id, without parameters: the workflow keeps its own"
+        )
+    if filters or args.also:
+        with target.api() as api:
+            return _told(api.many("re_run", [args.execution, *args.also] if args.also else [], filters))
+
+    def start(api: Api) -> JsonObject:
+        before = api.execution(args.execution, only="id,action.ref")
+        parameters = parameters_for(api, str(before["action"]["ref"]), args.words)
+        return api.run_again(str(before["id"]), parameters, args.delay, tasks, args.reset)
+
+    return start_and_watch(args, target, start)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+VERBS = {
+    "execution list": Verb(_configure_list, _list),
+    "execution get": Verb(_configure_get, _get),
+    "execution cancel": Verb(_configure_cancel, _cancel),
+    "execution re-run": Verb(_configure_run_again, _run_again),
+}

@@ -1,0 +1,71 @@
+"""`squall output`: what an execution has printed, to the byte; and how much that is."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from squall.cli.output.storage import size
+from squall.cli.output.tail import chosen_lines, configure_lines
+from squall.cli.terminal import exits
+from squall.cli.terminal.table import cell, dump
+from squall.cli.terminal.target import Target
+from squall.cli.terminal.verb import Verb
+from squall.client.http import segment
+
+
+def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument("execution", metavar="id", help="the execution's id, or last")
+    parser.add_argument("--raw", action="store_true", help="the bytes as they were printed; otherwise text")
+    parser.add_argument("--stream", choices=("stdout", "stderr", "output", "all"), default="all", help="only this one")
+    parser.add_argument("--tree", action="store_true", help="with what its children have printed")
+    parser.add_argument("--json", action="store_true", help="a JSON object for every line")
+    configure_lines(parser)
+
+
+def _output(args: Namespace, target: Target) -> int:
+    """What is there now, written as it comes."""
+    query = {
+        "format": "raw" if args.raw else "ndjson" if args.json else "text",
+        "follow": "false",
+        "stream": args.stream,
+        "tree": "true" if args.tree or args.task or args.action or args.depth else "false",
+        **chosen_lines(args),
+    }
+    with target.api() as api, api.client.stream(f"/executions/{segment(args.execution)}/output", query=query) as stream:
+        sys.stdout.flush()
+        while piece := stream.read():
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    return exits.OK
+
+
+def _configure_stats(parser: ArgumentParser) -> None:
+    parser.add_argument("execution", metavar="id", help="the execution's id, or last")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _stats(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        found = api.output_stats(args.execution)
+    if args.json:
+        print(dump(found))
+        return exits.OK
+    print(f"{found['execution_id']}: {found['lines']} lines, {size(int(found['bytes']))}")
+    for name, part in found["streams"].items():
+        print(f"  {name}: {part['lines']} lines, {size(int(part['bytes']))}")
+    gaps = found["gaps"]
+    rows = {
+        "first output": found["first_output"],
+        "last output": found["last_output"],
+        "masked secrets": found["masked"] or None,
+        "left out": f"{size(int(gaps['bytes']))} in {gaps['count']} gaps" if gaps["count"] else None,
+        "sha256 of the sealed tree": found["hash"],
+    }
+    for name, value in rows.items():
+        if value is not None:
+            print(f"  {name}: {cell(str(value))}")
+    return exits.OK
+
+
+VERBS = {"output": Verb(_configure, _output), "output stats": Verb(_configure_stats, _stats)}

@@ -1,0 +1,128 @@
+"""`squall storage`, `squall storage purge`: what takes space, and removing finished executions."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+
+from squall.cli.terminal import exits
+from squall.cli.terminal.table import dump, table
+from squall.cli.terminal.target import Target
+from squall.cli.terminal.verb import Verb
+from squall.client.http import JsonObject
+from squall.core.execution.statuses import FINAL
+from squall.core.units import GIB, KIB, MIB, parse_size
+
+_UNITS = {"d": 1.0, "h": 1 / 24, "m": 1 / 1440, "s": 1 / 86_400}
+
+
+def _configure_usage(parser: ArgumentParser) -> None:
+    parser.add_argument("-n", "--limit", type=int, default=10, metavar="N", help="how many actions (default: 10)")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _usage(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        usage = api.storage(max(1, args.limit))
+    if args.json:
+        print(dump(usage))
+        return exits.OK
+    places = [
+        (f"output, {_PLACES.get(place['place'], place['place'])}", place["journals"], *_sizes(place))
+        for place in usage["places"]
+    ]
+    database = ("database", "", size(usage["database"]), size(usage["database"]))
+    print(table(("what", "trees", "bytes", "stored"), [*places, database]))
+    print(f"event log: {usage['events']} rows")
+    for title, shares in (("pack", usage["packs"]), ("action", usage["actions"])):
+        print()
+        rows = [(share["name"], share["executions"], *_sizes(share)) for share in shares]
+        print(table((title, "executions", "output", "stored"), rows))
+    return exits.OK
+
+
+_PLACES = {"live": "not sealed", "row": "sealed, in seals.db", "file": "sealed files", "blob": "in the blob store"}
+
+
+def _sizes(share: JsonObject) -> tuple[str, str]:
+    return size(share["size"]), size(share["stored"])
+
+
+def size(count: int) -> str:
+    """Bytes for people: `512 B`, `1.5 MiB`."""
+    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} B"
+
+
+def _configure_purge(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--older-than",
+        type=_days,
+        required=True,
+        metavar="TIME",
+        help="executions that ended at least so long ago: 30d, 12h, 10m, 0s",
+    )
+    parser.add_argument("--pack", action="append", help="only of this pack; may be given several times")
+    parser.add_argument("--action", action="append", metavar="REF", help="only of this action; the same")
+    parser.add_argument(
+        "--status",
+        action="append",
+        choices=sorted(FINAL),
+        metavar="STATUS",
+        help=f"only those that ended in this status ({', '.join(sorted(FINAL))}); the same",
+    )
+    parser.add_argument("--larger-than", type=_size, metavar="SIZE", help="only those whose sealed output takes more")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="say what would go, and remove nothing")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _purge(args: Namespace, target: Target) -> int:
+    wanted = {
+        "older_than_days": args.older_than,
+        "pack": args.pack,
+        "action": args.action,
+        "status": args.status,
+        "larger_than_bytes": args.larger_than,
+        "dry_run": args.dry_run,
+    }
+    total = {"executions": 0, "trees": 0, "bytes": 0}
+    shown = sys.stderr.isatty()
+    with target.api() as api:
+        for page in api.purge({name: value for name, value in wanted.items() if value is not None}):
+            total = {name: count + page[name] for name, count in total.items()}
+            if shown:
+                print(f"\r{total['executions']} executions …", end="", file=sys.stderr, flush=True)
+    if shown:
+        print("\r\033[K", end="", file=sys.stderr)
+    if args.json:
+        print(dump({**total, "dry_run": args.dry_run}))
+        return exits.OK
+    done = "would be removed" if args.dry_run else "removed"
+    print(f"{total['executions']} executions in {total['trees']} trees, {size(total['bytes'])} of output: {done}")
+    return exits.OK
+
+
+def _days(text: str) -> float:
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "d")
+    try:
+        value = float(number) * _UNITS[unit]
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 36_500:
+        raise ArgumentTypeError(f"{text!r} is no time such as 30d, 12h, 10m or 0s")
+    return value
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no size such as 10MiB") from None
+
+
+VERBS = {
+    "storage": Verb(_configure_usage, _usage),
+    "storage purge": Verb(_configure_purge, _purge),
+}

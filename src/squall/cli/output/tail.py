@@ -1,0 +1,97 @@
+"""`squall tail`: everything that an execution has printed, and what it prints from now on."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from squall.cli.output.tasks import Wanted, is_workflow, show_tasks
+from squall.cli.output.watch import Notices, closing_line, open_screen, show_output
+from squall.cli.terminal import exits
+from squall.cli.terminal.screen import Style
+from squall.cli.terminal.target import Target
+from squall.cli.terminal.verb import Verb
+from squall.client.follow import FINAL, Follower
+
+
+def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument("execution", nargs="?", default="last", metavar="id", help="the execution (default: last)")
+    parser.add_argument(
+        "--type", choices=("stdout", "stderr", "output", "all"), default="all", help="show only this stream"
+    )
+    parser.add_argument("--include-metadata", action="store_true", help="put [time][stream] before every line")
+    parser.add_argument("--timestamps", action="store_true", help="put the time before every line")
+    parser.add_argument("--after", metavar="POS", help="begin behind this position")
+    parser.add_argument("--no-follow", action="store_true", help="end with what is there now")
+    configure_lines(parser)
+    parser.add_argument("--no-names", action="store_true", help="of a workflow: do not say which task a line is from")
+    parser.add_argument(
+        "--skip", action="store_true", help="when far behind, jump to the present; a note says how much"
+    )
+
+
+_CHOSEN = {
+    "tail": "tail",
+    "since": "since",
+    "until": "until",
+    "from_line": "from_line",
+    "to_line": "to_line",
+    "grep": "grep",
+    "context": "context",
+    "ignore_case": "ignore_case",
+    "fixed": "fixed",
+    "task": "task",
+    "action": "action",
+    "depth": "depth",
+}
+
+
+def configure_lines(parser: ArgumentParser) -> None:
+    """The options that choose lines, and executions of a tree."""
+    parser.add_argument("-n", "--tail", metavar="N", help="begin with the last N lines")
+    parser.add_argument("--since", metavar="TIME", help="only lines since then: 5m, 2h, or 2026-01-31T12:00:00Z")
+    parser.add_argument("--until", metavar="TIME", help="only lines before then")
+    parser.add_argument("--from-line", metavar="N", help="begin with this line; lines are counted in each execution")
+    parser.add_argument("--to-line", metavar="N", help="end with this line")
+    parser.add_argument("-g", "--grep", metavar="REGEX", help="only lines that match (RE2)")
+    parser.add_argument("-C", "--context", metavar="N", help="with --grep: N lines around each match as well")
+    parser.add_argument("-i", "--ignore-case", action="store_const", const="true", help="with --grep: in any case")
+    parser.add_argument("-F", "--fixed", action="store_const", const="true", help="with --grep: a text, no expression")
+    parser.add_argument("--task", metavar="NAME", help="only this task of a workflow (several: a,b)")
+    parser.add_argument("--action", metavar="REF", help="only executions of this action (several: a,b)")
+    parser.add_argument("--depth", metavar="N", help="only so many levels below; 0 is the execution itself")
+
+
+def chosen_lines(args: Namespace) -> dict[str, str]:
+    """The parameters of the request that those options ask for."""
+    given = {name: getattr(args, option) for option, name in _CHOSEN.items()}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _tail(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        # `last` means another execution soon: from here on it has its id.
+        found = api.execution(args.execution, only="id,action.runner_type")
+        execution_id = str(found["id"])
+        screen = open_screen(target, Style(timestamps=args.timestamps, metadata=args.include_metadata))
+        follower = Follower(
+            api,
+            execution_id,
+            after=args.after,
+            kind=args.type,
+            follow=not args.no_follow,
+            lines={**chosen_lines(args), **({"lag": "skip"} if args.skip else {})},
+            listener=Notices(screen),
+        )
+        if is_workflow(found) and not args.no_names:
+            show_tasks(follower, screen, api, execution_id, Wanted())
+        else:
+            show_output(follower, screen)
+        if screen.is_terminal:
+            document = follower.outcome()
+            screen.note(closing_line(document))
+            if document.get("status") not in FINAL and follower.position:
+                screen.note(f"go on with: squall tail {execution_id} --after {follower.position}")
+    return exits.OK
+
+
+VERBS = {"tail": Verb(_configure, _tail)}

@@ -1,0 +1,146 @@
+"""`squall workflow test|lint|graph`: working on workflows without a server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from squall.cli.terminal import exits
+from squall.cli.terminal.target import Target
+from squall.cli.terminal.verb import Verb
+from squall.core.errors import InvalidError
+
+
+def _read(path: Path) -> str:
+    """The text of a file; `-` is standard input. Raises `InvalidError`."""
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidError(f"{path} cannot be read: {error}") from error
+
+
+def _configure_test(parser: ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="rehearsal files, or folders of them")
+    parser.add_argument(
+        "--base", type=Path, metavar="DIR", help="where the paths in them begin (default: FILE's folder)"
+    )
+
+
+def _test(args: Namespace, target: Target) -> int:
+    files = [each for path in args.files for each in (sorted(path.glob("**/*.yaml")) if path.is_dir() else [path])]
+    failed = 0
+    for file in files:
+        told = _rehearsed(file, args.base)
+        failed += bool(told)
+        print(f"{'FAILED' if told else 'ok    '} {file}")
+        for line in told:
+            print(f"       {line}")
+    print(f"{len(files) - failed} of {len(files)} rehearsals went as expected")
+    return exits.FAILED if failed else exits.OK
+
+
+def _rehearsed(file: Path, base: Path | None) -> list[str]:
+    """What went otherwise than expected. A file that is no rehearsal is told like a failure."""
+    import yaml
+
+    from squall.core.expr.language import Language
+    from squall.core.workflow.rehearsal.rehearsal import read_rehearsal, rehearse
+
+    try:
+        try:
+            document = yaml.safe_load(_read(file))
+        except yaml.YAMLError as error:
+            raise InvalidError(str(error)) from error
+        rehearsal = read_rehearsal(document)
+        folder = _folder(file, base, rehearsal.workflow)
+        for mock in rehearsal.mock_action_executions:
+            if mock.result_path is not None:
+                mock.result = _result(folder / mock.result_path)
+        if rehearsal.workflow is not None:
+            text = _read(folder / rehearsal.workflow)
+        elif rehearsal.definition is not None:
+            given = rehearsal.definition
+            text = given if isinstance(given, str) else json.dumps(given)
+        else:
+            raise InvalidError("The rehearsal names no workflow.")
+        return rehearse(rehearsal, text, Language())
+    except InvalidError as error:
+        return [str(error)]
+
+
+def _folder(file: Path, base: Path | None, workflow: str | None) -> Path:
+    """Where a rehearsal's paths begin: as given, else its folder or the nearest above it that has the workflow."""
+    if base is not None or workflow is None:
+        return base or file.parent
+    above = [file.parent, *file.resolve().parents]
+    return next((folder for folder in above if (folder / workflow).is_file()), file.parent)
+
+
+def _result(path: Path) -> Any:
+    import yaml
+
+    text = _read(path)
+    if path.suffix == ".json":
+        return json.loads(text)
+    return yaml.safe_load(text) if path.suffix in (".yaml", ".yml") else text
+
+
+def _configure_lint(parser: ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="workflow definitions")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+
+
+def _lint(args: Namespace, target: Target) -> int:
+    from squall.core.expr.language import Language
+    from squall.core.workflow.definition.inspect import inspect_workflow
+    from squall.core.workflow.definition.lines import line_of
+    from squall.core.workflow.definition.spec import load_document
+
+    language = Language()
+    found: list[dict[str, Any]] = []
+    for file in args.files:
+        text = _read(file)
+        try:
+            complaints = inspect_workflow(load_document(text), language)
+        except InvalidError as error:
+            complaints = [{"type": "syntax", "message": str(error), "spec_path": None}]
+        found += [{"file": str(file), "line": line_of(text, each["spec_path"]), **each} for each in complaints]
+    found.sort(key=lambda each: (each["file"], each["line"]))
+    if args.json:
+        print(json.dumps(found, indent=2))
+    else:
+        for each in found:
+            where = f" ({each['expression']})" if each.get("expression") else ""
+            print(f"{each['file']}:{each['line']}: {each['type']}: {each['message']}{where}")
+        if not found:
+            print("nothing is wrong (actions are looked at by the server only: POST /v1/workflows/inspect)")
+    return exits.FAILED if found else exits.OK
+
+
+def _configure_graph(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="a workflow definition")
+    parser.add_argument("--format", choices=("text", "dot", "mermaid"), default="text", help="default: text")
+
+
+def _graph(args: Namespace, target: Target) -> int:
+    from squall.core.workflow.definition.draw import FORMS
+    from squall.core.workflow.definition.graph import Graph
+    from squall.core.workflow.definition.spec import load_document, read_workflow
+
+    document = load_document(_read(args.file))
+    try:
+        graph = Graph(read_workflow(document))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InvalidError(f"{args.file} is no sound workflow: see squall workflow lint {args.file}") from error
+    print(FORMS[args.format](graph), end="")
+    return exits.OK
+
+
+VERBS = {
+    "workflow test": Verb(_configure_test, _test),
+    "workflow lint": Verb(_configure_lint, _lint),
+    "workflow graph": Verb(_configure_graph, _graph),
+}

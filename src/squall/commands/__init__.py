@@ -1,0 +1,1 @@
+"""Commands that need no server: pack authoring, backups, users, the demo."""

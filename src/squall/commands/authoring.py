@@ -1,0 +1,204 @@
+"""`squall pack create|lint|test`: for those who write packs. None of it needs a server."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import hashlib
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from squall.adapters.installing.virtualenvs import install, make_virtualenv
+from squall.adapters.packs.document import read_yaml
+from squall.adapters.packs.folders import PackFolders
+from squall.adapters.removing import remove
+from squall.adapters.runners.python import COMPAT
+from squall.assembly import places as values
+from squall.assembly.plugins import runner_types
+from squall.commands.skeleton import FILES
+from squall.core.content.metadata import missing_of_pack, pack_ref
+from squall.core.content.metadata_schemas import FILES as METADATA_FILES
+from squall.core.content.metadata_schemas import SCHEMAS
+from squall.core.content.pack_config import check_values
+from squall.core.errors import ConflictError, InvalidError, NotFoundError
+
+COMMANDS = ("create", "lint", "test")
+_NO_TESTS = 5
+
+
+def pack(arguments: list[str]) -> int:
+    """Runs `squall pack create|lint|test …`; gives the exit status. Raises `SquallError`."""
+    run = {"create": _create, "lint": _lint, "test": _test}[arguments[0]]
+    return run(arguments[1:])
+
+
+def _create(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="squall pack create", description="Make a new pack: an action, a workflow, a sensor, a rule, and tests."
+    )
+    parser.add_argument("name", help="what it is called: lower case letters, digits and _")
+    parser.add_argument("--in", dest="parent", type=Path, default=Path(), metavar="DIR", help="where (default: here)")
+    args = parser.parse_args(arguments)
+    pack_ref({"ref": args.name}, args.name)
+    folder = args.parent / args.name
+    if folder.exists():
+        raise ConflictError(f"{folder} is there already")
+    _ship_schemas(folder)
+    author = re.sub(r"[^A-Za-z0-9_.-]", "", getpass.getuser()) or "somebody"
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.format(ref=args.name, author=author))
+    print(f"{folder}: {len(FILES)} files. Try: squall pack test {folder} && squall pack install ./{folder}")
+    return 0
+
+
+def _ship_schemas(folder: Path) -> None:
+    """Puts the schemas of metadata files where editors that speak YAML (VS Code's extension of Red Hat) find them."""
+    for kind, schema in SCHEMAS.items():
+        path = folder / ".schemas" / f"{kind}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(schema, indent=1) + "\n")
+    settings = {"yaml.schemas": {f"./.schemas/{kind}.json": files for kind, files in METADATA_FILES.items()}}
+    (folder / ".vscode").mkdir(exist_ok=True)
+    (folder / ".vscode" / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def _lint(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="squall pack lint", description="What is wrong with packs: the file, the line, the key, and what is right."
+    )
+    parser.add_argument("path", nargs="+", type=Path, help="folders of packs")
+    args = parser.parse_args(arguments)
+    wrong = 0
+    for path in args.path:
+        found, counted = lint(path)
+        for text in found:
+            print(text)
+        print(f"{path}: {len(found)} faults; {counted}")
+        wrong += len(found)
+    return 1 if wrong else 0
+
+
+def lint(path: Path) -> tuple[list[str], str]:
+    """What is wrong with the pack in a folder, and what was looked at, in words. Raises `NotFoundError`."""
+    folder = path.resolve()
+    if not (folder / "pack.yaml").is_file():
+        raise NotFoundError(f"{path}: there is no pack.yaml")
+    # What is wrong is told as the result, not in a log.
+    logging.getLogger("squall.packs").addHandler(logging.NullHandler())
+    source = PackFolders(values.BUNDLED / "_runners", [], runner_types(), staging=_Only(folder))
+    try:
+        ref = pack_ref(read_yaml(folder / "pack.yaml"), folder.name)
+    except InvalidError as error:
+        return [f"{path / 'pack.yaml'}: {error}"], "nothing else was read"
+    loaded = source.prepared([ref])
+    found = [text for _, text in loaded.faults]
+    counted = "nothing was read"
+    for each in loaded.packs:
+        counted = ", ".join(f"{count} {kind}" for kind, count in each.counts.items() if count) or "no content"
+        missing = missing_of_pack(read_yaml(folder / "pack.yaml"))
+        found += [f"{path / 'pack.yaml'}: '{key}' is a required property" for key in missing]
+        for action in each.actions:
+            entry = action.entry_point
+            if entry and not entry.startswith("/") and not (folder / "actions" / entry).is_file():
+                found.append(f"{path / action.metadata_file}: entry_point: there is no actions/{entry}")
+        found += _lint_config(path, folder)
+    return found, counted
+
+
+def _lint_config(path: Path, folder: Path) -> list[str]:
+    """What is wrong with the schema of the configuration, and with the example that comes with it."""
+    schema_path = folder / "config.schema.yaml"
+    try:
+        schema = read_yaml(schema_path) if schema_path.exists() else {}
+        if not isinstance(schema, dict):
+            raise InvalidError(f"{schema_path}: expected a mapping")
+        for example in folder.glob("*.yaml.example"):
+            given = read_yaml(example)
+            check_values(folder.name, str(example), given if isinstance(given, dict) else {}, schema)
+    except InvalidError as error:
+        return [f"{path}: {error}"]
+    return []
+
+
+class _Only:
+    """`Staging` of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def staged(self, ref: str) -> Path | None:
+        """The folder."""
+        return self._folder
+
+    def activate(self, ref: str) -> None:
+        """There is nothing to use."""
+
+    def discard(self, ref: str) -> None:
+        """There is nothing to remove."""
+
+
+def _test(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="squall pack test",
+        description="Run a pack's tests with pytest in a virtualenv of its own, and its rehearsals of workflows.",
+    )
+    parser.add_argument("path", type=Path, help="the pack's folder")
+    parser.add_argument("--no-venv", action="store_true", help="with the Python that runs this command")
+    parser.add_argument("--fresh", action="store_true", help="make the virtualenv anew")
+    parser.add_argument("-k", metavar="EXPRESSION", help="only tests whose names fit")
+    parser.add_argument("-v", "--verbose", action="store_true", help="name each test")
+    args = parser.parse_args(arguments)
+    folder = args.path.resolve()
+    if not (folder / "pack.yaml").is_file():
+        raise NotFoundError(f"{args.path}: there is no pack.yaml")
+    ref = pack_ref(read_yaml(folder / "pack.yaml"), folder.name)
+    tests = folder / "tests"
+    if not tests.is_dir():
+        raise NotFoundError(f"{args.path}: it has no tests")
+    python = sys.executable if args.no_venv else str(_virtualenv(ref, folder, args.fresh) / "bin" / "python")
+    more = [*(["-v"] if args.verbose else []), *(["-k", args.k] if args.k else [])]
+    status = subprocess.run(
+        [python, "-m", "pytest", "-p", "no:cacheprovider", *more, str(tests)],
+        cwd=folder, env=_test_environment(folder), check=False,
+    ).returncode  # fmt: skip
+    rehearsals = sorted((tests / "rehearsals").glob("**/*.yaml"))
+    if not rehearsals:
+        if status == _NO_TESTS:
+            print(f"squall: {tests} has no tests", file=sys.stderr)
+        return status
+    words = [sys.executable, "-m", "squall", "workflow", "test", *map(str, rehearsals)]
+    rehearsed = subprocess.run(words, cwd=folder, check=False).returncode
+    return (0 if status == _NO_TESTS else status) or rehearsed
+
+
+def _test_environment(folder: Path) -> dict[str, str]:
+    """As StackStorm's tests of packs are run: what a pack has is importable, and what packs import."""
+    places = ["actions", "actions/lib", "sensors", "lib", "etc", "tests"]
+    paths = [str(folder / place) for place in places if (folder / place).is_dir()]
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    above = str(folder.parent)
+    return {**kept, "PYTHONPATH": os.pathsep.join([*paths, str(COMPAT)]), "ST2_ACTION_PACKS_PATHS": above}
+
+
+def _virtualenv(ref: str, folder: Path, fresh: bool) -> Path:
+    """The virtualenv for the tests of a pack: made once for what its requirements say. Raises `InvalidError`."""
+    files = [folder / "requirements.txt", folder / "requirements-tests.txt"]
+    said = b"\0".join(path.read_bytes() if path.is_file() else b"" for path in files)
+    key = hashlib.sha256(said + sys.version.encode()).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    at = cache / "squall" / "pack-tests" / f"{ref}-{key}"
+    if fresh or not (at / "ready").exists():
+        at.parent.mkdir(parents=True, exist_ok=True)
+        remove(at.parent, at)
+        options = os.environ.get("SQUALL_CONTENT_PIP_OPTIONS", "").split()
+        make_virtualenv(at, files, options, os.environ)
+        install(at, ["pytest", "mock"], options, os.environ)
+        (at / "ready").touch()
+    return at

@@ -1,0 +1,276 @@
+"""`squall backup` and `squall restore`: a copy of a data directory, made while its server runs, and put back.
+
+The database is copied first, as it is at one moment; then the journals, as far as that database knows of them. What a
+running execution has printed since may be in the copy, what its status became later is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from squall import __version__, config
+from squall.adapters.blobs.opening import BlobPlace
+from squall.adapters.journal.reading import read
+from squall.adapters.journal.sources import Source, Sources
+from squall.adapters.sql.copying import Copy, check_database, copy_database
+from squall.adapters.sql.output.seals import SqliteSeals
+from squall.assembly import places as values
+from squall.commands.copies import FORMAT, KEYS, MANIFEST, PACKS_DIRS, PIECE, Progress, check_empty, digest, sync, write
+from squall.core.errors import ConfigError, SquallError
+from squall.core.output import journal
+
+_DATABASE, _SEALS, _SETTINGS = "squall.db", "seals.db", "squall.toml"
+_ROWS = 1000
+_LOST = "This execution was running when the backup was made that this server was restored from."
+
+
+class Content(NamedTuple):
+    """What else is copied: the folders of packs that the settings name; and, where it lies in the data directory, the
+    folder of installed packs, that of configurations, and the file of users. Virtualenvs are made anew."""
+
+    packs_dirs: tuple[Path, ...]
+    installed: Path | None
+    configs: Path | None
+    users: Path | None
+
+
+class Backup:
+    """Makes a backup of the data directory `home` in the empty folder `target`."""
+
+    def __init__(self, home: Path, target: Path, blobs: BlobPlace, tell: Progress) -> None:
+        self._home = home
+        self._target = target
+        self._tell = tell
+        self._root = home / "journals"
+        self._rows = SqliteSeals(home / _SEALS, read_only=True)
+        self._sources = Sources(self._root, self._rows, blobs)
+        self.files: dict[str, dict[str, Any]] = {}
+
+    def make(self, content: Content, with_key: bool) -> None:
+        """Copies everything, and reads it back. Raises `OSError` and `ConfigError`."""
+        self._tell("database …")
+        copy_database(self._home / _DATABASE, self._target / _DATABASE)
+        copy = Copy(self._target / _DATABASE)
+        try:
+            self._journals(copy)
+            self._ends(copy)
+            schema = copy.schema
+        finally:
+            copy.close()
+            self._rows.close()
+        named = [Path(name) for name in (_SETTINGS, *(KEYS if with_key else ()))]
+        for file in [*named, *([content.users] if content.users is not None else [])]:
+            if (self._home / file).is_file():
+                self._copy(self._home / file, file)
+        self._folder(self._home / "results", Path("results"))
+        for number, folder in enumerate(content.packs_dirs):
+            self._folder(folder, Path(PACKS_DIRS) / f"{number}-{folder.name}")
+        if content.installed is not None:
+            for pack in sorted((self._home / content.installed).glob("*/pack.yaml")):
+                # The version that is used, as a folder: what is a link here is one to it.
+                self._folder(pack.parent.resolve(), content.installed / pack.parent.name)
+        if content.configs is not None:
+            self._folder(self._home / content.configs, content.configs)
+        for name in (_DATABASE, _SEALS):
+            if (self._target / name).exists():
+                if fault := check_database(self._target / name):
+                    raise OSError(f"the copy of {name} is damaged: {fault}")
+                self._note(self._target / name)
+        for name, entry in self.files.items():
+            self._tell(f"checking {name}")
+            if digest(self._target / name) != entry["sha256"]:
+                raise OSError(f"{self._target / name} does not read back as it was written")
+        manifest = {
+            "format": FORMAT,
+            "version": __version__,
+            "schema": schema,
+            "created_us": time.time_ns() // 1000,
+            "with_key": with_key,
+            "files": self.files,
+        }
+        # Last: a backup without its manifest is none.
+        write(self._target / MANIFEST, [json.dumps(manifest, indent=1).encode()])
+        sync(self._target)
+
+    # -- journals
+
+    def _journals(self, copy: Copy) -> None:
+        """Every journal that the copy of the database knows. What moves meanwhile is in its new place before it leaves
+        the old one, so live files come first, rows last, and once more what has been opened again since."""
+        last, running = copy.last_event, set(copy.unfinished())
+        done: set[str] = set()
+        for tree in sorted(running):
+            if self._live(tree, last):
+                done.add(tree)
+        for _ in range(2):
+            for suffix in (".journal", ".sealed"):
+                names = {path.name.removesuffix(suffix): path for path in self._root.glob(f"*/*{suffix}")}
+                for tree in sorted(copy.known(names.keys() - done)):
+                    with suppress(FileNotFoundError):
+                        self._any(tree, names[tree], last)
+                        done.add(tree)
+            if (self._home / _SEALS).exists():
+                (self._target / _SEALS).unlink(missing_ok=True)
+                copy_database(self._home / _SEALS, self._target / _SEALS)
+        self._prune_rows(copy, done)
+
+    def _any(self, tree: str, path: Path, last: int) -> None:
+        self._tell(f"output of {tree}")
+        if path.suffix == ".sealed":
+            self._copy(path, path.relative_to(self._home))
+        elif not self._live(tree, last):
+            raise FileNotFoundError(path)
+
+    def _live(self, tree: str, last: int) -> bool:
+        """Writes a tree's journal as a live file, up to the first status that the copied database does not know."""
+        source = self._sources.open(tree)
+        if source is None:
+            return False
+        try:
+            end = _known_end(source, last)
+            header = _header(source, end)
+            target = Path("journals") / journal.file_name(tree)
+            pieces = (bytes(source.pread(at, min(PIECE, end - at))) for at in range(journal.HEADER_SIZE, end, PIECE))
+            self._write(target, _chained(header, pieces))
+        finally:
+            source.close()
+        return True
+
+    def _prune_rows(self, copy: Copy, done: set[str]) -> None:
+        """Takes out of the copied rows what was copied as a file, and what the copied database does not know."""
+        if not (self._target / _SEALS).exists():
+            return
+        rows = SqliteSeals(self._target / _SEALS)
+        try:
+            after = ""
+            while trees := [tree for tree, _ in rows.trees(after, _ROWS)]:
+                after = trees[-1]
+                known = copy.known(trees)
+                rows.delete([tree for tree in trees if tree in done or tree not in known])
+        finally:
+            rows.close()
+
+    def _ends(self, copy: Copy) -> None:
+        """A keeper's log that says that what ran is lost: a restored server must neither start it again nor look for
+        its processes, which may well run on for the server that was copied."""
+        lines = []
+        for execution, attempt, tree in copy.begun():
+            about = {"execution": execution, "attempt": attempt}
+            lines.append({"log": "start", **about, "tree": tree})
+            lines.append({"log": "end", **about, "exit_code": -1, "lost": _LOST})
+        if lines:
+            pieces = iter([json.dumps(line).encode() + b"\n" for line in lines])
+            self._write(Path("keepers") / "restored" / "run.log", pieces)
+
+    # -- files
+
+    def _folder(self, source: Path, target: Path) -> None:
+        if source.is_dir():
+            for path in sorted(source.rglob("*")):
+                if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts:
+                    with suppress(FileNotFoundError):
+                        self._copy(path, target / path.relative_to(source))
+
+    def _copy(self, source: Path, target: Path) -> None:
+        with open(source, "rb") as file:
+            self._write(target, iter(lambda: file.read(PIECE), b""))
+        mode = source.stat().st_mode & 0o700
+        (self._target / target).chmod(mode)
+
+    def _write(self, target: Path, pieces: Iterator[bytes]) -> None:
+        digest, size = write(self._target / target, pieces)
+        self.files[target.as_posix()] = {"size": size, "sha256": digest}
+
+    def _note(self, path: Path) -> None:
+        name = path.relative_to(self._target).as_posix()
+        self.files[name] = {"size": path.stat().st_size, "sha256": digest(path)}
+
+
+def _known_end(source: Source, last: int) -> int:
+    """Where the first record about an event behind `last` starts, or the journal's end."""
+    committed = source.committed
+    position = journal.HEADER_SIZE
+    while position < committed:
+        batch = read(source, source.pread, committed, position, PIECE)
+        for record in batch.records:
+            if journal.event_row(record.event) > last:
+                return record.start
+        if batch.position == position:
+            break
+        position = batch.position
+    return committed
+
+
+def _header(source: Source, end: int) -> bytes:
+    """The header page of a journal that ends at `end`."""
+    page = bytearray(source.pread(0, journal.HEADER_SIZE))
+    closing = source.closing if source.closing < end else 0
+    commit = journal.pack_commit(end, closing)
+    page[journal.COMMIT_OFFSET : journal.COMMIT_OFFSET + len(commit)] = commit
+    return bytes(page)
+
+
+def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def backup(arguments: list[str]) -> int:
+    """`squall backup DIR`; gives the exit status. Raises `ConfigError`."""
+    parser = argparse.ArgumentParser(
+        prog="squall backup",
+        description="Copy a data directory to DIR, also while its server runs, and check the copy.",
+    )
+    parser.add_argument("directory", metavar="DIR", help="a new or empty directory")
+    parser.add_argument("--data-dir", metavar="DIR", help="what to copy (default ~/.squall)")
+    parser.add_argument("--config", metavar="FILE", help="TOML file of settings (default DATA_DIR/squall.toml)")
+    parser.add_argument("--with-key", action="store_true", help="also copy the keys, which open every secret")
+    args = parser.parse_args(arguments)
+    settings = config.load(config.flags_from(args), os.environ).settings
+    home, target = settings.server.data_dir, Path(args.directory).absolute()
+    if not (home / _DATABASE).is_file():
+        raise ConfigError(f"{home} is no data directory of Squall: there is no {_DATABASE} in it.")
+    if target.is_relative_to(home):
+        raise ConfigError(f"{target} lies in the data directory itself: choose another directory.")
+    check_empty(target, "a backup")
+    tell = Progress()
+    storage = settings.storage
+    blobs = BlobPlace.below(home, storage.blobs, storage.blobs_endpoint, storage.blobs_region)
+    made = Backup(home, target, blobs, tell)
+    try:
+        made.make(_content(settings), args.with_key)
+    except OSError as error:
+        raise SquallError(f"the backup failed, and {target} is not a whole one: {error}") from error
+    finally:
+        tell.end()
+    size = sum(entry["size"] for entry in made.files.values())
+    print(f"{target}: {len(made.files)} files, {size} bytes, checked")
+    if not args.with_key:
+        names = " and ".join(name for name in KEYS if (home / name).exists())
+        if names:
+            print(
+                f"not in it: {names}; without them the secrets in it cannot be opened, so keep them elsewhere",
+                file=sys.stderr,
+            )
+    return 0
+
+
+def _content(settings: config.Settings) -> Content:
+    home = settings.server.data_dir
+    wanted = (
+        values.installed_packs(settings),
+        values.below(settings, settings.content.configs_dir, "configs"),
+        home / settings.auth.htpasswd,
+    )
+    inside = [
+        path.relative_to(home) if path.is_relative_to(home) and ".." not in path.parts else None for path in wanted
+    ]
+    return Content(settings.server.packs_dirs, *inside)

@@ -1,0 +1,81 @@
+"""Copies of files for backups: written with their hashes, flushed to the disk, told of while they are made."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from squall.core.errors import ConfigError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+KEYS = ("secret.key", "datastore.key.json")
+PIECE = 1 << 20
+PACKS_DIRS = "packs_dirs"
+
+
+class Progress:
+    """Shows on a terminal, if stderr is one, which file is being copied."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        self._last = 0.0
+
+    def __call__(self, text: str) -> None:
+        """Shows `text` in the place of what was shown before, at most ten times a second."""
+        if self._shown and time.monotonic() - self._last > 0.1:
+            self._last = time.monotonic()
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Clears the line."""
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def write(path: Path, pieces: Iterator[bytes] | list[bytes]) -> tuple[str, int]:
+    """Writes a new durable file (0600) of these pieces. Returns its SHA-256 and its size in bytes."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sha256, size = hashlib.sha256(), 0
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        for piece in pieces:
+            file.write(piece)
+            sha256.update(piece)
+            size += len(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    return sha256.hexdigest(), size
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    sha256 = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(PIECE):
+            sha256.update(piece)
+    return sha256.hexdigest()
+
+
+def sync(folder: Path) -> None:
+    """Flushes the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def check_empty(path: Path, what: str) -> None:
+    """Makes a folder (0700) for `what`. Raises `ConfigError` if there is something in it."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise ConfigError(f"{path} is not empty: {what} needs a new or empty directory.")
+        path.chmod(0o700)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be used ({error.strerror}): {what} needs a new or empty directory."
+        ) from error

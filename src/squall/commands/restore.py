@@ -1,0 +1,76 @@
+"""`squall restore`: puts a backup into a new data directory, after every byte of it has been checked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from squall import config
+from squall.commands.copies import FORMAT, KEYS, MANIFEST, PACKS_DIRS, PIECE, Progress, check_empty, digest, sync, write
+from squall.core.errors import ConfigError, SquallError
+from squall.server import datadir
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a backup whose files are all there, byte for byte. Raises `ConfigError` with what is wrong."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        files: Mapping[str, Mapping[str, Any]] = manifest["files"]
+        form = manifest["format"]
+    except FileNotFoundError as error:
+        raise ConfigError(f"{folder} is no backup, or not a whole one: it has no {MANIFEST}.") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{folder / MANIFEST} cannot be read: {error}") from error
+    if form != FORMAT:
+        raise ConfigError(f"{folder} has format {form}; this version of Squall restores format {FORMAT}.")
+    for name, entry in files.items():
+        if not name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ConfigError(f"{folder / MANIFEST} names {name!r:.200}, which is no file of a backup.")
+        path = folder / name
+        if path.is_symlink() or not path.is_file():
+            raise ConfigError(f"{path} is missing: the backup is not whole.")
+        if path.stat().st_size != entry["size"] or digest(path) != entry["sha256"]:
+            raise ConfigError(f"{path} is not what was written to it: the backup is damaged.")
+    return dict(manifest)
+
+
+def restore(arguments: list[str]) -> int:
+    """`squall restore DIR`; gives the exit status. Raises `ConfigError`."""
+    parser = argparse.ArgumentParser(
+        prog="squall restore", description="Check a backup and put it into a new data directory."
+    )
+    parser.add_argument("directory", metavar="DIR", help="what squall backup has made")
+    parser.add_argument("--data-dir", metavar="DIR", help="a new or empty directory (default ~/.squall)")
+    args = parser.parse_args(arguments)
+    home = config.load(config.flags_from(args), os.environ).settings.server.data_dir
+    source = Path(args.directory).absolute()
+    manifest = read_manifest(source)
+    check_empty(home, "restoring")
+    datadir.prepare(home)
+    tell = Progress()
+    try:
+        for name, entry in manifest["files"].items():
+            tell(name)
+            with open(source / name, "rb") as file:
+                digest, _ = write(home / name, iter(lambda file=file: file.read(PIECE), b""))  # type: ignore[misc]
+            (home / name).chmod((source / name).stat().st_mode & 0o700)
+            if digest != entry["sha256"]:
+                raise OSError(f"{source / name} has changed while it was read")
+        sync(home)
+    except OSError as error:
+        raise SquallError(f"restoring failed, remove {home} and try again: {error}") from error
+    finally:
+        tell.end()
+    print(f"{home}: {len(manifest['files'])} files restored from {source}")
+    if not manifest["with_key"]:
+        print(f"put {' and '.join(KEYS)} into {home} before you start the server: not in the backup", file=sys.stderr)
+    if any(name.startswith(f"{PACKS_DIRS}/") for name in manifest["files"]):
+        print(f"packs are in {home / PACKS_DIRS}: name their folders with --packs-dir", file=sys.stderr)
+    if any(name.endswith("/requirements.txt") for name in manifest["files"]):
+        print("virtualenvs are made anew: squall run packs.setup_virtualenv packs=…", file=sys.stderr)
+    return 0

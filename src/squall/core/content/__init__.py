@@ -1,0 +1,1 @@
+"""The content of packs: actions, metadata, configurations, keys."""

@@ -1,0 +1,240 @@
+"""What the metadata files of packs say, as records: checked as StackStorm's registration checks it.
+
+Everything takes the plain values of a file; whoever reads files adds the file and the line to what is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from squall.core.content.action import LIMIT_POLICIES, Action, Pack, RunnerType, merged_parameters
+from squall.core.errors import InvalidError
+from squall.core.names import is_pack_name
+from squall.core.schema.json_schema import remote_reference
+from squall.core.units import parse_size
+
+_PARAMETER = re.compile(r"\w+")
+_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+PACK_REQUIRED = ("name", "description", "version", "author")
+"""What a pack says of itself before others install it; one in a folder of one's own may say less."""
+ACTION_REQUIRED = ("name", "runner_type")
+_ACTION_FIELDS = (
+    "description", "enabled", "entry_point", "parameters", "output_schema", "notify", "tags", "fork_server",
+)  # fmt: skip
+
+
+class MetadataError(InvalidError):
+    """Something in a metadata file is wrong: at `keys`, from the outermost in."""
+
+    def __init__(self, message: str, *keys: str) -> None:
+        self.keys = keys
+        super().__init__(f"{'.'.join(keys)}: {message}" if keys else message)
+
+
+def pack_ref(data: Any, folder: str) -> str:
+    """The ref of a pack: what it says, else its folder's name, else its own name, as StackStorm looks for it.
+
+    Raises `MetadataError`.
+    """
+    if not isinstance(data, dict):
+        raise MetadataError("expected a mapping with at least name, such as `name: my_pack`")
+    given = data.get("ref")
+    for each in (given,) if given else (folder, data.get("name")):
+        if is_pack_name(each):
+            return str(each)
+    shown = given or data.get("name") or folder
+    raise MetadataError(f'"{shown}" may only hold lower case letters, digits and "_"', "ref")
+
+
+def read_pack(data: Any, folder: str, path: str, files: list[str]) -> Pack:
+    """The pack in a `pack.yaml`; `path` is the folder it lies in. Raises `MetadataError`."""
+    ref = pack_ref(data, folder)
+    listed: dict[str, list[str]] = {}
+    for name in ("keywords", "python_versions", "contributors", "dependencies"):
+        values = data.get(name) or []
+        if not isinstance(values, list):
+            raise MetadataError("expected a list", name)
+        listed[name] = [str(value) for value in values]
+    system, needs = data.get("system") or {}, data.get("stackstorm_version")
+    if not isinstance(system, dict):
+        raise MetadataError("expected a mapping", "system")
+    description = data.get("description")
+    return Pack(
+        ref=ref,
+        name=str(data.get("name") or ref),
+        description=None if description is None else str(description),
+        version=str(data.get("version", "")),
+        author=str(data.get("author", "")),
+        email=str(data.get("email", "")),
+        **listed,
+        stackstorm_version=None if needs is None else str(needs),
+        files=files,
+        system=system,
+        uid=f"pack:{ref}",
+        path=path,
+        id="",
+    )
+
+
+def missing_of_pack(data: Mapping[str, Any]) -> list[str]:
+    """Which of `PACK_REQUIRED` a `pack.yaml` does not say."""
+    return [name for name in PACK_REQUIRED if data.get(name) in (None, "")]
+
+
+def check_pack_field(data: Mapping[str, Any], pack: str) -> None:
+    """What a file says of its pack must be so. Raises `MetadataError`."""
+    if data.get("pack") not in (None, "", pack):
+        raise MetadataError(f'the file is in pack "{pack}", but says "{data["pack"]}"', "pack")
+
+
+def read_action(data: Any, pack: str, metadata_file: str, runners: Mapping[str, RunnerType]) -> Action:
+    """The action in a file of a pack. Raises `MetadataError`."""
+    if not isinstance(data, dict):
+        raise MetadataError("expected a mapping with name and runner_type")
+    for field in ACTION_REQUIRED:
+        if not isinstance(data.get(field), str) or not data[field]:
+            raise MetadataError(f"'{field}' is a required property")
+    check_pack_field(data, pack)
+    name, runner_type = data["name"], data["runner_type"]
+    runner = runners.get(runner_type)
+    if runner is None:
+        raise MetadataError(f'"{runner_type}" is not one this server has: {", ".join(sorted(runners))}', "runner_type")
+    given = {key: data[key] for key in _ACTION_FIELDS if data.get(key) is not None}
+    try:
+        action = msgspec.convert(
+            {
+                **given,
+                "name": name,
+                "ref": f"{pack}.{name}",
+                "uid": f"action:{pack}:{name}",
+                "pack": pack,
+                "runner_type": runner_type,
+                "metadata_file": metadata_file,
+                "output_limit": _output_limit(data.get("output_limit")),
+                "id": "",
+            },
+            Action,
+        )
+        # What refers to itself, or is no JSON at all, could not be kept.
+        msgspec.json.encode(action)
+    except (msgspec.ValidationError, TypeError, ValueError, RecursionError) as error:
+        raise MetadataError(str(error)) from error
+    _check_parameters(action)
+    check_references(action.output_schema, "output_schema")
+    try:
+        merged = merged_parameters(action, runner)
+    except InvalidError as error:
+        raise MetadataError(str(error)) from error
+    for parameter, schema in merged.items():
+        if schema.get("immutable") and "default" not in schema:
+            raise MetadataError("it is immutable and has no default", "parameters", parameter)
+    return action
+
+
+def _output_limit(given: Any) -> dict[str, Any] | None:
+    """Squall's own `output_limit: {bytes: 10 MiB, policy: fail}`. Raises `MetadataError`."""
+    if given is None:
+        return None
+    if not isinstance(given, dict) or not set(given) <= {"bytes", "policy"}:
+        raise MetadataError("expected a mapping with bytes and policy", "output_limit")
+    limit = dict(given)
+    try:
+        if "bytes" in limit:
+            limit["bytes"] = parse_size(str(limit["bytes"]))
+    except ValueError as error:
+        raise MetadataError(str(error), "output_limit", "bytes") from error
+    if limit.get("policy", "fail") not in LIMIT_POLICIES:
+        raise MetadataError(f"must be one of {', '.join(sorted(LIMIT_POLICIES))}", "output_limit", "policy")
+    return limit
+
+
+def _check_parameters(action: Action) -> None:
+    """What StackStorm's registration checks of parameters. Raises `MetadataError`."""
+    positions: list[int] = []
+    for name, schema in action.parameters.items():
+        if not _PARAMETER.fullmatch(name):
+            raise MetadataError('may only hold letters, digits and "_"', "parameters", name)
+        if not isinstance(schema, dict):
+            raise MetadataError("expected a mapping, such as {type: string}", "parameters", name)
+        declared = schema.get("type", "string")
+        if not isinstance(declared, str) or declared not in _TYPES:
+            raise MetadataError(f"{declared!r} is none of {', '.join(sorted(_TYPES))}", "parameters", name, "type")
+        check_references(schema, "parameters", name)
+        if "position" in schema:
+            position = schema["position"]
+            if not isinstance(position, int) or isinstance(position, bool):
+                raise MetadataError(f"{position!r} is not a number", "parameters", name, "position")
+            positions.append(position)
+    positions.sort()
+    if positions and positions != list(range(positions[0], positions[0] + len(positions))):
+        raise MetadataError(f"their positions must follow each other, each once: {positions}", "parameters")
+
+
+def check_references(schema: Any, *keys: str) -> None:
+    """Raises `MetadataError` for a schema that uses a file or an address: a `$ref` may only name a part of itself."""
+    reference = remote_reference(schema)
+    if reference is not None:
+        raise MetadataError(
+            f'"$ref" may only name a part of the schema itself, such as "#/…", not {reference!r}', *keys
+        )
+
+
+_TEXT, _MAP, _LIST, _FLAG, _NUMBER = (str,), (dict,), (list,), (bool,), (int, float)
+_RESOURCES: dict[str, tuple[dict[str, tuple[type, ...]], dict[str, tuple[type, ...]]]] = {
+    "aliases": (
+        {"name": _TEXT, "action_ref": _TEXT, "formats": _LIST},
+        {"enabled": _FLAG, "ack": _MAP, "result": _MAP, "extra": _MAP, "immutable_parameters": _MAP},
+    ),
+    "rules": (
+        {"name": _TEXT, "trigger": _MAP, "action": _MAP},
+        {"criteria": _MAP, "enabled": _FLAG, "type": _MAP, "tags": _LIST},
+    ),
+    "sensors": (
+        {"class_name": _TEXT, "entry_point": _TEXT},
+        {"enabled": _FLAG, "poll_interval": _NUMBER, "trigger_types": _LIST},
+    ),
+    "triggers": (
+        {"name": _TEXT},
+        {"payload_schema": _MAP, "parameters_schema": _MAP, "tags": _LIST},
+    ),
+}
+RESOURCES = {kind: tuple(required) for kind, (required, _) in _RESOURCES.items()}
+"""The kinds of content that are checked and counted, by their folders' names, with the keys each must have."""
+_NAMES = {str: "a text", dict: "a mapping", list: "a list", bool: "true or false", int: "a number"}
+
+
+def read_resource(kind: str, data: Any, pack: str) -> str:
+    """The name of the alias, rule, sensor or trigger in a file, checked. Raises `MetadataError`."""
+    if not isinstance(data, dict):
+        raise MetadataError("expected a mapping")
+    check_pack_field(data, pack)
+    required, optional = _RESOURCES[kind]
+    for key, types in required.items():
+        if data.get(key) is None:
+            raise MetadataError(f"'{key}' is a required property")
+        _check_type(data[key], types, key)
+    for key, types in optional.items():
+        if data.get(key) is not None:
+            _check_type(data[key], types, key)
+    if kind == "rules":
+        _check_inner(data["trigger"], "type", "trigger")
+        _check_inner(data["action"], "ref", "action")
+    for at, trigger in enumerate((data.get("trigger_types") or []) if kind == "sensors" else []):
+        if not isinstance(trigger, dict):
+            raise MetadataError(f"entry {at}: expected a mapping with name", "trigger_types")
+        _check_inner(trigger, "name", "trigger_types")
+    return str(data["class_name" if kind == "sensors" else "name"])
+
+
+def _check_type(value: Any, types: tuple[type, ...], *keys: str) -> None:
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        raise MetadataError(f"{value!r:.60} is not {_NAMES[types[0]]}", *keys)
+
+
+def _check_inner(value: dict[str, Any], key: str, *keys: str) -> None:
+    if not isinstance(value.get(key), str) or not value[key]:
+        raise MetadataError(f"'{key}' is a required property", *keys)

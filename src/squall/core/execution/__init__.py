@@ -1,0 +1,1 @@
+"""What an execution is, and the decisions about it: statuses, parameters, policies, retention."""

@@ -1,0 +1,150 @@
+"""The execution as the API shows it: StackStorm's document, built from the row and what it was requested with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from squall.core.content.action import WORKFLOW_RUNNERS, Action, RunnerType
+from squall.core.content.shown import action_document, runner_document
+from squall.core.errors import InvalidError
+from squall.core.execution.execution import WORKER, Execution
+from squall.core.timestamp import to_iso
+
+FIELDS = frozenset(
+    {"id", "action", "runner", "liveaction", "status", "start_timestamp", "end_timestamp", "elapsed_seconds"}
+    | {"parameters", "result", "result_size", "context", "parent", "children", "log", "delay", "web_url"}
+    | {
+        "workflow_execution",
+        "task_execution",
+        "trigger",
+        "trigger_type",
+        "trigger_instance",
+        "rule",
+        "waiting",
+        "waiting_for",
+        "usage",
+    }
+)
+"""Every attribute an execution's document may have."""
+
+EXCLUDABLE = frozenset({"result", "trigger_instance", "status"})
+"""What a client may ask to leave out of executions."""
+
+_ALWAYS = {"action": ("uid", "ref", "pack", "parameters", "output_schema")}
+
+
+def execution_document(
+    execution: Execution, action: Action, runner: RunnerType, children: Sequence[str], web_url: str
+) -> dict[str, Any]:
+    """The whole document; sealed values are still in it. Attributes without a value are left out."""
+    parameters = execution.parameters
+    shown: dict[str, Any] = {
+        "action": action_document(action, runner),
+        "runner": runner_document(runner),
+        "liveaction": {
+            "action": execution.action,
+            "action_is_workflow": execution.runner in WORKFLOW_RUNNERS,
+            "parameters": parameters,
+            "callback": {},
+            "runner_info": _worker(execution),
+            **({"notify": execution.notify} if execution.notify else {}),
+            "id": execution.id,
+        },
+        "status": execution.status,
+        "start_timestamp": to_iso(execution.start),
+        "end_timestamp": to_iso(execution.end) if execution.end is not None else None,
+        "parameters": parameters or None,
+        "result_size": execution.result_size or None,
+        "context": execution.context or None,
+        "workflow_execution": _orquesta(execution).get("workflow_execution_id"),
+        "task_execution": _orquesta(execution).get("task_execution_id"),
+        "parent": execution.parent,
+        "children": list(children) or None,
+        "delay": execution.delay,
+        "log": [{"timestamp": to_iso(entry.at), "status": entry.status} for entry in execution.log],
+        "web_url": f"{web_url}/#/history/{execution.id}/general",
+        "id": execution.id,
+        "result": execution.result,
+        "usage": {key: value for key, value in execution.runner_info.items() if key not in WORKER} or None,
+        "elapsed_seconds": (execution.end - execution.start) / 1e6 if execution.end is not None else None,
+    }
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def _orquesta(execution: Execution) -> dict[str, Any]:
+    """What a workflow says of the child; nothing for what was requested otherwise, whatever its context holds."""
+    found = execution.context.get("orquesta")
+    return found if isinstance(found, dict) else {}
+
+
+def _worker(execution: Execution) -> dict[str, Any]:
+    return {key: value for key, value in execution.runner_info.items() if key in WORKER}
+
+
+def liveaction_document(execution: Execution) -> dict[str, Any]:
+    """What StackStorm's liveaction events carry; its result is a JSON text there, and empty until the end."""
+    return {
+        "status": execution.status,
+        "start_timestamp": to_iso(execution.start),
+        "action": execution.action,
+        "action_is_workflow": execution.runner in WORKFLOW_RUNNERS,
+        "parameters": execution.parameters,
+        "context": execution.context,
+        "callback": {},
+        "runner_info": _worker(execution),
+        **({"notify": execution.notify} if execution.notify else {}),
+        "id": execution.id,
+        "result": "{}",
+    }
+
+
+def select(shown: dict[str, Any], include: Sequence[str] | None, exclude: Sequence[str] | None) -> dict[str, Any]:
+    """The document with only the attributes asked for (dotted paths may be given), or without some.
+
+    `usage`, which StackStorm does not know, is only there when it is asked for. `id` always stays, and of a partly
+    asked `action` what clients need to mask it, as recorded of StackStorm.
+    """
+    if not include:
+        return {key: value for key, value in shown.items() if key != "usage" and key not in (exclude or ())}
+    chosen: dict[str, Any] = {}
+    for path in include:
+        _copy(shown, chosen, path.split("."))
+        top = path.partition(".")[0]
+        for key in _ALWAYS.get(top, ()):
+            _copy(shown, chosen, [top, key])
+    if "id" in shown:
+        chosen["id"] = shown["id"]
+    return chosen
+
+
+def _copy(source: Any, target: dict[str, Any], path: Sequence[str]) -> None:
+    key = path[0]
+    if not isinstance(source, dict) or key not in source:
+        return
+    if len(path) == 1:
+        target[key] = source[key]
+        return
+    inner = target.get(key)
+    if inner is source[key] and inner is not None:
+        return
+    if not isinstance(inner, dict):
+        inner = target[key] = {}
+    _copy(source[key], inner, path[1:])
+
+
+def check_attributes(
+    include: Sequence[str] | None, exclude: Sequence[str] | None, known: frozenset[str], excludable: frozenset[str]
+) -> None:
+    """Raises `InvalidError`, in StackStorm's words, for attributes that are not there or may not be left out."""
+    if include and exclude:
+        raise InvalidError(
+            "exclude_fields and include_fields arguments are mutually exclusive. "
+            "You need to provide either one or another, but not both."
+        )
+    for path in include or ():
+        if path.partition(".")[0] not in known:
+            raise InvalidError(f"Invalid or unsupported include attribute specified: {path}")
+    for path in exclude or ():
+        if path not in excludable:
+            raise InvalidError(f"Invalid or unsupported exclude attribute specified: {path}")

@@ -1,0 +1,165 @@
+"""An execution: its statuses, the one table of the changes that are legal, and the one function that makes them.
+
+Statuses, their sets and their meaning are StackStorm's. The database row is the execution; its `log` holds every
+status it has had.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from squall.core.errors import ConflictError
+from squall.core.execution.statuses import ABANDONED as ABANDONED
+from squall.core.execution.statuses import CANCELED as CANCELED
+from squall.core.execution.statuses import CANCELING as CANCELING
+from squall.core.execution.statuses import DELAYED as DELAYED
+from squall.core.execution.statuses import FAILED as FAILED
+from squall.core.execution.statuses import FINAL as FINAL
+from squall.core.execution.statuses import PAUSED as PAUSED
+from squall.core.execution.statuses import PAUSING as PAUSING
+from squall.core.execution.statuses import PENDING as PENDING
+from squall.core.execution.statuses import REQUESTED as REQUESTED
+from squall.core.execution.statuses import RESUMING as RESUMING
+from squall.core.execution.statuses import RUNNING as RUNNING
+from squall.core.execution.statuses import SCHEDULED as SCHEDULED
+from squall.core.execution.statuses import SUCCEEDED as SUCCEEDED
+from squall.core.execution.statuses import TIMEOUT as TIMEOUT
+from squall.core.execution.terms import Term
+
+CANCELABLE = frozenset({REQUESTED, SCHEDULED, DELAYED, RUNNING, PENDING, PAUSING, PAUSED, RESUMING})
+"""StackStorm refuses to cancel what is `pending`: there, only answering ends it."""
+
+STARTED = frozenset({RUNNING, PENDING, PAUSING, PAUSED, RESUMING, CANCELING}) | FINAL
+
+WORKER = ("hostname", "pid")
+"""What of `runner_info` says where an execution runs; the rest is what it used."""
+
+TRANSITIONS: dict[str, frozenset[str]] = {
+    REQUESTED: frozenset({SCHEDULED, DELAYED, FAILED, CANCELING, CANCELED, ABANDONED}),
+    DELAYED: frozenset({REQUESTED, SCHEDULED, FAILED, CANCELING, CANCELED, ABANDONED}),
+    SCHEDULED: frozenset({RUNNING, DELAYED, REQUESTED, FAILED, TIMEOUT, CANCELING, CANCELED, ABANDONED}),
+    RUNNING: frozenset({PENDING, PAUSING, CANCELING}) | FINAL,
+    PENDING: frozenset({RUNNING, CANCELING}) | FINAL,
+    PAUSING: frozenset({PAUSED, RUNNING, CANCELING}) | FINAL,
+    PAUSED: frozenset({RESUMING, CANCELING}) | FINAL,
+    RESUMING: frozenset({RUNNING, PAUSING, CANCELING}) | FINAL,
+    # What has been asked to stop can no longer succeed: only these two ends are honest.
+    CANCELING: frozenset({CANCELED, ABANDONED}),
+    **{status: frozenset() for status in FINAL},
+}
+
+
+class LogEntry(msgspec.Struct, frozen=True, array_like=True):
+    """One status the execution has had, and since when (µs)."""
+
+    at: int
+    status: str
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of one action. Times are µs since 1970, UTC; secret parameters are sealed envelopes (`core.secret`).
+
+    `tree` is the id of the root execution, which names the journal; `snapshot` is the content hash under which the
+    action and runner type are kept as they were when it was requested; `attempt` counts launches; `notify` says whom to
+    tell of its end.
+    """
+
+    id: str
+    tree: str
+    action: str
+    runner: str
+    status: str
+    user: str
+    snapshot: str
+    start: int
+    parent: str | None = None
+    end: int | None = None
+    delay: int | None = None
+    attempt: int = 0
+    parameters: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    runner_info: dict[str, Any] = {}
+    notify: dict[str, Any] = {}
+    result: Any = None
+    result_size: int = 0
+    log: tuple[LogEntry, ...] = ()
+
+
+SORTED = frozenset({"id", "action", "runner", "status", "user", "parent", "start"})
+"""The attributes that lists can be ordered by."""
+
+
+class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which executions a list asks for. `None` asks for all; `parent=""` for those that have none; `ids` for these.
+
+    `after_us` and `before_us` bound `start` (exclusive); all `terms` must hold. `order` names attributes of `SORTED`,
+    each with whether it descends; behind them `newest_first` is the order of `start`, then id.
+    """
+
+    action: str | None = None
+    status: str | None = None
+    user: str | None = None
+    runner: str | None = None
+    parent: str | None = None
+    tree: str | None = None
+    ids: tuple[str, ...] | None = None
+    after_us: int | None = None
+    before_us: int | None = None
+    terms: tuple[Term, ...] = ()
+    order: tuple[tuple[str, bool], ...] = ()
+    newest_first: bool = True
+
+
+def transition(execution: Execution, status: str, at: int) -> Execution:
+    """The execution with its next `status`, taken at `at` (µs). A final status also sets the end.
+
+    Raises `ConflictError` when `TRANSITIONS` does not allow the change: final statuses never change again.
+    """
+    if status not in TRANSITIONS[execution.status]:
+        raise ConflictError(f'Execution "{execution.id}" is {execution.status} and cannot become {status}.')
+    at = max(at, execution.log[-1].at if execution.log else execution.start)
+    return msgspec.structs.replace(
+        execution,
+        status=status,
+        log=(*execution.log, LogEntry(at, status)),
+        end=at if status in FINAL else None,
+        attempt=execution.attempt + (status == RUNNING),
+    )
+
+
+def with_result(execution: Execution, result: Any, encoded_size: int) -> Execution:
+    """The execution with its `result` (any JSON value) and that value's size in bytes as JSON."""
+    return msgspec.structs.replace(execution, result=result, result_size=encoded_size)
+
+
+def as_of(execution: Execution, status: str) -> Execution:
+    """How the execution looked when it first had `status`: later log entries, end and result are not yet there.
+
+    Events are told from the row by this, so that an event row needs to hold only what changed.
+    """
+    if execution.status == status:
+        return execution
+    for index, entry in enumerate(execution.log):
+        if entry.status == status:
+            return _cut(execution, status, execution.log[: index + 1])
+    return execution
+
+
+def _cut(execution: Execution, status: str, log: tuple[LogEntry, ...]) -> Execution:
+    """An execution without what came after this log: its end, who canceled it, what it used, and its worker."""
+    had = {entry.status for entry in log}
+    context = execution.context
+    if not had & {CANCELING, CANCELED}:
+        context = {key: value for key, value in context.items() if key != "cancelled_by"}
+    return msgspec.structs.replace(
+        execution,
+        status=status,
+        log=log,
+        end=None,
+        result=None,
+        result_size=0,
+        context=context,
+        runner_info={key: value for key, value in execution.runner_info.items() if key in WORKER and RUNNING in had},
+    )

@@ -1,0 +1,96 @@
+"""An inquiry: an execution that waits for the answer of a person.
+
+It is an execution of the runner `inquirer` whose result holds the question; the answer joins it as `response`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from squall.core.errors import InvalidError
+from squall.core.execution import execution as ex
+from squall.core.execution.execution import Execution
+from squall.core.schema.json_schema import SchemaError, complaint, draft4, remote_reference, validator
+from squall.core.schema.walk import has_secrets
+
+RUNNER = "inquirer"
+_MINUTE = 60_000_000
+
+
+class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
+    """A question: what an answer must look like (`schema`), who may give it, and for how long (`ttl`, minutes)."""
+
+    id: str
+    route: str
+    ttl: int
+    users: list[str]
+    roles: list[str]
+    schema: dict[str, Any]
+
+
+def question(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of an execution that has just asked."""
+    return {
+        "schema": parameters.get("schema") or {},
+        "roles": parameters.get("roles") or [],
+        "users": parameters.get("users") or [],
+        "route": parameters.get("route") or "",
+        "ttl": parameters.get("ttl"),
+    }
+
+
+def inquiry_of(execution: Execution) -> Inquiry:
+    """The question that an execution asks. Raises `InvalidError` in StackStorm's words when it asks none (any more)."""
+    if execution.runner != RUNNER:
+        raise InvalidError(f'Action execution "{execution.id}" is not an inquiry.')
+    if execution.status == ex.TIMEOUT:
+        raise InvalidError(f'Inquiry "{execution.id}" timed out and can no longer be responded to')
+    if execution.status == ex.SUCCEEDED:
+        raise InvalidError(f'Inquiry "{execution.id}" has already been responded to.')
+    if execution.status != ex.PENDING:
+        raise InvalidError(f'Inquiry "{execution.id}" is {execution.status} and cannot be responded to.')
+    asked = execution.result
+    return Inquiry(
+        id=execution.id,
+        route=asked["route"],
+        ttl=asked["ttl"],
+        users=asked["users"],
+        roles=asked["roles"],
+        schema=asked["schema"],
+    )
+
+
+def check_question(schema: Mapping[str, Any]) -> None:
+    """Raises `InvalidError` for a schema that is none, or that uses another one: no answer could ever fit it."""
+    plain = _plain(schema)
+    reference = remote_reference(plain)
+    try:
+        if reference is not None:
+            raise SchemaError(f'"$ref" may only name a part of the schema itself, such as "#/…", not {reference!r}')
+        validator(plain)
+    except SchemaError as error:
+        raise InvalidError(f"The schema is wrong: {error}") from error
+
+
+def check_response(inquiry: Inquiry, response: Any) -> None:
+    """Raises `InvalidError` in StackStorm's words when it is not what was asked for."""
+    try:
+        wrong = complaint(_plain(inquiry.schema), response, has_secrets(inquiry.schema))
+    except SchemaError as error:
+        raise InvalidError(f"The schema is wrong: {error}") from error
+    if wrong is not None:
+        raise InvalidError(f'Response for inquiry "{inquiry.id}" did not pass schema validation. {wrong}')
+
+
+def _plain(schema: Mapping[str, Any]) -> Any:
+    return draft4({"type": "object", **schema})
+
+
+def is_over(execution: Execution, now: int) -> bool:
+    """Whether nobody has answered in time; `now` is in µs. A `ttl` of 0 or less waits for ever."""
+    ttl = execution.result.get("ttl") if isinstance(execution.result, dict) else None
+    asked_at = execution.log[-1].at if execution.log else execution.start
+    return isinstance(ttl, int) and ttl > 0 and now >= asked_at + ttl * _MINUTE

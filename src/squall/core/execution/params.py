@@ -1,0 +1,247 @@
+"""Parameters of an execution: rendered, cast to their declared types, checked against the schema.
+
+Two moments, as in StackStorm: when an execution is requested, what the caller gave is rendered, cast and checked,
+and that is stored; when it runs, the defaults of the rest are rendered beside it.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from squall.core.content.returned import given_parameter, has_mask
+from squall.core.errors import InvalidError
+from squall.core.expr.filters.data import NONE_MARKER
+from squall.core.expr.jinja import Jinja
+from squall.core.schema.json_schema import SchemaError, draft4, validator, wording
+from squall.core.schema.taint import Taint
+from squall.core.schema.walk import has_secrets, place_of, with_defaults
+
+_TRUE = frozenset({"true", "1", "yes", "y", "on"})
+_FALSE = frozenset({"false", "0", "no", "n", "off"})
+
+
+def bind_request(
+    schemas: Mapping[str, Any],
+    given: Mapping[str, Any],
+    names: Mapping[str, Any],
+    jinja: Jinja,
+    plain: Collection[str] = (),
+    taint: Taint | None = None,
+) -> dict[str, Any]:
+    """What the caller gave, rendered and cast; everything, with the defaults, has been checked.
+
+    `********` for a secret means its default, if it has one.
+
+    Of `plain` parameters the values are taken as they are: they have been rendered before. `taint` learns which
+    parameters were made from secrets.
+
+    `schemas` are the merged schemas of action and runner by parameter, `names` what templates may use besides
+    parameters. Raises `InvalidError` with the parameter's name.
+    """
+    unknown = [name for name in given if name not in schemas]
+    if unknown:
+        listed = ", ".join(repr(name) for name in unknown)
+        verb = "was" if len(unknown) == 1 else "were"
+        raise InvalidError(f"Additional properties are not allowed ({listed} {verb} unexpected)")
+    given = _without_masks(schemas, given, plain)
+    immutable = [name for name in given if schemas[name].get("immutable")]
+    if immutable:
+        raise InvalidError(f"Override of immutable parameter(s) {immutable} is unsupported.")
+    values = _Rendering(schemas, given, names, jinja, plain, taint).all()
+    _check(schemas, _filled(schemas, values), taint)
+    return {name: values[name] for name in given}
+
+
+def _without_masks(schemas: Mapping[str, Any], given: Mapping[str, Any], plain: Collection[str]) -> dict[str, Any]:
+    """What was given, with secret defaults where it has the asterisks that clients see in their place."""
+    kept: dict[str, Any] = {}
+    for name, value in given.items():
+        is_given = True
+        if name not in plain and has_mask(value):
+            is_given, value = given_parameter(value, schemas[name], place_of(schemas[name]))
+        if is_given:
+            kept[name] = value
+    return kept
+
+
+def bind_run(
+    schemas: Mapping[str, Any],
+    stored: Mapping[str, Any],
+    names: Mapping[str, Any],
+    jinja: Jinja,
+    taint: Taint | None = None,
+) -> dict[str, Any]:
+    """Every parameter's value for the run: `stored` as it is, and the defaults of the rest, rendered and cast. What is
+    missing inside of objects has its default.
+
+    Raises `InvalidError` with the parameter's name.
+    """
+    values = _filled(schemas, _Rendering(schemas, stored, names, jinja, stored, taint).all())
+    _check(schemas, values, taint)
+    return values
+
+
+def _filled(schemas: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: with_inner_defaults(value, schemas[name]) for name, value in values.items()}
+
+
+def with_inner_defaults(value: Any, schema: Any) -> Any:
+    """`value` with the defaults of what its schema knows and it does not have, at any depth of objects and arrays."""
+    return with_defaults(value, place_of(schema), nulls=False, creates=False)
+
+
+class _Rendering:
+    """Renders parameters in the order in which they need each other."""
+
+    def __init__(
+        self,
+        schemas: Mapping[str, Any],
+        given: Mapping[str, Any],
+        names: Mapping[str, Any],
+        jinja: Jinja,
+        plain: Collection[str],
+        taint: Taint | None,
+    ) -> None:
+        self._taint = taint or Taint()
+        self._schemas = schemas
+        self._given = given
+        self._names = names
+        self._jinja = jinja
+        self._plain = plain
+        self._done: dict[str, Any] = {}
+        self._doing: list[str] = []
+
+    def all(self) -> dict[str, Any]:
+        """Every parameter that has a value."""
+        for name, schema in self._schemas.items():
+            if name in self._given or "default" in schema:
+                self._value(name)
+        return {name: self._done[name] for name in self._schemas if name in self._done}
+
+    def _value(self, name: str) -> Any:
+        if name in self._done:
+            return self._done[name]
+        if name in self._doing:
+            cycle = ", ".join(self._doing[self._doing.index(name) :])
+            raise InvalidError(f"Cyclic dependency found in the following variables: {cycle}")
+        schema = self._schemas[name]
+        raw = self._given[name] if name in self._given else schema.get("default")
+        self._doing.append(name)
+        if name not in self._plain:
+            raw = self._rendered(name, raw, self._jinja.render)
+        self._doing.pop()
+        if self._taint.of(name):
+            schema = {**schema, "secret": True}
+        self._done[name] = cast_value(name, raw, schema)
+        return self._done[name]
+
+    def _rendered(self, name: str, value: Any, render: Callable[[str, Mapping[str, Any]], Any]) -> Any:
+        """A parameter's text is rendered to text; inside of structures, what is one expression keeps its type."""
+        if isinstance(value, str):
+            needed = self._jinja.names(value)
+            mark = self._taint.mark()
+            try:
+                found = {key: self._name(key, name) for key in needed}
+                mark = self._taint.mark()
+                rendered = render(value, found)
+                self._taint.since(name, mark)
+                return rendered
+            except _UnsatisfiedError as error:
+                raise InvalidError(f'Dependency unsatisfied in variable "{error.args[0]}"') from None
+            except InvalidError as error:
+                if str(error).startswith(("Dependency", "Cyclic", "Failed", "Parameter")):
+                    raise
+                if self._taint.of(name) or self._taint.mark() > mark:
+                    # The engine's text may quote the value.
+                    raise InvalidError(f'Failed to render parameter "{name}" from a secret value.') from None
+                raise InvalidError(f'Failed to render parameter "{name}": {error}') from error
+        if isinstance(value, dict):
+            return {key: self._rendered(name, item, self._jinja.value) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._rendered(name, item, self._jinja.value) for item in value]
+        return value
+
+    def _name(self, name: str, user: str) -> Any:
+        """What `name` is in a template of the parameter `user`."""
+        if name in self._schemas:
+            value = self._value(name) if name in self._given or "default" in self._schemas[name] else None
+            self._taint.inherit(user, name, value, self._schemas[name])
+            return value
+        if name in self._names:
+            return self._names[name]
+        raise _UnsatisfiedError(name)
+
+
+class _UnsatisfiedError(Exception):
+    """A template uses a name that nothing provides."""
+
+
+def cast_value(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
+    """`value` as the type its schema declares, where StackStorm casts: text to numbers, booleans, arrays, objects.
+
+    Raises `InvalidError` with the parameter's name.
+    """
+    declared = schema.get("type")
+    if isinstance(value, str) and value == NONE_MARKER:
+        return None
+    if value is None or not isinstance(declared, str):
+        return value
+    try:
+        if declared == "string":
+            return _cast_string(value)
+        if not isinstance(value, str):
+            return value
+        if declared == "integer":
+            return int(value)
+        if declared == "number":
+            return float(value)
+        if declared == "boolean":
+            return _cast_boolean(value)
+        if declared in ("array", "object"):
+            return _cast_structure(value)
+    except (ValueError, SyntaxError) as error:
+        hidden = has_secrets(schema)
+        told = f"the value is not of type {declared!r}" if hidden else error
+        raise InvalidError(f'Parameter "{name}": {told}') from (None if hidden else error)
+    return value
+
+
+def _cast_string(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError(f'Value "{value}" must either be a string or None. Got "{type(value).__name__}".')
+    return value
+
+
+def _cast_boolean(value: str) -> bool:
+    word = value.strip().lower()
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise ValueError(f"{value!r} is not of type 'boolean'; use true or false")
+
+
+def _cast_structure(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return ast.literal_eval(value.strip())
+
+
+def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint | None) -> None:
+    for name, schema in schemas.items():
+        value = values.get(name)
+        if value is None:
+            if schema.get("required") is True:
+                raise InvalidError(f"{name!r} is a required property")
+            continue
+        plain = draft4(schema)
+        try:
+            is_valid = validator(plain).is_valid(value)
+        except SchemaError as error:
+            raise InvalidError(f'The schema of parameter "{name}" is wrong: {error}') from error
+        if not is_valid:
+            hidden = has_secrets(schema) or (taint is not None and taint.of(name))
+            message = "the value does not fit its schema" if hidden else wording(plain, value)
+            raise InvalidError(f'{message} (parameter "{name}")')

@@ -1,0 +1,129 @@
+"""How long finished executions are kept: one number of days, and exceptions by pack, action and status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from squall.core.errors import InvalidError
+from squall.core.execution.execution import FINAL
+
+DAY = 86_400_000_000
+"""Microseconds in a day."""
+
+_WORDS = ("pack", "action", "status", "days")
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """An exception: executions of these `packs`, `actions`, `statuses` (empty: any) stay `days` days, 0 for ever."""
+
+    days: float
+    packs: frozenset[str] = frozenset()
+    actions: frozenset[str] = frozenset()
+    statuses: frozenset[str] = frozenset()
+
+    def fits(self, action: str, status: str) -> bool:
+        """Whether it is about an execution of this action with this status."""
+        return (
+            (not self.packs or action.partition(".")[0] in self.packs)
+            and (not self.actions or action in self.actions)
+            and (not self.statuses or status in self.statuses)
+        )
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """The days that hold for everything, the exceptions in their order, and the most bytes that output may take."""
+
+    days: float
+    rules: tuple[Rule, ...] = ()
+    max_bytes: int = 1 << 62
+
+    def days_of(self, action: str, status: str) -> float:
+        """How long an execution is kept; 0 for ever."""
+        return next((rule.days for rule in self.rules if rule.fits(action, status)), self.days)
+
+    @property
+    def shortest(self) -> float:
+        """The fewest days after which anything goes; 0 if nothing ever does."""
+        return min((days for days in (self.days, *(rule.days for rule in self.rules)) if days), default=0)
+
+
+def parse_rules(text: str) -> tuple[Rule, ...]:
+    """The rules in a text: `pack=a,b action=c.d status=failed days=7; …`. Raises `InvalidError` that quotes it."""
+    return tuple(_rule(part.strip()) for part in text.split(";") if part.strip())
+
+
+def _rule(text: str) -> Rule:
+    given: dict[str, str] = {}
+    for word in text.split():
+        name, equals, value = word.partition("=")
+        if name not in _WORDS or not equals or not value or name in given:
+            raise InvalidError(f"{text!r}: {word!r} is not one of pack=…, action=…, status=…, days=…, each once")
+        given[name] = value
+    if "days" not in given or len(given) == 1:
+        raise InvalidError(f"{text!r}: a rule says what it is about (pack, action or status) and days=…")
+    return Rule(
+        days=_days(text, given["days"]),
+        packs=_names(given.get("pack")),
+        actions=_names(given.get("action")),
+        statuses=check_statuses(_names(given.get("status"))),
+    )
+
+
+def _days(text: str, value: str) -> float:
+    try:
+        days = float(value)
+    except ValueError:
+        days = -1
+    if not 0 <= days <= 36_500:
+        raise InvalidError(f"{text!r}: days={value} is not a number from 0 (for ever) to 36500")
+    return days
+
+
+def _names(text: str | None) -> frozenset[str]:
+    return frozenset(name for name in (text or "").split(",") if name)
+
+
+def check_statuses(statuses: frozenset[str]) -> frozenset[str]:
+    """The statuses themselves. Raises `InvalidError` for one that is not final: what has not ended is never removed."""
+    if wrong := sorted(statuses - FINAL):
+        raise InvalidError(f"status: {wrong[0]!r} is not one of {', '.join(sorted(FINAL))}")
+    return statuses
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """A finished root execution: when it started and ended (µs), and what its sealed output takes (bytes)."""
+
+    id: str
+    action: str
+    status: str
+    start: int
+    end: int
+    stored: int
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody asks to be removed: ended before `before` (µs), of these packs, actions, statuses (empty: any),
+    with at least `larger` bytes of stored output."""
+
+    before: int
+    packs: frozenset[str] = frozenset()
+    actions: frozenset[str] = frozenset()
+    statuses: frozenset[str] = frozenset()
+    larger: int = 0
+
+    def fits(self, found: Finished) -> bool:
+        """Whether it is to be removed."""
+        rule = Rule(0, self.packs, self.actions, self.statuses)
+        return found.end < self.before and found.stored >= self.larger and rule.fits(found.action, found.status)
+
+
+def expired(terms: Terms, found: Sequence[Finished], now: int) -> list[Finished]:
+    """Which of these have been kept long enough at `now` (µs)."""
+    chosen = []
+    for each in found:
+        days = terms.days_of(each.action, each.status)
+        if days and each.end < now - days * DAY:
+            chosen.append(each)
+    return chosen

@@ -1,0 +1,1 @@
+"""StackStorm's filters and functions for expressions."""

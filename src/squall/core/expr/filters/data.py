@@ -1,0 +1,113 @@
+"""Filters on data: JSON, YAML, JSONPath. StackStorm's names, parameters and results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from squall.core.expr.bounds.limits import check_value
+from squall.core.regex import compiled
+
+NONE_MARKER = "%*****__%NONE%__*****%"
+"""How `use_none` writes nothing into a text: a parameter that renders to it is null."""
+
+_CACHED = 256
+
+
+def from_json_string(value: Any) -> Any:
+    """The value written as JSON in a text. Raises `ValueError`."""
+    return json.loads(str(value))
+
+
+def from_yaml_string(value: Any) -> Any:
+    """The value written as YAML in a text. Raises `yaml.YAMLError`."""
+    return yaml.safe_load(str(value))
+
+
+def to_json_string(
+    value: Any, indent: int | None = None, sort_keys: bool = False, separators: Any = (",", ": ")
+) -> str:
+    """The value as JSON text."""
+    check_value(value)
+    options: dict[str, Any] = {"sort_keys": sort_keys}
+    if indent is not None:
+        options["indent"] = min(indent, 64)
+    if separators is not None:
+        options["separators"] = tuple(separators)
+    return json.dumps(value, **options)
+
+
+def to_yaml_string(value: Any, indent: int | None = None, allow_unicode: bool = True) -> str:
+    """The value as YAML text, in blocks."""
+    check_value(value)
+    options: dict[str, Any] = {"default_flow_style": False, "allow_unicode": allow_unicode}
+    if indent is not None:
+        options["indent"] = indent
+    text: str = yaml.safe_dump(value, **options)
+    return text
+
+
+def json_escape(value: Any) -> str:
+    """A text as it stands inside of a JSON string."""
+    return json.dumps(value).strip('"')
+
+
+def to_complex(value: Any) -> str:
+    """The value as JSON, which is how a value keeps its type through a text."""
+    check_value(value)
+    return json.dumps(value)
+
+
+def use_none(value: Any) -> Any:
+    """`NONE_MARKER` for nothing, else the value."""
+    return NONE_MARKER if value is None else value
+
+
+class JsonPaths:
+    """`jsonpath_query`, with the queries it has parsed."""
+
+    def __init__(self) -> None:
+        self._parsed: dict[str, Any] = {}
+
+    def query(self, value: Any, query: str) -> list[Any] | None:
+        """What a JSONPath query finds in a value; None when that is nothing."""
+        found = self._parsed.get(query)
+        if found is None:
+            if len(self._parsed) >= _CACHED:
+                self._parsed.clear()
+            found = self._parsed[query] = _parsed_query(query)
+        return [match.value for match in found.find(value)] or None
+
+
+def _parsed_query(query: str) -> Any:
+    """A JSONPath query whose regular expressions run on our engine, as the library's cannot be stopped."""
+    # Not above: they take long to load, and hardly anybody asks for them.
+    from jsonpath_ng.ext.filter import OPERATOR_MAP
+    from jsonpath_ng.ext.parser import parse
+    from jsonpath_ng.ext.string import Sub
+
+    OPERATOR_MAP["=~"] = _matches
+    parsed = parse(query)
+    waiting: list[Any] = [parsed]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Sub):
+            node.regex = compiled(node.expr)  # type: ignore[assignment]
+        waiting += node if isinstance(node, list | tuple) else getattr(node, "__dict__", {}).values()
+    return parsed
+
+
+def _matches(value: Any, pattern: Any) -> bool:
+    return isinstance(value, str) and compiled(str(pattern)).search(value) is not None
+
+
+def json_value(value: Any) -> Any:
+    """Orquesta's `json()`: a text's value; what is an object already stays."""
+    if isinstance(value, Mapping):
+        return value
+    if not isinstance(value, str):
+        raise TypeError("Given object is not typeof string.")
+    return json.loads(value)

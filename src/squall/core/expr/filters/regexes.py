@@ -1,0 +1,38 @@
+"""StackStorm's filters with regular expressions: Python's syntax and results, in time proportional to the text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from squall.core.expr.bounds.limits import check_length
+from squall.core.regex import Regex, compiled
+
+
+def _pattern(pattern: str, ignorecase: bool) -> Regex:
+    return compiled(pattern, re.IGNORECASE if ignorecase else 0)
+
+
+def regex_match(value: str, pattern: str, ignorecase: bool = False) -> bool:
+    """Whether the text begins with what the pattern matches. Raises `RegexError` for a pattern that cannot be used."""
+    return _pattern(pattern, ignorecase).match(value) is not None
+
+
+def regex_search(value: str, pattern: str, ignorecase: bool = False) -> bool:
+    """Whether the pattern matches anywhere in the text. Raises `RegexError`."""
+    return _pattern(pattern, ignorecase).search(value) is not None
+
+
+def regex_replace(value: str, pattern: str, replacement_str: str, ignorecase: bool = False) -> str:
+    """The text with every match replaced. Raises `RegexError`."""
+    regex = _pattern(pattern, ignorecase)
+    if len(replacement_str) > 1:
+        # Each match can bring a copy of the replacement, which can bring the text of the match.
+        matches = sum(1 for _ in regex.finditer(value))
+        check_length(len(value) * (1 + replacement_str.count("\\")) + matches * len(replacement_str))
+    return regex.sub(replacement_str, value)
+
+
+def regex_substring(value: str, pattern: str, result_index: int = 0, ignorecase: bool = False) -> Any:
+    """The match of that number. Raises `RegexError`, and `IndexError` if there are fewer matches."""
+    return _pattern(pattern, ignorecase).findall(value)[result_index]

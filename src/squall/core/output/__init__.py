@@ -1,0 +1,1 @@
+"""The forms of output: journal records, lines, masking, sealed journals."""

@@ -1,0 +1,267 @@
+"""Action chains: actions one after the other, each chosen by how the one before it ended.
+
+A chain has no state of its own: where it is follows from the executions it has asked for, in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from squall.core.access.secret import MASK
+from squall.core.errors import InvalidError
+from squall.core.execution import execution as ex
+from squall.core.execution.execution import Execution
+from squall.core.expr.jinja import Jinja
+from squall.core.schema.taint import Taint
+from squall.core.workflow.definition.spec import load_document
+
+
+class Node(msgspec.Struct, frozen=True):
+    """One action of a chain; the names behind it may be templates."""
+
+    name: str
+    ref: str
+    params: dict[str, Any] | None = None
+    parameters: dict[str, Any] | None = None
+    on_success: str | None = None
+    on_failure: str | None = None
+    publish: dict[str, Any] | None = None
+    notify: dict[str, Any] | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The parameters, from either of their names."""
+        return {**(self.params or {}), **(self.parameters or {})}
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """A chain: its nodes by name, the first one to run, and its variables."""
+
+    nodes: dict[str, Node]
+    default: str
+    vars: dict[str, Any] = {}
+
+
+class RunNode(msgspec.Struct, frozen=True):
+    """Run this node next, with these parameters; `secrets` are those that a parameter was made from, by its name."""
+
+    node: Node
+    parameters: dict[str, Any]
+    secrets: dict[str, list[Any]] = {}
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """The chain is over, with this status; `error` when something could not be rendered."""
+
+    status: str
+    published: dict[str, Any]
+    error: str | None = None
+
+
+def read_chain(text: str) -> Chain:
+    """A chain from YAML. Raises `InvalidError` in StackStorm's words."""
+    document = load_document(text)
+    entries = document.get("chain")
+    if not isinstance(entries, list) or not entries:
+        raise InvalidError("The action chain has no nodes: 'chain' is a required property")
+    nodes: dict[str, Node] = {}
+    for entry in entries:
+        node = _node(entry)
+        if node.name in nodes:
+            raise InvalidError(f'Found more than one node with name "{node.name}": names must be unique.')
+        nodes[node.name] = node
+    default = document.get("default") or _first(nodes)
+    chain = Chain(nodes, default, document.get("vars") or {})
+    _check_names(chain)
+    return chain
+
+
+def _node(entry: Any) -> Node:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not isinstance(entry.get("ref"), str):
+        raise InvalidError("Each node of an action chain needs a name and a ref.")
+    known = {key.replace("-", "_"): value for key, value in entry.items()}
+    try:
+        return msgspec.convert(known, Node)
+    except msgspec.ValidationError as error:
+        raise InvalidError(f'Node "{entry["name"]}": {error}') from error
+
+
+def _first(nodes: Mapping[str, Node]) -> str:
+    """The first node that no other one names."""
+    named = {name for node in nodes.values() for name in (node.on_success, node.on_failure)}
+    return next((name for name in nodes if name not in named), next(iter(nodes)))
+
+
+def _check_names(chain: Chain) -> None:
+    if "{{" not in chain.default and chain.default not in chain.nodes:
+        raise InvalidError(f'Unable to find node with name "{chain.default}" referenced in "default".')
+    for node in chain.nodes.values():
+        for key, name in (("on-success", node.on_success), ("on-failure", node.on_failure)):
+            if name and "{{" not in name and name not in chain.nodes:
+                raise InvalidError(
+                    f'Unable to find node with name "{name}" referenced in "{key}" in task "{node.name}".'
+                )
+
+
+def next_step(
+    chain: Chain,
+    inputs: Mapping[str, Any],
+    names: Mapping[str, Any],
+    children: Sequence[Execution],
+    jinja: Jinja,
+    taint: Taint | None = None,
+) -> RunNode | Ended | None:
+    """What follows from the executions so far (in their order); None while one of them has not ended.
+
+    `names` are what templates may use besides parameters, variables, results and what was published. `taint` watches
+    `jinja`, and holds the secrets of parameters.
+    """
+    if children and children[-1].status not in ex.FINAL:
+        return None
+    context: dict[str, Any] = {**names, **inputs}
+    render = _Render(context, jinja, taint or Taint())
+    published: dict[str, Any] = {}
+    results: dict[str, Any] = {}
+    try:
+        for variable, value in chain.vars.items():
+            context[variable] = render.named(variable, value)
+        name: str | None = _name(chain.default, context, jinja)
+        for child in children:
+            node = chain.nodes[child.context["chain"]["name"]]
+            results[node.name] = context[node.name] = child.result
+            context["__results"] = results
+            name = None
+            if child.status == ex.SUCCEEDED:
+                for key, value in (node.publish or {}).items():
+                    context[key] = render.named(key, value)
+                    published[key] = MASK if render.taint.of(key) else context[key]
+                name = _name(node.on_success, context, jinja)
+            elif child.status != ex.CANCELED:
+                name = _name(node.on_failure, context, jinja)
+    except InvalidError as error:
+        return Ended(ex.FAILED, published, f"Failed rendering the chain: {error}")
+    if not name:
+        return Ended(children[-1].status if children else ex.SUCCEEDED, published)
+    if name not in chain.nodes:
+        return Ended(ex.FAILED, published, f'Unable to find node with name "{name}".')
+    return _run(chain.nodes[name], render, published)
+
+
+class _Render:
+    """Renders values of one chain, and keeps which of them were made from secrets."""
+
+    def __init__(self, context: dict[str, Any], jinja: Jinja, taint: Taint) -> None:
+        self._context = context
+        self._jinja = jinja
+        self.taint = taint
+
+    def value(self, value: Any) -> tuple[Any, list[Any]]:
+        """The rendered value, and the secrets in it. Raises `InvalidError`."""
+        mark = self.taint.mark()
+        rendered = _rendered(value, self._context, self._jinja)
+        secrets = self.taint.opened_since(mark)
+        for used in sorted(_names(value, self._jinja)):
+            secrets += self.taint.of(used)
+        return rendered, secrets
+
+    def named(self, name: str, value: Any) -> Any:
+        """The rendered value of what templates call `name` from now on. Raises `InvalidError`."""
+        rendered, secrets = self.value(value)
+        self.taint.only(name, secrets)
+        return rendered
+
+
+def _names(value: Any, jinja: Jinja) -> set[str]:
+    """What the templates in a value use."""
+    if isinstance(value, str):
+        return set(jinja.names(value))
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {name for item in inner for name in _names(item, jinja)}
+
+
+def _run(node: Node, render: _Render, published: dict[str, Any]) -> RunNode | Ended:
+    parameters = {}
+    secrets = {}
+    for key, value in node.given.items():
+        try:
+            parameters[key], found = render.value(value)
+        except InvalidError as error:
+            message = (
+                f'Failed rendering value for action parameter "{key}" in task "{node.name}" '
+                f"(template string={value}): {error}"
+            )
+            return Ended(ex.FAILED, published, message)
+        if found:
+            secrets[key] = found
+    return RunNode(node, parameters, secrets)
+
+
+def _name(text: str | None, context: Mapping[str, Any], jinja: Jinja) -> str | None:
+    return jinja.render(text, context) if text else None
+
+
+def _rendered(value: Any, context: Mapping[str, Any], jinja: Jinja) -> Any:
+    """A text's template gives text; inside of structures what is one expression keeps its type."""
+    if isinstance(value, str):
+        return jinja.render(value, context)
+    if isinstance(value, dict):
+        return {key: _inside(item, context, jinja) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_inside(item, context, jinja) for item in value]
+    return value
+
+
+def _inside(value: Any, context: Mapping[str, Any], jinja: Jinja) -> Any:
+    return jinja.value(value, context) if isinstance(value, str) else _rendered(value, context, jinja)
+
+
+def chain_result(children: Sequence[Execution], ended: Ended, display_published: bool) -> dict[str, Any]:
+    """The result document: every node that ran, what was published, and the error if there was one."""
+    result: dict[str, Any] = {"tasks": [_task(child) for child in children]}
+    if display_published:
+        result["published"] = ended.published
+    if ended.error is not None:
+        result |= {"error": ended.error, "traceback": ""}
+    return result
+
+
+def _task(child: Execution) -> dict[str, Any]:
+    name = child.context["chain"]["name"]
+    return {
+        "id": name,
+        "name": name,
+        "execution_id": child.id,
+        "liveaction_id": child.id,
+        "workflow": None,
+        "created_at": _time(child.start),
+        "updated_at": _time(child.end if child.end is not None else child.start),
+        "state": child.status,
+        "result": child.result,
+    }
+
+
+def _time(at: int) -> str:
+    """µs since 1970 as chains tell times: with an offset instead of `Z`."""
+    return (
+        datetime.fromtimestamp(at // 1_000_000, UTC)
+        .replace(microsecond=at % 1_000_000)
+        .isoformat(timespec="microseconds")
+    )
+
+
+def child_context(node: Node) -> dict[str, Any]:
+    """What a child's context says of its node."""
+    return {
+        "name": node.name,
+        "ref": node.ref,
+        "params": node.params,
+        "parameters": node.parameters,
+        "on_success": node.on_success,
+        "on_failure": node.on_failure,
+        "publish": node.publish,
+        "notify": node.notify,
+    }

@@ -1,0 +1,209 @@
+"""The conductor: one workflow, told what happens, says what to do. (spec, state, event) → (state, commands).
+
+It changes its state in place and hands out the facts of each step; replaying them gives the same state. There is no
+clock, no I/O and no expression evaluated twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from squall.core.expr.bounds.errors import EvaluationError
+from squall.core.expr.language import Language
+from squall.core.expr.scope import Scope, Variables
+from squall.core.workflow.conducting import facts as f
+from squall.core.workflow.conducting import status as st
+from squall.core.workflow.conducting.ending import action_changed, end_without_action, terminal_context
+from squall.core.workflow.conducting.engine import Engine, Note, Outside, RunAction
+from squall.core.workflow.conducting.rerun import TaskRerun, request_rerun
+from squall.core.workflow.conducting.starting import start_waiting
+from squall.core.workflow.conducting.state import State
+
+MOST_TASKS = 100_000
+"""How many runs of tasks one workflow may have."""
+
+_INLINE_STEPS = 200
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What came of telling the conductor something: facts to store, commands to carry out, notes to show.
+
+    `more`: there is more to do at once; call `Conductor.advance` again.
+    """
+
+    facts: list[f.AnyFact]
+    commands: list[RunAction]
+    notes: list[Note]
+    more: bool
+
+
+class Conductor:
+    """Conducts one workflow. `most` bounds how many runs of tasks it may have.
+
+    A `stepwise` conductor starts nothing by itself after `action`: who rehearses calls `advance` when a round is over.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        language: Language | None,
+        outside: Outside,
+        most: int = MOST_TASKS,
+        stepwise: bool = False,
+    ) -> None:
+        self.state = state
+        self._engine = Engine(state, language, outside, most)
+        self._engine.stepwise = stepwise
+
+    def use(self, language: Language) -> None:
+        """Evaluates with this from now on: one is one thread's at a time. Who gave none does this before a step."""
+        self._engine.language = language
+
+    # -- what it is told
+
+    def start(self, inputs: Mapping[str, Any], context: Mapping[str, Any], now: int) -> Step:
+        """Starts a new workflow. `context` is what it sees besides its inputs: `st2`, `parent`.
+
+        Defaults of inputs are rendered, values given are data.
+        """
+        engine = self._at(now)
+        workflow = engine.graph.workflow
+        values = dict(context)
+        errors: list[EvaluationError] = []
+        for name, default in workflow.input:
+            if name in inputs:
+                values[name] = inputs[name]
+            else:
+                self._render(name, default, values, errors)
+        for name, value in workflow.vars:
+            self._render(name, value, values, errors)
+        engine.set_status(st.RUNNING)
+        if errors:
+            for error in errors:
+                engine.log_exception(error)
+            engine.tell(f.OutputSet(None))
+            engine.fail()
+            return self._step(False)
+        engine.tell(f.ContextAdded(values))
+        engine.tell(f.RouteAdded(()))
+        for task in engine.graph.starts:
+            engine.tell(f.Staged(task, 0, 0, {}, True))
+        return self._advanced()
+
+    def action(self, task_execution: str, item: int | None, status: str, result: Any, now: int) -> Step:
+        """An execution requested for a task has taken another status (final, pending, paused, running …)."""
+        engine = self._at(now)
+        index = self.state.by_id.get(task_execution)
+        if index is not None:
+            action_changed(engine, index, item, status, result)
+        if engine.stepwise:
+            self._finish()
+            return self._step(False)
+        return self._advanced()
+
+    def request(self, status: str, now: int) -> Step:
+        """Somebody asks the workflow to pause, resume or cancel (`pausing`, `resuming`, `canceling`)."""
+        engine = self._at(now)
+        engine.request(status)
+        return self._advanced()
+
+    def rerun(self, tasks: Sequence[TaskRerun], now: int, reset: Collection[str] = ()) -> Step:
+        """Runs tasks of a workflow that has ended again (none named: those that failed), and what follows them.
+
+        Of the tasks in `reset` (`*`: any) all items run again. Raises `RerunError`, also if nothing would run.
+        """
+        engine = self._at(now)
+        request_rerun(engine, tasks, reset)
+        return self._advanced()
+
+    def refuse(self, message: str, now: int, **where: Any) -> Step:
+        """Fails the workflow with an error of the engine's, such as an action that is not there any more."""
+        engine = self._at(now)
+        engine.log(message, **where)
+        engine.fail()
+        return self._advanced()
+
+    def advance(self, now: int) -> Step:
+        """Goes on with what waits to be started."""
+        self._at(now)
+        return self._advanced()
+
+    # -- what can be asked
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the workflow has ended, and no task of it is running or to be run."""
+        remedies = any(staged.run_on_fail for staged in self.state.waiting)
+        return (
+            self.state.status in st.FINAL
+            and not self.state.has_running_actions
+            and not (self.state.status == st.FAILED and remedies)
+        )
+
+    def result(self) -> dict[str, Any]:
+        """The result document: `output`, and `errors` when it ended badly."""
+        made: dict[str, Any] = {"output": self.state.output}
+        if self.state.status in st.ABENDED:
+            made["errors"] = self.state.errors
+        return made
+
+    # -- steps
+
+    def _at(self, now: int) -> Engine:
+        engine = self._engine
+        engine.now = now
+        engine.facts, engine.commands, engine.notes = [], [], []
+        return engine
+
+    def _step(self, more: bool) -> Step:
+        return Step(self._engine.facts, self._engine.commands, self._engine.notes, more)
+
+    def _advanced(self) -> Step:
+        engine = self._engine
+        more = False
+        for _ in range(_INLINE_STEPS):
+            more = start_waiting(engine)
+            ended, engine.idle = engine.idle, []
+            for index in ended:
+                end_without_action(engine, index)
+            if not ended:
+                break
+        else:
+            more = True
+        self._finish()
+        return self._step(more)
+
+    def _finish(self) -> None:
+        """Works out the output as soon as the workflow has ended."""
+        engine = self._engine
+        if self.state.status not in st.FINAL or self.state.rendered:
+            return
+        values = dict(terminal_context(engine))
+        errors: list[EvaluationError] = []
+        output: dict[str, Any] = {}
+        for name, value in engine.graph.workflow.output:
+            if self._render(name, value, values, errors):
+                output[name] = values[name]
+        engine.tell(f.OutputSet(output or None))
+        for error in errors:
+            engine.log_exception(error)
+        if errors and self.state.status not in (st.TIMEOUT, st.ABANDONED, st.CANCELED):
+            engine.fail()
+
+    def _render(self, name: str, value: Any, values: dict[str, Any], errors: list[EvaluationError]) -> bool:
+        engine = self._engine
+        scope = Scope(
+            Variables(dict(values)),
+            status_of=self.state.status_of,
+            task_of=engine.scope_of_nothing(),
+            key_of=engine.outside.key,
+        )
+        try:
+            values[name] = engine.evaluate(value, scope)
+        except EvaluationError as error:
+            errors.append(error)
+            return False
+        return True

@@ -1,0 +1,224 @@
+"""What follows when an action of a task ends, pauses or stops: retries, ways out, published values, joins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from squall.core.expr.bounds.errors import EvaluationError
+from squall.core.expr.scope import Scope, Variables
+from squall.core.workflow.conducting import facts as f
+from squall.core.workflow.conducting import status as st
+from squall.core.workflow.conducting.context import merged
+from squall.core.workflow.conducting.engine import ENDED_BADLY, Engine
+from squall.core.workflow.definition.graph import Edge
+from squall.core.workflow.definition.spec import COMMANDS
+
+
+def action_changed(engine: Engine, index: int, item: int | None, status: str, result: Any) -> None:
+    """A run's action, or one item's, has taken another status. What is over already is not looked at again."""
+    entry = engine.state.sequence[index]
+    items = engine.state.items.get(index)
+    if item is not None:
+        if items is None or item >= len(items.statuses) or items.statuses[item] in st.FINAL:
+            return
+        engine.tell(f.ItemChanged(index, item, status))
+    elif entry.status in st.FINAL:
+        return
+    if status in st.ABENDED:
+        engine.log(ENDED_BADLY, task_id=entry.task, result=result)
+    before = entry.status
+    if item is not None and items is not None:
+        starting = items.concurrency is None and engine.state.status in st.GOING
+        engine.change(index, st.after_item(before, status, items.others(item, starting)))
+    else:
+        engine.change(index, st.after_action(before, status))
+    _changed(engine, index, before, result)
+
+
+def run_command(engine: Engine, staged: f.Staged) -> None:
+    """Runs one of the engine's own commands, which are tasks that end at once."""
+    index = _enter(engine, staged)
+    engine.tell(f.Unstaged(staged.task, staged.route))
+    if staged.task == "fail":
+        engine.log(ENDED_BADLY, task_id="fail")
+    engine.change(index, st.FAILED if staged.task == "fail" else st.SUCCEEDED)
+    _changed(engine, index, st.UNSET, None)
+
+
+def end_without_action(engine: Engine, index: int) -> None:
+    """A task without an action, or without items, has succeeded as soon as it is started."""
+    before = engine.state.sequence[index].status
+    engine.change(index, st.SUCCEEDED)
+    _changed(engine, index, before, None)
+
+
+def _enter(engine: Engine, staged: f.Staged) -> int:
+    index = len(engine.state.sequence)
+    new_id = engine.outside.new_id()
+    engine.tell(f.TaskAdded(new_id, staged.task, staged.route, staged.context, staged.prev, engine.now))
+    return index
+
+
+def _changed(engine: Engine, index: int, before: str, result: Any) -> None:
+    """All that follows from a run's new status."""
+    entry = engine.state.sequence[index]
+    queue: list[f.Staged] = []
+    if entry.status in st.FINAL and entry.status != before:
+        items = engine.state.items.get(index)
+        if items is not None:
+            result = engine.outside.item_results(entry.id, len(items.values)) if items.values else []
+        _leave_staging(engine, index)
+        scope = engine.scope(entry.context, engine.current(index, result))
+        if engine.state.status in st.ACTIVE and _retries(engine, index, scope):
+            engine.follow(index)
+            return
+        if entry.task not in COMMANDS:
+            engine.note("task_ended", entry.task, entry.route, status=entry.status)
+        # Nothing follows a task that was canceled: a way out that cannot be evaluated without its result must not turn
+        # a canceled workflow into a failed one.
+        if st.CANCELED not in (entry.status, engine.state.status) and engine.state.status != st.CANCELING:
+            queue = _leave(engine, index, scope)
+    engine.follow(index)
+    for staged in queue:
+        run_command(engine, staged)
+    if engine.state.status in st.FINAL and not entry.terminal:
+        engine.tell(f.TaskEnds(index, True))
+
+
+def _leave_staging(engine: Engine, index: int) -> None:
+    """Tasks with items that failed stay, for a re-run of those items."""
+    entry = engine.state.sequence[index]
+    staged = engine.state.staged.get((entry.task, entry.route))
+    if staged is None or staged.entry != index:
+        return
+    if entry.status in st.ABENDED:
+        engine.tell(msgspec.structs.replace(staged, completed=True))
+    else:
+        engine.tell(f.Unstaged(entry.task, entry.route))
+
+
+def _retries(engine: Engine, index: int, scope: Scope) -> bool:
+    """Whether the run is tried again; then it is staged for it."""
+    entry = engine.state.sequence[index]
+    if entry.retry is None or entry.tally >= entry.retry[0] or entry.status == st.CANCELED:
+        return False
+    _count, delay, when = entry.retry
+    try:
+        again = entry.status in st.ABENDED if when is None else bool(engine.evaluate(when, scope))
+    except EvaluationError as error:
+        engine.log_exception(error, task_id=entry.task, route=entry.route)
+        engine.fail()
+        return False
+    if not again:
+        return False
+    engine.tell(f.TaskRetried(index))
+    engine.change(index, st.RETRYING)
+    engine.tell(f.Staged(entry.task, entry.route, entry.context, entry.prev, True, delay, entry=index))
+    engine.note("task_retried", entry.task, entry.route, attempt=entry.tally, delay=delay)
+    return True
+
+
+def _leave(engine: Engine, index: int, scope: Scope) -> list[f.Staged]:
+    """Takes the ways out of an ended run. What is staged for the engine itself is given back."""
+    entry = engine.state.sequence[index]
+    edges = engine.graph.outbound.get(entry.task, ())
+    if not edges:
+        engine.tell(f.TaskEnds(index, True))
+    queue: list[f.Staged] = []
+    ready: list[f.Staged] = []
+    for edge in edges:
+        where = {"task_id": entry.task, "route": entry.route, "task_transition_id": edge.id}
+        try:
+            taken = edge.when is None or bool(engine.evaluate(edge.when, scope))
+        except EvaluationError as error:
+            engine.log_exception(error, **where)
+            engine.fail()
+            continue
+        engine.tell(f.TransitionTaken(index, edge.id, edge.target, taken))
+        if not taken:
+            continue
+        published, errors = _publish(engine, edge, scope)
+        for each in errors:
+            engine.log_exception(each, **where)
+        if errors:
+            engine.fail()
+            continue
+        staged = _stage(engine, index, edge, published)
+        if staged.task in COMMANDS:
+            queue.append(staged)
+        elif staged.ready:
+            ready.append(staged)
+    if any(staged.task == "fail" for staged in queue):
+        for staged in ready:
+            now = engine.state.staged[staged.task, staged.route]
+            engine.tell(msgspec.structs.replace(now, run_on_fail=True))
+    return queue
+
+
+def _publish(engine: Engine, edge: Edge, scope: Scope) -> tuple[dict[str, Any], list[EvaluationError]]:
+    """What a transition publishes: later entries see earlier ones."""
+    published: dict[str, Any] = {}
+    errors = []
+    entries = engine.graph.task(edge.source).next[edge.ref].publish
+    for name, value in entries:
+        rolling = scope
+        if published:
+            rolling = scope.replaced(variables=Variables({**scope.variables.values, **published}))
+        try:
+            published[name] = engine.evaluate(value, rolling)
+        except EvaluationError as error:
+            errors.append(error)
+    return published, errors
+
+
+def _stage(engine: Engine, index: int, edge: Edge, published: dict[str, Any]) -> f.Staged:
+    entry = engine.state.sequence[index]
+    context = entry.context
+    if published:
+        context = len(engine.state.contexts)
+        engine.tell(f.ContextAdded(published, entry.context))
+    route = _route(engine, edge, entry.route)
+    earlier = engine.state.staged.get((edge.target, route))
+    prev = {f"{edge.source}__t{edge.key}": index}
+    if earlier is not None:
+        prev = {**earlier.prev, **prev}
+        if context != earlier.context and context != 0:
+            joined = len(engine.state.contexts)
+            engine.tell(f.ContextAdded({}, earlier.context, context))
+            context = joined
+        else:
+            context = earlier.context
+    is_ready = engine.state.is_satisfied(edge.target, entry.route)
+    staged = f.Staged(edge.target, route, context, prev, is_ready, run_on_fail=bool(earlier and earlier.run_on_fail))
+    engine.tell(staged)
+    if edge.target not in COMMANDS or published:
+        details: dict[str, Any] = {"next": edge.target, "when": edge.when, "publish": list(published)}
+        engine.note("transition", entry.task, entry.route, **{key: value for key, value in details.items() if value})
+    if not is_ready and edge.target not in COMMANDS:
+        engine.note("task_waiting", edge.target, route)
+    return staged
+
+
+def _route(engine: Engine, edge: Edge, route: int) -> int:
+    """The route behind a way: a task that several ways lead to has one for each."""
+    if not engine.graph.splits(edge.target):
+        return route
+    old = engine.state.routes[route]
+    name = f"{edge.source}__t{edge.key}"
+    if name in old:
+        return route
+    engine.tell(f.RouteAdded((*old, name)))
+    return len(engine.state.routes) - 1
+
+
+def terminal_context(engine: Engine) -> dict[str, Any]:
+    """What the output sees: the contexts of all ends, the later ones over the earlier."""
+    ends = [engine.state.sequence[index].context for index in sorted(engine.state.terminal)]
+    if not ends:
+        return {}
+    made = engine.contexts.full(ends[0])
+    for context in dict.fromkeys(ends[1:]):
+        made = merged(made, engine.contexts.added(context))
+    return made

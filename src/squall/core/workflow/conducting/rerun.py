@@ -1,0 +1,160 @@
+"""Running tasks of an ended workflow again, and what follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+
+from squall.core.workflow.conducting import facts as f
+from squall.core.workflow.conducting import status as st
+from squall.core.workflow.conducting.engine import Engine
+from squall.core.workflow.conducting.failures import failures, unfinished, why_nothing_failed
+from squall.core.workflow.conducting.state import State
+from squall.core.workflow.definition.spec import COMMANDS
+
+FAILED_TASKS = "*"
+"""As the only task of a re-run: all that failed. In `reset`: every task that is run again."""
+
+
+class RerunError(Exception):
+    """A re-run that cannot be, in Orquesta's words or with the reason why nothing would run."""
+
+
+class TaskRerun(msgspec.Struct, frozen=True):
+    """A task to run again; `reset`: all of its items, not only those that failed."""
+
+    task: str
+    route: int = 0
+    reset: bool = False
+
+
+def check_rerun(state: State, names: Sequence[str], status: str, result: Any) -> None:
+    """Raises `RerunError` if a re-run of a workflow that has ended would run nothing.
+
+    `names` are tasks, none of them for those that failed. `status` and `result` are those of the workflow's execution.
+    Names that the workflow does not know are not looked at.
+    """
+    if state.status not in st.FINAL:
+        raise RerunError(
+            f"The workflow was given up on the way (its status is {status}), so its tasks cannot be run again one by "
+            "one. Run the whole workflow again."
+        )
+    if not names and not failures(state).failed and not state.waiting:
+        raise RerunError(why_nothing_failed(state, status, result))
+    ran = list(dict.fromkeys(entry.task for entry in state.sequence if entry.task not in COMMANDS))
+    for name in names:
+        if name in COMMANDS:
+            what = f'"{name}" is a command of the workflow engine, which runs nothing'
+        elif name in state.graph.workflow.tasks and name not in ran:
+            what = f'Task "{name}" has not run in this execution, so it cannot be run again'
+        else:
+            continue
+        raise RerunError(f"{what}. Tasks that can be run again: {', '.join(ran) or 'none'}.")
+
+
+def request_rerun(engine: Engine, tasks: Sequence[TaskRerun], reset: Collection[str] = ()) -> None:
+    """Stages tasks of a workflow that has ended (none: those that failed), and those that had not been gone on with.
+
+    `reset` names tasks of which all items run again. Raises `RerunError`, also if nothing would run.
+    """
+    state = engine.state
+    if state.status not in st.FINAL:
+        raise RerunError("Unable to rerun workflow because it is not in a completed state.")
+    unknown = [task for task in tasks if (task.task, task.route) not in state.latest]
+    if unknown:
+        named = ", ".join(f"{task.task}|{task.route}" for task in unknown)
+        raise RerunError(f"Unable to rerun task|route(s) because it doesn't exist or isn't rerunnable: {named}")
+    check_rerun(state, [task.task for task in tasks], state.status, None)
+    chosen = _chosen(engine, tasks)
+    undone = set().union(*(_following(state, index) for index in chosen))
+    engine.tell(f.OutputSet(None, rendered=False))
+    _undo(engine, set(chosen), undone)
+    whole = {task.task for task in tasks if task.reset} | set(reset)
+    for index in chosen:
+        _stage_again(engine, index, FAILED_TASKS in whole or state.sequence[index].task in whole)
+    for index in sorted(state.terminal):
+        if any(state.sequence[index].next.values()):
+            engine.tell(f.TaskEnds(index, False))
+    _drop_errors(engine, undone)
+    engine.set_status(st.RESUMING)
+
+
+def _chosen(engine: Engine, tasks: Sequence[TaskRerun]) -> list[int]:
+    """The runs to repeat, by name and route. One that comes behind another one is part of that."""
+    state = engine.state
+    wanted = {state.latest[task.task, task.route] for task in tasks} if tasks else set(failures(state).runs)
+    behind = {index: _following(state, index) - {index} for index in wanted}
+    chosen = [index for index in wanted if not any(index in behind[other] for other in wanted if other != index)]
+    return sorted(chosen, key=lambda index: (state.sequence[index].task, state.sequence[index].route))
+
+
+def _following(state: State, index: int) -> set[int]:
+    """The runs that came out of a run, and itself."""
+    after: dict[int, list[int]] = {}
+    for each, entry in enumerate(state.sequence):
+        for before in entry.prev.values():
+            after.setdefault(before, []).append(each)
+    found = {index}
+    waiting = [index]
+    while waiting:
+        for each in after.get(waiting.pop(), ()):
+            if each not in found:
+                found.add(each)
+                waiting.append(each)
+    return found
+
+
+def _undo(engine: Engine, chosen: set[int], undone: set[int]) -> None:
+    """Takes back what came of runs that are repeated: their ends, the ways they took, and what these had staged."""
+    state = engine.state
+    for index in sorted(undone):
+        entry = state.sequence[index]
+        if entry.terminal:
+            engine.tell(f.TaskEnds(index, False))
+        engine.tell(f.WaysUndone(index))
+        if index not in chosen and entry.status != st.SUCCEEDED:
+            engine.change(index, st.UNSET)
+    for staged in list(state.staged.values()):
+        if staged.entry in chosen or (staged.entry < 0 and not undone & set(staged.prev.values())):
+            continue
+        kept = {name: before for name, before in staged.prev.items() if before not in undone}
+        if staged.entry in undone or (staged.prev and not kept):
+            engine.tell(f.Unstaged(staged.task, staged.route))
+        elif kept != staged.prev:
+            ready = staged.ready and state.is_satisfied(staged.task, staged.route)
+            engine.tell(msgspec.structs.replace(staged, prev=kept, ready=ready))
+    for index in unfinished(state):
+        if index not in undone:
+            # Nobody will ever tell the end of what ran for it: the workflow must not wait.
+            engine.change(index, st.CANCELED)
+
+
+def _drop_errors(engine: Engine, undone: set[int]) -> None:
+    """Drops the errors of everything that is tried again, also of the output, which is rendered again."""
+    state = engine.state
+    tasks = {state.sequence[index].task for index in undone} | {
+        each.task for each in state.staged.values() if not each.completed
+    }
+    known = {error.get("task_id") for error in state.errors}
+    for task in sorted(tasks & known):
+        engine.tell(f.ErrorsDropped(task))
+    if None in known:
+        engine.tell(f.ErrorsDropped(None))
+
+
+def _stage_again(engine: Engine, index: int, resets: bool) -> None:
+    state = engine.state
+    entry = state.sequence[index]
+    staged = state.staged.get((entry.task, entry.route))
+    items = state.items.get(index)
+    goes_on = staged is not None and staged.entry == index and entry.status in st.ABENDED
+    if items is not None and staged is not None and goes_on and not resets:
+        for item, status in enumerate(items.statuses):
+            if status in st.ABENDED:
+                engine.tell(f.ItemChanged(index, item, st.UNSET))
+        engine.change(index, st.RUNNING)
+        engine.tell(msgspec.structs.replace(staged, completed=False, ready=True))
+        return
+    engine.tell(f.Staged(entry.task, entry.route, entry.context, entry.prev, True))

@@ -1,0 +1,148 @@
+"""Inspection: everything that is wrong with a workflow, before it runs, in Orquesta's words and order.
+
+It looks at the document as it is written, so that one mistake does not hide the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from squall.core.expr.language import Language, languages
+from squall.core.workflow.definition.inspect_flow import context_complaints, semantic_complaints
+from squall.core.workflow.definition.paths import TASK_SCHEMA, WrittenTask, written_tasks
+from squall.core.workflow.definition.schema import SCHEMA
+from squall.core.workflow.definition.spec import action_and_input
+
+ORDER = ("content", "context", "expression", "semantic", "syntax")
+
+ParametersOf = Callable[[str], Mapping[str, Any] | None]
+"""The parameters' schemas of an action by its ref, or None when there is no such action."""
+
+
+def inspect_workflow(
+    document: Mapping[str, Any],
+    language: Language,
+    parameters_of: ParametersOf | None = None,
+    context: Collection[str] = ("st2", "parent"),
+) -> list[dict[str, Any]]:
+    """All complaints about a workflow: `{type, message, spec_path, schema_path}`, some with language and expression.
+
+    `context` are the variables that are there besides what the workflow defines. Without `parameters_of` actions
+    are not looked at.
+    """
+    document = _with_items_in_full(document)
+    found = {
+        "content": list(_content(document, parameters_of)) if parameters_of else [],
+        "context": context_complaints(document, language, context),
+        "expression": list(_expressions(document, language)),
+        "semantic": semantic_complaints(document),
+        "syntax": list(_syntax(document)),
+    }
+    complaints = []
+    for kind in ORDER:
+        of_kind = found[kind]
+        if kind != "content":
+            of_kind.sort(key=lambda each: (each["schema_path"] or "", each["spec_path"] or ""))
+        complaints += [{**each, "type": kind} for each in of_kind]
+    return complaints
+
+
+def _with_items_in_full(document: Mapping[str, Any]) -> dict[str, Any]:
+    tasks = document.get("tasks")
+    if not isinstance(tasks, dict):
+        return dict(document)
+    full = {
+        name: {**task, "with": {"items": task["with"]}}
+        if isinstance(task, dict) and isinstance(task.get("with"), str)
+        else task
+        for name, task in tasks.items()
+    }
+    return {**document, "tasks": full}
+
+
+def _syntax(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    from jsonschema import Draft4Validator
+
+    for error in Draft4Validator(SCHEMA).iter_errors(document):
+        yield {
+            "message": _unescaped(error.message),
+            "spec_path": _path(error.absolute_path) or None,
+            "schema_path": _path(error.absolute_schema_path) or None,
+        }
+
+
+def _unescaped(message: str) -> str:
+    try:
+        return message.encode("latin-1", "backslashreplace").decode("unicode_escape")
+    except UnicodeDecodeError:
+        return message
+
+
+def _path(parts: Any) -> str:
+    path = ""
+    for part in parts:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path
+
+
+def _expressions(document: Mapping[str, Any], language: Language) -> Iterator[dict[str, Any]]:
+    def told(value: Any, spec_path: str, schema_path: str) -> Iterator[dict[str, Any]]:
+        for each in language.complaints(value):
+            yield {
+                "language": each["type"],
+                "expression": each["expression"],
+                "message": each["message"],
+                "spec_path": spec_path,
+                "schema_path": schema_path,
+            }
+
+    for name in ("vars", "input", "output"):
+        yield from told(document.get(name), name, f"properties.{name}")
+    for task in written_tasks(document):
+        action, given = action_and_input(task.written)
+        values = {**{key: task.written.get(key) for key in ("delay", "join")}, "action": action, "input": given}
+        for key, value in values.items():
+            yield from told(value, f"{task.path}.{key}", f"{TASK_SCHEMA}.properties.{key}")
+        for part in ("with", "retry"):
+            inside = task.written.get(part)
+            if isinstance(inside, dict):
+                for key, value in inside.items():
+                    schema = f"{TASK_SCHEMA}.properties.{part}.properties.{key}"
+                    yield from told(value, f"{task.path}.{part}.{key}", schema)
+        for at, entry in task.transitions():
+            for key in ("when", "publish", "do"):
+                schema = f"{TASK_SCHEMA}.properties.next.items.properties.{key}"
+                yield from told(entry.get(key), f"{task.path}.next[{at}].{key}", schema)
+
+
+def _content(document: Mapping[str, Any], parameters_of: ParametersOf) -> Iterator[dict[str, Any]]:
+    for task in written_tasks(document):
+        action, given = action_and_input(task.written)
+        if not isinstance(action, str) or not action or languages(action):
+            continue
+        where = {"spec_path": f"{task.path}.action", "schema_path": f"{TASK_SCHEMA}.properties.action"}
+        if len(action.split(".")) < 2 or not all(action.split(".", 1)):
+            yield {"message": f'The action reference "{action}" is not formatted correctly.', **where}
+            continue
+        schemas = parameters_of(action)
+        if schemas is None:
+            yield {"message": f'The action "{action}" is not registered in the database.', **where}
+        elif given is None or isinstance(given, dict):
+            yield from _inputs(task, action, given or {}, schemas)
+
+
+def _inputs(
+    task: WrittenTask, action: str, given: Mapping[str, Any], schemas: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    schema_path = f"{TASK_SCHEMA}.properties.input"
+    for name in sorted(schemas):
+        if schemas[name].get("required") is True and "default" not in schemas[name] and name not in given:
+            message = f'Action "{action}" is missing required input "{name}".'
+            yield {"message": message, "spec_path": f"{task.path}.input", "schema_path": schema_path}
+    for name in sorted(given.keys() - schemas.keys()):
+        yield {
+            "message": f'Action "{action}" has unexpected input "{name}".',
+            "spec_path": f"{task.path}.input.{name}",
+            "schema_path": schema_path + ".patternProperties.^\\w+$",
+        }

@@ -1,0 +1,237 @@
+"""Inspection of how a workflow hangs together: names that lead nowhere, joins, variables before they are there."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from squall.core.expr.language import Language
+from squall.core.workflow.definition.inline import inline_parameters
+from squall.core.workflow.definition.paths import TASK_SCHEMA, WrittenTask, names_of, written_tasks
+from squall.core.workflow.definition.spec import COMMANDS, action_and_input
+
+_Complaint = dict[str, Any]
+_NO_START = (
+    "Unable to identify any tasks to start the workflow. If the workflow has a loop, please add a task that serves as"
+    " an entry point (or lead) into the loop."
+)
+_UNREACHABLE = (
+    'The join task "{}" is unreachable. A join task is determined to be unreachable if there are nested forks from'
+    " multi-referenced tasks that join on the said task. This is ambiguous to the workflow engine because it does not"
+    " know at which level should the join occurs."
+)
+
+
+class _Flow:
+    """The tasks of a document and the ways between them."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.tasks = {task.name: task for task in written_tasks(document)}
+        self.next = {name: task.next_tasks() for name, task in self.tasks.items()}
+        self.prev: dict[str, int] = {}
+        for edges in self.next.values():
+            for target, _ in edges:
+                self.prev[target] = self.prev.get(target, 0) + 1
+        self.starts = sorted(name for name in self.tasks if name not in self.prev)
+        self._cyclic: dict[str, bool] = {}
+
+    def joins(self, name: str) -> bool:
+        return name in self.tasks and self.tasks[name].written.get("join") is not None
+
+    def splits(self, name: str) -> bool:
+        return not self.joins(name) and self.prev.get(name, 0) > 1
+
+    def in_cycle(self, name: str) -> bool:
+        if name not in self._cyclic:
+            seen: set[str] = set()
+            waiting = [target for target, _ in self.next.get(name, ())]
+            while waiting and name not in seen:
+                each = waiting.pop()
+                if each not in seen:
+                    seen.add(each)
+                    waiting += [target for target, _ in self.next.get(each, ())]
+            self._cyclic[name] = name in seen
+        return self._cyclic[name]
+
+
+def semantic_complaints(document: Mapping[str, Any]) -> list[_Complaint]:
+    """Reserved names, no start, undefined tasks, unreachable joins, items without an action."""
+    flow = _Flow(document)
+    found = [
+        _about(task, f'The task name "{name}" is reserved with special function.')
+        for name, task in flow.tasks.items()
+        if name in COMMANDS
+    ]
+    if flow.tasks and not flow.starts:
+        found.append({"message": _NO_START, "spec_path": "tasks", "schema_path": "properties.tasks"})
+    found += _undefined(flow)
+    found += _unreachable(flow)
+    found += [
+        _about(task, "The action property is required for with items task.")
+        for task in flow.tasks.values()
+        if task.written.get("with") and not task.written.get("action")
+    ]
+    return found
+
+
+def _about(task: WrittenTask, message: str) -> _Complaint:
+    return {"message": message, "spec_path": task.path, "schema_path": TASK_SCHEMA}
+
+
+def _undefined(flow: _Flow) -> Iterator[_Complaint]:
+    waiting = deque(flow.starts)
+    seen = set(flow.starts)
+    while waiting:
+        task = flow.tasks[waiting.popleft()]
+        for at, entry in task.transitions():
+            for name in names_of(entry):
+                if name in flow.tasks or name in COMMANDS:
+                    if name in flow.tasks and name not in seen:
+                        seen.add(name)
+                        waiting.append(name)
+                    continue
+                yield {
+                    "message": f'The task "{name}" is not defined.',
+                    "spec_path": f"{task.path}.next[{at}].do",
+                    "schema_path": f"{TASK_SCHEMA}.properties.next.items.properties.do",
+                }
+
+
+def _unreachable(flow: _Flow) -> Iterator[_Complaint]:
+    """Joins whose ways in have been split at different places."""
+    splits: dict[str, set[str]] = {}
+    prev: dict[str, set[str]] = {}
+    tracked: dict[tuple[str, str], set[str]] = {}
+    waiting: deque[tuple[str | None, str, frozenset[str]]] = deque((None, name, frozenset()) for name in flow.starts)
+    while waiting:
+        before, name, passed = waiting.popleft()
+        if name not in flow.tasks:
+            continue
+        if flow.splits(name) and not flow.in_cycle(name):
+            passed |= {name}
+        splits.setdefault(name, set()).update(passed)
+        prev.setdefault(name, set())
+        if before is not None:
+            prev[name].add(before)
+        for target, _ in flow.next[name]:
+            if target in splits and flow.in_cycle(target):
+                continue
+            known = tracked.get((name, target))
+            if known and passed <= known:
+                continue
+            waiting.append((name, target, passed))
+            tracked[name, target] = (known or set()) | passed
+    for name, sources in prev.items():
+        if flow.joins(name) and any(splits[name] != splits[source] for source in sources):
+            yield _about(flow.tasks[name], _UNREACHABLE.format(name))
+
+
+def context_complaints(document: Mapping[str, Any], language: Language, context: Collection[str]) -> list[_Complaint]:
+    """Variables that are used before any way there has set them, and the engine's own."""
+    looking = _Looking(language)
+    known = set(context)
+    for name in ("input", "vars"):
+        known = looking.entries(document.get(name), name, f"properties.{name}", known, sets=True)
+    known |= _tasks_context(document, looking, known)
+    looking.entries(document.get("output"), "output", "properties.output", known, sets=True)
+    unique = {repr(sorted(each.items(), key=str)): each for each in looking.found}
+    return list(unique.values())
+
+
+class _Looking:
+    """Looks for variables in values, and keeps what is wrong."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        self.found: list[_Complaint] = []
+
+    def value(self, value: Any, spec_path: str, schema_path: str, known: Collection[str]) -> None:
+        """Complains about the variables in a value that are not known."""
+        for language, text, name in self._language.variables(value):
+            told = []
+            if name.startswith("__"):
+                told.append(
+                    f'Variable "{name}" that is prefixed with double underscores is considered a private variable and'
+                    " cannot be referenced."
+                )
+            if name not in known:
+                told.append(f'Variable "{name}" is referenced before assignment.')
+            self.found += [
+                {
+                    "language": language,
+                    "expression": text,
+                    "message": message,
+                    "spec_path": spec_path,
+                    "schema_path": schema_path,
+                }
+                for message in told
+            ]
+
+    def entries(self, value: Any, spec_path: str, schema_path: str, known: set[str], sets: bool) -> set[str]:
+        """Looks at a list in its order, where earlier entries set what later ones may use; what is known after it."""
+        if isinstance(value, str):
+            inline = inline_parameters(value)
+            value = [{name: item} for name, item in inline] if inline else value
+        if not isinstance(value, list):
+            self.value(value, spec_path, schema_path, known)
+            return known | (_set_by(value) if sets else set())
+        for at, entry in enumerate(value):
+            self.value(entry, f"{spec_path}[{at}]", schema_path, known)
+            known = known | (_set_by(entry) if sets else set())
+        return known
+
+
+def _set_by(entry: Any) -> set[str]:
+    if isinstance(entry, dict):
+        return {str(key) for key in entry}
+    return {entry} if isinstance(entry, str) else set()
+
+
+def _tasks_context(document: Mapping[str, Any], looking: _Looking, known: set[str]) -> set[str]:
+    """Walks the ways through the tasks; everything that was set on any of them."""
+    flow = _Flow(document)
+    waiting: deque[tuple[str, set[str] | None]] = deque((name, set(known)) for name in flow.starts)
+    joined: dict[str, set[str]] = {}
+    seen: dict[str, set[str]] = {}
+    traversed: set[str] = set()
+    everything = set(known)
+    while waiting:
+        name, given = waiting.popleft()
+        traversed.add(name)
+        own = given if given is not None else set(joined.get(name, set()))
+        task = flow.tasks.get(name)
+        if task is None:
+            continue
+        _task_context(task, looking, own)
+        everything |= own
+        for at, entry in task.transitions():
+            path, schema = f"{task.path}.next[{at}]", f"{TASK_SCHEMA}.properties.next.items.properties"
+            after = set(own)
+            looking.value(entry.get("when"), f"{path}.when", f"{schema}.when", after)
+            after = looking.entries(entry.get("publish"), f"{path}.publish", f"{schema}.publish", after, sets=True)
+            looking.value(entry.get("do"), f"{path}.do", f"{schema}.do", after)
+            everything |= after
+            for target in names_of(entry):
+                if target in traversed or target not in flow.tasks:
+                    continue
+                if flow.tasks[target].written.get("join"):
+                    joined[target] = joined.get(target, set()) | after
+                    waiting.append((target, None))
+                elif seen.get(target) != after:
+                    seen[target] = after
+                    waiting.append((target, after))
+    return everything
+
+
+def _task_context(task: WrittenTask, looking: _Looking, known: set[str]) -> None:
+    schema = f"{TASK_SCHEMA}.properties"
+    looking.value(task.written.get("delay"), f"{task.path}.delay", f"{schema}.delay", known)
+    items = task.written.get("with")
+    if isinstance(items, dict):
+        for key in ("items", "concurrency"):
+            looking.value(items.get(key), f"{task.path}.with.{key}", f"{schema}.with.properties.{key}", known)
+    action, given = action_and_input(task.written)
+    looking.value(action, f"{task.path}.action", f"{schema}.action", known)
+    if isinstance(given, dict | str):
+        looking.value(given, f"{task.path}.input", f"{schema}.input", known)

@@ -1,0 +1,1 @@
+"""Workflows played through with mocked results."""

@@ -1,0 +1,1 @@
+"""Journals, lines, archives and blobs, as Protocols."""

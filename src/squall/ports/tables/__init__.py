@@ -1,0 +1,1 @@
+"""The tables of the store, as Protocols, one for each noun."""

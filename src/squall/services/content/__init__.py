@@ -1,0 +1,1 @@
+"""Use cases of packs, actions, configurations and keys."""

@@ -1,0 +1,208 @@
+"""Actions that people make, change and remove over the API, beside those that files of packs describe.
+
+An action that was made so has no `metadata_file`, and stays when its pack is registered again. Words of errors are
+StackStorm's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+import msgspec
+
+from squall.core.content.action import SYSTEM_PACKS, Action, Pack
+from squall.core.content.metadata import read_action
+from squall.core.content.returned import restored, unknown_masks
+from squall.core.content.shown import action_document
+from squall.core.errors import ConflictError, InvalidError, NotFoundError
+from squall.core.names import is_file_name
+from squall.ports import Clock, PackSource, Store, Tx
+from squall.services.content.content import Content
+
+_FIELDS = frozenset(
+    {
+        "id", "uid", "ref", "name", "pack", "description", "enabled", "runner_type", "entry_point", "parameters",
+        "output_schema", "tags", "notify", "metadata_file", "data_files", "output_limit", "fork_server",
+    }
+)  # fmt: skip
+_SCHEMAS = ("parameters", "output_schema")
+_TYPES = {"name": str, "pack": str, "runner_type": str, "entry_point": str, "enabled": bool, "parameters": dict}
+_NAMED = {str: "string", bool: "boolean", dict: "object", list: "array"}
+
+
+class ActionEditing:
+    """Use cases of changing actions."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        content: Content,
+        source: PackSource,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._content = content
+        self._source = source
+
+    async def create(self, body: Mapping[str, Any]) -> Action:
+        """Makes an action, with its files. Raises `InvalidError`, and `ConflictError` when there is one of its name."""
+        pack = await self._pack(body)
+        action = msgspec.structs.replace(await self._read(body, pack), id=self._clock.new_id())
+        await self._check_masks(body, action)
+        known = await self._find(action.ref)
+        if known is not None:
+            raise ConflictError(f'Tried to save duplicate unique keys: there is an action "{action.ref}" ({known.id})')
+        await self._write(pack, body)
+        await self._replace(pack, lambda actions: [*actions, action])
+        return await self._content.action(action.ref)
+
+    async def update(self, ref_or_id: str, body: Mapping[str, Any]) -> Action:
+        """Replaces an action as a whole; another name or pack moves it. A secret default that comes as `********` stays
+        what it was. Raises `NotFoundError`, `InvalidError`.
+        """
+        old = await self._content.action(ref_or_id)
+        _check_system(old.pack)
+        pack = await self._pack({"pack": old.pack, **body})
+        kept = {"pack": old.pack, **body, **await self._kept_defaults(body, old)}
+        action = msgspec.structs.replace(await self._read(kept, pack), id=old.id)
+        await self._check_masks(body, action)
+        if action.ref == old.ref:
+            action = msgspec.structs.replace(action, metadata_file=old.metadata_file)
+        elif await self._find(action.ref) is not None:
+            raise ConflictError(f'Tried to save duplicate unique keys: there is an action "{action.ref}"')
+        await self._write(pack, body)
+        if pack.ref != old.pack:
+            await self._remove(old)
+        await self._replace(pack, lambda actions: [*(each for each in actions if each.ref != old.ref), action])
+        return await self._content.action(action.ref)
+
+    async def delete(self, ref_or_id: str, remove_files: bool) -> None:
+        """Removes an action; with its files if that is asked for. Raises `NotFoundError`, `InvalidError`."""
+        action = await self._content.action(ref_or_id)
+        _check_system(action.pack)
+        if remove_files:
+            pack = await self._content.pack(action.pack)
+            names = [f"actions/{action.entry_point}"] if action.entry_point else []
+            names += [action.metadata_file] if action.metadata_file else []
+            await asyncio.to_thread(self._source.remove_files, pack, names)
+        await self._remove(action)
+
+    async def clone(self, ref_or_id: str, dest_pack: str, dest_action: str, overwrite: bool) -> Action:
+        """Copies an action and its files under another name. Raises `NotFoundError`, `InvalidError`."""
+        action = await self._content.action(ref_or_id)
+        _check_system(dest_pack)
+        pack = (await self._content.packs()).get(dest_pack)
+        if pack is None:
+            raise InvalidError(f"Destination pack '{dest_pack}' doesn't exist")
+        if not is_file_name(f"{dest_action}.yaml"):
+            raise InvalidError(f'The name "{dest_action:.80}" of an action cannot be that of a file')
+        ref = f"{dest_pack}.{dest_action}"
+        if not overwrite and await self._find(ref) is not None:
+            raise InvalidError("The requested destination action already exists")
+        entry = action.entry_point
+        renamed = str(PurePosixPath(entry).with_name(dest_action + PurePosixPath(entry).suffix)) if entry else ""
+        files: dict[str, bytes] = {}
+        origin = (await self._content.packs()).get(action.pack)
+        if entry and origin is not None:
+            files[f"actions/{renamed}"] = await self._content.pack_file(origin, f"actions/{entry}")
+        given = msgspec.to_builtins(action)
+        changes = {"name": dest_action, "pack": dest_pack, "entry_point": renamed, "ref": ref}
+        changes |= {"uid": f"action:{dest_pack}:{dest_action}"}
+        kept = {key: value for key, value in given.items() if key not in ("id", "uid", "ref", "metadata_file")}
+        kept = {key: value for key, value in kept.items() if value not in (None, {}, [])}
+        kept |= {key: changes[key] for key in ("name", "pack", "entry_point")}
+        name = f"actions/{dest_action}.yaml"
+        files[name] = msgspec.yaml.encode(kept)
+        await asyncio.to_thread(self._source.write_files, pack, files)
+        made = msgspec.structs.replace(action, **changes, id=self._clock.new_id(), metadata_file=name)
+        await self._replace(pack, lambda actions: [*(each for each in actions if each.ref != ref), made])
+        return await self._content.action(ref)
+
+    async def _find(self, ref: str) -> Action | None:
+        try:
+            return await self._content.action(ref)
+        except NotFoundError:
+            return None
+
+    async def _pack(self, body: Mapping[str, Any]) -> Pack:
+        """The pack of an action that is sent. Raises `InvalidError` for what is wrong at first sight."""
+        for name in ("name", "runner_type"):
+            if body.get(name) in (None, ""):
+                raise InvalidError(f"{name!r} is a required property")
+        for name, kind in _TYPES.items():
+            if body.get(name) is not None and not isinstance(body[name], kind):
+                raise InvalidError(f"{body[name]!r} is not of type {_NAMED[kind]!r} ({name})")
+        unknown = sorted(set(body) - _FIELDS)
+        if unknown:
+            listed = ", ".join(repr(name) for name in unknown)
+            verb = "was" if len(unknown) == 1 else "were"
+            raise InvalidError(f"Additional properties are not allowed ({listed} {verb} unexpected)")
+        ref = body.get("pack") or "default"
+        _check_system(ref)
+        pack = (await self._content.packs()).get(ref)
+        if pack is None:
+            raise InvalidError(f'Content pack "{ref}" is not found or doesn\'t contain actions directory.')
+        return pack
+
+    async def _read(self, body: Mapping[str, Any], pack: Pack) -> Action:
+        runners = {runner.name: runner for runner in await self._content.runners()}
+        if body["runner_type"] not in runners:
+            raise InvalidError(
+                f"RunnerType {body['runner_type']} is not found. If you are using old and deprecated runner name, you "
+                f"need to switch to a new one: {', '.join(sorted(runners))}."
+            )
+        action = read_action({**body, "pack": pack.ref}, pack.ref, "", runners)
+        if not is_file_name(f"{action.name}.yaml"):
+            raise InvalidError(f'The name "{action.name:.80}" of an action cannot be that of a file')
+        return action
+
+    async def _shown(self, action: Action) -> dict[str, Any]:
+        runners = {runner.name: runner for runner in await self._content.runners()}
+        return action_document(action, runners.get(action.runner_type))
+
+    async def _kept_defaults(self, body: Mapping[str, Any], old: Action) -> dict[str, Any]:
+        """The schemas that are sent, with the old secret defaults where they have asterisks for them."""
+        shown, kept = await self._shown(old), msgspec.to_builtins(old)
+        return {name: restored(body[name], shown[name], kept[name]) for name in _SCHEMAS if name in body}
+
+    async def _check_masks(self, body: Mapping[str, Any], action: Action) -> None:
+        """Raises `InvalidError` if asterisks were sent for a default that is not known, or would not be secret now."""
+        shown, kept = await self._shown(action), msgspec.to_builtins(action)
+        for kind in _SCHEMAS:
+            for path in unknown_masks(body.get(kind), shown[kind], kept[kind]):
+                raise InvalidError(
+                    f"{kind}: {path} is ********, which stands for no secret that is known here. Send the value."
+                )
+
+    async def _write(self, pack: Pack, body: Mapping[str, Any]) -> None:
+        """Writes `data_files`, below the folder `actions` of the pack. Raises `InvalidError`."""
+        given = body.get("data_files") or []
+        files: dict[str, bytes] = {}
+        for entry in given if isinstance(given, list) else [given]:
+            fits = isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("file_path", "content"))
+            if not fits:
+                raise InvalidError("data_files: expected a list of objects with file_path and content, which are texts")
+            files[f"actions/{entry['file_path']}"] = entry["content"].encode()
+        if files:
+            await asyncio.to_thread(self._source.write_files, pack, files)
+
+    async def _remove(self, action: Action) -> None:
+        pack = await self._content.pack(action.pack)
+        await self._replace(pack, lambda actions: [each for each in actions if each.ref != action.ref])
+
+    async def _replace(self, pack: Pack, change: Callable[[list[Action]], list[Action]]) -> None:
+        async def work(tx: Tx) -> None:
+            known, _ = await tx.content.actions(pack.ref)
+            await tx.content.replace_pack(pack, change(list(known)))
+
+        await self._store.tx(work)
+        self._content.look_again()
+
+
+def _check_system(pack: str) -> None:
+    if pack in SYSTEM_PACKS:
+        raise InvalidError("Resources belonging to system level packs can't be manipulated")

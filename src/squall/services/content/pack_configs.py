@@ -1,0 +1,159 @@
+"""What packs are configured with: looked at, changed, and rendered for whoever runs an action.
+
+A value may be a template over the datastore (`{{ st2kv.system.name }}`, `{{ st2kv.user.name }}`): so it may be another
+one for each user. A secret attribute whose template names a secret key is decrypted, as in StackStorm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from squall.core.access.secret import SEALED
+from squall.core.content.action import Pack
+from squall.core.content.keyvalue import mentions_keys
+from squall.core.content.pack_config import PackConfig, check_values, secret_values, whole
+from squall.core.content.returned import masks_left, restored, without_masks
+from squall.core.content.shown import shown_attributes
+from squall.core.errors import InvalidError, NotFoundError
+from squall.core.expr.jinja import Jinja
+from squall.core.schema.walk import mapped, mask_secrets, place_of
+from squall.ports import ConfigSource, Vault
+from squall.services.content.content import Content
+from squall.services.content.keys import Keys
+
+
+class PackConfigs:
+    """Use cases of configurations. Every method raises `InvalidError` for a file that cannot be read."""
+
+    def __init__(self, content: Content, source: ConfigSource, keys: Keys, vault: Vault) -> None:
+        self._content = content
+        self._source = source
+        self._keys = keys
+        self._vault = vault
+        self._opened: list[str] = []
+        self._jinja = Jinja(self._decrypted)
+
+    async def schemas(self) -> list[dict[str, Any]]:
+        """The documents of all schemas, by pack."""
+        packs = (await self._content.packs()).values()
+        return [shown for pack in packs if (shown := self._schema(pack)) is not None]
+
+    async def schema(self, ref: str) -> dict[str, Any]:
+        """The document of a pack's schema. Raises `NotFoundError` in StackStorm's words."""
+        pack = (await self._content.packs()).get(ref)
+        return _found(ref, self._schema(pack) if pack is not None else None)
+
+    async def given(self, secrets: bool) -> list[dict[str, Any]]:
+        """The documents of all that was given, by pack; secret values are masked unless `secrets` are to be shown."""
+        packs = (await self._content.packs()).values()
+        return [shown for pack in packs if (shown := self._given(pack, secrets)) is not None]
+
+    async def of_pack(self, ref: str, secrets: bool) -> dict[str, Any]:
+        """The document of what was given to one pack. Raises `NotFoundError` in StackStorm's words."""
+        pack = (await self._content.packs()).get(ref)
+        return _found(ref, self._given(pack, secrets) if pack is not None else None)
+
+    async def put(self, ref: str, values: dict[str, Any], secrets: bool) -> dict[str, Any]:
+        """Configures a pack with these values and no others. A secret that comes as asterisks stays what it was: the
+        old value or the default.
+
+        Raises `InvalidError` that names the value, and `NotFoundError` for a pack that has no schema.
+        """
+        pack = (await self._content.packs()).get(ref)
+        attributes = self._source.schema(pack) if pack is not None else {}
+        if pack is None or not attributes:
+            raise NotFoundError(f"Unable to find the ConfigSchemaDB instance. {{'pack': '{ref}'}}")
+        place = place_of(whole(attributes))
+        old = self._source.given(pack, True) or {}
+        kept = without_masks(restored(values, mask_secrets(old, place), old), place)
+        if unknown := next(masks_left(kept, place), None):
+            raise InvalidError(
+                f'The configuration of pack "{ref}" has ******** as the secret "{unknown}", which stands for no secret '
+                "that is known here. Send the value."
+            )
+        check_values(ref, str(self._source.path(pack)), kept, attributes)
+        sealed = mapped(kept, place, lambda secret: {SEALED: self._vault.seal(secret)})
+        await asyncio.to_thread(self._source.write, pack, sealed)
+        return _found(ref, self._given(pack, secrets))
+
+    async def check(self, refs: Sequence[str]) -> tuple[int, list[str]]:
+        """How many of these packs have a configuration, and what is wrong with them."""
+        packs = await self._content.packs()
+        count, wrong = 0, []
+        for ref in refs:
+            try:
+                values = self._source.given(packs[ref], True)
+                if values is not None:
+                    count += 1
+                    check_values(ref, str(self._source.path(packs[ref])), values, self._source.schema(packs[ref]))
+            except InvalidError as error:
+                wrong.append(f"{ref}: {error}")
+        return count, wrong
+
+    async def rendered(self, pack: Pack, user: str) -> PackConfig:
+        """What an action of this user sees, secrets revealed. Raises `InvalidError` that names the value."""
+        config = self._source.load(pack)
+        if not mentions_keys(config.values):
+            return config
+        names = {"st2kv": await self._keys.names(user)}
+        attributes = self._source.schema(pack)
+        place = place_of(whole(attributes))
+        self._opened = []
+        values = {
+            name: mapped(value, place.property(name), *self._renderers(pack.ref, name, names))
+            for name, value in config.values.items()
+        }
+        secrets = (*secret_values(values, attributes), *self._opened)
+        return PackConfig(values, config.path, tuple(dict.fromkeys(secrets)))
+
+    def _renderers(
+        self, pack: str, name: str, names: Mapping[str, Any]
+    ) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+        def plain(value: Any) -> Any:
+            if not isinstance(value, str):
+                return value
+            opened = len(self._opened)
+            try:
+                found = self._jinja.render(value, names)
+            except InvalidError as error:
+                raise InvalidError(
+                    f'Failed to render dynamic configuration value for key "{name}" with value "{value}" for pack '
+                    f'"{pack}" config: {error}'
+                ) from error
+            if len(self._opened) > opened:
+                # What was made from a secret is one.
+                self._opened.append(found)
+            return found
+
+        def secret(value: Any) -> Any:
+            found = mapped(value, place_of(None), plain, plain)
+            if isinstance(value, str) and found != value:
+                try:
+                    return self._keys.decrypt(found)
+                except InvalidError:
+                    # The key that it names is no secret one.
+                    return found
+            return found
+
+        return secret, plain
+
+    def _decrypted(self, ciphertext: Any) -> str:
+        text = self._keys.decrypt(str(ciphertext))
+        self._opened.append(text)
+        return text
+
+    def _schema(self, pack: Pack) -> dict[str, Any] | None:
+        attributes = self._source.schema(pack)
+        return {"pack": pack.ref, "attributes": shown_attributes(attributes), "id": pack.id} if attributes else None
+
+    def _given(self, pack: Pack, secrets: bool) -> dict[str, Any] | None:
+        values = self._source.given(pack, secrets)
+        return {"pack": pack.ref, "values": values, "id": pack.id} if values is not None else None
+
+
+def _found(ref: str, shown: dict[str, Any] | None) -> dict[str, Any]:
+    if shown is None:
+        raise NotFoundError(f'Unable to identify resource with pack_ref "{ref}".')
+    return shown

@@ -1,0 +1,1 @@
+"""Use cases of executions: request, admit, claim, run, end, look up."""

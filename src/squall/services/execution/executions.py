@@ -1,0 +1,347 @@
+"""Executions as people and other services deal with them: requested, looked at, canceled, requested again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from squall.core.access.secret import masked
+from squall.core.content.action import WORKFLOW_RUNNERS, Action, RunnerType
+from squall.core.content.returned import restored
+from squall.core.errors import InvalidError, NotFoundError
+from squall.core.execution import execution as ex
+from squall.core.execution.execution import Execution, ExecutionFilter, LogEntry
+from squall.ports import Bus, Clock, Store, Tx
+from squall.services.content.content import Content, snapshot_key
+from squall.services.execution.binding import Binding
+from squall.services.execution.transitions import Transitions
+from squall.services.lanes import ADVANCE, CANCEL, CHANGED
+
+COUNT_CAP = 10_000
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody asks to be run. `delay` is in ms; `context` may name a parent execution; `notify` takes the place
+    of the action's own section; the values of `plain` parameters are such as an earlier execution has stored."""
+
+    action: str
+    parameters: dict[str, Any] = {}
+    user: str | None = None
+    context: dict[str, Any] = {}
+    delay: int | None = None
+    notify: dict[str, Any] | None = None
+    plain: frozenset[str] = frozenset()
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A request that has been checked: what will be run, with rendered and sealed parameters."""
+
+    request: Request
+    action: Action
+    runner: RunnerType
+    parameters: dict[str, Any]
+
+
+class Executions:
+    """Use cases of executions. `user` is who requests without saying so."""
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        content: Content,
+        binding: Binding,
+        transitions: Transitions,
+        user: str,
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._content = content
+        self._binding = binding
+        self._transitions = transitions
+        self._user = user
+
+    # -- requests
+
+    async def request(self, request: Request) -> Execution:
+        """Requests an execution; it is queued when this returns. Raises `InvalidError`; then nothing was made."""
+        return await self.start(await self.prepare(request))
+
+    async def start(self, prepared: Prepared) -> Execution:
+        """Requests an execution that was prepared; it is queued when this returns. Raises `InvalidError`."""
+        now = self._clock.now()
+        execution = await self._store.tx(lambda tx: self.place(tx, prepared, now))
+        self._transitions.wake()
+        self._bus.publish(CHANGED, execution.tree)
+        return execution
+
+    async def prepare(self, request: Request) -> Prepared:
+        """Checks a request, renders its parameters and seals its secrets. Raises `InvalidError`."""
+        found = await self._content.runnable(request.action)
+        if found is None:
+            raise InvalidError(f'Action "{request.action}" cannot be found.')
+        action, runner = found
+        if not action.enabled:
+            raise InvalidError(f'Unable to execute. Action "{action.ref}" is disabled.')
+        if request.delay is not None and request.delay < 0:
+            raise InvalidError(f"{request.delay} is less than the minimum of 0 (delay, in milliseconds)")
+        context = {**request.context, "user": request.user or self._user}
+        parameters = await self._binding.request(action, runner, request.parameters, context, request.plain)
+        return Prepared(request, action, runner, parameters)
+
+    async def place(self, tx: Tx, prepared: Prepared, now: int) -> Execution:
+        """Makes the execution of a request and queues it. Raises `InvalidError` when its parent takes no children."""
+        request, action, runner = prepared.request, prepared.action, prepared.runner
+        user = request.user or self._user
+        made = Execution(
+            id=(new_id := self._clock.new_id()),
+            tree=new_id,
+            action=action.ref,
+            runner=runner.name,
+            status=ex.REQUESTED,
+            user=user,
+            snapshot=snapshot_key(action, runner),
+            start=now,
+            delay=request.delay or None,
+            parameters=prepared.parameters,
+            context={**request.context, "user": user, "pack": action.pack},
+            notify=action.notify if request.notify is None else request.notify,
+            log=(LogEntry(now, ex.REQUESTED),),
+        )
+
+        execution = await _with_parent(tx, made)
+        await tx.content.keep_snapshot(execution.snapshot, action, runner)
+        await self._transitions.enter(tx, execution, now)
+        return execution
+
+    async def re_run(
+        self,
+        execution_id: str,
+        overrides: dict[str, Any],
+        user: str | None,
+        delay: int | None,
+        tasks: Sequence[str] = (),
+        reset: Sequence[str] = (),
+    ) -> Execution:
+        """Requests the same action again, with `overrides` over the stored parameters; of a workflow that has ended
+        only `tasks` and what follows them, where of tasks in `reset` all items run again.
+
+        An override that has `********` for a stored secret keeps that secret; its other parts are not rendered.
+
+        Raises `NotFoundError` and `InvalidError`.
+        """
+        old = await self.get(execution_id)
+        kept = _stored_secrets(overrides, old.parameters)
+        parameters = old.parameters | overrides | kept
+        if tasks or reset:
+            _check_task_rerun(old, overrides)
+        named = {"tasks": list(tasks)} | ({"reset": list(reset)} if reset else {}) if tasks or reset else {}
+        context: dict[str, Any] = {"re-run": {"ref": old.id, **named}}
+        trace_id = await self._store.read(lambda tx: tx.traces.of_execution(old.id))
+        if trace_id is not None:
+            context["trace_context"] = {"id_": trace_id}
+        return await self.request(
+            Request(
+                action=old.action,
+                parameters=parameters,
+                user=user or None,
+                context=context,
+                delay=delay,
+                notify=old.notify,
+                plain=frozenset(old.parameters) - (overrides.keys() - kept.keys()),
+            )
+        )
+
+    # -- looking
+
+    async def resolve(self, execution_id: str) -> str:
+        """The id meant by `last`, or the id itself. Raises `NotFoundError` when nothing has run yet."""
+        if execution_id != "last":
+            return execution_id
+        latest = await self._store.read(lambda tx: tx.executions.latest())
+        if latest is None:
+            raise NotFoundError("No execution has been requested yet.")
+        return latest
+
+    async def get(self, execution_id: str, with_result: bool = True) -> Execution:
+        """One execution. Raises `NotFoundError`."""
+        found = await self._store.read(lambda tx: tx.executions.get(execution_id, with_result))
+        if found is None:
+            raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
+        return found
+
+    async def find(
+        self, where: ExecutionFilter, limit: int | None, offset: int, with_result: bool
+    ) -> tuple[list[Execution], int, dict[str, list[str]]]:
+        """A page of executions, how many match (at most `COUNT_CAP`), and their children's ids."""
+
+        async def work(tx: Tx) -> tuple[list[Execution], int, dict[str, list[str]]]:
+            page = list(await tx.executions.find(where, limit, offset, with_result))
+            total = await tx.executions.count(where, COUNT_CAP)
+            return page, total, dict(await tx.executions.child_ids([execution.id for execution in page]))
+
+        return await self._store.read(work)
+
+    async def distinct(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """The values there are of `action`, `runner`, `status` and `user`, by name, each list in order."""
+        return dict(await self._store.read(lambda tx: tx.executions.distinct(names)))
+
+    async def children(
+        self, execution_id: str, depth: int | None, with_result: bool
+    ) -> tuple[list[Execution], dict[str, list[str]]]:
+        """Descendants, `depth` levels deep (None: all), and their own children's ids. Raises `NotFoundError`.
+
+        Each is followed by its own descendants, as in StackStorm's answers; children of one stand by their start.
+        """
+
+        async def work(tx: Tx) -> tuple[list[Execution], dict[str, list[str]]] | None:
+            if await tx.executions.get(execution_id, False) is None:
+                return None
+            below = list(await tx.executions.descendants(execution_id, depth, with_result))
+            return _in_order(execution_id, below), dict(await tx.executions.child_ids([each.id for each in below]))
+
+        found = await self._store.read(work)
+        if found is None:
+            raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
+        return found
+
+    async def child_ids(self, execution_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The ids of the direct children of each."""
+        return dict(await self._store.read(lambda tx: tx.executions.child_ids(execution_ids)))
+
+    # -- cancelling
+
+    async def cancel(self, execution_id: str, user: str) -> Execution:
+        """Asks an execution and all below it to stop, in the name of `user`: at once what has not started, else as soon
+        as its processes are gone.
+
+        One that is canceled already is given back. Raises `ConflictError` in StackStorm's words when it cannot be,
+        and `NotFoundError`.
+        """
+        now = self._clock.now()
+        stopped: list[Execution] = []
+
+        async def work(tx: Tx) -> Execution | None:
+            execution = await tx.executions.get(execution_id)
+            if execution is None or execution.status == ex.CANCELED:
+                return execution
+            below = await tx.executions.descendants(execution_id, None, False)
+            stopped[:] = [each for each in below if each.status in ex.CANCELABLE]
+            for each in stopped:
+                await self._transitions.stop(tx, each, user, now)
+            return await self._transitions.stop(tx, execution, user, now)
+
+        execution = await self._store.tx(work)
+        if execution is None:
+            raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
+        for each in (*stopped, execution):
+            self._bus.publish(CANCEL, each.id)
+        self._transitions.hint(execution)
+        return execution
+
+    async def ask(self, execution_id: str, status: str, user: str) -> Execution:
+        """Asks a workflow to pause or to resume (`pausing`, `resuming`), in the name of `user`; asking twice changes
+        nothing.
+
+        Raises `InvalidError` when its status does not allow it, and `NotFoundError`.
+        """
+        now = self._clock.now()
+        by = "paused_by" if status == ex.PAUSING else "resumed_by"
+        there = (ex.PAUSING, ex.PAUSED) if status == ex.PAUSING else (ex.RESUMING, ex.RUNNING)
+
+        async def work(tx: Tx) -> Execution | None:
+            execution = await tx.executions.get(execution_id)
+            if execution is None or execution.status in there:
+                return execution
+            if status not in ex.TRANSITIONS[execution.status]:
+                verb = "resumed" if status == ex.RESUMING else "paused"
+                raise InvalidError(f'Execution "{execution_id}" is {execution.status} and cannot be {verb}.')
+            execution = msgspec.structs.replace(execution, context={**execution.context, by: user})
+            return (await self._transitions.move(tx, execution, status, now))[0]
+
+        execution = await self._store.tx(work)
+        if execution is None:
+            raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
+        self._transitions.hint(execution)
+        self._bus.publish(ADVANCE, execution.id)
+        return execution
+
+    async def update(self, execution_id: str, status: str | None, result: Any, user: str) -> Execution:
+        """Cancels, pauses or resumes an execution, as a client's PUT asks in the name of `user`; only workflows pause.
+
+        Raises `InvalidError`, `NotFoundError`, and `ConflictError` for a cancel that comes too late.
+        """
+        execution = await self.get(execution_id)
+        if execution.status in ex.FINAL:
+            raise InvalidError("Execution is already in completed state.")
+        if status in (ex.CANCELING, ex.CANCELED):
+            return await self.cancel(execution_id, user)
+        if status in (ex.PAUSING, ex.PAUSED, ex.RESUMING) and execution.runner not in WORKFLOW_RUNNERS:
+            verb = "resume" if status == ex.RESUMING else "pause"
+            raise InvalidError(
+                f'Failed updating execution. Unable to {verb} liveaction "{execution.id}" because it is not supported '
+                f'by the "{execution.runner}" runner.'
+            )
+        if status in (ex.PAUSING, ex.PAUSED, ex.RESUMING):
+            return await self.ask(execution_id, ex.RESUMING if status == ex.RESUMING else ex.PAUSING, user)
+        raise InvalidError(
+            f"status {status!r} cannot be set by a client: only canceling, pausing and resuming"
+            + (" (a result is set by what runs the action)" if result is not None else "")
+        )
+
+
+def _check_task_rerun(old: Execution, overrides: dict[str, Any]) -> None:
+    """Raises `InvalidError`, in StackStorm's words, when tasks of an execution cannot be run again."""
+    if old.runner not in WORKFLOW_RUNNERS or old.runner == "action-chain":
+        raise InvalidError("Task option is only supported for Orquesta workflows.")
+    if overrides:
+        raise InvalidError("Parameters override is not supported when re-running task(s) for a workflow.")
+    if old.status not in ex.FINAL:
+        raise InvalidError("Unable to rerun workflow because it is not in a completed state.")
+
+
+async def _with_parent(tx: Tx, execution: Execution) -> Execution:
+    """Puts an execution under the parent its context names, into that parent's tree. Raises `InvalidError`."""
+    named = execution.context.get("parent")
+    if named is None:
+        return execution
+    if not isinstance(named, dict) or "execution_id" not in named:
+        raise InvalidError(f"context.parent: {named!r} is not an object with an execution_id")
+    parent_id = named["execution_id"]
+    parent = await tx.executions.get(parent_id, False) if isinstance(parent_id, str) else None
+    if parent is None:
+        raise InvalidError(f'context.parent.execution_id: there is no execution "{parent_id}".')
+    root = parent if parent.tree == parent.id else await tx.executions.get(parent.tree, False)
+    if root is None or root.status in ex.FINAL or parent.status in ex.FINAL:
+        raise InvalidError(f'context.parent.execution_id: execution "{parent_id}" has ended and takes no children.')
+    return msgspec.structs.replace(execution, tree=parent.tree, parent=parent.id)
+
+
+def _in_order(root: str, below: Sequence[Execution]) -> list[Execution]:
+    """Descendants of `root`, which come oldest first, each followed by its own."""
+    children: dict[str, list[Execution]] = {}
+    for execution in below:
+        children.setdefault(execution.parent or "", []).append(execution)
+    found: list[Execution] = []
+    waiting = children.get(root, [])[::-1]
+    while waiting:
+        execution = waiting.pop()
+        found.append(execution)
+        waiting += children.get(execution.id, [])[::-1]
+    return found
+
+
+def _stored_secrets(overrides: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+    """Those overrides that have asterisks for stored secrets, with the sealed secrets in their place."""
+    kept: dict[str, Any] = {}
+    for name, value in overrides.items():
+        # What looks like an envelope here was made by the client, and is none.
+        if name in stored and masked(value) == value:
+            whole = restored(value, masked(stored[name]), stored[name])
+            if whole != value:
+                kept[name] = whole
+    return kept

@@ -1,0 +1,111 @@
+"""Inquiries: listed, answered, and ended when nobody has answered in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from squall.core.access.access import Identity, check_respond
+from squall.core.access.secret import masked
+from squall.core.errors import ConflictError, NotFoundError
+from squall.core.execution import execution as ex
+from squall.core.execution.execution import Execution, ExecutionFilter
+from squall.core.execution.inquiry import RUNNER, Inquiry, check_response, inquiry_of, is_over
+from squall.core.schema.walk import seal_secrets
+from squall.ports import Clock, Store, Tx, Vault
+from squall.services.execution.transitions import Transitions
+
+_SWEPT = 200
+_COUNTED = 10_000
+_MISSING = "The resource could not be found."
+
+
+class Inquiries:
+    """Use cases of inquiries."""
+
+    def __init__(self, store: Store, clock: Clock, vault: Vault, transitions: Transitions) -> None:
+        self._store = store
+        self._clock = clock
+        self._vault = vault
+        self._transitions = transitions
+
+    async def find(self, limit: int | None, offset: int) -> tuple[list[Inquiry], int]:
+        """Those that wait for an answer, oldest first, and how many there are."""
+        where = ExecutionFilter(status=ex.PENDING, runner=RUNNER, newest_first=False)
+
+        async def work(tx: Tx) -> tuple[Sequence[Execution], int]:
+            return await tx.executions.find(where, limit, offset, True), await tx.executions.count(where, _COUNTED)
+
+        found, total = await self._store.read(work)
+        return [inquiry_of(execution) for execution in found], total
+
+    async def get(self, inquiry_id: str) -> Inquiry:
+        """One that waits for an answer. Raises `NotFoundError`, and `InvalidError` when it no longer does."""
+        return inquiry_of(await self._execution(inquiry_id))
+
+    async def respond(self, identity: Identity, inquiry_id: str, response: Any) -> dict[str, Any]:
+        """Answers it, which ends it; gives the answer with its secrets masked.
+
+        Raises `NotFoundError`, `ForbiddenError`, and `InvalidError` for an answer that does not fit or comes too late:
+        of two that come at once, one is taken.
+        """
+        await self.get(inquiry_id)
+
+        def decide(current: Execution) -> tuple[str, Any]:
+            inquiry = inquiry_of(current)
+            check_respond(identity, inquiry.id, inquiry.users, inquiry.roles)
+            check_response(inquiry, response)
+            sealed = seal_secrets(response, inquiry.schema, self._vault.seal)
+            return ex.SUCCEEDED, {**current.result, "response": sealed}
+
+        execution = await self._conclude(inquiry_id, decide)
+        shown: dict[str, Any] = masked(execution.result["response"])
+        return shown
+
+    async def sweep(self) -> int:
+        """Ends those whose time is over; how many."""
+        ended, offset = 0, 0
+        where = ExecutionFilter(status=ex.PENDING, runner=RUNNER, newest_first=False)
+        while True:
+            at = offset
+            found = await self._store.read(lambda tx, at=at: tx.executions.find(where, _SWEPT, at, True))  # type: ignore[misc]
+            over = [execution.id for execution in found if is_over(execution, self._clock.now())]
+            for execution_id in over:
+                ended += await self._time_out(execution_id)
+            if len(found) < _SWEPT:
+                return ended
+            offset += len(found) - len(over)
+
+    async def _time_out(self, execution_id: str) -> bool:
+        def decide(current: Execution) -> tuple[str, Any]:
+            if current.status != ex.PENDING:
+                raise ConflictError("It has been answered meanwhile.")
+            return ex.TIMEOUT, current.result
+
+        try:
+            await self._conclude(execution_id, decide)
+        except ConflictError:
+            return False
+        return True
+
+    async def _conclude(self, inquiry_id: str, decide: Callable[[Execution], tuple[str, Any]]) -> Execution:
+        """Ends one as `decide` says of it as it stands: of two who decide at once, the second sees what the first did.
+        Raises `NotFoundError`, and what `decide` raises.
+        """
+
+        async def work(tx: Tx) -> Execution:
+            current = await tx.executions.get(inquiry_id)
+            if current is None:
+                raise NotFoundError(_MISSING)
+            status, result = decide(current)
+            return await self._transitions.conclude(tx, current, status, result, self._clock.now())
+
+        execution = await self._store.tx(work)
+        self._transitions.hint(execution)
+        return execution
+
+    async def _execution(self, inquiry_id: str) -> Execution:
+        found = await self._store.read(lambda tx: tx.executions.get(inquiry_id))
+        if found is None:
+            raise NotFoundError(_MISSING)
+        return found

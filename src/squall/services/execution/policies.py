@@ -1,0 +1,118 @@
+"""Policies: what packs bring, and what people add, change and remove."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from squall.core.errors import ConflictError, NotFoundError
+from squall.core.execution.policy import POLICY_TYPES, Policy, PolicyType, make_policy
+from squall.ports import Clock, Store, Tx
+from squall.services.execution.admission import Admission, changed_actions
+from squall.services.execution.transitions import Transitions
+
+
+class Policies:
+    """Use cases of policies. A change counts at once, also for those who run and who wait."""
+
+    def __init__(self, store: Store, clock: Clock, admission: Admission, transitions: Transitions) -> None:
+        self._store = store
+        self._clock = clock
+        self._admission = admission
+        self._transitions = transitions
+
+    async def register(self, brought: Mapping[str, Sequence[Policy]], refs: Collection[str]) -> None:
+        """Registers the policies that packs bring, by pack, and forgets those they bring no longer; `refs` are all
+        packs that there are. What people have added stays.
+        """
+        found = {policy.ref: policy for policies in brought.values() for policy in policies}
+
+        async def work(tx: Tx) -> None:
+            before = await tx.policies.find()
+            known = {policy.ref: policy for policy in before}
+            for old in before:
+                if old.metadata_file and old.ref not in found and (old.pack in brought or old.pack not in refs):
+                    await tx.policies.delete(old.id)
+            for ref, policy in found.items():
+                policy_id = known[ref].id if ref in known else self._clock.new_id()
+                await tx.policies.put(msgspec.structs.replace(policy, id=policy_id))
+            await self._reconsider(tx, before, await tx.policies.find())
+
+        await self._store.tx(work)
+        self._transitions.wake()
+
+    async def types(self) -> Sequence[PolicyType]:
+        """All kinds of policies."""
+        return list(POLICY_TYPES.values())
+
+    async def get(self, ref_or_id: str) -> Policy:
+        """One policy. Raises `NotFoundError`."""
+        found = await self._store.read(lambda tx: tx.policies.get(ref_or_id))
+        if found is None:
+            raise _missing(ref_or_id)
+        return found
+
+    async def find(self, resource_ref: str | None, pack: str | None, policy_type: str | None) -> list[Policy]:
+        """Those that match, by ref."""
+        return list(await self._store.read(lambda tx: tx.policies.find(resource_ref, pack, policy_type)))
+
+    async def create(self, given: Mapping[str, Any]) -> Policy:
+        """Adds a policy. Raises `InvalidError`, and `ConflictError` when there is one of this name."""
+        policy = make_policy({**given, "metadata_file": ""}, self._clock.new_id())
+
+        async def work(tx: Tx) -> None:
+            await _check_free(tx, policy)
+            await tx.policies.put(policy)
+            await self._reconsider(tx, [], [policy])
+
+        await self._store.tx(work)
+        self._transitions.wake()
+        return policy
+
+    async def update(self, ref_or_id: str, given: Mapping[str, Any]) -> Policy:
+        """Replaces a policy by what is given; it keeps its id. Raises `InvalidError`, `NotFoundError`,
+        `ConflictError`."""
+
+        async def work(tx: Tx) -> Policy:
+            old = await tx.policies.get(ref_or_id)
+            if old is None:
+                raise _missing(ref_or_id)
+            policy = make_policy({"metadata_file": old.metadata_file, **given}, old.id)
+            if policy.ref != old.ref:
+                await _check_free(tx, policy)
+            await tx.policies.put(policy)
+            await self._reconsider(tx, [old], [policy])
+            return policy
+
+        policy = await self._store.tx(work)
+        self._transitions.wake()
+        return policy
+
+    async def delete(self, ref_or_id: str) -> None:
+        """Removes a policy. Raises `NotFoundError`."""
+
+        async def work(tx: Tx) -> None:
+            old = await tx.policies.get(ref_or_id)
+            if old is None:
+                raise _missing(ref_or_id)
+            await tx.policies.delete(old.id)
+            await self._reconsider(tx, [old], [])
+
+        await self._store.tx(work)
+        self._transitions.wake()
+
+    async def _reconsider(self, tx: Tx, before: Sequence[Policy], after: Sequence[Policy]) -> None:
+        for action in changed_actions(before, after):
+            await self._admission.reconsider(tx, action, self._transitions, self._clock.now())
+
+
+async def _check_free(tx: Tx, policy: Policy) -> None:
+    other = await tx.policies.get(policy.ref)
+    if other is not None:
+        raise ConflictError(f'There is a policy "{policy.ref}" already; its id is {other.id}.')
+
+
+def _missing(ref_or_id: str) -> NotFoundError:
+    return NotFoundError(f'Resource with a reference or id "{ref_or_id}" not found')

@@ -1,0 +1,321 @@
+"""Carries one claimed execution from prepared to finished: prepare, launch, wait, judge, report."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from pathlib import PurePosixPath
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import msgspec
+
+from squall.core.content.action import CONFIGURED_RUNNERS, Action, OutputLimit, Pack, RunnerType, split_parameters
+from squall.core.content.output_schema import checked_output
+from squall.core.content.pack_config import PackConfig
+from squall.core.errors import InvalidError
+from squall.core.execution import execution as ex
+from squall.core.execution.execution import Execution
+from squall.core.execution.launch import End, LaunchSpec, Outcome
+from squall.core.execution.launch import Job as RunnerJob
+from squall.core.output import journal
+from squall.core.output.journal import Record
+from squall.ports import Journal, Launcher, OutputText, Runner, Task
+from squall.services.content.content import Content
+from squall.services.content.pack_configs import PackConfigs
+from squall.services.execution.binding import MASKED_MOST, Binding
+from squall.services.execution.claims import Claims
+
+_LOG = logging.getLogger("squall.running")
+_SETTLED = 500
+_READ = 1 << 18
+_LOOK_FOR_FIRST = 8
+_LARGE = 1 << 20
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RESULT = "result"
+"""What runners ask for, beside the names of streams, to read what the process wrote as its result."""
+
+
+class RunLimits(msgspec.Struct, frozen=True):
+    """What one execution may print, in bytes, what happens beyond it (`truncate`, `fail`, `unlimited`), and how many
+    bytes of each stream its result holds; then what its processes get: `LaunchSpec.umask` and `LaunchSpec.limits`.
+
+    `late_seconds` is how long a keeper has for the end of a process whose time is over; `check_output`: a result must
+    be what the action's output schema promises."""
+
+    output: int
+    policy: str
+    result_output: int
+    umask: int | None = None
+    processes: dict[str, int] = {}
+    late_seconds: float = 10.0
+    check_output: bool = False
+
+
+class ActionTokens(Protocol):
+    """Tokens of actions: they open the API for as long as the action runs, in its user's name."""
+
+    def offer(self, execution: str) -> str:
+        """A new token for it, which opens nothing yet."""
+        ...
+
+    async def grant(self, shown: str, user: str, timeout: float | None, execution: str) -> bool:
+        """Makes it open what `user` may do, until a little after `timeout` (seconds; None: the action has none). Gives
+        whether it must not be seen."""
+        ...
+
+    async def revoke_tokens_of(self, execution: str) -> None:
+        """Ends what an execution was given."""
+        ...
+
+
+class Running:
+    """Runs executions with the runners it is given, by runner type's name; `url` is where the API answers.
+
+    `configs` are those of packs. `tokens` gives the token that an execution may call the API with; empty if it needs
+    none.
+    """
+
+    def __init__(
+        self,
+        claims: Claims,
+        binding: Binding,
+        content: Content,
+        launcher: Launcher,
+        journal_port: Journal,
+        runners: Mapping[str, Runner],
+        limits: RunLimits,
+        environment: Mapping[str, str],
+        url: str,
+        configs: PackConfigs | None = None,
+        tokens: ActionTokens | None = None,
+    ) -> None:
+        self._claims = claims
+        self._binding = binding
+        self._content = content
+        self._launcher = launcher
+        self._journal = journal_port
+        self._runners = runners
+        self._limits = limits
+        self._environment = environment
+        self._url = url
+        self._configs = configs
+        self._tokens = tokens
+
+    def runners(self) -> Collection[str]:
+        """The names of the runner types that it has."""
+        return self._runners.keys()
+
+    async def run(self, execution: Execution, row: int) -> Outcome:
+        """Runs a claimed execution to its end; `row` is the event row that tells that it runs.
+
+        Nothing an action does raises here: its failure is an outcome. A defect of Squall's own is told as one too,
+        so that no execution stays `running` for ever.
+        """
+        try:
+            outcome = await self._outcome(execution, row)
+            return await self._checked(execution, outcome) if self._limits.check_output else outcome
+        except InvalidError as error:
+            return Outcome(ex.FAILED, {"error": str(error), "traceback": ""})
+        except Exception as error:
+            _LOG.exception("running an execution failed", extra={"execution": execution.id})
+            return Outcome(ex.FAILED, {"error": str(error), "traceback": traceback.format_exc(limit=8)})
+
+    async def _checked(self, execution: Execution, outcome: Outcome) -> Outcome:
+        """The outcome, or the failure to give what the action's output schema promises."""
+        if outcome.status != ex.SUCCEEDED:
+            return outcome
+        wrong = checked_output(outcome.result, *await self._content.snapshot(execution.snapshot))
+        return outcome if wrong is None else msgspec.structs.replace(outcome, status=ex.FAILED, result=wrong)
+
+    async def settle(self) -> None:
+        """Forgets, and stops, what the launcher still holds of executions that have ended: call it before any run."""
+        held = [key[0] for key in self._launcher.held()]
+        for at in range(0, len(held), _SETTLED):
+            for execution_id in await self._claims.ended(held[at : at + _SETTLED]):
+                await self._launcher.cancel(execution_id)
+                await self._launcher.acknowledge(execution_id)
+
+    async def finish(self, task: Task, execution: Execution, outcome: Outcome) -> None:
+        """Writes the outcome down; only then may the launcher forget how the process ended."""
+        if await self._claims.finish(task, execution, outcome):
+            if self._tokens is not None and (execution.id, execution.attempt) in self._launcher.held():
+                await self._tokens.revoke_tokens_of(execution.id)
+            await self._launcher.acknowledge(execution.id)
+
+    async def _outcome(self, execution: Execution, row: int) -> Outcome:
+        action, runner_type = await self._content.snapshot(execution.snapshot)
+        token = self._tokens.offer(execution.id) if self._tokens is not None else ""
+        job, secrets = await self._job(execution, action, runner_type, token)
+        runner = self._runners.get(runner_type.name)
+        if runner is None:
+            raise InvalidError(f'This server has no runner "{runner_type.name}".')
+        if (execution.id, execution.attempt) not in self._launcher.held():
+            if execution.status != ex.RUNNING:
+                # Asked to stop before it was ever started.
+                return Outcome(ex.CANCELED, None)
+            prepared = await _apart(_versioned(job), runner.prepare, job)
+            if isinstance(prepared, Outcome):
+                return prepared
+            if self._tokens is not None and await self._tokens.grant(
+                token, execution.user, prepared.timeout, execution.id
+            ):
+                secrets = (*secrets, token.encode())
+            await self._launcher.spawn(self._complete(prepared, job, row, secrets))
+        elif execution.status == ex.CANCELING:
+            await self._launcher.cancel(execution.id)
+        end = await self._ended(execution, job.runner_parameters.get("timeout"))
+        if end.lost is not None:
+            return Outcome(ex.ABANDONED, {"error": end.lost})
+        texts = await self._texts(execution, end)
+        outcome = await _apart(_versioned(job) or end.result_bytes > _LARGE, runner.outcome, job, end, texts)
+        used = {"cpu_seconds": end.cpu_seconds, "peak_memory": end.peak_memory, "masked": end.masked}
+        return msgspec.structs.replace(outcome, at=end.ended_at, used=used)
+
+    async def _ended(self, execution: Execution, timeout: Any) -> End:
+        """How the process ended. Its keeper enforces the time-out; one that does not is told to, and one that does not
+        even answer that is given up, so that nothing runs for ever."""
+        limit = float(timeout) if isinstance(timeout, int | float) and timeout > 0 else None
+        grace = self._limits.late_seconds
+        try:
+            async with asyncio.timeout(None if limit is None else limit + grace):
+                return await self._launcher.ended(execution.id)
+        except TimeoutError:
+            _LOG.warning("a time-out was not enforced by the keeper", extra={"execution": execution.id})
+        try:
+            async with asyncio.timeout(grace):
+                await self._launcher.cancel(execution.id)
+                return msgspec.structs.replace(await self._launcher.ended(execution.id), timed_out=True, canceled=False)
+        except TimeoutError:
+            told = f"Its time was over after {limit:g} seconds, and the keeper of its process does not answer."
+            return End(execution=execution.id, attempt=execution.attempt, exit_code=-1, lost=told)
+
+    async def _job(
+        self, execution: Execution, action: Action, runner_type: RunnerType, token: str
+    ) -> tuple[RunnerJob, tuple[bytes, ...]]:
+        """What a runner is given, and the secrets in it."""
+        current = await self._content.runner(runner_type.name)
+        if not current.enabled:
+            raise InvalidError(f'Runner "{runner_type.name}" has been disabled by the administrator.')
+        bound = await self._binding.run(execution, action, runner_type)
+        of_runner, of_action = split_parameters(bound.values, runner_type)
+        entry_point = action.entry_point
+        pack = (await self._content.packs()).get(action.pack) if entry_point else None
+        if entry_point and not entry_point.startswith("/"):
+            if pack is None:
+                raise InvalidError(f'The pack "{action.pack}" of action "{action.ref}" is no longer there.')
+            entry_point = str(PurePosixPath(pack.path) / "actions" / entry_point)
+        job = RunnerJob(
+            execution=execution,
+            action=action,
+            runner_type=runner_type,
+            runner_parameters=of_runner,
+            action_parameters=of_action,
+            entry_point=entry_point,
+            environment={
+                **self._environment,
+                "ST2_ACTION_PACK_NAME": action.pack,
+                "ST2_ACTION_EXECUTION_ID": execution.id,
+                "ST2_ACTION_DEBUG": "False",
+                **_token_variables(token, runner_type.name),
+            },
+            pack_path=pack.path if pack is not None else "",
+            config=await self._config(runner_type, pack, execution),
+        )
+        return job, bound.secrets
+
+    async def _config(self, runner_type: RunnerType, pack: Pack | None, execution: Execution) -> PackConfig:
+        """What the pack is configured with, where the runner hands it on. Raises `InvalidError`."""
+        if self._configs is None or pack is None or runner_type.name not in CONFIGURED_RUNNERS:
+            return PackConfig()
+        return await self._configs.rendered(pack, str(execution.context["user"]))
+
+    def _complete(self, spec: LaunchSpec, job: RunnerJob, row: int, secrets: tuple[bytes, ...]) -> LaunchSpec:
+        """The launch spec with what every launch has: limits, and the status record that opens its output."""
+        execution = job.execution
+        own = job.action.output_limit or OutputLimit()
+        hidden = dict.fromkeys((*secrets, *(text.encode() for text in job.config.secrets if text)))
+        masked = tuple(value for value in hidden if len(value) <= MASKED_MOST)
+        return msgspec.structs.replace(
+            spec,
+            output_limit=own.bytes if own.bytes is not None else self._limits.output,
+            limit_policy=own.policy or self._limits.policy,
+            umask=self._limits.umask,
+            limits=self._limits.processes,
+            secrets=masked,
+            too_long=len(hidden) - len(masked),
+            opening=msgspec.json.encode({"status": ex.RUNNING}),
+            opened=row,
+            opened_at=execution.log[-1].at,
+        )
+
+    async def _texts(self, execution: Execution, end: End) -> OutputText:
+        """What the execution printed, read back from the journal: whole if a result holds it, else its two ends."""
+        most = self._limits.result_output
+        totals = {"stdout": end.stdout_bytes, "stderr": end.stderr_bytes}
+        long = max(totals.values()) > most
+        limits = {journal.STREAM_NUMBERS[stream]: min(most, total) for stream, total in totals.items()}
+        last = await self._journal.read_last(execution.tree, end.last_record, limits)
+        first = await self._first(execution, end, most // 2) if long else []
+        url = f"{self._url}/v1/executions/{execution.id}/output"
+        result = await self._launcher.result(end)
+
+        def text(stream: str) -> tuple[str, int]:
+            if stream == RESULT:
+                return result.decode("utf-8", "replace"), end.result_bytes - len(result)
+            kept = _bytes_of(last, stream)
+            if totals[stream] <= most:
+                return kept.decode("utf-8", "replace"), 0
+            head = _bytes_of(first, stream)[: most // 2]
+            tail = kept[-(most // 2) :]
+            omitted = totals[stream] - len(head) - len(tail)
+            note = f"\n[squall: {omitted} bytes are left out here; all of it is at {url}?type={stream}]\n"
+            return head.decode("utf-8", "replace") + note + tail.decode("utf-8", "replace"), omitted
+
+        return text
+
+    async def _first(self, execution: Execution, end: End, most: int) -> list[Record]:
+        """The execution's first records, about `most` bytes of each stream, or fewer where one comes much later."""
+        found: list[Record] = []
+        room = dict.fromkeys((1, 2), most)
+        position, looked = end.first_record, 0
+        with self._journal.watch(execution.tree):
+            while any(left > 0 for left in room.values()) and looked < _LOOK_FOR_FIRST * most:
+                batch = await self._journal.read(execution.tree, position, _READ)
+                if batch.position == position:
+                    break
+                looked += batch.position - position
+                position = batch.position
+                for record in batch.records:
+                    # What stands under a tag belongs to no stream of the process itself.
+                    own = record.kind == journal.OUTPUT and record.execution == execution.id and not record.tag
+                    if own and room.get(record.stream, 0) > 0:
+                        room[record.stream] -= len(record.payload)
+                        found.append(record)
+        return found
+
+
+def _token_variables(token: str, runner: str) -> dict[str, str]:
+    """How an action finds its token; StackStorm's client library, which Python actions use, reads a name of its own."""
+    if not token:
+        return {}
+    more = {"ST2_AUTH_TOKEN": token} if runner == "python-script" else {}
+    return {"ST2_ACTION_AUTH_TOKEN": token, **more}
+
+
+def _versioned(job: RunnerJob) -> bool:
+    """Whether files are taken from a pack's repository for it, and removed again."""
+    return bool(job.runner_parameters.get("content_version"))
+
+
+async def _apart(apart: bool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Does the work at once, or on a thread where it takes time."""
+    return await asyncio.to_thread(work, *args, **kwargs) if apart else work(*args, **kwargs)
+
+
+def _bytes_of(records: list[Record], stream: str) -> bytes:
+    wanted = journal.STREAM_NUMBERS[stream]
+    return b"".join([record.payload for record in records if record.kind == journal.OUTPUT and record.stream == wanted])

@@ -1,0 +1,1 @@
+"""Use cases of output: read, follow, seal, verify, purge."""

@@ -1,0 +1,192 @@
+"""Action chains: the next node is requested as soon as the one before it has ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from squall.core.content.action import merged_parameters, split_parameters
+from squall.core.errors import InvalidError
+from squall.core.execution import execution as ex
+from squall.core.execution.execution import Execution, ExecutionFilter
+from squall.core.schema.taint import secrets_of
+from squall.core.workflow.chain import Chain, Ended, RunNode, chain_result, child_context, next_step, read_chain
+from squall.ports import Clock, Store, Task, Tx, WorkflowRecord
+from squall.services.content.content import Content
+from squall.services.execution.binding import Binding
+from squall.services.execution.executions import Executions, Prepared, Request
+from squall.services.execution.transitions import Transitions
+from squall.services.workflow.definitions import key_of
+
+
+class Step(msgspec.Struct):
+    """What is to be done for one chain, worked out from what was read of it."""
+
+    execution: Execution
+    record: WorkflowRecord | None
+    text: str | None = None
+    prepared: Prepared | None = None
+    ended: Ended | None = None
+    result: dict[str, Any] | None = None
+
+
+class Chains:
+    """Advances chains. Where one is follows from its children; its record's number keeps two servers apart."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        content: Content,
+        binding: Binding,
+        executions: Executions,
+        transitions: Transitions,
+        info: dict[str, Any],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._content = content
+        self._executions = executions
+        self._binding = binding
+        self._transitions = transitions
+        self._info = info
+
+    async def advance(self, execution: Execution, tasks: list[Task]) -> Prepared | None:
+        """Does what follows from `tasks`; gives the child that was requested. Raises `OSError`, `SquallError`."""
+
+        async def read(tx: Tx) -> tuple[WorkflowRecord | None, str | None, list[Execution]]:
+            record = await tx.workflows.get(execution.id)
+            text = await tx.workflows.definition(record.definition) if record is not None else None
+            where = ExecutionFilter(parent=execution.id, newest_first=False)
+            return record, text, list(await tx.executions.find(where, None, 0, True))
+
+        record, text, children = await self._store.read(read)
+        step = Step(execution, record, text)
+        try:
+            await self._decide(step, children)
+        except InvalidError as error:
+            step.ended = Ended(ex.FAILED, {}, str(error))
+            step.result = {"error": str(error), "traceback": ""}
+        await self._store.tx(lambda tx: self._write(tx, step, children, tasks))
+        return step.prepared
+
+    async def _decide(self, step: Step, children: list[Execution]) -> None:
+        execution = step.execution
+        action, runner = await self._content.snapshot(execution.snapshot)
+        if step.text is None:
+            step.text = await self._content.file(action)
+            step.record = WorkflowRecord(execution.id, self._clock.new_id(), key_of(step.text))
+        chain = read_chain(step.text)
+        schemas = merged_parameters(action, runner)
+        of_runner, inputs = split_parameters((await self._binding.run(execution, action, runner)).values, runner)
+        parent = {"execution_id": execution.id, "user": execution.user, "pack": action.pack}
+        context = {**execution.context, "parent": parent}
+        names = await self._binding.names([step.text], context, action.pack)
+        names |= {"system": names["st2kv"]["system"], "vars": chain.vars}
+        jinja, taint = self._binding.watched()
+        for name, value in inputs.items():
+            taint.only(name, secrets_of(value, schemas.get(name)))
+        found = next_step(chain, inputs, names, children, jinja, taint)
+        if isinstance(found, RunNode):
+            skipped = of_runner.get("skip_notify") or []
+            notify = {} if found.node.name in skipped else found.node.notify or execution.notify
+            found = await self._prepare(step, chain, found, parent, notify)
+        if isinstance(found, Ended):
+            step.ended = found
+            step.result = chain_result(children, found, bool(of_runner.get("display_published", True)))
+
+    async def _prepare(
+        self, step: Step, chain: Chain, run: RunNode, parent: dict[str, Any], notify: dict[str, Any]
+    ) -> Ended | None:
+        context: dict[str, Any] = {"parent": parent, "chain": child_context(run.node)}
+        if "trace_context" in step.execution.context:
+            context["trace_context"] = step.execution.context["trace_context"]
+        secret = {name: self._binding.enclosed(run.parameters[name], made) for name, made in run.secrets.items()}
+        request = Request(
+            action=run.node.ref,
+            parameters=run.parameters | secret,
+            user=step.execution.user,
+            context=context,
+            notify=notify,
+            plain=frozenset(run.parameters),
+        )
+        try:
+            step.prepared = await self._executions.prepare(request)
+        except InvalidError as error:
+            return Ended(ex.FAILED, {}, f'Failed to run task "{run.node.name}". {error}')
+        return None
+
+    async def _write(self, tx: Tx, step: Step, children: list[Execution], tasks: list[Task]) -> None:
+        now = self._clock.now()
+        move = self._transitions.move
+        for task in tasks:
+            await tx.queue.done(task)
+        execution = await tx.executions.get(step.execution.id, False)
+        if execution is None or execution.status in ex.FINAL:
+            step.prepared = None
+            return
+        if not await self._claimed(tx, step):
+            step.prepared = None
+            return
+        if execution.status in (ex.REQUESTED, ex.DELAYED):
+            execution = msgspec.structs.replace(execution, runner_info=self._info)
+            execution, _ = await move(tx, execution, ex.SCHEDULED, now)
+            execution, _ = await move(tx, execution, ex.RUNNING, now)
+        running = [child for child in children if child.status not in ex.FINAL]
+        if execution.status == ex.CANCELING:
+            step.prepared = None
+            await self._stop(tx, execution, running, now)
+            return
+        execution = await self._rest(tx, execution, running, now)
+        if execution.status == ex.PAUSED:
+            step.prepared = None
+        elif step.prepared is not None:
+            await self._executions.place(tx, step.prepared, now)
+        elif step.ended is not None:
+            await self._transitions.conclude(tx, execution, step.ended.status, step.result, now)
+
+    async def _claimed(self, tx: Tx, step: Step) -> bool:
+        """Whether this server is the first to act on what it has read."""
+        if step.record is None or step.text is None:
+            return True
+        if step.record.seq == 0:
+            await tx.workflows.keep_definition(step.record.definition, step.text)
+            await tx.workflows.insert(step.record)
+        return await tx.workflows.append(step.record.execution, step.record.seq + 1, b"")
+
+    async def _stop(self, tx: Tx, execution: Execution, running: list[Execution], now: int) -> None:
+        for child in running:
+            if child.status in ex.CANCELABLE:
+                await self._transitions.stop(tx, child, execution.context.get("cancelled_by", execution.user), now)
+        if not running:
+            await self._transitions.conclude(tx, execution, ex.CANCELED, None, now)
+
+    async def _rest(self, tx: Tx, execution: Execution, running: list[Execution], now: int) -> Execution:
+        """Takes the chain through a pause: it rests between two nodes, and while its node rests or waits."""
+        move = self._transitions.move
+        rests = not running or running[-1].status in (ex.PENDING, ex.PAUSED)
+        if execution.status == ex.RUNNING and running and rests:
+            execution, _ = await move(tx, execution, ex.PAUSING, now)
+        if execution.status == ex.PAUSING:
+            for child in running:
+                if child.status == ex.RUNNING and child.runner in ("orquesta", "orchestra", "action-chain"):
+                    await move(tx, child, ex.PAUSING, now)
+            if rests:
+                execution, _ = await move(tx, execution, ex.PAUSED, now)
+        elif execution.status == ex.RESUMING:
+            for child in running:
+                if child.status == ex.PAUSED:
+                    await move(tx, child, ex.RESUMING, now)
+            execution, _ = await move(tx, execution, ex.RUNNING, now)
+        elif execution.status == ex.PAUSED and _goes_on(execution, running):
+            execution, _ = await move(tx, execution, ex.RESUMING, now)
+            execution, _ = await move(tx, execution, ex.RUNNING, now)
+        return execution
+
+
+def _goes_on(execution: Execution, running: list[Execution]) -> bool:
+    """Whether a chain that rests goes on by itself: its node does, or has its answer and nobody paused the chain."""
+    if running:
+        return running[-1].status == ex.RUNNING
+    return "paused_by" not in execution.context

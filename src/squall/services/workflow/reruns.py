@@ -1,0 +1,50 @@
+"""Checks requests to run tasks of an ended workflow again, before anything is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from squall.core.errors import InvalidError
+from squall.core.execution import execution as ex
+from squall.core.workflow.conducting.failures import first_error
+from squall.core.workflow.conducting.rerun import FAILED_TASKS, RerunError, check_rerun
+from squall.services.execution.executions import Executions
+from squall.services.workflow.runs import CHAIN, Runs
+
+
+class Reruns:
+    """Refuses re-runs that would run nothing."""
+
+    def __init__(self, executions: Executions, runs: Runs) -> None:
+        self._executions = executions
+        self._runs = runs
+
+    async def check(self, execution_id: str, tasks: Sequence[str], reset: Sequence[str]) -> None:
+        """Raises `InvalidError` with the reason if a re-run of these tasks would run nothing; `NotFoundError`.
+
+        What has not ended, or is no workflow, is not looked at. Neither are names that the workflow does not know:
+        as in StackStorm, the re-run fails and names them.
+        """
+        names = list(tasks) or list(reset)
+        execution = await self._executions.get(execution_id)
+        is_workflow = execution.runner in self._runs.workflow_runners and execution.runner != CHAIN
+        if not names or not is_workflow or execution.status not in ex.FINAL:
+            return
+        if names == [FAILED_TASKS]:
+            names = []
+        elif FAILED_TASKS in names:
+            raise InvalidError(
+                f'tasks: "{FAILED_TASKS}" means all tasks that failed. Send it alone, or send only names of tasks.'
+            )
+        state = await self._runs.peek(execution)
+        if state is None:
+            reason = first_error(execution.result)
+            raise InvalidError(
+                f"No task of the workflow can be run again: it ended {execution.status} before any task was run"
+                + (f" ({reason})" if reason else "")
+                + ". Run the whole workflow again."
+            )
+        try:
+            check_rerun(state, names, execution.status, execution.result)
+        except RerunError as error:
+            raise InvalidError(str(error)) from error

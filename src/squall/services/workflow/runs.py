@@ -1,0 +1,363 @@
+"""Runs of workflows in memory: loaded from the store, or begun; told what happened; stored again as facts."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from squall.core.access.secret import replace_sealed
+from squall.core.content.action import WORKFLOW_RUNNERS, split_parameters
+from squall.core.errors import InvalidError
+from squall.core.execution import execution as ex
+from squall.core.execution.execution import Execution
+from squall.core.expr.language import Language
+from squall.core.workflow.conducting import status as st
+from squall.core.workflow.conducting.conductor import Conductor, Step
+from squall.core.workflow.conducting.engine import RunAction
+from squall.core.workflow.conducting.facts import decode_facts, encode_facts
+from squall.core.workflow.conducting.rerun import FAILED_TASKS, RerunError, TaskRerun
+from squall.core.workflow.conducting.state import State
+from squall.ports import Clock, Store, Task, Tx, Vault, WorkflowRecord
+from squall.services.content.content import Content
+from squall.services.execution.binding import Binding
+from squall.services.execution.lookups import KeyReader, Lookups
+from squall.services.workflow.definitions import Definitions
+
+CHAIN = "action-chain"
+_KEPT = 128
+_SNAPSHOT_FROM = 256 << 10
+_PLAIN, _SEALED = b"\0", b"\1"
+
+
+class Run(msgspec.Struct):
+    """A workflow on its way. `begins` before its first step; `result` (status, document) when it ends without one."""
+
+    execution: Execution
+    record: WorkflowRecord | None = None
+    conductor: Conductor | None = None
+    lookups: Lookups | None = None
+    text: str | None = None
+    inputs: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    reruns: list[TaskRerun] | None = None
+    reset: list[str] = []
+    changes: dict[str, Execution] = {}
+    secret: bool = False
+    begins: bool = False
+    is_chain: bool = False
+    result: tuple[str, Any] | None = None
+
+
+class WorkflowLimits(msgspec.Struct, frozen=True):
+    """`most_tasks` bounds the runs of tasks in one workflow, `most_nested` how many workflows are in each other."""
+
+    most_tasks: int = 100_000
+    most_nested: int = 500
+
+
+class Runs:
+    """The workflows under way. Those used last stay in memory; the store's batch number says if they are current."""
+
+    workflow_runners = WORKFLOW_RUNNERS
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        vault: Vault,
+        content: Content,
+        binding: Binding,
+        definitions: Definitions,
+        new_language: Callable[[], Language],
+        keys: KeyReader,
+        runner_info: dict[str, Any],
+        url: str,
+        limits: WorkflowLimits,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._vault = vault
+        self._content = content
+        self._binding = binding
+        self._definitions = definitions
+        self.new_language = new_language
+        self._keys = keys
+        self.runner_info = runner_info
+        self._url = url
+        self._limits = limits
+        self._kept: dict[str, Run] = {}
+
+    def forget(self, execution_id: str) -> None:
+        """Drops a workflow from memory; what is stored of it stays."""
+        self._kept.pop(execution_id, None)
+
+    async def notified(self, execution: Execution) -> list[str]:
+        """The tasks of a workflow whose ends those are told of whom the workflow names: its parameter `notify`."""
+        if not execution.notify and "notify" not in execution.parameters:
+            return []
+        action, _ = await self._content.snapshot(execution.snapshot)
+        named = execution.parameters.get("notify", action.parameters.get("notify", {}).get("default"))
+        return [str(name) for name in named] if isinstance(named, list) else []
+
+    # -- loading
+
+    async def load(self, execution_id: str, tasks: list[Task]) -> Run | None:
+        """The workflow's run with the children that `tasks` tell of; None when it has ended or is not there.
+
+        Raises `SquallError` when it cannot be loaded now.
+        """
+        children = {task.payload[1] for task in tasks if task.payload[0] == "child"}
+
+        async def work(tx: Tx) -> tuple[Execution | None, int | None, dict[str, Execution], bool]:
+            changes = {}
+            for child in children:
+                found = await tx.executions.get(child)
+                if found is not None:
+                    changes[child] = found
+            execution = await tx.executions.get(execution_id, False)
+            starts = execution is not None and any(task.payload[0] == "start" for task in tasks)
+            too_deep = starts and await self._too_deep(tx, execution)
+            return execution, await tx.workflows.seq(execution_id), changes, too_deep
+
+        execution, seq, changes, too_deep = await self._store.read(work)
+        if execution is None or execution.status in ex.FINAL or execution.runner not in WORKFLOW_RUNNERS:
+            # Whoever requests a child may say anything of the task that it is: of no workflow, that means nothing.
+            self.forget(execution_id)
+            return None
+        if too_deep:
+            return Run(execution, result=(ex.FAILED, self._nested_too_deep(execution)))
+        if execution.runner == CHAIN:
+            return Run(execution, is_chain=True)
+        run = self._kept.get(execution_id)
+        if run is None or run.record is None or run.record.seq != seq:
+            run = await (self._begin(execution) if seq is None else self._restore(execution))
+            self._keep(execution_id, run)
+        run.execution = execution
+        run.changes = changes
+        return run
+
+    async def _too_deep(self, tx: Tx, execution: Execution | None) -> bool:
+        """Whether it is in more workflows than it may: one that runs itself would never end."""
+        for _ in range(self._limits.most_nested + 1):
+            if execution is None or execution.parent is None:
+                return False
+            execution = await tx.executions.get(execution.parent, False)
+        return True
+
+    def _nested_too_deep(self, execution: Execution) -> dict[str, Any]:
+        told = f"The workflow is in {self._limits.most_nested} others, and it may be in no more (workflow.most_nested)."
+        return {"error": told} if execution.runner == CHAIN else {"errors": [_error(told)], "output": None}
+
+    async def peek(self, execution: Execution) -> State | None:
+        """The state of a workflow as it is stored, for looking at; None when it has none."""
+        if await self._store.read(lambda tx: tx.workflows.seq(execution.id)) is None:
+            return None
+        run = await self._restore(execution)
+        return run.conductor.state if run.conductor is not None else None
+
+    def _keep(self, execution_id: str, run: Run) -> None:
+        if len(self._kept) >= _KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[execution_id] = run
+
+    async def _restore(self, execution: Execution) -> Run:
+        async def work(tx: Tx) -> tuple[WorkflowRecord | None, list[bytes]]:
+            record = await tx.workflows.get(execution.id)
+            after = record.snapshot_seq if record is not None else 0
+            return record, list(await tx.workflows.facts(execution.id, after))
+
+        record, batches = await self._store.read(work)
+        if record is None:
+            raise InvalidError(f'The state of workflow "{execution.id}" is gone')
+        graph = await self._definitions.graph(record.definition)
+        state = State(graph) if record.snapshot is None else State.restored(graph, self._opened(record.snapshot))
+        for batch in batches:
+            for fact in decode_facts(self._opened(batch)):
+                state.apply(fact)
+        # Secrets come from defaults too, which the parameters of the execution do not show.
+        was_sealed = any(data[:1] == _SEALED for data in (record.snapshot, *batches) if data is not None)
+        return self._run(execution, record, state, was_sealed)
+
+    def _run(self, execution: Execution, record: WorkflowRecord, state: State, secret: bool) -> Run:
+        loop = asyncio.get_running_loop()
+        lookups = Lookups(self._store, self._clock, self._keys, record.workflow, execution.user, loop)
+        conductor = Conductor(state, None, lookups, self._limits.most_tasks)
+        sealed: list[str] = []
+        replace_sealed(execution.parameters, sealed.append)
+        return Run(execution, record, conductor, lookups, secret=secret or bool(sealed))
+
+    async def _begin(self, execution: Execution) -> Run:
+        """A new run. What is wrong with the workflow's definition is its result."""
+        rerun = execution.context.get("re-run")
+        if isinstance(rerun, dict) and (rerun.get("tasks") or rerun.get("reset")):
+            return await self._begin_again(execution, rerun)
+        try:
+            action, runner = await self._content.snapshot(execution.snapshot)
+            bound = await self._binding.run(execution, action, runner)
+            text = await self._content.file(action)
+            complaints = await self._definitions.inspect(text)
+        except InvalidError as error:
+            return Run(execution, result=(ex.FAILED, {"errors": [_error(str(error))], "output": None}))
+        if complaints:
+            return Run(execution, result=(ex.FAILED, {"errors": complaints, "output": None}))
+        key, graph = self._definitions.read(text)
+        if unknown := [name for name in await self.notified(execution) if name not in graph.workflow.tasks]:
+            told = f"notify: the workflow has no such task: {', '.join(unknown)}"
+            return Run(execution, result=(ex.FAILED, {"errors": [_error(told)], "output": None}))
+        record = WorkflowRecord(execution.id, self._clock.new_id(), key)
+        run = self._run(execution, record, State(graph), bool(bound.secrets))
+        _, run.inputs = split_parameters(bound.values, runner)
+        run.text, run.begins = text, True
+        run.context = {
+            "st2": {
+                "action_execution_id": execution.id,
+                "api_url": f"{self._url}/v1",
+                "user": execution.user,
+                "pack": action.pack,
+                "action": action.ref,
+                "runner": runner.name,
+                "workflow_execution_id": record.workflow,
+                **{
+                    name: execution.context[name]
+                    for name in ("api_user", "source_channel")
+                    if name in execution.context
+                },
+            }
+        }
+        if "parent" in execution.context:
+            run.context["parent"] = execution.context["parent"]
+        return run
+
+    async def _begin_again(self, execution: Execution, rerun: dict[str, Any]) -> Run:
+        """A run that goes on from the state of one that has ended."""
+
+        async def work(tx: Tx) -> tuple[WorkflowRecord | None, Execution | None]:
+            return await tx.workflows.get(rerun["ref"]), await tx.executions.get(rerun["ref"], False)
+
+        record, old = await self._store.read(work)
+        if record is None or old is None:
+            message = "Unable to rerun workflow execution because it is not found."
+            return Run(execution, result=(ex.FAILED, {"errors": [{"message": message}], "output": None}))
+        restored = await self._restore(old)
+        assert restored.conductor is not None  # noqa: S101 - a restored run has one
+        known = {task for task, _ in restored.conductor.state.latest}
+        reset = list(rerun.get("reset") or ())
+        tasks = list(rerun.get("tasks") or ()) or reset
+        if tasks == [FAILED_TASKS]:
+            tasks = []
+        missing = [name for name in tasks if name not in known]
+        if missing:
+            message = f"Unable to rerun workflow because one or more tasks is not found: {', '.join(missing)}"
+            return Run(execution, result=(ex.FAILED, {"errors": [{"message": message}], "output": None}))
+        record = msgspec.structs.replace(record, execution=execution.id, seq=0, snapshot_seq=0, since=0)
+        record = msgspec.structs.replace(record, snapshot=self._closed(restored.conductor.state.snapshot(), restored))
+        run = self._run(execution, record, restored.conductor.state, restored.secret)
+        run.begins = True
+        run.reset = reset
+        run.reruns = [
+            TaskRerun(task, route, task in reset) for task, route in restored.conductor.state.latest if task in tasks
+        ]
+        return run
+
+    # -- deciding, on a thread of its own
+
+    def decide(self, run: Run, tasks: list[Task]) -> tuple[list[Step], list[str]]:
+        """Tells the conductor what `tasks` say, in order; gives its steps, and what was asked of the workflow."""
+        conductor = run.conductor
+        assert conductor is not None  # noqa: S101 - the caller has looked
+        steps: list[Step] = []
+        asked: list[str] = []
+        now = self._clock.now()
+        if run.begins:
+            steps.append(self._first(run, conductor, now))
+            run.begins = False
+        for task in tasks:
+            kind = task.payload[0]
+            if kind == "child":
+                steps += self._child(run, conductor, run.changes.get(task.payload[1]), task.payload[2], now)
+            elif kind == "asked":
+                asked.append(task.payload[1])
+                steps.append(conductor.request(task.payload[1], now))
+                if task.payload[1] == ex.RESUMING:
+                    steps.append(conductor.request(ex.RUNNING, now))
+            elif kind == "more":
+                steps.append(conductor.advance(now))
+        return steps, asked
+
+    def _first(self, run: Run, conductor: Conductor, now: int) -> Step:
+        if run.reruns is None:
+            return conductor.start(run.inputs, run.context, now)
+        try:
+            step = conductor.rerun(run.reruns, now, run.reset)
+        except RerunError as error:
+            run.result = (ex.FAILED, {"errors": [{"message": str(error)}], "output": None})
+            return Step([], [], [], False)
+        more = conductor.request(ex.RUNNING, now)
+        return Step(
+            step.facts + more.facts, step.commands + more.commands, step.notes + more.notes, step.more or more.more
+        )
+
+    def _child(self, run: Run, conductor: Conductor, child: Execution | None, status: str, now: int) -> list[Step]:
+        if child is None:
+            return []
+        orquesta = child.context.get("orquesta", {})
+        entry = orquesta.get("task_execution_id", "")
+        before = conductor.state.by_id.get(entry)
+        pending = before is not None and conductor.state.sequence[before].status in (st.PENDING, st.PAUSED)
+        result = child.result if status in ex.FINAL else None
+        steps = [conductor.action(entry, orquesta.get("item_id"), status, result, now)]
+        if status in (ex.PAUSING, ex.PAUSED):
+            steps.append(conductor.request(ex.PAUSING, now))
+        if pending and status in ex.FINAL and conductor.state.status in (st.PAUSED, st.PAUSING):
+            steps.append(conductor.request(ex.RUNNING, now))
+        return steps
+
+    def failed(self, run: Run, command: RunAction, result: Any) -> Step:
+        """An execution could not even be requested: its task has failed."""
+        assert run.conductor is not None  # noqa: S101 - it gave the command
+        return run.conductor.action(command.task_execution, command.item, ex.FAILED, result, self._clock.now())
+
+    # -- storing
+
+    async def store(self, tx: Tx, run: Run, steps: list[Step]) -> bool:
+        """Writes what the steps changed; false when another server has written since this one has read."""
+        if run.record is None:
+            return True
+        if run.record.seq == 0:
+            if run.text is not None:
+                await tx.workflows.keep_definition(run.record.definition, run.text)
+            await tx.workflows.insert(run.record)
+        facts = [fact for step in steps for fact in step.facts]
+        if not facts:
+            return True
+        assert run.conductor is not None and run.lookups is not None  # noqa: S101 - facts come from one
+        run.secret = run.secret or run.lookups.secret_read
+        body = self._closed(encode_facts(facts), run)
+        if not await tx.workflows.append(run.record.execution, run.record.seq + 1, body):
+            return False
+        record = msgspec.structs.replace(run.record, seq=run.record.seq + 1, since=run.record.since + len(body))
+        if record.since > max(_SNAPSHOT_FROM, len(record.snapshot or b"")):
+            snapshot = self._closed(run.conductor.state.snapshot(), run)
+            await tx.workflows.keep(record.execution, record.seq, snapshot)
+            record = msgspec.structs.replace(record, snapshot=snapshot, snapshot_seq=record.seq, since=0)
+        run.record = record
+        return True
+
+    def _closed(self, data: bytes, run: Run) -> bytes:
+        """Bytes for the store; sealed when secrets may be among them."""
+        if not run.secret:
+            return _PLAIN + data
+        return _SEALED + self._vault.seal(base64.b85encode(data).decode()).encode()
+
+    def _opened(self, data: bytes) -> bytes:
+        if data[:1] == _PLAIN:
+            return data[1:]
+        return base64.b85decode(self._vault.open(data[1:].decode()))
+
+
+def _error(message: str) -> dict[str, Any]:
+    return {"type": "error", "message": message}

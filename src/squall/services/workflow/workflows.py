@@ -1,0 +1,392 @@
+"""Workflows: what happened to them, in order, is told to their conductor; what it decides is done in one transaction.
+
+A workflow's state is what its facts fold to. Each batch of events appends one batch of facts, under a number that
+only one server can write: two that work on the same workflow cannot both have been right. Facts, children, finished
+rows and the final status are one transaction, so that a crash leaves everything or nothing of a step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+
+from squall.core.errors import InvalidError, SquallError
+from squall.core.execution import execution as ex
+from squall.core.execution.execution import Execution, ExecutionFilter
+from squall.core.expr.language import Language
+from squall.core.workflow.conducting import status as st
+from squall.core.workflow.conducting.conductor import Step
+from squall.core.workflow.conducting.engine import RunAction
+from squall.ports import Bus, Clock, Store, Task, Tx
+from squall.services.execution.executions import Executions, Prepared, Request
+from squall.services.execution.transitions import Transitions
+from squall.services.lanes import ADVANCE, JOURNAL, RUN
+from squall.services.workflow.chains import Chains
+from squall.services.workflow.runs import Run, Runs
+
+T = TypeVar("T")
+_LOG = logging.getLogger("squall.workflows")
+MOST = 256
+"""How many rows `advance` takes at once."""
+
+_LEASE = 60_000_000
+_AGAIN = 200_000
+_PATIENCE = 50
+_CANCELABLE = (ex.REQUESTED, ex.DELAYED, ex.SCHEDULED, ex.RUNNING, ex.PAUSING, ex.PAUSED, ex.RESUMING)
+
+
+class _DefectError(Exception):
+    """The conductor itself has failed: trying again would do the same."""
+
+
+class Batch(msgspec.Struct):
+    """What is to be written for one workflow: rows that are done, steps taken, and children to be requested."""
+
+    run: Run
+    tasks: list[Task]
+    steps: list[Step] = []
+    children: list[tuple[RunAction, Prepared]] = []
+    asked: list[str] = []
+
+    @property
+    def notes(self) -> list[dict[str, Any]]:
+        """What is shown of the steps."""
+        return [
+            {"event": note.event, "task": note.task, "route": note.route, **note.details}
+            if note.task is not None
+            else {"event": note.event, **note.details}
+            for step in self.steps
+            for note in step.notes
+        ]
+
+
+class Workflows:
+    """Advances workflows. `languages` are made as many as there are threads that evaluate at once."""
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        executions: Executions,
+        transitions: Transitions,
+        runs: Runs,
+        chains: Chains,
+        owner: str,
+        threads: int = 2,
+    ) -> None:
+        self._chains = chains
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._executions = executions
+        self._transitions = transitions
+        self._runs = runs
+        self._owner = owner
+        self._gate = asyncio.Semaphore(threads)
+        self._languages: list[Language] = []
+        self._inboxes: dict[str, list[Task]] = {}
+
+    async def advance(self, group: asyncio.TaskGroup) -> int:
+        """Takes what is due in lane `advance`, at most `MOST` rows; gives how many there were.
+
+        It is carried out by tasks of `group`: one for each workflow, in order, so that none waits for another.
+        """
+        now = self._clock.now()
+        tasks = await self._store.tx(lambda tx: tx.queue.claim(ADVANCE, self._owner, now, _LEASE, MOST))
+        for task in tasks:
+            if task.key in self._inboxes:
+                self._inboxes[task.key].append(task)
+            else:
+                self._inboxes[task.key] = [task]
+                group.create_task(self._drain(task.key))
+        return len(tasks)
+
+    async def _drain(self, key: str) -> None:
+        """Advances one workflow until nothing more has come for it."""
+        while rows := self._inboxes[key]:
+            self._inboxes[key] = []
+            await self._advance_one(key, rows)
+        del self._inboxes[key]
+
+    async def _advance_one(self, key: str, tasks: list[Task]) -> None:
+        try:
+            if not await self._admitted(key, tasks):
+                return
+            run = await self._runs.load(key, tasks)
+            if run is None:
+                await self._drop(tasks)
+            elif run.is_chain:
+                self._tell(run.execution, [made] if (made := await self._chains.advance(run.execution, tasks)) else [])
+            else:
+                await self._advance_run(run, tasks)
+        except (SquallError, OSError) as error:
+            _LOG.warning("a workflow waits", extra={"execution": key, "error": str(error)})
+            await self._give_back(key, tasks)
+        except Exception as error:
+            _LOG.exception("advancing a workflow failed", extra={"execution": key})
+            if isinstance(error, _DefectError) or max(task.attempts for task in tasks) > _PATIENCE:
+                await self._give_up(key, tasks, error)
+            else:
+                await self._give_back(key, tasks)
+
+    async def _admitted(self, key: str, tasks: list[Task]) -> bool:
+        """Whether a workflow that is to start may; one that may not comes back when it may."""
+        if not any(task.payload[0] == "start" for task in tasks):
+            return True
+        now = self._clock.now()
+
+        async def limited(tx: Tx) -> Execution | None:
+            execution = await tx.executions.get(key, False)
+            waits = execution is not None and execution.status in (ex.REQUESTED, ex.DELAYED)
+            return execution if waits and execution and await tx.policies.find(execution.action) else None
+
+        async def work(tx: Tx) -> bool:
+            execution = await limited(tx)
+            if execution is None or await self._transitions.admit(tx, execution, now):
+                return True
+            await _done(tx, tasks)
+            return False
+
+        # Most actions have no policies, and then a start is one transaction only.
+        execution = await self._store.read(limited)
+        if execution is None or await self._store.tx(work):
+            return True
+        self._transitions.hint(execution)
+        return False
+
+    async def _advance_run(self, run: Run, tasks: list[Task]) -> None:
+        batch = Batch(run, tasks)
+        if run.conductor is not None:
+            try:
+                batch.steps, batch.asked = await self._evaluate(run, lambda: self._runs.decide(run, tasks))
+            except Exception as error:
+                raise _DefectError(f"{type(error).__name__}: {error}") from error
+            await self._prepare(batch)
+        if not await self._store.tx(lambda tx: self._write(tx, batch)):
+            self._runs.forget(run.execution.id)
+            await self._give_back(run.execution.id, tasks)
+            return
+        self._tell(run.execution, [prepared for _, prepared in batch.children])
+
+    async def _evaluate(self, run: Run, work: Callable[[], T]) -> T:
+        """Does what evaluates expressions on a thread, with a language that no other has; making one takes 0.2 s."""
+        async with self._gate:
+            language = self._languages.pop() if self._languages else await asyncio.to_thread(self._runs.new_language)
+            try:
+                if run.conductor is not None:
+                    run.conductor.use(language)
+                return await asyncio.to_thread(work)
+            finally:
+                self._languages.append(language)
+
+    async def _prepare(self, batch: Batch) -> None:
+        """Checks what the conductor asked for. What cannot be requested is a task that failed."""
+        run = batch.run
+        notified = await self._runs.notified(run.execution)
+        waiting = [command for step in batch.steps for command in step.commands]
+        while waiting:
+            failures = []
+            for command in waiting:
+                try:
+                    notify = run.execution.notify if command.task in notified else {}
+                    batch.children.append((command, await self._executions.prepare(_request(run, command, notify))))
+                except InvalidError as error:
+                    failures.append((command, str(error)))
+            waiting = []
+            for command, told in failures:
+                step = await self._evaluate(run, partial(self._runs.failed, run, command, {"error": told}))
+                batch.steps.append(step)
+                waiting += step.commands
+
+    async def _write(self, tx: Tx, batch: Batch) -> bool:
+        """Everything that follows from a batch; false when another server has been there first."""
+        now = self._clock.now()
+        run = batch.run
+        execution = await tx.executions.get(run.execution.id, False)
+        if execution is None or execution.status in ex.FINAL:
+            await _done(tx, batch.tasks)
+            return True
+        execution = await self._begin(tx, run, execution, now)
+        if not await self._runs.store(tx, run, batch.steps):
+            return False
+        for command, prepared in batch.children:
+            child = await self._executions.place(tx, prepared, now)
+            item = -1 if command.item is None else command.item
+            await tx.workflows.add_child(command.task_execution, item, child.id)
+        await _done(tx, batch.tasks)
+        if batch.notes:
+            await tx.queue.put(JOURNAL, execution.id, [execution.tree, None, now, batch.notes], now)
+        execution = await self._cascade(tx, batch, execution, now)
+        if run.result is not None or (run.conductor is not None and run.conductor.is_finished):
+            await self._finish(tx, run, execution, now)
+        elif batch.steps and batch.steps[-1].more:
+            await tx.queue.put(ADVANCE, execution.id, ["more"], now)
+        return True
+
+    async def _begin(self, tx: Tx, run: Run, execution: Execution, now: int) -> Execution:
+        if execution.status not in (ex.REQUESTED, ex.DELAYED, ex.SCHEDULED):
+            return execution
+        context = execution.context
+        if run.record is not None:
+            context = {**context, "workflow_execution": run.record.workflow}
+        execution = msgspec.structs.replace(execution, context=context, runner_info=self._runs.runner_info)
+        move = self._transitions.move
+        if execution.status != ex.SCHEDULED:
+            execution, _ = await move(tx, execution, ex.SCHEDULED, now)
+        execution, row = await move(tx, execution, ex.RUNNING, now)
+        opening = [execution.tree, ex.RUNNING, row, execution.log[-1].at, True]
+        await tx.queue.put(JOURNAL, execution.id, opening, now)
+        return execution
+
+    async def _cascade(self, tx: Tx, batch: Batch, execution: Execution, now: int) -> Execution:
+        """Takes the execution's status along with the conductor's, and children along with what was asked."""
+        conductor = batch.run.conductor
+        if conductor is None:
+            return execution
+        move = self._transitions.move
+        asked = set(batch.asked)
+        for status in _way(execution.status, conductor.state.status):
+            if status == ex.CANCELING:
+                asked.add(ex.CANCELING)
+                context = {**execution.context, "cancelled_by": await _canceler(tx, execution)}
+                execution = msgspec.structs.replace(execution, context=context)
+            execution, _ = await move(tx, execution, status, now)
+        if ex.CANCELING in asked:
+            for child in await _children(tx, execution, _CANCELABLE):
+                await self._transitions.stop(tx, child, execution.context.get("cancelled_by", execution.user), now)
+        if ex.PAUSING in asked:
+            for child in await _children(tx, execution, (ex.RUNNING, ex.RESUMING)):
+                if child.runner in self._runs.workflow_runners:
+                    await move(tx, child, ex.PAUSING, now)
+        if ex.RESUMING in asked:
+            for child in await _children(tx, execution, (ex.PAUSED,)):
+                await move(tx, child, ex.RESUMING, now)
+        return execution
+
+    async def _finish(self, tx: Tx, run: Run, execution: Execution, now: int) -> None:
+        if run.result is not None:
+            status, result = run.result
+        else:
+            assert run.conductor is not None  # noqa: S101 - either a result, or a conductor that has one
+            status, result = run.conductor.state.status, run.conductor.result()
+        await self._transitions.conclude(tx, execution, status, result, now)
+        self._runs.forget(execution.id)
+
+    def _tell(self, execution: Execution, children: Sequence[Prepared]) -> None:
+        self._transitions.hint(execution)
+        if execution.parent is not None:
+            self._bus.publish(ADVANCE, execution.parent)
+        for prepared in children:
+            self._bus.publish(ADVANCE if prepared.runner.name in self._runs.workflow_runners else RUN, "")
+
+    # -- when it does not work
+
+    async def _drop(self, tasks: list[Task]) -> None:
+        await self._store.tx(lambda tx: _done(tx, tasks))
+
+    async def _give_back(self, key: str, tasks: list[Task]) -> None:
+        self._runs.forget(key)
+        later = self._clock.now() + _AGAIN
+
+        async def work(tx: Tx) -> None:
+            for task in tasks:
+                await tx.queue.release(task, later)
+
+        await self._store.tx(work)
+
+    async def _give_up(self, key: str, tasks: list[Task], error: Exception) -> None:
+        """A defect must leave nothing stuck: the workflow fails with what is known."""
+        self._runs.forget(key)
+        now = self._clock.now()
+        result = {"output": None, "errors": [{"type": "error", "message": str(error)}]}
+
+        async def work(tx: Tx) -> Execution | None:
+            await _done(tx, tasks)
+            execution = await tx.executions.get(key, False)
+            if execution is None or execution.status in ex.FINAL:
+                return None
+            if ex.FAILED not in ex.TRANSITIONS[execution.status] and execution.status == ex.PAUSED:
+                execution, _ = await self._transitions.move(tx, execution, ex.RESUMING, now)
+            return await self._transitions.conclude(tx, execution, ex.FAILED, result, now)
+
+        execution = await self._store.tx(work)
+        if execution is not None:
+            self._transitions.hint(execution)
+
+
+def _request(run: Run, command: RunAction, notify: dict[str, Any]) -> Request:
+    """The request for a child. What the workflow has rendered is not rendered again. Whom its own action would tell is
+    not told, as in StackStorm."""
+    execution = run.execution
+    own = execution.context
+    orquesta: dict[str, Any] = {
+        "workflow_execution_id": run.record.workflow if run.record is not None else "",
+        "task_execution_id": command.task_execution,
+        "task_name": command.task,
+        "task_id": command.task,
+        "task_route": command.route,
+    }
+    if command.item is not None:
+        orquesta["item_id"] = command.item
+    inherited: dict[str, Any] = {
+        name: own[name] for name in ("trace_context", "source_channel", "api_user") if name in own
+    }
+    parent = {"execution_id": execution.id, "user": execution.user, "pack": own.get("pack"), **inherited}
+    return Request(
+        action=command.action,
+        parameters=command.input,
+        user=execution.user,
+        context={**inherited, "parent": parent, "orquesta": orquesta},
+        delay=command.delay or None,
+        notify=notify,
+        plain=frozenset(command.input),
+    )
+
+
+def _way(current: str, wanted: str) -> Sequence[str]:
+    """The statuses an execution goes through to where its conductor is; ends are not made here."""
+    if current == ex.CANCELING or wanted == current:
+        return ()
+    if wanted in (st.CANCELING, st.CANCELED):
+        return (ex.CANCELING,)
+    ways: dict[tuple[str, str], tuple[str, ...]] = {
+        (ex.RUNNING, ex.PAUSING): (ex.PAUSING,),
+        (ex.RUNNING, ex.PAUSED): (ex.PAUSING, ex.PAUSED),
+        (ex.PAUSING, ex.PAUSED): (ex.PAUSED,),
+        (ex.PAUSING, ex.RUNNING): (ex.RUNNING,),
+        (ex.RESUMING, ex.PAUSING): (ex.PAUSING,),
+        (ex.RESUMING, ex.PAUSED): (ex.PAUSING, ex.PAUSED),
+        (ex.RESUMING, ex.RUNNING): (ex.RUNNING,),
+        (ex.PAUSED, ex.RUNNING): (ex.RESUMING, ex.RUNNING),
+        (ex.PAUSED, ex.RESUMING): (ex.RESUMING, ex.RUNNING),
+        (ex.PAUSED, ex.PAUSING): (ex.RESUMING, ex.PAUSING),
+    }
+    if wanted in ex.FINAL and current == ex.PAUSED:
+        return (ex.RESUMING,)
+    return ways.get((current, wanted), ())
+
+
+async def _children(tx: Tx, execution: Execution, statuses: Sequence[str]) -> list[Execution]:
+    found: list[Execution] = []
+    for status in statuses:
+        found += await tx.executions.find(ExecutionFilter(parent=execution.id, status=status), None, 0, False)
+    return found
+
+
+async def _done(tx: Tx, tasks: Sequence[Task]) -> None:
+    for task in tasks:
+        await tx.queue.done(task)
+
+
+async def _canceler(tx: Tx, execution: Execution) -> str:
+    """Returns who cancels a workflow: the user named in it, or in the task execution whose cancel ends the workflow."""
+    for each in (execution, *await _children(tx, execution, (ex.CANCELING, ex.CANCELED))):
+        if (user := each.context.get("cancelled_by")) is not None:
+            return str(user)
+    return execution.user

@@ -1,0 +1,1 @@
+"""The contract suite of stores, one part for each table."""

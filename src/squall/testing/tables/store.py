@@ -1,0 +1,277 @@
+# ruff: noqa: S101 - asserting is what a contract suite is for
+"""What every store must do. A class of tests derives from `StoreContract` and stands beside a fixture `store`, which
+gives an empty `ports.Store` and closes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+
+from squall.core.errors import SquallError
+from squall.core.event import events
+from squall.core.execution.execution import RUNNING, SUCCEEDED, Execution
+from squall.ports import Store, Tx
+from squall.testing.samples import NOON, sample_execution, sample_id
+from squall.testing.tables.access import AccessContract
+from squall.testing.tables.content import ContentContract
+from squall.testing.tables.execution_filters import ExecutionFilterContract
+from squall.testing.tables.executions import ExecutionContract
+from squall.testing.tables.queue import QueueContract
+from squall.testing.tables.storage import StorageContract
+from squall.testing.tables.workflows import WorkflowContract
+
+
+def inserting(number: int) -> Callable[[Tx], Awaitable[int]]:
+    """A unit of work that inserts the sample execution of this number and gives the number."""
+
+    async def work(tx: Tx) -> int:
+        await tx.executions.insert(sample_execution(number))
+        return number
+
+    return work
+
+
+def adding(execution: Execution) -> Callable[[Tx], Awaitable[int]]:
+    """A unit of work that adds the event that `execution` was requested, and gives its row."""
+    return lambda tx: tx.events.add(events.EXECUTION_CREATE, execution, execution.start)
+
+
+async def events_after(row: int, limit: int, tx: Tx) -> Sequence[events.Event]:
+    """The events behind `row`."""
+    return await tx.events.after(row, limit)
+
+
+async def known(store: Store) -> list[str]:
+    """The ids of all executions there are, oldest first."""
+    return list(await store.read(lambda tx: tx.executions.unfinished(None)))
+
+
+class BrokenError(Exception):
+    """What a failing unit of work raises in these suites."""
+
+
+@pytest.mark.anyio
+class TransactionContract:
+    """Units of work."""
+
+    async def test_a_unit_gives_what_its_work_returns(self, store: Store) -> None:
+        """Reading and writing alike."""
+        assert await store.tx(inserting(1)) == 1
+        found = await store.read(lambda tx: tx.executions.get(sample_id(1)))
+        assert found == sample_execution(1)
+
+    async def test_a_unit_sees_what_it_has_written_itself(self, store: Store) -> None:
+        """Later steps of a use case build on earlier ones."""
+
+        async def work(tx: Tx) -> str | None:
+            await tx.executions.insert(sample_execution(1))
+            return await tx.executions.latest()
+
+        assert await store.tx(work) == sample_id(1)
+
+    async def test_a_failing_unit_leaves_nothing_and_raises_what_its_work_raised(self, store: Store) -> None:
+        """Execution, event and queue row are written together or not at all."""
+
+        async def work(tx: Tx) -> None:
+            await tx.executions.insert(sample_execution(1))
+            await tx.events.add(events.EXECUTION_CREATE, sample_execution(1), NOON)
+            await tx.queue.put("run", sample_id(1), None, NOON)
+            raise BrokenError
+
+        with pytest.raises(BrokenError):
+            await store.tx(work)
+        assert await known(store) == []
+        assert await store.read(lambda tx: tx.queue.depths()) == {}
+        assert await store.read(lambda tx: tx.events.after(0, 10)) == []
+
+    async def test_a_failing_unit_takes_no_other_with_it(self, store: Store) -> None:
+        """Units that come together may be committed together, but they fail alone."""
+
+        async def failing(tx: Tx) -> int:
+            await tx.executions.insert(sample_execution(1000))
+            raise BrokenError
+
+        numbers = range(1, 61)
+        units = [store.tx(failing if number % 3 == 0 else inserting(number)) for number in numbers]
+        outcomes = await asyncio.gather(*units, return_exceptions=True)
+        for number, outcome in zip(numbers, outcomes, strict=True):
+            assert isinstance(outcome, BrokenError) if number % 3 == 0 else outcome == number
+        assert await known(store) == [sample_id(number) for number in numbers if number % 3]
+
+    async def test_a_statement_the_database_refuses_fails_its_unit_only(self, store: Store) -> None:
+        """Here: an id that is there already."""
+        await store.tx(inserting(1))
+        outcomes = await asyncio.gather(
+            store.tx(inserting(2)), store.tx(inserting(1)), store.tx(inserting(3)), return_exceptions=True
+        )
+        assert outcomes[0] == 2
+        assert isinstance(outcomes[1], Exception)
+        assert outcomes[2] == 3
+        assert await known(store) == [sample_id(1), sample_id(2), sample_id(3)]
+
+    async def test_a_unit_may_catch_what_a_step_of_it_raises_and_go_on(self, store: Store) -> None:
+        """As long as the step has not touched the tables."""
+
+        async def work(tx: Tx) -> None:
+            try:
+                raise BrokenError
+            except BrokenError:
+                await tx.executions.insert(sample_execution(1))
+
+        await store.tx(work)
+        assert await known(store) == [sample_id(1)]
+
+    async def test_a_reader_sees_every_unit_that_has_ended(self, store: Store) -> None:
+        """Who has been answered finds what the answer promised."""
+        for number in range(1, 20):
+            await store.tx(inserting(number))
+            assert await store.read(lambda tx: tx.executions.latest()) == sample_id(number)
+
+    async def test_a_reader_cannot_write(self, store: Store) -> None:
+        """Reading units may run anywhere, also beside the writer."""
+        outcome = await asyncio.gather(store.read(inserting(1)), return_exceptions=True)
+        assert isinstance(outcome[0], Exception)
+        assert await known(store) == []
+
+    async def test_a_failing_reader_fails_alone(self, store: Store) -> None:
+        """The next reader is served."""
+
+        async def work(tx: Tx) -> None:
+            await tx.executions.latest()
+            raise BrokenError
+
+        for _ in range(4):
+            with pytest.raises(BrokenError):
+                await store.read(work)
+        assert await known(store) == []
+
+    async def test_a_caller_that_gives_up_disturbs_nobody(self, store: Store) -> None:
+        """Its unit may or may not be kept; the units beside it are."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(store.tx(inserting(number))) for number in range(1, 11)]
+            await asyncio.sleep(0)
+            tasks[4].cancel()
+        assert {sample_id(number) for number in range(1, 11) if number != 5} <= set(await known(store))
+
+    async def test_concurrent_units_that_read_and_write_lose_no_update(self, store: Store) -> None:
+        """Units are serial: what one reads, no other changes before it has ended."""
+        await store.tx(inserting(1))
+
+        async def count_up(tx: Tx) -> None:
+            found = await tx.executions.get(sample_id(1))
+            assert found is not None
+            count = found.context.get("count", 0) + 1
+            await tx.executions.update(sample_execution(1, context={"count": count}))
+
+        await asyncio.gather(*(store.tx(count_up) for _ in range(40)))
+        found = await store.read(lambda tx: tx.executions.get(sample_id(1)))
+        assert found is not None
+        assert found.context == {"count": 40}
+
+    async def test_a_closed_store_refuses_and_has_kept_what_came_before(self, store: Store) -> None:
+        """Closing waits for what is under way; the error is one that people are told."""
+        async with asyncio.TaskGroup() as group:
+            pending = [group.create_task(store.tx(inserting(number))) for number in range(1, 6)]
+            await asyncio.sleep(0)
+            await store.close()
+        assert [task.result() for task in pending] == [1, 2, 3, 4, 5]
+        await store.close()
+        with pytest.raises(SquallError):
+            await store.tx(inserting(6))
+        with pytest.raises(SquallError):
+            await store.read(lambda tx: tx.executions.latest())
+
+
+@pytest.mark.anyio
+class EventContract:
+    """`ports.EventRows`."""
+
+    async def fill(self, store: Store, count: int) -> list[int]:
+        """Adds events of `count` executions, one transaction each; gives their rows."""
+        return [await store.tx(adding(sample_execution(number))) for number in range(1, count + 1)]
+
+    async def test_rows_count_up_and_tell_the_change(self, store: Store) -> None:
+        """An event row holds what changed, not the execution."""
+        rows = await self.fill(store, 3)
+        assert rows == sorted(set(rows))
+        found = await store.read(lambda tx: tx.events.after(rows[0], 10))
+        assert found == [
+            events.Event(
+                rows[number - 1],
+                events.EXECUTION_CREATE,
+                sample_id(number),
+                sample_id(number),
+                "requested",
+                sample_execution(number).start,
+            )
+            for number in (2, 3)
+        ]
+
+    async def test_a_page_is_as_long_as_asked(self, store: Store) -> None:
+        """Readers go on behind the last row they were given."""
+        rows = await self.fill(store, 5)
+        pages = []
+        for row in (0, rows[1], rows[3], rows[4]):
+            found = await store.read(functools.partial(events_after, row, 2))
+            pages.append([event.id for event in found])
+        assert pages == [rows[:2], rows[2:4], rows[4:], []]
+
+    async def test_bounds_are_zero_before_the_first_event(self, store: Store) -> None:
+        """Nothing to resume from."""
+        assert await store.read(lambda tx: tx.events.bounds()) == (0, 0)
+
+    async def test_bounds_are_the_first_and_the_last_row(self, store: Store) -> None:
+        """By them a reader learns whether what it missed is still kept."""
+        rows = await self.fill(store, 4)
+        assert await store.read(lambda tx: tx.events.bounds()) == (rows[0], rows[-1])
+
+    async def test_pruning_keeps_the_newest_and_tells_how_many_went(self, store: Store) -> None:
+        """And a second time there is nothing to do."""
+        rows = await self.fill(store, 6)
+        assert await store.tx(lambda tx: tx.events.prune(2)) == 4
+        assert await store.tx(lambda tx: tx.events.prune(2)) == 0
+        assert await store.read(lambda tx: tx.events.bounds()) == (rows[4], rows[5])
+        assert [event.id for event in await store.read(lambda tx: tx.events.after(0, 10))] == rows[4:]
+
+    async def test_rows_go_on_counting_after_pruning(self, store: Store) -> None:
+        """A row number is never given twice, or a client that resumes would miss a change."""
+        rows = await self.fill(store, 3)
+        await store.tx(lambda tx: tx.events.prune(1))
+        execution = sample_execution(9)
+        assert await store.tx(lambda tx: tx.events.add(events.EXECUTION_UPDATE, execution, NOON)) > rows[-1]
+
+    async def test_the_events_of_one_execution_come_in_order(self, store: Store) -> None:
+        """Whatever lies between them."""
+        first, second = sample_execution(1), sample_execution(2)
+
+        async def work(tx: Tx) -> list[int]:
+            rows = []
+            for status in ("requested", RUNNING, SUCCEEDED):
+                for each in (first, second):
+                    told = sample_execution(1, id=each.id, tree=first.id, status=status)
+                    rows.append(await tx.events.add(events.EXECUTION_UPDATE, told, NOON))
+            return rows
+
+        rows = await store.tx(work)
+        found = await store.read(lambda tx: tx.events.of_execution(second.id))
+        assert [event.id for event in found] == rows[1::2]
+        assert [event.status for event in found] == ["requested", RUNNING, SUCCEEDED]
+        assert {event.tree for event in found} == {first.id}
+
+
+class StoreContract(
+    TransactionContract,
+    ExecutionContract,
+    ExecutionFilterContract,
+    QueueContract,
+    EventContract,
+    ContentContract,
+    AccessContract,
+    StorageContract,
+    WorkflowContract,
+):
+    """All of a store."""

@@ -1,0 +1,295 @@
+"""The rules that the code base keeps, each a function from source to complaints: which ring and room may import which,
+what is pure, and how large things may get. `test_architecture.py` applies them; `docs/ARCHITECTURE.md` says why.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "squall"
+
+RINGS = {
+    # ring: rings it may import; "own" is its own folder: adapters/sql may import adapters/sql, not adapters/bus.
+    "core": {"core"},
+    "ports": {"core", "ports"},
+    "services": {"core", "ports", "services"},
+    "adapters": {"core", "ports", "own"},
+    "roles": {"core", "ports", "services"},
+    "api": {"core", "services", "api"},
+    "client": {"core", "client"},
+    "cli": {"core", "client", "cli"},
+}
+APP = {"app", "__main__", "assembly", "commands", "config", "server", "testing"}
+"""What puts a server together, starts it, or tests it: it may import everything."""
+
+ROOMS = {
+    # ring: its rooms in an order in which each imports only those before it; "" are the files beside the rooms.
+    "core": (
+        "", "event", "access", "schema", "expr.bounds", "expr.filters", "expr", "output", "workflow.definition",
+        "content", "execution", "workflow", "workflow.conducting", "workflow.rehearsal",
+    ),
+    "ports": ("output", "tables", ""),
+    "services": ("", "access", "content", "output", "event", "execution", "workflow"),
+    "api": ("http", "", "access", "content", "workflow", "execution", "output", "event"),
+    "cli": ("terminal", "", "access", "output", "workflow", "execution", "content"),
+    "adapters.sql": ("dialect", "event", "access", "content", "output", "workflow", "execution", ""),
+}  # fmt: skip
+MOST_FILES = 12
+CROWDED = {
+    # Folders with more files. A number may only shrink, and goes when it fits.
+    "src/squall/adapters/journal": 13,
+    "src/squall/adapters/keeper": 21,
+    "src/squall/adapters/runners": 13,
+}
+REMOVING = "squall.adapters.removing."
+"""The one module of the adapters that removes files; those that keep files share it."""
+
+MAX_FILE = 400
+MAX_FUNCTION = 60
+MAX_CLASS = 200
+MOST_METHODS = 10
+TOO_LARGE: dict[str, int] = {
+    # "src/squall/x.py" or "src/squall/x.py:name": its lines. An entry may only shrink, and goes when it fits.
+    "src/squall/adapters/journal/archive.py:FileArchive": 335,
+    "src/squall/adapters/journal/lookup.py:Lookup": 213,
+    "src/squall/adapters/keeper/children.py:Children": 281,
+    "src/squall/adapters/keeper/process.py:Keeper": 239,
+    "src/squall/adapters/keeper/pump.py:Pump": 252,
+    "src/squall/adapters/keeper/remote.py:KeeperLauncher": 352,
+    "src/squall/adapters/keeper/writer.py:TreeWriter": 239,
+    "src/squall/core/workflow/conducting/state.py:State": 236,
+    "src/squall/services/access/access.py:Access": 218,
+    "src/squall/services/event/feeds.py:Feeds": 204,
+    "src/squall/services/execution/executions.py:Executions": 248,
+    "src/squall/services/execution/running.py:Running": 224,
+    "src/squall/services/output/line_reading.py:LineReading": 285,
+    "src/squall/services/output/outputs.py:Outputs": 212,
+    "src/squall/services/workflow/runs.py:Runs": 298,
+    "src/squall/services/workflow/workflows.py:Workflows": 253,
+    "src/squall/testing/launcher_ends.py:EndContract": 205,
+}
+TOO_MANY_METHODS: dict[str, int] = {
+    # "src/squall/ports/x.py:Protocol": its methods. An entry may only shrink, and goes when it fits.
+    "src/squall/ports/tables/executions.py:QueueRows": 11,
+    "src/squall/ports/tables/executions.py:Tx": 12,
+}
+
+IMPURE = set(
+    """
+    asyncio concurrent fcntl http io logging mmap multiprocessing os pathlib queue random secrets select selectors
+    shutil signal socket socketserver sqlite3 ssl subprocess tempfile threading time urllib uuid
+    """.split()  # noqa: SIM905 - a paragraph of names is easier to read than a column
+)
+PURE = {"pathlib.PurePath", "pathlib.PurePosixPath"}
+IMPURE_CALLS = {"open", "print", "input", "now", "utcnow", "today"}
+STANDARD_LIBRARY_ONLY = (
+    "core/output/journal.py", "core/access/secret.py", "core/output/masking.py", "core/output/mask_forms.py",
+    "core/output/tagged.py",
+)  # fmt: skip
+BANNED_NAMES = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "shared", "util", "utils"}
+SQL = re.compile(
+    r"\s*(SELECT\s|INSERT\s+(INTO|OR)\s|UPDATE\s*$|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|CREATE\s+(TABLE|\w*\s*INDEX)\s)"
+)
+NEEDS_TEST = 60
+
+
+class Source(NamedTuple):
+    """A file: its path below the repository, its text, and the text parsed."""
+
+    path: str
+    text: str
+    tree: ast.Module
+
+    @property
+    def module(self) -> str:
+        """The dotted name it is imported by."""
+        parts = Path(self.path).with_suffix("").parts
+        parts = parts[1:] if parts[0] == "src" else parts
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    @property
+    def ring(self) -> str:
+        """The second word of its dotted name; empty for the package itself."""
+        return [*self.module.split("."), ""][1]
+
+
+def source(path: str, text: str) -> Source:
+    return Source(path, text, ast.parse(text))
+
+
+@cache
+def sources(*folders: str) -> tuple[Source, ...]:
+    files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
+    return tuple(source(file.relative_to(ROOT).as_posix(), file.read_text(encoding="utf-8")) for file in files)
+
+
+def package() -> list[Source]:
+    """The modules of Squall. Packs are data that comes with it: nobody imports their scripts. What packs import
+    (`compat`) has the names that packs give it, and a rule of its own."""
+    return [each for each in sources("src/squall") if each.ring not in {"packs", "compat"}]
+
+
+def imports(where: Source) -> Iterator[tuple[str, int]]:
+    """The dotted names it imports, lazily or not, with their lines; `from a import b` gives `a.b`."""
+    for node in ast.walk(where.tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = where.module.split(".")
+            depth = node.level - where.path.endswith("__init__.py")
+            above = start[: len(start) - depth] if node.level else []
+            stem = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ((f"{stem}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def ring_complaints(where: Source) -> Iterator[str]:
+    if where.ring in APP or where.module == "squall":
+        return
+    if where.ring not in RINGS:
+        yield f"{where.path}: {where.ring} is no ring; see RINGS and APP"
+        return
+    allowed = RINGS[where.ring]
+    own = ".".join(where.module.split(".")[:3])
+    for name, line in imports(where):
+        first, _, rest = name.partition(".")
+        ring = rest.partition(".")[0]
+        if first != "squall" or ring in allowed or ring not in {*RINGS, *APP}:
+            continue
+        if "own" in allowed and (name + ".").startswith(own + "."):
+            continue
+        if where.ring == "adapters" and (name + ".").startswith(REMOVING):
+            continue
+        yield f"{where.path}:{line}: {where.ring} may not import {name}"
+
+
+def room_of(module: str, ring: str) -> str:
+    """The room of a module of a ring: its folder below the ring's, with dots."""
+    return module.removeprefix(f"squall.{ring}").rpartition(".")[0].lstrip(".")
+
+
+def room_complaints(where: Source) -> Iterator[str]:
+    for ring, rooms in ROOMS.items():
+        if where.path.endswith("__init__.py") or not where.module.startswith(f"squall.{ring}."):
+            continue
+        room = room_of(where.module, ring)
+        if room not in rooms:
+            yield f"{where.path}: {ring} has no room {room!r}; see ROOMS"
+            continue
+        allowed = rooms[: rooms.index(room) + 1]
+        for name, line in imports(where):
+            entered = [other for other in rooms if f"{name}.".startswith(f"squall.{ring}.{other}.".replace("..", "."))]
+            if entered and max(entered, key=len) not in allowed:
+                yield f"{where.path}:{line}: the room {room!r} may not import {name}"
+
+
+def purity_complaints(where: Source) -> Iterator[str]:
+    for name, line in imports(where):
+        if name.partition(".")[0] in IMPURE and name not in PURE:
+            yield f"{where.path}:{line}: core may not import {name}"
+    for node in ast.walk(where.tree):
+        if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):
+            yield f"{where.path}:{node.lineno}: core is not async"
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in IMPURE_CALLS:
+                yield f"{where.path}:{node.lineno}: core may not call {called}()"
+
+
+def sizes(where: Source) -> Iterator[tuple[str, int, int]]:
+    """What has a size: its name, its lines, and how many it may have. Classes of tests hold nothing together."""
+    yield where.path, len(where.text.splitlines()), MAX_FILE
+    for node in ast.walk(where.tree):
+        lines = (getattr(node, "end_lineno", 0) or 0) - getattr(node, "lineno", 0) + 1
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield f"{where.path}:{node.name}", lines, MAX_FUNCTION
+        elif isinstance(node, ast.ClassDef) and where.path.startswith("src/"):
+            yield f"{where.path}:{node.name}", lines, MAX_CLASS
+
+
+def size_complaints(where: Source) -> Iterator[str]:
+    for name, lines, limit in sizes(where):
+        if lines > TOO_LARGE.get(name, limit):
+            yield f"{name} has {lines} lines, {limit} are allowed"
+
+
+def protocols(where: Source) -> Iterator[tuple[str, int]]:
+    """The Protocols of a file by name, with how many methods each has."""
+    for node in ast.walk(where.tree):
+        if isinstance(node, ast.ClassDef) and "Protocol" in {getattr(base, "id", "") for base in node.bases}:
+            methods = [each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+            yield f"{where.path}:{node.name}", len(methods)
+
+
+def protocol_complaints(where: Source) -> Iterator[str]:
+    for name, methods in protocols(where):
+        if methods > TOO_MANY_METHODS.get(name, MOST_METHODS):
+            yield f"{name} has {methods} methods, {MOST_METHODS} are allowed"
+
+
+def sql_complaints(where: Source) -> Iterator[str]:
+    for node in ast.walk(where.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value):
+            yield f"{where.path}:{node.lineno}: SQL belongs in adapters/sql"
+
+
+def docstring_complaints(where: Source) -> Iterator[str]:
+    lines = where.text.splitlines()
+
+    def below(body: list[ast.stmt]) -> Iterator[str]:
+        for node in body:
+            if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or node.name.startswith("_"):
+                continue
+            names = {getattr(mark, "id", getattr(mark, "attr", "")) for mark in node.decorator_list}
+            excused = names & {"overload", "override", "setter"} or "noqa: D10" in lines[node.body[0].lineno - 1]
+            if not ast.get_docstring(node) and not excused:
+                yield f"{where.path}:{node.lineno}: {node.name} has no docstring"
+            if isinstance(node, ast.ClassDef):
+                yield from below(node.body)
+
+    if where.text.strip() and not ast.get_docstring(where.tree):
+        yield f"{where.path}:1: the module has no docstring"
+    yield from below(where.tree.body)
+
+
+def cycles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """The groups of modules that import each other, directly or not (Tarjan's algorithm)."""
+    found: list[list[str]] = []
+    order: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+
+    def visit(name: str) -> None:
+        order[name] = low[name] = len(order)
+        stack.append(name)
+        for other in edges.get(name, ()):
+            if other not in order:
+                visit(other)
+            if other in stack:
+                low[name] = min(low[name], low[other])
+        if low[name] == order[name]:
+            group = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            if len(group) > 1 or name in edges.get(name, ()):
+                found.append(sorted(group))
+
+    for name in sorted(edges):
+        if name not in order:
+            visit(name)
+    return found
+
+
+def module_edges(files: list[Source]) -> dict[str, set[str]]:
+    names = {each.module for each in files}
+    edges: dict[str, set[str]] = {name: set() for name in names}
+    for each in files:
+        for name, _ in imports(each):
+            target = name if name in names else name.rpartition(".")[0]
+            if target in names:
+                edges[each.module].add(target)
+    return edges

@@ -1,0 +1,121 @@
+"""The tree of a workflow's tasks: what it shows of what it has been told, and how it is painted."""
+
+from __future__ import annotations
+
+import os
+import pty
+from collections.abc import Iterator
+
+import pytest
+
+from squall.cli.output.livetree import LiveScreen, TaskTree
+from squall.client.follow import Chunk
+
+PATHS = {"root": "", "deploy": "deploy", "web1": "deploy/restart[0]", "web2": "deploy/restart[1]", "check": "check"}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tree(clock: Clock) -> TaskTree:
+    return TaskTree(PATHS.__getitem__, clock)
+
+
+def asked(tree: TaskTree, execution: str, task: str, **more: object) -> None:
+    tree.note(execution, {"event": "task_requested", "task": task, **more})
+
+
+def over(tree: TaskTree, execution: str, task: str, status: str = "succeeded") -> None:
+    tree.note(execution, {"event": "task_ended", "task": task, "status": status})
+
+
+def printed(tree: TaskTree, execution: str, text: str) -> None:
+    tree.output(Chunk("stdout", text.encode(), "", "", execution))
+
+
+def test_tasks_stand_below_their_workflow_with_state_time_and_last_line(tree: TaskTree, clock: Clock) -> None:
+    asked(tree, "root", "deploy")
+    asked(tree, "root", "check")
+    asked(tree, "deploy", "restart", items=2)
+    clock.now += 2.5
+    printed(tree, "web2", "stopping\nstart")
+    over(tree, "root", "check", "failed")
+    assert tree.lines(80, 24) == [
+        "● deploy  2.5 s",
+        "  ● restart  2 items  2.5 s  start",
+        "✘ check  2.5 s",
+        "── deploy/restart ──",
+        "  stopping",
+    ]
+    printed(tree, "web2", "ing\n")
+    clock.now += 1
+    assert tree.lines(80, 24)[1] == "  ● restart  2 items  3.5 s  starting"
+    assert tree.lines(80, 24)[-1] == "  starting"
+    assert tree.lines(80, 24)[2] == "✘ check  2.5 s"
+
+
+def test_a_task_that_waits_or_was_tried_again_says_so(tree: TaskTree) -> None:
+    tree.note("root", {"event": "task_waiting", "task": "check"})
+    asked(tree, "root", "deploy")
+    tree.note("root", {"event": "task_retried", "task": "deploy", "attempt": 1})
+    assert [line.split("  ")[:2] for line in tree.lines(80, 24)] == [
+        ["○ check", "waits for others"],
+        ["● deploy", "tried 2 times"],
+    ]
+
+
+def test_what_a_task_prints_is_never_more_than_the_terminal_takes(tree: TaskTree) -> None:
+    for number in range(50):
+        PATHS[f"e{number}"] = f"t{number}"
+        asked(tree, "root", f"t{number}")
+        if number not in (3, 40):
+            over(tree, "root", f"t{number}")
+    printed(tree, "e40", "\x1b[2Jevil\tlong " * 20 + "\n" + "line\n" * 30)
+    lines = tree.lines(40, 12)
+    assert len(lines) <= 12
+    assert all(len(line) < 40 and line.isprintable() for line in lines)
+    shown = "\n".join(lines)
+    assert "● t3 " in shown and "● t40 " in shown
+    assert "more tasks" in shown
+
+
+def test_the_end_shows_every_task_and_the_last_words_of_those_that_failed(tree: TaskTree) -> None:
+    asked(tree, "root", "deploy")
+    printed(tree, "deploy", "one\ntwo\n")
+    over(tree, "root", "deploy", "timeout")
+    asked(tree, "root", "check")
+    printed(tree, "check", "fine\n")
+    over(tree, "root", "check")
+    assert tree.final(80) == ["✘ deploy  0.00 s", "    one", "    two", "✔ check  0.00 s"]
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    mine, theirs = pty.openpty()
+    yield mine, theirs
+    os.close(mine)
+    os.close(theirs)
+
+
+def test_a_tree_is_painted_in_its_place_and_other_lines_come_above_it(terminal: tuple[int, int]) -> None:
+    mine, theirs = terminal
+    screen = LiveScreen(theirs, theirs, {"NO_COLOR": "1"})
+    screen.paint(["a", "b"])
+    screen.paint(["c"])
+    screen.tell("told")
+    screen.paint(["d"])
+    seen = b""
+    while not seen.endswith(b"d\r\n"):
+        seen += os.read(mine, 4096)
+    assert seen.replace(b"\r\n", b"\n") == b"\x1b[Ja\nb\n\x1b[2F\x1b[Jc\n\x1b[1F\x1b[Jtold\n\x1b[Jd\n"

@@ -1,0 +1,83 @@
+"""The output of workflows: lines with the names of their tasks."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, cast
+
+import pytest
+
+from squall.cli.output.tasks import TaskOutput, Wanted, is_workflow
+from squall.cli.terminal.screen import Screen
+from squall.client.api import Api
+from squall.client.follow import Chunk
+
+DOCUMENTS: dict[str, Any] = {
+    "a": {"context": {"orquesta": {"task_name": "one"}}, "parent": "root", "status": "succeeded"},
+    "b": {"context": {"orquesta": {"task_name": "two", "item_id": 3}}, "parent": "root", "status": "failed"},
+    "c": {"context": {"chain": {"name": "deep"}}, "parent": "b", "status": "failed"},
+}
+
+
+class FakeApi:
+    def execution(self, execution_id: str, *, only: str) -> Any:
+        return DOCUMENTS[execution_id]
+
+
+RECORDS = [
+    ("a", "stdout", b"first\nsec"),
+    ("b", "stderr", b"b1\n"),
+    ("c", "stdout", b"c1\n"),
+    ("a", "stdout", b"ond\n"),
+    ("root", "stdout", b"own\n"),
+    ("b", "stdout", b"unended"),
+]
+
+
+def shown(wanted: Wanted) -> list[str]:
+    read, write = os.pipe()
+    output = TaskOutput(cast(Api, FakeApi()), Screen(write, write, {}), "root", wanted)
+    for execution, stream, data in RECORDS:
+        output.show(Chunk(stream, data, "2026-01-01T00:00:00Z", "f-1", execution))
+    output.finish()
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        return pipe.read().decode().splitlines()
+
+
+def test_each_line_has_the_name_of_its_task_and_no_two_are_mixed() -> None:
+    assert shown(Wanted()) == [
+        "one ⦿ first", "two[3] ⦿ b1", "two[3]/deep ⦿ c1", "one ⦿ second", "own", "two[3] ⦿ unended",
+    ]  # fmt: skip
+
+
+def test_lines_can_be_grouped_by_task() -> None:
+    assert shown(Wanted(grouped=True)) == [
+        "one ⦿ first", "one ⦿ second", "two[3] ⦿ b1", "two[3] ⦿ unended", "two[3]/deep ⦿ c1", "own",
+    ]  # fmt: skip
+
+
+def test_only_what_failed_tasks_printed() -> None:
+    DOCUMENTS["root"] = {"status": "succeeded"}
+    assert shown(Wanted(only_failed=True)) == ["two[3] ⦿ b1", "two[3] ⦿ unended", "two[3]/deep ⦿ c1"]
+
+
+def test_one_task_with_all_below_it() -> None:
+    assert shown(Wanted(task="two")) == ["two[3] ⦿ b1", "two[3]/deep ⦿ c1", "two[3] ⦿ unended"]
+    assert shown(Wanted(task="deep")) == ["two[3]/deep ⦿ c1"]
+
+
+def test_raw_output_is_the_actions_own_bytes() -> None:
+    assert "".join(shown(Wanted(output="raw"))) == "firstsecb1c1ondownunended"
+
+
+def test_as_json_every_line_is_an_object() -> None:
+    first = json.loads(shown(Wanted(output="json"))[0])
+    assert (first["task"], first["stream"], first["line"], first["execution_id"]) == ("one", "stdout", "first", "a")
+
+
+@pytest.mark.parametrize(("runner", "expected"), [("orquesta", True), ("action-chain", True), ("noop", False)])
+def test_workflows_are_known_by_their_runner(runner: str, expected: bool) -> None:
+    assert is_workflow({"action": {"runner_type": runner}}) is expected
+    assert not is_workflow({})

@@ -1,0 +1,54 @@
+"""What expressions ask of the store, from another thread."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from tests.doubles.assembly import Assembly
+from tests.unit.services.flows import no_keys
+
+from squall.core.errors import NotFoundError
+from squall.core.workflow.conducting.state import Entry
+from squall.services.content.keys import Keys
+from squall.services.execution.lookups import Lookups, key_reader
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_results_keys_and_documents_are_answered_to_a_thread(squall: Assembly) -> None:
+    task, execution, _ = await squall.start(action="core.noop")
+    await squall.finish(task, execution, "succeeded", {"a": 1})
+    await squall.store.tx(lambda tx: tx.workflows.add_child("t1", 1, execution.id))
+    lookups = Lookups(squall.store, squall.clock, no_keys, "w", "ada", asyncio.get_running_loop())
+    assert await asyncio.to_thread(lookups.item_results, "t1", 2) == [None, {"a": 1}]
+    entry = Entry("t1", "task", 0, 0, {}, squall.clock.now(), "succeeded")
+    document = await asyncio.to_thread(lookups.task_document, entry, 2)
+    assert document["result"] == {"items": [None, {"status": "succeeded", "result": {"a": 1}}]}
+    assert document["task_name"] == "task"
+    assert await asyncio.to_thread(lookups.key, "system.word", False) == "key"
+    with pytest.raises(LookupError):
+        await asyncio.to_thread(lookups.key, "nosuch", False)
+    assert not lookups.secret_read
+
+
+async def test_names_of_keys_say_whose_they_are() -> None:
+    class Kept:
+        async def get(self, scope: str, user: str, name: str) -> Any:
+            if (scope, name) == ("st2kv.user", "nosuch"):
+                raise NotFoundError(name)
+            return SimpleNamespace(value=f"{scope}|{user}|{name}")
+
+        def reveal(self, key: Any) -> str:
+            return "revealed"
+
+    read = key_reader(cast(Keys, Kept()))
+    assert await read("system.a.b", False, "ada") == "st2kv.system|ada|a.b"
+    assert await read("st2kv.system.a", False, "ada") == "st2kv.system|ada|a"
+    assert await read("user.a", False, "ada") == "st2kv.user|ada|a"
+    assert await read("plain", False, "ada") == "st2kv.user|ada|plain"
+    assert await read("plain", True, "ada") == "revealed"
+    with pytest.raises(LookupError):
+        await read("nosuch", False, "ada")

@@ -1,0 +1,181 @@
+"""Action chains over a real store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.doubles.assembly import Assembly
+from tests.unit.services.flows import Flows
+
+from squall.core.access.secret import is_sealed
+from squall.core.content.keyvalue import SYSTEM
+from squall.core.execution.execution import Execution
+from squall.services.content.keys import NewValue
+from squall.services.execution.executions import Request
+
+pytestmark = pytest.mark.anyio
+
+CHAIN = """
+vars: {greeting: hello}
+chain:
+  - name: c1
+    ref: core.greet
+    parameters: {who: "{{ greeting }} {{ x }}"}
+    publish: {out: "{{ c1.stdout }}"}
+    on-success: c2
+  - {name: c2, ref: core.greet, parameters: {who: "got {{ out }}"}, on-failure: c3}
+  - {name: c3, ref: core.noop}
+"""
+
+
+def act(execution: Execution) -> tuple[str, Any]:
+    return "succeeded", {"stdout": f"{execution.context['chain']['name']} {execution.parameters.get('who')}"}
+
+
+async def started(squall: Assembly, text: str) -> tuple[Flows, Execution]:
+    flows = Flows(squall, chained=text)
+    await squall.content.register()
+    return flows, await squall.request("flows.chained", parameters={"x": "world"})
+
+
+async def test_nodes_run_one_after_the_other_and_see_what_came_before(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN)
+    await flows.work(act)
+    done = await flows.get(made)
+    assert done.status == "succeeded"
+    assert done.result["published"] == {"out": "c1 hello world"}
+    assert [(task["id"], task["state"]) for task in done.result["tasks"]] == [("c1", "succeeded"), ("c2", "succeeded")]
+    first, second = await flows.children(made)
+    assert second.parameters == {"who": "got c1 hello world"}
+    assert first.context["chain"]["on_success"] == "c2"
+    assert first.context["parent"] == {"execution_id": made.id, "user": "ada", "pack": "flows"}
+
+
+async def test_a_failure_goes_to_its_node_and_nothing_is_published(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN.replace("on-failure: c3", "on-failure: c3, publish: {never: 1}"))
+    await flows.work(lambda execution: ("failed", {}) if execution.context["chain"]["name"] == "c2" else act(execution))
+    done = await flows.get(made)
+    assert (done.status, [task["id"] for task in done.result["tasks"]]) == ("succeeded", ["c1", "c2", "c3"])
+    assert "never" not in done.result["published"]
+
+
+async def test_a_chain_ends_as_its_last_node_does(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN)
+    await flows.work(lambda execution: ("timeout", {}))
+    assert (await flows.get(made)).status == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "chain:\n  - {name: c1, ref: core.noop, on-failure: c4}\n",
+            'Unable to find node with name "c4" referenced in "on-failure" in task "c1".',
+        ),
+        (
+            "chain:\n  - {name: c1, ref: core.nosuch}\n",
+            'Failed to run task "c1". Action "core.nosuch" cannot be found.',
+        ),
+        (
+            'chain:\n  - {name: c1, ref: core.greet, parameters: {who: "{{ nosuch }}"}}\n',
+            'Failed rendering value for action parameter "who" in task "c1"',
+        ),
+    ],
+)
+async def test_what_is_wrong_is_the_result(squall: Assembly, text: str, told: str) -> None:
+    flows, made = await started(squall, text)
+    await flows.work(act)
+    done = await flows.get(made)
+    assert done.status == "failed"
+    assert done.result["error"].startswith(told)
+
+
+async def test_a_chain_rests_between_nodes_and_goes_on(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN)
+    await flows.advance()
+    await squall.executions.ask(made.id, "pausing", "ada")
+    await flows.work(act)
+    assert (await flows.get(made)).status == "paused"
+    assert len(await flows.children(made)) == 1
+    await squall.executions.ask(made.id, "resuming", "ada")
+    await flows.work(act, restarts=True)
+    assert (await flows.get(made)).status == "succeeded"
+
+
+async def test_a_chain_is_canceled_with_its_node(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN)
+    await flows.advance()
+    [(task, child, _)] = await squall.claim()
+    await squall.executions.cancel(made.id, "ada")
+    await flows.advance()
+    assert (await flows.get(child)).status == "canceling"
+    await squall.finish(task, child, "canceled", None)
+    await flows.work(act)
+    assert (await flows.get(made)).status == "canceled"
+
+
+async def test_nodes_tell_whom_they_or_their_chain_name_unless_they_are_skipped(squall: Assembly) -> None:
+    own, chains = {"on-success": {"routes": ["own"]}}, {"on-complete": {"routes": ["hubot"]}}
+    text = CHAIN.replace("on-failure: c3", "on-success: c3").replace(
+        "{name: c2,", "{name: c2, notify: {on-success: {routes: [own]}},"
+    )
+    flows = Flows(squall, chained=text)
+    await squall.content.register()
+    parameters = {"x": "world", "skip_notify": ["c3"]}
+    made = await squall.executions.request(
+        Request(action="flows.chained", parameters=parameters, user="ada", notify=chains)
+    )
+    await flows.work(act)
+    told = {child.context["chain"]["name"]: child.notify for child in await flows.children(made)}
+    assert told == {"c1": chains, "c2": own, "c3": {}}
+
+
+async def test_templates_of_a_chain_see_the_keys_of_the_datastore(squall: Assembly) -> None:
+    await squall.keys.put(SYSTEM, "", "where", NewValue(value="the moon"))
+    flows, made = await started(squall, CHAIN.replace("{{ greeting }} {{ x }}", "{{ st2kv.system.where }}"))
+    await flows.work(act)
+    first, *_ = await flows.children(made)
+    assert first.parameters == {"who": "the moon"}
+
+
+SECRETIVE = """
+vars: {token: "{{ st2kv.system.token | decrypt_kv }}", open: "nothing of it"}
+chain:
+  - name: c1
+    ref: core.greet
+    parameters: {who: "with {{ token }}"}
+    publish: {kept: "{{ token }}!", plain: "{{ open }}"}
+    on-success: c2
+  - {name: c2, ref: core.greet, parameters: {who: "{{ kept }}"}, on-success: c3}
+  - {name: c3, ref: core.greet, parameters: {who: "{{ secret }}"}, on-success: c4}
+  - {name: c4, ref: core.greet, parameters: {who: "{{ open }}"}}
+"""
+
+
+async def test_what_a_chain_makes_from_secrets_is_sealed_for_its_nodes_and_masked_in_its_result(
+    squall: Assembly,
+) -> None:
+    await squall.keys.put(SYSTEM, "", "token", NewValue(value="t0ps3cret", encrypted=False, secret=True))
+    flows = Flows(squall, chained=SECRETIVE)
+    await squall.content.register()
+    made = await squall.request("flows.chained", parameters={"x": "world", "secret": "hunter2-x"})
+    seen: dict[str, tuple[Any, tuple[bytes, ...]]] = {}
+
+    def look(execution: Execution) -> tuple[str, Any]:
+        return "succeeded", {"stdout": ""}
+
+    await flows.work(look)
+    for child in await flows.children(made):
+        action, runner = await squall.content.snapshot(child.snapshot)
+        bound = await squall.binding.run(child, action, runner)
+        seen[child.context["chain"]["name"]] = bound.values["who"], bound.secrets
+        hidden = child.context["chain"]["name"] != "c4"
+        assert ("t0ps3cret" in repr(child.parameters), "hunter2-x" in repr(child.parameters)) == (False, False)
+        assert is_sealed(child.parameters["who"]) is hidden
+    assert {name: value for name, (value, _) in seen.items()} == {
+        "c1": "with t0ps3cret", "c2": "t0ps3cret!", "c3": "hunter2-x", "c4": "nothing of it",
+    }  # fmt: skip
+    assert b"t0ps3cret" in seen["c1"][1]
+    assert b"t0ps3cret" in seen["c2"][1]
+    assert (await flows.get(made)).result["published"] == {"kept": "********", "plain": "nothing of it"}
