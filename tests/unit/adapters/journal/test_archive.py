@@ -22,6 +22,7 @@ from squall.core.output import sealed
 from squall.ports import BLOB, FILE, ROW
 from squall.testing.samples import NOON, sample_id
 
+ROOT = Path(__file__).parents[4]
 pytestmark = pytest.mark.anyio
 
 TREE, CHILD = sample_id(1), sample_id(2)
@@ -151,7 +152,7 @@ def killed_at(home: Path, kill: int, size: int) -> tuple[str, bytes]:
     was written first."""
     program = Path(__file__).with_name("mortal_archive.py")
     command = [sys.executable, str(program), str(home), str(kill), str(size)]
-    ran = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    ran = subprocess.run(command, stdout=subprocess.PIPE, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert ran.returncode == (-signal.SIGKILL if ran.stdout else 0)
     return ran.stdout.decode(), (home / "written").read_bytes()
 
