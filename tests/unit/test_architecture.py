@@ -81,6 +81,12 @@ class Source(NamedTuple):
         return [*self.module.split("."), ""][1]
 
 
+@cache
+def nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """Every node of a file; each rule looks at them."""
+    return tuple(ast.walk(tree))
+
+
 def source(path: str, text: str) -> Source:
     return Source(path, text, ast.parse(text))
 
@@ -99,7 +105,7 @@ def package() -> list[Source]:
 
 def imports(where: Source) -> Iterator[tuple[str, int]]:
     """The dotted names it imports, lazily or not, with their lines; `from a import b` gives `a.b`."""
-    for node in ast.walk(where.tree):
+    for node in nodes(where.tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -132,7 +138,7 @@ def purity_complaints(where: Source) -> Iterator[str]:
     for name, line in imports(where):
         if name.partition(".")[0] in IMPURE:
             yield f"{where.path}:{line}: core may not import {name}"
-    for node in ast.walk(where.tree):
+    for node in nodes(where.tree):
         if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):
             yield f"{where.path}:{node.lineno}: core is not async"
         if isinstance(node, ast.Call):
@@ -143,7 +149,7 @@ def purity_complaints(where: Source) -> Iterator[str]:
 
 def size_complaints(where: Source) -> Iterator[str]:
     sizes = [(where.path, len(where.text.splitlines()), MAX_FILE)]
-    for node in ast.walk(where.tree):
+    for node in nodes(where.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             sizes.append((f"{where.path}:{node.name}", lines, MAX_FUNCTION))
@@ -153,7 +159,7 @@ def size_complaints(where: Source) -> Iterator[str]:
 
 
 def sql_complaints(where: Source) -> Iterator[str]:
-    for node in ast.walk(where.tree):
+    for node in nodes(where.tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value):
             yield f"{where.path}:{node.lineno}: SQL belongs in adapters/sql"
 
@@ -264,7 +270,7 @@ def test_the_list_of_what_is_too_large_only_shrinks() -> None:
     now = {}
     for each in sources("src", "tests", "bench"):
         now[each.path] = len(each.text.splitlines())
-        for node in ast.walk(each.tree):
+        for node in nodes(each.tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 now[f"{each.path}:{node.name}"] = (node.end_lineno or 0) - node.lineno + 1
     for name, allowed in TOO_LARGE.items():
@@ -289,7 +295,7 @@ def test_everything_public_says_what_it_means() -> None:
 def test_every_file_with_logic_in_core_and_services_has_tests_of_its_own() -> None:
     missing = []
     for each in package():
-        has_logic = any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(each.tree))
+        has_logic = any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in nodes(each.tree))
         if each.ring in {"core", "services"} and has_logic and len(each.text.splitlines()) > NEEDS_TEST:
             below = Path(each.path).relative_to("src/squall")
             test = Path("tests/unit") / below.parent / f"test_{below.name}"

@@ -15,7 +15,7 @@ from squall.core import journal as codec
 from squall.core.execution import CANCELED, FAILED, FINAL, SUCCEEDED, TIMEOUT
 from squall.core.launch import End, Job, LaunchSpec, Outcome
 from squall.ports import Journal, Launcher, OutputText, Runner
-from squall.testing.reading import PATIENCE
+from squall.testing.waiting import PATIENCE
 
 RESULT_LIMIT = 1 << 20
 

@@ -13,10 +13,10 @@ from tests.unit.api.records import FIRST, output
 
 from squall.api import sending
 from squall.api.sending import DIRECT, FanOut, Follower, Piece
+from squall.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = 20.0
 (END,) = output([(b"", 1)])
 BEAT = b":\n\n"
 

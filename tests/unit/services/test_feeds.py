@@ -13,8 +13,8 @@ from squall.core import events
 from squall.services import feeds
 from squall.services.feeds import Cursor, Feeds, Item
 from squall.testing.assembly import POLL, Assembly, output_of, scripted
-from squall.testing.reading import PATIENCE
 from squall.testing.samples import sample_execution
+from squall.testing.waiting import PATIENCE, called
 
 pytestmark = pytest.mark.anyio
 
@@ -102,7 +102,7 @@ async def test_with_streaming_off_output_is_heard_right_before_the_end(squall: A
     async with feeding(squall) as feed, feed.listen(True) as cursor:
         task, execution, _ = await squall.start()
         scripted(squall).show(output_of(execution), b"x")
-        await asyncio.sleep(3 * POLL)
+        await called(feed, "_collect")
         await squall.end(task, execution)
         told = story(await heard(cursor, "succeeded"))
     assert told == ["requested", "scheduled", "running", "'x'", "succeeded"]

@@ -16,8 +16,9 @@ from squall.adapters.journal.inotify import Inotify
 from squall.core import journal as codec
 from squall.core.errors import UnavailableError
 from squall.core.journal import Record
-from squall.testing.reading import PATIENCE, printed, read_all, read_one
+from squall.testing.reading import printed, read_all, read_one
 from squall.testing.samples import sample_id
+from squall.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 

@@ -18,8 +18,9 @@ from squall.adapters.keeper.remote import KeeperLauncher
 from squall.core import journal as codec
 from squall.core.journal import MAX_PAYLOAD, Record
 from squall.core.launch import End, LaunchSpec
-from squall.testing.reading import PATIENCE, read_all
+from squall.testing.reading import read_all
 from squall.testing.samples import sample_id, shell_spec
+from squall.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 

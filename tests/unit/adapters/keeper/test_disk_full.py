@@ -14,8 +14,9 @@ import pytest
 from squall.adapters.clock import SystemClock
 from squall.adapters.journal.files import FileJournal
 from squall.adapters.keeper.remote import KeeperLauncher
-from squall.testing.reading import PATIENCE, printed, read_all
+from squall.testing.reading import printed, read_all
 from squall.testing.samples import sample_id, shell_spec
+from squall.testing.waiting import PATIENCE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")]
 
