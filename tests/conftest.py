@@ -29,11 +29,12 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sorts tests by folder, slow folders first, and gives each a group: one process runs all tests of a group.
 
     The group is the test's file, or the server with a parameter that it shares with other files. A test that names its
-    group itself (`pytest.mark.xdist_group`) keeps it.
+    group itself (`pytest.mark.xdist_group`) keeps it. xdist reads the groups in the same hook, so this runs first.
     """
 
     def rank(item: pytest.Item) -> int:
