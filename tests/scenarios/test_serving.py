@@ -22,7 +22,7 @@ from squall.testing.waiting import until
 def serve(home: Path, *words: str, user: int | None = None) -> Ran:
     """A start that must fail: what it says."""
     done = subprocess.run(
-        [*SQUALL, "serve", *words], capture_output=True, env=environment(home), timeout=30, check=False, user=user
+        [*SQUALL, "serve", *words], capture_output=True, env=environment(home), timeout=60, check=False, user=user
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 
