@@ -6,10 +6,14 @@ ARGS ?=
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
+# Compiled modules are kept: tests start hundreds of interpreters, and each would compile Squall anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo web openapi test check bench soak clean lock format release
 
 IN := .venv/bin/python -m
 CODE := src tests bench .ci
+# Tests wait more than they work, so there are more processes than processors; what they share: tests/conftest.py.
+PARALLEL := -n 4 --dist loadgroup --no-loadscope-reorder --max-worker-restart=0
 READY := .venv/.synced
 
 # An environment that was copied here from elsewhere still belongs to that place: make it anew.
@@ -32,7 +36,7 @@ test: $(READY) ## run all tests; ARGS="-k name" picks some
 	@$(PYTHON) .ci/web.py --if-possible
 	@if command -v npm >/dev/null; then npm --prefix web test --silent; fi
 	@echo "squall: tests"
-	@$(IN) pytest $(ARGS)
+	@$(IN) pytest $(PARALLEL) $(ARGS)
 
 web: ## build the web page into web/dist (needs node)
 	@$(PYTHON) .ci/web.py

@@ -1,8 +1,12 @@
-"""What every test has: asyncio as its event loop, and property tests that no slow machine fails."""
+"""What every test has: asyncio as its event loop, a place in the order in which several processes take tests, and
+property tests that no slow machine fails."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -15,7 +19,54 @@ EXAMPLES = int(os.environ.get("SQUALL_EXAMPLES", "0"))
 settings.register_profile("squall", deadline=None, max_examples=EXAMPLES or 60, derandomize=not EXAMPLES)
 settings.load_profile("squall")
 
+# Long tests come first, so that at the end no process works alone.
+FOLDERS = ["scenarios/faults", "web", "scenarios", "compat", "api", "contract", "unit"]
+HERE = Path(__file__).parent
+
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sorts tests by folder, slow folders first, and gives each a group: one process runs all tests of a group.
+
+    The group is the test's file, or the server with a parameter that it shares with other files. A test that names its
+    group itself (`pytest.mark.xdist_group`) keeps it. xdist reads the groups in the same hook, so this runs first.
+    """
+
+    def rank(item: pytest.Item) -> int:
+        place = item.path.relative_to(HERE).as_posix()
+        return next((number for number, folder in enumerate(FOLDERS) if place.startswith(f"{folder}/")), len(FOLDERS))
+
+    items.sort(key=rank)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(group_of(item)))
+
+
+def group_of(item: pytest.Item) -> str:
+    """The name of the group of a test that names none."""
+    call = getattr(item, "callspec", None)
+    if call is not None and "server" in call.params:
+        return f"server {call.params['server']}"
+    return item.path.relative_to(HERE).as_posix()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Escapes lone surrogates in reports: text that has them cannot be sent from one process to another."""
+    return escaped((yield))
+
+
+def escaped(value: Any) -> Any:
+    """The same value with `\\udce9` written out in every text of it."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {escaped(key): escaped(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(escaped(each) for each in value)
+    return value

@@ -52,7 +52,7 @@ TOLD = [operation for operation in FOUND if operation.path not in LEFT_OUT]
 def test_no_request_makes_an_error_or_gets_an_answer_that_is_not_told(
     asked: Server, operation: Any, kind: GenerationMode
 ) -> None:
-    @settings(max_examples=EXAMPLES or 8, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES or 5, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=kind))
     def ask(case: Any) -> None:
         case.call_and_validate(base_url=asked.url, checks=CHECKS)

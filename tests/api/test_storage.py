@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.scenarios.faults.mortal import until
 from tests.scenarios.live.fixtures import QUICK, packs
 from tests.scenarios.live.server import Server, serving
+
+from squall.testing.waiting import until
 
 __all__ = ["packs"]
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 from tests.compat.conftest import st2_env
-from tests.scenarios.faults.mortal import until
 from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import Ran, Server, serving
 from tests.scenarios.live.sshd import SSHD, sshds
 
 from squall.adapters.htpasswd import write
+from squall.testing.waiting import until
 
 Asked = Callable[..., Ran]
 

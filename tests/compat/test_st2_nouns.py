@@ -62,7 +62,7 @@ def test_the_python_client_works(plain_server: Server, st2_program: str) -> None
         [python, "-c", PROGRAM.replace("{id}", execution)],
         capture_output=True,
         env={**plain_server.env, **exports},
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr

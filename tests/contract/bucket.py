@@ -7,12 +7,12 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from squall.testing.waiting import until
+
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
-PATIENCE = 60.0
 
 
 class Bucket:
@@ -57,14 +57,14 @@ def bucket_server() -> Iterator[Bucket]:
     )
     bucket = Bucket(port, process)
     try:
-        deadline = time.monotonic() + PATIENCE
-        while True:
+
+        def answers() -> bool:
             assert process.poll() is None, "the S3 server did not start"
-            assert time.monotonic() < deadline, "the S3 server does not answer"
             with suppress(OSError, http.client.HTTPException):
-                if bucket.call("GET", "/moto-api/") < 500:
-                    break
-            time.sleep(0.05)
+                return bucket.call("GET", "/moto-api/") < 500
+            return False
+
+        until(answers, "the S3 server answers", pause=0.05)
         yield bucket
     finally:
         bucket.stop()

@@ -13,6 +13,7 @@ import msgspec
 from squall.adapters.keeper.journals import Journals
 from squall.core.execution.launch import End, LaunchSpec
 from squall.core.output import journal as codec
+from squall.testing.waiting import PATIENCE
 
 
 class ScriptedLauncher:
@@ -36,7 +37,7 @@ class ScriptedLauncher:
 
     async def starting(self, execution: str) -> LaunchSpec:
         """Waits until the execution has been spawned."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await self._started[execution].wait()
         return next(spec for spec in reversed(self.spawned) if spec.execution == execution)
 

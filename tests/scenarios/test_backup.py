@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.scenarios.faults.mortal import until
 from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import SQUALL, Server, environment, serving
+
+from squall.testing.waiting import until
 
 
 def squall(home: Path, *words: str) -> subprocess.CompletedProcess[bytes]:

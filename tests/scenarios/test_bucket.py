@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from tests.contract.bucket import KEYS, Bucket, bucket_server
-from tests.scenarios.faults.mortal import until
 from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import OUTPUT, Server, serving
 
 from squall.adapters.blobs.s3 import S3Blobs
 from squall.core.output import sealed
+from squall.testing.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def test_a_follower_that_waits_for_a_delayed_execution_sees_all_of_it(server: Se
 
 
 def test_two_hundred_followers_at_once_read_the_same(server: Server) -> None:
-    ready = threading.Barrier(201, timeout=30)
+    ready = threading.Barrier(201, timeout=120)
 
     def follow(number: int, execution: str) -> bytes:
         if number % 2:

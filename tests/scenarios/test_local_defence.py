@@ -26,7 +26,7 @@ print(response.status, response.read().decode())
 def asked_by_nobody(server: Server) -> str:
     """The answer that another user of this machine gets."""
     program = AS_NOBODY.format(uid=NOBODY, port=server.port)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     return done.stdout + done.stderr
 
 

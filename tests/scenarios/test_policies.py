@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.scenarios.faults.mortal import until
 from tests.scenarios.live.server import FINAL, Server
+
+from squall.testing.waiting import until
 
 COUNT = 200
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import Server, serving
 from tests.scenarios.python_pack import write_python_pack
 
-WITHIN = 30.0
+from squall.testing.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +43,12 @@ def fork_servers(keeper: int) -> list[int]:
 
 def warm(server: Server) -> list[int]:
     """Runs actions until one was made by a fork server: the fork servers, while nothing runs."""
-    until = time.monotonic() + WITHIN
-    while time.monotonic() < until:
+
+    def from_fork_server() -> Any:
         told = run(server, "where")["result"]["result"]
-        if "--serve" in told["self"]:
-            return fork_servers(told["keeper"])
-    raise AssertionError("no fork server has started")
+        return told if "--serve" in told["self"] else None
+
+    return fork_servers(until(from_fork_server, "an action is made by a fork server", pause=0)["keeper"])
 
 
 @pytest.mark.parametrize("action", ["py.shapes", "py.cold"])

@@ -7,7 +7,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,13 +15,14 @@ from typing import Any
 import pytest
 from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import SQUALL, Ran, Server, environment, serving
-from tests.scenarios.live.wire import PATIENCE
+
+from squall.testing.waiting import until
 
 
 def serve(home: Path, *words: str, user: int | None = None) -> Ran:
     """A start that must fail: what it says."""
     done = subprocess.run(
-        [*SQUALL, "serve", *words], capture_output=True, env=environment(home), timeout=30, check=False, user=user
+        [*SQUALL, "serve", *words], capture_output=True, env=environment(home), timeout=60, check=False, user=user
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 
@@ -194,6 +194,15 @@ def test_a_stop_that_ends_actions_cancels_them_after_the_grace_time(tmp_path: Pa
             assert stream.rest() == b"started\n"
 
 
+def refused(port: int) -> bool:
+    """Whether nobody takes connections to a port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return True
+    return False
+
+
 def test_a_stop_that_ends_actions_lets_them_finish_within_the_grace_time(tmp_path: Path, packs: Path) -> None:
     with (
         started(tmp_path, packs, "--stop-actions", SQUALL_SERVER_SHUTDOWN_GRACE_SECONDS="20") as server,
@@ -202,13 +211,7 @@ def test_a_stop_that_ends_actions_lets_them_finish_within_the_grace_time(tmp_pat
         server.running(execution)
         server.signal(signal.SIGTERM)
         # It takes no new connections once it is stopping: then the action is let go.
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
-            except OSError:
-                break
-            assert time.monotonic() < deadline
+        until(lambda: refused(server.port), "the server takes no new connections")
         strings.say(b"finished\n")
         strings.end()
         assert server.wait() == 0

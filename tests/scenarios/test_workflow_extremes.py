@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.scenarios.live.server import FINAL, Server, serving
+
+from squall.testing.waiting import until
 
 LONG = bool(os.environ.get("SQUALL_SOAK_MINUTES"))
 """`make soak` runs all of this at full size."""
@@ -138,12 +139,12 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def run(server: Server, name: str, **parameters: Any) -> Any:
     """The document of the ended execution, asked for again and again: the stream of what prints nothing is silent."""
     execution = server.request(f"big.{name}", **parameters)
-    until = time.monotonic() + (900 if LONG else 90)
-    while time.monotonic() < until:
-        if server.get(f"/v1/executions/{execution}", include_attributes="status")["status"] in FINAL:
-            return server.get(f"/v1/executions/{execution}")
-        time.sleep(0.05)
-    raise AssertionError(f"{name} has not ended")
+
+    def over() -> bool:
+        return server.get(f"/v1/executions/{execution}", include_attributes="status")["status"] in FINAL
+
+    until(over, f"{name} ends", within=900 if LONG else 240, pause=0.05)
+    return server.get(f"/v1/executions/{execution}")
 
 
 @pytest.mark.parametrize("name", ["line", "wide"])

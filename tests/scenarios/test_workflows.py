@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from tests.scenarios.live.server import FINAL, Server
+
+from squall.testing.waiting import until
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "conformance" / "workflows.yaml").read_text())
 KILLED = {
@@ -110,13 +111,18 @@ def requested(server: Server, action: str, **parameters: Any) -> str:
 
 
 def ended(server: Server, execution: str) -> Any:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        document = ask(server, "GET", f"/v1/executions/{execution}")
-        if document["status"] in FINAL:
-            return document
-        time.sleep(0.02)
-    raise AssertionError(f"{execution} never ended")
+    def document() -> Any:
+        found = ask(server, "GET", f"/v1/executions/{execution}")
+        return found if found["status"] in FINAL else None
+
+    return until(document, f"{execution} ends", pause=0.02)
+
+
+def paused(server: Server, execution: str) -> None:
+    def is_paused() -> bool:
+        return bool(ask(server, "GET", f"/v1/executions/{execution}")["status"] == "paused")
+
+    until(is_paused, f"{execution} is paused", pause=0.02)
 
 
 def test_the_conformance_suite_end_to_end(conforming: Server) -> None:
@@ -164,10 +170,7 @@ def test_our_examples_do_what_they_say(conforming: Server, action: str, status: 
 
 def test_our_example_asks_and_goes_on_with_the_answer(conforming: Server) -> None:
     execution = requested(conforming, "examples.flow_ask")
-    deadline = time.monotonic() + 30
-    while ask(conforming, "GET", f"/v1/executions/{execution}")["status"] != "paused":
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    paused(conforming, execution)
     waiting = [inquiry["id"] for inquiry in ask(conforming, "GET", "/v1/inquiries")]
     children = [child["id"] for child in ask(conforming, "GET", f"/v1/executions/{execution}/children")]
     [inquiry] = [each for each in waiting if each in children]
@@ -234,10 +237,7 @@ def test_the_output_of_a_workflow_tells_every_step_of_it(conforming: Server) -> 
 
 def test_an_inquiry_pauses_the_workflow_until_it_is_answered(conforming: Server) -> None:
     execution = requested(conforming, "suite.asking")
-    deadline = time.monotonic() + 30
-    while ask(conforming, "GET", f"/v1/executions/{execution}")["status"] != "paused":
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    paused(conforming, execution)
     [inquiry] = ask(conforming, "GET", "/v1/inquiries")
     reply = conforming.call(
         "PUT", f"/v1/inquiries/{inquiry['id']}", {"id": inquiry["id"], "response": {"continue": True}}

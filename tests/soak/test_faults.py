@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.scenarios.faults import test_server_kills as kills
 from tests.scenarios.faults.failpoints import KEEPERS, SERVER
-from tests.scenarios.faults.mortal import mortal_server, until
+from tests.scenarios.faults.mortal import mortal_server
 from tests.scenarios.faults.pack import write_pack
 from tests.scenarios.faults.test_crowds import crowd_of_viewers
 from tests.scenarios.faults.test_failpoints import (
@@ -21,6 +21,8 @@ from tests.scenarios.faults.test_failpoints import (
 from tests.scenarios.faults.test_moments import MOMENTS, outcome, reach
 from tests.scenarios.faults.viewers import Copy, Viewer, check_all
 from tests.scenarios.live.pack import write_pack as write_live_pack
+
+from squall.testing.waiting import until
 
 MINUTES = float(os.environ.get("SQUALL_SOAK_MINUTES") or 0)
 MOST_KILLS = 10_000

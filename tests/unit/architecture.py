@@ -5,6 +5,7 @@ what is pure, and how large things may get. `test_architecture.py` applies them;
 from __future__ import annotations
 
 import ast
+import gc
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -119,6 +120,12 @@ class Source(NamedTuple):
         return [*self.module.split("."), ""][1]
 
 
+@cache
+def nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """Every node of a file; each rule looks at them."""
+    return tuple(ast.walk(tree))
+
+
 def source(path: str, text: str) -> Source:
     return Source(path, text, ast.parse(text))
 
@@ -126,7 +133,16 @@ def source(path: str, text: str) -> Source:
 @cache
 def sources(*folders: str) -> tuple[Source, ...]:
     files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
-    return tuple(source(file.relative_to(ROOT).as_posix(), file.read_text(encoding="utf-8")) for file in files)
+    # Most of the time would be spent on looking for garbage among half a million nodes that stay.
+    gc.disable()
+    try:
+        parsed = tuple(source(file.relative_to(ROOT).as_posix(), file.read_text(encoding="utf-8")) for file in files)
+        for each in parsed:
+            nodes(each.tree)
+        gc.freeze()
+    finally:
+        gc.enable()
+    return parsed
 
 
 def package() -> list[Source]:
@@ -137,7 +153,7 @@ def package() -> list[Source]:
 
 def imports(where: Source) -> Iterator[tuple[str, int]]:
     """The dotted names it imports, lazily or not, with their lines; `from a import b` gives `a.b`."""
-    for node in ast.walk(where.tree):
+    for node in nodes(where.tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -192,7 +208,7 @@ def purity_complaints(where: Source) -> Iterator[str]:
     for name, line in imports(where):
         if name.partition(".")[0] in IMPURE and name not in PURE:
             yield f"{where.path}:{line}: core may not import {name}"
-    for node in ast.walk(where.tree):
+    for node in nodes(where.tree):
         if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):
             yield f"{where.path}:{node.lineno}: core is not async"
         if isinstance(node, ast.Call):
@@ -204,7 +220,7 @@ def purity_complaints(where: Source) -> Iterator[str]:
 def sizes(where: Source) -> Iterator[tuple[str, int, int]]:
     """What has a size: its name, its lines, and how many it may have. Classes of tests hold nothing together."""
     yield where.path, len(where.text.splitlines()), MAX_FILE
-    for node in ast.walk(where.tree):
+    for node in nodes(where.tree):
         lines = (getattr(node, "end_lineno", 0) or 0) - getattr(node, "lineno", 0) + 1
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield f"{where.path}:{node.name}", lines, MAX_FUNCTION
@@ -220,7 +236,7 @@ def size_complaints(where: Source) -> Iterator[str]:
 
 def protocols(where: Source) -> Iterator[tuple[str, int]]:
     """The Protocols of a file by name, with how many methods each has."""
-    for node in ast.walk(where.tree):
+    for node in nodes(where.tree):
         if isinstance(node, ast.ClassDef) and "Protocol" in {getattr(base, "id", "") for base in node.bases}:
             methods = [each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
             yield f"{where.path}:{node.name}", len(methods)
@@ -233,7 +249,7 @@ def protocol_complaints(where: Source) -> Iterator[str]:
 
 
 def sql_complaints(where: Source) -> Iterator[str]:
-    for node in ast.walk(where.tree):
+    for node in nodes(where.tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value):
             yield f"{where.path}:{node.lineno}: SQL belongs in adapters/sql"
 

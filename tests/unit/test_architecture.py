@@ -32,6 +32,7 @@ from tests.unit.architecture import (
     docstring_complaints,
     imports,
     module_edges,
+    nodes,
     package,
     protocol_complaints,
     protocols,
@@ -141,7 +142,7 @@ def test_everything_public_says_what_it_means() -> None:
 def test_every_file_with_logic_in_core_and_services_has_tests_of_its_own() -> None:
     missing = []
     for each in package():
-        has_logic = any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(each.tree))
+        has_logic = any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in nodes(each.tree))
         if each.ring in {"core", "services"} and has_logic and len(each.text.splitlines()) > NEEDS_TEST:
             below = Path(each.path).relative_to("src/squall")
             test = Path("tests/unit") / below.parent / f"test_{below.name}"

@@ -20,6 +20,11 @@ def sees(page: Page, text: str) -> None:
     expect(row(page, text)).to_have_count(1)
 
 
+def drawn(page: Page) -> None:
+    """Waits until the page has drawn what it knows now."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+
+
 def family(server: Server) -> tuple[str, str]:
     """A tree of two that has printed 6,002 lines."""
     with server.puppet() as (root, strings):
@@ -165,6 +170,9 @@ def test_a_selection_goes_on_where_rows_have_left_the_page(page: Page, plain_ser
     plain_server.ended(execution)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=plain_server.url)
     opened(page, plain_server, execution, "#L10")
+    expect(page.locator(".log .row.chosen .text")).to_have_text("line 10")
+    sees(page, "line 12")
+    drawn(page)
     begin = row(page, "line 12").bounding_box()
     assert begin is not None
     # From the middle of one line, over thousands that are scrolled by, to the middle of another.
@@ -172,14 +180,19 @@ def test_a_selection_goes_on_where_rows_have_left_the_page(page: Page, plain_ser
     page.mouse.move(begin["x"] + 5 * character, begin["y"] + 9)
     page.mouse.down()
     page.mouse.move(begin["x"] + 40, begin["y"] + 60, steps=3)
-    for _ in range(20):
+    page.wait_for_function("() => !getSelection().isCollapsed")
+    drawn(page)
+    for thousands in range(1, 21):
         page.mouse.wheel(0, 18 * 1000)
-    expect(page.locator(".log")).to_have_attribute("data-top", re.compile("^200[0-9][0-9]$"))
+        expect(page.locator(".log")).to_have_attribute("data-top", re.compile(f"^{thousands}0[0-9][0-9]$"))
     last = page.locator(".log .row:not(.held) .text", has_text=re.compile("^line 20020$"))
     end = last.bounding_box()
     assert end is not None
     page.mouse.move(end["x"] + 300, end["y"] + 9, steps=3)
+    row_of_focus = "getSelection().focusNode?.parentElement?.closest('[data-line]')?.dataset.line"
+    page.wait_for_function(f"() => {row_of_focus} === '20020'")
     page.mouse.up()
+    drawn(page)
     page.keyboard.press("Control+c")
     expect(page.locator(".gaps", has_text="20,009 lines copied")).to_be_visible()
     text = page.evaluate("() => navigator.clipboard.readText()")

@@ -11,8 +11,7 @@ import asyncio
 import pytest
 
 from squall.ports import Bus, BusSubscription
-
-PATIENCE = 5.0
+from squall.testing.waiting import PATIENCE
 
 
 async def heard(subscription: BusSubscription, count: int) -> set[str]:

@@ -12,8 +12,9 @@ import pytest
 from squall.core.output import journal as codec
 from squall.core.output.journal import Record
 from squall.ports import Journal, Launcher
-from squall.testing.reading import PATIENCE, read_all, read_one, read_until
+from squall.testing.reading import read_all, read_one, read_until
 from squall.testing.samples import NOON, sample_id
+from squall.testing.waiting import PATIENCE
 
 TREE = sample_id(1)
 

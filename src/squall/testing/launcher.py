@@ -18,8 +18,9 @@ from squall.core.execution.launch import End, LaunchSpec
 from squall.core.output import journal as codec
 from squall.ports import Journal, Launcher
 from squall.testing.launcher_ends import EndContract
-from squall.testing.reading import PATIENCE, printed, read_all, read_until
+from squall.testing.reading import printed, read_all, read_until
 from squall.testing.samples import NOON, sample_id, shell_spec
+from squall.testing.waiting import PATIENCE
 
 
 async def ended(launcher: Launcher, spec: LaunchSpec) -> End:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from squall.ports import Journal, Launcher
-from squall.testing.reading import PATIENCE, printed, read_all, read_until
+from squall.testing.reading import printed, read_all, read_until
 from squall.testing.samples import sample_id, shell_spec
+from squall.testing.waiting import PATIENCE, eventually
 
 
 async def end_of(launcher: Launcher, command: str, number: int = 1, **changes: Any) -> Any:
@@ -24,16 +25,16 @@ async def end_of(launcher: Launcher, command: str, number: int = 1, **changes: A
 
 
 async def gone(pid: int) -> bool:
-    """Whether a process goes away; waits up to `PATIENCE` seconds for it."""
-    for _ in range(int(PATIENCE * 50)):
+    """Returns True when the process has gone. Raises `AssertionError` if it stays for `PATIENCE` seconds."""
+
+    def is_over() -> bool:
         try:
             with open(f"/proc/{pid}/stat", "rb") as file:
-                if file.read().rpartition(b")")[2].split()[0] in (b"Z", b"X"):
-                    return True
+                return file.read().rpartition(b")")[2].split()[0] in (b"Z", b"X")
         except OSError:
             return True
-        await asyncio.sleep(0.02)
-    return False
+
+    return bool(await eventually(is_over, f"process {pid} goes away"))
 
 
 STUBBORN = "bash -c 'trap \"\" TERM; echo $$ > {folder}/pid; {close} echo ready; while :; do sleep 60 & wait; done'"

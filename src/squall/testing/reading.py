@@ -8,9 +8,7 @@ from collections.abc import Callable
 from squall.core.output import journal as codec
 from squall.core.output.journal import Record
 from squall.ports import Journal
-
-PATIENCE = 20.0
-"""Seconds until a wait in the suites gives up: far beyond what anything takes that works."""
+from squall.testing.waiting import PATIENCE as PATIENCE
 
 
 async def read_all(journal: Journal, tree: str, after: int = 0, limit: int = 1 << 20) -> list[Record]:

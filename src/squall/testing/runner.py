@@ -15,7 +15,7 @@ from squall.core.execution.execution import CANCELED, FAILED, FINAL, SUCCEEDED, 
 from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
 from squall.core.output import journal as codec
 from squall.ports import Journal, Launcher, OutputText, Runner
-from squall.testing.reading import PATIENCE
+from squall.testing.waiting import PATIENCE
 
 RESULT_LIMIT = 1 << 20
 

@@ -10,8 +10,9 @@ import tomllib
 from typing import Any
 
 from tests.compat.golden.comparing import HERE, kind
-from tests.scenarios.faults.mortal import until
 from tests.scenarios.live.server import FINAL, Server
+
+from squall.testing.waiting import until
 
 _MARK = re.compile(r"<id\d+>")
 _USER = "<user>"

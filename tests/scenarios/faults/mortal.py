@@ -9,31 +9,16 @@ import select
 import signal
 import sqlite3
 import subprocess
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from tests.scenarios.live.server import Server, read_line
 from tests.scenarios.live.wire import PATIENCE
 
 MARK = "FAULT_TEST"
 LIVELY = {"SQUALL_STREAM_HEARTBEAT_SECONDS": "0.5"}
-
-
-def until(true: Callable[[], Any], what: str, within: float = PATIENCE, pause: float = 0.005) -> Any:
-    """Looks again and again until `true()` is, and gives it; fails, saying `what`, when it never is."""
-    deadline = time.monotonic() + within
-    turn = threading.Event()
-    while not (found := true()):
-        assert time.monotonic() < deadline, f"not within {within} seconds: {what}"
-        # With a pause of 0 the moment is not missed; anything else leaves the processor to the others.
-        if pause:
-            turn.wait(pause)
-    return found
 
 
 def parent(pid: int) -> int:

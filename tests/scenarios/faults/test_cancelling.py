@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.scenarios.faults.mortal import Mortal, mortal_server, until, with_argument
+from tests.scenarios.faults.mortal import Mortal, mortal_server, with_argument
+
+from squall.testing.waiting import until
 
 OTHER = "nobody"
 

@@ -6,8 +6,10 @@ import os
 import signal
 from pathlib import Path
 
-from tests.scenarios.faults.mortal import Mortal, mortal_server, until
+from tests.scenarios.faults.mortal import Mortal, mortal_server
 from tests.scenarios.faults.viewers import Copy, Viewer, check_all
+
+from squall.testing.waiting import until
 
 ACTIONS, VIEWERS, FLOODS, LINES = 100, 200, 8, 50
 
@@ -17,7 +19,7 @@ def crowd_of_viewers(server: Mortal, count: int, size: int) -> None:
     copy = Copy(server.folder())
     execution = server.request("faults.writer", folder=str(copy.folder), seed=8, wait=True, pause=count / 400)
     viewers = [Viewer(server, execution, copy, number) for number in range(count)]
-    until(lambda: all(viewer.last_id for viewer in viewers), "everybody sees something", 30)
+    until(lambda: all(viewer.last_id for viewer in viewers), "everybody sees something")
     server.kill()
     server.again()
     copy.grows(size)
@@ -33,7 +35,7 @@ def test_a_hundred_actions_at_once_and_two_hundred_viewers_survive_a_restart(tmp
         os.mkfifo(gate)
         held = os.open(gate, os.O_RDWR)
         executions = [server.request("faults.gated", gate=str(gate), name=f"n{n}") for n in range(ACTIONS)]
-        until(lambda: all(server.logged(execution, "pid") for execution in executions), "all run", 30, 0.2)
+        until(lambda: all(server.logged(execution, "pid") for execution in executions), "all run", pause=0.2)
         crowd_of_viewers(server, VIEWERS, 20_000)
         running = server.call("GET", "/v1/executions?status=running&limit=1").headers["x-total-count"]
         assert int(running) == ACTIONS

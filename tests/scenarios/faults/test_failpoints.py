@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from tests.scenarios.faults.failpoints import CLOCK_OFFSET, FAILPOINT, KEEPERS, SERVER
-from tests.scenarios.faults.mortal import Mortal, until
+from tests.scenarios.faults.mortal import Mortal
 from tests.scenarios.faults.test_moments import outcome
 from tests.scenarios.faults.viewers import Copy, Viewer, check_all
 
 from squall.core.timestamp import from_iso
+from squall.testing.waiting import until
 
 PROGRAM = [sys.executable, str(Path(__file__).with_name("failpoints.py"))]
 HOUR = 3600

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.scenarios.faults.mortal import Mortal, mortal_server, until
+from tests.scenarios.faults.mortal import Mortal, mortal_server
 from tests.scenarios.faults.viewers import Copy, Viewer, check_all
+
+from squall.testing.waiting import until
 
 MIB = 1 << 20
 SMALL, LARGE, FLOOR = 48, 400, 16
@@ -44,7 +46,7 @@ def until_it_waits(server: Mortal, execution: str) -> None:
     def says_so() -> bool:
         return "disk" in server.get(f"/v1/executions/{execution}").get("waiting", "")
 
-    until(says_so, "the execution says that it waits for the disk", 30, 0.05)
+    until(says_so, "the execution says that it waits for the disk", pause=0.05)
 
 
 def test_output_waits_at_the_free_space_floor_and_goes_on_when_there_is_room(

@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.scenarios.faults.mortal import mortal_server, until, with_argument
+from tests.scenarios.faults.mortal import mortal_server, with_argument
 from tests.scenarios.faults.viewers import Copy, Viewer, check_all
 
 from squall.core.output import journal
+from squall.testing.waiting import until
 
 SOURCE = Path(__file__).parents[3] / "src"
 
@@ -105,7 +106,7 @@ def test_a_keeper_without_a_server_and_without_actions_goes(tmp_path: Path, faul
         keeper = server.keeper()
         server.signal(signal.SIGTERM)
         assert server.wait() == 0
-        assert keeper.gone(10)
+        assert keeper.gone()
         server.again()
         assert server.keeper().number != keeper.number
         assert server.get(f"/v1/executions/{execution}")["result"]["stdout"] == "done"

@@ -6,7 +6,9 @@ import random
 import threading
 from pathlib import Path
 
-from tests.scenarios.faults.mortal import Mortal, mortal_server, until
+from tests.scenarios.faults.mortal import Mortal, mortal_server
+
+from squall.testing.waiting import until
 
 KILLS = 6
 BUSY = {

@@ -8,7 +8,9 @@ import os
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-from tests.scenarios.faults.mortal import Mortal, mortal_server, until
+from tests.scenarios.faults.mortal import Mortal, mortal_server
+
+from squall.testing.waiting import until
 
 SECRET = 'Tr0ub4dor&3 "é/漢" ~horse+staple='
 

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.scenarios.faults.mortal import Mortal, mortal_server, until
+from tests.scenarios.faults.mortal import Mortal, mortal_server
 from tests.scenarios.live.server import FINAL
+
+from squall.testing.waiting import until
 
 LINES = 20
 

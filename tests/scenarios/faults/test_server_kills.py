@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from pathlib import Path
 
 import pytest
-from tests.scenarios.faults.mortal import Mortal, mortal_server, positions, until
+from tests.scenarios.faults.mortal import Mortal, mortal_server, positions
 from tests.scenarios.faults.viewers import Copy, Viewer, check_all
 
 from squall.core.timestamp import from_iso
+from squall.testing.waiting import until
 
-KILLS = 51
+# A few here; `make soak` kills for as long as it lasts.
+KILLS = 12
 
 
 def new_seed() -> int:
@@ -45,6 +48,7 @@ def test_viewers_see_every_byte_once_over_many_kills_of_the_server(tmp_path: Pat
     rng = random.Random(seed)
     with mortal_server(tmp_path, fault_packs) as server:
         copy = Copy(server.folder())
+        requested = time.time()
         execution = server.request("faults.writer", folder=str(copy.folder), seed=seed, wait=True, pause=0.012)
         viewers = [
             Viewer(server, execution, copy, seed + 1),
@@ -62,7 +66,8 @@ def test_viewers_see_every_byte_once_over_many_kills_of_the_server(tmp_path: Pat
         check_all(server, execution, copy, viewers)
         document = server.ended(execution)
         assert (document["status"], document["result"]["return_code"]) == ("succeeded", 0)
-        assert abs(document["elapsed_seconds"] - (ended - began)) < 1
+        assert ended - began <= document["elapsed_seconds"] + 0.01
+        assert document["elapsed_seconds"] <= time.time() - requested
         assert server.kills >= KILLS
         assert viewers[0].visits > KILLS // 4
         numbers = positions(copy.text("stdout")) + positions(copy.text("stderr"))
@@ -74,16 +79,18 @@ def test_an_action_that_ends_while_the_server_is_away_has_its_own_time_and_code(
 ) -> None:
     with mortal_server(tmp_path, fault_packs) as server:
         copy = Copy(server.folder())
+        requested = time.time()
         execution = server.request("faults.writer", folder=str(copy.folder), seed=1, records=20, wait=True, code=9)
         until(copy.size, "the writer prints")
         server.kill()
         copy.stop()
         began, ended, _ = copy.finished()
         until(lambda: server.logged(execution, "end"), "the keeper logs the end")
+        back = time.time()
         server.again()
         document = server.ended(execution)
         assert (document["status"], document["result"]["return_code"]) == ("failed", 9)
         check_all(server, execution, copy, [Viewer(server, execution, copy, 2)])
         # When the server came back says nothing about how long the action took.
-        assert abs(from_iso(document["end_timestamp"], "end") / 1e6 - ended) < 0.25
-        assert document["elapsed_seconds"] < ended - began + 1
+        assert ended - 0.01 <= from_iso(document["end_timestamp"], "end") / 1e6 <= back
+        assert ended - began - 0.01 <= document["elapsed_seconds"] <= back - requested

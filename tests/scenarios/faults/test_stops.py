@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from tests.scenarios.faults.mortal import mortal_server, until, with_argument
+from tests.scenarios.faults.mortal import mortal_server, with_argument
 from tests.scenarios.faults.viewers import Copy, Viewer, check_all
+
+from squall.testing.waiting import until
 
 
 def test_actions_go_on_over_stops_of_the_server_and_viewers_resume(tmp_path: Path, fault_packs: Path) -> None:

@@ -13,9 +13,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.scenarios.faults.mortal import Mortal, until, with_argument
+from tests.scenarios.faults.mortal import Mortal, with_argument
 from tests.scenarios.faults.pack import write_pack
 from tests.tools import needed
+
+from squall.testing.waiting import until
 
 NAME = f"squall-test-{os.getpid()}"
 KINDS = ("-leader", "-orphan", "-bare", "-child", "-daemon")
@@ -92,5 +94,5 @@ def test_nothing_is_left_of_a_sudoed_action_whose_keeper_died(server: Mortal) ->
     server.keeper().kill()
     assert server.ended(execution)["status"] == "abandoned"
     with contextlib.suppress(AssertionError):
-        until(lambda: not with_argument(token), "they go", 2)
+        until(lambda: not with_argument(token), "they go")
     assert with_argument(token) == []

@@ -11,9 +11,11 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.scenarios.faults.mortal import Mortal, until
+from tests.scenarios.faults.mortal import Mortal
 from tests.scenarios.live.server import OUTPUT
 from tests.scenarios.live.wire import PATIENCE, Event, EventParser
+
+from squall.testing.waiting import until
 
 STREAMS = {"stdout": 1, "stderr": 2}
 
@@ -53,7 +55,7 @@ class Copy:
 
     def finished(self) -> tuple[float, float, int]:
         """When it began and ended, and how many records there are; waits for that."""
-        until((self.folder / "finished").exists, "the writer ends", 60)
+        until((self.folder / "finished").exists, "the writer ends")
         began, ended, count = until((self.folder / "finished").read_text, "the writer says so").split()
         return float(began), float(ended), int(count)
 

@@ -8,13 +8,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from squall.testing.waiting import until
+
 SSHD = shutil.which("sshd") or ("/usr/sbin/sshd" if Path("/usr/sbin/sshd").exists() else None)
-WITHIN = 20.0
 
 
 def make_key(path: Path) -> Path:
@@ -57,15 +57,15 @@ class Sshd:
 
     def ready(self) -> None:
         """Waits until it answers."""
-        until = time.monotonic() + WITHIN
-        while time.monotonic() < until:
+
+        def answers() -> bool:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1) as found:
-                    if found.recv(4).startswith(b"SSH"):
-                        return
+                    return found.recv(4).startswith(b"SSH")
             except OSError:
-                time.sleep(0.02)
-        raise AssertionError((self.home / "log").read_text())
+                return False
+
+        until(answers, f"sshd answers; see {self.home / 'log'}", pause=0.02)
 
     def kill(self) -> None:
         """Ends it with all its connections, at once."""

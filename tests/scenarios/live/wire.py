@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 """Seconds after which a read that brings nothing fails a test."""
-LIFETIME = 20.0
+LIFETIME = 90.0
 """Seconds after which a stream that is still read fails a test: heartbeats alone would keep it alive."""
 
 

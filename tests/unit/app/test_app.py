@@ -31,7 +31,7 @@ def ask(url: str) -> object:
 
 async def test_a_server_answers_when_it_is_ready_and_ends_when_it_is_told(tmp_path: Path) -> None:
     ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         served = group.create_task(serve(settings(tmp_path), ready.set_result))
         app = await ready
         about = app.about()
@@ -48,7 +48,7 @@ async def test_a_stop_before_the_start_is_not_lost(tmp_path: Path) -> None:
     def stop(app: App) -> None:
         app.stop()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await serve(settings(tmp_path), stop)
         # Nothing is left that would keep another from taking its place in the same process.
         await serve(settings(tmp_path), stop)
@@ -56,7 +56,7 @@ async def test_a_stop_before_the_start_is_not_lost(tmp_path: Path) -> None:
 
 async def test_two_servers_share_no_data_directory(tmp_path: Path) -> None:
     ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         served = group.create_task(serve(settings(tmp_path), ready.set_result))
         app = await ready
         with pytest.raises(ConfigError, match="held by a running server"):
@@ -70,7 +70,7 @@ async def test_a_port_in_use_is_refused_and_the_directory_given_back(tmp_path: P
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"Port {port}"):
             await serve(settings(tmp_path, port=port), lambda _: None)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await serve(settings(tmp_path), lambda app: app.stop())
 
 

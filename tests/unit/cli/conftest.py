@@ -102,10 +102,10 @@ class Session:
         if self._terminal is not None:
             while part := self._read(self._terminal):
                 self.shown += part
-            status = self.process.wait(20)
+            status = self.process.wait(60)
             os.close(self._terminal)
             return Ran(status, self.shown.replace(b"\r\n", b"\n"), b"")
-        out, err = self.process.communicate(timeout=20)
+        out, err = self.process.communicate(timeout=60)
         return Ran(self.process.returncode, self.shown + out, err)
 
     def kill(self) -> None:

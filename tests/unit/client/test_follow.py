@@ -159,14 +159,14 @@ def test_a_heartbeat_keeps_a_quiet_stream_alive(fake: ModuleType) -> None:
 
     def slow(request: Any, peer: Any) -> bool:
         peer.begin_stream()
-        for _ in range(8):
-            quiet.wait(0.1)
+        for _ in range(13):
+            quiet.wait(0.25)
             peer.chunk(b":\n\n")
         peer.chunk(fake.EOF)
         return True
 
     with fake.ScriptedServer(slow) as server:
-        assert collect(server.url, silence=0.6, listener=told) == []
+        assert collect(server.url, silence=3, listener=told) == []
     assert told.events == []
 
 

@@ -10,20 +10,20 @@ from tests.doubles.assembly import Assembly
 from squall.core.errors import UnavailableError
 from squall.ports import Store
 from squall.roles.janitor import Chore, Janitor
-from squall.testing.reading import PATIENCE
+from squall.testing.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.anyio
 
 
 async def pruned(store: Store, keep: int) -> None:
-    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+    async def few() -> bool:
+        first, last = await store.read(lambda tx: tx.events.bounds())
+        return last - first + 1 <= keep
+
+    async with asyncio.TaskGroup() as group:
         chore = Chore("events", 0.01, lambda: store.tx(lambda tx: tx.events.prune(keep)))
         work = group.create_task(Janitor([chore]).run())
-        while True:
-            first, last = await store.read(lambda tx: tx.events.bounds())
-            if last - first + 1 <= keep:
-                break
-            await asyncio.sleep(0.005)
+        await eventually(few, "events are pruned")
         work.cancel()
 
 

@@ -15,7 +15,8 @@ from squall.core.output import journal as codec
 from squall.ports import Bus
 from squall.roles.journaler import Journaler
 from squall.services.lanes import JOURNAL
-from squall.testing.reading import PATIENCE, read_until
+from squall.testing.reading import read_until
+from squall.testing.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -52,6 +53,9 @@ async def test_an_error_that_passes_ends_no_journaler(
     monkeypatch.setattr("squall.roles.journaler._BACK_OFF", 0.01)
     carry, broken = squall.journaling.carry, [3]
 
+    async def emptied() -> bool:
+        return not (await squall.store.read(lambda tx: tx.queue.depths())).get(JOURNAL)
+
     async def failing() -> int:
         if broken[0]:
             broken[0] -= 1
@@ -63,7 +67,5 @@ async def test_an_error_that_passes_ends_no_journaler(
     async with working(squall, squall.bus, poll=0.02):
         await read_until(squall.journal, tree, lambda found: len(found) == 2)
         # The row goes a moment after its record has come.
-        async with asyncio.timeout(10):
-            while (await squall.store.read(lambda tx: tx.queue.depths())).get(JOURNAL):
-                await asyncio.sleep(0)
+        await eventually(emptied, "the row goes")
     assert broken == [0]

@@ -12,6 +12,7 @@ from squall.core.errors import UnavailableError
 from squall.roles.line_counter import LineCounting
 from squall.services.lanes import CHANGED
 from squall.services.output.line_reading import LineReading
+from squall.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +34,7 @@ class Counted:
 async def test_a_tree_that_changes_often_is_looked_at_once_in_a_while() -> None:
     reading, bus = Counted(), InProcessBus()
     role = LineCounting(cast(LineReading, reading), bus, poll=60, pause=0.05)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         task = group.create_task(role.run())
         await asyncio.sleep(0)
         bus.publish(CHANGED, "bad")

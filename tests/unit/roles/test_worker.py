@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from squall.core.errors import UnavailableError
 from squall.core.execution.execution import Execution
 from squall.core.execution.launch import Outcome
 from squall.roles.worker import Worker
-from squall.testing.reading import PATIENCE
+from squall.testing.waiting import PATIENCE, called, eventually, turns
 
 pytestmark = pytest.mark.anyio
 
@@ -47,12 +47,6 @@ async def working(squall: Assembly, **changes: Any) -> AsyncIterator[Worker]:
         work.cancel()
 
 
-async def until(reached: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not await reached():
-            await asyncio.sleep(0.002)
-
-
 async def status(squall: Assembly, execution: Execution) -> str:
     return (await squall.executions.get(execution.id)).status
 
@@ -61,7 +55,7 @@ async def ends_as(squall: Assembly, execution: Execution, expected: str) -> None
     async def reached() -> bool:
         return (await squall.executions.get(execution.id)).end is not None
 
-    await until(reached)
+    await eventually(reached, "it ends")
     assert await status(squall, execution) == expected
 
 
@@ -113,7 +107,7 @@ async def test_no_more_run_at_once_than_there_are_slots(squall: Assembly) -> Non
     made = [await squall.request() for _ in range(5)]
     async with working(squall, slots=2) as worker:
         first = [await scripted(squall).starting(each.id) for each in made[:2]]
-        await asyncio.sleep(0.1)
+        await called(squall.claims, "canceling")
         assert worker.running() == 2
         assert len(scripted(squall).spawned) == 2
         scripted(squall).end(first[0])
@@ -129,7 +123,7 @@ async def test_no_more_run_at_once_than_there_are_slots(squall: Assembly) -> Non
 async def test_what_is_delayed_is_run_when_it_is_due(squall: Assembly) -> None:
     made = await squall.request("core.noop", delay=60_000)
     async with working(squall):
-        await asyncio.sleep(0.1)
+        await called(squall.claims, "claim")
         assert await status(squall, made) == "delayed"
         squall.clock.advance(60)
         await ends_as(squall, made, "succeeded")
@@ -150,7 +144,7 @@ async def test_what_others_cancel_is_left_alone(squall: Assembly) -> None:
         spec = await scripted(squall).starting(mine.id)
         other = await squall.request(delay=60_000)
         await squall.executions.cancel(other.id, "ada")
-        await asyncio.sleep(0.1)
+        await called(squall.claims, "canceling")
         assert scripted(squall).canceled == []
         scripted(squall).end(spec)
         await ends_as(squall, mine, "succeeded")
@@ -166,7 +160,7 @@ async def test_leases_of_what_runs_are_renewed(squall: Assembly) -> None:
         async def renewed() -> bool:
             return await squall.store.read(lambda tx: tx.queue.next_due("run")) != due
 
-        await until(renewed)
+        await eventually(renewed, "the lease is renewed")
         assert len(await squall.claims.claim("w2", 1, 10, {})) == 0
         scripted(squall).end(spec)
         await ends_as(squall, made, "succeeded")
@@ -180,7 +174,7 @@ async def test_a_worker_that_stops_lets_what_runs_end_and_takes_no_more(squall: 
             stopping = group.create_task(worker.stop(PATIENCE))
             await asyncio.sleep(0)
             late = await squall.request()
-            await asyncio.sleep(0.1)
+            await called(squall.claims, "canceling")
             assert not stopping.done()
             scripted(squall).end(spec)
         assert await status(squall, made) == "succeeded"
@@ -194,7 +188,7 @@ async def test_what_does_not_end_within_the_grace_time_is_canceled(squall: Assem
         await scripted(squall).starting(made.id)
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
             group.create_task(worker.stop(10 * PATIENCE if hurried else 0.05))
-            await asyncio.sleep(0.02)
+            await turns()
             if hurried:
                 worker.hurry()
         ended = await squall.executions.get(made.id)
@@ -215,28 +209,30 @@ async def test_stopping_before_the_start_is_not_lost(squall: Assembly) -> None:
     made = await squall.request("core.noop")
     async with asyncio.TaskGroup() as group:
         work = group.create_task(worker.run())
-        await asyncio.sleep(0.15)
+        await called(squall.claims, "canceling")
         assert await status(squall, made) == "requested"
         work.cancel()
 
 
 async def test_nothing_is_begun_once_stop_has_returned(squall: Assembly, monkeypatch: pytest.MonkeyPatch) -> None:
     claim = squall.claims.claim
-    claiming = asyncio.Event()
+    claiming, stopping = asyncio.Event(), asyncio.Event()
 
     async def slow(*arguments: Any) -> Any:
         claiming.set()
-        await asyncio.sleep(0.1)
+        await stopping.wait()
         return await claim(*arguments)
 
     monkeypatch.setattr(squall.claims, "claim", slow)
     made = await squall.request()
     async with working(squall) as worker:
         await claiming.wait()
-        async with asyncio.timeout(PATIENCE):
-            await worker.stop(0.01)
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            group.create_task(worker.stop(0.01))
+            await turns()
+            stopping.set()
         before = await status(squall, made)
-        await asyncio.sleep(0.2)
+        await called(squall.claims, "canceling")
         assert (before, await status(squall, made)) in (("requested", "requested"), ("canceled", "canceled"))
 
 
@@ -280,10 +276,7 @@ async def test_a_look_that_fails_for_a_while_stops_no_worker(squall: Assembly, m
     async with working(squall):
         monkeypatch.setattr(squall.store, "read", failing)
 
-        async def used_up() -> bool:
-            return not broken[0]
-
-        await until(used_up)
+        await eventually(lambda: not broken[0], "every failure has happened")
         made = await squall.request("core.noop")
         await ends_as(squall, made, "succeeded")
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
-import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from squall.adapters.installing.versions import Versions
 from squall.core.errors import InvalidError
+from squall.testing.waiting import until
 
 
 def stage(versions: Versions, text: str) -> Path:
@@ -79,21 +81,25 @@ def test_nothing_is_left_of_what_is_removed(tmp_path: Path) -> None:
     assert versions.remove("p") is False
 
 
-def test_of_two_who_change_one_pack_one_waits(tmp_path: Path) -> None:
+def test_of_two_who_change_one_pack_one_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     versions = Versions(tmp_path)
     order: list[str] = []
-    started = threading.Event()
+    flock, waiting = fcntl.flock, threading.Event()
+
+    def watched(file: IO[str], operation: int) -> None:
+        if not operation & fcntl.LOCK_NB:
+            waiting.set()
+        flock(file, operation)
 
     def second() -> None:
-        started.set()
         with Versions(tmp_path).locked("p"):
             order.append("second")
 
     thread = threading.Thread(target=second)
     with versions.locked("p"):
+        monkeypatch.setattr(fcntl, "flock", watched)
         thread.start()
-        started.wait()
-        time.sleep(0.05)  # time for a lock that does not hold to be seen
+        until(lambda: waiting.is_set() or order, "the second waits for the lock")
         order.append("first")
     thread.join()
     assert order == ["first", "second"]

@@ -16,8 +16,9 @@ from squall.adapters.journal.inotify import Inotify
 from squall.core.errors import UnavailableError
 from squall.core.output import journal as codec
 from squall.core.output.journal import Record
-from squall.testing.reading import PATIENCE, printed, read_all, read_one
+from squall.testing.reading import printed, read_all, read_one
 from squall.testing.samples import sample_id
+from squall.testing.waiting import PATIENCE, turns
 
 pytestmark = pytest.mark.anyio
 
@@ -212,7 +213,7 @@ async def test_one_journal_wakes_its_own_readers_at_once_among_many(files: FileJ
             return printed(await read_all(files, tree))
 
         followers = {tree: group.create_task(follow(tree)) for tree in trees}
-        await asyncio.sleep(0.01)
+        await turns()
         for tree, file in written.items():
             file.add(tree.encode(), tree)
             file.write()
@@ -304,7 +305,7 @@ async def test_the_way_past_damage_does_not_stop_at_a_frame_that_a_disk_has_put_
     assert [(record.kind, record.end) for record in records[1:]] == [(codec.GAP, after), (codec.OUTPUT, len(file.data))]
 
 
-@pytest.mark.timeout(5)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("target", ["itself", "later", "nowhere"])
 async def test_a_damaged_chain_ends_every_reader(files: FileJournal, tmp_path: Path, target: str) -> None:
     file = File(tmp_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import os
 from collections.abc import AsyncIterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from squall.adapters.journal.inotify import CREATE, MODIFY, MOVED_TO, Inotify
+from squall.testing.waiting import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -23,9 +23,7 @@ async def inotify() -> AsyncIterator[Inotify]:
 
 
 async def happened(names: list[str], count: int) -> list[str]:
-    async with asyncio.timeout(10):
-        while len(names) < count:
-            await asyncio.sleep(0.001)
+    await eventually(lambda: len(names) >= count, f"{count} events")
     return names
 
 

@@ -15,6 +15,7 @@ from squall.adapters.keeper.cgroups import ActionGroup, ActionGroups, base_of, d
 from squall.adapters.keeper.remote import KeeperLauncher
 from squall.core.execution.launch import LaunchSpec
 from squall.testing.samples import sample_id
+from squall.testing.waiting import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -67,9 +68,9 @@ def spec(command: str) -> LaunchSpec:
 
 
 async def until_printed(journal: Path, wanted: bytes) -> None:
-    async with asyncio.timeout(10):
-        while not any(wanted in path.read_bytes() for path in journal.glob("*/*.journal")):
-            await asyncio.sleep(0.01)
+    await eventually(
+        lambda: any(wanted in path.read_bytes() for path in journal.glob("*/*.journal")), f"{wanted!r} is printed"
+    )
 
 
 async def test_a_process_that_left_session_environment_and_parent_is_killed_with_its_action(

@@ -18,8 +18,9 @@ from squall.adapters.keeper.remote import KeeperLauncher
 from squall.core.execution.launch import End, LaunchSpec
 from squall.core.output import journal as codec
 from squall.core.output.journal import MAX_PAYLOAD, Record
-from squall.testing.reading import PATIENCE, read_all
+from squall.testing.reading import read_all
 from squall.testing.samples import sample_id, shell_spec
+from squall.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -20,11 +20,11 @@ from squall.adapters.keeper.remote import KeeperLauncher
 from squall.core.errors import UnavailableError
 from squall.core.execution.launch import End, LaunchSpec
 from squall.testing.samples import sample_id
+from squall.testing.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.anyio
 
 ONE, TWO, THREE = sample_id(1), sample_id(2), sample_id(3)
-PATIENCE = 20
 
 
 @asynccontextmanager
@@ -65,14 +65,8 @@ def asked(launcher: KeeperLauncher) -> bool:
     return any(link.waiting for link in links(launcher))
 
 
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not true():
-            await asyncio.sleep(0.01)
-
-
 async def until_ended(launcher: KeeperLauncher, execution: str) -> End:
-    await until(lambda: (execution, 1) in launcher.held())
+    await eventually(lambda: (execution, 1) in launcher.held(), "it is held")
     async with asyncio.timeout(PATIENCE):
         return await launcher.ended(execution)
 
@@ -91,7 +85,7 @@ async def test_new_trees_leave_a_keeper_that_is_busy_masking_and_known_ones_stay
             spec(ONE, "exec yes 'a long line that is looked through again and again'", secret="hidden")
         )
         first = keeper_of(launcher, ONE)
-        await until(lambda: first.busy)
+        await eventually(lambda: first.busy, "the keeper is busy")
         await launcher.spawn(spec(TWO, "exit 2"))
         await launcher.spawn(spec(THREE, "exit 3", tree=ONE))
         second = keeper_of(launcher, TWO)
@@ -102,8 +96,8 @@ async def test_new_trees_leave_a_keeper_that_is_busy_masking_and_known_ones_stay
         await over(launcher, ONE, tree="none")
         assert await over(launcher, THREE, tree=ONE) == 3
         # With nothing to do, one of the two goes, and leaves no folder.
-        await until(lambda: len(links(launcher)) == 1)
-        await until(lambda: len(list((tmp_path / "keepers").iterdir())) == 1)
+        await eventually(lambda: len(links(launcher)) == 1, "one keeper goes")
+        await eventually(lambda: len(list((tmp_path / "keepers").iterdir())) == 1, "its folder goes")
 
 
 async def test_an_action_waits_for_a_keeper_that_cannot_be_started_and_says_so(
@@ -111,13 +105,16 @@ async def test_an_action_waits_for_a_keeper_that_cannot_be_started_and_says_so(
 ) -> None:
     async with launching(tmp_path) as launcher:
         os.kill(pid(links(launcher)[0]), signal.SIGKILL)
-        await until(lambda: not links(launcher))
+        await eventually(lambda: not links(launcher), "no keeper is left")
         with monkeypatch.context() as broken:
             broken.setattr(pool, "_PROGRAM", "import sys; sys.exit('no memory')")
             async with asyncio.TaskGroup() as group:
                 group.create_task(launcher.spawn(spec(ONE, "exit 3")))
                 group.create_task(launcher.spawn(spec(TWO, "exit 4")))
-                await until(lambda: "no memory" in launcher.waiting(ONE) and "no memory" in launcher.waiting(TWO))
+                await eventually(
+                    lambda: "no memory" in launcher.waiting(ONE) and "no memory" in launcher.waiting(TWO),
+                    "both say why they wait",
+                )
                 await launcher.cancel(TWO)
                 assert (await until_ended(launcher, TWO)).canceled
                 assert list((tmp_path / "keepers").iterdir()) == []
@@ -165,7 +162,7 @@ async def test_a_keeper_that_stands_still_holds_up_no_start_and_is_taken_up_when
             # What the database knows to have ended is forgotten while it still stands.
             await launcher.acknowledge(TWO)
             os.kill(keeper, signal.SIGCONT)
-            await until(lambda: not any(link.silent for link in links(launcher)))
+            await eventually(lambda: not any(link.silent for link in links(launcher)), "no keeper is silent")
             assert launcher.held() == [(ONE, 1)]
             gate.write_text("go\n")
             assert await over(launcher, ONE) == 7
@@ -183,7 +180,7 @@ async def test_what_a_server_sent_to_a_keeper_that_stood_still_is_not_started_tw
         os.kill(keeper, signal.SIGSTOP)
         async with asyncio.TaskGroup() as group:
             lost = group.create_task(launcher.spawn(spec(ONE, begun)))
-            await until(lambda: asked(launcher))
+            await eventually(lambda: asked(launcher), "a keeper is asked")
             lost.cancel()
     try:
         async with launching(tmp_path) as launcher:
@@ -192,7 +189,7 @@ async def test_what_a_server_sent_to_a_keeper_that_stood_still_is_not_started_tw
             await launcher.spawn(spec(ONE, begun))
             assert await over(launcher, ONE) == 0
             os.kill(keeper, signal.SIGCONT)
-            await until(lambda: not any(link.silent for link in links(launcher)))
+            await eventually(lambda: not any(link.silent for link in links(launcher)), "no keeper is silent")
             assert launcher.held() == []
             assert (tmp_path / "starts").read_text() == "x\n"
     finally:
@@ -226,8 +223,8 @@ async def test_a_keeper_of_an_older_version_is_used_until_it_is_idle(
         assert any(pid(link) == old for link in links(launcher))
         gate.write_text("go\n")
         assert await over(launcher, ONE) == 4
-        await until(lambda: not any(pid(link) == old for link in links(launcher)))
-        await until(lambda: not Path(f"/proc/{old}").exists())
+        await eventually(lambda: not any(pid(link) == old for link in links(launcher)), "the old keeper is left")
+        await eventually(lambda: not Path(f"/proc/{old}").exists(), "the old keeper ends")
 
 
 def test_a_keeper_that_takes_no_connection_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ def ran(command: str, terminal: tuple[int, int] | None = None, **fields: Any) ->
     spec = Spec("ab" * 12, "ab" * 12, 1, ["/bin/bash", "-c", command], {"PATH": "/usr/bin:/bin"})
     spec = spec._replace(**fields)
     process = starting.start(spec, terminal, None, {})
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     return out.decode().split()
 

@@ -20,6 +20,7 @@ from squall.core.errors import ConfigError, UnavailableError
 from squall.ports import Tx
 from squall.testing.samples import NOON, sample_execution, sample_id
 from squall.testing.tables.store import inserting, known
+from squall.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -89,10 +90,10 @@ async def test_a_unit_that_ends_itself_as_canceled_stops_nobody_else(store: Sqli
         raise asyncio.CancelledError
 
     for channel in (store.tx, store.read):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE):
             outcome = await asyncio.gather(channel(canceled), return_exceptions=True)
         assert isinstance(outcome[0], BaseException)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE):
         await store.tx(inserting(2))
         assert await known(store) == [sample_id(2)]
 

@@ -14,10 +14,10 @@ from tests.unit.api.records import FIRST, output
 from squall.api.http import wire
 from squall.api.output import sending
 from squall.api.output.sending import FanOut, Follower, Piece
+from squall.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = 20.0
 (END,) = output([(b"", 1)])
 BEAT = b":\n\n"
 

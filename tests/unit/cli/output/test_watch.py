@@ -64,5 +64,5 @@ def test_closed_standard_descriptors_do_no_harm(fake: ModuleType) -> None:
     with fake.FakeSquall(RECORDS) as server:
         command = [sys.executable, "-c", code, "--url", server.url, "run", "core.local", "x"]
         quoted = subprocess.list2cmdline(command[:2]) + f' "$0" {" ".join(command[3:])} <&- >&- 2>&-'
-        ended = subprocess.run(["sh", "-c", quoted, code], timeout=20, check=False)
+        ended = subprocess.run(["sh", "-c", quoted, code], timeout=60, check=False)
     assert ended.returncode == 0

@@ -158,13 +158,19 @@ def test_it_is_canceled_once_and_a_later_signal_gives_up() -> None:
     assert canceled == ["x1"]
 
 
-def test_leaving_waits_until_the_server_has_been_asked() -> None:
-    asked = threading.Event()
+def test_leaving_waits_until_the_server_has_been_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    leaving, asked = threading.Event(), threading.Event()
 
     def cancel(execution_id: str) -> None:
-        threading.Event().wait(0.05)
+        leaving.wait()
         asked.set()
 
+    class Leaving(threading.Thread):
+        def join(self, timeout: float | None = None) -> None:
+            leaving.set()
+            super().join(timeout)
+
+    monkeypatch.setattr("squall.cli.signals.threading.Thread", Leaving)
     with Signals(cancel, ask=False) as signals:
         signals.watch("x1")
         os.kill(os.getpid(), signal.SIGINT)

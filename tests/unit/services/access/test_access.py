@@ -9,6 +9,7 @@ from tests.doubles.assembly import Assembly
 from squall.core.access.access import API_KEY, COOKIE, TOKEN, Identity
 from squall.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, UnauthorizedError
 from squall.services.access.access import Access, Rules, key_digest, token_digest
+from squall.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -78,7 +79,7 @@ async def test_an_executions_token_ends_with_it_and_needs_no_password(access: Ac
 async def test_whoever_waits_hears_of_a_revoked_token_at_once(access: Access) -> None:
     token, shown = await access.login("ada", "right", "", None)
     who = await access.by_token(shown, "")
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         group.create_task(access.until_void(who))
         await asyncio.sleep(0)
         await access.revoke(token.hash)
@@ -88,7 +89,7 @@ async def test_whoever_waits_hears_of_a_disabled_key(access: Access) -> None:
     key, shown = await access.make_key(ADMIN, {})
     assert shown is not None
     who = await access.by_key(shown, "")
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         group.create_task(access.until_void(who))
         await asyncio.sleep(0)
         await access.change_key(ADMIN, key.id, {"user": "ada", "enabled": False})

@@ -13,8 +13,8 @@ from squall.adapters.bus.inproc import DeafBus
 from squall.core.event import events
 from squall.services.event import feeds
 from squall.services.event.feeds import Cursor, Feeds, Item
-from squall.testing.reading import PATIENCE
 from squall.testing.samples import sample_execution
+from squall.testing.waiting import PATIENCE, called
 
 pytestmark = pytest.mark.anyio
 
@@ -102,7 +102,7 @@ async def test_with_streaming_off_output_is_heard_right_before_the_end(squall: A
     async with feeding(squall) as feed, feed.listen(True) as cursor:
         task, execution, _ = await squall.start()
         scripted(squall).show(output_of(execution), b"x")
-        await asyncio.sleep(3 * POLL)
+        await called(feed, "_collect")
         await squall.end(task, execution)
         told = story(await heard(cursor, "succeeded"))
     assert told == ["requested", "scheduled", "running", "'x'", "succeeded"]

@@ -18,6 +18,7 @@ from squall.ports import OutputText, Task
 from squall.services.execution.running import RunLimits, Running
 from squall.testing.reading import printed, read_all
 from squall.testing.samples import sample_action, sample_pack, sample_runner
+from squall.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -239,7 +240,7 @@ async def test_an_execution_never_runs_twice_though_its_first_worker_comes_back(
         scripted(squall).end(await scripted(squall).starting(execution.id))
     new, again, row = await claimed_again(squall)
     await squall.running.finish(old, execution, first.result())
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE):
         outcome = await squall.running.run(again, row)
     await squall.running.finish(new, again, outcome)
     assert len(scripted(squall).spawned) == 1
@@ -260,7 +261,7 @@ async def test_what_was_asked_to_stop_before_it_was_started_is_not_started(squal
 
 async def test_what_was_asked_to_stop_while_nobody_listened_is_stopped_when_it_is_taken_up(squall: Assembly) -> None:
     _, execution, row = await squall.start()
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         first = group.create_task(squall.running.run(execution, row))
         await scripted(squall).starting(execution.id)
         await squall.executions.cancel(execution.id, "ada")

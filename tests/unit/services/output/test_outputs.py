@@ -16,8 +16,9 @@ from squall.core.output import journal as codec
 from squall.core.output.journal import Batch, Record
 from squall.ports import Tx
 from squall.services.output.outputs import Label, Outputs, is_end, status_of
-from squall.testing.reading import PATIENCE, printed, read_all
+from squall.testing.reading import printed, read_all
 from squall.testing.samples import sample_id
+from squall.testing.waiting import PATIENCE, called, turns
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +48,7 @@ async def test_a_follower_sees_everything_once_whenever_it_comes(squall: Assembl
         followers = []
         for number in range(20):
             followers.append(group.create_task(followed(squall.outputs, execution)))
-            await asyncio.sleep(0.002)
+            await turns()
             scripted(squall).show(spec, b"%d;" % number)
         await squall.end(task, execution)
     late = await followed(squall.outputs, execution)
@@ -111,7 +112,7 @@ async def test_an_execution_that_prints_nothing_ends_its_followers(squall: Assem
     task, execution, _ = await squall.start()
     async with asyncio.TaskGroup() as group:
         following = group.create_task(followed(squall.outputs, execution))
-        await asyncio.sleep(0.01)
+        await called(squall.outputs, "settled", 1)
         await squall.end(task, execution)
     assert following.result() == []
     assert await followed(squall.outputs, execution) == []
@@ -123,7 +124,7 @@ async def test_no_follower_ends_before_the_final_status_is_in_the_journal(squall
     async with asyncio.TaskGroup() as group:
         following = group.create_task(followed(squall.outputs, execution))
         await squall.claims.finish(task, execution, Outcome("failed", "x"))
-        await asyncio.sleep(3 * POLL)
+        await called(squall.outputs, "settled")
         assert not following.done()
         await squall.journaling.carry()
     assert status_of(following.result()[-1]) == "failed"
@@ -176,7 +177,7 @@ async def test_with_streaming_off_output_shows_only_at_the_end(squall: Assembly)
     assert await followed(outputs, execution, wait=False) == []
     async with asyncio.TaskGroup() as group:
         following = group.create_task(followed(outputs, execution))
-        await asyncio.sleep(3 * POLL)
+        await called(outputs, "settled")
         assert not following.done()
         await squall.end(task, execution)
     assert printed(following.result()) == b"hidden"
@@ -199,7 +200,7 @@ async def test_stopping_ends_every_follower_where_it_is(squall: Assembly) -> Non
     scripted(squall).show(output_of(execution), b"x")
     async with asyncio.TaskGroup() as group:
         following = [group.create_task(followed(squall.outputs, execution)) for _ in range(3)]
-        await asyncio.sleep(0.05)
+        await called(squall.outputs, "settled")
         squall.outputs.stop()
     assert [printed(each.result()) for each in following] == [b"x"] * 3
     assert await followed(squall.outputs, execution) == []
@@ -220,18 +221,20 @@ async def test_who_asks_together_is_answered_together_and_nobody_suffers_from_wh
     await squall.end(task, execution)
     outputs = Outputs(squall.store, squall.journal, poll=POLL, live=True)
     asked = 0
-    read = squall.store.read
+    read, allowed = squall.store.read, asyncio.Event()
 
     async def slow(work: Callable[[Tx], Any]) -> Any:
         nonlocal asked
         asked += 1
-        await asyncio.sleep(0.05)
+        await allowed.wait()
         return await read(work)
 
     squall.store.read = slow  # type: ignore[method-assign]
     asking = [asyncio.get_running_loop().create_task(outputs.settled(execution.id)) for _ in range(5)]
-    await asyncio.sleep(0.01)
+    await turns()
     asking[0].cancel()
+    await turns()
+    allowed.set()
     answers = await asyncio.gather(*asking[1:], return_exceptions=True)
     assert answers == [True] * 4
     assert asked <= 2
