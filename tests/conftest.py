@@ -4,12 +4,21 @@ property tests that no slow machine fails."""
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+# Test folders are no packages; `pytest` started by its own name does not look in the directory it is started in.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+# In one place: each conftest that imports a fixture has one of its own, and so a server of its own.
+from tests.scenarios.live.fixtures import packs, plain_server, server
+
+__all__ = ["packs", "plain_server", "server"]
 
 # The contract suites lie in the package; their failures are to be told as well as those of tests.
 pytest.register_assert_rewrite("squall.testing", "tests.scenarios.faults.mortal", "tests.scenarios.faults.viewers")

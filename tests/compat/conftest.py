@@ -12,10 +12,7 @@ import pytest
 # Test folders are no packages; `pytest` started by its own name does not look in the directory it is started in.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.scenarios.live.fixtures import packs, plain_server, server
 from tests.scenarios.live.server import Ran, Server, environment
-
-__all__ = ["packs", "plain_server", "server"]
 
 CLIENT = "st2client==3.9.0"
 HOME = (

@@ -5,7 +5,3 @@ from pathlib import Path
 
 # Test folders are no packages; `pytest` started by its own name does not look in the directory it is started in.
 sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from tests.scenarios.live.fixtures import packs, plain_server, server
-
-__all__ = ["packs", "plain_server", "server"]

@@ -12,11 +12,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.scenarios.faults.mortal import Mortal, mortal_server
-from tests.scenarios.live.fixtures import packs, plain_server
 
 from squall.testing.waiting import PATIENCE
-
-__all__ = ["packs", "plain_server"]
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
