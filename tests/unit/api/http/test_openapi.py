@@ -41,14 +41,14 @@ def test_no_operation_is_told_twice() -> None:
 
 def test_every_query_parameter_that_is_read_is_told() -> None:
     read = set()
-    for path in API.glob("*.py"):
+    for path in API.rglob("*.py"):
         read |= set(re.findall(r'query\.(?:text|listed|integer|boolean|has)\("(\w+)"', path.read_text()))
     assert read - set(QUERY) - {"raw_data"} == set()
 
 
 def test_every_route_is_told_and_nothing_else() -> None:
     routes = set()
-    for path in API.glob("*.py"):
+    for path in API.rglob("*.py"):
         for method, root, rest, more in re.findall(
             r'Route\(\s*"([A-Z]+)",\s*(root\b)?(?: \+ )?(?:"([^"]*)")?,([^)]*)\)', path.read_text()
         ):
