@@ -23,7 +23,7 @@ from squall.core.execution.execution import Execution
 from squall.core.execution.launch import LaunchSpec, Outcome
 from squall.core.execution.policy import Policy
 from squall.core.execution.retention import Terms
-from squall.ports import Bus, Launcher, Loaded, LoadedPack, Runner, Store, Task
+from squall.ports import Bus, Due, Launcher, Loaded, LoadedPack, Runner, Store
 from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.event.feeds import Feeds
@@ -178,21 +178,21 @@ class Assembly:
         """Requests an execution below another."""
         return await self.request(context={"parent": {"execution_id": parent.id}}, **changes)
 
-    async def claim(self, limit: int = 100, owner: str = "w1") -> list[tuple[Task, Execution, int]]:
+    async def claim(self, limit: int = 100, owner: str = "w1") -> list[tuple[Due, Execution, int]]:
         """Claims what is due."""
         return await self.claims.claim(owner, LEASE, limit, {"hostname": "h", "pid": 1})
 
-    async def start(self, **changes: Any) -> tuple[Task, Execution, int]:
+    async def start(self, **changes: Any) -> tuple[Due, Execution, int]:
         """Requests one execution and claims it, which must be the only one that is due."""
         await self.request(**changes)
         (claimed,) = await self.claim()
         return claimed
 
-    async def finish(self, task: Task, execution: Execution, status: str = "succeeded", result: Any = "done") -> bool:
+    async def finish(self, task: Due, execution: Execution, status: str = "succeeded", result: Any = "done") -> bool:
         """Ends a claimed execution."""
         return await self.claims.finish(task, execution, Outcome(status, result))
 
-    async def end(self, task: Task, execution: Execution, status: str = "succeeded") -> None:
+    async def end(self, task: Due, execution: Execution, status: str = "succeeded") -> None:
         """Ends a claimed execution, and has its end carried into the journal."""
         await self.finish(task, execution, status)
         await self.journaling.carry()

@@ -16,12 +16,12 @@ from squall.ports.store import Store
 from squall.ports.tables.access import AccessRows, Passwords
 from squall.ports.tables.executions import (
     ContentRows,
+    Due,
     EventRows,
     ExecutionRows,
     JournalRows,
     QueueRows,
     RetentionRows,
-    Task,
     Tx,
 )
 from squall.ports.tables.keys import Cipher, KeyRows
@@ -43,6 +43,7 @@ __all__ = [
     "Clock",
     "ConfigSource",
     "ContentRows",
+    "Due",
     "EventRows",
     "ExecutionRows",
     "Journal",
@@ -65,7 +66,6 @@ __all__ = [
     "Slot",
     "SlotRows",
     "Store",
-    "Task",
     "TraceRows",
     "Tx",
     "Vault",

@@ -11,7 +11,7 @@ import socket
 from squall.core.errors import SquallError
 from squall.core.execution.execution import FAILED, Execution
 from squall.core.execution.launch import Outcome
-from squall.ports import Bus, Clock, Launcher, Store, Task, Tx
+from squall.ports import Bus, Clock, Due, Launcher, Store, Tx
 from squall.services.execution.claims import Claims
 from squall.services.execution.executions import Executions
 from squall.services.execution.running import Running
@@ -51,7 +51,7 @@ class Worker:
         self._lease = int(lease * 1_000_000)
         self._poll = poll
         self._info = {"hostname": socket.gethostname(), "pid": os.getpid()}
-        self._held: dict[str, Task] = {}
+        self._held: dict[str, Due] = {}
         self._free = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -121,7 +121,7 @@ class Worker:
         # The group must live on for what still runs and for its leases.
         await asyncio.Event().wait()
 
-    async def _take(self, room: int) -> list[tuple[Task, Execution, int]]:
+    async def _take(self, room: int) -> list[tuple[Due, Execution, int]]:
         try:
             return await self._claims.claim(self._owner, self._lease, room, self._info)
         except SquallError as error:
@@ -139,7 +139,7 @@ class Worker:
             return self._poll
         return min(self._poll, max(0.0, (due - self._clock.now()) / 1_000_000))
 
-    async def _one(self, task: Task, execution: Execution, row: int) -> None:
+    async def _one(self, task: Due, execution: Execution, row: int) -> None:
         outcome = await self._running.run(execution, row)
         while True:
             try:
@@ -163,7 +163,7 @@ class Worker:
             if held:
                 now = self._clock.now()
 
-                async def work(tx: Tx, held: list[Task] = held, now: int = now) -> None:
+                async def work(tx: Tx, held: list[Due] = held, now: int = now) -> None:
                     await tx.queue.renew(held, now, self._lease)
 
                 with contextlib.suppress(SquallError):

@@ -64,7 +64,7 @@ class ExecutionRows(Protocol):
         ...
 
 
-class Task(msgspec.Struct, frozen=True):
+class Due(msgspec.Struct, frozen=True):
     """A claimed queue row. `token` fences: only the holder of the newest token may finish or renew it."""
 
     id: int
@@ -82,19 +82,19 @@ class QueueRows(Protocol):
         """Adds a row that may be claimed from `available` (µs) on. `key` is what it is about."""
         ...
 
-    async def claim(self, lane: str, owner: str, now: int, lease: int, limit: int) -> Sequence[Task]:
+    async def claim(self, lane: str, owner: str, now: int, lease: int, limit: int) -> Sequence[Due]:
         """Takes up to `limit` rows that are due and not leased, for `lease` µs, oldest first."""
         ...
 
-    async def renew(self, tasks: Sequence[Task], now: int, lease: int) -> Sequence[int]:
+    async def renew(self, tasks: Sequence[Due], now: int, lease: int) -> Sequence[int]:
         """Lengthens the leases; gives the ids of those that are still held."""
         ...
 
-    async def done(self, task: Task) -> bool:
+    async def done(self, task: Due) -> bool:
         """Removes the row; false when another has taken it meanwhile."""
         ...
 
-    async def release(self, task: Task, available: int) -> bool:
+    async def release(self, task: Due, available: int) -> bool:
         """Gives the row back, to be claimed from `available` (µs) on."""
         ...
 

@@ -27,9 +27,7 @@ from squall.core.errors import ConflictError, InvalidError, NotFoundError, Unaut
 from squall.core.ids import is_id
 from squall.ports import Bus, Clock, Passwords, Store, Tx
 from squall.services.access.braking import Brake
-
-VOID = "access"
-"""The topic on which the hash of a credential is told that has been revoked."""
+from squall.services.lanes import VOID
 
 _SECOND = 1_000_000
 _KEY_SALT = b"saltnpepper"

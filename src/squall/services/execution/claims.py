@@ -11,7 +11,7 @@ from squall.core.event import events
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.execution.launch import Outcome
-from squall.ports import Bus, Clock, Store, Task, Tx
+from squall.ports import Bus, Clock, Due, Store, Tx
 from squall.services.execution.transitions import Transitions
 from squall.services.lanes import CHANGED, RUN
 
@@ -27,7 +27,7 @@ class Claims:
 
     async def claim(
         self, owner: str, lease: int, limit: int, runner_info: dict[str, Any]
-    ) -> list[tuple[Task, Execution, int]]:
+    ) -> list[tuple[Due, Execution, int]]:
         """Takes due executions to run: each with its task and the event row that tells that it runs.
 
         Those that a policy holds back are put in line, or canceled, and not given.
@@ -40,7 +40,7 @@ class Claims:
         touched: set[str] = set()
         refused: list[Execution] = []
 
-        async def work(tx: Tx) -> list[tuple[Task, Execution, int]]:
+        async def work(tx: Tx) -> list[tuple[Due, Execution, int]]:
             claimed = []
             touched.clear()
             refused.clear()
@@ -70,7 +70,7 @@ class Claims:
             self._transitions.hint(execution)
         return claimed
 
-    async def finish(self, task: Task, execution: Execution, outcome: Outcome) -> bool:
+    async def finish(self, task: Due, execution: Execution, outcome: Outcome) -> bool:
         """Ends an execution with its outcome, unless it has ended already; false when another worker has taken it over,
         who will end it."""
         now = self._clock.now()

@@ -21,7 +21,7 @@ from squall.core.execution.launch import End, LaunchSpec, Outcome
 from squall.core.execution.launch import Job as RunnerJob
 from squall.core.output import journal
 from squall.core.output.journal import Record
-from squall.ports import Journal, Launcher, OutputText, Runner, Task
+from squall.ports import Due, Journal, Launcher, OutputText, Runner
 from squall.services.content.content import Content
 from squall.services.content.pack_configs import PackConfigs
 from squall.services.execution.binding import MASKED_MOST, Binding
@@ -139,7 +139,7 @@ class Running:
                 await self._launcher.cancel(execution_id)
                 await self._launcher.acknowledge(execution_id)
 
-    async def finish(self, task: Task, execution: Execution, outcome: Outcome) -> None:
+    async def finish(self, task: Due, execution: Execution, outcome: Outcome) -> None:
         """Writes the outcome down; only then may the launcher forget how the process ended."""
         if await self._claims.finish(task, execution, outcome):
             if self._tokens is not None and (execution.id, execution.attempt) in self._launcher.held():

@@ -14,7 +14,7 @@ from squall.core.event import events
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, transition, with_result
 from squall.ports import Bus, Tx
-from squall.services.lanes import ADVANCE, CHANGED, JOURNAL, RUN
+from squall.services.lanes import ADVANCE, CHANGED, JOURNAL, RUN, ChildChanged, Start, StatusRecord, StatusRequested
 
 _ASKED = frozenset({ex.PAUSING, ex.RESUMING, ex.CANCELING})
 
@@ -85,7 +85,7 @@ class Transitions:
     async def queue(self, tx: Tx, execution: Execution, available: int) -> None:
         """Queues an execution to be run from `available` (µs) on."""
         # A workflow takes no worker's slot: children could never run where parents hold them all.
-        lane, payload = (ADVANCE, ["start"]) if execution.runner in WORKFLOW_RUNNERS else (RUN, None)
+        lane, payload = (ADVANCE, Start()) if execution.runner in WORKFLOW_RUNNERS else (RUN, None)
         await tx.queue.put(lane, execution.id, payload, available)
         self._queued.add((lane, execution.id))
 
@@ -102,12 +102,12 @@ class Transitions:
         await tx.executions.update(execution)
         row = await tx.events.add(events.EXECUTION_UPDATE, execution, execution.log[-1].at)
         if status in ex.STARTED and status != ex.RUNNING:
-            told = [execution.tree, status, row, execution.log[-1].at, execution.parent is not None]
-            await tx.queue.put(JOURNAL, execution.id, told, now)
+            record = StatusRecord(execution.tree, status, row, execution.log[-1].at, execution.parent is not None)
+            await tx.queue.put(JOURNAL, execution.id, record, now)
         if execution.parent is not None and _concerns_parent(execution, before):
-            await tx.queue.put(ADVANCE, execution.parent, ["child", execution.id, status], now)
+            await tx.queue.put(ADVANCE, execution.parent, ChildChanged(execution.id, status), now)
         if status in _ASKED and execution.runner in WORKFLOW_RUNNERS:
-            await tx.queue.put(ADVANCE, execution.id, ["asked", status], now)
+            await tx.queue.put(ADVANCE, execution.id, StatusRequested(status), now)
         for follower in self._followers:
             await follower.moved(tx, execution, self, now)
         return execution, row

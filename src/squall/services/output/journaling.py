@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import msgspec
 
 from squall.core.errors import SquallError
-from squall.core.execution import execution as ex
 from squall.core.output.journal import PROGRESS, STATUS, note_event
-from squall.ports import Bus, Clock, Journal, Launcher, Store, Task, Tx
-from squall.services.lanes import CHANGED, JOURNAL
+from squall.ports import Bus, Clock, Due, Journal, Launcher, Store, Tx
+from squall.services.lanes import CHANGED, JOURNAL, ProgressRecords, is_final, records_of
 
 _LEASE = 30_000_000
 MOST = 256
@@ -35,11 +34,11 @@ class Journaling:
         tasks = await self._store.tx(lambda tx: tx.queue.claim(JOURNAL, self._owner, now, _LEASE, MOST))
         if not tasks:
             return 0
-        done: list[Task] = []
+        done: list[Due] = []
         failures: dict[str, OSError | SquallError] = {}
         try:
             for task in tasks:
-                tree = task.payload[0]
+                tree = records_of(task).tree
                 # Behind a record that could not be appended those of its tree wait as well; other trees do not.
                 if tree not in failures:
                     try:
@@ -53,26 +52,27 @@ class Journaling:
             raise next(iter(failures.values()))
         return len(tasks)
 
-    async def _append(self, task: Task) -> None:
-        if task.payload[1] is None:
-            await self._tell_progress(task)
+    async def _append(self, task: Due) -> None:
+        records = records_of(task)
+        if isinstance(records, ProgressRecords):
+            await self._append_progress(task, records)
             return
-        tree, status, row, at, child = task.payload
-        told = msgspec.json.encode({"status": status})
+        payload = msgspec.json.encode({"status": records.status})
         # A lonely execution that printed nothing needs no journal; a family's is its story, also of silent ones.
-        await self._launcher.append(tree, task.key, STATUS, at, row, told, create=child)
+        await self._launcher.append(
+            records.tree, task.key, STATUS, records.at, records.event, payload, create=records.create
+        )
 
-    async def _tell_progress(self, task: Task) -> None:
-        """What a workflow did: one record for each note."""
-        tree, _, at, notes = task.payload
-        for number, note in enumerate(notes):
-            event = note_event(task.id, number)
-            await self._launcher.append(tree, task.key, PROGRESS, at, event, msgspec.json.encode(note), create=True)
+    async def _append_progress(self, task: Due, records: ProgressRecords) -> None:
+        for number, note in enumerate(records.notes):
+            event, payload = note_event(task.id, number), msgspec.json.encode(note)
+            await self._launcher.append(records.tree, task.key, PROGRESS, records.at, event, payload, create=True)
 
-    async def _settle(self, tasks: Sequence[Task], done: Sequence[Task]) -> None:
+    async def _settle(self, tasks: Sequence[Due], done: Sequence[Due]) -> None:
         """Removes the rows of what was appended, gives the others back, and closes journals that are complete."""
         now = self._clock.now()
-        finished = {task.payload[0] for task in done if task.payload[1] in ex.FINAL}
+        appended = [records_of(task) for task in done]
+        finished = {records.tree for records in appended if is_final(records)}
 
         async def work(tx: Tx) -> list[str]:
             for task in tasks:
@@ -84,6 +84,6 @@ class Journaling:
 
         for tree in await self._store.tx(work):
             await self._launcher.close_tree(tree)
-        for tree in {task.payload[0] for task in done}:
+        for tree in {records.tree for records in appended}:
             self._journal.poke(tree)
             self._bus.publish(CHANGED, tree)

@@ -15,10 +15,8 @@ import msgspec
 
 from squall.core.errors import SquallError
 from squall.core.execution.retention import Finished, Selection, Terms, expired
-from squall.ports import Archive, Clock, Journal, Launcher, Store, Task, Tx
-
-PURGE = "purge"
-"""The queue lane of journals that are to be removed."""
+from squall.ports import Archive, Clock, Due, Journal, Launcher, Store, Tx
+from squall.services.lanes import PURGE, JournalRemoval, removal_of
 
 _LOG = logging.getLogger("squall.storage")
 _PAGE = 500
@@ -135,7 +133,7 @@ class Retention:
             if not ended:
                 return 0
             count = await tx.retention.purge(ended)
-            await tx.queue.put(PURGE, ended[0], ended, now)
+            await tx.queue.put(PURGE, ended[0], JournalRemoval(ended), now)
             return count
 
         count = await self._store.tx(work)
@@ -151,8 +149,8 @@ class Retention:
             await self._carry_one(task)
         return len(tasks)
 
-    async def _carry_one(self, task: Task) -> None:
-        trees: list[str] = task.payload
+    async def _carry_one(self, task: Due) -> None:
+        trees = removal_of(task).trees
         try:
             for tree in set(self._archive.held()).intersection(trees):
                 await self._launcher.close_tree(tree)

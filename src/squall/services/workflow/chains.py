@@ -12,7 +12,7 @@ from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.schema.taint import secrets_of
 from squall.core.workflow.chain import Chain, Ended, RunNode, chain_result, child_context, next_step, read_chain
-from squall.ports import Clock, Store, Task, Tx, WorkflowRecord
+from squall.ports import Clock, Due, Store, Tx, WorkflowRecord
 from squall.services.content.content import Content
 from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Executions, Prepared, Request
@@ -52,7 +52,7 @@ class Chains:
         self._transitions = transitions
         self._info = info
 
-    async def advance(self, execution: Execution, tasks: list[Task]) -> Prepared | None:
+    async def advance(self, execution: Execution, tasks: list[Due]) -> Prepared | None:
         """Does what follows from `tasks`; gives the child that was requested. Raises `OSError`, `SquallError`."""
 
         async def read(tx: Tx) -> tuple[WorkflowRecord | None, str | None, list[Execution]]:
@@ -117,7 +117,7 @@ class Chains:
             return Ended(ex.FAILED, {}, f'Failed to run task "{run.node.name}". {error}')
         return None
 
-    async def _write(self, tx: Tx, step: Step, children: list[Execution], tasks: list[Task]) -> None:
+    async def _write(self, tx: Tx, step: Step, children: list[Execution], tasks: list[Due]) -> None:
         now = self._clock.now()
         move = self._transitions.move
         for task in tasks:

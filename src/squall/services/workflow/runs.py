@@ -21,10 +21,11 @@ from squall.core.workflow.conducting.engine import RunAction
 from squall.core.workflow.conducting.facts import decode_facts, encode_facts
 from squall.core.workflow.conducting.rerun import FAILED_TASKS, RerunError, TaskRerun
 from squall.core.workflow.conducting.state import State
-from squall.ports import Clock, Store, Task, Tx, Vault, WorkflowRecord
+from squall.ports import Clock, Due, Store, Tx, Vault, WorkflowRecord
 from squall.services.content.content import Content
 from squall.services.execution.binding import Binding
 from squall.services.execution.lookups import KeyReader, Lookups
+from squall.services.lanes import ChildChanged, MoreToDo, Start, StatusRequested, advance_of
 from squall.services.workflow.definitions import Definitions
 
 CHAIN = "action-chain"
@@ -105,12 +106,12 @@ class Runs:
 
     # -- loading
 
-    async def load(self, execution_id: str, tasks: list[Task]) -> Run | None:
+    async def load(self, execution_id: str, tasks: list[Due]) -> Run | None:
         """The workflow's run with the children that `tasks` tell of; None when it has ended or is not there.
 
         Raises `SquallError` when it cannot be loaded now.
         """
-        children = {task.payload[1] for task in tasks if task.payload[0] == "child"}
+        children = {advance.execution for advance in map(advance_of, tasks) if isinstance(advance, ChildChanged)}
 
         async def work(tx: Tx) -> tuple[Execution | None, int | None, dict[str, Execution], bool]:
             changes = {}
@@ -119,7 +120,7 @@ class Runs:
                 if found is not None:
                     changes[child] = found
             execution = await tx.executions.get(execution_id, False)
-            starts = execution is not None and any(task.payload[0] == "start" for task in tasks)
+            starts = execution is not None and any(isinstance(advance_of(task), Start) for task in tasks)
             too_deep = starts and await self._too_deep(tx, execution)
             return execution, await tx.workflows.seq(execution_id), changes, too_deep
 
@@ -265,7 +266,7 @@ class Runs:
 
     # -- deciding, on a thread of its own
 
-    def decide(self, run: Run, tasks: list[Task]) -> tuple[list[Step], list[str]]:
+    def decide(self, run: Run, tasks: list[Due]) -> tuple[list[Step], list[str]]:
         """Tells the conductor what `tasks` say, in order; gives its steps, and what was asked of the workflow."""
         conductor = run.conductor
         assert conductor is not None  # noqa: S101 - the caller has looked
@@ -276,15 +277,15 @@ class Runs:
             steps.append(self._first(run, conductor, now))
             run.begins = False
         for task in tasks:
-            kind = task.payload[0]
-            if kind == "child":
-                steps += self._child(run, conductor, run.changes.get(task.payload[1]), task.payload[2], now)
-            elif kind == "asked":
-                asked.append(task.payload[1])
-                steps.append(conductor.request(task.payload[1], now))
-                if task.payload[1] == ex.RESUMING:
+            advance = advance_of(task)
+            if isinstance(advance, ChildChanged):
+                steps += self._child(run, conductor, run.changes.get(advance.execution), advance.status, now)
+            elif isinstance(advance, StatusRequested):
+                asked.append(advance.status)
+                steps.append(conductor.request(advance.status, now))
+                if advance.status == ex.RESUMING:
                     steps.append(conductor.request(ex.RUNNING, now))
-            elif kind == "more":
+            elif isinstance(advance, MoreToDo):
                 steps.append(conductor.advance(now))
         return steps, asked
 

@@ -22,10 +22,10 @@ from squall.core.expr.language import Language
 from squall.core.workflow.conducting import status as st
 from squall.core.workflow.conducting.conductor import Step
 from squall.core.workflow.conducting.engine import RunAction
-from squall.ports import Bus, Clock, Store, Task, Tx
+from squall.ports import Bus, Clock, Due, Store, Tx
 from squall.services.execution.executions import Executions, Prepared, Request
 from squall.services.execution.transitions import Transitions
-from squall.services.lanes import ADVANCE, JOURNAL, RUN
+from squall.services.lanes import ADVANCE, JOURNAL, RUN, MoreToDo, ProgressRecords, Start, StatusRecord, advance_of
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.runs import Run, Runs
 
@@ -48,7 +48,7 @@ class Batch(msgspec.Struct):
     """What is to be written for one workflow: rows that are done, steps taken, and children to be requested."""
 
     run: Run
-    tasks: list[Task]
+    tasks: list[Due]
     steps: list[Step] = []
     children: list[tuple[RunAction, Prepared]] = []
     asked: list[str] = []
@@ -90,7 +90,7 @@ class Workflows:
         self._owner = owner
         self._gate = asyncio.Semaphore(threads)
         self._languages: list[Language] = []
-        self._inboxes: dict[str, list[Task]] = {}
+        self._inboxes: dict[str, list[Due]] = {}
 
     async def advance(self, group: asyncio.TaskGroup) -> int:
         """Takes what is due in lane `advance`, at most `MOST` rows; gives how many there were.
@@ -114,7 +114,7 @@ class Workflows:
             await self._advance_one(key, rows)
         del self._inboxes[key]
 
-    async def _advance_one(self, key: str, tasks: list[Task]) -> None:
+    async def _advance_one(self, key: str, tasks: list[Due]) -> None:
         try:
             if not await self._admitted(key, tasks):
                 return
@@ -135,9 +135,9 @@ class Workflows:
             else:
                 await self._give_back(key, tasks)
 
-    async def _admitted(self, key: str, tasks: list[Task]) -> bool:
+    async def _admitted(self, key: str, tasks: list[Due]) -> bool:
         """Whether a workflow that is to start may; one that may not comes back when it may."""
-        if not any(task.payload[0] == "start" for task in tasks):
+        if not any(isinstance(advance_of(task), Start) for task in tasks):
             return True
         now = self._clock.now()
 
@@ -160,7 +160,7 @@ class Workflows:
         self._transitions.hint(execution)
         return False
 
-    async def _advance_run(self, run: Run, tasks: list[Task]) -> None:
+    async def _advance_run(self, run: Run, tasks: list[Due]) -> None:
         batch = Batch(run, tasks)
         if run.conductor is not None:
             try:
@@ -221,12 +221,12 @@ class Workflows:
             await tx.workflows.add_child(command.task_execution, item, child.id)
         await _done(tx, batch.tasks)
         if batch.notes:
-            await tx.queue.put(JOURNAL, execution.id, [execution.tree, None, now, batch.notes], now)
+            await tx.queue.put(JOURNAL, execution.id, ProgressRecords(execution.tree, now, batch.notes), now)
         execution = await self._cascade(tx, batch, execution, now)
         if run.result is not None or (run.conductor is not None and run.conductor.is_finished):
             await self._finish(tx, run, execution, now)
         elif batch.steps and batch.steps[-1].more:
-            await tx.queue.put(ADVANCE, execution.id, ["more"], now)
+            await tx.queue.put(ADVANCE, execution.id, MoreToDo(), now)
         return True
 
     async def _begin(self, tx: Tx, run: Run, execution: Execution, now: int) -> Execution:
@@ -240,7 +240,7 @@ class Workflows:
         if execution.status != ex.SCHEDULED:
             execution, _ = await move(tx, execution, ex.SCHEDULED, now)
         execution, row = await move(tx, execution, ex.RUNNING, now)
-        opening = [execution.tree, ex.RUNNING, row, execution.log[-1].at, True]
+        opening = StatusRecord(execution.tree, ex.RUNNING, row, execution.log[-1].at, create=True)
         await tx.queue.put(JOURNAL, execution.id, opening, now)
         return execution
 
@@ -287,10 +287,10 @@ class Workflows:
 
     # -- when it does not work
 
-    async def _drop(self, tasks: list[Task]) -> None:
+    async def _drop(self, tasks: list[Due]) -> None:
         await self._store.tx(lambda tx: _done(tx, tasks))
 
-    async def _give_back(self, key: str, tasks: list[Task]) -> None:
+    async def _give_back(self, key: str, tasks: list[Due]) -> None:
         self._runs.forget(key)
         later = self._clock.now() + _AGAIN
 
@@ -300,7 +300,7 @@ class Workflows:
 
         await self._store.tx(work)
 
-    async def _give_up(self, key: str, tasks: list[Task], error: Exception) -> None:
+    async def _give_up(self, key: str, tasks: list[Due], error: Exception) -> None:
         """A defect must leave nothing stuck: the workflow fails with what is known."""
         self._runs.forget(key)
         now = self._clock.now()
@@ -379,7 +379,7 @@ async def _children(tx: Tx, execution: Execution, statuses: Sequence[str]) -> li
     return found
 
 
-async def _done(tx: Tx, tasks: Sequence[Task]) -> None:
+async def _done(tx: Tx, tasks: Sequence[Due]) -> None:
     for task in tasks:
         await tx.queue.done(task)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from squall.ports import Store, Task, Tx
+from squall.ports import Due, Store, Tx
 from squall.testing.samples import NOON
 
 LEASE = 30_000_000
@@ -27,18 +27,18 @@ async def put(store: Store, *keys: str, lane: str = "run", at: int = NOON, paylo
 
 async def claim(
     store: Store, at: int = NOON, *, lane: str = "run", owner: str = "w1", limit: int = 100
-) -> Sequence[Task]:
+) -> Sequence[Due]:
     """Claims due rows for `LEASE` µs."""
     return await store.tx(lambda tx: tx.queue.claim(lane, owner, at, LEASE, limit))
 
 
-async def claim_one(store: Store, at: int = NOON, owner: str = "w1") -> Task:
+async def claim_one(store: Store, at: int = NOON, owner: str = "w1") -> Due:
     """Claims the one row that must be due."""
     (task,) = await claim(store, at, owner=owner)
     return task
 
 
-def keys(tasks: Sequence[Task]) -> list[str]:
+def keys(tasks: Sequence[Due]) -> list[str]:
     """What the tasks are about, in their order."""
     return [task.key for task in tasks]
 

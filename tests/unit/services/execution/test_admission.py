@@ -9,13 +9,13 @@ import pytest
 from tests.doubles.assembly import Assembly
 
 from squall.core.execution.execution import Execution
-from squall.ports import Task, Tx
+from squall.ports import Due, Tx
 from squall.services.lanes import ADVANCE, RUN
 from squall.testing.samples import sample_action, sample_runner
 
 pytestmark = pytest.mark.anyio
 
-Claimed = tuple[Task, Execution, int]
+Claimed = tuple[Due, Execution, int]
 
 
 async def limit(squall: Assembly, threshold: int, name: str = "limit", **changes: Any) -> str:

@@ -14,7 +14,7 @@ from tests.doubles.scripted import ScriptedLauncher
 from squall.core.execution.execution import Execution
 from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
 from squall.core.output import journal as codec
-from squall.ports import OutputText, Task
+from squall.ports import Due, OutputText
 from squall.services.execution.running import RunLimits, Running
 from squall.testing.reading import printed, read_all
 from squall.testing.samples import sample_action, sample_pack, sample_runner
@@ -213,7 +213,7 @@ async def test_the_runner_gets_its_own_parameters_and_the_action_the_rest(squall
 # -- taken up again
 
 
-async def claimed_again(squall: Assembly) -> tuple[Task, Execution, int]:
+async def claimed_again(squall: Assembly) -> tuple[Due, Execution, int]:
     """The same execution, as a worker claims it whose predecessor is gone."""
     squall.clock.advance(LEASE / 1e6)
     (claimed,) = await squall.claim(owner="w2")

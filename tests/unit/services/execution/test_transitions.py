@@ -10,7 +10,7 @@ from tests.doubles.assembly import Assembly
 from squall.core.errors import ConflictError
 from squall.core.execution.execution import Execution
 from squall.ports import Tx
-from squall.services.lanes import ADVANCE, CHANGED, JOURNAL
+from squall.services.lanes import ADVANCE, CHANGED, JOURNAL, ChildChanged, advance_of
 
 pytestmark = pytest.mark.anyio
 
@@ -75,7 +75,7 @@ async def test_what_is_pending_is_canceled_at_once(squall: Assembly) -> None:
 
 async def advances(squall: Assembly) -> list[tuple[str, Any]]:
     async def work(tx: Tx) -> list[tuple[str, Any]]:
-        return [(task.key, task.payload) for task in await tx.queue.claim(ADVANCE, "w", squall.clock.now(), 1, 100)]
+        return [(due.key, advance_of(due)) for due in await tx.queue.claim(ADVANCE, "w", squall.clock.now(), 1, 100)]
 
     return await squall.store.tx(work)
 
@@ -89,4 +89,4 @@ async def test_the_workflow_hears_of_the_end_of_its_child_and_nobody_of_others(s
     for task, execution, _ in await squall.claim():
         if execution.id in (child.id, other.id):
             await squall.finish(task, execution)
-    assert await advances(squall) == [(parent.id, ["child", child.id, "succeeded"])]
+    assert await advances(squall) == [(parent.id, ChildChanged(child.id, "succeeded"))]

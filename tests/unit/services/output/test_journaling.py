@@ -10,7 +10,7 @@ from tests.doubles.assembly import LEASE, Assembly, scripted
 
 from squall.core.output import journal as codec
 from squall.ports import Tx
-from squall.services.lanes import CHANGED, JOURNAL
+from squall.services.lanes import CHANGED, JOURNAL, ProgressRecords, StatusRecord, records_of
 from squall.services.output.outputs import status_of
 from squall.testing.reading import read_all
 
@@ -69,10 +69,10 @@ async def test_a_record_carried_twice_after_a_crash_is_there_once(squall: Assemb
     await open_journal(squall, execution.tree)
     await squall.finish(task, execution)
     (row,) = await squall.store.tx(lambda tx: tx.queue.claim(JOURNAL, "dead", squall.clock.now(), 1, 10))
-    tree, status, event, at, *_ = row.payload
-    await squall.launcher.append(
-        tree, row.key, codec.STATUS, at, event, msgspec.json.encode({"status": status}), create=False
-    )
+    record = records_of(row)
+    assert isinstance(record, StatusRecord)
+    payload = msgspec.json.encode({"status": record.status})
+    await squall.launcher.append(record.tree, row.key, codec.STATUS, record.at, record.event, payload, create=False)
     squall.clock.advance(1)
     assert await squall.journaling.carry() == 1
     assert len(await carried(squall, execution.tree)) == 1
@@ -85,11 +85,11 @@ async def test_every_note_of_a_workflow_is_carried_once_and_hides_no_change_of_a
     notes = [{"event": "task_requested", "task": name} for name in "abc"]
 
     async def put(tx: Tx) -> None:
-        await tx.queue.put(JOURNAL, execution.id, [execution.tree, None, 5, notes], squall.clock.now())
+        await tx.queue.put(JOURNAL, execution.id, ProgressRecords(execution.tree, 5, notes), squall.clock.now())
 
     await squall.store.tx(put)
     rows = await squall.store.tx(lambda tx: tx.queue.claim(JOURNAL, "dead", squall.clock.now(), 1, 10))
-    number = next(row.id for row in rows if row.payload[1] is None)
+    number = next(row.id for row in rows if isinstance(records_of(row), ProgressRecords))
     await squall.launcher.append(
         execution.tree,
         execution.id,

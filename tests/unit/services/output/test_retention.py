@@ -8,7 +8,7 @@ from tests.doubles.assembly import Assembly, output_of, scripted
 from squall.core.execution.execution import Execution
 from squall.core.execution.retention import Selection, Terms, parse_rules
 from squall.ports import Tx
-from squall.services.output.retention import PURGE
+from squall.services.lanes import PURGE
 from squall.testing.reading import read_all
 from squall.testing.sealed import Moments
 

@@ -12,7 +12,7 @@ from tests.unit.services.flows import Flows, good
 from squall.adapters.sql.workflow.workflows import SqlWorkflows
 from squall.core.execution.execution import Execution
 from squall.services.execution.executions import Request
-from squall.services.lanes import ADVANCE, JOURNAL
+from squall.services.lanes import ADVANCE, JOURNAL, ProgressRecords, records_of
 
 pytestmark = pytest.mark.anyio
 
@@ -290,10 +290,10 @@ async def test_what_a_workflow_does_is_told_in_its_journal(squall: Assembly) -> 
     await flows.advance()
 
     async def notes(tx: Any) -> list[Any]:
-        return [task.payload for task in await tx.queue.claim(JOURNAL, "w", squall.clock.now(), 1, 100)]
+        return [records_of(due) for due in await tx.queue.claim(JOURNAL, "w", squall.clock.now(), 1, 100)]
 
-    found = [payload for payload in await squall.store.tx(notes) if payload[1] is None]
-    told = [note["event"] for payload in found for note in payload[3]]
+    found = [records for records in await squall.store.tx(notes) if isinstance(records, ProgressRecords)]
+    told = [note["event"] for records in found for note in records.notes]
     assert told == ["workflow", "task_requested"]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from squall.adapters.sql.dialect.session import Session
-from squall.ports import Task
+from squall.ports import Due
 
 
 class SqlQueue:
@@ -31,7 +31,7 @@ class SqlQueue:
             available,
         )
 
-    async def claim(self, lane: str, owner: str, now: int, lease: int, limit: int) -> Sequence[Task]:
+    async def claim(self, lane: str, owner: str, now: int, lease: int, limit: int) -> Sequence[Due]:
         """Takes up to `limit` due rows for `lease` µs."""
         rows = await self._session.run(
             "UPDATE queue SET owner = ?, available_us = ?, token = token + 1, attempts = attempts + 1 WHERE id IN ("
@@ -42,10 +42,10 @@ class SqlQueue:
             lane,
             now,
         )
-        return sorted((Task(row[0], row[1], row[2], msgspec.json.decode(row[3]), row[4], row[5]) for row in rows),
+        return sorted((Due(row[0], row[1], row[2], msgspec.json.decode(row[3]), row[4], row[5]) for row in rows),
                       key=lambda task: task.id)  # fmt: skip
 
-    async def renew(self, tasks: Sequence[Task], now: int, lease: int) -> Sequence[int]:
+    async def renew(self, tasks: Sequence[Due], now: int, lease: int) -> Sequence[int]:
         """Lengthens the leases of the rows still held."""
         held: list[tuple[Any, ...]] = []
         for task in tasks:
@@ -57,12 +57,12 @@ class SqlQueue:
             )
         return [row[0] for row in held]
 
-    async def done(self, task: Task) -> bool:
+    async def done(self, task: Due) -> bool:
         """Removes the row if it is still held."""
         rows = await self._session.run("DELETE FROM queue WHERE id = ? AND token = ? RETURNING id", task.id, task.token)
         return bool(rows)
 
-    async def release(self, task: Task, available: int) -> bool:
+    async def release(self, task: Due, available: int) -> bool:
         """Gives the row back."""
         rows = await self._session.run(
             "UPDATE queue SET owner = NULL, available_us = ?, token = token + 1 "
