@@ -84,7 +84,7 @@ class App:
         """Registers content and finds the keepers; what an earlier server held is free to be claimed and taken up."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.parts.outside.launcher.start())
-            registered = group.create_task(wiring.register(self.parts.services))
+            registered = group.create_task(self.parts.services.registration.register())
         count = sum(found.get("actions", 0) for found in registered.result().packs.values())
         await self.parts.services.running.settle()
         await self.parts.outside.store.tx(lambda tx: tx.queue.free(OWNER, self.parts.outside.clock.now()))

@@ -26,12 +26,13 @@ from squall.core.execution.retention import Terms
 from squall.ports import Bus, Due, Launcher, Loaded, LoadedPack, Runner, Store
 from squall.services.content.content import Content
 from squall.services.content.keys import Keys
+from squall.services.content.registration import ActionRegistrar, Registrar, Registration
 from squall.services.event.feeds import Feeds
 from squall.services.execution.admission import Admission
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
 from squall.services.execution.executions import Executions, Request
-from squall.services.execution.policies import Policies
+from squall.services.execution.policies import Policies, PolicyRegistrar
 from squall.services.execution.retries import Retries
 from squall.services.execution.running import RunLimits, Running
 from squall.services.execution.traces import Traces
@@ -140,6 +141,11 @@ class Assembly:
         self.transitions = Transitions(bus, self.traces.join, self.admission, [Retries(self.clock)])
         self.claims = Claims(store, bus, self.clock, self.transitions)
         self.policies = Policies(store, self.clock, self.admission, self.transitions)
+        registrars: list[Registrar] = [
+            ActionRegistrar(self.content, self.clock),
+            PolicyRegistrar(self.clock, self.admission, self.transitions),
+        ]
+        self.registration = Registration(store, self.clock, self.source, self.content, registrars)
         self.executions = Executions(store, bus, self.clock, self.content, self.binding, self.transitions, "ada")
         self.outputs = Outputs(store, journal, poll=POLL, live=True)
         self.feeds = Feeds(store, bus, journal, self.outputs, poll=POLL)
@@ -214,7 +220,7 @@ async def assembled(folder: Path, *, bus: Bus | None = None) -> AsyncIterator[As
     kept = Kept(folder)
     launcher = ScriptedLauncher(kept.root)
     made = Assembly(folder, store, kept, launcher, bus or InProcessBus())
-    await made.content.register()
+    await made.registration.register()
     try:
         yield made
     finally:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -61,16 +61,17 @@ from squall.roles.worker import Worker
 from squall.server import linereader
 from squall.services.access.access import Access, Rules
 from squall.services.content.action_editing import ActionEditing
-from squall.services.content.content import Content, Registered
+from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.content.pack_configs import PackConfigs
+from squall.services.content.registration import ActionRegistrar, Registration
 from squall.services.event.feeds import Feeds
 from squall.services.execution.admission import Admission
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
 from squall.services.execution.executions import Executions
 from squall.services.execution.inquiries import Inquiries
-from squall.services.execution.policies import Policies
+from squall.services.execution.policies import Policies, PolicyRegistrar
 from squall.services.execution.retries import Retries
 from squall.services.execution.running import Running
 from squall.services.execution.traces import Traces
@@ -120,6 +121,7 @@ class Services(NamedTuple):
 
     access: Access
     content: Content
+    registration: Registration
     editing: ActionEditing
     executions: Executions
     claims: Claims
@@ -198,6 +200,13 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     return Services(
         access=access,
         content=content,
+        registration=Registration(
+            out.store,
+            out.clock,
+            folders,
+            content,
+            [ActionRegistrar(content, out.clock), PolicyRegistrar(out.clock, admission, transitions)],
+        ),
         editing=ActionEditing(out.store, out.clock, content, folders),
         executions=executions,
         claims=claims,
@@ -281,19 +290,6 @@ def _running(
     )
 
 
-async def register(use: Services, only: Collection[str] | None = None) -> Registered:
-    """Registers what the folders of packs hold now, or only these packs."""
-    found = await use.content.register(only)
-    await use.policies.register(found.policies, found.refs)
-    return found
-
-
-async def forget(use: Services, ref: str) -> None:
-    """Forgets a pack. Raises `NotFoundError`."""
-    left = await use.content.forget(ref)
-    await use.policies.register({ref: []}, left)
-
-
 def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
     """The worker."""
     return Worker(
@@ -356,10 +352,10 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *InstallRoutes(
             use.content,
             use.executions,
-            partial(forget, use),
+            use.registration.forget,
             partial(fetch_index, values.installing(settings).index_urls),
         ).routes(),
-        *PackRoutes(use.content, use.configs, partial(register, use)).routes(),
+        *PackRoutes(use.content, use.configs, use.registration).routes(),
         *InquiryRoutes(use.inquiries).routes(),
         *KeyRoutes(use.keys, out.launcher.add_secrets).routes(),
         *PolicyRoutes(use.policies).routes(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import msgspec
@@ -16,8 +15,9 @@ from squall.core.content.action import Pack, document
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution.document import select
 from squall.core.execution.policy import POLICY_TYPES
-from squall.services.content.content import Content, Registered
+from squall.services.content.content import Content
 from squall.services.content.pack_configs import PackConfigs
+from squall.services.content.registration import Registration
 
 _FIELDS = frozenset(item.name for item in msgspec.structs.fields(Pack))
 _DEFAULT_LIMIT = 100
@@ -41,17 +41,13 @@ _NAMES = {
 _NAMES |= {"policy_type": "policy_types", "policy": "policies", "config": "configs", "action": "actions"}
 
 
-Again = Callable[[Collection[str] | None], Awaitable[Registered]]
-"""Looks into the folders of packs, or of only these, and registers what is there."""
-
-
 class PackRoutes:
     """`/packs`, `/configs`, `/config_schemas`."""
 
-    def __init__(self, content: Content, configs: PackConfigs, again: Again) -> None:
+    def __init__(self, content: Content, configs: PackConfigs, registration: Registration) -> None:
         self._content = content
         self._configs = configs
-        self._again = again
+        self._registration = registration
 
     def routes(self) -> list[Route]:
         """What it answers."""
@@ -115,8 +111,8 @@ class PackRoutes:
                 raise InvalidError(f"{kind!r} is not one of {list(_KINDS)}")
         strict = field(body, "fail_on_failure", bool, "boolean", True)
         if field(body, "activate", bool, "boolean", False):
-            await self._content.activate(packs, strict)
-        found = await self._again(packs or None)
+            await self._registration.activate(packs, strict)
+        found = await self._registration.register(packs or None)
         faults = [f"{pack}: {text}" for pack, text in found.faults if not packs or pack in packs]
         for pack in packs:
             if pack not in found.packs:

@@ -1,36 +1,19 @@
-"""Packs, actions and runner types: registering what the pack folders hold, and finding it again."""
+"""Packs, actions and runner types as they are registered: `registration` writes them."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping
-from functools import partial
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
 import msgspec
 
 from squall.core.content.action import Action, Pack, RunnerType
 from squall.core.errors import InvalidError, NotFoundError
-from squall.core.execution.policy import Policy
 from squall.ports import Clock, PackSource, Store, Tx
 
 _KEPT = 2048
 _FRESH = 1_000_000
-
-
-class Registered(NamedTuple):
-    """What was found: how many runner types, and of each pack how many of each kind of content, and its policies.
-
-    `faults` are (pack, message) of what was left out; `refs` are all packs that there are, also those not looked into.
-    """
-
-    runners: int
-    packs: dict[str, Mapping[str, int]]
-    policies: dict[str, list[Policy]]
-    faults: list[tuple[str, str]]
-    refs: list[str]
 
 
 class _Kept:
@@ -60,49 +43,9 @@ class Content:
             self._kept = _Kept(now)
         return self._kept
 
-    async def register(self, only: Collection[str] | None = None) -> Registered:
-        """Registers what the pack source has, or only these packs of it, each in one transaction, and forgets the
-        packs it no longer has. It may be called again and again."""
-        loaded = await asyncio.to_thread(self._source.load, only)
-        new_id = self._clock.new_id
-        runners = [msgspec.structs.replace(runner, id=new_id()) for runner in loaded.runners]
-        await self._store.tx(lambda tx: tx.content.replace_runners(runners))
-        for found in loaded.packs:
-            pack = msgspec.structs.replace(found.pack, id=new_id())
-            actions = [msgspec.structs.replace(action, id=new_id()) for action in found.actions]
-            await self._store.tx(partial(_replace, pack, actions))
-        await self._store.tx(lambda tx: tx.content.keep_packs(loaded.refs))
-        self._kept = _Kept(0)
-        return Registered(
-            len(runners),
-            {found.pack.ref: found.counts for found in loaded.packs},
-            {found.pack.ref: found.policies for found in loaded.packs},
-            loaded.faults,
-            loaded.refs,
-        )
-
-    async def activate(self, refs: Collection[str], strict: bool) -> None:
-        """Uses the versions of packs that were prepared, from the next registration on.
-
-        Raises `InvalidError`, with everything that is wrong in them, if that is to be `strict`; then they are removed.
-        """
-        loaded = await asyncio.to_thread(self._source.prepared, refs)
-        if loaded.faults and strict:
-            await asyncio.to_thread(self._source.discard, refs)
-            raise InvalidError("\n".join(f"{pack}: {told}" for pack, told in loaded.faults))
-        await asyncio.to_thread(self._source.activate, refs)
-
     def look_again(self) -> None:
         """Forgets what it has read: something was changed."""
         self._kept = _Kept(0)
-
-    async def forget(self, ref: str) -> list[str]:
-        """Forgets a pack and its actions; its files stay. Gives the packs that are left. Raises `NotFoundError`."""
-        pack = await self.pack(ref)
-        left = [each for each in await self.packs() if each != pack.ref]
-        await self._store.tx(lambda tx: tx.content.keep_packs(left))
-        self._kept = _Kept(0)
-        return left
 
     async def action(self, ref_or_id: str) -> Action:
         """One action. Raises `NotFoundError`."""
@@ -184,14 +127,6 @@ class Content:
                 self._snapshots.clear()
             self._snapshots[key] = found
         return found
-
-
-async def _replace(pack: Pack, actions: list[Action], tx: Tx) -> None:
-    """Registers what files say; what was made over the API, and no file has the name of, stays."""
-    named = {action.ref for action in actions}
-    known, _ = await tx.content.actions(pack.ref)
-    made = [action for action in known if not action.metadata_file and action.ref not in named]
-    await tx.content.replace_pack(pack, [*actions, *made])
 
 
 def snapshot_key(action: Action, runner: RunnerType) -> str:

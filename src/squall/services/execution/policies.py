@@ -9,7 +9,7 @@ import msgspec
 
 from squall.core.errors import ConflictError, NotFoundError
 from squall.core.execution.policy import POLICY_TYPES, Policy, PolicyType, make_policy
-from squall.ports import Clock, Store, Tx
+from squall.ports import Clock, LoadedPack, Store, Tx
 from squall.services.execution.admission import Admission, changed_actions
 from squall.services.execution.transitions import Transitions
 
@@ -22,26 +22,6 @@ class Policies:
         self._clock = clock
         self._admission = admission
         self._transitions = transitions
-
-    async def register(self, brought: Mapping[str, Sequence[Policy]], refs: Collection[str]) -> None:
-        """Registers the policies that packs bring, by pack, and forgets those they bring no longer; `refs` are all
-        packs that there are. What people have added stays.
-        """
-        found = {policy.ref: policy for policies in brought.values() for policy in policies}
-
-        async def work(tx: Tx) -> None:
-            before = await tx.policies.find()
-            known = {policy.ref: policy for policy in before}
-            for old in before:
-                if old.metadata_file and old.ref not in found and (old.pack in brought or old.pack not in refs):
-                    await tx.policies.delete(old.id)
-            for ref, policy in found.items():
-                policy_id = known[ref].id if ref in known else self._clock.new_id()
-                await tx.policies.put(msgspec.structs.replace(policy, id=policy_id))
-            await self._reconsider(tx, before, await tx.policies.find())
-
-        await self._store.tx(work)
-        self._transitions.wake()
 
     async def types(self) -> Sequence[PolicyType]:
         """All kinds of policies."""
@@ -101,6 +81,43 @@ class Policies:
             await self._reconsider(tx, [old], [])
 
         await self._store.tx(work)
+        self._transitions.wake()
+
+    async def _reconsider(self, tx: Tx, before: Sequence[Policy], after: Sequence[Policy]) -> None:
+        for action in changed_actions(before, after):
+            await self._admission.reconsider(tx, action, self._transitions, self._clock.now())
+
+
+class PolicyRegistrar:
+    """`Registrar` of the policies that packs bring. What people have added stays."""
+
+    def __init__(self, clock: Clock, admission: Admission, transitions: Transitions) -> None:
+        self._clock = clock
+        self._admission = admission
+        self._transitions = transitions
+
+    async def replace(self, tx: Tx, loaded: LoadedPack) -> None:
+        """Registers the policies of a pack's files, and forgets those whose files are gone."""
+        pack, brought = loaded.pack.ref, {policy.ref: policy for policy in loaded.policies}
+        before = await tx.policies.find(pack=pack)
+        known = {policy.ref: policy.id for policy in before}
+        for old in before:
+            if old.metadata_file and old.ref not in brought:
+                await tx.policies.delete(old.id)
+        for ref, policy in brought.items():
+            await tx.policies.put(msgspec.structs.replace(policy, id=known.get(ref) or self._clock.new_id()))
+        await self._reconsider(tx, before, await tx.policies.find(pack=pack))
+
+    async def keep(self, tx: Tx, refs: Collection[str]) -> None:
+        """Forgets the policies that packs brought which are gone."""
+        before = await tx.policies.find()
+        gone = [policy for policy in before if policy.metadata_file and policy.pack not in refs]
+        for policy in gone:
+            await tx.policies.delete(policy.id)
+        await self._reconsider(tx, gone, [])
+
+    def changed(self) -> None:
+        """Executions that may run now are run."""
         self._transitions.wake()
 
     async def _reconsider(self, tx: Tx, before: Sequence[Policy], after: Sequence[Policy]) -> None:

@@ -16,10 +16,10 @@ pytestmark = pytest.mark.anyio
 
 async def test_an_action_that_was_made_stays_until_a_file_takes_its_name(squall: Assembly) -> None:
     squall.source.packs.append((sample_pack("mine", 9), []))
-    await squall.content.register()
+    await squall.registration.register()
     editing = ActionEditing(squall.store, squall.clock, squall.content, squall.source)
     made = await editing.create({"name": "made", "pack": "mine", "runner_type": "noop"})
-    await squall.content.register()
+    await squall.registration.register()
     assert (await squall.content.action("mine.made")).id == made.id
     with pytest.raises(InvalidError, match="system level packs"):
         await editing.delete("core.noop", False)
@@ -33,7 +33,7 @@ MASKED = {**PASSWORD, "default": "********"}
 
 async def editing_of(squall: Assembly) -> ActionEditing:
     squall.source.packs.append((sample_pack("mine", 9), []))
-    await squall.content.register()
+    await squall.registration.register()
     editing = ActionEditing(squall.store, squall.clock, squall.content, squall.source)
     await editing.create(
         {"name": "made", "pack": "mine", "runner_type": "noop", "parameters": {"password": PASSWORD, "n": {}}}

@@ -8,7 +8,7 @@ from tests.doubles.assembly import Assembly
 from squall.core.errors import NotFoundError
 from squall.ports import Tx
 from squall.services.content.content import snapshot_key
-from squall.testing.samples import sample_action, sample_id, sample_pack, sample_runner
+from squall.testing.samples import sample_action, sample_id, sample_runner
 
 pytestmark = pytest.mark.anyio
 
@@ -21,23 +21,6 @@ async def test_everything_the_source_has_is_registered_with_an_id(squall: Assemb
     ids += [runner.id for runner in await squall.content.runners()]
     assert len(set(ids)) == 5
     assert "" not in ids
-
-
-async def test_registering_again_keeps_ids_and_forgets_what_is_gone(squall: Assembly) -> None:
-    before = await squall.content.action("core.local")
-    squall.source.packs = [
-        (sample_pack("core"), [sample_action("core.local", description="new")]),
-        (sample_pack("more"), [sample_action("more.a")]),
-    ]
-    assert [len(found) for _, found in squall.source.packs] == [1, 1]
-    assert list((await squall.content.register()).packs) == ["core", "more"]
-    assert [action.ref for action in await squall.content.actions()] == ["core.local", "more.a"]
-    after = await squall.content.action("core.local")
-    assert (after.id, after.description) == (before.id, "new")
-    squall.source.packs = [(sample_pack("more"), [])]
-    assert (await squall.content.register()).refs == ["more"]
-    assert await squall.content.actions() == []
-    assert list(await squall.content.packs()) == ["more"]
 
 
 async def test_actions_and_runners_are_found_by_name_and_id(squall: Assembly) -> None:
@@ -62,7 +45,7 @@ async def test_only_an_action_whose_runner_is_there_can_be_run(squall: Assembly)
     assert (found[0].ref, found[1].name) == ("core.local", "local-shell-cmd")
     assert await squall.content.runnable("core.nosuch") is None
     squall.source.runners = [sample_runner("noop")]
-    await squall.content.register()
+    await squall.registration.register()
     assert await squall.content.runnable("core.local") is None
 
 

@@ -45,9 +45,10 @@ class Configured:
         squall.source.packs.append((sample_pack("mine", 7, path=str(folder / "mine")), []))
         squall.source.packs.append((sample_pack("bare", 8, path=str(folder)), []))
         self.content = squall.content
+        self.registration = squall.registration
 
     async def pack(self) -> Pack:
-        await self.content.register()
+        await self.registration.register()
         return await self.content.pack("mine")
 
     async def values(self, user: str = "ada") -> Any:

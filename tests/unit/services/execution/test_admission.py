@@ -236,13 +236,13 @@ async def test_a_child_waits_for_no_workflow(squall: Assembly) -> None:
     squall.source.runners.append(sample_runner("orquesta"))
     local = squall.source.packs[0][1][1]
     squall.source.packs[0][1][1] = flow
-    await squall.content.register()
+    await squall.registration.register()
     await limit(squall, 1)
     parent = await squall.request()
     waits = await squall.request()
     assert [await begin(squall, execution) for execution in (parent, waits)] == [True, False]
     squall.source.packs[0][1][1] = local
-    await squall.content.register()
+    await squall.registration.register()
     root = await squall.request()
     child = await squall.child_of(parent)
     sibling = await squall.child_of(parent)

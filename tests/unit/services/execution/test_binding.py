@@ -29,7 +29,7 @@ async def test_an_execution_keeps_the_action_it_was_requested_with(squall: Assem
     made = await squall.request("core.greet", parameters={"who": "ada"})
     pack, _ = squall.source.packs[0]
     squall.source.packs = [(pack, [sample_action("core.other")])]
-    await squall.content.register()
+    await squall.registration.register()
     action, runner = await squall.content.snapshot(made.snapshot)
     assert (await squall.binding.run(made, action, runner)).values["cmd"] == "echo hello ada 60"
 
@@ -102,7 +102,7 @@ async def test_the_default_of_a_secret_parameter_is_masked_too(squall: Assembly)
     pack, _ = squall.source.packs[0]
     parameters = {"cmd": {"default": "echo {{ token }}"}, "token": {"type": "string", "secret": True, "default": "d3f"}}
     squall.source.packs = [(pack, [sample_action("core.local", parameters=parameters)])]
-    await squall.content.register()
+    await squall.registration.register()
     found = await bound(squall, await squall.request(parameters={}))
     assert found.values["cmd"] == "echo d3f"
     assert b"d3f" in found.secrets
@@ -134,7 +134,7 @@ async def test_a_template_sees_the_configuration_and_what_it_makes_of_its_secret
     (tmp_path / "core" / "config.schema.yaml").write_text("token: {secret: true}\n")
     (tmp_path / "core.yaml").write_text("region: eu\ntoken: config-secret\n")
     squall.source.packs = [(sample_pack("core", path=str(tmp_path / "core")), squall.source.packs[0][1])]
-    await squall.content.register()
+    await squall.registration.register()
     configs = PackConfigs(squall.content, ConfigFiles(tmp_path, squall.vault.open), squall.keys, squall.vault)
     binding = Binding(squall.vault, squall.keys, squall.content, configs)
     action, runner = sample_action(parameters={"open": {}, "closed": {}, "later": {"default": "{{ closed }}!"}}), RUNNER
@@ -182,4 +182,4 @@ async def declared(squall: Assembly, parameters: dict[str, Any]) -> None:
     pack, _ = squall.source.packs[0]
     action = sample_action("core.local", parameters={**parameters, "cmd": {"default": "true"}})
     squall.source.packs = [(pack, [action])]
-    await squall.content.register()
+    await squall.registration.register()

@@ -53,7 +53,7 @@ async def test_a_request_may_be_somebody_elses(squall: Assembly) -> None:
 async def test_whom_to_tell_of_the_end_is_the_requests_or_the_actions_to_say(squall: Assembly) -> None:
     own, other = {"on-complete": {"routes": ["own"]}}, {"on-failure": {"routes": ["other"]}}
     squall.source.packs[0][1].append(sample_action("core.loud", runner_type="noop", notify=own))
-    await squall.content.register()
+    await squall.registration.register()
     assert (await squall.request("core.loud")).notify == own
     made = await squall.request("core.loud", notify=other)
     assert (await squall.executions.get(made.id)).notify == other
@@ -91,7 +91,7 @@ async def test_a_wrong_request_leaves_nothing_behind(squall: Assembly, changes: 
 async def test_a_disabled_action_is_not_run(squall: Assembly) -> None:
     pack, _ = squall.source.packs[0]
     squall.source.packs = [(pack, [sample_action("core.local", enabled=False)])]
-    await squall.content.register()
+    await squall.registration.register()
     with pytest.raises(InvalidError, match=r'Unable to execute. Action "core.local" is disabled.'):
         await squall.request()
 

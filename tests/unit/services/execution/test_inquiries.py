@@ -29,7 +29,7 @@ def inquiries(squall: Assembly) -> Inquiries:
 async def ask(squall: Assembly, **parameters: Any) -> str:
     squall.source.runners.append(sample_runner("inquirer", runner_parameters={}))
     squall.source.packs[0][1].append(sample_action("core.ask", runner_type="inquirer"))
-    await squall.content.register()
+    await squall.registration.register()
     task, execution, _ = await squall.start(action="core.ask")
     asked = question({"schema": SCHEMA, "ttl": 1, **parameters})
     assert await squall.claims.finish(task, execution, Outcome("pending", asked))

@@ -26,8 +26,7 @@ def of_pack(**changes: Any) -> Policy:
 
 
 async def register(squall: Assembly) -> None:
-    found = await squall.content.register()
-    await squall.policies.register(found.policies, found.refs)
+    await squall.registration.register()
 
 
 async def refs(squall: Assembly, **where: str) -> list[str]:

@@ -159,7 +159,7 @@ async def test_what_is_wrong_with_an_execution_is_its_result(squall: Assembly) -
     pack, actions = squall.source.packs[0]
     broken = sample_action("core.local", parameters={"cmd": {"default": "x"}, "n": {"type": "integer"}})
     squall.source.packs = [(pack, [broken, *actions[2:]])]
-    await squall.content.register()
+    await squall.registration.register()
     _, execution, row = await squall.start(parameters={})
     # What was checked when it was requested may have become wrong by the time it runs.
     spoiled = msgspec.structs.replace(execution, parameters={"n": "text"})
@@ -172,13 +172,13 @@ async def test_a_runner_that_is_not_there_or_disabled_is_told(squall: Assembly) 
     pack, _ = squall.source.packs[0]
     squall.source.runners = [sample_runner(), sample_runner("odd", runner_parameters={})]
     squall.source.packs = [(pack, [sample_action("core.odd", runner_type="odd")])]
-    await squall.content.register()
+    await squall.registration.register()
     _, execution, row = await squall.start(action="core.odd")
     outcome = await squall.running.run(execution, row)
     assert outcome.result["error"] == 'This server has no runner "odd".'
     await squall.store.tx(lambda tx: tx.content.replace_runners([]))
     squall.source.runners = [sample_runner("odd", runner_parameters={}, enabled=False)]
-    await squall.content.register()
+    await squall.registration.register()
     outcome = await squall.running.run(execution, row)
     assert outcome.result["error"] == 'Runner "odd" has been disabled by the administrator.'
 
@@ -194,7 +194,7 @@ async def test_a_runner_that_is_not_there_or_disabled_is_told(squall: Assembly) 
 )
 async def test_an_entry_point_lies_in_the_packs_actions(squall: Assembly, entry_point: str, expected: str) -> None:
     squall.source.packs = [(sample_pack("core"), [sample_action("core.local", entry_point=entry_point)])]
-    await squall.content.register()
+    await squall.registration.register()
     runner = OddRunner(Outcome("succeeded", 1))
     _, execution, row = await squall.start()
     await squall.make_running(LIMITS, {"local-shell-cmd": runner}).run(execution, row)
@@ -309,7 +309,7 @@ SHORT = {"cmd": "true", "timeout": 0.01}
 
 async def test_a_timeout_that_the_keeper_does_not_enforce_is_enforced_by_the_server(squall: Assembly) -> None:
     squall.source.runners[0].runner_parameters["timeout"] = {"type": "number"}
-    await squall.content.register()
+    await squall.registration.register()
     _, execution, row = await squall.start(parameters=SHORT)
     outcome = await squall.make_running(IMPATIENT).run(execution, row)
     assert scripted(squall).canceled == [execution.id]
@@ -321,7 +321,7 @@ async def test_an_execution_whose_keeper_does_not_answer_after_its_time_is_aband
 ) -> None:
     squall.launcher = StandingLauncher(tmp_path / "standing")
     squall.source.runners[0].runner_parameters["timeout"] = {"type": "number"}
-    await squall.content.register()
+    await squall.registration.register()
     _, execution, row = await squall.start(parameters=SHORT)
     outcome = await squall.make_running(IMPATIENT).run(execution, row)
     assert outcome.status == "abandoned"
@@ -334,7 +334,7 @@ async def test_a_result_that_is_not_what_was_promised_fails_where_that_is_wanted
 ) -> None:
     promised = {"type": "object", "properties": {"stdout": {"type": "integer"}}}
     squall.source.packs[0][1][1] = msgspec.structs.replace(squall.source.packs[0][1][1], output_schema=promised)
-    await squall.content.register()
+    await squall.registration.register()
     running = squall.make_running(msgspec.structs.replace(LIMITS, check_output=check))
     outcome = await ran(squall, ("stdout", b"text\n"), running=running, exit_code=0)
     assert outcome.status == status

@@ -54,7 +54,7 @@ async def test_a_delayed_one_says_until_when(squall: Assembly) -> None:
 async def test_a_workflow_needs_no_worker(squall: Assembly) -> None:
     squall.source.runners.append(sample_runner("orquesta"))
     squall.source.packs[0][1].append(sample_action("core.flow", runner_type="orquesta"))
-    await squall.content.register()
+    await squall.registration.register()
     made = await squall.request("core.flow")
     assert await why(squall, made, room=None) == Wait("queue", "place 1 in the queue", 1)
 

@@ -35,7 +35,7 @@ def act(execution: Execution) -> tuple[str, Any]:
 
 async def started(squall: Assembly, text: str) -> tuple[Flows, Execution]:
     flows = Flows(squall, chained=text)
-    await squall.content.register()
+    await squall.registration.register()
     return flows, await squall.request("flows.chained", parameters={"x": "world"})
 
 
@@ -121,7 +121,7 @@ async def test_nodes_tell_whom_they_or_their_chain_name_unless_they_are_skipped(
         "{name: c2,", "{name: c2, notify: {on-success: {routes: [own]}},"
     )
     flows = Flows(squall, chained=text)
-    await squall.content.register()
+    await squall.registration.register()
     parameters = {"x": "world", "skip_notify": ["c3"]}
     made = await squall.executions.request(
         Request(action="flows.chained", parameters=parameters, user="ada", notify=chains)
@@ -158,7 +158,7 @@ async def test_what_a_chain_makes_from_secrets_is_sealed_for_its_nodes_and_maske
 ) -> None:
     await squall.keys.put(SYSTEM, "", "token", NewValue(value="t0ps3cret", encrypted=False, secret=True))
     flows = Flows(squall, chained=SECRETIVE)
-    await squall.content.register()
+    await squall.registration.register()
     made = await squall.request("flows.chained", parameters={"x": "world", "secret": "hunter2-x"})
     seen: dict[str, tuple[Any, tuple[bytes, ...]]] = {}
 

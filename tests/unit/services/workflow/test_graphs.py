@@ -22,7 +22,7 @@ TEXT = {
 
 async def test_a_graph_shows_tasks_ways_and_states(squall: Assembly) -> None:
     flows = Flows(squall, line=TEXT)
-    await squall.content.register()
+    await squall.registration.register()
     made = await squall.request("flows.line")
     graphs = WorkflowGraphs(squall.store, flows.runs)
     assert (await graphs.of_execution(made.id))["tasks"] == []

@@ -42,7 +42,7 @@ def named(execution: Execution) -> str:
 
 async def ended(squall: Assembly, act: Act, **texts: Any) -> tuple[Flows, Execution]:
     flows = Flows(squall, **texts)
-    await squall.content.register()
+    await squall.registration.register()
     made = await squall.request(f"flows.{next(iter(texts))}")
     await flows.work(act)
     return flows, await flows.get(made)
@@ -97,7 +97,7 @@ async def test_a_canceled_workflow_goes_on_with_what_was_canceled(squall: Assemb
         "tasks": {"a": {"action": "core.noop", "next": [{"do": "b"}]}, "b": {"action": "core.noop"}},
     }
     flows = Flows(squall, top=text)
-    await squall.content.register()
+    await squall.registration.register()
     old = await squall.request("flows.top")
     await flows.advance()
     [(task, leaf, _)] = await squall.claim()

@@ -25,7 +25,7 @@ TEXT = {
 
 async def test_what_is_stored_folds_to_the_state(squall: Assembly) -> None:
     flows = Flows(squall, line=TEXT)
-    await squall.content.register()
+    await squall.registration.register()
     made = await squall.request("flows.line")
     await flows.work(good)
     record = await squall.store.read(lambda tx: tx.workflows.get(made.id))
@@ -44,7 +44,7 @@ async def test_what_is_stored_folds_to_the_state(squall: Assembly) -> None:
 
 async def test_a_snapshot_takes_the_place_of_the_facts_before_it(squall: Assembly) -> None:
     flows = Flows(squall, line=TEXT)
-    await squall.content.register()
+    await squall.registration.register()
     made = await squall.request("flows.line")
     await flows.work(good, restarts=True)
     record = await squall.store.read(lambda tx: tx.workflows.get(made.id))
@@ -62,7 +62,7 @@ async def test_what_is_no_workflow_has_no_state(squall: Assembly) -> None:
 
 async def test_nothing_of_a_workflow_is_left_when_its_tree_is_removed(squall: Assembly) -> None:
     flows = Flows(squall, line=TEXT)
-    await squall.content.register()
+    await squall.registration.register()
     made = await squall.request("flows.line")
     await flows.work(good)
     [first, *_] = await flows.children(made)

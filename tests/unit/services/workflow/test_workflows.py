@@ -43,7 +43,7 @@ PARENT = {
 
 async def started(squall: Assembly, name: str, text: Any, **more: Any) -> tuple[Flows, Execution]:
     flows = Flows(squall, **{name: text}, **more)
-    await squall.content.register()
+    await squall.registration.register()
     return flows, await squall.request(f"flows.{name}")
 
 
@@ -144,7 +144,7 @@ async def test_an_action_that_went_away_fails_its_task(squall: Assembly) -> None
     await flows.advance()
     pack, actions = squall.source.packs[0]
     squall.source.packs[0] = (pack, [action for action in actions if action.ref != "core.greet"])
-    await squall.content.register()
+    await squall.registration.register()
     await flows.work(good)
     done = await flows.get(made)
     assert done.status == "failed"
@@ -323,7 +323,7 @@ async def test_a_secret_default_of_a_workflow_is_not_stored_open(squall: Assembl
     word = {"word": {"type": "string", "secret": True, "default": "hunter2-hunter2"}}
     changed = [msgspec.structs.replace(each, parameters=word) for each in actions]
     squall.source.packs[-1] = (pack, changed)
-    await squall.content.register()
+    await squall.registration.register()
     made = await squall.request("flows.line")
     await flows.work(good, restarts=True)
     assert (await flows.get(made)).status == "succeeded"
@@ -363,7 +363,7 @@ async def test_only_the_tasks_that_are_named_tell_whom_the_workflow_names(squall
     assert isinstance(squall.source, GivenPacks)
     actions = squall.source.packs[0][1]
     actions[:] = [msgspec.structs.replace(each, notify={"on-failure": {"routes": ["other"]}}) for each in actions]
-    await squall.content.register()
+    await squall.registration.register()
     made = await squall.executions.request(
         Request(action="flows.line", parameters={"notify": ["b"]}, user="ada", notify=told)
     )
@@ -376,7 +376,7 @@ async def test_only_the_tasks_that_are_named_tell_whom_the_workflow_names(squall
 
 async def test_a_task_to_be_told_of_that_is_not_there_fails_the_workflow(squall: Assembly) -> None:
     flows = Flows(squall, line=LINE)
-    await squall.content.register()
+    await squall.registration.register()
     made = await squall.request("flows.line", parameters={"notify": ["b", "nosuch"]})
     await flows.work(good)
     done = await flows.get(made)
