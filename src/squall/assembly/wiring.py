@@ -64,7 +64,7 @@ from squall.services.content.action_editing import ActionEditing
 from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.content.pack_configs import PackConfigs
-from squall.services.content.registration import ActionRegistrar, Registration
+from squall.services.content.registration import ActionRegistrar, Registrar, Registration
 from squall.services.event.feeds import Feeds
 from squall.services.execution.admission import Admission
 from squall.services.execution.binding import Binding
@@ -177,15 +177,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     """The use cases; `url` is where the API answers."""
     poll = settings.queue.poll_seconds
     user = values.local_user()
-    roots = values.packs_roots(settings)
-    make_default_pack(values.installed_packs(settings))
-    folders = PackFolders(
-        values.BUNDLED / "_runners",
-        roots,
-        runner_types(),
-        [values.installed_packs(settings)],
-        values.installed(settings),
-    )
+    folders = _pack_folders(settings)
     content = Content(out.store, out.clock, folders)
     keys = Keys(out.store, out.clock, values.cipher(settings))
     config_files = ConfigFiles(values.below(settings, settings.content.configs_dir, "configs"), out.vault.open)
@@ -195,18 +187,16 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     admission = Admission(binding.reveal)
     transitions = Transitions(out.bus, traces.join, admission, [Retries(out.clock)])
     claims = Claims(out.store, out.bus, out.clock, transitions)
+    registrars: list[Registrar] = [
+        ActionRegistrar(content, out.clock),
+        PolicyRegistrar(out.clock, admission, transitions),
+    ]
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, user)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
         access=access,
         content=content,
-        registration=Registration(
-            out.store,
-            out.clock,
-            folders,
-            content,
-            [ActionRegistrar(content, out.clock), PolicyRegistrar(out.clock, admission, transitions)],
-        ),
+        registration=Registration(out.store, out.clock, folders, content, registrars),
         editing=ActionEditing(out.store, out.clock, content, folders),
         executions=executions,
         claims=claims,
@@ -240,6 +230,13 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         policies=Policies(out.store, out.clock, admission, transitions),
         traces=traces,
     )
+
+
+def _pack_folders(settings: Settings) -> PackFolders:
+    installed = values.installed_packs(settings)
+    make_default_pack(installed)
+    roots = values.packs_roots(settings)
+    return PackFolders(values.BUNDLED / "_runners", roots, runner_types(), [installed], values.installed(settings))
 
 
 def _access(settings: Settings, out: Outside, user: str) -> Access:
