@@ -18,7 +18,7 @@ from squall.api.http.gate import Gate
 from squall.api.http.server import HttpServer, listen
 from squall.api.http.web import WebFiles
 from squall.assembly import wiring
-from squall.assembly.wiring import OWNER, Outside, Role, Services
+from squall.assembly.wiring import OLDER_IDENTITY, Outside, Role, Services
 from squall.config import Settings
 from squall.core.errors import SquallError
 from squall.core.timestamp import to_iso
@@ -75,20 +75,22 @@ class App:
                 await self._wind_down(servers)
             for role in roles:
                 role.cancel()
-        parts.outside.lines.close()
-        parts.outside.journal.close()
-        await asyncio.to_thread(parts.outside.archive.close)
-        await parts.outside.store.close()
+        await parts.outside.close()
 
     async def _recover(self) -> None:
         """Registers content and finds the keepers; what an earlier server held is free to be claimed and taken up."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.parts.outside.launcher.start())
+            group.create_task(self.parts.outside.start())
             registered = group.create_task(self.parts.services.registration.register())
         count = sum(found.get("actions", 0) for found in registered.result().packs.values())
         await self.parts.services.running.settle()
-        await self.parts.outside.store.tx(lambda tx: tx.queue.free(OWNER, self.parts.outside.clock.now()))
+        for owner in (self.parts.outside.identity, OLDER_IDENTITY):
+            await self._free_leases(owner)
         _LOG.info("content registered", extra={"actions": count})
+
+    async def _free_leases(self, owner: str) -> None:
+        out = self.parts.outside
+        await out.store.tx(lambda tx: tx.queue.free(owner, out.clock.now()))
 
     async def _wind_down(self, servers: list[asyncio.Task[None]]) -> None:
         """Ends streams first: an HTTP server waits for its answers, and a stream's answer would last."""

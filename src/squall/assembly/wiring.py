@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -26,7 +27,7 @@ from squall.adapters.keeper.remote import KeeperLauncher
 from squall.adapters.packs.configs import ConfigFiles
 from squall.adapters.packs.folders import PackFolders
 from squall.adapters.sql.output.seals import SqliteSeals
-from squall.adapters.sql.sqlite import SqliteStore, open_store
+from squall.adapters.sql.sqlite import open_store
 from squall.adapters.vault import KeyFileVault
 from squall.api.access.auth import AuthRoutes
 from squall.api.content.actions import ActionRoutes
@@ -52,13 +53,13 @@ from squall.assembly import places as values
 from squall.assembly.conducting import Conducting, Ground, conducting
 from squall.assembly.plugins import runner_types, runners
 from squall.config import Settings
-from squall.ports import Bus, Clock, Vault
+from squall.ports import Archive, Bus, Clock, Journal, Launcher, Lines, Store, Vault
 from squall.roles.conductor import ConductorRole
 from squall.roles.janitor import Chore, Janitor
 from squall.roles.journaler import Journaler
 from squall.roles.line_counter import LineCounting
 from squall.roles.worker import Worker
-from squall.server import linereader
+from squall.server import datadir, linereader
 from squall.services.access.access import Access, Rules
 from squall.services.content.action_editing import ActionEditing
 from squall.services.content.content import Content
@@ -85,8 +86,8 @@ from squall.services.output.retention import Retention
 from squall.services.output.sealing import Sealing
 from squall.services.output.storage import Storage
 
-OWNER = "local"
-"""Who holds this server's leases."""
+OLDER_IDENTITY = "local"
+"""The name under which servers of version 0.1.0 hold leases."""
 
 _SWEEP_EVERY = 10
 """Retention is looked at once in so many times the janitor comes."""
@@ -104,16 +105,24 @@ class Role(Protocol):
 
 
 class Outside(NamedTuple):
-    """The adapters."""
+    """What the services need of the outside, as ports.
 
-    store: SqliteStore
+    `identity` is the name under which this server holds leases. `start` finds processes that an earlier server left,
+    `role` works as long as the server does, and `close` ends all of it.
+    """
+
+    identity: str
+    store: Store
     bus: Bus
     clock: Clock
     vault: Vault
-    journal: FileJournal
-    archive: FileArchive
-    launcher: KeeperLauncher
-    lines: LineWorkers
+    journal: Journal
+    archive: Archive
+    launcher: Launcher
+    lines: Lines
+    start: Callable[[], Coroutine[None, None, None]]
+    role: Role
+    close: Callable[[], Awaitable[None]]
 
 
 class Services(NamedTuple):
@@ -151,25 +160,41 @@ def outside(settings: Settings) -> Outside:
     blobs = BlobPlace.below(home, storage.blobs, storage.blobs_endpoint, storage.blobs_region)
     sources = Sources(journals, rows, blobs)
     archive = FileArchive(journals, rows, sources, blobs=blobs)
+    store = open_store(home / "squall.db", backup_suffix=f".before-{__version__}-{clock.now()}")
+    vault = KeyFileVault.open_file(home / "secret.key")
+    journal = FileJournal(journals, sources)
+    lines = LineWorkers(partial(linereader.start, home, blobs))
+    launcher = KeeperLauncher(
+        home / "keepers",
+        journals,
+        clock,
+        floor=settings.journal.free_space_floor_bytes,
+        fsync_seconds=settings.journal.fsync_seconds,
+        open_tree=archive.open,
+        release_tree=archive.release,
+        cgroup=settings.actionrunner.cgroup,
+        most=settings.actionrunner.keepers or os.cpu_count() or 1,
+    )
+
+    async def close() -> None:
+        lines.close()
+        journal.close()
+        await asyncio.to_thread(archive.close)
+        await store.close()
+
     return Outside(
-        store=open_store(home / "squall.db", backup_suffix=f".before-{__version__}-{clock.now()}"),
-        vault=KeyFileVault.open_file(home / "secret.key"),
+        identity=datadir.identity(home),
+        store=store,
         bus=DeafBus() if settings.bus.kind == "deaf" else InProcessBus(),
         clock=clock,
-        journal=FileJournal(journals, sources),
+        vault=vault,
+        journal=journal,
         archive=archive,
-        launcher=KeeperLauncher(
-            home / "keepers",
-            journals,
-            clock,
-            floor=settings.journal.free_space_floor_bytes,
-            fsync_seconds=settings.journal.fsync_seconds,
-            open_tree=archive.open,
-            release_tree=archive.release,
-            cgroup=settings.actionrunner.cgroup,
-            most=settings.actionrunner.keepers or os.cpu_count() or 1,
-        ),
-        lines=LineWorkers(partial(linereader.start, home, blobs)),
+        launcher=launcher,
+        lines=lines,
+        start=launcher.start,
+        role=launcher,
+        close=close,
     )
 
 
@@ -205,7 +230,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         configs=configs,
         running=_running(settings, out, content, claims, binding, url, access, configs),
         inquiries=Inquiries(out.store, out.clock, out.vault, transitions),
-        journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, OWNER),
+        journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, out.identity),
         sealing=Sealing(
             out.store,
             out.archive,
@@ -215,7 +240,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
             move_after=settings.storage.move_after_days if settings.storage.blobs else None,
         ),
         retention=Retention(
-            out.store, out.archive, out.launcher, out.journal, out.clock, values.terms(settings), OWNER
+            out.store, out.archive, out.launcher, out.journal, out.clock, values.terms(settings), out.identity
         ),
         storage=Storage(out.store, out.archive),
         keys=keys,
@@ -224,7 +249,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         conducting=conducting(
             settings.workflow,
             Ground(out.store, out.bus, out.clock, out.vault, content, binding, executions, transitions, keys),
-            OWNER,
+            out.identity,
             url,
         ),
         policies=Policies(out.store, out.clock, admission, transitions),
@@ -297,7 +322,7 @@ def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
         out.store,
         out.bus,
         out.clock,
-        owner=OWNER,
+        owner=out.identity,
         slots=settings.actionrunner.workers,
         lease=settings.queue.lease_seconds,
         poll=settings.queue.poll_seconds,
@@ -307,7 +332,7 @@ def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
 def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> list[Role]:
     """Everything that runs as long as the server does, in the order in which it is started."""
     return [
-        out.launcher,
+        out.role,
         worker,
         ConductorRole(use.conducting.workflows, out.store, out.bus, out.clock, poll=settings.queue.poll_seconds),
         Journaler(use.journaling, out.bus, poll=settings.queue.poll_seconds),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from squall.core.errors import ConfigError
+from squall.core.ids import is_id
 
 _ATTEMPTS = 5
 _BETWEEN = 0.03
@@ -32,6 +33,31 @@ def prepare(path: Path) -> None:
             f"The data directory {path} cannot be used ({error.strerror}): make it writable for this user, "
             "or choose another with --data-dir."
         ) from error
+
+
+def identity(path: Path) -> str:
+    """The name under which the server of this data directory holds leases: made once, and kept in `server.id`.
+
+    Where it cannot be written it lasts as long as the process; then leases that are left behind run out.
+    """
+    file = path / "server.id"
+    try:
+        text = file.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    if is_id(text):
+        return text
+    text = os.urandom(12).hex()
+    beside = path / ".server.id.new"
+    try:
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as stream:
+            stream.write(text + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(file)
+    except OSError:
+        beside.unlink(missing_ok=True)
+    return text
 
 
 @contextmanager

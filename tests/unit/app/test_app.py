@@ -81,10 +81,9 @@ async def test_an_address_of_ipv6_is_written_in_brackets(tmp_path: Path) -> None
     except ConfigError as error:
         pytest.skip(f"this machine has no ::1: {error}")
     assert made.url.startswith("http://[::1]:")
-    made.parts.outside.journal.close()
     for server in made.parts.servers:
         server._socket.close()
-    await made.parts.outside.store.close()
+    await made.parts.outside.close()
 
 
 def test_actions_inherit_the_environment_without_the_servers_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from squall.core.errors import ConfigError
+from squall.core.ids import is_id
 from squall.server import datadir
 
 
@@ -64,3 +65,23 @@ def test_what_an_earlier_server_left_behind_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "server.json").write_text('{"pid": 1, "and": "much longer than what follows"}')
     with datadir.announced(tmp_path, {"pid": 2}):
         assert json.loads((tmp_path / "server.json").read_text()) == {"pid": 2}
+
+
+def test_the_server_of_a_directory_keeps_its_identity(tmp_path: Path) -> None:
+    first = datadir.identity(tmp_path)
+    assert is_id(first)
+    assert datadir.identity(tmp_path) == first
+    assert (tmp_path / "server.id").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "other").mkdir()
+    assert datadir.identity(tmp_path / "other") != first
+
+
+@pytest.mark.parametrize("content", [b"", b"../../x", b"\xff", b"abc"])
+def test_a_damaged_identity_is_made_anew(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "server.id").write_bytes(content)
+    assert is_id(identity := datadir.identity(tmp_path))
+    assert datadir.identity(tmp_path) == identity
+
+
+def test_where_no_identity_can_be_kept_there_is_one_all_the_same(tmp_path: Path) -> None:
+    assert is_id(datadir.identity(tmp_path / "missing"))

@@ -1,7 +1,6 @@
-"""An execution: its statuses, the one table of the changes that are legal, and the one function that makes them.
+"""An execution, and the one function that changes its status, as the table in `statuses` allows.
 
-Statuses, their sets and their meaning are StackStorm's. The database row is the execution; its `log` holds every
-status it has had.
+The database row is the execution; its `log` holds every status it has had.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import msgspec
 
 from squall.core.errors import ConflictError
 from squall.core.execution.statuses import ABANDONED as ABANDONED
+from squall.core.execution.statuses import CANCELABLE as CANCELABLE
 from squall.core.execution.statuses import CANCELED as CANCELED
 from squall.core.execution.statuses import CANCELING as CANCELING
 from squall.core.execution.statuses import DELAYED as DELAYED
@@ -24,31 +24,14 @@ from squall.core.execution.statuses import REQUESTED as REQUESTED
 from squall.core.execution.statuses import RESUMING as RESUMING
 from squall.core.execution.statuses import RUNNING as RUNNING
 from squall.core.execution.statuses import SCHEDULED as SCHEDULED
+from squall.core.execution.statuses import STARTED as STARTED
 from squall.core.execution.statuses import SUCCEEDED as SUCCEEDED
 from squall.core.execution.statuses import TIMEOUT as TIMEOUT
+from squall.core.execution.statuses import TRANSITIONS as TRANSITIONS
 from squall.core.execution.terms import Term
-
-CANCELABLE = frozenset({REQUESTED, SCHEDULED, DELAYED, RUNNING, PENDING, PAUSING, PAUSED, RESUMING})
-"""StackStorm refuses to cancel what is `pending`: there, only answering ends it."""
-
-STARTED = frozenset({RUNNING, PENDING, PAUSING, PAUSED, RESUMING, CANCELING}) | FINAL
 
 WORKER = ("hostname", "pid")
 """What of `runner_info` says where an execution runs; the rest is what it used."""
-
-TRANSITIONS: dict[str, frozenset[str]] = {
-    REQUESTED: frozenset({SCHEDULED, DELAYED, FAILED, CANCELING, CANCELED, ABANDONED}),
-    DELAYED: frozenset({REQUESTED, SCHEDULED, FAILED, CANCELING, CANCELED, ABANDONED}),
-    SCHEDULED: frozenset({RUNNING, DELAYED, REQUESTED, FAILED, TIMEOUT, CANCELING, CANCELED, ABANDONED}),
-    RUNNING: frozenset({PENDING, PAUSING, CANCELING}) | FINAL,
-    PENDING: frozenset({RUNNING, CANCELING}) | FINAL,
-    PAUSING: frozenset({PAUSED, RUNNING, CANCELING}) | FINAL,
-    PAUSED: frozenset({RESUMING, CANCELING}) | FINAL,
-    RESUMING: frozenset({RUNNING, PAUSING, CANCELING}) | FINAL,
-    # What has been asked to stop can no longer succeed: only these two ends are honest.
-    CANCELING: frozenset({CANCELED, ABANDONED}),
-    **{status: frozenset() for status in FINAL},
-}
 
 
 class LogEntry(msgspec.Struct, frozen=True, array_like=True):

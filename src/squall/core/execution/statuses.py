@@ -1,5 +1,7 @@
-"""The statuses of an execution, by their names. They are StackStorm's. The command line reads them here, as this module
-needs no other."""
+"""The statuses of an execution, the one table of the changes that are legal, and the sets that follow from it.
+
+Names and meaning are StackStorm's. The command line reads them here, as this module needs no other.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,41 @@ PAUSING = "pausing"
 PAUSED = "paused"
 RESUMING = "resuming"
 
-FINAL = frozenset({SUCCEEDED, FAILED, TIMEOUT, CANCELED, ABANDONED})
+_ENDS = (SUCCEEDED, FAILED, TIMEOUT, CANCELED, ABANDONED)
 
-STATUSES = (
-    REQUESTED, DELAYED, SCHEDULED, RUNNING, PENDING, PAUSING, PAUSED, RESUMING, CANCELING,
-    SUCCEEDED, FAILED, TIMEOUT, CANCELED, ABANDONED,
-)  # fmt: skip
+TRANSITIONS: dict[str, frozenset[str]] = {
+    REQUESTED: frozenset({SCHEDULED, DELAYED, FAILED, CANCELING, CANCELED, ABANDONED}),
+    DELAYED: frozenset({REQUESTED, SCHEDULED, FAILED, CANCELING, CANCELED, ABANDONED}),
+    SCHEDULED: frozenset({RUNNING, DELAYED, REQUESTED, FAILED, TIMEOUT, CANCELING, CANCELED, ABANDONED}),
+    RUNNING: frozenset({PENDING, PAUSING, CANCELING, *_ENDS}),
+    PENDING: frozenset({RUNNING, CANCELING, *_ENDS}),
+    PAUSING: frozenset({PAUSED, RUNNING, CANCELING, *_ENDS}),
+    PAUSED: frozenset({RESUMING, CANCELING, *_ENDS}),
+    RESUMING: frozenset({RUNNING, PAUSING, CANCELING, *_ENDS}),
+    # What has been asked to stop can no longer succeed: only these two ends are honest.
+    CANCELING: frozenset({CANCELED, ABANDONED}),
+    **{status: frozenset() for status in _ENDS},
+}
+"""Which statuses may follow each status."""
+
+STATUSES = tuple(TRANSITIONS)
 """All of them, those that end an execution last."""
+
+FINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
+
+CANCELABLE = frozenset(status for status, following in TRANSITIONS.items() if CANCELING in following)
+"""StackStorm refuses to cancel what is `pending`: there, only answering ends it."""
+
+
+def _reachable(status: str) -> frozenset[str]:
+    """A status and all that can follow it, at once or later."""
+    reached, waiting = {status}, [status]
+    while waiting:
+        following = TRANSITIONS[waiting.pop()] - reached
+        reached |= following
+        waiting += following
+    return frozenset(reached)
+
+
+STARTED = _reachable(RUNNING)
+"""The statuses of executions that have run, or run."""

@@ -156,3 +156,11 @@ def test_a_look_at_the_present_or_at_what_never_was_is_the_execution_itself() ->
     ended = run_through(("canceled", 110))
     assert as_of(ended, "canceled") is ended
     assert as_of(ended, "running") is ended
+
+
+def test_sets_of_statuses_follow_from_the_table() -> None:
+    assert {"succeeded", "failed", "timeout", "canceled", "abandoned"} == statuses.FINAL
+    waiting = {"requested", "delayed", "scheduled"}
+    assert set(statuses.STATUSES) - waiting == statuses.STARTED
+    assert set(statuses.STATUSES) - statuses.FINAL - {"canceling"} == statuses.CANCELABLE
+    assert statuses.STATUSES[-5:] == ("succeeded", "failed", "timeout", "canceled", "abandoned")
