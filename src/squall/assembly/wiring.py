@@ -49,7 +49,7 @@ from squall.api.output.output_views import OutputViewRoutes
 from squall.api.output.storage import StorageRoutes
 from squall.api.root import RootRoutes
 from squall.api.workflow.workflows import WorkflowRoutes
-from squall.assembly import places as values
+from squall.assembly import arguments
 from squall.assembly.conducting import Conducting, Ground, conducting
 from squall.assembly.plugins import runner_types, runners
 from squall.config import Settings
@@ -201,11 +201,11 @@ def outside(settings: Settings) -> Outside:
 def services(settings: Settings, out: Outside, url: str) -> Services:
     """The use cases; `url` is where the API answers."""
     poll = settings.queue.poll_seconds
-    user = values.local_user()
+    user = arguments.local_user()
     folders = _pack_folders(settings)
     content = Content(out.store, out.clock, folders)
-    keys = Keys(out.store, out.clock, values.cipher(settings))
-    config_files = ConfigFiles(values.below(settings, settings.content.configs_dir, "configs"), out.vault.open)
+    keys = Keys(out.store, out.clock, arguments.cipher(settings))
+    config_files = ConfigFiles(arguments.below(settings, settings.content.configs_dir, "configs"), out.vault.open)
     configs = PackConfigs(content, config_files, keys, out.vault)
     access = _access(settings, out, user)
     binding, traces = Binding(out.vault, keys, content, configs), Traces(out.store, out.clock)
@@ -240,7 +240,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
             move_after=settings.storage.move_after_days if settings.storage.blobs else None,
         ),
         retention=Retention(
-            out.store, out.archive, out.launcher, out.journal, out.clock, values.terms(settings), out.identity
+            out.store, out.archive, out.launcher, out.journal, out.clock, arguments.terms(settings), out.identity
         ),
         storage=Storage(out.store, out.archive),
         keys=keys,
@@ -258,10 +258,12 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
 
 
 def _pack_folders(settings: Settings) -> PackFolders:
-    installed = values.installed_packs(settings)
+    installed = arguments.installed_packs(settings)
     make_default_pack(installed)
-    roots = values.packs_roots(settings)
-    return PackFolders(values.BUNDLED / "_runners", roots, runner_types(), [installed], values.installed(settings))
+    roots = arguments.packs_roots(settings)
+    return PackFolders(
+        arguments.BUNDLED / "_runners", roots, runner_types(), [installed], arguments.installed(settings)
+    )
 
 
 def _access(settings: Settings, out: Outside, user: str) -> Access:
@@ -287,14 +289,14 @@ def _running(
     access: Access,
     configs: PackConfigs,
 ) -> Running:
-    limits = values.limits(settings.actionrunner, settings.system.validate_output_schema)
+    limits = arguments.limits(settings.actionrunner, settings.system.validate_output_schema)
     found = runners(
-        values.inherited_environment(),
+        arguments.inherited_environment(),
         settings.actionrunner.system_user,
         str(Path.cwd()),
-        values.ssh(settings),
+        arguments.ssh(settings),
         settings.actionrunner.http_response_bytes,
-        places=values.places(settings),
+        places=arguments.places(settings),
     )
     environment: Mapping[str, str] = {"ST2_ACTION_API_URL": f"{url}/v1"}
     return Running(
@@ -375,7 +377,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
             use.content,
             use.executions,
             use.registration.forget,
-            partial(fetch_index, values.installing(settings).index_urls),
+            partial(fetch_index, arguments.installing(settings).index_urls),
         ).routes(),
         *PackRoutes(use.content, use.configs, use.registration).routes(),
         *InquiryRoutes(use.inquiries).routes(),

@@ -18,7 +18,7 @@ from squall.adapters.packs.document import read_yaml
 from squall.adapters.packs.folders import PackFolders
 from squall.adapters.removing import remove
 from squall.adapters.runners.python import COMPAT
-from squall.assembly import places as values
+from squall.assembly import arguments
 from squall.assembly.plugins import runner_types
 from squall.commands.skeleton import FILES
 from squall.core.content.metadata import missing_of_pack, pack_ref
@@ -92,7 +92,7 @@ def lint(path: Path) -> tuple[list[str], str]:
         raise NotFoundError(f"{path}: there is no pack.yaml")
     # What is wrong is told as the result, not in a log.
     logging.getLogger("squall.packs").addHandler(logging.NullHandler())
-    source = PackFolders(values.BUNDLED / "_runners", [], runner_types(), staging=_Only(folder))
+    source = PackFolders(arguments.BUNDLED / "_runners", [], runner_types(), staging=_Only(folder))
     try:
         ref = pack_ref(read_yaml(folder / "pack.yaml"), folder.name)
     except InvalidError as error:

@@ -22,7 +22,7 @@ from squall.adapters.journal.reading import read
 from squall.adapters.journal.sources import Source, Sources
 from squall.adapters.sql.copying import Copy, check_database, copy_database
 from squall.adapters.sql.output.seals import SqliteSeals
-from squall.assembly import places as values
+from squall.assembly import arguments
 from squall.commands.copies import FORMAT, KEYS, MANIFEST, PACKS_DIRS, PIECE, Progress, check_empty, digest, sync, write
 from squall.core.errors import ConfigError, SquallError
 from squall.core.output import journal
@@ -266,8 +266,8 @@ def backup(arguments: list[str]) -> int:
 def _content(settings: config.Settings) -> Content:
     home = settings.server.data_dir
     wanted = (
-        values.installed_packs(settings),
-        values.below(settings, settings.content.configs_dir, "configs"),
+        arguments.installed_packs(settings),
+        arguments.below(settings, settings.content.configs_dir, "configs"),
         home / settings.auth.htpasswd,
     )
     inside = [
