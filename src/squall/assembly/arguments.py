@@ -1,4 +1,4 @@
-"""What the settings mean, as the values that parts are given."""
+"""The arguments of adapters and services, made from the settings."""
 
 from __future__ import annotations
 
