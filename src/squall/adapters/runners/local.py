@@ -104,7 +104,11 @@ class LocalRunner:
 
 def text_result(text: str) -> Any:
     """Printed text as a result: one trailing newline shorter, and parsed if all of it is JSON."""
-    text = text.removesuffix("\n").removesuffix("\r")
+    return json_or_text(text.removesuffix("\n").removesuffix("\r"))
+
+
+def json_or_text(text: str) -> Any:
+    """The value of `text` if all of it is JSON, else the text itself."""
     with contextlib.suppress(msgspec.DecodeError, RecursionError):
         found = msgspec.json.decode(text)
         if text.count("[") + text.count("{") <= _NESTED_MOST or not nests_deeper(found, _NESTED_MOST):
@@ -194,7 +198,7 @@ def script_arguments(job: Job) -> list[str]:
     for name, schema in schemas.items():
         value = job.action_parameters.get(name)
         if "position" in schema:
-            positional.append((schema["position"], _positional(value, schema.get("type"))))
+            positional.append((schema["position"], positional_text(value, schema.get("type"))))
         elif value is True:
             named.append(f"{operator}{name}")
         elif value is not None and value is not False and value != "":
@@ -202,7 +206,8 @@ def script_arguments(job: Job) -> list[str]:
     return named + [text for _, text in sorted(positional)]
 
 
-def _positional(value: Any, declared: Any) -> str:
+def positional_text(value: Any, declared: Any) -> str:
+    """A positional argument as text, by the type that the action declares for it."""
     if value is None:
         return ""
     if declared == "boolean":
