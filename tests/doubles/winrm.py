@@ -1,4 +1,4 @@
-"""A Windows host as WinRM shows it: shells, commands and their output over SOAP, with basic authentication.
+"""A Windows host as WinRM shows it: shells, commands and their output over SOAP, with basic or NTLM authentication.
 
 Command lines are run by `sh`. PowerShell is not run: its text, and its standard input, come back as its output; text
 with `Write-Error` in it also reports an error and has exit code 1.
@@ -20,6 +20,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import spnego
+from spnego.exceptions import SpnegoError
 
 NAMES = {
     "s": "http://www.w3.org/2003/05/soap-envelope",
@@ -182,8 +185,63 @@ class WindowsHost:
         return ""
 
 
+class Basic:
+    """One connection whose requests carry a user and a password."""
+
+    def __init__(self, host: WindowsHost) -> None:
+        self._host = host
+
+    def answer(self, authorization: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body for a request."""
+        if authorization != f"Basic {self._host.credentials}":
+            return 401, {"WWW-Authenticate": "Basic"}, b""
+        status, text = self._host.answer(body)
+        return status, {"Content-Type": "application/soap+xml;charset=UTF-8"}, text.encode()
+
+
+class Ntlm:
+    """One connection that authenticates by NTLM, and encrypts every message after that. Users are in the file that the
+    environment variable NTLM_USER_FILE names."""
+
+    PROTOCOL = "application/HTTP-SPNEGO-session-encrypted"
+
+    def __init__(self, host: WindowsHost) -> None:
+        self._host = host
+        self._context = spnego.server(protocol="ntlm")
+
+    def answer(self, authorization: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body for a request."""
+        if authorization:
+            scheme, _, token = authorization.partition(" ")
+            try:
+                reply = self._context.step(base64.b64decode(token)) or b""
+            except SpnegoError:
+                return 401, {"WWW-Authenticate": scheme}, b""
+            if not self._context.complete:
+                return 401, {"WWW-Authenticate": f"{scheme} {base64.b64encode(reply).decode()}"}, b""
+        if not self._context.complete:
+            return 401, {"WWW-Authenticate": "Negotiate"}, b""
+        if not body:
+            return 200, {}, b""
+        sealed = body.partition(b"application/octet-stream\r\n")[2].removesuffix(b"--Encrypted Boundary--\r\n")
+        size = int.from_bytes(sealed[:4], "little") + 4
+        status, text = self._host.answer(self._context.unwrap_winrm(sealed[4:size], sealed[size:]))
+        answer = self._context.wrap_winrm(text.encode())
+        kind = f'multipart/encrypted;protocol="{self.PROTOCOL}";boundary="Encrypted Boundary"'
+        length = len(text.encode()) + answer.padding_length
+        parts = (
+            f"--Encrypted Boundary\r\n\tContent-Type: {self.PROTOCOL}\r\n\tOriginalContent: "
+            f"type=application/soap+xml;charset=UTF-8;Length={length}\r\n"
+            "--Encrypted Boundary\r\n\tContent-Type: application/octet-stream\r\n"
+        ).encode()
+        sealed = len(answer.header).to_bytes(4, "little") + answer.header + answer.data
+        return status, {"Content-Type": kind}, parts + sealed + b"--Encrypted Boundary--\r\n"
+
+
 @contextmanager
-def windows_host(user: str, password: str, context: ssl.SSLContext | None = None) -> Iterator[tuple[WindowsHost, int]]:
+def windows_host(
+    user: str, password: str, context: ssl.SSLContext | None = None, speaks: type[Basic] | type[Ntlm] = Basic
+) -> Iterator[tuple[WindowsHost, int]]:
     """A host that answers on a port of loopback; with `context` over TLS."""
     host = WindowsHost(user, password)
 
@@ -193,16 +251,17 @@ def windows_host(user: str, password: str, context: ssl.SSLContext | None = None
         def log_message(self, *words: object) -> None:
             """Says nothing."""
 
+        def setup(self) -> None:
+            super().setup()
+            self.spoken = speaks(host)
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, text = 401, ""
-            if self.headers.get("Authorization") == f"Basic {host.credentials}" and self.path == "/wsman":
-                status, text = host.answer(body)
-            data = text.encode()
+            status, headers, data = self.spoken.answer(self.headers.get("Authorization") or "", body)
             with contextlib.suppress(OSError):
                 self.send_response(status)
-                self.send_header("Content-Type", "application/soap+xml;charset=UTF-8")
-                self.send_header("Content-Length", str(len(data)))
+                for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(data)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.doubles.winrm import WindowsHost, windows_host
+from tests.doubles.winrm import Ntlm, WindowsHost, windows_host
 from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import OUTPUT, Server, serving
 
@@ -167,6 +167,23 @@ def test_a_certificate_is_checked_unless_told_otherwise(reach: Server, tmp_path:
         assert "certificate verify failed" in ended["result"]["error"]
         ended = reach.ended(ask(reach, port, "core.winrm_cmd", **tls, verify_ssl_cert=False))
         assert ended["result"]["stdout"] == "safe\n"
+
+
+def test_ntlm_authenticates_and_encrypts_without_tls(
+    reach: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = tmp_path / "users"
+    users.write_text(f"EXAMPLE:{USER}:{PASSWORD}\n")
+    monkeypatch.setenv("NTLM_USER_FILE", str(users))
+    ntlm = {"username": f"EXAMPLE\\{USER}", "transport": "ntlm"}
+    with windows_host(USER, PASSWORD, speaks=Ntlm) as (host, port):
+        ended = reach.ended(ask(reach, port, "core.winrm_cmd", cmd="echo secret", **ntlm))
+        assert ended["result"]["stdout"] == "secret\n", ended["result"]
+        ended = reach.ended(ask(reach, port, "core.winrm_cmd", cmd="echo begun; sleep 1000", timeout=1, **ntlm))
+        assert (ended["status"], ended["result"]["stdout"]) == ("timeout", "begun\n")
+        assert (host.actions[-2:], host.shells) == (["Signal", "Delete"], {})
+        ended = reach.ended(ask(reach, port, "core.winrm_cmd", cmd="x", **{**ntlm, "password": "wrong-word"}))
+        assert "Failed to authenticate" in ended["result"]["error"]
 
 
 def test_the_password_is_masked_in_output(reach: Server, windows: tuple[WindowsHost, int]) -> None:

@@ -134,13 +134,13 @@ class Exchange:
             room = self._job["limit"] - len(self._body)
             self._body += piece[:room]
             if show:
-                _print(text.feed(piece[:room]).encode())
+                _print(text.feed(piece[:room]))
             if len(piece) > room:
                 await response.aclose()
                 raise RefusedError(f"The answer is larger than {self._job['limit']} bytes")
         self._whole = True
         if show:
-            _print(text.feed(b"", final=True).encode())
+            _print(text.feed(b"", final=True))
 
     def result(self) -> dict[str, Any]:
         """StackStorm's result of what came; empty when nothing did."""
@@ -188,7 +188,7 @@ def decoded(body: bytes, charset: str | None, *, whole: bool) -> str:
     """The text of a body. Without a known `charset` it is UTF-8, or Latin-1 if it is not that; a body that is not
     `whole` may end within a character."""
     if charset and is_charset(charset):
-        return body.decode(charset, "replace")
+        return body.decode(charset, "replace").encode("utf-8", "replace").decode()
     try:
         codecs.utf_8_decode(body, "strict", whole)
     except UnicodeDecodeError:
@@ -220,7 +220,9 @@ def is_text(content_type: str) -> bool:
     return kind.startswith("text/") or any(kind.endswith(word) for word in _TEXTS)
 
 
-def _print(data: bytes) -> None:
+def _print(text: str) -> None:
+    # Some charsets have halves of characters, which UTF-8 has not.
+    data = text.encode("utf-8", "replace")
     # Blocking, on purpose: while the keeper takes no more, no more is to be received.
     left = memoryview(data)
     while left:

@@ -57,6 +57,7 @@ def test_names_of_hosts_become_ascii() -> None:
         ("日本".encode("shift_jis"), "Shift_JIS", "日本"),
         ("café".encode(), "no-such-charset", "café"),
         (b"616263", "hex", "616263"),
+        (b"a+2AA-b", "utf-7", "a?b"),
     ],
 )
 def test_a_body_is_text_in_its_charset_or_in_utf_8_or_in_latin_1(body: bytes, charset: str | None, text: str) -> None:
