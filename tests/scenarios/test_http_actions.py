@@ -44,7 +44,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def at_echo(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode("utf-8", "replace")
-        told = {"method": self.command, "path": self.path, "body": body, "headers": dict(self.headers)}
+        told: dict[str, Any] = {"method": self.command, "path": self.path, "body": body, "headers": dict(self.headers)}
+        told["pairs"] = list(self.headers.items())
         self.answer(json.dumps(told).encode(), "application/json")
 
     def at_text(self) -> None:
@@ -58,6 +59,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def at_moved(self) -> None:
         self.answer(b"", "text/plain", 302, Location="/text")
+
+    def at_hop(self) -> None:
+        self.answer(b"", "text/plain", 302, Location="/echo?C=S;O=D&q=%E9&acl")
+
+    def at_latin(self) -> None:
+        self.answer("café".encode("latin-1"), "text/plain")
+
+    def at_odd(self) -> None:
+        self.answer("café".encode("latin-1"), "text/plain; charset=no-such")
 
     def at_away(self) -> None:
         self.answer(b"", "text/plain", 302, Location=f"http://localhost:{self.headers['Host'].rpartition(':')[2]}/text")
@@ -137,6 +147,32 @@ def test_json_is_parsed_and_shown(asking: Server, web: str) -> None:
     assert (told["headers"]["X-Test"], told["headers"]["X-Stanley-Action"]) == ("y", "http")
     with asking.output(ended["id"]) as stream:
         assert json.loads(stream.rest()) == told
+
+
+def test_the_query_of_an_address_and_of_a_redirect_is_left_alone(asking: Server, web: str) -> None:
+    for query in ("acl", "C=S;O=D", "x=a%20b&l=1,2", "q=%E9", "", "a=1&"):
+        assert fetched(asking, f"{web}/f?{query}#part")["result"]["body"]["path"] == f"/f?{query}"
+    hop = fetched(asking, f"{web}/hop", allow_redirects=True, cookies={"c": ["1", "2"]})["result"]["body"]
+    assert hop["path"] == "/echo?C=S;O=D&q=%E9&acl"
+    assert hop["headers"]["Cookie"] == "c=2; c=1"
+    assert fetched(asking, f"{web}/f?a=1", params={"a": [2, None, 3]})["result"]["body"]["path"] == "/f?a=1&a=2&a=3"
+
+
+def test_headers_go_out_in_latin_1_repeated_and_without_nulls(asking: Server, web: str) -> None:
+    headers = {"X-Word": "café", "X-Many": ["1", "2"], "X-None": None, "Accept": None, "Host": None}
+    sent = fetched(asking, f"{web}/f", headers=headers, cookies={"a": "é", "b": None})["result"]["body"]["pairs"]
+    assert ["X-Word", "café"] in sent
+    assert [value for name, value in sent if name == "X-Many"] == ["1", "2"]
+    assert ["Cookie", "a=é"] in sent
+    assert not {"X-None", "Accept"}.intersection(name for name, _ in sent)
+
+
+def test_an_answer_in_latin_1_is_read_and_shown(asking: Server, web: str) -> None:
+    for page in ("latin", "odd"):
+        ended = fetched(asking, f"{web}/{page}")
+        assert ended["result"]["body"] == "café"
+        with asking.output(ended["id"]) as stream:
+            assert stream.rest() == "café".encode()
 
 
 def test_a_body_makes_a_post_and_python_values_become_json(asking: Server, web: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import OUTPUT, Server, serving
 from tests.scenarios.live.sshd import SSHD, Sshd, make_key, sshds
+
+from squall.testing.waiting import until
 
 pytestmark = pytest.mark.skipif(SSHD is None, reason="there is no sshd on this machine (Debian: openssh-server)")
 
@@ -213,10 +216,67 @@ def test_canceling_ends_what_runs_on_the_hosts(reach: Server, hosts: tuple[list[
             seen.add(event.body["tag"])
             if len(seen) == 3:
                 break
-    assert len(left(mark)) == 3
+    until(lambda: len(left(mark)) == 3, "the command runs on all hosts")
     assert reach.call("DELETE", f"/v1/executions/{execution}").status == 200
     assert reach.ended(execution)["status"] == "canceled"
     assert left(mark) == []
+
+
+@pytest.fixture
+def service() -> Iterator[str]:
+    """A number of seconds that only one test sleeps; whatever sleeps it is ended afterwards."""
+    number = f"1{os.getpid()}.5"
+    yield number
+    for pid in left(number):
+        os.kill(int(pid), signal.SIGKILL)
+
+
+def test_a_service_left_on_the_hosts_goes_on_and_does_not_keep_the_execution_from_ending(
+    reach: Server, hosts: tuple[list[Sshd], Path], service: str
+) -> None:
+    command = f"nohup sleep {service} & echo started; exit 3"
+    ended = reach.ended(ask(reach, hosts, 3, command, timeout=60))
+    assert ended["status"] == "failed"
+    assert [(each["stdout"], each["return_code"]) for each in ended["result"].values()] == [("started", 3)] * 3
+    until(lambda: len(left(service)) == 3, "the service runs on all hosts")
+    ended = reach.ended(ask(reach, hosts, 1, f"sleep {service} >&2 & echo started", timeout=60))
+    assert ended["status"] == "succeeded"
+    until(lambda: len(left(service)) == 4, "one more service runs")
+
+
+def test_output_soon_after_the_end_of_a_command_belongs_to_it(reach: Server, hosts: tuple[list[Sshd], Path]) -> None:
+    ended = reach.ended(ask(reach, hosts, 1, "(sleep 0.1; echo late) & echo started", timeout=60))
+    (result,) = ended["result"].values()
+    assert (result["stdout"], result["return_code"]) == ("started\nlate", 0)
+
+
+def test_a_service_that_prints_without_end_does_not_keep_the_execution_from_ending(
+    reach: Server, hosts: tuple[list[Sshd], Path], service: str
+) -> None:
+    command = f"(while echo more; do sleep 0.1; done; sleep {service}) & echo started"
+    ended = reach.ended(ask(reach, hosts, 1, command, timeout=60))
+    (result,) = ended["result"].values()
+    assert (ended["status"], result["return_code"]) == ("succeeded", 0)
+    assert result["stdout"].startswith(("started\nmore", "more\nstarted"))
+
+
+def test_all_output_of_a_command_is_there_however_much_it_is(
+    reach: Server, hosts: tuple[list[Sshd], Path], service: str
+) -> None:
+    execution = ask(reach, hosts, 1, f"sleep {service} & head -c 5000000 /dev/zero | tr '\\0' x", timeout=60)
+    assert reach.ended(execution)["status"] == "succeeded"
+    assert sum(len(text) for _, _, text in tagged(reach, execution)) == 5_000_000
+
+
+@pytest.mark.skipif(shutil.which("sudo") is None or os.geteuid() != 0, reason="needs sudo without a password")
+def test_a_service_started_through_sudo_goes_on(reach: Server, hosts: tuple[list[Sshd], Path], service: str) -> None:
+    names = hosts[0][0].host
+    started = reach.request(
+        "core.remote_sudo", hosts=names, cmd=f"nohup sleep {service} & echo up", private_key=str(hosts[1])
+    )
+    ended = reach.ended(started)
+    assert ended["status"] == "succeeded", ended["result"]
+    until(lambda: left(service), "the service runs")
 
 
 def test_an_unknown_key_is_refused_where_only_known_ones_are_taken(
@@ -247,7 +307,7 @@ def test_hosts_are_reached_through_a_bastion(reach: Server, hosts: tuple[list[Ss
 
 
 def test_a_script_is_copied_run_with_its_arguments_and_removed(
-    tmp_path: Path, packs: Path, hosts: tuple[list[Sshd], Path]
+    tmp_path: Path, packs: Path, hosts: tuple[list[Sshd], Path], service: str
 ) -> None:
     pack = tmp_path / "more" / "far"
     (pack / "actions" / "lib").mkdir(parents=True)
@@ -258,8 +318,16 @@ def test_a_script_is_copied_run_with_its_arguments_and_removed(
         "name: far\npack: far\nrunner_type: remote-shell-script\nenabled: true\nentry_point: far.sh\n"
         "parameters:\n  name: {type: string}\n  count: {type: integer, position: 0}\n"
     )
+    (pack / "actions" / "serve.sh").write_text('nohup sleep "$1" & echo up\n')
+    (pack / "actions" / "serve.yaml").write_text(
+        "name: serve\npack: far\nrunner_type: remote-shell-script\nenabled: true\nentry_point: serve.sh\n"
+        "parameters:\n  time: {type: string, position: 0}\n"
+    )
     with serving(tmp_path, tmp_path / "more", env=QUICK) as server:
         names = ",".join(each.host for each in hosts[0][:2])
+        started = server.request("far.serve", hosts=names, private_key=str(hosts[1]), time=service, dir=str(tmp_path))
+        assert server.ended(started)["status"] == "succeeded"
+        until(lambda: len(left(service)) == 2, "the service runs on both hosts")
         body: dict[str, Any] = {"hosts": names, "private_key": str(hosts[1]), "name": "it's", "count": 3}
         body["dir"] = str(tmp_path)
         execution = server.request("far.far", **body)

@@ -39,6 +39,8 @@ COMPATIBLE: dict[str, dict[str, Any]] = {
     "core.error": ECHO | {"cmd": CMD | {"default": '>&2 echo "{{message}}"', "immutable": True}},
     "core.remote": {"cmd": CMD, "sudo": {"immutable": True}},
     "core.remote_sudo": {"cmd": CMD, "sudo": {"default": True, "immutable": True}},
+    "core.winrm_cmd": {"cmd": CMD},
+    "core.winrm_ps_cmd": {"cmd": CMD},
     "core.ask": {},
     "core.announcement": {"experimental": {"default": True, "immutable": True}, "message": {"type": "object"}},
     "core.uuid": {"uuid_type": {"type": "string", "default": "uuid4", "enum": ["uuid1", "uuid4"]}},
@@ -70,6 +72,20 @@ HOSTS: dict[str, dict[str, Any]] = {
     "sudo": {"type": "boolean", "default": False},
     "sudo_password": {"type": "string", "secret": True, "default": None, "required": False},
     "timeout": {"type": "integer", "default": 60},
+}
+TRANSPORTS = ["basic", "certificate", "credssp", "kerberos", "ntlm", "plaintext", "ssl"]
+WINDOWS: dict[str, dict[str, Any]] = {
+    "host": {"type": "string", "required": True},
+    "username": {"type": "string", "required": True},
+    "password": {"type": "string", "required": True, "secret": True},
+    "port": {"type": "integer", "required": False, "default": 5986},
+    "scheme": {"type": "string", "required": False, "default": "https", "enum": ["http", "https"]},
+    "transport": {"type": "string", "required": False, "default": "ntlm", "enum": TRANSPORTS},
+    "verify_ssl_cert": {"type": "boolean", "required": False, "default": True},
+    "cwd": {"type": "string", "required": False},
+    "env": {"type": "object", "required": False},
+    "kwarg_op": {"type": "string", "required": False, "default": "-"},
+    "timeout": {"type": "integer", "required": False, "default": 60},
 }
 WORKFLOW: dict[str, Any] = {
     "notify": {
@@ -104,6 +120,9 @@ RUNNERS: dict[str, tuple[str, str, dict[str, Any]]] = {
         HOSTS | {"cmd": {"type": "string"}, "dir": {"type": "string", "default": "/tmp", "immutable": True}},
     ),
     "remote-shell-script": ("remote_runner", "remote_script_runner", HOSTS),
+    "winrm-cmd": ("winrm_runner", "winrm_command_runner", WINDOWS | {"cmd": {"type": "string"}}),
+    "winrm-ps-cmd": ("winrm_runner", "winrm_ps_command_runner", WINDOWS | {"cmd": {"type": "string"}}),
+    "winrm-ps-script": ("winrm_runner", "winrm_ps_script_runner", WINDOWS),
     "http-request": (
         "http_runner",
         "http_runner",

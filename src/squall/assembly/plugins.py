@@ -14,6 +14,7 @@ from squall.adapters.runners.local import LocalRunner
 from squall.adapters.runners.noop import NoopRunner
 from squall.adapters.runners.python import PythonPlaces, PythonRunner
 from squall.adapters.runners.remote import RemoteRunner, SshRules
+from squall.adapters.runners.winrm.runner import WinrmRunner
 from squall.ports import Runner
 
 RUNNER_GROUP = "squall.runners"
@@ -36,7 +37,9 @@ def runners(
     `places` where Python actions find things.
     """
     local = LocalRunner(base, system_user, cwd)
-    remote = RemoteRunner(base, ssh or SshRules(user=system_user), places.fork_idle)
+    rules = ssh or SshRules(user=system_user)
+    remote = RemoteRunner(base, rules, places.fork_idle)
+    winrm = WinrmRunner(base, rules.connect_timeout, places.fork_idle)
     found: dict[str, Runner] = {
         "noop": NoopRunner(),
         "local-shell-cmd": local,
@@ -44,6 +47,9 @@ def runners(
         "python-script": PythonRunner(base, cwd, places),
         "remote-shell-cmd": remote,
         "remote-shell-script": remote,
+        "winrm-cmd": winrm,
+        "winrm-ps-cmd": winrm,
+        "winrm-ps-script": winrm,
         "http-request": HttpRunner(base, http_limit, places.fork_idle),
         "inquirer": InquirerRunner(),
         "announcement": AnnouncementRunner(),

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from squall import __version__
 from squall.adapters.runners.forked import fork_server
@@ -23,6 +24,7 @@ _PROGRAM = "squall.adapters.runners.http_program"
 _SPARE = 20.0
 _FINE = range(200, 207)
 _DEFAULT_TIMEOUT = 60.0
+_LATIN_1_MOST = 0xFF
 
 
 class HttpRunner:
@@ -43,22 +45,24 @@ class HttpRunner:
                 '"url_hosts_blacklist" and "url_hosts_whitelist" parameters are mutually exclusive. '
                 "Only one should be provided."
             )
-        url = str(given.get("url") or "")
-        if not url.lower().startswith(("http://", "https://")):
-            url = f"http://{url}"
-        headers = _texts({**(given.get("headers") or {}), **(more.get("headers") or {})})
+        url = _url(given.get("url"))
+        named = {**(given.get("headers") or {}), **(more.get("headers") or {})}
+        own = {
+            "User-Agent": f"squall/{__version__}",
+            "X-Stanley-Action": job.action.name.encode("ascii", "replace").decode(),
+            **_auth(more.get("auth")),
+        }
+        headers = _headers(named, own)
         file = _file(more)
         body = _body(more.get("body"), headers)
-        headers |= {"User-Agent": f"squall/{__version__}", "X-Stanley-Action": job.action.name} | _auth(
-            more.get("auth")
-        )
         timeout = float(more.get("timeout") or given.get("timeout") or _DEFAULT_TIMEOUT)
         asked = {
             "url": url,
             "method": str(more.get("method") or ("POST" if body is not None or file else "GET")),
             "headers": headers,
-            "params": _texts(more.get("params")),
-            "cookies": _texts(given.get("cookies")),
+            "omitted": [str(name).lower() for name, value in named.items() if value is None],
+            "query": _query(more.get("params")),
+            "cookies": _in_latin_1("cookies", _pairs(given.get("cookies"))),
             "body": body,
             "file": file,
             "allow_redirects": bool(given.get("allow_redirects")),
@@ -113,16 +117,57 @@ def _result(end: End) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and found else None
 
 
-def _texts(given: Any) -> dict[str, str]:
-    return {str(name): value if isinstance(value, str) else _plain(value) for name, value in (given or {}).items()}
+def _url(given: Any) -> str:
+    """The address, with a scheme. Raises `InvalidError`."""
+    url = str(given or "").strip()
+    if not url:
+        raise InvalidError('Parameter "url" is empty; give an address such as https://example.org/.')
+    return url if url.lower().startswith(("http://", "https://")) else f"http://{url}"
+
+
+def _pairs(given: Any) -> list[tuple[str, str]]:
+    """Names with values, from an object or a list of pairs. A list gives its name once for each item; null is left
+    out."""
+    items = given.items() if isinstance(given, Mapping) else [pair for pair in given or [] if len(pair) == 2]
+    return [
+        (str(name), _plain(item))
+        for name, value in items
+        for item in (value if isinstance(value, list | tuple) else [value])
+        if item is not None
+    ]
 
 
 def _plain(value: Any) -> str:
-    return "" if value is None else str(value) if not isinstance(value, dict | list) else json.dumps(value)
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
+def _query(given: Any) -> str:
+    """What `params` adds to the query of the address; text is added as it is."""
+    return given.removeprefix("?") if isinstance(given, str) else urlencode(_pairs(given))
+
+
+def _headers(named: Mapping[str, Any], own: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The headers that the action names, then our `own`, which replace others of the same name. Raises
+    `InvalidError`."""
+    taken = {name.lower() for name in own}
+    return _in_latin_1("headers", [pair for pair in _pairs(named) if pair[0].lower() not in taken] + list(own.items()))
+
+
+def _in_latin_1(parameter: str, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The same pairs. Raises `InvalidError` for a name or a value that a header of HTTP cannot hold."""
+    for name, value in pairs:
+        if not name.isascii() or not name:
+            raise InvalidError(f'Parameter "{parameter}": the name {name!r} cannot be sent; write it in ASCII letters.')
+        if any(ord(letter) > _LATIN_1_MOST for letter in value):
+            raise InvalidError(
+                f'Parameter "{parameter}": the value of "{name}" cannot be sent; it may have Latin-1 characters only.'
+            )
+    return pairs
 
 
 def _hosts(given: Any) -> list[str]:
-    return [str(host).lower() for host in given or []]
+    """The hosts as `http_program` compares them: in lower case, without the dot of the root."""
+    return [str(host).strip().lower().rstrip(".") for host in given or []]
 
 
 def _auth(given: Any) -> dict[str, str]:
@@ -150,11 +195,11 @@ def _file(more: Mapping[str, Any]) -> dict[str, str] | None:
     }
 
 
-def _body(given: Any, headers: Mapping[str, str]) -> str | None:
+def _body(given: Any, headers: list[tuple[str, str]]) -> str | None:
     """The body as it is sent. Where JSON is announced, text of a value in Python's form becomes JSON."""
     if given is None or given == "":
         return None
-    kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    kind = next((value for name, value in headers if name.lower() == "content-type"), "")
     if kind == "application/json" and isinstance(given, str):
         try:
             json.loads(given)

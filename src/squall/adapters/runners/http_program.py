@@ -7,6 +7,7 @@ was cut off. It runs under the keeper, so it lives on when the server does not.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import functools
 import json
 import os
@@ -23,6 +24,7 @@ import httpx2
 from squall.core.output.tagged import RESULT_FD
 
 _HOPS = 20
+_NEEDED = {"host", "content-length", "transfer-encoding"}
 _TEXTS = ("json", "xml", "javascript", "x-www-form-urlencoded", "yaml", "csv", "x-ndjson")
 
 
@@ -43,16 +45,17 @@ class Exchange:
         self._job = job
         self._body = bytearray()
         self._response: httpx2.Response | None = None
+        self._whole = False
 
     async def run(self) -> None:
         """Sends it, follows redirects if asked for, and takes in the whole answer. Raises `httpx2.HTTPError`,
         `RefusedError`, `TimeoutError`."""
         job = self._job
         async with asyncio.timeout(job["timeout"]), self._client() as client:
-            url = httpx2.URL(job["url"]).copy_merge_params(job["params"])
-            request = client.build_request(job["method"], url, **self._content())
+            request = client.build_request(job["method"], address(job["url"], job["query"]), **self._content())
             for _ in range(_HOPS):
-                self._check(request.url.host)
+                self._check(request.url)
+                self._finish_headers(request)
                 response = await client.send(request, stream=True, auth=self._auth())
                 self._response, self._body = response, bytearray()
                 if not job["allow_redirects"] or response.next_request is None:
@@ -71,8 +74,8 @@ class Exchange:
             if job[f"{scheme}_proxy"]
         }
         return httpx2.AsyncClient(
-            headers=job["headers"],
-            cookies=job["cookies"],
+            headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in job["headers"]],
+            cookies=dict(job["cookies"]),
             verify=trusted() if job["verify"] else False,
             mounts=mounts,
             timeout=httpx2.Timeout(job["timeout"]),
@@ -97,30 +100,54 @@ class Exchange:
             content["content"] = job["body"].encode()
         return content
 
-    def _check(self, host: str) -> None:
+    def _finish_headers(self, request: httpx2.Request) -> None:
+        """Leaves out the headers that are null in the action, and writes cookies in Latin-1, repeated ones as well."""
+        for name in self._job["omitted"]:
+            if name not in _NEEDED and name in request.headers:
+                del request.headers[name]
+        cookies = self._job["cookies"]
+        last = {name: at for at, (name, _) in enumerate(cookies)}
+        repeated = "".join(f"; {name}={value}" for at, (name, value) in enumerate(cookies) if last[name] != at)
+        # The client writes each cookie once, and mostly in UTF-8.
+        request.headers = httpx2.Headers(
+            [
+                (name, (decoded(value, None, whole=True) + repeated).encode("latin-1", "replace"))
+                if name == b"Cookie"
+                else (name, value)
+                for name, value in request.headers.raw
+            ]
+        )
+
+    def _check(self, url: httpx2.URL) -> None:
         """Raises `RefusedError` for a host that is not allowed; redirects are checked as well."""
         denied, allowed = self._job["denied"], self._job["allowed"]
-        if host in denied or (allowed and host not in allowed):
-            raise RefusedError(f'URL "{host}" is {"blacklisted" if host in denied else "not in the whitelist"}')
+        names = {url.host.rstrip("."), url.raw_host.decode().rstrip(".")}
+        refused = names.intersection(denied)
+        if refused or (allowed and not names.intersection(allowed)):
+            raise RefusedError(f'URL "{url.host}" is {"blacklisted" if refused else "not in the whitelist"}')
 
     async def _take(self, response: httpx2.Response) -> None:
         show = is_text(response.headers.get("content-type", ""))
+        text = Text(response.charset_encoding)
         # Without a size each piece comes as it was received.
         async for piece in response.aiter_bytes():
             room = self._job["limit"] - len(self._body)
             self._body += piece[:room]
             if show:
-                _print(piece[:room])
+                _print(text.feed(piece[:room]))
             if len(piece) > room:
                 await response.aclose()
                 raise RefusedError(f"The answer is larger than {self._job['limit']} bytes")
+        self._whole = True
+        if show:
+            _print(text.feed(b"", final=True))
 
     def result(self) -> dict[str, Any]:
         """StackStorm's result of what came; empty when nothing did."""
         response = self._response
         if response is None:
             return {}
-        text = self._body.decode(response.charset_encoding or "utf-8", "replace")
+        text = decoded(bytes(self._body), response.charset_encoding, whole=self._whole)
         body, parsed = text, False
         if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
             try:
@@ -132,13 +159,70 @@ class Exchange:
         return {"status_code": response.status_code, "body": body, "parsed": parsed, "headers": headers}
 
 
+class Text:
+    """Decodes a body piece by piece. Without a known `charset` it is UTF-8, and bytes that are none are Latin-1."""
+
+    def __init__(self, charset: str | None) -> None:
+        self._named = codecs.getincrementaldecoder(charset)("replace") if charset and is_charset(charset) else None
+        self._left = b""
+
+    def feed(self, data: bytes, final: bool = False) -> str:
+        """The text of the next bytes, as far as its characters are whole; with `final`, all of it."""
+        if self._named is not None:
+            return self._named.decode(data, final)
+        text, rest = "", self._left + data
+        while rest:
+            try:
+                part, count = codecs.utf_8_decode(rest, "strict", final)
+            except UnicodeDecodeError as error:
+                text += rest[: error.start].decode() + rest[error.start : error.end].decode("latin-1")
+                rest = rest[error.end :]
+                continue
+            text, rest = text + part, rest[count:]
+            break
+        self._left = rest
+        return text
+
+
+def decoded(body: bytes, charset: str | None, *, whole: bool) -> str:
+    """The text of a body. Without a known `charset` it is UTF-8, or Latin-1 if it is not that; a body that is not
+    `whole` may end within a character."""
+    if charset and is_charset(charset):
+        return body.decode(charset, "replace").encode("utf-8", "replace").decode()
+    try:
+        codecs.utf_8_decode(body, "strict", whole)
+    except UnicodeDecodeError:
+        return body.decode("latin-1")
+    return body.decode("utf-8", "replace")
+
+
+def is_charset(name: str) -> bool:
+    """Whether text can be decoded from this encoding."""
+    try:
+        b"x".decode(name, "replace")
+        codecs.getincrementaldecoder(name)("replace").decode(b"x", True)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+def address(url: str, query: str) -> httpx2.URL:
+    """`url` as it is, with `query` behind the query that it has. Raises `httpx2.InvalidURL`."""
+    parsed = httpx2.URL(url)
+    if not query:
+        return parsed
+    return parsed.copy_with(query=b"&".join(part for part in (parsed.query, query.encode()) if part))
+
+
 def is_text(content_type: str) -> bool:
     """Whether people can read a body of this type."""
     kind = content_type.partition(";")[0].strip().lower()
     return kind.startswith("text/") or any(kind.endswith(word) for word in _TEXTS)
 
 
-def _print(data: bytes) -> None:
+def _print(text: str) -> None:
+    # Some charsets have halves of characters, which UTF-8 has not.
+    data = text.encode("utf-8", "replace")
     # Blocking, on purpose: while the keeper takes no more, no more is to be received.
     left = memoryview(data)
     while left:

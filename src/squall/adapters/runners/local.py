@@ -45,7 +45,7 @@ class LocalRunner:
         parameters = job.runner_parameters
         if parameters.get("content_version"):
             raise InvalidError('Parameter "content_version": the pack is not a git repository this server installed.')
-        command = _script(job) if "cmd" not in job.runner_type.runner_parameters else _command(parameters["cmd"])
+        command = _script(job) if "cmd" not in job.runner_type.runner_parameters else _command(command_line(job))
         prefix, stdin = self._sudo(parameters)
         env = {**self._base, **job.environment, **_environment(parameters.get("env"))}
         if parameters.get("debug"):
@@ -104,7 +104,11 @@ class LocalRunner:
 
 def text_result(text: str) -> Any:
     """Printed text as a result: one trailing newline shorter, and parsed if all of it is JSON."""
-    text = text.removesuffix("\n").removesuffix("\r")
+    return json_or_text(text.removesuffix("\n").removesuffix("\r"))
+
+
+def json_or_text(text: str) -> Any:
+    """The value of `text` if all of it is JSON, else the text itself."""
     with contextlib.suppress(msgspec.DecodeError, RecursionError):
         found = msgspec.json.decode(text)
         if text.count("[") + text.count("{") <= _NESTED_MOST or not nests_deeper(found, _NESTED_MOST):
@@ -132,7 +136,32 @@ def _shell() -> str:
 
 
 def _command(command: str) -> list[str]:
-    return [_shell(), "-c", command or ""]
+    return [_shell(), "-c", command]
+
+
+def command_line(job: Job) -> str:
+    """The parameter `cmd`. Raises `InvalidError` if it is not given."""
+    command = job.runner_parameters.get("cmd")
+    if command is None:
+        raise InvalidError(
+            f'Parameter "cmd" of action "{job.action.ref}" is missing; give the command line that it is to run.'
+        )
+    return str(command)
+
+
+def script_path(job: Job) -> str:
+    """The file of the action's script. Raises `InvalidError` if the action names none, or it is not a readable file."""
+    path, ref = job.entry_point, job.action.ref
+    if not path:
+        raise InvalidError(f'Action "{ref}" has no "entry_point"; its metadata must name the script that it runs.')
+    try:
+        is_file = stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - paths are text on their way into argv
+    except (OSError, ValueError) as error:
+        why = (error.strerror or "").lower() if isinstance(error, OSError) else "not a path"
+        raise InvalidError(f'The entry point of action "{ref}" cannot be read: {path}: {why}') from error
+    if not is_file:
+        raise InvalidError(f'The entry point of action "{ref}" is not a file: {path}')
+    return path
 
 
 def _environment(given: Any) -> dict[str, str]:
@@ -149,11 +178,8 @@ def _terminal_size(parameters: Mapping[str, Any]) -> tuple[int, int]:
 
 def _script(job: Job) -> list[str]:
     """The script with its arguments. Raises `InvalidError` when there is no such file."""
-    path = job.entry_point
-    try:
-        mode = os.stat(path).st_mode  # noqa: PTH116 - paths are text on their way into argv
-    except OSError as error:
-        raise InvalidError(f'The entry point of action "{job.action.ref}" cannot be read: {error}') from error
+    path = script_path(job)
+    mode = os.stat(path).st_mode  # noqa: PTH116
     if not mode & stat.S_IXUSR:
         # Packs unpacked from archives lose the bit; on a read-only file system the shell reads the file itself.
         with contextlib.suppress(OSError):
@@ -172,7 +198,7 @@ def script_arguments(job: Job) -> list[str]:
     for name, schema in schemas.items():
         value = job.action_parameters.get(name)
         if "position" in schema:
-            positional.append((schema["position"], _positional(value, schema.get("type"))))
+            positional.append((schema["position"], positional_text(value, schema.get("type"))))
         elif value is True:
             named.append(f"{operator}{name}")
         elif value is not None and value is not False and value != "":
@@ -180,7 +206,8 @@ def script_arguments(job: Job) -> list[str]:
     return named + [text for _, text in sorted(positional)]
 
 
-def _positional(value: Any, declared: Any) -> str:
+def positional_text(value: Any, declared: Any) -> str:
+    """A positional argument as text, by the type that the action declares for it."""
     if value is None:
         return ""
     if declared == "boolean":
@@ -188,5 +215,5 @@ def _positional(value: Any, declared: Any) -> str:
     if declared == "array" and isinstance(value, list):
         return ",".join(str(item) for item in value)
     if declared == "object" and isinstance(value, dict):
-        return json.dumps(value)
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False) if value else ""
     return str(value)

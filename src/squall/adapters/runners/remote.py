@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from squall.adapters.runners.forked import fork_server
-from squall.adapters.runners.local import script_arguments, text_result
+from squall.adapters.runners.local import command_line, script_arguments, script_path, text_result
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
 from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
@@ -79,8 +79,8 @@ class RemoteRunner:
             "env": {**job.environment, **_environment(given.get("env"))},
             "cwd": given.get("cwd") or "",
             "dir": given.get("dir") or "/tmp",  # noqa: S108 - the documented default; the folder's name is an id
-            "command": str(given.get("cmd") or "") if is_command else "",
-            "script": "" if is_command else _script(job),
+            "command": command_line(job) if is_command else "",
+            "script": "" if is_command else script_path(job),
             "arguments": [] if is_command else script_arguments(job),
             "timeout": timeout,
         }
@@ -153,12 +153,6 @@ def _environment(given: Any) -> dict[str, str]:
         if not name.isascii() or not name.replace("_", "a").isalnum() or name[0].isdigit():
             raise InvalidError(f'Parameter "env": {name!r} is no name of a variable.')
     return found
-
-
-def _script(job: Job) -> str:
-    if not Path(job.entry_point).is_file():
-        raise InvalidError(f'The entry point of action "{job.action.ref}" is not there: {job.entry_point}')
-    return job.entry_point
 
 
 def parse_hosts(text: str, port: Any) -> list[dict[str, Any]]:

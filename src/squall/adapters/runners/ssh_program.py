@@ -41,17 +41,28 @@ class Records:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._lock = asyncio.Lock()
+        self._left = memoryview(b"")
         os.set_blocking(descriptor, False)
 
     async def write(self, stream: int, tag: str, data: bytes) -> None:
-        """One piece of one host's output, whole, behind those that wait already."""
-        left = memoryview(pack(stream, tag, data))
+        """One piece of one host's output, whole, behind those that wait already. If the caller is cancelled in the
+        middle of a piece, the next caller writes the rest of it first."""
         async with self._lock:
-            while left:
-                try:
-                    left = left[os.write(self._descriptor, left) :]
-                except BlockingIOError:
-                    await self._writable()
+            await self._flush()
+            self._left = memoryview(pack(stream, tag, data))
+            await self._flush()
+
+    async def finish(self) -> None:
+        """Writes the rest of a piece whose writer was cancelled."""
+        async with self._lock:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        while self._left:
+            try:
+                self._left = self._left[os.write(self._descriptor, self._left) :]
+            except BlockingIOError:
+                await self._writable()
 
     async def _writable(self) -> None:
         loop = asyncio.get_running_loop()
@@ -86,6 +97,7 @@ class Program:
         hosts = self._job["hosts"]
         async with asyncio.TaskGroup() as group:
             tasks = {host["name"]: group.create_task(self._host(host)) for host in hosts}
+        await self._records.finish()
         return {name: task.result() for name, task in tasks.items()}
 
     async def _host(self, host: dict[str, Any]) -> dict[str, Any]:
@@ -132,15 +144,19 @@ class Program:
             # Time runs from when the command does: until then it could not be ended.
             limit = self._job["connect_timeout"]
             await asyncio.wait({running, started}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({running, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            exited = group.create_task(remote.exited.wait())
+            await asyncio.wait({running, stopping, exited}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if remote.exited.is_set():
+                # The command is through: what it has left running is not to be ended.
+                await asyncio.wait({running})
             ended = running.done()
             if not ended:
                 await remote.kill(connection)
                 # What it printed until it died belongs to it.
                 await asyncio.wait({running}, timeout=0.5)
                 running.cancel()
-            stopping.cancel()
-            started.cancel()
+            for task in (stopping, started, exited):
+                task.cancel()
         if ended:
             code = running.result()
             if isinstance(code, Exception):

@@ -8,8 +8,9 @@ import contextlib
 import re
 import shlex
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import asyncssh
 
@@ -17,6 +18,24 @@ _READ = 1 << 16
 _KILL_WITHIN = 2.5
 _WRONG_PASSWORD = re.compile(rb"incorrect password attempt|Sorry, try again|no password was provided")
 _MARKER_MOST = 4096
+_LINGER_SILENCE, _LINGER_MOST, _LINGER_LOOK = 0.5, 5.0, 0.1
+"""Seconds of silence after a command's end that end its output, the longest wait for them, and the step of it."""
+
+
+class _Process(asyncssh.SSHClientProcess[bytes]):
+    """A process that sets `exited` when the host reports its exit status, even if its output is still open."""
+
+    def __init__(self, exited: asyncio.Event) -> None:
+        super().__init__()
+        self._exited = exited
+
+    def exit_status_received(self, status: int) -> None:
+        """The host reports a number."""
+        self._exited.set()
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        """The host reports a signal."""
+        self._exited.set()
 
 
 class Kept:
@@ -97,27 +116,53 @@ class Remote:
         self.stderr = Kept(keep)
         self.pid: int | None = None
         self.started = asyncio.Event()
+        self.exited = asyncio.Event()
+        self._last_read = 0.0
+        self._writing = 0
         self._head: bytearray | None = bytearray()
         self.wrong_password = False
 
     async def run(self, connection: asyncssh.SSHClientConnection, command: str) -> int:
-        """Runs it to its end; its exit code, 128 + n for signal n. Raises `asyncssh.Error` when the connection ends."""
+        """Runs it to its end; its exit code, 128 + n for signal n. Raises `asyncssh.Error` when the connection ends.
+
+        Processes that it has left behind may hold its output open. They do not delay the end by more than
+        `_LINGER_MOST` seconds, and they go on."""
         job = self._job
         password = job.get("sudo_password") if job["sudo"] else None
         start = start_command(self._mark.decode(), job["sudo"], bool(password))
         line = script_line(self._mark.decode(), job["env"], job["cwd"], command)
-        process = await connection.create_process(start, encoding=None)
+        _, session = await connection.create_session(lambda: _Process(self.exited), start, encoding=None)
+        process = cast(_Process, session)
         process.stdin.write((f"{password}\n" if password else "").encode() + line.encode())
         process.stdin.write_eof()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._pump(process.stdout, 1))
-            group.create_task(self._pump(process.stderr, 2))
-        await process.wait_closed()
+            pumps = {
+                group.create_task(self._pump(process.stdout, 1)),
+                group.create_task(self._pump(process.stderr, 2)),
+            }
+            silence = group.create_task(self._silence())
+            ended = group.create_task(asyncio.wait(pumps))
+            await asyncio.wait({silence, ended}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (silence, ended, *pumps):
+                task.cancel()
+        if not self.exited.is_set():
+            await process.wait_closed()
+        process.close()
         if process.exit_signal is not None:
             return 128 + signal_number(process.exit_signal[0])
         if process.exit_status is None:
             raise asyncssh.ConnectionLost("The connection was lost")
         return int(process.exit_status)
+
+    async def _silence(self) -> None:
+        """Returns when the command has ended and nothing more of its output is to be expected."""
+        await self.exited.wait()
+        self._last_read = time.monotonic()
+        waited = 0.0
+        # While the keeper takes nothing, output of the command itself may still be on its way.
+        while self._writing or (waited < _LINGER_MOST and time.monotonic() - self._last_read < _LINGER_SILENCE):
+            await asyncio.sleep(_LINGER_LOOK)
+            waited += 0 if self._writing else _LINGER_LOOK
 
     async def _pump(self, reader: asyncssh.SSHReader[bytes], stream: int) -> None:
         with contextlib.suppress(asyncssh.Error):  # `run` finds that there is no exit status.
@@ -133,7 +178,12 @@ class Remote:
         (self.stdout if stream == 1 else self.stderr).add(data)
         if stream == 2 and self._job["sudo"] and _WRONG_PASSWORD.search(data):
             self.wrong_password = True
-        await self._write(stream, data)
+        self._last_read = time.monotonic()
+        self._writing += 1
+        try:
+            await self._write(stream, data)
+        finally:
+            self._writing -= 1
 
     def _without_mark(self, data: bytes) -> bytes:
         """What came on stderr without the line that told the process id, which sudo's own words may precede."""

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squall.adapters.runners.local import LocalRunner, script_arguments, text_result
+from squall.adapters.runners.remote import RemoteRunner, SshRules
 from squall.core.errors import InvalidError
 from squall.core.execution.launch import End, Job, LaunchSpec
 from squall.testing.samples import sample_action, sample_execution, sample_runner
@@ -178,7 +179,11 @@ def test_a_named_argument_has_stackstorms_form(value: Any, expected: list[str]) 
         ("boolean", None, ""),
         ("array", ["a", 2, "c d"], "a,2,c d"),
         ("array", [], ""),
-        ("object", {"a": [1, None]}, '{"a": [1, null]}'),
+        ("object", {"a": [1, None], "é": True}, '{"a":[1,null],"é":true}'),
+        ("object", {}, ""),
+        ("object", None, ""),
+        ("array", None, ""),
+        ("array", [None, True, {"a": 1}], "None,True,{'a': 1}"),
         (None, "any", "any"),
         (None, 5, "5"),
         ("null", None, ""),
@@ -229,6 +234,29 @@ def test_a_script_without_a_first_line_is_the_shells(tmp_path: Path) -> None:
     path = tmp_path / "script"
     path.write_text('echo "$1"\n')
     assert run_script(path, p="x") == "--p=x\n"
+
+
+def test_a_command_that_is_not_given_is_named() -> None:
+    for parameters in ({}, {"cmd": None}):
+        with pytest.raises(InvalidError, match=r'Parameter "cmd" of action "core\.local" is missing'):
+            prepared(job(runner_parameters=parameters))
+    assert prepared(job(runner_parameters={"cmd": ""})).argv[-1] == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("", 'Action "core.local" has no "entry_point"'),
+        ("/", 'The entry point of action "core.local" is not a file: /'),
+        ("/nosuch/script", "cannot be read: /nosuch/script: no such file or directory"),
+        ("/nosuch\0", "not a path"),
+    ],
+)
+def test_an_entry_point_that_is_no_script_is_named(path: str, words: str) -> None:
+    for runner in (LocalRunner(BASE, "", "/srv"), RemoteRunner(BASE, SshRules(user="ada"))):
+        with pytest.raises(InvalidError) as failure:
+            runner.prepare(job(runner_type=SCRIPT, runner_parameters={"hosts": "web1"}, entry_point=path))
+        assert words in str(failure.value)
 
 
 def test_a_script_that_is_not_there_is_told() -> None:

@@ -1,0 +1,1 @@
+"""Commands and PowerShell on Windows hosts, over WinRM."""
