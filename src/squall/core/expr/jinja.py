@@ -19,6 +19,9 @@ _FAILURES = (
     RecursionError, MemoryError,
 )  # fmt: skip
 
+# Jinja writes a number such as 1e999 into its Python code as `inf`, which is no name there.
+_INFINITE = "a number in the template is too large"
+
 
 class Jinja:
     """Renders templates and tells which names they need. Keeps the last few hundred compiled.
@@ -45,6 +48,8 @@ class Jinja:
             return text
         try:
             return template.render(names_with_budget(names))
+        except NameError:
+            raise InvalidError(_INFINITE) from None
         except _FAILURES as error:
             raise InvalidError(f"{error}") from error
 
@@ -60,6 +65,8 @@ class Jinja:
             return self.render(text, names)
         try:
             found = expression(names_with_budget(names))
+        except NameError:
+            raise InvalidError(_INFINITE) from None
         except _FAILURES as error:
             raise InvalidError(f"{error}") from error
         return self.render(text, names) if isinstance(found, StrictUndefined) else found
