@@ -90,7 +90,7 @@ class Executions:
             raise InvalidError(f'Unable to execute. Action "{action.ref}" is disabled.')
         if request.delay is not None and request.delay < 0:
             raise InvalidError(f"{request.delay} is less than the minimum of 0 (delay, in milliseconds)")
-        context = {**request.context, "user": request.user or self._user}
+        context = {**request.context, "user": request.user or self._user, "pack": action.pack}
         parameters = await self._binding.request(action, runner, request.parameters, context, request.plain)
         return Prepared(request, action, runner, parameters)
 
