@@ -26,6 +26,7 @@ from squall.core.content.metadata_schemas import FILES as METADATA_FILES
 from squall.core.content.metadata_schemas import SCHEMAS
 from squall.core.content.pack_config import check_values
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
+from squall.core.expr.jinja import Jinja
 
 COMMANDS = ("create", "lint", "test")
 _NO_TESTS = 5
@@ -121,7 +122,7 @@ def _lint_config(path: Path, folder: Path) -> list[str]:
             raise InvalidError(f"{schema_path}: expected a mapping")
         for example in folder.glob("*.yaml.example"):
             given = read_yaml(example)
-            check_values(folder.name, str(example), given if isinstance(given, dict) else {}, schema)
+            check_values(folder.name, str(example), given if isinstance(given, dict) else {}, schema, Jinja())
     except InvalidError as error:
         return [f"{path}: {error}"]
     return []

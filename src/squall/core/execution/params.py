@@ -17,7 +17,7 @@ from squall.core.expr.jinja import Jinja
 from squall.core.schema.json_schema import SchemaError, draft4, validator, wording
 from squall.core.schema.json_value import NotJsonError, check_nesting, json_value, read_integer, read_literal
 from squall.core.schema.taint import Taint
-from squall.core.schema.walk import has_secrets, place_of, with_defaults
+from squall.core.schema.walk import has_secrets, place_of, with_defaults, without_nulls
 
 _TRUE = frozenset({"true", "1", "yes", "y", "on"})
 _FALSE = frozenset({"false", "0", "no", "n", "off"})
@@ -260,12 +260,15 @@ def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint |
     for name, schema in schemas.items():
         value = values.get(name)
         if value is None:
-            if schema.get("required") is True:
+            if schema.get("required") is True and schema.get("default", "") is not None:
                 raise InvalidError(f"{name!r} is a required property")
             continue
         plain = draft4(schema)
         try:
             is_valid = validator(plain).is_valid(value)
+            if not is_valid:
+                value = without_nulls(value, place_of(schema))
+                is_valid = validator(plain).is_valid(value)
         except SchemaError as error:
             raise InvalidError(f'The schema of parameter "{name}" is wrong: {error}') from error
         if not is_valid:

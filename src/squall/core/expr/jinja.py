@@ -38,6 +38,13 @@ class Jinja:
         """The free names of a template; none for plain text, and for what is no valid template."""
         return self._compile(text)[1]
 
+    def check(self, text: str) -> None:
+        """Raises `InvalidError` for a template that cannot be parsed. `render` takes such a one as plain text."""
+        try:
+            self._environment.from_string(text)
+        except (TemplateError, RecursionError, MemoryError) as error:
+            raise InvalidError(f"{error}") from error
+
     def render(self, text: str, names: Mapping[str, Any]) -> str:
         """The rendered text. What is no valid template is plain text, as in StackStorm.
 

@@ -191,6 +191,27 @@ def test_an_explicit_null_wins_over_a_default_and_needs_no_type() -> None:
     assert run(LOCAL, {"cmd": "a", "timeout": None})["timeout"] is None
 
 
+def test_a_null_inside_of_an_object_stands_for_what_is_optional() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"type": "string"},
+            "b": {"type": "integer", "required": True},
+            "c": {"type": "integer", "required": True, "default": None},
+        },
+    }
+    assert request({"p": schema}, {"p": {"a": None, "b": 1, "c": None}}) == {"p": {"a": None, "b": 1, "c": None}}
+    assert run({"p": schema}, {"p": {"b": 1}}) == {"p": {"b": 1}}
+    assert "None is not of type 'integer'" in refused({"p": schema}, {"p": {"b": None}})
+    assert "'b' is a required property" in refused({"p": schema}, {"p": {"a": None}})
+
+
+def test_a_required_parameter_whose_default_is_null_may_be_null() -> None:
+    schemas = {"p": {"type": "string", "required": True, "default": None}}
+    assert request(schemas, {}) == {}
+    assert run(schemas, {}) == {"p": None}
+
+
 def test_a_required_parameter_is_satisfied_by_its_default() -> None:
     schemas = {"message": {"type": "string", "required": True, "default": "hello"}}
     assert request(schemas, {}) == {}
