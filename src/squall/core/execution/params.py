@@ -6,7 +6,7 @@ and that is stored; when it runs, the defaults of the rest are rendered beside i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from squall.core.content.keyvalue import KeyNames
@@ -17,7 +17,7 @@ from squall.core.expr.jinja import Jinja
 from squall.core.schema.json_schema import SchemaError, draft4, validator, wording
 from squall.core.schema.json_value import NotJsonError, check_nesting, json_value, read_integer, read_literal
 from squall.core.schema.taint import Taint
-from squall.core.schema.walk import has_secrets, place_of, with_defaults, without_nulls
+from squall.core.schema.walk import has_secrets, place_of, texts_in, with_defaults, without_nulls
 
 _TRUE = frozenset({"true", "1", "yes", "y", "on"})
 _FALSE = frozenset({"false", "0", "no", "n", "off"})
@@ -275,3 +275,25 @@ def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint |
             hidden = has_secrets(schema) or (taint is not None and taint.of(name))
             message = "the value does not fit its schema" if hidden else wording(plain, value)
             raise InvalidError(f'{message} (parameter "{name}")')
+
+
+def wrong_defaults(schemas: Mapping[str, Any], casts: bool = True) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yields the path of each default that does not fit its own schema, at any depth of `properties`, and why.
+
+    A parameter's text is cast to its type; the values of a configuration are not (`casts` is false). Templates are not
+    looked at: their values are only known when they are rendered.
+    """
+    for name, schema in schemas.items():
+        if not isinstance(schema, dict):
+            continue
+        default = schema.get("default")
+        if default is not None and not any("{{" in text or "{%" in text for text in texts_in(default)):
+            try:
+                value = cast_value(name, default, schema) if casts else default
+                _check({name: schema}, _filled({name: schema}, {name: value}), None)
+            except InvalidError as error:
+                reason = str(error).removeprefix(f'Parameter "{name}": ').removesuffix(f' (parameter "{name}")')
+                yield (str(name),), reason
+        properties = schema.get("properties")
+        for path, reason in wrong_defaults(properties, False) if isinstance(properties, dict) else ():
+            yield (str(name), "properties", *path), reason

@@ -8,7 +8,7 @@ import pytest
 
 from squall.core.content.keyvalue import KeyNames
 from squall.core.errors import InvalidError
-from squall.core.execution.params import bind_request, bind_run, cast_value, check_depths
+from squall.core.execution.params import bind_request, bind_run, cast_value, check_depths, wrong_defaults
 from squall.core.expr.jinja import Jinja
 
 LOCAL: dict[str, Any] = {
@@ -373,3 +373,23 @@ def test_what_is_missing_inside_of_objects_has_its_default_when_it_runs() -> Non
 def test_a_default_inside_of_an_object_is_checked_like_what_was_given() -> None:
     wrong = {"p": {"type": "object", "properties": {"n": {"type": "integer", "default": "many"}}}}
     assert "'many' is not of type 'integer'" in refused(wrong, {"p": {}})
+
+
+def test_defaults_that_are_refused_when_they_are_used_are_found() -> None:
+    schemas: dict[str, Any] = {
+        "l": {"type": "array", "default": "foo"},
+        "c": {"enum": ["red"], "default": "blue"},
+        "p": {"type": "string", "pattern": "^a", "default": "b"},
+        "s": {"type": "string", "secret": True, "default": 5},
+        "o": {"type": "object", "properties": {"n": {"type": "integer", "default": "7"}}},
+        "fine": {"type": "integer", "default": "7"},
+        "template": {"type": "integer", "default": "{{ fine }}"},
+        "nothing": {"type": "integer", "default": None},
+        "odd": "no schema",
+    }
+    found = dict(wrong_defaults(schemas))
+    assert list(found) == [("l",), ("c",), ("p",), ("s",), ("o", "properties", "n")]
+    assert found["l",] == "'foo' is not of type 'array'; use JSON, such as [\"a\", \"b\"]"
+    assert found["c",] == "'blue' is not one of ['red']"
+    assert "5" not in found["s",]
+    assert ("fine",) in dict(wrong_defaults(schemas, casts=False))
