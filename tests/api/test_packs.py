@@ -93,11 +93,13 @@ def test_a_mistake_is_told(peer: Server, body: dict[str, Any], told: str) -> Non
 
 def test_a_broken_action_is_told_and_stops_no_other(peer: Server, packs: Path) -> None:
     (packs / "peer" / "actions" / "broken.yaml").write_text("name: broken\nrunner_type: nosuch\n")
-    (packs / "peer" / "actions" / "added.yaml").write_text("name: added\nrunner_type: noop\n")
+    doubtful = "parameters:\n  n: {type: integer, default: many}\n"
+    (packs / "peer" / "actions" / "added.yaml").write_text(f"name: added\nrunner_type: noop\n{doubtful}")
     reply = peer.call("POST", "/v1/packs/register", {"packs": ["peer"]})
     assert reply.status == 400
     assert "broken.yaml" in reply.fault
     assert "nosuch" in reply.fault
+    assert "added.yaml:4: parameters.n.default: 'many' is not of type 'integer'" in reply.fault
     assert peer.get("/v1/actions/peer.added")["name"] == "added"
     assert peer.call("POST", "/v1/packs/register", {"packs": ["peer"], "fail_on_failure": False}).status == 200
 

@@ -11,10 +11,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from squall.adapters.installing.virtualenvs import install, make_virtualenv
-from squall.adapters.packs.document import read_yaml
+from squall.adapters.packs.document import located, read_yaml, repeated_keys
 from squall.adapters.packs.folders import PackFolders
 from squall.adapters.removing import remove
 from squall.adapters.runners.python import COMPAT
@@ -24,8 +26,11 @@ from squall.commands.skeleton import FILES
 from squall.core.content.metadata import missing_of_pack, pack_ref
 from squall.core.content.metadata_schemas import FILES as METADATA_FILES
 from squall.core.content.metadata_schemas import SCHEMAS
+from squall.core.content.metadata_words import MetadataError, schema_doubts
 from squall.core.content.pack_config import check_values
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
+from squall.core.execution.params import wrong_defaults
+from squall.core.expr.jinja import Jinja
 
 COMMANDS = ("create", "lint", "test")
 _NO_TESTS = 5
@@ -98,7 +103,7 @@ def lint(path: Path) -> tuple[list[str], str]:
     except InvalidError as error:
         return [f"{path / 'pack.yaml'}: {error}"], "nothing else was read"
     loaded = source.prepared([ref])
-    found = [text for _, text in loaded.faults]
+    found = [text for _, text in (*loaded.faults, *loaded.doubts)]
     counted = "nothing was read"
     for each in loaded.packs:
         counted = ", ".join(f"{count} {kind}" for kind, count in each.counts.items() if count) or "no content"
@@ -115,16 +120,25 @@ def lint(path: Path) -> tuple[list[str], str]:
 def _lint_config(path: Path, folder: Path) -> list[str]:
     """What is wrong with the schema of the configuration, and with the example that comes with it."""
     schema_path = folder / "config.schema.yaml"
+    wrong: list[str] = []
     try:
         schema = read_yaml(schema_path) if schema_path.exists() else {}
         if not isinstance(schema, dict):
             raise InvalidError(f"{schema_path}: expected a mapping")
+        wrong += repeated_keys(schema_path) + [str(located(schema_path, error)) for error in _schema_doubts(schema)]
         for example in folder.glob("*.yaml.example"):
             given = read_yaml(example)
-            check_values(folder.name, str(example), given if isinstance(given, dict) else {}, schema)
+            check_values(folder.name, str(example), given if isinstance(given, dict) else {}, schema, Jinja())
     except InvalidError as error:
-        return [f"{path}: {error}"]
-    return []
+        wrong.append(f"{path}: {error}")
+    return wrong
+
+
+def _schema_doubts(schema: dict[str, Any]) -> Iterator[MetadataError]:
+    for name, attribute in schema.items():
+        yield from schema_doubts(attribute, str(name))
+    for keys, reason in wrong_defaults(schema, casts=False):
+        yield MetadataError(reason, *keys, "default")
 
 
 class _Only:

@@ -29,6 +29,7 @@ class Conversation:
         self._ids: dict[str, str] = {}
         rules = tomllib.loads((HERE.parent / "fields.toml").read_text())["conversations"]
         self._left_out = set(rules["left_out"])
+        self._reworded: dict[str, str] = rules["reworded"]
 
     def differences(self, step: dict[str, Any]) -> list[str]:
         """Asks again what was asked, and compares."""
@@ -86,6 +87,8 @@ class Conversation:
             if _MARK.fullmatch(was):
                 self._ids.setdefault(was, now)
             was, now = _nameless(self._filled(was)), _nameless(now)
+            if path == "faultstring":
+                was = self._reworded.get(was, was)
             if path == "faultstring" and (was in now or was.startswith(now)):
                 # Ours say in addition which parameter is meant, and leave schemas out.
                 return []

@@ -12,7 +12,7 @@ import yaml
 from squall.adapters.packs.document import read_yaml
 from squall.core.access.secret import replace_sealed
 from squall.core.content.action import Pack
-from squall.core.content.pack_config import PackConfig, mask_values, secret_values, with_defaults
+from squall.core.content.pack_config import PackConfig, mask_values, secret_values, templates_in, with_defaults
 from squall.core.errors import InvalidError
 from squall.core.names import below, pack_name
 
@@ -37,8 +37,10 @@ class ConfigFiles:
         if kept is not None and kept[0] == key:
             return kept[1]
         schema = _mapping(schema_path)
-        values = with_defaults(self._opened(path), schema)
-        found = PackConfig(values, str(path), tuple(secret_values(values, schema)))
+        given = self._opened(path)
+        values = with_defaults(given, schema)
+        secrets = tuple(secret_values(values, schema))
+        found = PackConfig(values, str(path), secrets, frozenset(templates_in(given)))
         self._kept[pack.ref] = (key, found)
         return found
 

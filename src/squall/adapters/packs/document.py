@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from squall.core.content.metadata import MetadataError
+from squall.core.content.metadata_words import MetadataError
 from squall.core.errors import InvalidError
 from squall.core.safe_yaml import LOADER, check_depth, load_yaml
 
@@ -52,8 +52,41 @@ def _line(path: Path, keys: tuple[str, ...]) -> int | None:
     for key in keys:
         if not isinstance(node, yaml.MappingNode):
             break
-        inner = next((pair for pair in node.value if str(pair[0].value) == key), None)
+        # Of keys that are there twice the last one counts.
+        inner = next((pair for pair in reversed(node.value) if str(pair[0].value) == key), None)
         if inner is None:
             break
         found, node = inner[0].start_mark.line + 1, inner[1]
     return found
+
+
+def repeated_keys(path: Path) -> list[str]:
+    """What is said of each key that a mapping in a YAML file has more than once: only the last one counts."""
+    try:
+        text = path.read_bytes()
+        check_depth(text)
+        root = yaml.compose(text, Loader=LOADER)
+    except (OSError, yaml.YAMLError, ValueError, RecursionError):
+        return []
+    repeated: list[str] = []
+    seen: set[int] = set()
+    waiting: list[tuple[Any, tuple[str, ...]]] = [(root, ())]
+    while waiting:
+        node, keys = waiting.pop()
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += [(item, keys) for item in reversed(node.value)]
+            continue
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            line, name = key.start_mark.line + 1, ".".join((*keys, key.value))
+            first = lines.get((key.tag, key.value))
+            if first is not None:
+                repeated.append(f"{path}:{line}: {name}: this key is in line {first} already; only the last one counts")
+            lines[key.tag, key.value] = line
+        waiting += [(value, (*keys, str(key.value))) for key, value in reversed(node.value)]
+    return repeated

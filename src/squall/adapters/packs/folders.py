@@ -8,22 +8,23 @@ import logging
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from squall.adapters.packs.document import located, read_yaml
+from squall.adapters.packs.document import located, read_yaml, repeated_keys
 from squall.adapters.removing import remove
-from squall.core.content.action import Action, Pack, RunnerType
+from squall.core.content.action import Action, Pack, RunnerType, merged_parameters
 from squall.core.content.metadata import (
     RESOURCES,
-    MetadataError,
     pack_ref,
     read_action,
     read_pack,
     read_resource,
 )
+from squall.core.content.metadata_words import MetadataError, doubts
 from squall.core.errors import InvalidError, NotFoundError
+from squall.core.execution.params import wrong_defaults
 from squall.core.execution.policy import Policy, read_policy
 from squall.core.names import inner_path
 from squall.ports import Loaded, LoadedPack
@@ -81,16 +82,17 @@ class PackFolders:
         runners = [runner for path in files for runner in _runner_types(path)]
         names = {runner.name: runner for runner in runners}
         packs = []
+        reports = _Reports(faults, [])
         for ref, (folder, data) in folders.items():
             if only is not None and ref not in only:
                 continue
             try:
-                packs.append(_load(ref, folder, data, names, faults))
+                packs.append(_load(ref, folder, data, names, reports))
             except InvalidError as error:
                 _LOG.error("pack left out", extra={"error": str(error)})
                 faults.append((ref, str(error)))
         # What cannot be read now, as somebody is writing it, is not gone: what is known of it stays.
-        return Loaded(runners, packs, faults, [*folders, *(name for name, _ in faults)])
+        return Loaded(runners, packs, faults, [*folders, *(name for name, _ in faults)], reports.doubts)
 
     def _folders(self, faults: list[tuple[str, str]]) -> dict[str, tuple[Path, Any]]:
         """The folder and the `pack.yaml` of each pack by its ref."""
@@ -239,13 +241,37 @@ def _runner_types(path: Path) -> list[RunnerType]:
     ]
 
 
-def _load(
-    ref: str, folder: Path, data: Any, runners: dict[str, RunnerType], faults: list[tuple[str, str]]
-) -> LoadedPack:
+class _Reports(NamedTuple):
+    """What is left out, and what is used although it is hardly meant so: (pack, message)."""
+
+    faults: list[tuple[str, str]]
+    doubts: list[tuple[str, str]]
+
+    def doubt(self, pack: str, path: Path, errors: Iterator[MetadataError]) -> None:
+        """Tells what is doubtful in a file, and which keys it has twice."""
+        for message in (*repeated_keys(path), *(str(located(path, error)) for error in errors)):
+            _LOG.warning("doubtful metadata", extra={"pack": pack, "error": message})
+            self.doubts.append((pack, message))
+
+
+def _action_doubts(data: Any, action: Action, runners: Mapping[str, RunnerType]) -> Iterator[MetadataError]:
+    yield from doubts("actions", data)
+    schemas = merged_parameters(action, runners[action.runner_type])
+    own = {name: schema for name, schema in schemas.items() if "default" in action.parameters.get(name, {})}
+    for keys, reason in wrong_defaults(own):
+        yield MetadataError(f"{reason}; the action fails when it runs with it", "parameters", *keys, "default")
+
+
+def _load(ref: str, folder: Path, data: Any, runners: dict[str, RunnerType], reports: _Reports) -> LoadedPack:
     real = folder.resolve()
     pack: Pack = _located(folder / "pack.yaml", lambda: read_pack(data, folder.name, str(real), _files(folder)))
-    content = _Content(real, ref, faults)
-    actions: list[Action] = content.each("actions", lambda found, file: read_action(found, ref, file, runners))
+    reports.doubt(ref, folder / "pack.yaml", doubts("pack", data))
+    content = _Content(real, ref, reports)
+    actions: list[Action] = content.each(
+        "actions",
+        lambda document, file: read_action(document, ref, file, runners),
+        lambda document, action: _action_doubts(document, action, runners),
+    )
     policies: list[Policy] = content.each("policies", lambda found, file: read_policy(found, ref, file))
     counts = {"actions": len(actions), "policies": len(policies)}
     for kind in RESOURCES:
@@ -260,13 +286,14 @@ class _Named(msgspec.Struct):
 class _Content:
     """The metadata files of one pack, kind by kind."""
 
-    def __init__(self, folder: Path, pack: str, faults: list[tuple[str, str]]) -> None:
+    def __init__(self, folder: Path, pack: str, reports: _Reports) -> None:
         self._folder = folder
         self._pack = pack
-        self._faults = faults
+        self._reports = reports
 
-    def each(self, kind: str, read: Any) -> list[Any]:
-        """What `read(document, path in the pack)` makes of each file; what is wrong is told and left out."""
+    def each(self, kind: str, read: Any, doubt: Any = None) -> list[Any]:
+        """What `read(document, path in the pack)` makes of each file; what is wrong is told and left out. What
+        `doubt(document, what was read)` yields is told."""
         found: dict[str, Any] = {}
         for path in _yaml_files(self._folder / kind):
             try:
@@ -277,10 +304,11 @@ class _Content:
                 if one.name in found:
                     raise InvalidError(f'{path}: another file of this pack is "{self._pack}.{one.name}" already')
                 found[one.name] = one
+                self._reports.doubt(self._pack, path, doubt(document, one) if doubt else doubts(kind, document))
             except InvalidError as error:
                 told = str(error) if str(path) in str(error) else f"{path}: {error}"
                 _LOG.error(f"{_ONE[kind]} left out", extra={"pack": self._pack, "error": told})
-                self._faults.append((self._pack, told))
+                self._reports.faults.append((self._pack, told))
         return list(found.values())
 
 

@@ -120,7 +120,8 @@ class PackRoutes:
         wanted = packs or list(found.packs)
         configs, wrong = await self._configs.check(wanted)
         if strict and (faults or wrong):
-            raise InvalidError("\n".join(faults + wrong))
+            doubts = [f"{pack}: {text}" for pack, text in found.doubts if not packs or pack in packs]
+            raise InvalidError("\n".join(faults + wrong + doubts))
         # There are no rules yet, and so no types of them.
         counts = {"runners": found.runners, "rule_types": 0, "policy_types": len(POLICY_TYPES)}
         for kind in ("triggers", "sensors", "actions", "rules", "aliases", "policies"):

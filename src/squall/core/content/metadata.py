@@ -12,6 +12,15 @@ from typing import Any
 import msgspec
 
 from squall.core.content.action import LIMIT_POLICIES, Action, Pack, RunnerType, merged_parameters
+from squall.core.content.metadata_words import (
+    ACTION_WORDS,
+    PARAMETER_WORDS,
+    MetadataError,
+    check_json,
+    check_type,
+    check_words,
+    similar_word,
+)
 from squall.core.errors import InvalidError
 from squall.core.names import is_pack_name
 from squall.core.schema.json_schema import remote_reference
@@ -25,14 +34,6 @@ ACTION_REQUIRED = ("name", "runner_type")
 _ACTION_FIELDS = (
     "description", "enabled", "entry_point", "parameters", "output_schema", "notify", "tags", "fork_server",
 )  # fmt: skip
-
-
-class MetadataError(InvalidError):
-    """Something in a metadata file is wrong: at `keys`, from the outermost in."""
-
-    def __init__(self, message: str, *keys: str) -> None:
-        self.keys = keys
-        super().__init__(f"{'.'.join(keys)}: {message}" if keys else message)
 
 
 def pack_ref(data: Any, folder: str) -> str:
@@ -95,9 +96,12 @@ def read_action(data: Any, pack: str, metadata_file: str, runners: Mapping[str, 
     """The action in a file of a pack. Raises `MetadataError`."""
     if not isinstance(data, dict):
         raise MetadataError("expected a mapping with name and runner_type")
+    check_words(data, ACTION_WORDS)
     for field in ACTION_REQUIRED:
-        if not isinstance(data.get(field), str) or not data[field]:
+        if not data.get(field):
             raise MetadataError(f"'{field}' is a required property")
+    _check_schemas(data.get("parameters") or {})
+    check_json({key: data[key] for key in data if key in _ACTION_FIELDS})
     check_pack_field(data, pack)
     name, runner_type = data["name"], data["runner_type"]
     runner = runners.get(runner_type)
@@ -133,6 +137,14 @@ def read_action(data: Any, pack: str, metadata_file: str, runners: Mapping[str, 
         if schema.get("immutable") and "default" not in schema:
             raise MetadataError("it is immutable and has no default", "parameters", parameter)
     return action
+
+
+def _check_schemas(parameters: Mapping[Any, Any]) -> None:
+    for name, schema in parameters.items():
+        if not isinstance(name, str):
+            raise MetadataError(f"the name of a parameter is read as {name!r:.60}; quote it", "parameters", str(name))
+        if isinstance(schema, dict):
+            check_words(schema, PARAMETER_WORDS, "parameters", name)
 
 
 def _output_limit(given: Any) -> dict[str, Any] | None:
@@ -204,7 +216,6 @@ _RESOURCES: dict[str, tuple[dict[str, tuple[type, ...]], dict[str, tuple[type, .
 }
 RESOURCES = {kind: tuple(required) for kind, (required, _) in _RESOURCES.items()}
 """The kinds of content that are checked and counted, by their folders' names, with the keys each must have."""
-_NAMES = {str: "a text", dict: "a mapping", list: "a list", bool: "true or false", int: "a number"}
 
 
 def read_resource(kind: str, data: Any, pack: str) -> str:
@@ -215,11 +226,13 @@ def read_resource(kind: str, data: Any, pack: str) -> str:
     required, optional = _RESOURCES[kind]
     for key, types in required.items():
         if data.get(key) is None:
-            raise MetadataError(f"'{key}' is a required property")
-        _check_type(data[key], types, key)
+            misspelt = next((word for word in data if similar_word(word, (key,)) and word not in optional), None)
+            advice = f' (there is "{misspelt}")' if misspelt and misspelt not in required else ""
+            raise MetadataError(f"'{key}' is a required property{advice}")
+        check_type(data[key], types, key)
     for key, types in optional.items():
         if data.get(key) is not None:
-            _check_type(data[key], types, key)
+            check_type(data[key], types, key)
     if kind == "rules":
         _check_inner(data["trigger"], "type", "trigger")
         _check_inner(data["action"], "ref", "action")
@@ -228,11 +241,6 @@ def read_resource(kind: str, data: Any, pack: str) -> str:
             raise MetadataError(f"entry {at}: expected a mapping with name", "trigger_types")
         _check_inner(trigger, "name", "trigger_types")
     return str(data["class_name" if kind == "sensors" else "name"])
-
-
-def _check_type(value: Any, types: tuple[type, ...], *keys: str) -> None:
-    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-        raise MetadataError(f"{value!r:.60} is not {_NAMES[types[0]]}", *keys)
 
 
 def _check_inner(value: dict[str, Any], key: str, *keys: str) -> None:

@@ -1,6 +1,7 @@
 """JSON Schemas of the metadata files of packs, for editors: what completes a key and marks a wrong one.
 
-They say what `core.metadata` checks, and leave open what it leaves open: further keys may be there.
+They say what `core.content.metadata` checks, and leave open what it leaves open: further keys may be there, except in
+actions and their parameters.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from squall.core.content.metadata import ACTION_REQUIRED, PACK_REQUIRED, RESOURCES
+from squall.core.content.metadata_words import ACTION_WORDS, PARAMETER_WORDS
 from squall.core.workflow.definition.schema import SCHEMA as ORQUESTA
 
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -35,6 +37,7 @@ _VALUE: dict[str, Any] = {
 }
 _PARAMETER = {
     **_VALUE,
+    "propertyNames": {"enum": sorted(PARAMETER_WORDS)},
     "properties": {
         **_VALUE["properties"],
         "immutable": {"type": "boolean", "description": "A call cannot set it; it needs a default."},
@@ -77,7 +80,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             },
         },
         fork_server=_FLAG,
-    ),
+    ) | {"propertyNames": {"enum": sorted(ACTION_WORDS)}},
     "alias": _schema(
         "aliases/*.yaml",
         RESOURCES["aliases"],

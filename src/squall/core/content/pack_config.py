@@ -8,17 +8,20 @@ from typing import Any
 import msgspec
 
 from squall.core.errors import InvalidError
+from squall.core.expr.jinja import Jinja
 from squall.core.schema import walk as schema_walk
 from squall.core.schema.json_schema import SchemaError, draft4, iter_errors, remote_reference, validator
-from squall.core.schema.walk import mapped, mask_secrets, place_of, texts_in
+from squall.core.schema.walk import Place, mapped, mask_secrets, place_of, texts_in, without_nulls
 
 
 class PackConfig(msgspec.Struct, frozen=True):
-    """The values of one pack, the path of the file they come from, and the secret ones among them, as text."""
+    """The values of one pack, the path of the file they come from, and, as text, the secrets among them. `templates`
+    are those values that the file gives as templates."""
 
     values: dict[str, Any] = {}
     path: str = ""
     secrets: tuple[str, ...] = ()
+    templates: frozenset[str] = frozenset()
 
 
 def with_defaults(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,11 +48,26 @@ def mask_values(values: dict[str, Any], attributes: Mapping[str, Any]) -> dict[s
     return masked
 
 
-def check_values(pack: str, path: str, values: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
-    """Raises `InvalidError` that names the value which is not what the schema says, in StackStorm's words.
+def is_template(value: Any) -> bool:
+    """Whether a value of a configuration is rendered before an action sees it."""
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
 
-    What the schema does not know may be there; a template is only known when it is rendered.
+
+def templates_in(values: Any) -> Iterator[str]:
+    """Yields the templates in values, at any depth of objects and arrays."""
+    for text in texts_in(values):
+        if is_template(text):
+            yield text
+
+
+def check_values(pack: str, path: str, values: Mapping[str, Any], attributes: Mapping[str, Any], jinja: Jinja) -> None:
+    """Raises `InvalidError` that names the value which is not what the schema says, in StackStorm's words, and for a
+    template that cannot be rendered: `jinja` parses them.
+
+    What the schema does not know may be there, and so may a null for what is optional. Defaults are not looked at. The
+    value of a template is only known when it is rendered.
     """
+    _check_templates(pack, path, values, attributes, jinja)
     where = f'in config for pack "{pack}" ({path})'
     schema = draft4(whole(attributes))
     place = place_of(whole(attributes))
@@ -57,20 +75,69 @@ def check_values(pack: str, path: str, values: Mapping[str, Any], attributes: Ma
         if (reference := remote_reference(schema)) is not None:
             raise SchemaError(f'"$ref" may only name a part of the schema itself, such as "#/…", not {reference!r}')
         validator(schema)
-        errors = list(iter_errors(schema, with_defaults(values, attributes)))
+        errors = list(iter_errors(schema, without_nulls(with_defaults(values, attributes), place)))
     except (SchemaError, RecursionError) as error:
         raise InvalidError(f'The schema of the configuration of pack "{pack}" is wrong: {error}') from error
     for fault in errors:
-        if isinstance(fault.instance, str) and ("{{" in fault.instance or "{%" in fault.instance):
+        if is_template(fault.instance) or _is_default(values, fault):
             continue
         names = [str(name) for name in fault.absolute_path]
         if fault.validator == "required" and not names:
             names = [fault.message.split("'")[1]]
         hidden = fault.validator not in _NO_VALUE and names and place.property(names[0]).has_secrets
-        told = "the value does not fit the schema" if hidden else fault.message
+        message = "the value does not fit the schema" if hidden else fault.message
         shown = ".".join(names)
-        raise InvalidError(f'Failed validating attribute "{shown}" {where}: {told}')
+        raise InvalidError(f'Failed validating attribute "{shown}" {where}: {message}')
 
 
 _NO_VALUE = ("required", "additionalProperties")
 """What is told without the value."""
+
+
+def _check_templates(
+    pack: str, path: str, values: Mapping[str, Any], attributes: Mapping[str, Any], jinja: Jinja
+) -> None:
+    for names, text, is_secret in _templates(values, place_of(whole(attributes)), ()):
+        reason = template_fault(text, jinja)
+        if reason is not None:
+            # A secret with braces in it may be no template at all.
+            about = "the template is wrong" if is_secret else f'the template "{text}" is wrong: {reason}'
+            shown = ".".join(names)
+            raise InvalidError(f'Failed validating attribute "{shown}" in config for pack "{pack}" ({path}): {about}')
+
+
+def template_fault(text: str, jinja: Jinja) -> str | None:
+    """Why a template of a configuration cannot be rendered; None if it can be."""
+    try:
+        jinja.check(text)
+    except InvalidError as error:
+        return f"it cannot be parsed: {error}"
+    unknown = sorted(jinja.names(text) - {"st2kv"})
+    return f'it uses "{unknown[0]}", but a configuration may only use st2kv' if unknown else None
+
+
+def _is_default(values: Any, fault: Any) -> bool:
+    """Whether a fault is about a default, and not about a value that was given."""
+    for step in fault.absolute_path:
+        if isinstance(values, dict):
+            values = {str(name): value for name, value in values.items()}
+            if str(step) not in values:
+                return True
+            values = values[str(step)]
+        elif isinstance(values, list) and isinstance(step, int) and step < len(values):
+            values = values[step]
+        else:
+            return True
+    return values is None and fault.instance is not None
+
+
+def _templates(value: Any, place: Place, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, bool]]:
+    """Yields the path of each template, its text, and whether the schema marks it as secret."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _templates(item, place.property(name), (*names, str(name)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _templates(item, place.item(index), (*names, str(index)))
+    elif is_template(value):
+        yield names, value, place.secret

@@ -6,21 +6,40 @@ and that is stored; when it runs, the defaults of the rest are rendered beside i
 
 from __future__ import annotations
 
-import ast
-import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from squall.core.content.keyvalue import KeyNames
 from squall.core.content.returned import given_parameter, has_mask
 from squall.core.errors import InvalidError
 from squall.core.expr.filters.data import NONE_MARKER
 from squall.core.expr.jinja import Jinja
 from squall.core.schema.json_schema import SchemaError, draft4, validator, wording
+from squall.core.schema.json_value import NotJsonError, check_nesting, json_value, read_integer, read_literal
 from squall.core.schema.taint import Taint
-from squall.core.schema.walk import has_secrets, place_of, with_defaults
+from squall.core.schema.walk import has_secrets, place_of, texts_in, with_defaults, without_nulls
 
 _TRUE = frozenset({"true", "1", "yes", "y", "on"})
 _FALSE = frozenset({"false", "0", "no", "n", "off"})
+_ADVICE = {
+    "integer": "a whole number, such as 5",
+    "number": "a number, such as 1.5",
+    "boolean": "true or false",
+    "array": 'JSON, such as ["a", "b"]',
+    "object": 'JSON, such as {"key": "value"}',
+}
+"""How a value of each type is written as text."""
+_QUOTED = 80
+"""The most characters of a wrong text that a message quotes."""
+
+
+def check_depths(given: Mapping[str, Any]) -> None:
+    """Raises `InvalidError` with the parameter's name for a value that nests too deep for all that follow it inward."""
+    for name, value in given.items():
+        try:
+            check_nesting(value)
+        except NotJsonError as error:
+            raise InvalidError(f'Parameter "{name}": {error}') from error
 
 
 def bind_request(
@@ -146,7 +165,7 @@ class _Rendering:
             try:
                 found = {key: self._name(key, name) for key in needed}
                 mark = self._taint.mark()
-                rendered = render(value, found)
+                rendered = _as_json(render(value, found))
                 self._taint.since(name, mark)
                 return rendered
             except _UnsatisfiedError as error:
@@ -192,20 +211,12 @@ def cast_value(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
     try:
         if declared == "string":
             return _cast_string(value)
-        if not isinstance(value, str):
-            return value
-        if declared == "integer":
-            return int(value)
-        if declared == "number":
-            return float(value)
-        if declared == "boolean":
-            return _cast_boolean(value)
-        if declared in ("array", "object"):
-            return _cast_structure(value)
-    except (ValueError, SyntaxError) as error:
+        if isinstance(value, str) and declared in _ADVICE:
+            return _cast_text(value, declared)
+    except ValueError as error:
         hidden = has_secrets(schema)
-        told = f"the value is not of type {declared!r}" if hidden else error
-        raise InvalidError(f'Parameter "{name}": {told}') from (None if hidden else error)
+        message = f"the value is not of type {declared!r}" if hidden else error
+        raise InvalidError(f'Parameter "{name}": {message}') from (None if hidden else error)
     return value
 
 
@@ -215,33 +226,74 @@ def _cast_string(value: Any) -> Any:
     return value
 
 
-def _cast_boolean(value: str) -> bool:
-    word = value.strip().lower()
+def _cast_text(text: str, declared: str) -> Any:
+    """The value of the type `declared` that `text` writes. Raises `ValueError` in words for whoever gave the text."""
+    quoted = repr(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…")
+    try:
+        if declared == "boolean":
+            return _cast_boolean(text)
+        if declared == "integer":
+            return read_integer(text)
+        return json_value(float(text)) if declared == "number" else read_literal(text)
+    except NotJsonError as error:
+        raise ValueError(f"{quoted} is not of type {declared!r}: {error}") from None
+    except ValueError:
+        raise ValueError(f"{quoted} is not of type {declared!r}; use {_ADVICE[declared]}") from None
+
+
+def _cast_boolean(text: str) -> bool:
+    word = text.strip().lower()
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
-    raise ValueError(f"{value!r} is not of type 'boolean'; use true or false")
+    raise ValueError("not a boolean")
 
 
-def _cast_structure(value: str) -> Any:
+def _as_json(value: Any) -> Any:
+    """What a template returned, as a parameter can hold it. Raises `InvalidError`."""
     try:
-        return json.loads(value)
-    except ValueError:
-        return ast.literal_eval(value.strip())
+        return json_value(str(value) if isinstance(value, KeyNames) else value)
+    except NotJsonError as error:
+        raise InvalidError(str(error)) from None
 
 
 def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint | None) -> None:
     for name, schema in schemas.items():
         value = values.get(name)
         if value is None:
-            if schema.get("required") is True:
+            if schema.get("required") is True and schema.get("default", "") is not None:
                 raise InvalidError(f"{name!r} is a required property")
             continue
         plain = draft4(schema)
         try:
             is_valid = validator(plain).is_valid(value)
+            if not is_valid:
+                value = without_nulls(value, place_of(schema))
+                is_valid = validator(plain).is_valid(value)
         except SchemaError as error:
             raise InvalidError(f'The schema of parameter "{name}" is wrong: {error}') from error
         if not is_valid:
             hidden = has_secrets(schema) or (taint is not None and taint.of(name))
             message = "the value does not fit its schema" if hidden else wording(plain, value)
             raise InvalidError(f'{message} (parameter "{name}")')
+
+
+def wrong_defaults(schemas: Mapping[str, Any], casts: bool = True) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yields the path of each default that does not fit its own schema, at any depth of `properties`, and why.
+
+    A parameter's text is cast to its type; the values of a configuration are not (`casts` is false). Templates are not
+    looked at: their values are only known when they are rendered.
+    """
+    for name, schema in schemas.items():
+        if not isinstance(schema, dict):
+            continue
+        default = schema.get("default")
+        if default is not None and not any("{{" in text or "{%" in text for text in texts_in(default)):
+            try:
+                value = cast_value(name, default, schema) if casts else default
+                _check({name: schema}, _filled({name: schema}, {name: value}), None)
+            except InvalidError as error:
+                reason = str(error).removeprefix(f'Parameter "{name}": ').removesuffix(f' (parameter "{name}")')
+                yield (str(name),), reason
+        properties = schema.get("properties")
+        for path, reason in wrong_defaults(properties, False) if isinstance(properties, dict) else ():
+            yield (str(name), "properties", *path), reason

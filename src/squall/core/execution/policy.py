@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from squall.core.content.metadata import MetadataError, check_pack_field
+from squall.core.content.metadata import check_pack_field
+from squall.core.content.metadata_words import MetadataError
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import ABANDONED, FAILED, TIMEOUT
 

@@ -19,6 +19,9 @@ _FAILURES = (
     RecursionError, MemoryError,
 )  # fmt: skip
 
+# Jinja writes a number such as 1e999 into its Python code as `inf`, which is no name there.
+_INFINITE = "a number in the template is too large"
+
 
 class Jinja:
     """Renders templates and tells which names they need. Keeps the last few hundred compiled.
@@ -35,6 +38,13 @@ class Jinja:
         """The free names of a template; none for plain text, and for what is no valid template."""
         return self._compile(text)[1]
 
+    def check(self, text: str) -> None:
+        """Raises `InvalidError` for a template that cannot be parsed. `render` takes such a one as plain text."""
+        try:
+            self._environment.from_string(text)
+        except (TemplateError, RecursionError, MemoryError) as error:
+            raise InvalidError(f"{error}") from error
+
     def render(self, text: str, names: Mapping[str, Any]) -> str:
         """The rendered text. What is no valid template is plain text, as in StackStorm.
 
@@ -45,6 +55,8 @@ class Jinja:
             return text
         try:
             return template.render(names_with_budget(names))
+        except NameError:
+            raise InvalidError(_INFINITE) from None
         except _FAILURES as error:
             raise InvalidError(f"{error}") from error
 
@@ -60,6 +72,8 @@ class Jinja:
             return self.render(text, names)
         try:
             found = expression(names_with_budget(names))
+        except NameError:
+            raise InvalidError(_INFINITE) from None
         except _FAILURES as error:
             raise InvalidError(f"{error}") from error
         return self.render(text, names) if isinstance(found, StrictUndefined) else found

@@ -37,7 +37,7 @@ def draft4(schema: Any) -> Any:
         del plain["required"]
     properties = plain.get("properties")
     if isinstance(properties, dict):
-        required = [key for key, item in properties.items() if isinstance(item, dict) and item.get("required") is True]
+        required = [key for key, item in properties.items() if _is_needed(item)]
         plain["properties"] = {key: draft4(item) for key, item in properties.items()}
         if required:
             plain["required"] = required
@@ -48,6 +48,13 @@ def draft4(schema: Any) -> Any:
         if key in plain:
             plain[key] = draft4(plain[key])
     return plain
+
+
+def _is_needed(schema: Any) -> bool:
+    """Whether a value must be there: a default of null stands for one that is left out."""
+    if not isinstance(schema, dict) or schema.get("required") is not True:
+        return False
+    return "default" not in schema or schema["default"] is not None
 
 
 def remote_reference(schema: Any) -> str | None:

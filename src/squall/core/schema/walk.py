@@ -224,6 +224,31 @@ def _filled(value: Any, place: Place, nulls: bool, creates: bool, within: frozen
     return filled | missing if creates else missing | filled
 
 
+def without_nulls(value: Any, place: Place) -> Any:
+    """Returns `value` as it is checked: without the nulls that stand for a property which may be left out.
+
+    These are nulls of properties that the schema lists and does not require, or for which it has a default. In place
+    of such a null stands the default, if it is another value.
+    """
+    if isinstance(value, list):
+        return [without_nulls(item, place.item(index)) for index, item in enumerate(value)]
+    if not isinstance(value, dict) or value.keys() == {SEALED}:
+        return value
+    listed = frozenset(place.names)
+    kept: dict[str, Any] = {}
+    for key, item in value.items():
+        below = place.property(key)
+        if item is not None or str(key) not in listed:
+            kept[key] = without_nulls(item, below)
+            continue
+        has_default, default = below.default()
+        if default is not None:
+            kept[key] = default
+        elif not has_default and any(schema.get("required") is True for schema in below.schemas):
+            kept[key] = None
+    return kept
+
+
 def mentions_secret(schema: Any, root: Any) -> bool:
     """Whether `schema`, or what it refers to, marks anything secret or refers to what `root` does not have."""
     seen: set[int] = set()

@@ -7,17 +7,19 @@ one for each user. A secret attribute whose template names a secret key is decry
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from squall.core.access.secret import SEALED
 from squall.core.content.action import Pack
 from squall.core.content.keyvalue import mentions_keys
-from squall.core.content.pack_config import PackConfig, check_values, secret_values, whole
+from squall.core.content.pack_config import PackConfig, check_values, secret_values, template_fault, whole
 from squall.core.content.returned import masks_left, restored, without_masks
 from squall.core.content.shown import shown_attributes
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.expr.jinja import Jinja
+from squall.core.schema.json_value import NotJsonError, check_nesting
 from squall.core.schema.walk import mapped, mask_secrets, place_of
 from squall.ports import ConfigSource, Vault
 from squall.services.content.content import Content
@@ -65,6 +67,10 @@ class PackConfigs:
         attributes = self._source.schema(pack) if pack is not None else {}
         if pack is None or not attributes:
             raise NotFoundError(f"Unable to find the ConfigSchemaDB instance. {{'pack': '{ref}'}}")
+        try:
+            check_nesting(values)
+        except NotJsonError as error:
+            raise InvalidError(f'The configuration of pack "{ref}": {error}') from error
         place = place_of(whole(attributes))
         old = self._source.given(pack, True) or {}
         kept = without_masks(restored(values, mask_secrets(old, place), old), place)
@@ -73,7 +79,7 @@ class PackConfigs:
                 f'The configuration of pack "{ref}" has ******** as the secret "{unknown}", which stands for no secret '
                 "that is known here. Send the value."
             )
-        check_values(ref, str(self._source.path(pack)), kept, attributes)
+        check_values(ref, str(self._source.path(pack)), kept, attributes, self._jinja)
         sealed = mapped(kept, place, lambda secret: {SEALED: self._vault.seal(secret)})
         await asyncio.to_thread(self._source.write, pack, sealed)
         return _found(ref, self._given(pack, secrets))
@@ -87,7 +93,8 @@ class PackConfigs:
                 values = self._source.given(packs[ref], True)
                 if values is not None:
                     count += 1
-                    check_values(ref, str(self._source.path(packs[ref])), values, self._source.schema(packs[ref]))
+                    path, schema = str(self._source.path(packs[ref])), self._source.schema(packs[ref])
+                    check_values(ref, path, values, schema, self._jinja)
             except InvalidError as error:
                 wrong.append(f"{ref}: {error}")
         return count, wrong
@@ -95,40 +102,45 @@ class PackConfigs:
     async def rendered(self, pack: Pack, user: str) -> PackConfig:
         """What an action of this user sees, secrets revealed. Raises `InvalidError` that names the value."""
         config = self._source.load(pack)
-        if not mentions_keys(config.values):
+        if not config.templates and not mentions_keys(config.values):
             return config
         names = {"st2kv": await self._keys.names(user)}
         attributes = self._source.schema(pack)
         place = place_of(whole(attributes))
         self._opened = []
         values = {
-            name: mapped(value, place.property(name), *self._renderers(pack.ref, name, names))
+            name: mapped(value, place.property(name), *self._renderers(pack.ref, name, names, config.templates))
             for name, value in config.values.items()
         }
         secrets = (*secret_values(values, attributes), *self._opened)
         return PackConfig(values, config.path, tuple(dict.fromkeys(secrets)))
 
     def _renderers(
-        self, pack: str, name: str, names: Mapping[str, Any]
+        self, pack: str, name: str, names: Mapping[str, Any], templates: Collection[str]
     ) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-        def plain(value: Any) -> Any:
-            if not isinstance(value, str):
+        def plain(value: Any, hidden: bool = False) -> Any:
+            # The schema's defaults are templates only if they name a key.
+            if not isinstance(value, str) or not (value in templates or mentions_keys(value)):
                 return value
             opened = len(self._opened)
             try:
+                if value in templates and (fault := template_fault(value, self._jinja)):
+                    raise InvalidError(fault)
                 found = self._jinja.render(value, names)
             except InvalidError as error:
-                raise InvalidError(
-                    f'Failed to render dynamic configuration value for key "{name}" with value "{value}" for pack '
-                    f'"{pack}" config: {error}'
-                ) from error
+                message = f'Failed to render dynamic configuration value for key "{name}"'
+                about = f'for pack "{pack}" config'
+                if hidden:
+                    raise InvalidError(f"{message} {about}: the template of the secret is wrong") from None
+                raise InvalidError(f'{message} with value "{value}" {about}: {error}') from error
             if len(self._opened) > opened:
                 # What was made from a secret is one.
                 self._opened.append(found)
             return found
 
         def secret(value: Any) -> Any:
-            found = mapped(value, place_of(None), plain, plain)
+            hidden = partial(plain, hidden=True)
+            found = mapped(value, place_of(None), hidden, hidden)
             if isinstance(value, str) and found != value:
                 try:
                     return self._keys.decrypt(found)

@@ -20,13 +20,15 @@ from squall.services.content.content import Content
 class Registered(NamedTuple):
     """What was registered: how many runner types, and how many of each kind of content each pack has.
 
-    `faults` are (pack, message) of what was left out; `refs` are all packs that there are, also those not read.
+    `faults` are (pack, message) of what was left out, `doubts` of what is used although it is hardly meant as it is;
+    `refs` are all packs that there are, also those not read.
     """
 
     runners: int
     packs: dict[str, Mapping[str, int]]
     faults: list[tuple[str, str]]
     refs: list[str]
+    doubts: Sequence[tuple[str, str]] = ()
 
 
 class Registrar(Protocol):
@@ -96,7 +98,7 @@ class Registration:
             await self._store.tx(lambda tx, each=each: self._replace(tx, each))  # type: ignore[misc]
         await self._keep(loaded.refs)
         counts = {each.pack.ref: each.counts for each in loaded.packs}
-        return Registered(len(runners), counts, loaded.faults, loaded.refs)
+        return Registered(len(runners), counts, loaded.faults, loaded.refs, loaded.doubts)
 
     async def activate(self, refs: Collection[str], strict: bool) -> None:
         """Uses the versions of packs that were prepared, from the next registration on.

@@ -13,7 +13,7 @@ from squall.core.content.action import Action, RunnerType, merged_parameters
 from squall.core.content.config_context import ConfigContext, mentions_config
 from squall.core.content.keyvalue import mentions_keys
 from squall.core.execution.execution import Execution
-from squall.core.execution.params import bind_request, bind_run
+from squall.core.execution.params import bind_request, bind_run, check_depths
 from squall.core.expr.jinja import Jinja
 from squall.core.schema.taint import Taint, disclose, enclose, secrets_of
 from squall.core.schema.walk import seal_secrets, texts_in
@@ -65,6 +65,7 @@ class Binding:
 
         Raises `InvalidError` with the parameter's name.
         """
+        check_depths(given)
         schemas = merged_parameters(action, runner)
         names = await self._names(context, [given, schemas], action.pack)
         taint = self._taint = Taint()

@@ -13,6 +13,7 @@ from squall.core.content.returned import restored
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter, LogEntry
+from squall.core.execution.params import check_depths
 from squall.ports import Bus, Clock, Store, Tx
 from squall.services.content.content import Content, snapshot_key
 from squall.services.execution.binding import Binding
@@ -89,7 +90,7 @@ class Executions:
             raise InvalidError(f'Unable to execute. Action "{action.ref}" is disabled.')
         if request.delay is not None and request.delay < 0:
             raise InvalidError(f"{request.delay} is less than the minimum of 0 (delay, in milliseconds)")
-        context = {**request.context, "user": request.user or self._user}
+        context = {**request.context, "user": request.user or self._user, "pack": action.pack}
         parameters = await self._binding.request(action, runner, request.parameters, context, request.plain)
         return Prepared(request, action, runner, parameters)
 
@@ -336,7 +337,11 @@ def _in_order(root: str, below: Sequence[Execution]) -> list[Execution]:
 
 
 def _stored_secrets(overrides: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
-    """Those overrides that have asterisks for stored secrets, with the sealed secrets in their place."""
+    """Those overrides that have asterisks for stored secrets, with the sealed secrets in their place.
+
+    Raises `InvalidError` for a value that nests too deep.
+    """
+    check_depths(overrides)
     kept: dict[str, Any] = {}
     for name, value in overrides.items():
         # What looks like an envelope here was made by the client, and is none.

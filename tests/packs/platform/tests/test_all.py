@@ -24,6 +24,8 @@ class RememberTestCase(BaseActionTestCase):
     def test_a_missing_key_of_the_configuration_is_explained(self):
         action = self.get_action_instance({"prefix": "p-"})
         self.assertRaisesRegex(ValueError, 'Config for pack "tests" is missing', lambda: action.config["nosuch"])
+        bare = self.get_action_instance()
+        self.assertRaisesRegex(ValueError, 'Config for pack "tests" is missing', lambda: bare.config["nosuch"])
 
     def test_a_wrong_parameter_is_an_exception(self):
         self.assertRaises(InvalidActionParameterException, self.get_action_instance().run, "", "x")

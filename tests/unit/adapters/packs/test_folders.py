@@ -338,3 +338,20 @@ def test_two_packs_of_one_name_in_one_folder_are_told(folders: Folders) -> None:
     loaded = PackFolders(folders.runners, folders.roots).load()
     assert [found.pack.name for found in loaded.packs] == ["One"]
     assert loaded.faults == [("b", f'{second / "pack.yaml"}: the pack "same" is in {second.parent / "a"} already')]
+
+
+def test_what_is_hardly_meant_is_told_and_used_as_it_is(folders: Folders, complaints: Callable[[], str]) -> None:
+    doubtful = "name: odd\nrunner_type: noop\nparameters:\n  a: {type: string}\n  a: {type: integer, default: x}\n"
+    folder = folders.pack("tools", "name: tools\nversoin: 1\n", odd=doubtful)
+    (folder / "aliases").mkdir()
+    (folder / "aliases" / "a.yaml").write_text("name: a\naction_ref: tools.odd\nformats: ['{{x}} {{x}}']\n")
+    loaded = PackFolders(folders.runners, folders.roots).load()
+    assert loaded.faults == []
+    assert folders.actions("tools") == ["tools.good", "tools.odd"]
+    assert [message.removeprefix(f"{folder}/").partition(";")[0] for _, message in loaded.doubts] == [
+        "pack.yaml:2: versoin: this word is not known here",
+        "actions/odd.yaml:5: parameters.a: this key is in line 4 already",
+        "actions/odd.yaml:5: parameters.a.default: 'x' is not of type 'integer'",
+        'aliases/a.yaml:3: formats: the parameter "x" is more than once in the format "{{x}} {{x}}"',
+    ]
+    assert "versoin" in complaints()

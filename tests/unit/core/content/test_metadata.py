@@ -8,12 +8,12 @@ import pytest
 
 from squall.core.content.metadata import (
     RESOURCES,
-    MetadataError,
     pack_ref,
     read_action,
     read_pack,
     read_resource,
 )
+from squall.core.content.metadata_words import MetadataError
 from squall.core.execution.policy import read_policy
 from squall.testing.samples import sample_runner
 

@@ -37,6 +37,12 @@ def test_each_is_a_schema_that_the_files_of_our_packs_fit(kind: str) -> None:
             {"name": "a", "runner_type": "noop", "parameters": {"a": {"type": "strng"}}},
             "'strng' is not one of",
         ),
+        ("action", {"name": "a", "runner_type": "noop", "parametrs": {}}, "'parametrs' is not one of"),
+        (
+            "action",
+            {"name": "a", "runner_type": "noop", "parameters": {"a": {"requried": True}}},
+            "'requried' is not one of",
+        ),
         ("rule", {"name": "r", "trigger": {}, "action": {"ref": "a.b"}}, "'type' is a required property"),
         ("pack", {"name": "p", "description": "d", "version": "1", "author": "a", "ref": "A-b"}, "does not match"),
         ("config", {"a-b": {}}, "does not match"),

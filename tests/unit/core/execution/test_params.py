@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from squall.core.content.keyvalue import KeyNames
 from squall.core.errors import InvalidError
-from squall.core.execution.params import bind_request, bind_run, cast_value
+from squall.core.execution.params import bind_request, bind_run, cast_value, check_depths, wrong_defaults
 from squall.core.expr.jinja import Jinja
 
 LOCAL: dict[str, Any] = {
@@ -52,14 +53,15 @@ def test_the_recorded_errors_are_told_word_for_word(given: dict[str, Any], told:
     ("schema", "value", "told"),
     [
         ({"type": "string"}, 1, 'Value "1" must either be a string or None. Got "int".'),
-        ({"type": "integer"}, "abc", "invalid literal for int() with base 10: 'abc'"),
+        ({"type": "integer"}, "abc", "'abc' is not of type 'integer'; use a whole number, such as 5"),
         ({"type": "string", "enum": ["ok", "fail"]}, "weird", "'weird' is not one of ['ok', 'fail']"),
         ({"type": "integer"}, 1.5, "1.5 is not of type 'integer'"),
         ({"type": "integer"}, True, "True is not of type 'integer'"),
-        ({"type": "number"}, "much", "could not convert string to float: 'much'"),
+        ({"type": "number"}, "much", "'much' is not of type 'number'; use a number, such as 1.5"),
         ({"type": "boolean"}, "perhaps", "'perhaps' is not of type 'boolean'"),
         ({"type": "array"}, {"a": 1}, "{'a': 1} is not of type 'array'"),
-        ({"type": "object"}, "no {", "was never closed"),
+        ({"type": "object"}, "no {", "'no {' is not of type 'object'; use JSON, such as {\"key\": \"value\"}"),
+        ({"type": "array"}, "", "'' is not of type 'array'; use JSON, such as [\"a\", \"b\"]"),
         ({"type": "integer", "minimum": 5}, "4", "4 is less than the minimum of 5"),
         ({"type": "string", "pattern": "^a+$"}, "b", "'b' does not match '^a+$'"),
         ({"type": "array", "items": {"type": "string"}}, [1], "1 is not of type 'string'"),
@@ -104,6 +106,73 @@ def test_a_number_that_json_cannot_hold_is_refused(text: str) -> None:
     assert '"p"' in refused({"p": {"type": "number"}}, {"p": text})
 
 
+@pytest.mark.parametrize("declared", ["object", "array", "integer", "number"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "web", "", "{None: 1}", "{(1, 2): 3}", "{[1]: 2}", "{'a': 1j}", "{'a': ...}", "{1, 2}", "[b'x']", "[1e999]",
+        "9" * 5000 + "x", "[" + "9" * 5000 + "]", "[" * 1_000_000, "[" * 300 + "]" * 300, "-" * 100_000 + "1",
+        "[NaN]", "{**{}}", "1+" * 50_000 + "1", '["\\ud800"]', "['\\ud800']", "{80: 1, '80': 2}",
+        "[1, \0]", "f'{1}'", "lambda: 1",
+    ],
+    ids=lambda text: ascii(text[:20]),
+)  # fmt: skip
+def test_text_that_json_has_no_value_for_is_told_in_words_about_the_parameter(declared: str, text: str) -> None:
+    message = refused({"p": {"type": declared}}, {"p": text})
+    assert message.startswith('Parameter "p": ')
+    assert f"is not of type {declared!r}" in message
+    assert len(message) < 300
+    for word in ("malformed", "literal for", "<unknown>", "<ast.", "sys.", "object at"):
+        assert word not in message
+
+
+@pytest.mark.parametrize("declared", ["integer", "number"])
+def test_a_number_of_too_many_digits_is_told(declared: str) -> None:
+    assert "too large" in refused({"p": {"type": declared}}, {"p": "9" * 5000})
+
+
+def test_a_wrong_text_for_a_secret_is_not_quoted() -> None:
+    schema = {"p": {"type": "object", "secret": True}}
+    assert refused(schema, {"p": "{('hush',): 1}"}) == "Parameter \"p\": the value is not of type 'object'"
+
+
+def test_keys_that_are_numbers_become_texts() -> None:
+    bound = request({"p": {"type": "object"}}, {"p": "{80: 'web', 1.5: {2: (3, 4)}}"})
+    assert bound == {"p": {"80": "web", "1.5": {"2": [3, 4]}}}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ range(3) }}",
+        "{{ {none: 1} }}",
+        "{{ 9 ** 9999 }}",
+        "{{ 1e999 }}",
+        "{{ [] | map('upper') }}",
+        "{{ '\\ud800' }}",
+    ],
+)
+def test_a_template_inside_of_a_list_gives_json_or_is_told(template: str) -> None:
+    assert refused({"p": {}}, {"p": [template]}).startswith('Failed to render parameter "p": ')
+
+
+def test_a_template_inside_of_a_list_gives_plain_values() -> None:
+    names = {**NAMES, "st2kv": {"system": KeyNames({"a.b": "value"})}}
+    templates = ["{{ st2kv.system.a.b }}", "{{ st2kv.system.none }}", "{{ (1, 2) }}", "{{ {80: 1} }}"]
+    bound = bind_request({"p": {}}, {"p": templates}, names, Jinja())
+    assert bound == {"p": ["value", "", [1, 2], {"80": 1}]}
+    assert type(bound["p"][0]) is str
+
+
+def test_a_value_that_nests_too_deep_is_told() -> None:
+    deep: Any = 1
+    for _ in range(201):
+        deep = [deep]
+    with pytest.raises(InvalidError, match='Parameter "p": the value nests more than 200 times'):
+        check_depths({"p": deep})
+    check_depths({"p": deep[0], "q": "text"})
+
+
 def test_a_structure_is_never_evaluated() -> None:
     with pytest.raises(InvalidError):
         cast_value("p", "[__import__('os').getpid()]", {"type": "array"})
@@ -120,6 +189,27 @@ def test_the_run_has_every_parameter_that_has_a_value() -> None:
 def test_an_explicit_null_wins_over_a_default_and_needs_no_type() -> None:
     assert request(LOCAL, {"cmd": "a", "timeout": None}) == {"cmd": "a", "timeout": None}
     assert run(LOCAL, {"cmd": "a", "timeout": None})["timeout"] is None
+
+
+def test_a_null_inside_of_an_object_stands_for_what_is_optional() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"type": "string"},
+            "b": {"type": "integer", "required": True},
+            "c": {"type": "integer", "required": True, "default": None},
+        },
+    }
+    assert request({"p": schema}, {"p": {"a": None, "b": 1, "c": None}}) == {"p": {"a": None, "b": 1, "c": None}}
+    assert run({"p": schema}, {"p": {"b": 1}}) == {"p": {"b": 1}}
+    assert "None is not of type 'integer'" in refused({"p": schema}, {"p": {"b": None}})
+    assert "'b' is a required property" in refused({"p": schema}, {"p": {"a": None}})
+
+
+def test_a_required_parameter_whose_default_is_null_may_be_null() -> None:
+    schemas = {"p": {"type": "string", "required": True, "default": None}}
+    assert request(schemas, {}) == {}
+    assert run(schemas, {}) == {"p": None}
 
 
 def test_a_required_parameter_is_satisfied_by_its_default() -> None:
@@ -283,3 +373,23 @@ def test_what_is_missing_inside_of_objects_has_its_default_when_it_runs() -> Non
 def test_a_default_inside_of_an_object_is_checked_like_what_was_given() -> None:
     wrong = {"p": {"type": "object", "properties": {"n": {"type": "integer", "default": "many"}}}}
     assert "'many' is not of type 'integer'" in refused(wrong, {"p": {}})
+
+
+def test_defaults_that_are_refused_when_they_are_used_are_found() -> None:
+    schemas: dict[str, Any] = {
+        "l": {"type": "array", "default": "foo"},
+        "c": {"enum": ["red"], "default": "blue"},
+        "p": {"type": "string", "pattern": "^a", "default": "b"},
+        "s": {"type": "string", "secret": True, "default": 5},
+        "o": {"type": "object", "properties": {"n": {"type": "integer", "default": "7"}}},
+        "fine": {"type": "integer", "default": "7"},
+        "template": {"type": "integer", "default": "{{ fine }}"},
+        "nothing": {"type": "integer", "default": None},
+        "odd": "no schema",
+    }
+    found = dict(wrong_defaults(schemas))
+    assert list(found) == [("l",), ("c",), ("p",), ("s",), ("o", "properties", "n")]
+    assert found["l",] == "'foo' is not of type 'array'; use JSON, such as [\"a\", \"b\"]"
+    assert found["c",] == "'blue' is not one of ['red']"
+    assert "5" not in found["s",]
+    assert ("fine",) in dict(wrong_defaults(schemas, casts=False))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.doubles.assembly import Assembly
 from tests.schema_shapes import HIDDEN, SHAPES, Shape
 
@@ -166,10 +167,93 @@ async def test_what_is_made_from_a_decrypted_key_is_a_secret_as_a_whole(configur
 
 
 async def test_a_template_that_fails_names_its_value(configured: Configured) -> None:
-    await configured.configs.put("mine", {"region": "{{ st2kv.system.a | nosuch }} {{ 1 / 0 }}"}, False)
     await configured.configs.put("mine", {"region": "{{ st2kv.system.a }}{{ 1 / 0 }}"}, False)
     with pytest.raises(InvalidError, match='dynamic configuration value for key "region"'):
         await configured.values()
+
+
+BROKEN = [
+    "{{ 1 + }}",
+    "{{ st2kv.system.a",
+    "{{ st2kv.system.a | nosuch }}",
+    "{% if %}",
+    "{{ other.name }}",
+    "a }} {{ b",
+]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+@pytest.mark.parametrize("shape", ["region: '{}'", "port: '{}'", "unknown: [{{a: '{}'}}]"])
+async def test_a_template_that_cannot_be_rendered_is_told_and_never_reaches_an_action(
+    configured: Configured, text: str, shape: str
+) -> None:
+    values = yaml.safe_load(shape.format(text))
+    key = ".".join({"unknown": ["unknown", "0", "a"]}.get(next(iter(values)), list(values)))
+    with pytest.raises(InvalidError, match=f'attribute "{key}" in config for pack "mine"') as caught:
+        await configured.configs.put("mine", values, False)
+    assert f'the template "{text}" is wrong: ' in str(caught.value)
+    configured.file.parent.mkdir(exist_ok=True)
+    configured.file.write_text(shape.format(text))
+    _, [wrong] = await configured.configs.check(["mine"])
+    assert text in wrong
+    with pytest.raises(InvalidError, match='for pack "mine" config') as caught:
+        await configured.values()
+    assert text in str(caught.value)
+
+
+async def test_a_secret_with_braces_is_not_quoted(configured: Configured) -> None:
+    with pytest.raises(InvalidError, match='"token" in config for pack "mine"') as caught:
+        await configured.configs.put("mine", {"token": "pass{{word"}, False)
+    assert "pass{{word" not in str(caught.value)
+    configured.file.parent.mkdir()
+    configured.file.write_text("token: 'pass{{word'\n")
+    with pytest.raises(InvalidError, match='key "token"') as caught:
+        await configured.values()
+    assert "pass{{word" not in str(caught.value)
+
+
+async def test_a_template_of_the_file_is_rendered_and_text_in_a_default_stays(configured: Configured) -> None:
+    schema = Path((await configured.pack()).path) / "config.schema.yaml"
+    schema.write_text("sum: {}\nformat: {default: 'Hello {{ user'}\nkey: {default: 'a {{ st2kv.system.none }}'}\n")
+    await configured.configs.put("mine", {"sum": "{{ 1 + 1 }}"}, False)
+    assert await configured.values() == {"sum": "2", "format": "Hello {{ user", "key": "a "}
+
+
+async def test_a_null_stands_for_what_is_optional(configured: Configured) -> None:
+    schema = Path((await configured.pack()).path) / "config.schema.yaml"
+    schema.write_text(
+        """
+top: {type: string, required: false}
+must: {type: string, required: true, default: null}
+opts:
+  type: object
+  required: true
+  additionalProperties: false
+  properties:
+    since: {type: string, default: null}
+    port: {type: integer, default: "8088"}
+    name: {type: string, required: true}
+"""
+    )
+    given = {"top": None, "opts": {"since": None, "name": "x"}}
+    await configured.configs.put("mine", given, False)
+    assert await configured.values() == {
+        "top": None, "must": None, "opts": {"since": None, "port": "8088", "name": "x"},
+    }  # fmt: skip
+    with pytest.raises(
+        InvalidError, match=r'"opts\.name" in config for pack "mine" .*: None is not of type \'string\''
+    ):
+        await configured.configs.put("mine", {"opts": {"name": None}}, False)
+    with pytest.raises(InvalidError, match=r'"opts\.port" in config for pack "mine" .*: \'8088\' is not of type'):
+        await configured.configs.put("mine", {"opts": {"name": "x", "port": "8088"}}, False)
+
+
+async def test_a_configuration_that_nests_too_deep_is_told(configured: Configured) -> None:
+    deep: Any = 1
+    for _ in range(400):
+        deep = [deep]
+    with pytest.raises(InvalidError, match="nests more than 200 times"):
+        await configured.configs.put("mine", {"unknown": deep}, False)
 
 
 async def test_what_is_wrong_in_files_is_found_when_packs_are_registered(configured: Configured) -> None:

@@ -154,6 +154,17 @@ async def test_a_template_sees_the_parent_that_its_context_names(squall: Assembl
     assert await squall.binding.request(action, RUNNER, {"of": "{{ parent.execution_id }}"}, context) == {"of": "e1"}
 
 
+async def test_a_template_sees_the_pack_and_the_user_of_its_execution_when_it_is_requested_and_when_it_runs(
+    squall: Assembly,
+) -> None:
+    text = "{{ action_context.pack }} {{ action_context.user }} {{ action_context.mine }}"
+    await declared(squall, {"given": {}, "later": {"default": text}})
+    context = {"mine": "own", "pack": "another"}
+    made = await squall.request(parameters={"given": text}, user="ada", context=context)
+    assert made.parameters["given"] == "core ada own"
+    assert (await bound(squall, made)).values["later"] == "core ada own"
+
+
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 async def test_every_part_that_a_schema_marks_is_sealed_shown_masked_and_masked_in_output(
     squall: Assembly, shape: Shape

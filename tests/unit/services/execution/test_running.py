@@ -165,7 +165,7 @@ async def test_what_is_wrong_with_an_execution_is_its_result(squall: Assembly) -
     spoiled = msgspec.structs.replace(execution, parameters={"n": "text"})
     outcome = await squall.running.run(spoiled, row)
     assert (outcome.status, outcome.result["traceback"]) == ("failed", "")
-    assert "invalid literal" in outcome.result["error"]
+    assert "'text' is not of type 'integer'" in outcome.result["error"]
 
 
 async def test_a_runner_that_is_not_there_or_disabled_is_told(squall: Assembly) -> None:

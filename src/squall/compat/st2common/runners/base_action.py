@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 
-from .utils import get_logger_for_python_runner_action
+from .utils import UNKNOWN_PACK, PackConfigDict, get_logger_for_python_runner_action
 
 __all__ = ["Action"]
 
@@ -18,9 +18,12 @@ class Action(abc.ABC):
     description = None
 
     def __init__(self, config=None, action_service=None):
-        self.config = config or {}
-        self.action_service = action_service
         wrapper = getattr(action_service, "_action_wrapper", None)
+        if isinstance(config, PackConfigDict):
+            self.config = config
+        else:
+            self.config = PackConfigDict(getattr(wrapper, "_pack", UNKNOWN_PACK), config or {})
+        self.action_service = action_service
         self.logger = get_logger_for_python_runner_action(
             action_name=type(self).__name__, log_level=getattr(wrapper, "_log_level", "debug")
         )

@@ -8,6 +8,7 @@ import sys
 
 __all__ = ["PackConfigDict", "get_action_class_instance", "get_logger_for_python_runner_action"]
 
+UNKNOWN_PACK = "unknown"
 _AUDIT = logging.CRITICAL + 10
 _MISSING = """
 Config for pack "%s" is missing key "%s".
@@ -61,6 +62,10 @@ def get_action_class_instance(action_cls, config=None, action_service=None):
     if getattr(instance, "action_service", None) is None:
         instance.action_service = action_service
     wrapper = getattr(action_service, "_action_wrapper", None)
+    own = getattr(instance, "config", None)
+    if isinstance(own, PackConfigDict) and own.pack_name == UNKNOWN_PACK:
+        # Its constructor had neither a configuration nor the service, which knows the pack.
+        instance.config = PackConfigDict(getattr(wrapper, "_pack", UNKNOWN_PACK), own)
     logger = getattr(instance, "logger", None)
     if wrapper is not None and isinstance(logger, logging.Logger):
         get_logger_for_python_runner_action(type(instance).__name__, wrapper._log_level)

@@ -1,0 +1,175 @@
+"""The words that metadata files may use: what is misspelt, and what has a value of the wrong type.
+
+StackStorm refuses what an action or one of its parameters does not know. Elsewhere unknown words are told to authors.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from squall.core.errors import InvalidError
+from squall.core.schema.json_value import NotJsonError, json_value
+
+_TEXT, _MAP, _LIST, _FLAG, _NUMBER = (str,), (dict,), (list,), (bool,), (int, float)
+Types = Mapping[str, tuple[type, ...]]
+NAMES = {str: "a text", dict: "a mapping", list: "a list", bool: "true or false", int: "a number"}
+
+_COMMON: Types = {"id": _TEXT, "ref": _TEXT, "uid": _TEXT, "pack": _TEXT, "metadata_file": _TEXT, "description": _TEXT}
+ACTION_WORDS: Types = {
+    **_COMMON, "name": _TEXT, "runner_type": _TEXT, "enabled": _FLAG, "entry_point": _TEXT, "parameters": _MAP,
+    "output_schema": _MAP, "notify": _MAP, "tags": _LIST, "output_limit": _MAP, "fork_server": _FLAG,
+    "data_files": (object,),
+}  # fmt: skip
+PARAMETER_WORDS: Types = {
+    "id": _TEXT, "$schema": _TEXT, "title": _TEXT, "description": _TEXT, "default": (object,), "multipleOf": _NUMBER,
+    "maximum": _NUMBER, "exclusiveMaximum": _FLAG, "minimum": _NUMBER, "exclusiveMinimum": _FLAG, "maxLength": _NUMBER,
+    "minLength": _NUMBER, "pattern": _TEXT, "additionalItems": (bool, dict), "items": (dict, list), "maxItems": _NUMBER,
+    "minItems": _NUMBER, "uniqueItems": _FLAG, "maxProperties": _NUMBER, "minProperties": _NUMBER, "required": _FLAG,
+    "secret": _FLAG, "additionalProperties": (bool, dict), "definitions": _MAP, "properties": _MAP,
+    "patternProperties": _MAP, "dependencies": _MAP, "enum": _LIST, "type": _TEXT, "position": _NUMBER,
+    "immutable": _FLAG, "format": _TEXT, "allOf": _LIST, "anyOf": _LIST, "oneOf": _LIST, "not": _MAP, "$ref": _TEXT,
+}  # fmt: skip
+_SCHEMA_WORDS = frozenset(PARAMETER_WORDS) | {
+    "$defs", "$id", "$comment", "const", "contains", "dependentSchemas", "else", "example", "examples", "if",
+    "prefixItems", "propertyNames", "then",
+}  # fmt: skip
+_FILE_WORDS: Mapping[str, Collection[str]] = {
+    "aliases": (*_COMMON, "name", "action_ref", "formats", "enabled", "ack", "result", "extra", "immutable_parameters"),
+    "rules": (*_COMMON, "name", "trigger", "criteria", "action", "enabled", "type", "tags", "context"),
+    "sensors": (
+        *_COMMON, "class_name", "entry_point", "enabled", "poll_interval", "trigger_types", "artifact_uri", "name",
+    ),
+    "triggers": (*_COMMON, "name", "payload_schema", "parameters_schema", "tags"),
+    "policies": (*_COMMON, "name", "enabled", "resource_ref", "resource_type", "policy_type", "parameters"),
+}  # fmt: skip
+_PACK_WORDS = (
+    "ref", "name", "description", "version", "author", "email", "keywords", "contributors", "dependencies",
+    "stackstorm_version", "python_versions", "system",
+)  # fmt: skip
+_FORMAT_PARAMETER = re.compile(r"{{\s*(\w+)")
+
+
+class MetadataError(InvalidError):
+    """Something in a metadata file is wrong: at `keys`, from the outermost in."""
+
+    def __init__(self, message: str, *keys: str) -> None:
+        self.keys = keys
+        super().__init__(f"{'.'.join(keys)}: {message}" if keys else message)
+
+
+def check_type(value: Any, types: tuple[type, ...], *keys: str) -> None:
+    """Raises `MetadataError` at `keys` for a value of none of these types; true and false are no numbers."""
+    if object in types or (isinstance(value, types) and not (isinstance(value, bool) and bool not in types)):
+        return
+    scalar = isinstance(value, bool | int | float | datetime.date)
+    advice = "; quote it" if str in types and scalar else ""
+    wanted = " or ".join(NAMES[each] for each in types if each is not float)
+    raise MetadataError(f"{value!r:.60} is not {wanted}{advice}", *keys)
+
+
+def check_words(data: Mapping[Any, Any], words: Types, *keys: str) -> None:
+    """Raises `MetadataError` for a key that is none of `words`, and for a value of the wrong type; null fits each."""
+    for key, value in data.items():
+        if key not in words:
+            raise unknown_word(key, words, *keys)
+        if value is not None:
+            check_type(value, words[key], *keys, key)
+
+
+def unknown_word(key: Any, words: Collection[str], *keys: str) -> MetadataError:
+    """The error about a key that nothing knows, with the word that may be meant."""
+    similar = similar_word(key, words)
+    advice = f'; did you mean "{similar}"?' if similar else ""
+    return MetadataError(f"this word is not known here{advice}", *keys, str(key))
+
+
+def similar_word(key: Any, words: Collection[str]) -> str | None:
+    """The word that is meant by a misspelt key, as far as it can be guessed."""
+    plain = str(key).lower().replace("-", "_").replace(" ", "_")
+    return next(iter(difflib.get_close_matches(plain, list(words), 1, 0.75)), None)
+
+
+def check_json(value: Any, *keys: str) -> None:
+    """Raises `MetadataError` at the innermost key for a value that JSON cannot hold."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(key, bool) or not isinstance(key, str | int | float):
+                shown = {True: "yes, on or true", False: "no, off or false", None: "null"}.get(key, repr(key))
+                raise MetadataError(f"a key is read as {key!r}, which is not a text; quote it ({shown:.60})", *keys)
+            check_json(item, *keys, str(key))
+    elif isinstance(value, list):
+        for item in value:
+            check_json(item, *keys)
+    elif not isinstance(value, datetime.date | bytes):
+        try:
+            json_value(value)
+        except NotJsonError as error:
+            raise MetadataError(str(error), *keys) from error
+
+
+def doubts(kind: str, data: Any) -> Iterator[MetadataError]:
+    """Yields what an author should look at in a file that can be used: words that nothing reads, in a file of this
+    kind (a folder's name, or `pack`).
+    """
+    if not isinstance(data, dict):
+        return
+    if kind == "pack":
+        for key in data:
+            if key not in _PACK_WORDS and similar_word(key, _PACK_WORDS):
+                yield unknown_word(key, _PACK_WORDS)
+    for key in data if kind in _FILE_WORDS else ():
+        if key not in _FILE_WORDS[kind]:
+            yield unknown_word(key, _FILE_WORDS[kind])
+    parameters = data.get("parameters") if kind == "actions" else None
+    for name, schema in parameters.items() if isinstance(parameters, dict) else ():
+        yield from schema_doubts(schema, "parameters", str(name))
+    if kind == "rules":
+        yield from _rule_doubts(data)
+    if kind == "aliases":
+        yield from _alias_doubts(data)
+
+
+def schema_doubts(schema: Any, *keys: str) -> Iterator[MetadataError]:
+    """Yields the words in a schema that neither StackStorm nor JSON Schema knows, at any depth."""
+    if not isinstance(schema, dict):
+        return
+    for key, value in schema.items():
+        if key not in _SCHEMA_WORDS:
+            yield unknown_word(key, sorted(_SCHEMA_WORDS), *keys)
+        elif key in ("properties", "patternProperties", "definitions", "$defs") and isinstance(value, dict):
+            for name, inner in value.items():
+                yield from schema_doubts(inner, *keys, key, str(name))
+        elif key in ("items", "additionalItems", "additionalProperties", "not", "anyOf", "oneOf", "allOf"):
+            for inner in value if isinstance(value, list) else [value]:
+                yield from schema_doubts(inner, *keys, key)
+
+
+def _rule_doubts(data: Mapping[str, Any]) -> Iterator[MetadataError]:
+    trigger, action = data.get("trigger"), data.get("action")
+    if isinstance(trigger, dict) and "criteria" in trigger:
+        yield MetadataError(
+            "it stands inside of trigger, where nothing reads it: the rule matches every instance; move it out of "
+            "trigger, to the left",
+            "trigger", "criteria",
+        )  # fmt: skip
+    for name, part, words in (
+        ("trigger", trigger, ("type", "description", "parameters", "ref", "pack", "criteria")),
+        ("action", action, ("ref", "description", "parameters")),
+    ):
+        for key in part if isinstance(part, dict) else ():
+            if key not in words:
+                yield unknown_word(key, words, name)
+
+
+def _alias_doubts(data: Mapping[str, Any]) -> Iterator[MetadataError]:
+    formats = data.get("formats")
+    for entry in formats if isinstance(formats, list) else ():
+        given = entry.get("representation") if isinstance(entry, dict) else entry
+        for text in given if isinstance(given, list) else [given]:
+            names = _FORMAT_PARAMETER.findall(text) if isinstance(text, str) else []
+            for name in dict.fromkeys(each for each in names if names.count(each) > 1):
+                yield MetadataError(f'the parameter "{name}" is more than once in the format "{text:.80}"', "formats")

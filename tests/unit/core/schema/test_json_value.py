@@ -1,0 +1,67 @@
+"""What JSON can hold, and what is told of the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from squall.core.schema.json_value import DEEPEST, NotJsonError, check_nesting, json_value, read_integer, read_literal
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for level in range(levels):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({1, 2}, "JSON has no sets"),
+        (b"x", "JSON has no bytes"),
+        (1j, "JSON has no complex numbers"),
+        (..., "JSON has no value ..."),
+        (float("inf"), "JSON has no numbers that are infinite"),
+        (float("nan"), "JSON has no numbers that are infinite"),
+        (1 << 20_000, "a whole number is too large"),
+        ("\ud800", "half of a surrogate pair"),
+        ({"\ud800": 1}, "half of a surrogate pair"),
+        ({None: 1}, "None is a key of an object"),
+        ({True: 1}, "True is a key of an object"),
+        ({80: 1, "80": 2}, 'two keys of an object are "80"'),
+        (range(3), "no value of type 'range'"),
+    ],
+    ids=lambda value: str(value)[:30].encode("ascii", "replace").decode() if isinstance(value, str) else "",
+)
+def test_what_json_cannot_hold_is_told_wherever_it_stands(value: Any, told: str) -> None:
+    for whole in (value, [value], {"a": [value]}):
+        with pytest.raises(NotJsonError, match=told):
+            json_value(whole)
+
+
+def test_what_json_can_hold_stays_and_can_be_written() -> None:
+    value = {"a": [1, 2.5, None, True, "ä", 10**30], "b": {}}
+    assert json_value(value) == value
+    assert json_value(({1: (2,)},)) == [{"1": [2]}]
+    assert msgspec.json.decode(msgspec.json.encode(json_value(10**4000))) == 10**4000
+
+
+def test_values_nest_up_to_the_limit() -> None:
+    assert json_value(nested(DEEPEST)) == nested(DEEPEST)
+    check_nesting(nested(DEEPEST))
+    for check in (json_value, check_nesting):
+        with pytest.raises(NotJsonError, match="nests more than 200 times"):
+            check(nested(DEEPEST + 1))
+
+
+def test_json_and_python_literals_are_read() -> None:
+    assert read_literal('{"a": [true, null]}') == {"a": [True, None]}
+    assert read_literal(" {'a': (True, None)} ") == {"a": [True, None]}
+    assert read_integer(" -7 ") == -7
+    with pytest.raises(ValueError, match="neither JSON nor a literal"):
+        read_literal("web")
+    with pytest.raises(NotJsonError):
+        read_integer("9" * 5000)
