@@ -98,7 +98,7 @@ def lint(path: Path) -> tuple[list[str], str]:
     except InvalidError as error:
         return [f"{path / 'pack.yaml'}: {error}"], "nothing else was read"
     loaded = source.prepared([ref])
-    found = [text for _, text in loaded.faults]
+    found = [text for _, text in [*loaded.faults, *loaded.lacking]]
     counted = "nothing was read"
     for each in loaded.packs:
         counted = ", ".join(f"{count} {kind}" for kind, count in each.counts.items() if count) or "no content"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -47,12 +47,14 @@ class LoadedPack(NamedTuple):
 
 class Loaded(NamedTuple):
     """Every runner type, ids empty, and packs; `faults` are (pack, message) of what was left out, `refs` are all packs
-    that there are, also those that were not asked for."""
+    that there are, also those that were not asked for. `lacking` are (pack, message) of actions whose runner this
+    server lacks: they are left out, and are no fault of their pack."""
 
     runners: list[RunnerType]
     packs: list[LoadedPack]
     faults: list[tuple[str, str]]
     refs: list[str]
+    lacking: Sequence[tuple[str, str]] = ()
 
 
 class PackSource(Protocol):

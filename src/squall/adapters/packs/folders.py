@@ -8,15 +8,16 @@ import logging
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from squall.adapters.packs.document import located, read_yaml
 from squall.adapters.removing import remove
-from squall.core.content.action import Action, Pack, RunnerType
+from squall.core.content.action import SYSTEM_PACKS, Action, Pack, RunnerType
 from squall.core.content.metadata import (
     RESOURCES,
+    LacksRunnerError,
     MetadataError,
     pack_ref,
     read_action,
@@ -51,6 +52,9 @@ class Staging(Protocol):
 class PackFolders:
     """`ports.PackSource`: folders of packs, of which the first that has a pack of a ref wins.
 
+    Packs that come with Squall (`SYSTEM_PACKS`, beside the folder `runners`) cannot be replaced: others of their refs
+    are left out.
+
     `runners` holds files with lists of runner types, `more_runners` are further ones; `roots` are folders whose
     sub-folders are packs; where there is none yet, one of `may_miss` may come. `staging` has what is being installed.
     """
@@ -68,6 +72,8 @@ class PackFolders:
         self._more_runners = more_runners
         self._may_miss = may_miss
         self._staging = staging
+        self._bundled = runners.parent
+        self._replacements: list[str] = []
 
     def load(self, only: Collection[str] | None = None) -> Loaded:
         """Every runner type, and every pack with its content, or only those packs; what is broken is also logged."""
@@ -81,20 +87,22 @@ class PackFolders:
         runners = [runner for path in files for runner in _runner_types(path)]
         names = {runner.name: runner for runner in runners}
         packs = []
+        lacking: list[tuple[str, str]] = []
         for ref, (folder, data) in folders.items():
             if only is not None and ref not in only:
                 continue
             try:
-                packs.append(_load(ref, folder, data, names, faults))
+                packs.append(_load(ref, folder, data, names, _Complaints(faults, lacking)))
             except InvalidError as error:
                 _LOG.error("pack left out", extra={"error": str(error)})
                 faults.append((ref, str(error)))
         # What cannot be read now, as somebody is writing it, is not gone: what is known of it stays.
-        return Loaded(runners, packs, faults, [*folders, *(name for name, _ in faults)])
+        return Loaded(runners, packs, faults, [*folders, *(name for name, _ in faults)], lacking)
 
     def _folders(self, faults: list[tuple[str, str]]) -> dict[str, tuple[Path, Any]]:
         """The folder and the `pack.yaml` of each pack by its ref."""
         found: dict[str, tuple[Path, Any]] = {}
+        replacements: list[str] = []
         for root in self._roots:
             if not root.is_dir():
                 if root not in self._may_miss:
@@ -107,13 +115,29 @@ class PackFolders:
                 try:
                     data = read_yaml(path)
                     ref = _located(path, lambda data=data, name=folder.name: pack_ref(data, name))
+                    if self._replaces_bundled(ref, root):
+                        replacements.append(str(folder))
+                        continue
                     other = found.setdefault(ref, (folder, data))[0]
                     if other != folder and other.parent == root:
                         raise InvalidError(f'{path}: the pack "{ref}" is in {other} already')
                 except InvalidError as error:
                     _LOG.error("pack left out", extra={"error": str(error)})
                     faults.append((folder.name, str(error)))
+        self._warn(replacements)
         return found
+
+    def _replaces_bundled(self, ref: str, root: Path) -> bool:
+        """Whether a pack in `root` would replace one that comes with Squall."""
+        return ref in SYSTEM_PACKS and root != self._bundled and (self._bundled / ref / "pack.yaml").is_file()
+
+    def _warn(self, replacements: list[str]) -> None:
+        """Logs the packs that were left out for Squall's own, once until they are others."""
+        if replacements and replacements != self._replacements:
+            _LOG.warning(
+                "packs left out, as Squall has its own of these names", extra={"paths": ", ".join(replacements)}
+            )
+        self._replacements = replacements
 
     def prepared(self, refs: Collection[str]) -> Loaded:
         """What is in the versions of packs that were prepared and are not used yet."""
@@ -239,12 +263,17 @@ def _runner_types(path: Path) -> list[RunnerType]:
     ]
 
 
-def _load(
-    ref: str, folder: Path, data: Any, runners: dict[str, RunnerType], faults: list[tuple[str, str]]
-) -> LoadedPack:
+class _Complaints(NamedTuple):
+    """(pack, message) of what was left out: `faults` of the pack, and actions that are `lacking` a runner."""
+
+    faults: list[tuple[str, str]]
+    lacking: list[tuple[str, str]]
+
+
+def _load(ref: str, folder: Path, data: Any, runners: dict[str, RunnerType], complaints: _Complaints) -> LoadedPack:
     real = folder.resolve()
     pack: Pack = _located(folder / "pack.yaml", lambda: read_pack(data, folder.name, str(real), _files(folder)))
-    content = _Content(real, ref, faults)
+    content = _Content(real, ref, complaints)
     actions: list[Action] = content.each("actions", lambda found, file: read_action(found, ref, file, runners))
     policies: list[Policy] = content.each("policies", lambda found, file: read_policy(found, ref, file))
     counts = {"actions": len(actions), "policies": len(policies)}
@@ -260,10 +289,10 @@ class _Named(msgspec.Struct):
 class _Content:
     """The metadata files of one pack, kind by kind."""
 
-    def __init__(self, folder: Path, pack: str, faults: list[tuple[str, str]]) -> None:
+    def __init__(self, folder: Path, pack: str, complaints: _Complaints) -> None:
         self._folder = folder
         self._pack = pack
-        self._faults = faults
+        self._complaints = complaints
 
     def each(self, kind: str, read: Any) -> list[Any]:
         """What `read(document, path in the pack)` makes of each file; what is wrong is told and left out."""
@@ -279,8 +308,11 @@ class _Content:
                 found[one.name] = one
             except InvalidError as error:
                 told = str(error) if str(path) in str(error) else f"{path}: {error}"
-                _LOG.error(f"{_ONE[kind]} left out", extra={"pack": self._pack, "error": told})
-                self._faults.append((self._pack, told))
+                lacks_runner = isinstance(error.__cause__, LacksRunnerError)
+                level = logging.WARNING if lacks_runner else logging.ERROR
+                _LOG.log(level, f"{_ONE[kind]} left out", extra={"pack": self._pack, "error": told})
+                complaints = self._complaints.lacking if lacks_runner else self._complaints.faults
+                complaints.append((self._pack, told))
         return list(found.values())
 
 

@@ -106,7 +106,7 @@ class PackRoutes:
 
     async def _register(self, request: Request) -> Answer:
         """Counts of what is there now, of the packs and kinds that are asked for. All kinds of those packs are
-        looked at: nothing changes where nothing has changed."""
+        looked at: nothing changes where nothing has changed. `left_out` names actions whose runner is lacking."""
         check_admin(request.identity, "registering packs")
         body = await request.document()
         packs, kinds = texts(body, "packs"), texts(body, "types") or ["all"]
@@ -131,7 +131,11 @@ class PackRoutes:
             counts[kind] = sum(found.packs[pack].get(kind, 0) for pack in wanted)
         counts["configs"] = configs
         asked = {_NAMES.get(kind, kind) for kind in kinds}
-        return Answer({kind: count for kind, count in counts.items() if "all" in asked or kind in asked | _with(asked)})
+        reply: dict[str, Any] = {
+            kind: count for kind, count in counts.items() if "all" in asked or kind in asked | _with(asked)
+        }
+        left_out = [f"{pack}: {text}" for pack, text in found.lacking if pack in wanted]
+        return Answer({**reply, "left_out": left_out} if left_out else reply)
 
     # -- configurations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -11,7 +12,10 @@ from squall.cli.terminal import exits
 from squall.cli.terminal.table import dump, fields, table
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
+from squall.client.http import JsonObject
 from squall.core.errors import NotFoundError, SquallError
+
+_LEFT_OUT = "left_out"
 
 
 def _configure_list(parser: ArgumentParser) -> None:
@@ -53,8 +57,15 @@ def _configure_register(parser: ArgumentParser) -> None:
 def _register(args: Namespace, target: Target) -> int:
     with target.api() as api:
         found = api.register_packs(args.pack)
-    print(", ".join(f"{count} {kind}" for kind, count in found.items()))
+    print(", ".join(f"{count} {kind}" for kind, count in found.items() if kind != _LEFT_OUT))
+    _print_left_out(found)
     return exits.OK
+
+
+def _print_left_out(reply: JsonObject) -> None:
+    """Prints the actions that the server left out because it lacks their runner."""
+    for text in reply.get(_LEFT_OUT) or []:
+        print(f"left out: {text}", file=sys.stderr, flush=True)
 
 
 def _configure_install(parser: ArgumentParser) -> None:
@@ -153,6 +164,7 @@ def _registered(target: Target, ref: str) -> None:
             found = api.register_packs([ref])
         told = ", ".join(f"{count} {kind}" for kind, count in found.items() if count and kind in _OWN)
         print(f"{moment} {ref}: {told or 'nothing'}", flush=True)
+        _print_left_out(found)
     except SquallError as error:
         print(f"{moment} {ref}: {error}", flush=True)
 

@@ -27,12 +27,25 @@ _ACTION_FIELDS = (
 )  # fmt: skip
 
 
+STACKSTORM_RUNNERS = {
+    **dict.fromkeys(("winrm-cmd", "winrm-ps-cmd", "winrm-ps-script"), "Squall does not reach Windows hosts by WinRM"),
+    **dict.fromkeys(("windows-cmd", "windows-script"), "Squall does not reach Windows hosts"),
+    **dict.fromkeys(("mistral-v1", "mistral-v2"), "Mistral has ended; such a workflow can be written for Orquesta"),
+    "cloudslang": "CloudSlang has ended; such a workflow can be written for Orquesta",
+}
+"""StackStorm's runners that this server never has, each with the reason. A server with a plug-in may have them."""
+
+
 class MetadataError(InvalidError):
     """Something in a metadata file is wrong: at `keys`, from the outermost in."""
 
     def __init__(self, message: str, *keys: str) -> None:
         self.keys = keys
         super().__init__(f"{'.'.join(keys)}: {message}" if keys else message)
+
+
+class LacksRunnerError(MetadataError):
+    """An action is for a runner of StackStorm that this server lacks; the rest of its pack can be used."""
 
 
 def pack_ref(data: Any, folder: str) -> str:
@@ -101,6 +114,9 @@ def read_action(data: Any, pack: str, metadata_file: str, runners: Mapping[str, 
     check_pack_field(data, pack)
     name, runner_type = data["name"], data["runner_type"]
     runner = runners.get(runner_type)
+    if runner is None and runner_type in STACKSTORM_RUNNERS:
+        reason = STACKSTORM_RUNNERS[runner_type]
+        raise LacksRunnerError(f'this server has no runner "{runner_type}": {reason}', "runner_type")
     if runner is None:
         raise MetadataError(f'"{runner_type}" is not one this server has: {", ".join(sorted(runners))}', "runner_type")
     given = {key: data[key] for key in _ACTION_FIELDS if data.get(key) is not None}

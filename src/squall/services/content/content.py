@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -23,7 +23,8 @@ _FRESH = 1_000_000
 class Registered(NamedTuple):
     """What was found: how many runner types, and of each pack how many of each kind of content, and its policies.
 
-    `faults` are (pack, message) of what was left out; `refs` are all packs that there are, also those not looked into.
+    `faults` are (pack, message) of what was left out; `refs` are all packs that there are, also those not looked into;
+    `lacking` are (pack, message) of actions that were left out because this server lacks their runner.
     """
 
     runners: int
@@ -31,6 +32,7 @@ class Registered(NamedTuple):
     policies: dict[str, list[Policy]]
     faults: list[tuple[str, str]]
     refs: list[str]
+    lacking: Sequence[tuple[str, str]] = ()
 
 
 class _Kept:
@@ -79,6 +81,7 @@ class Content:
             {found.pack.ref: found.policies for found in loaded.packs},
             loaded.faults,
             loaded.refs,
+            loaded.lacking,
         )
 
     async def activate(self, refs: Collection[str], strict: bool) -> None:

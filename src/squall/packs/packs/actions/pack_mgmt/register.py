@@ -9,4 +9,7 @@ class Register(PackAction):
     def run(self, register="all", packs=None):
         """Asks the server for it."""
         body = {"types": [kind for kind in register.split(",") if kind], "activate": True}
-        return True, self.call("POST", "/packs/register", {**body, "packs": packs} if packs else body)
+        reply = self.call("POST", "/packs/register", {**body, "packs": packs} if packs else body)
+        for text in reply.get("left_out") or []:
+            print(f"WARNING: left out: {text}", flush=True)
+        return True, reply
