@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
+import sys
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -50,11 +53,24 @@ def write_wheel(folder: Path, name: str, value: int) -> None:
         wheel.writestr(f"{about}/RECORD", "".join(f"{each},,\n" for each in names))
 
 
+def write_unbuildable(folder: Path, name: str) -> None:
+    """A package in source form, whose build wants a command."""
+    setup = b"import sys\nsys.exit('Error: pg_config executable not found.')\n"
+    about = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode()
+    backend = b'[build-system]\nrequires = []\nbuild-backend = "setup"\nbackend-path = ["."]\n'
+    with tarfile.open(folder / f"{name}-1.0.tar.gz", "w:gz") as archive:
+        for path, data in (("setup.py", setup), ("PKG-INFO", about), ("pyproject.toml", backend)):
+            entry = tarfile.TarInfo(f"{name}-1.0/{path}")
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server without a network: wheels and the list of packs lie in folders."""
     home = tmp_path_factory.mktemp("site")
     write_wheel(home / "wheels", "squallwheel", 42)
+    write_unbuildable(home / "wheels", "squallsource")
     write_pack(home / "sources" / "listed")
     index = {"packs": {"listed": {"name": "listed", "ref": "listed", "repo_url": str(home / "sources" / "listed")}}}
     (home / "index.json").write_text(json.dumps(index))
@@ -292,3 +308,80 @@ def test_tests_of_a_pack_find_everything_that_packs_import(site: Server) -> None
     assert site.squall("pack", "lint", str(pack)).status == 0
     some = site.squall("pack", "test", "--no-venv", "-k", "commands", str(pack))
     assert b"1 passed" in some.out
+
+
+def printed(site: Server, execution: dict[str, Any]) -> str:
+    with site.output(execution["id"], raw_data="true") as stream:
+        return stream.rest().decode()
+
+
+def test_installations_of_different_packs_run_side_by_side(site: Server, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    waits = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists():\n    time.sleep(0.02)\n"
+    slow = write_pack(tmp_path / "slow", **{"actions/it.py": waits + CODE.format(line="return 'slow'")})
+    started = site.call("POST", "/v1/packs/install", {"packs": [str(slow)]}).json["execution_id"]
+    site.running(started)
+    assert installed(site, write_pack(tmp_path / "quick"))["status"] == "succeeded"
+    assert run(site, "quick.it") == "one"
+    assert site.get(f"/v1/executions/{started}")["status"] == "running"
+    go.touch()
+    assert site.ended(started)["status"] == "succeeded"
+    assert run(site, "slow.it") == "slow"
+
+
+def test_what_cannot_be_built_is_tried_again_and_the_last_line_names_it_and_what_is_missing(
+    site: Server, tmp_path: Path
+) -> None:
+    pack = write_pack(tmp_path / "building", **{"requirements.txt": "squallsource==1.0\n"})
+    document = installed(site, pack)
+    assert document["status"] == "failed"
+    text = printed(site, document)
+    assert "without build isolation" in text
+    line = "The requirement squallsource==1.0 cannot be built: the command pg_config is missing. "
+    assert text.rstrip().splitlines()[-1].endswith(f"{line}Install what it belongs to (Debian: libpq-dev)")
+
+
+def test_what_cannot_be_imported_and_what_lacks_a_runner_are_told_and_the_rest_is_installed(
+    site: Server, tmp_path: Path
+) -> None:
+    windows = "name: windows\nrunner_type: winrm-cmd\nparameters: {cmd: {default: dir}}\n"
+    bad = {"actions/bad.yaml": ACTION.format(name="bad"), "actions/bad.py": "import nosuchmodule\n"}
+    document = installed(site, write_pack(tmp_path / "partial", **bad, **{"actions/windows.yaml": windows}))
+    assert document["status"] == "succeeded"
+    fault = "actions/bad.py cannot be imported (actions: bad): ModuleNotFoundError: No module named 'nosuchmodule'"
+    assert document["result"]["output"]["warning_list"] == [f"partial: {fault}"]
+    text = printed(site, document)
+    assert fault in text
+    assert 'this server has no runner "winrm-cmd"' in text
+    assert {action["name"] for action in site.get("/v1/actions", pack="partial")} == {"it", "bad"}
+    registered = site.squall("pack", "register", "partial")
+    assert (registered.status, b"winrm-cmd" in registered.err, b"2 actions" in registered.out) == (0, True, True)
+
+
+def test_the_python_of_a_pack_is_chosen_and_remembered(site: Server, tmp_path: Path) -> None:
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    pack = write_pack(tmp_path / "chosen", line="import sys; return list(sys.version_info[:2])")
+    wanted = site.squall("pack", "install", str(pack), "--python", "3.99")
+    assert wanted.status != 0
+    assert b"No Python 3.99 is on this machine" in wanted.err
+    assert installed(site, pack, python=version)["status"] == "succeeded"
+    remembered = site.data_dir / "virtualenvs" / "chosen" / "squall-python"
+    assert remembered.read_text() == f"{version}\n"
+    assert installed(site, pack)["status"] == "succeeded"
+    assert remembered.read_text() == f"{version}\n"
+    (pack / "pack.yaml").write_text((pack / "pack.yaml").read_text() + "python: '3.99'\n")
+    assert installed(site, pack)["status"] == "succeeded"
+    assert "No Python 3.99 is on this machine" in json.dumps(installed(site, pack, python="default")["result"])
+    assert run(site, "chosen.it") == list(sys.version_info[:2])
+
+
+def test_a_file_of_overrides_replaces_what_packages_ask_for(site: Server, tmp_path: Path) -> None:
+    line = "import squallwheel; return squallwheel.VALUE"
+    pack = write_pack(tmp_path / "overridden", line=line, **{"requirements.txt": "squallwheel==9.0\n"})
+    assert "squallwheel==9.0 cannot be installed" in json.dumps(installed(site, pack)["result"])
+    (site.data_dir / "configs").mkdir(exist_ok=True)
+    (site.data_dir / "configs" / "overridden.overrides.txt").write_text("squallwheel==1.0\n")
+    assert installed(site, pack)["status"] == "succeeded"
+    assert run(site, "overridden.it") == 42
+    (site.data_dir / "configs" / "overridden.constraints.txt").write_text("squallwheel<1.0\n")
+    assert installed(site, pack)["status"] == "failed"

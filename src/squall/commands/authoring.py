@@ -13,7 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from squall.adapters.installing.virtualenvs import install, make_virtualenv
+from squall.adapters.installing.default_packages import PACKAGES
+from squall.adapters.installing.virtualenvs import Recipe, install, make_virtualenv
 from squall.adapters.packs.document import read_yaml
 from squall.adapters.packs.folders import PackFolders
 from squall.adapters.removing import remove
@@ -21,7 +22,7 @@ from squall.adapters.runners.python import COMPAT
 from squall.assembly import places as values
 from squall.assembly.plugins import runner_types
 from squall.commands.skeleton import FILES
-from squall.core.content.metadata import missing_of_pack, pack_ref
+from squall.core.content.metadata import missing_of_pack, pack_ref, python_request
 from squall.core.content.metadata_schemas import FILES as METADATA_FILES
 from squall.core.content.metadata_schemas import SCHEMAS
 from squall.core.content.pack_config import check_values
@@ -133,14 +134,14 @@ class _Only:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def staged(self, ref: str) -> Path | None:
+    def staged(self, ref: str, installation: str) -> Path | None:
         """The folder."""
         return self._folder
 
-    def activate(self, ref: str) -> None:
+    def activate(self, ref: str, installation: str) -> None:
         """There is nothing to use."""
 
-    def discard(self, ref: str) -> None:
+    def discard(self, ref: str, installation: str) -> None:
         """There is nothing to remove."""
 
 
@@ -190,15 +191,19 @@ def _test_environment(folder: Path) -> dict[str, str]:
 def _virtualenv(ref: str, folder: Path, fresh: bool) -> Path:
     """The virtualenv for the tests of a pack: made once for what its requirements say. Raises `InvalidError`."""
     files = [folder / "requirements.txt", folder / "requirements-tests.txt"]
+    python = read_yaml(folder / "pack.yaml").get("python")
+    request = python_request(python) if python not in (None, "") else None
     said = b"\0".join(path.read_bytes() if path.is_file() else b"" for path in files)
-    key = hashlib.sha256(said + sys.version.encode()).hexdigest()[:12]
+    key = hashlib.sha256(said + "\n".join([sys.version, request or "", *PACKAGES]).encode()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     at = cache / "squall" / "pack-tests" / f"{ref}-{key}"
     if fresh or not (at / "ready").exists():
         at.parent.mkdir(parents=True, exist_ok=True)
         remove(at.parent, at)
         options = os.environ.get("SQUALL_CONTENT_PIP_OPTIONS", "").split()
-        make_virtualenv(at, files, options, os.environ)
+        packages = at.parent / ".default-packages"
+        recipe = Recipe(requirements=files, packages=packages, options=options, python=request)
+        make_virtualenv(at, recipe, os.environ)
         install(at, ["pytest", "mock"], options, os.environ)
         (at / "ready").touch()
     return at

@@ -64,15 +64,16 @@ class PackSource(Protocol):
         """What there is now, or of only these packs; what is broken is left out."""
         ...
 
-    def prepared(self, refs: Collection[str]) -> Loaded:
-        """What is in the versions of packs that were prepared and are not used yet."""
+    def prepared(self, refs: Collection[str], installation: str = "") -> Loaded:
+        """What is in the versions of packs that were prepared, by the execution `installation` or by hand, and are not
+        used yet. Raises `InvalidError` for what is no id."""
         ...
 
-    def activate(self, refs: Collection[str]) -> None:
+    def activate(self, refs: Collection[str], installation: str = "") -> None:
         """Uses the prepared versions of packs from now on."""
         ...
 
-    def discard(self, refs: Collection[str]) -> None:
+    def discard(self, refs: Collection[str], installation: str = "") -> None:
         """Removes the prepared versions of packs."""
         ...
 

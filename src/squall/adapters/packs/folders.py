@@ -36,15 +36,15 @@ _MOST_FILES = 10_000
 class Staging(Protocol):
     """Versions of packs that are prepared beside those that are used."""
 
-    def staged(self, ref: str) -> Path | None:
-        """The folder of the version that is prepared, if there is one."""
+    def staged(self, ref: str, installation: str) -> Path | None:
+        """The folder of the version that an installation has prepared, if there is one."""
         ...
 
-    def activate(self, ref: str) -> None:
+    def activate(self, ref: str, installation: str) -> None:
         """Uses it from now on."""
         ...
 
-    def discard(self, ref: str) -> None:
+    def discard(self, ref: str, installation: str) -> None:
         """Removes it."""
         ...
 
@@ -139,12 +139,12 @@ class PackFolders:
             )
         self._replacements = replacements
 
-    def prepared(self, refs: Collection[str]) -> Loaded:
+    def prepared(self, refs: Collection[str], installation: str = "") -> Loaded:
         """What is in the versions of packs that were prepared and are not used yet."""
         faults: list[tuple[str, str]] = []
         folders: dict[str, tuple[Path, Any]] = {}
         for ref in refs:
-            folder = self._staging.staged(ref) if self._staging is not None else None
+            folder = self._staging.staged(ref, installation) if self._staging is not None else None
             if folder is not None:
                 try:
                     folders[ref] = (folder, read_yaml(folder / "pack.yaml"))
@@ -152,17 +152,17 @@ class PackFolders:
                     faults.append((ref, str(error)))
         return self._loaded(folders, None, faults)
 
-    def activate(self, refs: Collection[str]) -> None:
+    def activate(self, refs: Collection[str], installation: str = "") -> None:
         """Uses the prepared versions of packs from now on."""
         for ref in refs:
             if self._staging is not None:
-                self._staging.activate(ref)
+                self._staging.activate(ref, installation)
 
-    def discard(self, refs: Collection[str]) -> None:
+    def discard(self, refs: Collection[str], installation: str = "") -> None:
         """Removes the prepared versions of packs."""
         for ref in refs:
             if self._staging is not None:
-                self._staging.discard(ref)
+                self._staging.discard(ref, installation)
 
     def file(self, pack: Pack, name: str) -> bytes:
         """A file of a pack. Raises `InvalidError` for one that lies elsewhere, `NotFoundError`."""

@@ -115,7 +115,7 @@ class PackRoutes:
                 raise InvalidError(f"{kind!r} is not one of {list(_KINDS)}")
         strict = field(body, "fail_on_failure", bool, "boolean", True)
         if field(body, "activate", bool, "boolean", False):
-            await self._content.activate(packs, strict)
+            await self._content.activate(packs, strict, field(body, "installation", str, "string", ""))
         found = await self._again(packs or None)
         faults = [f"{pack}: {text}" for pack, text in found.faults if not packs or pack in packs]
         for pack in packs:

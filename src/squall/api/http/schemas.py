@@ -217,7 +217,7 @@ SCHEMAS: dict[str, Schema] = {
         ("action",), action=_TEXT, parameters=_OBJECT, user=_TEXT, context=_OBJECT,
         delay={"type": "integer", "minimum": 0}, notify=_OBJECT,
     ),
-    "RegisterBody": _of(packs=_TEXTS, types=_TEXTS, fail_on_failure=_FLAG, activate=_FLAG),
+    "RegisterBody": _of(packs=_TEXTS, types=_TEXTS, fail_on_failure=_FLAG, activate=_FLAG, installation=_TEXT),
     "ActionBody": _of(
         ("name", "runner_type"), name=_TEXT, pack=_TEXT, runner_type=_TEXT, description=_TEXT, enabled=_FLAG,
         entry_point=_TEXT, parameters=_OBJECT, output_schema=_OBJECT, notify=_OBJECT,
@@ -225,7 +225,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "RemoveBody": _of(remove_files=_FLAG),
     "CloneBody": _of(("dest_pack", "dest_action"), dest_pack=_TEXT, dest_action=_TEXT, overwrite=_FLAG),
-    "InstallBody": _of(("packs",), packs=_TEXTS, force=_FLAG, skip_dependencies=_FLAG),
+    "InstallBody": _of(("packs",), packs=_TEXTS, force=_FLAG, skip_dependencies=_FLAG, python=_TEXT),
     "UninstallBody": _of(("packs",), packs=_TEXTS),
     "SearchBody": _of(query=_TEXT, pack=_TEXT),
     "Started": _of(("execution_id",), execution_id=_TEXT),

@@ -75,6 +75,12 @@ def _configure_install(parser: ArgumentParser) -> None:
         help="a name in the index, owner/repository, a URL, a folder, an archive; =version behind it",
     )
     parser.add_argument("--force", action="store_true", help="also what is for other versions")
+    parser.add_argument(
+        "--python",
+        metavar="VERSION",
+        help="the Python of their virtualenvs, such as 3.9, or a path; remembered for updates (default: what was "
+        "chosen before, or what the pack says, or the server's)",
+    )
     parser.add_argument("--skip-dependencies", action="store_true", help="leave out what the packs depend on")
     configure_watch(parser)
 
@@ -82,6 +88,8 @@ def _configure_install(parser: ArgumentParser) -> None:
 def _install(args: Namespace, target: Target) -> int:
     packs = [_absolute(source) for source in args.source]
     given = {"packs": packs, "force": args.force, "skip_dependencies": args.skip_dependencies}
+    if args.python is not None:
+        given["python"] = args.python
     return start_and_watch(args, target, lambda api: api.request_execution("packs.install", given, args.delay))
 
 

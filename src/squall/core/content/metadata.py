@@ -18,6 +18,8 @@ from squall.core.schema.json_schema import remote_reference
 from squall.core.units import parse_size
 
 _PARAMETER = re.compile(r"\w+")
+_PYTHON = re.compile(r"\s*(?:(>=|<=|==|!=|~=|<|>)\s*)?3(?:\.(\d{1,3})(?:\.\d{1,3})?)?\s*")
+_OLDEST_PYTHON = 8
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 PACK_REQUIRED = ("name", "description", "version", "author")
 """What a pack says of itself before others install it; one in a folder of one's own may say less."""
@@ -75,6 +77,8 @@ def read_pack(data: Any, folder: str, path: str, files: list[str]) -> Pack:
     system, needs = data.get("system") or {}, data.get("stackstorm_version")
     if not isinstance(system, dict):
         raise MetadataError("expected a mapping", "system")
+    if data.get("python") not in (None, ""):
+        python_request(data["python"])
     description = data.get("description")
     return Pack(
         ref=ref,
@@ -91,6 +95,24 @@ def read_pack(data: Any, folder: str, path: str, files: list[str]) -> Pack:
         path=path,
         id="",
     )
+
+
+def python_request(value: Any) -> str:
+    """Returns what a pack or a caller says of its Python, such as `3.9` or `>=3.9,<3.12`, as uv takes it.
+
+    YAML reads an unquoted 3.10 as the number 3.1, which means nothing else. Raises `MetadataError`.
+    """
+    text = "3.10" if value == 3.1 and not isinstance(value, str) else str(value).strip()
+    parts = [_PYTHON.fullmatch(part) for part in text.split(",")]
+    is_list = len(parts) > 1
+    for part in parts:
+        exact = part is not None and part[1] in (None, "==", "~=")
+        if part is None or (is_list and part[1] is None) or (exact and int(part[2] or 99) < _OLDEST_PYTHON):
+            raise MetadataError(
+                f'{value!r:.80} names no Python from 3.{_OLDEST_PYTHON} on: write "3.9", "3.11.7" or ">=3.9,<3.12"',
+                "python",
+            )
+    return "".join(text.split())
 
 
 def missing_of_pack(data: Mapping[str, Any]) -> list[str]:

@@ -84,16 +84,16 @@ class Content:
             loaded.lacking,
         )
 
-    async def activate(self, refs: Collection[str], strict: bool) -> None:
-        """Uses the versions of packs that were prepared, from the next registration on.
+    async def activate(self, refs: Collection[str], strict: bool, installation: str = "") -> None:
+        """Uses the versions of packs that the execution `installation` prepared, from the next registration on.
 
         Raises `InvalidError`, with everything that is wrong in them, if that is to be `strict`; then they are removed.
         """
-        loaded = await asyncio.to_thread(self._source.prepared, refs)
+        loaded = await asyncio.to_thread(self._source.prepared, refs, installation)
         if loaded.faults and strict:
-            await asyncio.to_thread(self._source.discard, refs)
+            await asyncio.to_thread(self._source.discard, refs, installation)
             raise InvalidError("\n".join(f"{pack}: {told}" for pack, told in loaded.faults))
-        await asyncio.to_thread(self._source.activate, refs)
+        await asyncio.to_thread(self._source.activate, refs, installation)
 
     def look_again(self) -> None:
         """Forgets what it has read: something was changed."""
