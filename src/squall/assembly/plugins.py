@@ -35,7 +35,7 @@ def runners(
     `ssh` is how hosts are reached, `http_limit` the largest answer of an HTTP request (bytes),
     `places` where Python actions find things.
     """
-    local = LocalRunner(base, system_user, cwd)
+    local = LocalRunner(base, system_user, cwd, places.virtualenvs)
     remote = RemoteRunner(base, ssh or SshRules(user=system_user), places.fork_idle)
     found: dict[str, Runner] = {
         "noop": NoopRunner(),

@@ -18,7 +18,7 @@ from squall.adapters.installing.virtualenvs import Recipe, install, make_virtual
 from squall.adapters.packs.document import read_yaml
 from squall.adapters.packs.folders import PackFolders
 from squall.adapters.removing import remove
-from squall.adapters.runners.python import COMPAT
+from squall.adapters.runners.local import COMPAT
 from squall.assembly import places as values
 from squall.assembly.plugins import runner_types
 from squall.commands.skeleton import FILES
