@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
-import tarfile
 import threading
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.scenarios.live.fixtures import QUICK
+from tests.scenarios.live.packages import write_unbuildable, write_wheel
 from tests.scenarios.live.server import Server
 
 ACTION = "name: {name}\nrunner_type: python-script\nentry_point: {name}.py\n"
@@ -39,30 +37,6 @@ def write_pack(folder: Path, version: str = "1.0.0", line: str = "return 'one'",
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
-
-
-def write_wheel(folder: Path, name: str, value: int) -> None:
-    """A package of one module, as offline sites have them."""
-    folder.mkdir(exist_ok=True)
-    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr(f"{name}.py", f"VALUE = {value}\n")
-        about = f"{name}-1.0.dist-info"
-        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        names = [f"{name}.py", *(f"{about}/{each}" for each in ("METADATA", "WHEEL", "RECORD"))]
-        wheel.writestr(f"{about}/RECORD", "".join(f"{each},,\n" for each in names))
-
-
-def write_unbuildable(folder: Path, name: str) -> None:
-    """A package in source form, whose build wants a command."""
-    setup = b"import sys\nsys.exit('Error: pg_config executable not found.')\n"
-    about = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode()
-    backend = b'[build-system]\nrequires = []\nbuild-backend = "setup"\nbackend-path = ["."]\n'
-    with tarfile.open(folder / f"{name}-1.0.tar.gz", "w:gz") as archive:
-        for path, data in (("setup.py", setup), ("PKG-INFO", about), ("pyproject.toml", backend)):
-            entry = tarfile.TarInfo(f"{name}-1.0/{path}")
-            entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
 
 
 @pytest.fixture(scope="module")
@@ -385,3 +359,20 @@ def test_a_file_of_overrides_replaces_what_packages_ask_for(site: Server, tmp_pa
     assert run(site, "overridden.it") == 42
     (site.data_dir / "configs" / "overridden.constraints.txt").write_text("squallwheel<1.0\n")
     assert installed(site, pack)["status"] == "failed"
+
+
+def test_a_pack_that_lies_here_is_installed_and_tested_by_its_name(site: Server, tmp_path: Path) -> None:
+    test = "import unittest\n\nclass T(unittest.TestCase):\n    def test_it(self):\n        pass\n"
+    write_pack(tmp_path / "listed", line="return 'here'", **{"tests/test_it.py": test})
+    words = [*site.program, "pack", "install", "listed"]
+    done = subprocess.run(words, cwd=tmp_path, env=site.command_env(), capture_output=True, check=False)
+    assert done.returncode == 0, done
+    assert f"listed: taken from here, {tmp_path / 'listed'}".encode() in done.stderr
+    assert run(site, "listed.it") == "here"
+    words = [*site.program, "pack", "test", "--no-venv", "--data-dir", str(site.data_dir), "listed"]
+    for cwd in (site.data_dir, tmp_path):
+        tested = subprocess.run(words, cwd=cwd, env=site.command_env(), capture_output=True, check=False)
+        assert (tested.returncode, b"1 passed" in tested.stdout) == (0, True), tested
+    assert b'no pack "nosuch" is installed' in site.squall("pack", "test", "nosuch").err
+    assert site.squall("pack", "install", "listed").status == 0
+    assert run(site, "listed.it") == "one"

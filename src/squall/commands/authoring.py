@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from squall import config
 from squall.adapters.installing.default_packages import PACKAGES
 from squall.adapters.installing.virtualenvs import Recipe, install, make_virtualenv
 from squall.adapters.packs.document import read_yaml
@@ -27,6 +28,7 @@ from squall.core.content.metadata_schemas import FILES as METADATA_FILES
 from squall.core.content.metadata_schemas import SCHEMAS
 from squall.core.content.pack_config import check_values
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
+from squall.core.names import is_pack_name
 
 COMMANDS = ("create", "lint", "test")
 _NO_TESTS = 5
@@ -150,15 +152,14 @@ def _test(arguments: list[str]) -> int:
         prog="squall pack test",
         description="Run a pack's tests with pytest in a virtualenv of its own, and its rehearsals of workflows.",
     )
-    parser.add_argument("path", type=Path, help="the pack's folder")
+    parser.add_argument("path", type=Path, help="the pack's folder, or the name of a pack that is installed here")
+    parser.add_argument("--data-dir", metavar="DIR", help="the server's, for a pack that is installed")
     parser.add_argument("--no-venv", action="store_true", help="with the Python that runs this command")
     parser.add_argument("--fresh", action="store_true", help="make the virtualenv anew")
     parser.add_argument("-k", metavar="EXPRESSION", help="only tests whose names fit")
     parser.add_argument("-v", "--verbose", action="store_true", help="name each test")
     args = parser.parse_args(arguments)
-    folder = args.path.resolve()
-    if not (folder / "pack.yaml").is_file():
-        raise NotFoundError(f"{args.path}: there is no pack.yaml")
+    folder = _pack_folder(args.path, args.data_dir)
     ref = pack_ref(read_yaml(folder / "pack.yaml"), folder.name)
     tests = folder / "tests"
     if not tests.is_dir():
@@ -177,6 +178,20 @@ def _test(arguments: list[str]) -> int:
     words = [sys.executable, "-m", "squall", "workflow", "test", *map(str, rehearsals)]
     rehearsed = subprocess.run(words, cwd=folder, check=False).returncode
     return (0 if status == _NO_TESTS else status) or rehearsed
+
+
+def _pack_folder(path: Path, data_dir: str | None) -> Path:
+    """The folder of a pack: the one at `path`, or that of the installed pack of this name. Raises `NotFoundError`."""
+    folder = path.resolve()
+    if (folder / "pack.yaml").is_file():
+        return folder
+    if is_pack_name(str(path)):
+        settings = config.load({"server.data_dir": data_dir} if data_dir else {}, os.environ).settings
+        installed = values.installing(settings).installed(str(path))
+        if installed is not None:
+            return installed.resolve()
+        raise NotFoundError(f'There is no folder {path} with a pack.yaml here, and no pack "{path}" is installed')
+    raise NotFoundError(f"{path}: there is no pack.yaml")
 
 
 def _test_environment(folder: Path) -> dict[str, str]:

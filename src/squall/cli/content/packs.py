@@ -16,6 +16,7 @@ from squall.client.http import JsonObject
 from squall.core.errors import NotFoundError, SquallError
 
 _LEFT_OUT = "left_out"
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
 
 def _configure_list(parser: ArgumentParser) -> None:
@@ -94,12 +95,25 @@ def _install(args: Namespace, target: Target) -> int:
 
 
 def _absolute(source: str) -> str:
-    """A folder or a file as the server finds it, which runs somewhere else."""
+    """A folder or a file as the server finds it, which runs somewhere else. A pack that lies here comes before one of
+    the same name elsewhere, and that is said."""
     path, mark, version = source.rpartition("=")
     path, version = (path, mark + version) if mark and "/" not in version else (source, "")
+    absolute = str(Path(path).expanduser().resolve()) + version
     if path.startswith(("./", "../", "~", "/")) or path in (".", ".."):
-        return str(Path(path).expanduser().resolve()) + version
+        return absolute
+    if "://" not in path and _is_source(Path(path)):
+        print(f"{path}: taken from here, {absolute}", file=sys.stderr, flush=True)
+        return absolute
     return source
+
+
+def _is_source(path: Path) -> bool:
+    """Whether a pack can be installed from a path: a folder of a pack, a git repository, or an archive."""
+    if path.is_file():
+        return path.name.endswith(_ARCHIVES)
+    marks = ("pack.yaml", ".git")
+    return any((path / mark).exists() for mark in marks) or ((path / "HEAD").is_file() and (path / "objects").is_dir())
 
 
 def _configure_remove(parser: ArgumentParser) -> None:
