@@ -209,7 +209,7 @@ OTHERS = [
     case("policytypes", "action.retry", id="<action.retry>"),
     case("policytypes", "action.retry action.concurrency.attr action.concurrency", sort="-name"),
     case("policytypes", "action.concurrency.attr", limit="1", offset="1"),
-    case("policies", "p1 p2 packs.one_at_a_time"),
+    case("policies", "p1 p2"),
     case("policies", "p1", name="p1"),
     case("policies", "", name="p1,p2"),
     case("policies", "p2", pack="packp2"),

@@ -67,14 +67,14 @@ class GivenPacks:
         ]
         return Loaded(list(self.runners), packs, [], [pack.ref for pack, _ in self.packs])
 
-    def prepared(self, refs: Collection[str]) -> Loaded:
+    def prepared(self, refs: Collection[str], installation: str = "") -> Loaded:
         """Nothing is."""
         return Loaded([], [], [], [])
 
-    def activate(self, refs: Collection[str]) -> None:
+    def activate(self, refs: Collection[str], installation: str = "") -> None:
         """There is nothing to use."""
 
-    def discard(self, refs: Collection[str]) -> None:
+    def discard(self, refs: Collection[str], installation: str = "") -> None:
         """There is nothing to remove."""
 
     def write_files(self, pack: Pack, files: Mapping[str, bytes]) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import threading
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.scenarios.live.fixtures import QUICK
+from tests.scenarios.live.packages import write_unbuildable, write_wheel
 from tests.scenarios.live.server import Server
 
 ACTION = "name: {name}\nrunner_type: python-script\nentry_point: {name}.py\n"
@@ -38,23 +39,12 @@ def write_pack(folder: Path, version: str = "1.0.0", line: str = "return 'one'",
     return folder
 
 
-def write_wheel(folder: Path, name: str, value: int) -> None:
-    """A package of one module, as offline sites have them."""
-    folder.mkdir(exist_ok=True)
-    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr(f"{name}.py", f"VALUE = {value}\n")
-        about = f"{name}-1.0.dist-info"
-        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        names = [f"{name}.py", *(f"{about}/{each}" for each in ("METADATA", "WHEEL", "RECORD"))]
-        wheel.writestr(f"{about}/RECORD", "".join(f"{each},,\n" for each in names))
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server without a network: wheels and the list of packs lie in folders."""
     home = tmp_path_factory.mktemp("site")
     write_wheel(home / "wheels", "squallwheel", 42)
+    write_unbuildable(home / "wheels", "squallsource")
     write_pack(home / "sources" / "listed")
     index = {"packs": {"listed": {"name": "listed", "ref": "listed", "repo_url": str(home / "sources" / "listed")}}}
     (home / "index.json").write_text(json.dumps(index))
@@ -292,3 +282,97 @@ def test_tests_of_a_pack_find_everything_that_packs_import(site: Server) -> None
     assert site.squall("pack", "lint", str(pack)).status == 0
     some = site.squall("pack", "test", "--no-venv", "-k", "commands", str(pack))
     assert b"1 passed" in some.out
+
+
+def printed(site: Server, execution: dict[str, Any]) -> str:
+    with site.output(execution["id"], raw_data="true") as stream:
+        return stream.rest().decode()
+
+
+def test_installations_of_different_packs_run_side_by_side(site: Server, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    waits = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists():\n    time.sleep(0.02)\n"
+    slow = write_pack(tmp_path / "slow", **{"actions/it.py": waits + CODE.format(line="return 'slow'")})
+    started = site.call("POST", "/v1/packs/install", {"packs": [str(slow)]}).json["execution_id"]
+    site.running(started)
+    assert installed(site, write_pack(tmp_path / "quick"))["status"] == "succeeded"
+    assert run(site, "quick.it") == "one"
+    assert site.get(f"/v1/executions/{started}")["status"] == "running"
+    go.touch()
+    assert site.ended(started)["status"] == "succeeded"
+    assert run(site, "slow.it") == "slow"
+
+
+def test_what_cannot_be_built_is_tried_again_and_the_last_line_names_it_and_what_is_missing(
+    site: Server, tmp_path: Path
+) -> None:
+    pack = write_pack(tmp_path / "building", **{"requirements.txt": "squallsource==1.0\n"})
+    document = installed(site, pack)
+    assert document["status"] == "failed"
+    text = printed(site, document)
+    assert "without build isolation" in text
+    line = "The requirement squallsource==1.0 cannot be built: the command pg_config is missing. "
+    assert text.rstrip().splitlines()[-1].endswith(f"{line}Install what it belongs to (Debian: libpq-dev)")
+
+
+def test_what_cannot_be_imported_and_what_lacks_a_runner_are_told_and_the_rest_is_installed(
+    site: Server, tmp_path: Path
+) -> None:
+    windows = "name: windows\nrunner_type: winrm-cmd\nparameters: {cmd: {default: dir}}\n"
+    bad = {"actions/bad.yaml": ACTION.format(name="bad"), "actions/bad.py": "import nosuchmodule\n"}
+    document = installed(site, write_pack(tmp_path / "partial", **bad, **{"actions/windows.yaml": windows}))
+    assert document["status"] == "succeeded"
+    fault = "actions/bad.py cannot be imported (actions: bad): ModuleNotFoundError: No module named 'nosuchmodule'"
+    assert document["result"]["output"]["warning_list"] == [f"partial: {fault}"]
+    text = printed(site, document)
+    assert fault in text
+    assert 'this server has no runner "winrm-cmd"' in text
+    assert {action["name"] for action in site.get("/v1/actions", pack="partial")} == {"it", "bad"}
+    registered = site.squall("pack", "register", "partial")
+    assert (registered.status, b"winrm-cmd" in registered.err, b"2 actions" in registered.out) == (0, True, True)
+
+
+def test_the_python_of_a_pack_is_chosen_and_remembered(site: Server, tmp_path: Path) -> None:
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    pack = write_pack(tmp_path / "chosen", line="import sys; return list(sys.version_info[:2])")
+    wanted = site.squall("pack", "install", str(pack), "--python", "3.99")
+    assert wanted.status != 0
+    assert b"No Python 3.99 is on this machine" in wanted.err
+    assert installed(site, pack, python=version)["status"] == "succeeded"
+    remembered = site.data_dir / "virtualenvs" / "chosen" / "squall-python"
+    assert remembered.read_text() == f"{version}\n"
+    assert installed(site, pack)["status"] == "succeeded"
+    assert remembered.read_text() == f"{version}\n"
+    (pack / "pack.yaml").write_text((pack / "pack.yaml").read_text() + "python: '3.99'\n")
+    assert installed(site, pack)["status"] == "succeeded"
+    assert "No Python 3.99 is on this machine" in json.dumps(installed(site, pack, python="default")["result"])
+    assert run(site, "chosen.it") == list(sys.version_info[:2])
+
+
+def test_a_file_of_overrides_replaces_what_packages_ask_for(site: Server, tmp_path: Path) -> None:
+    line = "import squallwheel; return squallwheel.VALUE"
+    pack = write_pack(tmp_path / "overridden", line=line, **{"requirements.txt": "squallwheel==9.0\n"})
+    assert "squallwheel==9.0 cannot be installed" in json.dumps(installed(site, pack)["result"])
+    (site.data_dir / "configs").mkdir(exist_ok=True)
+    (site.data_dir / "configs" / "overridden.overrides.txt").write_text("squallwheel==1.0\n")
+    assert installed(site, pack)["status"] == "succeeded"
+    assert run(site, "overridden.it") == 42
+    (site.data_dir / "configs" / "overridden.constraints.txt").write_text("squallwheel<1.0\n")
+    assert installed(site, pack)["status"] == "failed"
+
+
+def test_a_pack_that_lies_here_is_installed_and_tested_by_its_name(site: Server, tmp_path: Path) -> None:
+    test = "import unittest\n\nclass T(unittest.TestCase):\n    def test_it(self):\n        pass\n"
+    write_pack(tmp_path / "listed", line="return 'here'", **{"tests/test_it.py": test})
+    words = [*site.program, "pack", "install", "listed"]
+    done = subprocess.run(words, cwd=tmp_path, env=site.command_env(), capture_output=True, check=False)
+    assert done.returncode == 0, done
+    assert f"listed: taken from here, {tmp_path / 'listed'}".encode() in done.stderr
+    assert run(site, "listed.it") == "here"
+    words = [*site.program, "pack", "test", "--no-venv", "--data-dir", str(site.data_dir), "listed"]
+    for cwd in (site.data_dir, tmp_path):
+        tested = subprocess.run(words, cwd=cwd, env=site.command_env(), capture_output=True, check=False)
+        assert (tested.returncode, b"1 passed" in tested.stdout) == (0, True), tested
+    assert b'no pack "nosuch" is installed' in site.squall("pack", "test", "nosuch").err
+    assert site.squall("pack", "install", "listed").status == 0
+    assert run(site, "listed.it") == "one"

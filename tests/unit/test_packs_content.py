@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from squall.adapters.runners.python import COMPAT
+from squall.adapters.runners.local import COMPAT
 
 PACKS = Path(__file__).parents[2] / "src" / "squall" / "packs"
 PACK_NAMES = ("core", "examples")

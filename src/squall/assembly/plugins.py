@@ -36,7 +36,7 @@ def runners(
     `ssh` is how hosts are reached, `http_limit` the largest answer of an HTTP request (bytes),
     `places` where Python actions find things.
     """
-    local = LocalRunner(base, system_user, cwd)
+    local = LocalRunner(base, system_user, cwd, places.virtualenvs)
     rules = ssh or SshRules(user=system_user)
     remote = RemoteRunner(base, rules, places.fork_idle)
     winrm = WinrmRunner(base, rules.connect_timeout, places.fork_idle)

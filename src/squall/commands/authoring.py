@@ -15,15 +15,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from squall.adapters.installing.virtualenvs import install, make_virtualenv
+from squall import config
+from squall.adapters.installing.default_packages import PACKAGES
+from squall.adapters.installing.virtualenvs import Recipe, install, make_virtualenv
 from squall.adapters.packs.document import located, read_yaml, repeated_keys
 from squall.adapters.packs.folders import PackFolders
 from squall.adapters.removing import remove
-from squall.adapters.runners.python import COMPAT
+from squall.adapters.runners.local import COMPAT
 from squall.assembly import arguments
 from squall.assembly.plugins import runner_types
 from squall.commands.skeleton import FILES
-from squall.core.content.metadata import missing_of_pack, pack_ref
+from squall.core.content.metadata import missing_of_pack, pack_ref, python_request
 from squall.core.content.metadata_schemas import FILES as METADATA_FILES
 from squall.core.content.metadata_schemas import SCHEMAS
 from squall.core.content.metadata_words import MetadataError, schema_doubts
@@ -31,6 +33,7 @@ from squall.core.content.pack_config import check_values
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
 from squall.core.execution.params import wrong_defaults
 from squall.core.expr.jinja import Jinja
+from squall.core.names import is_pack_name
 
 COMMANDS = ("create", "lint", "test")
 _NO_TESTS = 5
@@ -103,7 +106,7 @@ def lint(path: Path) -> tuple[list[str], str]:
     except InvalidError as error:
         return [f"{path / 'pack.yaml'}: {error}"], "nothing else was read"
     loaded = source.prepared([ref])
-    found = [text for _, text in (*loaded.faults, *loaded.doubts)]
+    found = [text for _, text in (*loaded.faults, *loaded.lacking, *loaded.doubts)]
     counted = "nothing was read"
     for each in loaded.packs:
         counted = ", ".join(f"{count} {kind}" for kind, count in each.counts.items() if count) or "no content"
@@ -147,14 +150,14 @@ class _Only:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def staged(self, ref: str) -> Path | None:
+    def staged(self, ref: str, installation: str) -> Path | None:
         """The folder."""
         return self._folder
 
-    def activate(self, ref: str) -> None:
+    def activate(self, ref: str, installation: str) -> None:
         """There is nothing to use."""
 
-    def discard(self, ref: str) -> None:
+    def discard(self, ref: str, installation: str) -> None:
         """There is nothing to remove."""
 
 
@@ -163,15 +166,14 @@ def _test(arguments: list[str]) -> int:
         prog="squall pack test",
         description="Run a pack's tests with pytest in a virtualenv of its own, and its rehearsals of workflows.",
     )
-    parser.add_argument("path", type=Path, help="the pack's folder")
+    parser.add_argument("path", type=Path, help="the pack's folder, or the name of a pack that is installed here")
+    parser.add_argument("--data-dir", metavar="DIR", help="the server's, for a pack that is installed")
     parser.add_argument("--no-venv", action="store_true", help="with the Python that runs this command")
     parser.add_argument("--fresh", action="store_true", help="make the virtualenv anew")
     parser.add_argument("-k", metavar="EXPRESSION", help="only tests whose names fit")
     parser.add_argument("-v", "--verbose", action="store_true", help="name each test")
     args = parser.parse_args(arguments)
-    folder = args.path.resolve()
-    if not (folder / "pack.yaml").is_file():
-        raise NotFoundError(f"{args.path}: there is no pack.yaml")
+    folder = _pack_folder(args.path, args.data_dir)
     ref = pack_ref(read_yaml(folder / "pack.yaml"), folder.name)
     tests = folder / "tests"
     if not tests.is_dir():
@@ -192,6 +194,20 @@ def _test(arguments: list[str]) -> int:
     return (0 if status == _NO_TESTS else status) or rehearsed
 
 
+def _pack_folder(path: Path, data_dir: str | None) -> Path:
+    """The folder of a pack: the one at `path`, or that of the installed pack of this name. Raises `NotFoundError`."""
+    folder = path.resolve()
+    if (folder / "pack.yaml").is_file():
+        return folder
+    if is_pack_name(str(path)):
+        settings = config.load({"server.data_dir": data_dir} if data_dir else {}, os.environ).settings
+        installed = arguments.installing(settings).installed(str(path))
+        if installed is not None:
+            return installed.resolve()
+        raise NotFoundError(f'There is no folder {path} with a pack.yaml here, and no pack "{path}" is installed')
+    raise NotFoundError(f"{path}: there is no pack.yaml")
+
+
 def _test_environment(folder: Path) -> dict[str, str]:
     """As StackStorm's tests of packs are run: what a pack has is importable, and what packs import."""
     places = ["actions", "actions/lib", "sensors", "lib", "etc", "tests"]
@@ -204,15 +220,19 @@ def _test_environment(folder: Path) -> dict[str, str]:
 def _virtualenv(ref: str, folder: Path, fresh: bool) -> Path:
     """The virtualenv for the tests of a pack: made once for what its requirements say. Raises `InvalidError`."""
     files = [folder / "requirements.txt", folder / "requirements-tests.txt"]
+    python = read_yaml(folder / "pack.yaml").get("python")
+    request = python_request(python) if python not in (None, "") else None
     said = b"\0".join(path.read_bytes() if path.is_file() else b"" for path in files)
-    key = hashlib.sha256(said + sys.version.encode()).hexdigest()[:12]
+    key = hashlib.sha256(said + "\n".join([sys.version, request or "", *PACKAGES]).encode()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     at = cache / "squall" / "pack-tests" / f"{ref}-{key}"
     if fresh or not (at / "ready").exists():
         at.parent.mkdir(parents=True, exist_ok=True)
         remove(at.parent, at)
         options = os.environ.get("SQUALL_CONTENT_PIP_OPTIONS", "").split()
-        make_virtualenv(at, files, options, os.environ)
+        packages = at.parent / ".default-packages"
+        recipe = Recipe(requirements=files, packages=packages, options=options, python=request)
+        make_virtualenv(at, recipe, os.environ)
         install(at, ["pytest", "mock"], options, os.environ)
         (at / "ready").touch()
     return at

@@ -48,13 +48,15 @@ class LoadedPack(NamedTuple):
 class Loaded(NamedTuple):
     """Every runner type, ids empty, and packs; `faults` are (pack, message) of what was left out, `refs` are all packs
     that there are, also those that were not asked for. `doubts` are (pack, message) of what is used as it is, and
-    hardly as its author meant it."""
+    hardly as its author meant it; `lacking` of actions whose runner this server lacks: they are left out, and are no
+    fault of their pack."""
 
     runners: list[RunnerType]
     packs: list[LoadedPack]
     faults: list[tuple[str, str]]
     refs: list[str]
     doubts: Sequence[tuple[str, str]] = ()
+    lacking: Sequence[tuple[str, str]] = ()
 
 
 class PackSource(Protocol):
@@ -64,15 +66,16 @@ class PackSource(Protocol):
         """What there is now, or of only these packs; what is broken is left out."""
         ...
 
-    def prepared(self, refs: Collection[str]) -> Loaded:
-        """What is in the versions of packs that were prepared and are not used yet."""
+    def prepared(self, refs: Collection[str], installation: str = "") -> Loaded:
+        """What is in the versions of packs that were prepared, by the execution `installation` or by hand, and are not
+        used yet. Raises `InvalidError` for what is no id."""
         ...
 
-    def activate(self, refs: Collection[str]) -> None:
+    def activate(self, refs: Collection[str], installation: str = "") -> None:
         """Uses the prepared versions of packs from now on."""
         ...
 
-    def discard(self, refs: Collection[str]) -> None:
+    def discard(self, refs: Collection[str], installation: str = "") -> None:
         """Removes the prepared versions of packs."""
         ...
 

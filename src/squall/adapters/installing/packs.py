@@ -11,12 +11,14 @@ from typing import Any
 
 import yaml
 
+from squall.adapters.installing import interpreters
 from squall.adapters.installing.commands import output
+from squall.adapters.installing.imports import import_faults
 from squall.adapters.installing.index import fetch_index
 from squall.adapters.installing.places import Places
 from squall.adapters.installing.sources import Wanted, check_tree, fetch, parse
 from squall.adapters.installing.versions import Versions
-from squall.adapters.installing.virtualenvs import make_virtualenv
+from squall.adapters.installing.virtualenvs import Recipe, make_virtualenv
 from squall.adapters.removing import remove
 from squall.core.content.action import SYSTEM_PACKS
 from squall.core.content.metadata import missing_of_pack, pack_ref, read_pack
@@ -32,10 +34,18 @@ _CONSTRAINT = re.compile(r"\s*(>=|<=|==|=|>>|<<|>|<)?\s*v?(\d+)(?:\.(\d+))?(?:\.
 
 class Packs:
     """Installs packs into `places`; `env` is the environment of the commands that are run, `config` the
-    configuration of the pack `packs`: its proxies."""
+    configuration of the pack `packs`: its proxies. What is prepared is seen by the same `installation` only, the id of
+    a workflow's execution; empty: by those that belong to none."""
 
-    def __init__(self, places: Places, env: Mapping[str, str], config: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        places: Places,
+        env: Mapping[str, str],
+        config: Mapping[str, Any] | None = None,
+        installation: str = "",
+    ) -> None:
         self._places = places
+        self._installation = installation
         # What is fetched may run code of its own while it is built: it is given no token of the server's.
         kept = {name: value for name, value in env.items() if not name.startswith(("ST2_", "SQUALL_"))}
         # On the disk of the virtualenvs: there packages can be linked, and nothing else of this machine is touched.
@@ -76,13 +86,13 @@ class Packs:
             if ref in SYSTEM_PACKS:
                 raise InvalidError(f'the pack "{ref}" comes with Squall, and cannot be replaced')
             with self._packs.locked(ref):
-                self._packs.discard(ref)
+                self._packs.discard(ref, self._installation)
                 self._packs.clean(ref)
                 version = self._packs.new(ref)
                 found.rename(version)
-                self._packs.stage(ref, version)
+                self._packs.stage(ref, version, self._installation)
                 if not stage:
-                    self._packs.activate(ref)
+                    self._packs.activate(ref, self._installation)
             print(f'Pack "{ref}" {data.get("version", "")} is here.', flush=True)
             return ref
         finally:
@@ -92,24 +102,37 @@ class Packs:
         packs = fetch_index(self._places.index_urls).required()
         return packs.get(name)
 
-    def setup_virtualenv(self, ref: str) -> Path:
+    def setup_virtualenv(self, ref: str, python: str | None = None) -> Path:
         """Makes the virtualenv of a pack anew: of the version that is prepared, or else of the one that is used.
 
-        What was used stays, until all of it is there. Raises `InvalidError`.
+        `python` asks for an interpreter, such as `3.9`, a path, or `default`; it is remembered, and None means what is
+        remembered. What was used stays, until all of it is there. Raises `InvalidError`.
         """
-        staged = self._packs.staged(ref)
+        staged = self._packs.staged(ref, self._installation)
         folder = staged or self._places.installed(ref)
         if folder is None:
             raise InvalidError(f'Pack "{ref}" is not installed')
+        request, choice = interpreters.chosen(python, self._virtualenvs.active(ref), _read(folder)[1].get("python"))
+        configs = Path(self._places.configs)
+        recipe = Recipe(
+            requirements=[folder / "requirements.txt"],
+            packages=Path(self._places.virtualenvs) / ".default-packages",
+            constraints=configs / f"{ref}.constraints.txt",
+            overrides=configs / f"{ref}.overrides.txt",
+            options=self._places.pip_options,
+            python=request,
+            own=self._places.python,
+        )
         with self._virtualenvs.locked(ref):
-            self._virtualenvs.discard(ref)
+            self._virtualenvs.discard(ref, self._installation)
             self._virtualenvs.clean(ref)
             at = self._virtualenvs.new(ref)
-            files = [folder / "requirements.txt"]
-            make_virtualenv(at, files, self._places.pip_options, self._env, self._places.python)
-            self._virtualenvs.stage(ref, at)
+        make_virtualenv(at, recipe, self._env)
+        interpreters.remember(at, choice)
+        with self._virtualenvs.locked(ref):
+            self._virtualenvs.stage(ref, at, self._installation)
             if staged is None:
-                self._virtualenvs.activate(ref)
+                self._virtualenvs.activate(ref, self._installation)
         print(f'The virtualenv of "{ref}" is ready.', flush=True)
         return at
 
@@ -133,7 +156,7 @@ class Packs:
         name = _folder_name(wanted.source).removeprefix("stackstorm-")
         if not is_pack_name(name):
             return None
-        folder = self._packs.staged(name) or self._places.installed(name)
+        folder = self._packs.staged(name, self._installation) or self._places.installed(name)
         return _read(folder)[1] if folder is not None else None
 
     def warnings(self, refs: Sequence[str]) -> list[str]:
@@ -141,9 +164,20 @@ class Packs:
         told = "DEPRECATION WARNING: Pack {} only supports Python 2.x. It may not work here."
         return [told.format(ref) for ref in refs if _is_python_2(self.metadata(ref))]
 
+    def import_faults(self, ref: str) -> list[str]:
+        """Imports each file with code of a pack once, in its virtualenv; returns what fails. Raises `InvalidError`."""
+        folder = self._packs.staged(ref, self._installation) or self._places.installed(ref)
+        if folder is None:
+            raise InvalidError(f'Pack "{ref}" is not installed')
+        virtualenv = self._virtualenvs.staged(ref, self._installation) or self._virtualenvs.active(ref)
+        python = virtualenv / "bin" / "python"
+        if not python.exists():
+            return []
+        return [f"{ref}: {fault}" for fault in import_faults(folder.resolve(), str(python), self._env)]
+
     def metadata(self, ref: str) -> dict[str, Any]:
         """What the `pack.yaml` of a pack says. Raises `InvalidError`."""
-        folder = self._packs.staged(ref) or self._places.installed(ref)
+        folder = self._packs.staged(ref, self._installation) or self._places.installed(ref)
         if folder is None:
             raise InvalidError(f'Pack "{ref}" is not installed')
         return _read(folder)[1]

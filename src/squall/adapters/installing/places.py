@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from squall.core.content.action import SYSTEM_PACKS
 from squall.core.errors import InvalidError
 from squall.core.names import below, pack_name
 
@@ -37,7 +38,8 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
 
     def installed(self, ref: str) -> Path | None:
         """The folder of a pack that is there, wherever it came from. Raises `InvalidError` for what is no name."""
-        for root in self.search:
+        # The packs that come with Squall are in the last folder, and no other replaces them.
+        for root in self.search[-1:] if ref in SYSTEM_PACKS else self.search:
             folder = below(Path(root), pack_name(ref))
             if (folder / "pack.yaml").is_file():
                 return folder

@@ -106,8 +106,17 @@ def _clone(url: str, version: str | None, into: Path, env: Mapping[str, str]) ->
     if shutil.which("git", path=env.get("PATH")) is None:
         raise InvalidError("git is not installed on the server: install it, or install the pack from a folder")
     run(["git", "clone", "--progress", "--", url, str(into)], f"{url} cannot be cloned", quiet)
-    if version is None:
-        return
+    if version is not None:
+        _check_out(version, url, into, quiet)
+    if (into / ".gitmodules").is_file():
+        # Git refuses to clone submodules from folders, so that a repository cannot name those of whoever clones it.
+        local = ["-c", "protocol.file.allow=always"] if url.startswith("file://") else []
+        words = ["git", *local, "submodule", "update", "--init", "--recursive", "--progress"]
+        run(words, f"the submodules of {url} cannot be fetched", quiet, into)
+
+
+def _check_out(version: str, url: str, into: Path, quiet: Mapping[str, str]) -> None:
+    """Checks out a branch, tag or commit. Raises `InvalidError` that lists the versions there are."""
     for name in (f"origin/{version}", version, f"v{version}"):
         if output(["git", "rev-parse", "--verify", "-q", f"{name}^{{commit}}"], quiet, into) is not None:
             run(

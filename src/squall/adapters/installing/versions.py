@@ -1,9 +1,10 @@
 """Versions of packs, or of their virtualenvs, side by side: what is new is prepared beside what is used, and takes its
 place at once.
 
-`<folder>/<ref>` is a link to `.versions/<id>/<ref>`; what was prepared and is not used yet has its link in
-`.staged`. What runs keeps the files it began with: a version that was used goes with a later installation, a day after
-it was replaced.
+`<folder>/<ref>` is a link to `.versions/<id>/<ref>`; what was prepared and is not used yet has its link in `.staged`,
+or in `.staged.<installation>` if the workflow execution `installation` prepares it: installations that run side by side
+do not see what the others prepare, and of two of one pack the last to finish wins. What runs keeps the files it began
+with: a version that was used goes with a later installation, a day after it was replaced.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from squall.adapters.removing import remove, remove_empty
+from squall.core.errors import InvalidError
 from squall.core.names import below, pack_name
 
 _KEPT_SECONDS = 86_400
+_INSTALLATION = re.compile(r"[0-9a-zA-Z_]{1,64}")
 
 
 class Versions:
@@ -32,9 +36,9 @@ class Versions:
         """Where the version that is used is, or will be. Raises `InvalidError` for what is no name of a pack."""
         return below(self._folder, pack_name(ref))
 
-    def staged(self, ref: str) -> Path | None:
-        """The version that is prepared, if there is one."""
-        link = self._staged(ref)
+    def staged(self, ref: str, installation: str = "") -> Path | None:
+        """The version that is prepared, if there is one. Raises `InvalidError` for what is no id."""
+        link = self._staged(ref, installation)
         return link.resolve() if link.exists() else None
 
     def new(self, ref: str) -> Path:
@@ -44,25 +48,29 @@ class Versions:
         parent.mkdir(mode=0o700, parents=True)
         return path
 
-    def stage(self, ref: str, version: Path) -> None:
+    def stage(self, ref: str, version: Path, installation: str = "") -> None:
         """Has `version`, made at a path of `new`, wait for `activate`, in place of what waited before."""
-        _link(self._staged(ref), version)
+        _link(self._staged(ref, installation), version)
 
-    def activate(self, ref: str) -> bool:
+    def activate(self, ref: str, installation: str = "") -> bool:
         """Uses the version that is prepared from now on; False if there is none."""
-        version = self.staged(ref)
+        version = self.staged(ref, installation)
         if version is None:
             return False
         self._use(ref, version)
-        remove(self._folder, self._staged(ref))
+        self._unstage(self._staged(ref, installation))
         return True
 
-    def discard(self, ref: str) -> None:
+    def discard(self, ref: str, installation: str = "") -> None:
         """Removes the version that is prepared."""
-        version = self.staged(ref)
-        remove(self._folder, self._staged(ref))
+        version = self.staged(ref, installation)
+        self._unstage(self._staged(ref, installation))
         if version is not None:
             self._remove(version)
+
+    def give_up(self, version: Path) -> None:
+        """Removes a version that was made at a path of `new` and is neither used nor prepared."""
+        self._remove(version)
 
     def remove(self, ref: str) -> bool:
         """Removes what is used and what is prepared; False if there was nothing.
@@ -82,9 +90,15 @@ class Versions:
         """Removes versions that were replaced long ago, and what was left behind half made."""
         used = {self.active(ref).resolve(), self.staged(ref)}
         for version in self._versions(ref):
-            old = time.time() - version.parent.stat().st_mtime > _KEPT_SECONDS
-            if version.resolve() not in used and old:
-                self._remove(version)
+            with contextlib.suppress(FileNotFoundError):
+                old = time.time() - version.parent.stat().st_mtime > _KEPT_SECONDS
+                if version.resolve() not in used and old:
+                    self._remove(version)
+        # An installation that failed left what it had prepared.
+        for folder in self._folder.glob(".staged.*"):
+            link = folder / pack_name(ref)
+            if link.is_symlink() and not link.exists():
+                self._unstage(link)
 
     @contextlib.contextmanager
     def locked(self, ref: str) -> Iterator[None]:
@@ -109,8 +123,16 @@ class Versions:
                 os.utime(active.resolve().parent)
         _link(active, version)
 
-    def _staged(self, ref: str) -> Path:
-        return below(self._folder / ".staged", pack_name(ref))
+    def _staged(self, ref: str, installation: str) -> Path:
+        if installation and not _INSTALLATION.fullmatch(installation):
+            raise InvalidError(f'"{installation:.80}" is not the id of an execution that installs packs')
+        return below(self._folder / f".staged{installation and f'.{installation}'}", pack_name(ref))
+
+    def _unstage(self, link: Path) -> None:
+        """Removes a link to what was prepared, and the folder of its installation with the last of them."""
+        remove(self._folder, link)
+        if link.parent.name != ".staged":
+            remove_empty(self._folder, link.parent)
 
     def _versions(self, ref: str) -> list[Path]:
         return sorted((self._folder / ".versions").glob(f"*/{pack_name(ref)}"))
@@ -150,19 +172,23 @@ class Installed:
         self._packs = packs
         self._virtualenvs = virtualenvs
 
-    def staged(self, ref: str) -> Path | None:
-        """The version of a pack that is prepared, if there is one."""
-        return self._packs.staged(ref)
+    def staged(self, ref: str, installation: str) -> Path | None:
+        """The version of a pack that an installation has prepared, if there is one."""
+        return self._packs.staged(ref, installation)
 
-    def activate(self, ref: str) -> None:
-        """Uses what is prepared of a pack from now on."""
-        self._virtualenvs.activate(ref)
-        self._packs.activate(ref)
+    def activate(self, ref: str, installation: str) -> None:
+        """Uses what an installation has prepared of a pack from now on."""
+        if self._packs.staged(ref, installation) is None and self._virtualenvs.staged(ref, installation) is None:
+            return
+        # Two installations may end at once: both links are changed by one of them, then by the other.
+        with self._packs.locked(ref):
+            self._virtualenvs.activate(ref, installation)
+            self._packs.activate(ref, installation)
 
-    def discard(self, ref: str) -> None:
-        """Removes what is prepared of a pack."""
-        self._virtualenvs.discard(ref)
-        self._packs.discard(ref)
+    def discard(self, ref: str, installation: str) -> None:
+        """Removes what an installation has prepared of a pack."""
+        self._virtualenvs.discard(ref, installation)
+        self._packs.discard(ref, installation)
 
 
 def _link(link: Path, target: Path) -> None:

@@ -14,9 +14,10 @@ import msgspec
 
 from squall.adapters.packs.document import located, read_yaml, repeated_keys
 from squall.adapters.removing import remove
-from squall.core.content.action import Action, Pack, RunnerType, merged_parameters
+from squall.core.content.action import SYSTEM_PACKS, Action, Pack, RunnerType, merged_parameters
 from squall.core.content.metadata import (
     RESOURCES,
+    LacksRunnerError,
     pack_ref,
     read_action,
     read_pack,
@@ -36,21 +37,24 @@ _MOST_FILES = 10_000
 class Staging(Protocol):
     """Versions of packs that are prepared beside those that are used."""
 
-    def staged(self, ref: str) -> Path | None:
-        """The folder of the version that is prepared, if there is one."""
+    def staged(self, ref: str, installation: str) -> Path | None:
+        """The folder of the version that an installation has prepared, if there is one."""
         ...
 
-    def activate(self, ref: str) -> None:
+    def activate(self, ref: str, installation: str) -> None:
         """Uses it from now on."""
         ...
 
-    def discard(self, ref: str) -> None:
+    def discard(self, ref: str, installation: str) -> None:
         """Removes it."""
         ...
 
 
 class PackFolders:
     """`ports.PackSource`: folders of packs, of which the first that has a pack of a ref wins.
+
+    Packs that come with Squall (`SYSTEM_PACKS`, beside the folder `runners`) cannot be replaced: others of their refs
+    are left out.
 
     `runners` holds files with lists of runner types, `more_runners` are further ones; `roots` are folders whose
     sub-folders are packs; where there is none yet, one of `may_miss` may come. `staging` has what is being installed.
@@ -69,6 +73,8 @@ class PackFolders:
         self._more_runners = more_runners
         self._may_miss = may_miss
         self._staging = staging
+        self._bundled = runners.parent
+        self._replacements: list[str] = []
 
     def load(self, only: Collection[str] | None = None) -> Loaded:
         """Every runner type, and every pack with its content, or only those packs; what is broken is also logged."""
@@ -82,7 +88,7 @@ class PackFolders:
         runners = [runner for path in files for runner in _runner_types(path)]
         names = {runner.name: runner for runner in runners}
         packs = []
-        reports = _Reports(faults, [])
+        reports = _Reports(faults, [], [])
         for ref, (folder, data) in folders.items():
             if only is not None and ref not in only:
                 continue
@@ -92,11 +98,13 @@ class PackFolders:
                 _LOG.error("pack left out", extra={"error": str(error)})
                 faults.append((ref, str(error)))
         # What cannot be read now, as somebody is writing it, is not gone: what is known of it stays.
-        return Loaded(runners, packs, faults, [*folders, *(name for name, _ in faults)], reports.doubts)
+        refs = [*folders, *(name for name, _ in faults)]
+        return Loaded(runners, packs, faults, refs, reports.doubts, reports.lacking)
 
     def _folders(self, faults: list[tuple[str, str]]) -> dict[str, tuple[Path, Any]]:
         """The folder and the `pack.yaml` of each pack by its ref."""
         found: dict[str, tuple[Path, Any]] = {}
+        replacements: list[str] = []
         for root in self._roots:
             if not root.is_dir():
                 if root not in self._may_miss:
@@ -109,20 +117,36 @@ class PackFolders:
                 try:
                     data = read_yaml(path)
                     ref = _located(path, lambda data=data, name=folder.name: pack_ref(data, name))
+                    if self._replaces_bundled(ref, root):
+                        replacements.append(str(folder))
+                        continue
                     other = found.setdefault(ref, (folder, data))[0]
                     if other != folder and other.parent == root:
                         raise InvalidError(f'{path}: the pack "{ref}" is in {other} already')
                 except InvalidError as error:
                     _LOG.error("pack left out", extra={"error": str(error)})
                     faults.append((folder.name, str(error)))
+        self._warn(replacements)
         return found
 
-    def prepared(self, refs: Collection[str]) -> Loaded:
+    def _replaces_bundled(self, ref: str, root: Path) -> bool:
+        """Whether a pack in `root` would replace one that comes with Squall."""
+        return ref in SYSTEM_PACKS and root != self._bundled and (self._bundled / ref / "pack.yaml").is_file()
+
+    def _warn(self, replacements: list[str]) -> None:
+        """Logs the packs that were left out for Squall's own, once until they are others."""
+        if replacements and replacements != self._replacements:
+            _LOG.warning(
+                "packs left out, as Squall has its own of these names", extra={"paths": ", ".join(replacements)}
+            )
+        self._replacements = replacements
+
+    def prepared(self, refs: Collection[str], installation: str = "") -> Loaded:
         """What is in the versions of packs that were prepared and are not used yet."""
         faults: list[tuple[str, str]] = []
         folders: dict[str, tuple[Path, Any]] = {}
         for ref in refs:
-            folder = self._staging.staged(ref) if self._staging is not None else None
+            folder = self._staging.staged(ref, installation) if self._staging is not None else None
             if folder is not None:
                 try:
                     folders[ref] = (folder, read_yaml(folder / "pack.yaml"))
@@ -130,17 +154,17 @@ class PackFolders:
                     faults.append((ref, str(error)))
         return self._loaded(folders, None, faults)
 
-    def activate(self, refs: Collection[str]) -> None:
+    def activate(self, refs: Collection[str], installation: str = "") -> None:
         """Uses the prepared versions of packs from now on."""
         for ref in refs:
             if self._staging is not None:
-                self._staging.activate(ref)
+                self._staging.activate(ref, installation)
 
-    def discard(self, refs: Collection[str]) -> None:
+    def discard(self, refs: Collection[str], installation: str = "") -> None:
         """Removes the prepared versions of packs."""
         for ref in refs:
             if self._staging is not None:
-                self._staging.discard(ref)
+                self._staging.discard(ref, installation)
 
     def file(self, pack: Pack, name: str) -> bytes:
         """A file of a pack. Raises `InvalidError` for one that lies elsewhere, `NotFoundError`."""
@@ -242,10 +266,12 @@ def _runner_types(path: Path) -> list[RunnerType]:
 
 
 class _Reports(NamedTuple):
-    """What is left out, and what is used although it is hardly meant so: (pack, message)."""
+    """(pack, message) of what is left out, of what is used although it is hardly meant so, and of actions that are left
+    out because this server lacks their runner."""
 
     faults: list[tuple[str, str]]
     doubts: list[tuple[str, str]]
+    lacking: list[tuple[str, str]]
 
     def doubt(self, pack: str, path: Path, errors: Iterator[MetadataError]) -> None:
         """Tells what is doubtful in a file, and which keys it has twice."""
@@ -307,8 +333,11 @@ class _Content:
                 self._reports.doubt(self._pack, path, doubt(document, one) if doubt else doubts(kind, document))
             except InvalidError as error:
                 told = str(error) if str(path) in str(error) else f"{path}: {error}"
-                _LOG.error(f"{_ONE[kind]} left out", extra={"pack": self._pack, "error": told})
-                self._reports.faults.append((self._pack, told))
+                lacks_runner = isinstance(error.__cause__, LacksRunnerError)
+                level = logging.WARNING if lacks_runner else logging.ERROR
+                _LOG.log(level, f"{_ONE[kind]} left out", extra={"pack": self._pack, "error": told})
+                reports = self._reports.lacking if lacks_runner else self._reports.faults
+                reports.append((self._pack, told))
         return list(found.values())
 
 

@@ -12,20 +12,36 @@ import pwd
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from squall.core.content.action import action_schemas
+from squall.core.content.action import SYSTEM_PACKS, action_schemas
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
 from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
+from squall.core.names import below, pack_name
 from squall.ports import OutputText
+
+COMPAT = Path(__file__).parents[2] / "compat"
+"""The folder of the names that packs import; the last one that an action imports from."""
 
 _TIMED_OUT = -9
 _CANNOT_START = 126
 _NESTED_MOST = 100
+_FIRST_LINE = 512
+_PACKS_PYTHON = re.compile(
+    rb"#!\s*(?:/usr/bin/env\s+(?:-S\s+)?)?/opt/stackstorm/(?:st2|virtualenvs/(?P<pack>[a-z0-9_]+))/bin/python[\d.]*"
+    rb"(?:[ \t]+(?P<option>[^\r\n]*?))?[ \t\r]*(?:\n|$)"
+)
+_NO_VIRTUALENV = (
+    'The virtual environment ({path}) for pack "{pack}" does not exist. Normally this is created when you install a '
+    'pack using "st2 pack install". If you installed your pack by some other means, you can create a new virtual '
+    'environment using the command: "st2 run packs.setup_virtualenv packs={pack}"'
+)
 _SIZE = re.compile(r"^([1-9]\d{0,3})x([1-9]\d{0,3})$")
 
 
@@ -33,21 +49,33 @@ class LocalRunner:
     """`ports.Runner` for both local runners. `base` is the environment every process gets, `cwd` where it starts.
 
     `system_user` is whom processes run as when they are not told to use sudo; empty: the server's own user.
+    `virtualenvs` has those of packs: a script for StackStorm's own Python (`#!/opt/stackstorm/st2/bin/python`) gets
+    that of its pack.
     """
 
-    def __init__(self, base: Mapping[str, str], system_user: str, cwd: str) -> None:
+    def __init__(self, base: Mapping[str, str], system_user: str, cwd: str, virtualenvs: Path = Path()) -> None:
         self._base = dict(base)
         self._system_user = system_user
         self._cwd = cwd
+        self._virtualenvs = virtualenvs
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
         """The process to start. Raises `InvalidError` when the script is missing or sudo is not there."""
         parameters = job.runner_parameters
         if parameters.get("content_version"):
             raise InvalidError('Parameter "content_version": the pack is not a git repository this server installed.')
-        command = _script(job) if "cmd" not in job.runner_type.runner_parameters else _command(command_line(job))
         prefix, stdin = self._sudo(parameters)
         env = {**self._base, **job.environment, **_environment(parameters.get("env"))}
+        if "cmd" in job.runner_type.runner_parameters:
+            command = _command(command_line(job))
+        else:
+            command = _script(job)
+            python, virtualenv = _packs_python(job, self._virtualenvs)
+            if python:
+                command = [*python, job.entry_point, *script_arguments(job)]
+                env["PYTHONPATH"] = ":".join([*filter(None, [env.get("PYTHONPATH")]), str(COMPAT)])
+            if virtualenv is not None:
+                env["PATH"] = f"{virtualenv / 'bin'}:{env.get('PATH', os.defpath)}"
         if parameters.get("debug"):
             env["ST2_ACTION_DEBUG"] = "True"
         timeout = parameters.get("timeout")
@@ -186,6 +214,46 @@ def _script(job: Job) -> list[str]:
             os.chmod(path, mode | 0o111)  # noqa: PTH101, S103 - what may be read here may be run
     shell = [_shell(), path] if not os.access(path, os.X_OK) else [_shell(), "-c", '"$0" "$@"', path]
     return [*shell, *script_arguments(job)]
+
+
+def _packs_python(job: Job, virtualenvs: Path) -> tuple[list[str], Path | None]:
+    """The interpreter of a script that is written for a Python of StackStorm's, with its option, and the virtualenv;
+    nothing for other scripts. Raises `InvalidError` if the pack's virtualenv is missing."""
+    with open(job.entry_point, "rb") as file:
+        match = _PACKS_PYTHON.match(file.read(_FIRST_LINE))
+    if match is None:
+        return [], None
+    named = (match["pack"] or b"").decode()
+    if named and named != job.action.pack:
+        virtualenv = below(virtualenvs, pack_name(named))
+        python = virtualenv / "bin" / "python"
+        return ([str(python)], virtualenv) if python.exists() else ([], None)
+    interpreter, own = pack_interpreter(virtualenvs, job.action.pack, Path(job.pack_path))
+    option = (match["option"] or b"").decode(errors="replace")
+    return [interpreter, *([option] if option else [])], own
+
+
+def pack_interpreter(virtualenvs: Path, pack: str, folder: Path) -> tuple[str, Path | None]:
+    """The Python of the pack's virtualenv, and the virtualenv; the server's own if the pack needs none.
+
+    Raises `InvalidError` for a pack with requirements and without a virtualenv.
+    """
+    virtualenv = below(virtualenvs, pack_name(pack))
+    python = virtualenv / "bin" / "python"
+    if pack not in SYSTEM_PACKS and python.exists():
+        return str(python), virtualenv
+    if pack not in SYSTEM_PACKS and _requires(folder / "requirements.txt"):
+        raise InvalidError(_NO_VIRTUALENV.format(path=virtualenv, pack=pack))
+    return sys.executable, None
+
+
+def _requires(path: Path) -> bool:
+    """Whether a file of requirements asks for anything."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
 
 
 def script_arguments(job: Job) -> list[str]:

@@ -10,25 +10,20 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from squall.adapters.runners.local import nests_deeper
+from squall.adapters.runners.local import COMPAT, nests_deeper, pack_interpreter
 from squall.adapters.runners.worktree import add_worktree, remove_worktree
 from squall.core.access.secret import MASK
-from squall.core.content.action import SYSTEM_PACKS, action_schemas
+from squall.core.content.action import action_schemas
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
 from squall.core.execution.launch import End, ForkServer, Job, LaunchSpec, Outcome
-from squall.core.names import below, pack_name
 from squall.ports import OutputText
-
-COMPAT = Path(__file__).parents[2] / "compat"
-"""The folder of the names that packs import; the last one that an action imports from."""
 
 _PROGRAM = COMPAT / "squall_action.py"
 _TIMED_OUT = -9
@@ -38,11 +33,6 @@ _INSTALLER = "packs"
 # What an interpreter, or the C library, reads when it starts: a process that is forked has started already.
 _READ_AT_START = re.compile(r"PYTHON|LD_|LC_|LANG|MALLOC_|GLIBC_|OPENSSL_|ASAN_")
 _IN_JSON = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s\[\]{}:,"]*\*{8}[^\s\[\]{}:,"]*')
-_NO_VIRTUALENV = (
-    'The virtual environment ({path}) for pack "{pack}" does not exist. Normally this is created when you install a '
-    'pack using "st2 pack install". If you installed your pack by some other means, you can create a new virtual '
-    'environment using the command: "st2 run packs.setup_virtualenv packs={pack}"'
-)
 
 
 class PythonPlaces(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +72,7 @@ class PythonRunner:
             if entry_point.is_relative_to(pack):
                 entry_point = tree / entry_point.relative_to(pack)
             pack = tree
-        python, virtualenv = self._interpreter(job.action.pack, Path(job.pack_path))
+        python, virtualenv = pack_interpreter(self._places.virtualenvs, job.action.pack, Path(job.pack_path))
         paths = self._paths(pack, virtualenv)
         given = _environment(parameters.get("env"))
         env = {**self._base, "PYTHONPATH": ":".join(paths), **given, **job.environment}
@@ -129,16 +119,6 @@ class PythonRunner:
             "user": job.execution.context.get("user"),
         }
         return msgspec.json.encode(order)
-
-    def _interpreter(self, pack: str, folder: Path) -> tuple[str, Path | None]:
-        """The Python of the pack's virtualenv, and the virtualenv; the server's own where the pack needs none."""
-        virtualenv = below(self._places.virtualenvs, pack_name(pack))
-        python = virtualenv / "bin" / "python"
-        if pack not in SYSTEM_PACKS and python.exists():
-            return str(python), virtualenv
-        if pack not in SYSTEM_PACKS and _requires(folder / "requirements.txt"):
-            raise InvalidError(_NO_VIRTUALENV.format(path=virtualenv, pack=pack))
-        return sys.executable, None
 
     def _paths(self, pack: Path, virtualenv: Path | None) -> list[str]:
         """Where an action's imports are looked for first, in StackStorm's order; `squall.compat` comes last of all."""
@@ -233,15 +213,6 @@ def _environment(given: Any) -> dict[str, str]:
     """The variables a caller gives; where to import from is not theirs to say, as in StackStorm."""
     named = {str(name): "" if value is None else str(value) for name, value in (given or {}).items()}
     return {name: value for name, value in named.items() if name.lower() != "pythonpath"}
-
-
-def _requires(path: Path) -> bool:
-    """Whether a file of requirements asks for anything."""
-    try:
-        lines = path.read_text(errors="replace").splitlines()
-    except OSError:
-        return False
-    return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
 
 
 def _stamp(path: Path) -> str:

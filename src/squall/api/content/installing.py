@@ -51,6 +51,9 @@ class InstallRoutes:
             "force": field(body, "force", bool, "boolean", False),
             "skip_dependencies": field(body, "skip_dependencies", bool, "boolean", False),
         }
+        python = field(body, "python", str, "string")
+        if python is not None:
+            parameters["python"] = python
         return await self._run(request, "packs.install", parameters)
 
     async def _uninstall(self, request: Request) -> Answer:

@@ -102,7 +102,7 @@ class PackRoutes:
 
     async def _register(self, request: Request) -> Answer:
         """Counts of what is there now, of the packs and kinds that are asked for. All kinds of those packs are
-        looked at: nothing changes where nothing has changed."""
+        looked at: nothing changes where nothing has changed. `left_out` names actions whose runner is lacking."""
         check_admin(request.identity, "registering packs")
         body = await request.document()
         packs, kinds = texts(body, "packs"), texts(body, "types") or ["all"]
@@ -111,7 +111,8 @@ class PackRoutes:
                 raise InvalidError(f"{kind!r} is not one of {list(_KINDS)}")
         strict = field(body, "fail_on_failure", bool, "boolean", True)
         if field(body, "activate", bool, "boolean", False):
-            await self._registration.activate(packs, strict)
+            installation = field(body, "installation", str, "string", "")
+            await self._registration.activate(packs, strict, installation)
         found = await self._registration.register(packs or None)
         faults = [f"{pack}: {text}" for pack, text in found.faults if not packs or pack in packs]
         for pack in packs:
@@ -128,7 +129,11 @@ class PackRoutes:
             counts[kind] = sum(found.packs[pack].get(kind, 0) for pack in wanted)
         counts["configs"] = configs
         asked = {_NAMES.get(kind, kind) for kind in kinds}
-        return Answer({kind: count for kind, count in counts.items() if "all" in asked or kind in asked | _with(asked)})
+        reply: dict[str, Any] = {
+            kind: count for kind, count in counts.items() if "all" in asked or kind in asked | _with(asked)
+        }
+        left_out = [f"{pack}: {text}" for pack, text in found.lacking if pack in wanted]
+        return Answer({**reply, "left_out": left_out} if left_out else reply)
 
     # -- configurations
 

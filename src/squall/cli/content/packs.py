@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -11,7 +12,11 @@ from squall.cli.terminal import exits
 from squall.cli.terminal.table import dump, fields, table
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
+from squall.client.http import JsonObject
 from squall.core.errors import NotFoundError, SquallError
+
+_LEFT_OUT = "left_out"
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
 
 def _configure_list(parser: ArgumentParser) -> None:
@@ -53,8 +58,15 @@ def _configure_register(parser: ArgumentParser) -> None:
 def _register(args: Namespace, target: Target) -> int:
     with target.api() as api:
         found = api.register_packs(args.pack)
-    print(", ".join(f"{count} {kind}" for kind, count in found.items()))
+    print(", ".join(f"{count} {kind}" for kind, count in found.items() if kind != _LEFT_OUT))
+    _print_left_out(found)
     return exits.OK
+
+
+def _print_left_out(reply: JsonObject) -> None:
+    """Prints the actions that the server left out because it lacks their runner."""
+    for text in reply.get(_LEFT_OUT) or []:
+        print(f"left out: {text}", file=sys.stderr, flush=True)
 
 
 def _configure_install(parser: ArgumentParser) -> None:
@@ -64,6 +76,12 @@ def _configure_install(parser: ArgumentParser) -> None:
         help="a name in the index, owner/repository, a URL, a folder, an archive; =version behind it",
     )
     parser.add_argument("--force", action="store_true", help="also what is for other versions")
+    parser.add_argument(
+        "--python",
+        metavar="VERSION",
+        help="the Python of their virtualenvs, such as 3.9, or a path; remembered for updates (default: what was "
+        "chosen before, or what the pack says, or the server's)",
+    )
     parser.add_argument("--skip-dependencies", action="store_true", help="leave out what the packs depend on")
     configure_watch(parser)
 
@@ -71,16 +89,31 @@ def _configure_install(parser: ArgumentParser) -> None:
 def _install(args: Namespace, target: Target) -> int:
     packs = [_absolute(source) for source in args.source]
     given = {"packs": packs, "force": args.force, "skip_dependencies": args.skip_dependencies}
+    if args.python is not None:
+        given["python"] = args.python
     return start_and_watch(args, target, lambda api: api.request_execution("packs.install", given, args.delay))
 
 
 def _absolute(source: str) -> str:
-    """A folder or a file as the server finds it, which runs somewhere else."""
+    """A folder or a file as the server finds it, which runs somewhere else. A pack that lies here comes before one of
+    the same name elsewhere, and that is said."""
     path, mark, version = source.rpartition("=")
     path, version = (path, mark + version) if mark and "/" not in version else (source, "")
+    absolute = str(Path(path).expanduser().resolve()) + version
     if path.startswith(("./", "../", "~", "/")) or path in (".", ".."):
-        return str(Path(path).expanduser().resolve()) + version
+        return absolute
+    if "://" not in path and _is_source(Path(path)):
+        print(f"{path}: taken from here, {absolute}", file=sys.stderr, flush=True)
+        return absolute
     return source
+
+
+def _is_source(path: Path) -> bool:
+    """Whether a pack can be installed from a path: a folder of a pack, a git repository, or an archive."""
+    if path.is_file():
+        return path.name.endswith(_ARCHIVES)
+    marks = ("pack.yaml", ".git")
+    return any((path / mark).exists() for mark in marks) or ((path / "HEAD").is_file() and (path / "objects").is_dir())
 
 
 def _configure_remove(parser: ArgumentParser) -> None:
@@ -153,6 +186,7 @@ def _registered(target: Target, ref: str) -> None:
             found = api.register_packs([ref])
         told = ", ".join(f"{count} {kind}" for kind, count in found.items() if count and kind in _OWN)
         print(f"{moment} {ref}: {told or 'nothing'}", flush=True)
+        _print_left_out(found)
     except SquallError as error:
         print(f"{moment} {ref}: {error}", flush=True)
 

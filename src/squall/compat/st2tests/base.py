@@ -7,6 +7,7 @@ import os
 import re
 import unittest
 
+from squall_aliases import extract, extract_all
 from st2common.runners.utils import PackConfigDict, get_action_class_instance
 
 from st2tests.mocks.action import MockActionService, MockActionWrapper
@@ -142,11 +143,9 @@ class BaseActionAliasTestCase(BasePackResourceTestCase):
 
     def assertExtractedParametersMatch(self, format_string, command, parameters, match_multiple=False):
         """The format fits the command, and gives these parameters."""
-        found = _extract(format_string, command)
-        if found is None:
+        found = extract_all(format_string, command) if match_multiple else _extract(format_string, command)
+        if found is None or (match_multiple and not found):
             raise AssertionError('Command "%s" didn\'t match format string "%s"' % (command, format_string))
-        if match_multiple and isinstance(parameters, list):
-            found = [found]
         if found != parameters:
             raise AssertionError(
                 "Extracted parameters from command string don't match expected ones: %r != %r" % (found, parameters)
@@ -176,49 +175,9 @@ class _Alias:
         return found
 
 
-_PARAMETER = re.compile(r"{{\s*(.+?)\s*(?:=\s*(?:{{)?\s*(.+?)\s*(?:}})?)?\s*}}")
-_PAIR = re.compile(r"(\w+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'|({.+?})|(\S+))")
-
-
-def _pattern(format_string):
-    """A format as a regular expression, and the defaults of its parameters."""
-    defaults = {}
-    parts = []
-    at = 0
-    for found in _PARAMETER.finditer(format_string):
-        literal = format_string[at : found.start()]
-        at = found.end()
-        name, default = found.group(1), found.group(2)
-        value = r"(?P<%s>\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|{.+?}|.+?)" % name
-        if default is None:
-            parts += [literal, value]
-            continue
-        defaults[name] = default.strip("\"'") if default[:1] == default[-1:] and default[:1] in "\"'" else default
-        # What has a default may be left out, with the space before it.
-        space = literal[len(literal.rstrip()) :]
-        parts += [literal.rstrip(), r"(?:%s%s)?" % (r"\s+" if space else "", value)]
-    parts.append(format_string[at:])
-    return "".join(parts), defaults
-
-
 def _extract(format_string, command):
-    """The parameters in a command, or None if it is not like the format; the formats are StackStorm's."""
-    pattern, defaults = _pattern(format_string)
-    pairs = r"(?P<_more>(?:\s+\w+\s*=\s*(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|{.+?}|\S+))*)"
+    """The parameters in a command, or None if it is not like the format."""
     try:
-        found = re.match(r"^\s*%s%s\s*$" % (pattern.strip(), pairs), command, re.DOTALL | re.IGNORECASE)
+        return extract(format_string, command)
     except re.error:
         return None
-    if found is None:
-        return None
-    values = dict(defaults)
-    for name, value in found.groupdict().items():
-        if name != "_more":
-            values[name] = _unquoted(value) if value is not None else values.get(name)
-    for pair in _PAIR.finditer(found.group("_more") or ""):
-        values[pair.group(1)] = next(value for value in pair.groups()[1:] if value is not None)
-    return values
-
-
-def _unquoted(value):
-    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value

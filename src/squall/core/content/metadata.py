@@ -27,6 +27,8 @@ from squall.core.schema.json_schema import remote_reference
 from squall.core.units import parse_size
 
 _PARAMETER = re.compile(r"\w+")
+_PYTHON = re.compile(r"\s*(?:(>=|<=|==|!=|~=|<|>)\s*)?3(?:\.(\d{1,3})(?:\.\d{1,3})?)?\s*")
+_OLDEST_PYTHON = 8
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 PACK_REQUIRED = ("name", "description", "version", "author")
 """What a pack says of itself before others install it; one in a folder of one's own may say less."""
@@ -34,6 +36,18 @@ ACTION_REQUIRED = ("name", "runner_type")
 _ACTION_FIELDS = (
     "description", "enabled", "entry_point", "parameters", "output_schema", "notify", "tags", "fork_server",
 )  # fmt: skip
+
+
+STACKSTORM_RUNNERS = {
+    **dict.fromkeys(("windows-cmd", "windows-script"), "such hosts are reached by the runners winrm-*"),
+    **dict.fromkeys(("mistral-v1", "mistral-v2"), "Mistral has ended; such a workflow can be written for Orquesta"),
+    "cloudslang": "CloudSlang has ended; such a workflow can be written for Orquesta",
+}
+"""StackStorm's runners that this server never has, each with the reason. A server with a plug-in may have them."""
+
+
+class LacksRunnerError(MetadataError):
+    """An action is for a runner of StackStorm that this server lacks; the rest of its pack can be used."""
 
 
 def pack_ref(data: Any, folder: str) -> str:
@@ -63,6 +77,8 @@ def read_pack(data: Any, folder: str, path: str, files: list[str]) -> Pack:
     system, needs = data.get("system") or {}, data.get("stackstorm_version")
     if not isinstance(system, dict):
         raise MetadataError("expected a mapping", "system")
+    if data.get("python") not in (None, ""):
+        python_request(data["python"])
     description = data.get("description")
     return Pack(
         ref=ref,
@@ -79,6 +95,24 @@ def read_pack(data: Any, folder: str, path: str, files: list[str]) -> Pack:
         path=path,
         id="",
     )
+
+
+def python_request(value: Any) -> str:
+    """Returns what a pack or a caller says of its Python, such as `3.9` or `>=3.9,<3.12`, as uv takes it.
+
+    YAML reads an unquoted 3.10 as the number 3.1, which means nothing else. Raises `MetadataError`.
+    """
+    text = "3.10" if value == 3.1 and not isinstance(value, str) else str(value).strip()
+    parts = [_PYTHON.fullmatch(part) for part in text.split(",")]
+    is_list = len(parts) > 1
+    for part in parts:
+        exact = part is not None and part[1] in (None, "==", "~=")
+        if part is None or (is_list and part[1] is None) or (exact and int(part[2] or 99) < _OLDEST_PYTHON):
+            raise MetadataError(
+                f'{value!r:.80} names no Python from 3.{_OLDEST_PYTHON} on: write "3.9", "3.11.7" or ">=3.9,<3.12"',
+                "python",
+            )
+    return "".join(text.split())
 
 
 def missing_of_pack(data: Mapping[str, Any]) -> list[str]:
@@ -105,6 +139,9 @@ def read_action(data: Any, pack: str, metadata_file: str, runners: Mapping[str, 
     check_pack_field(data, pack)
     name, runner_type = data["name"], data["runner_type"]
     runner = runners.get(runner_type)
+    if runner is None and runner_type in STACKSTORM_RUNNERS:
+        reason = STACKSTORM_RUNNERS[runner_type]
+        raise LacksRunnerError(f'this server has no runner "{runner_type}": {reason}', "runner_type")
     if runner is None:
         raise MetadataError(f'"{runner_type}" is not one this server has: {", ".join(sorted(runners))}', "runner_type")
     given = {key: data[key] for key in _ACTION_FIELDS if data.get(key) is not None}

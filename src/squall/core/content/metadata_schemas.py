@@ -65,6 +65,10 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         name=_TEXT, description=_TEXT, version={"type": ["string", "number"]}, author=_TEXT, email=_TEXT,
         keywords=_TEXTS, contributors=_TEXTS, dependencies=_TEXTS, stackstorm_version=_TEXT,
         python_versions={"type": "array", "items": {"enum": ["2", "3"]}, "uniqueItems": True}, system=_MAP,
+        python={
+            "type": ["string", "number"],
+            "description": "Squall's own: the Python of the pack's virtualenv, such as \"3.9\" or \">=3.9,<3.12\".",
+        },
     ),
     "action": _schema(
         "actions/*.yaml",

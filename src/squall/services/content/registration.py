@@ -20,8 +20,8 @@ from squall.services.content.content import Content
 class Registered(NamedTuple):
     """What was registered: how many runner types, and how many of each kind of content each pack has.
 
-    `faults` are (pack, message) of what was left out, `doubts` of what is used although it is hardly meant as it is;
-    `refs` are all packs that there are, also those not read.
+    `faults` are (pack, message) of what was left out, `doubts` of what is used although it is hardly meant as it is,
+    `lacking` of actions whose runner this server lacks. `refs` are all packs that there are, also those not read.
     """
 
     runners: int
@@ -29,6 +29,7 @@ class Registered(NamedTuple):
     faults: list[tuple[str, str]]
     refs: list[str]
     doubts: Sequence[tuple[str, str]] = ()
+    lacking: Sequence[tuple[str, str]] = ()
 
 
 class Registrar(Protocol):
@@ -98,18 +99,18 @@ class Registration:
             await self._store.tx(lambda tx, each=each: self._replace(tx, each))  # type: ignore[misc]
         await self._keep(loaded.refs)
         counts = {each.pack.ref: each.counts for each in loaded.packs}
-        return Registered(len(runners), counts, loaded.faults, loaded.refs, loaded.doubts)
+        return Registered(len(runners), counts, loaded.faults, loaded.refs, loaded.doubts, loaded.lacking)
 
-    async def activate(self, refs: Collection[str], strict: bool) -> None:
-        """Uses the versions of packs that were prepared, from the next registration on.
+    async def activate(self, refs: Collection[str], strict: bool, installation: str = "") -> None:
+        """Uses the versions of packs that the execution `installation` prepared, from the next registration on.
 
         Raises `InvalidError`, with everything that is wrong in them, if that is to be `strict`; then they are removed.
         """
-        loaded = await asyncio.to_thread(self._source.prepared, refs)
+        loaded = await asyncio.to_thread(self._source.prepared, refs, installation)
         if loaded.faults and strict:
-            await asyncio.to_thread(self._source.discard, refs)
+            await asyncio.to_thread(self._source.discard, refs, installation)
             raise InvalidError("\n".join(f"{pack}: {fault}" for pack, fault in loaded.faults))
-        await asyncio.to_thread(self._source.activate, refs)
+        await asyncio.to_thread(self._source.activate, refs, installation)
 
     async def forget(self, ref: str) -> None:
         """Forgets a pack and all of its content; its files stay. Raises `NotFoundError`."""

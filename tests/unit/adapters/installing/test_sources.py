@@ -146,3 +146,27 @@ def test_a_pack_that_is_a_link_in_its_archive_is_refused(tmp_path: Path) -> None
 def test_a_source_with_control_characters_is_refused(text: str) -> None:
     with pytest.raises(InvalidError, match="names no pack"):
         parse(text)
+
+
+def test_submodules_of_a_repository_come_with_it_also_those_of_a_version(tmp_path: Path) -> None:
+    env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always"]
+    for name in ("inner", "outer"):
+        (tmp_path / name).mkdir()
+        subprocess.run([*git, "init", "-q", "-b", "main", str(tmp_path / name)], check=True, env=env)
+    (tmp_path / "inner" / "code.py").write_text("VALUE = 1\n")
+    (tmp_path / "outer" / "pack.yaml").write_text("name: outer\n")
+    for name in ("inner", "outer"):
+        subprocess.run([*git, "add", "."], check=True, env=env, cwd=tmp_path / name)
+        subprocess.run([*git, "commit", "-qm", "one"], check=True, env=env, cwd=tmp_path / name)
+    words = [*git, "submodule", "--quiet", "add", "../inner", "actions/lib/inner"]
+    subprocess.run(
+        ["git", "remote", "add", "origin", str(tmp_path / "outer")], check=True, env=env, cwd=tmp_path / "outer"
+    )
+    subprocess.run(words, check=True, env=env, cwd=tmp_path / "outer")
+    subprocess.run([*git, "commit", "-qm", "two"], check=True, env=env, cwd=tmp_path / "outer")
+    subprocess.run([*git, "tag", "v1.0.0"], check=True, env=env, cwd=tmp_path / "outer")
+    for number, version in enumerate((None, "1.0.0")):
+        into = tmp_path / f"into{number}"
+        fetch(Wanted(f"file://{tmp_path / 'outer'}", version), into, lambda name: None, env)
+        assert (into / "actions" / "lib" / "inner" / "code.py").read_text() == "VALUE = 1\n"

@@ -10,7 +10,7 @@ from typing import IO
 
 import pytest
 
-from squall.adapters.installing.versions import Versions
+from squall.adapters.installing.versions import Installed, Versions
 from squall.core.errors import InvalidError
 from squall.testing.waiting import until
 
@@ -157,3 +157,58 @@ def test_installing_over_a_link_keeps_the_checkout(tmp_path: Path) -> None:
     assert (versions.active("p") / "file").read_text() == "one"
     versions.remove("p")
     assert (work / "file").read_text() == "unsaved"
+
+
+def test_installations_do_not_see_what_others_prepare_and_the_last_to_finish_wins(tmp_path: Path) -> None:
+    versions = Versions(tmp_path)
+    for installation in ("a1", "b2"):
+        path = versions.new("p")
+        path.mkdir()
+        (path / "file").write_text(installation)
+        versions.stage("p", path, installation)
+    assert versions.staged("p") is None
+    assert versions.activate("p", "b2") is True
+    assert (versions.active("p") / "file").read_text() == "b2"
+    assert versions.activate("p", "a1") is True
+    assert (versions.active("p") / "file").read_text() == "a1"
+    assert versions.activate("p", "a1") is False
+    assert list(tmp_path.glob(".staged.*")) == []
+
+
+def test_what_an_installation_left_that_failed_goes_a_day_later(tmp_path: Path) -> None:
+    versions = Versions(tmp_path)
+    version = versions.new("p")
+    version.mkdir()
+    versions.stage("p", version, "a1")
+    versions.clean("p")
+    assert versions.staged("p", "a1") == version
+    os.utime(version.parent, (1, 1))
+    versions.clean("p")
+    assert not version.exists()
+    assert list(tmp_path.glob(".staged.*")) == []
+
+
+@pytest.mark.parametrize("installation", ["..", "../x", "a/b", "a.b", "x" * 65])
+def test_what_is_no_id_of_an_installation_is_refused(tmp_path: Path, installation: str) -> None:
+    with pytest.raises(InvalidError, match="is not the id of an execution"):
+        Versions(tmp_path).staged("p", installation)
+
+
+def test_two_installations_that_end_at_once_leave_a_pack_with_its_own_virtualenv(tmp_path: Path) -> None:
+    packs, virtualenvs = Versions(tmp_path / "packs"), Versions(tmp_path / "virtualenvs")
+    for installation in ("a1", "b2"):
+        for versions in (packs, virtualenvs):
+            path = versions.new("p")
+            path.mkdir()
+            (path / "file").write_text(installation)
+            versions.stage("p", path, installation)
+    installed = Installed(packs, virtualenvs)
+    threads = [threading.Thread(target=installed.activate, args=("p", each)) for each in ("a1", "b2")]
+    with packs.locked("p"):
+        for thread in threads:
+            thread.start()
+        assert not virtualenvs.active("p").exists()
+    for thread in threads:
+        thread.join()
+    texts = {(versions.active("p") / "file").read_text() for versions in (packs, virtualenvs)}
+    assert len(texts) == 1

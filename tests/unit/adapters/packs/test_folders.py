@@ -355,3 +355,44 @@ def test_what_is_hardly_meant_is_told_and_used_as_it_is(folders: Folders, compla
         'aliases/a.yaml:3: formats: the parameter "x" is more than once in the format "{{x}} {{x}}"',
     ]
     assert "versoin" in complaints()
+
+
+def test_packs_that_come_with_squall_are_not_replaced_and_one_warning_names_the_others(
+    tmp_path: Path, complaints: Callable[[], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    bundled, other = tmp_path / "bundled", tmp_path / "stackstorm"
+    for root, refs in ((bundled, ("core", "packs", "examples")), (other, ("core", "packs", "examples", "linux"))):
+        for ref in refs:
+            (root / ref).mkdir(parents=True)
+            (root / ref / "pack.yaml").write_text(f"name: {ref}\n")
+    (other / "core").rename(other / "renamed")
+    (other / "renamed" / "pack.yaml").write_text("ref: core\nname: core\n")
+    source = PackFolders(bundled / "_runners", [other, bundled])
+    folders = {found.pack.ref: Path(found.pack.path).parent for found in source.load().packs}
+    assert folders == {"core": bundled, "packs": bundled, "examples": other, "linux": other}
+    source.load()
+    (record,) = caplog.records
+    assert record.__dict__["paths"] == f"{other / 'packs'}, {other / 'renamed'}"
+    (other / "packs" / "pack.yaml").unlink()
+    source.load()
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize("runner", ["windows-cmd", "windows-script", "mistral-v2", "cloudslang"])
+def test_an_action_for_a_runner_of_stackstorm_that_is_lacking_leaves_its_pack_without_a_fault(
+    folders: Folders, runner: str
+) -> None:
+    folders.pack("tools", windows=f"name: windows\nrunner_type: {runner}\n", typo="name: t\nrunner_type: windows-cmt\n")
+    loaded = PackFolders(folders.runners, folders.roots).load()
+    (found,) = loaded.packs
+    assert [action.ref for action in found.actions] == ["tools.good"]
+    ((pack, told),) = loaded.lacking
+    assert pack == "tools"
+    assert f'actions/windows.yaml:2: runner_type: this server has no runner "{runner}": ' in told
+    assert ["typo.yaml" in text for _, text in loaded.faults] == [True]
+
+
+def test_a_server_with_a_plug_in_runs_what_others_leave_out(folders: Folders) -> None:
+    (folders.runners / "more.yaml").write_text("- name: windows-cmd\n  runner_module: windows\n")
+    folders.pack("tools", windows="name: windows\nrunner_type: windows-cmd\n")
+    assert folders.actions("tools") == ["tools.good", "tools.windows"]

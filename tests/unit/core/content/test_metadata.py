@@ -9,6 +9,7 @@ import pytest
 from squall.core.content.metadata import (
     RESOURCES,
     pack_ref,
+    python_request,
     read_action,
     read_pack,
     read_resource,
@@ -84,3 +85,20 @@ def test_an_action_and_a_policy_are_of_the_pack_they_lie_in() -> None:
         read_policy({"name": "p", "resource_type": "rule"}, "mine", "")
     with pytest.raises(MetadataError, match=r"parameters\.a\.type: 'strng' is none of"):
         read_action({"name": "a", "runner_type": "noop", "parameters": {"a": {"type": "strng"}}}, "mine", "", RUNNERS)
+
+
+@pytest.mark.parametrize(
+    ("value", "request_text"),
+    [("3.9", "3.9"), (3.9, "3.9"), (3.1, "3.10"), (3, "3"), ("3.11.7", "3.11.7"), (">= 3.9, <3.12", ">=3.9,<3.12")],
+)
+def test_a_pack_names_its_python(value: Any, request_text: str) -> None:
+    assert python_request(value) == request_text
+    read_pack({"name": "p", "python": value}, "p", "/p", [])
+
+
+@pytest.mark.parametrize(
+    "value", ["2", 2.7, "3.7", "/usr/bin/python3", "python3.9", True, [3.9], "3.9,3.10", "3.9 -x", 3.2]
+)
+def test_what_names_no_python_is_refused(value: Any) -> None:
+    with pytest.raises(MetadataError, match=r"python: .* names no Python from 3\.8 on"):
+        read_pack({"name": "p", "python": value}, "p", "/p", [])

@@ -25,7 +25,17 @@ def test_each_is_a_schema_that_the_files_of_our_packs_fit(kind: str) -> None:
                 continue
             assert [error.message for error in Draft7Validator(SCHEMAS[kind]).iter_errors(document)] == [], path
             seen += 1
-    assert seen or kind in ("sensor", "trigger")
+    assert seen or kind in ("policy", "sensor", "trigger")
+
+
+def test_a_policy_fits_its_schema() -> None:
+    policy = {
+        "name": "p",
+        "resource_ref": "a.b",
+        "policy_type": "action.concurrency",
+        "parameters": {"threshold": 1, "action": "delay"},
+    }
+    assert list(Draft7Validator(SCHEMAS["policy"]).iter_errors(policy)) == []
 
 
 @pytest.mark.parametrize(

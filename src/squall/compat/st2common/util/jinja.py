@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
+
+from squall_filters import FILTERS
 
 __all__ = ["get_jinja_environment", "is_jinja_expression", "render_values"]
 
@@ -17,10 +18,8 @@ def get_jinja_environment(allow_undefined=False, trim_blocks=True, lstrip_blocks
 
     undefined = jinja2.Undefined if allow_undefined else jinja2.StrictUndefined
     env = jinja2.sandbox.SandboxedEnvironment(undefined=undefined, trim_blocks=trim_blocks, lstrip_blocks=lstrip_blocks)
-    env.filters["to_json_string"] = json.dumps
-    env.filters["regex_replace"] = lambda text, pattern, new: re.sub(pattern, new, text)
-    env.filters["regex_match"] = lambda text, pattern: bool(re.match(pattern, text))
-    env.filters["regex_search"] = lambda text, pattern: bool(re.search(pattern, text))
+    env.filters.update(FILTERS)
+    env.tests.setdefault("in", lambda item, container: item in container)
     return env
 
 

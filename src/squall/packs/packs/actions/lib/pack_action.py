@@ -34,10 +34,10 @@ class PackAction(Action):
     def __init_subclass__(cls):
         cls.run = told(cls.run)
 
-    def packs(self, env=None):
+    def packs(self, env=None, installation=None):
         """`squall.adapters.installing.packs.Packs`, with these variables for what it runs."""
         given = {name: str(value) for name, value in (env or {}).items()}
-        return Packs(from_environment(), {**os.environ, **given}, dict(self.config or {}))
+        return Packs(from_environment(), {**os.environ, **given}, dict(self.config or {}), installation or "")
 
     def call(self, method, path, body=None, missing=False):
         """The answer of the server's API; ends the action with its words where it refuses. With `missing`, what is

@@ -6,7 +6,10 @@ from pack_action import PackAction
 class Register(PackAction):
     """`packs.load`: how many there are of each kind of content."""
 
-    def run(self, register="all", packs=None):
+    def run(self, register="all", packs=None, installation=None):
         """Asks the server for it."""
-        body = {"types": [kind for kind in register.split(",") if kind], "activate": True}
-        return True, self.call("POST", "/packs/register", {**body, "packs": packs} if packs else body)
+        body = {"types": [kind for kind in register.split(",") if kind], "activate": True, "installation": installation}
+        reply = self.call("POST", "/packs/register", {**body, "packs": packs} if packs else body)
+        for text in reply.get("left_out") or []:
+            print(f"WARNING: left out: {text}", flush=True)
+        return True, reply

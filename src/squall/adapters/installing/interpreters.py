@@ -1,0 +1,78 @@
+"""Which Python a pack's virtualenv is made with: found on this machine, never downloaded."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from squall.adapters.installing.commands import output
+from squall.core.content.metadata import python_request
+from squall.core.errors import InvalidError
+
+DEFAULT = "default"
+"""Asks for what the pack says, or else for the server's own Python, in place of a choice that was remembered."""
+
+_CHOICE = "squall-python"
+
+
+def chosen(request: str | None, virtualenv: Path, said_by_pack: object) -> tuple[str | None, str | None]:
+    """Returns the request for a pack's Python, and the part of it that is to be remembered; None: the server's own.
+
+    `request` is what somebody asks for now, and wins over what `virtualenv`, the one in use, was asked for, and that
+    over what the pack says. Raises `InvalidError` for a request that names no Python.
+    """
+    by_pack = python_request(said_by_pack) if said_by_pack not in (None, "") else None
+    if request == DEFAULT:
+        return by_pack, None
+    if not request:
+        request = _remembered(virtualenv)
+    elif not request.startswith("/"):
+        request = python_request(request)
+    return request or by_pack, request
+
+
+def remember(virtualenv: Path, request: str | None) -> None:
+    """Keeps a choice in the virtualenv that was made for it, so that it goes and comes with it."""
+    if request is not None:
+        (virtualenv / _CHOICE).write_text(f"{request}\n")
+
+
+def _remembered(virtualenv: Path) -> str | None:
+    try:
+        return (virtualenv / _CHOICE).read_text().strip() or None
+    except OSError:
+        return None
+
+
+def find(request: str | None, uv: Sequence[str] | None, env: Mapping[str, str], own: str = sys.executable) -> str:
+    """The path of an interpreter of this machine. Raises `InvalidError` that says how to get one."""
+    if request is None or _is_own(request, own):
+        return own
+    if request.startswith("/"):
+        path = request if Path(request).is_file() else None
+    elif uv is not None:
+        path = output([*uv, "python", "find", "--system", request], env)
+    else:
+        path = shutil.which(f"python{request}", path=env.get("PATH"))
+    if path:
+        return path
+    raise InvalidError(
+        f"No Python {request} is on this machine. Install one, or fetch one as the user of the server: "
+        f"uv python install {request}"
+    )
+
+
+def installer() -> list[str] | None:
+    """The command of uv; None where there is none."""
+    if find_spec("uv") is not None:
+        return [sys.executable, "-m", "uv"]
+    path = shutil.which("uv")
+    return [path] if path is not None else None
+
+
+def _is_own(request: str, own: str) -> bool:
+    version = ".".join(str(number) for number in sys.version_info[:3])
+    return own == sys.executable and (version == request or version.startswith(f"{request}."))
