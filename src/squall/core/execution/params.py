@@ -13,8 +13,10 @@ from typing import Any
 
 from squall.core.content.returned import given_parameter, has_mask
 from squall.core.errors import InvalidError
+from squall.core.expr.bounds.errors import LimitExceededError
 from squall.core.expr.filters.data import NONE_MARKER
 from squall.core.expr.jinja import Jinja
+from squall.core.expr.json_value import json_value
 from squall.core.schema.json_schema import SchemaError, draft4, validator, wording
 from squall.core.schema.taint import Taint
 from squall.core.schema.walk import has_secrets, place_of, with_defaults
@@ -202,7 +204,7 @@ def cast_value(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
             return _cast_boolean(value)
         if declared in ("array", "object"):
             return _cast_structure(value)
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, RecursionError, LimitExceededError) as error:
         hidden = has_secrets(schema)
         told = f"the value is not of type {declared!r}" if hidden else error
         raise InvalidError(f'Parameter "{name}": {told}') from (None if hidden else error)
@@ -224,9 +226,10 @@ def _cast_boolean(value: str) -> bool:
 
 def _cast_structure(value: str) -> Any:
     try:
-        return json.loads(value)
+        structure = json.loads(value)
     except ValueError:
-        return ast.literal_eval(value.strip())
+        structure = ast.literal_eval(value.strip())
+    return json_value(structure)
 
 
 def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint | None) -> None:

@@ -69,7 +69,7 @@ SCOPE = Scope(
         ("{{ {'a': {'b': 1}} }}", {"a": {"b": 1}}),
         ("<% switch(ctx().x = 4 => 'four', true => 'other') %>", "four"),
         ("<%\n ctx().x\n%>", 4),
-        ({"<% ctx().x %>": ["{{ ctx().x }}"]}, {4: [4]}),
+        ({"<% ctx().x %>": ["{{ ctx().x }}"]}, {"4": [4]}),
     ],
 )
 def test_expressions_give_values(text: Any, value: Any) -> None:
