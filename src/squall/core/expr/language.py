@@ -13,6 +13,7 @@ from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.environment import TemplateExpression
 from jinja2.exceptions import TemplateError
 
+from squall.core.errors import UnavailableError
 from squall.core.expr.bounds.errors import EvaluationError, LimitExceededError, UnstorableError
 from squall.core.expr.bounds.limits import Deadline, check_length, check_value
 from squall.core.expr.filters.table import workflow_functions
@@ -71,7 +72,8 @@ class Language:
     def evaluate(self, value: Any, scope: Scope) -> Any:
         """The value with all expressions in it evaluated, also in the keys of objects: plain JSON.
 
-        Raises `EvaluationError`, and of this kind `UnstorableError` for a value that has no form in JSON.
+        Raises `EvaluationError`, and of this kind `UnstorableError` for a value that has no form in JSON. An
+        `UnavailableError` of what expressions ask of the outside is raised as it is: another time may succeed.
         """
         if isinstance(value, str) and ("{" in value or "<%" in value):
             return self._text(value, scope)
@@ -268,7 +270,9 @@ class _Told:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if error is None or kind is None or isinstance(error, EvaluationError) or not isinstance(error, Exception):
+        if error is None or kind is None or not isinstance(error, Exception):
+            return
+        if isinstance(error, EvaluationError | UnavailableError):
             return
         if isinstance(error, KeyError) and self._language == YAQL:
             key = str(error.args[0] if error.args else error).strip("'")

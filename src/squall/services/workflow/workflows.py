@@ -253,7 +253,7 @@ class Workflows:
                 asked.add(ex.CANCELING)
                 context = {**execution.context, "cancelled_by": await _canceler(tx, execution)}
                 execution = msgspec.structs.replace(execution, context=context)
-            execution, _ = await move(tx, execution, status, now)
+            execution, _ = await move(tx, execution, status, now, asks=False)
         if ex.CANCELING in asked:
             for child in await _children(tx, execution, _CANCELABLE):
                 await self._transitions.stop(tx, child, execution.context.get("cancelled_by", execution.user), now)

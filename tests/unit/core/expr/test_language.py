@@ -110,7 +110,7 @@ def test_what_has_been_rendered_is_data(text: str) -> None:
         (
             "<% st2kv('system.b') %>",
             "Unable to evaluate expression '<% st2kv('system.b') %>'. ExpressionEvaluationException:"
-            ' The key "system.b" does not exist in the StackStorm datastore.',
+            ' The key "b" does not exist in the StackStorm datastore.',
         ),
         (
             "<% task(foo) %>",

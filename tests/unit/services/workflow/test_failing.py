@@ -7,13 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 from tests.doubles.assembly import Assembly
-from tests.unit.services.flows import Flows
+from tests.unit.services.flows import Flows, good
 from tests.unit.services.workflow.test_workflows import LINE, started
 
 from squall.adapters.sql.workflow.workflows import SqlWorkflows
-from squall.core.errors import ConflictError, InvalidError
+from squall.core.errors import ConflictError, InvalidError, UnavailableError
 from squall.core.expr.json_value import printable
 from squall.services.execution.executions import Request
+from squall.services.execution.lookups import Lookups
 from squall.services.lanes import ADVANCE
 from squall.services.workflow.chains import Chains
 
@@ -100,3 +101,29 @@ async def test_a_task_that_cannot_be_prepared_fails_and_is_not_tried_again(
     await flows.advance()
     done = await flows.get(made)
     assert done.result["output"] == {"why": {"error": "ValueError: Dict key must be str"}}
+
+
+async def test_a_store_that_does_not_answer_an_expression_makes_the_workflow_wait(
+    squall: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = {
+        "version": 1.0,
+        "tasks": {
+            "a": {"action": "core.noop", "next": [{"publish": "s=<% task(a).status %>", "do": "b"}]},
+            "b": {"action": "flows.anything", "input": {"what": "<% task(a).status %>"}},
+        },
+        "output": [{"s": "<% ctx().s %>"}],
+    }
+    flows, made = await started(squall, "asks", text)
+    document, failures = Lookups.task_document, [UnavailableError("disk full")] * 2
+
+    def failing(*args: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return document(*args)
+
+    monkeypatch.setattr(Lookups, "task_document", failing)
+    for _ in range(4):
+        await flows.work(good)
+        squall.clock.advance(1)
+    assert ((await flows.get(made)).status, failures) == ("succeeded", [])

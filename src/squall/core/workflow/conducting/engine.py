@@ -147,6 +147,10 @@ class Engine:
         status = st.after_task(self.state.status, entry.status, remediated, tasks)
         if status == self.state.status:
             return
+        if status in (st.PAUSING, st.CANCELING):
+            # A task with items that wait for others stays active, and would be waited for without end.
+            self.request(status)
+            return
         stuck = self._stuck_joins() if status in st.FINAL and status != st.CANCELED else []
         self.set_status(st.FAILED if stuck else status)
         for staged in stuck:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from squall.core.errors import UnavailableError
 from squall.core.expr.bounds.errors import UnstorableError
 from squall.core.expr.scope import CurrentTask, Scope
 from squall.core.workflow.conducting import facts as f
@@ -52,6 +53,8 @@ def start_waiting(engine: Engine) -> bool:
     for staged in waiting:
         try:
             rendered.append(_rendered(engine, staged))
+        except UnavailableError:
+            raise
         except Exception as error:  # whatever an expression raises is the workflow's error
             failed = True
             engine.log_exception(error, task_id=staged.task, route=staged.route)
