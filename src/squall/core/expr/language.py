@@ -19,7 +19,8 @@ from squall.core.expr.bounds.limits import Deadline, check_length, check_value
 from squall.core.expr.filters.table import workflow_functions
 from squall.core.expr.json_value import NotJsonError, json_key, json_value, printable
 from squall.core.expr.sandbox import Environment, names_with_budget
-from squall.core.expr.scope import Scope
+from squall.core.expr.scope import Scope, Variables
+from squall.core.expr.unknown_functions import unknown_in_jinja, unknown_in_yaql, wording
 
 YAQL = "yaql"
 JINJA = "jinja"
@@ -245,6 +246,30 @@ class Language:
                 for written in pattern.findall(value):
                     for variable in _VARIABLES:
                         yield from ((language, value, name) for name in variable.findall(written))
+
+
+def unknown_functions(language: Language, text: str) -> list[str]:
+    """A sentence for each function and filter that the expressions in a text use and that there is not.
+
+    Expressions that cannot be parsed have none: `complaints` tells of those.
+    """
+    named = languages(text)
+    found: list[str] = []
+    if YAQL in named:
+        known = language._yaql.functions()
+        for source in map(_inner, _YAQL.findall(text)):
+            if language._yaql.complaint(source) is None:
+                unknown = unknown_in_yaql(language._yaql.parse(source).expression, known)
+                found += [wording(name, known) for name in unknown]
+    if JINJA in named:
+        try:
+            template = language._environment.parse(text)
+        except TemplateError:
+            return found
+        functions = {*language._environment.globals, *_jinja_names(Scope(Variables({})))}
+        filters = language._environment.filters
+        found += [wording(name, {*functions, *filters}) for name in unknown_in_jinja(template, functions, filters)]
+    return found
 
 
 def _plain(value: Any, language: str = "", written: str = "") -> Any:
