@@ -73,6 +73,10 @@ class Api:
             self.client.request("POST", "/packs/register", body={"packs": list(packs)} if packs else {}).body
         )
 
+    def inspect_workflow(self, document: Mapping[str, Any]) -> list[JsonObject]:
+        """What is wrong with the definition of a workflow, also with the actions it names."""
+        return _objects(self.client.request("POST", "/workflows/inspect", body=document).body)
+
     def create_action(self, body: JsonObject, replace: bool) -> JsonObject:
         """Makes an action, or with `replace` changes the one of its name."""
         ref = f"{body.get('pack') or 'default'}.{body.get('name')}"

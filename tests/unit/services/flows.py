@@ -29,7 +29,7 @@ async def no_keys(name: str, decrypt: bool, user: str) -> Any:
 
 
 class Flows:
-    """An assembly with workflows `flows.<name>`, given by their texts or documents."""
+    """An assembly with workflows `flows.<name>`, given by their texts or documents, and the action `flows.anything`."""
 
     def __init__(self, squall: Assembly, **texts: Any) -> None:
         self.squall = squall
@@ -37,7 +37,7 @@ class Flows:
         self.restart()
         source = squall.source
         assert isinstance(source, GivenPacks)
-        actions = []
+        actions = [sample_action("flows.anything", runner_type="noop", parameters={"what": {}, "more": {}})]
         for name, text in texts.items():
             source.texts[f"workflows/{name}.yaml"] = text if isinstance(text, str) else json.dumps(text)
             parameters = {"x": {}, "secret": {"secret": True, "type": "string"}}

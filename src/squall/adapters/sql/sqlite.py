@@ -38,6 +38,10 @@ DIALECT = Dialect(identity="INTEGER PRIMARY KEY AUTOINCREMENT", skip_locked="")
 _READERS = 2
 _GROUP = 512
 _STATEMENT_CACHE = 256
+_PASSING = (
+    apsw.BusyError, apsw.CantOpenError, apsw.CorruptError, apsw.FullError, apsw.IOError, apsw.LockedError,
+    apsw.NoMemError, apsw.NotADBError, apsw.PermissionsError, apsw.ProtocolError, apsw.ReadOnlyError,
+)  # fmt: skip
 
 
 class _Session:
@@ -111,9 +115,14 @@ def _run_unit(connection: apsw.Connection, tables: _Tables, unit: _Unit) -> None
         # A full disk, for one, ends the transaction by itself; then nobody's work in it has been done.
         if isinstance(error, apsw.Error) and not connection.in_transaction:
             raise
-        unit.error = error
+        unit.error = UnavailableError(f"The database could not write: {error}") if _is_passing(error) else error
         connection.execute("ROLLBACK TO unit")
     connection.execute("RELEASE unit")
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Whether the machine caused an error of SQLite, not what was asked: the same may succeed another time."""
+    return isinstance(error, _PASSING)
 
 
 def _settle(units: list[_Unit]) -> None:
@@ -221,7 +230,7 @@ class SqliteStore:
                 connection.execute("BEGIN")
                 unit.result = drive(unit.work(tables))
             except BaseException as error:
-                unit.error = error
+                unit.error = UnavailableError(f"The database could not read: {error}") if _is_passing(error) else error
             finally:
                 if connection.in_transaction:
                     connection.execute("COMMIT")

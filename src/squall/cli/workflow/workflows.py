@@ -11,7 +11,7 @@ from typing import Any
 from squall.cli.terminal import exits
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
-from squall.core.errors import InvalidError
+from squall.core.errors import ConfigError, InvalidError, UnavailableError
 
 
 def _read(path: Path) -> str:
@@ -91,23 +91,32 @@ def _result(path: Path) -> Any:
 def _configure_lint(parser: ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="workflow definitions")
     parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+    parser.add_argument("--actions", action="store_true", help="ask the server about the actions that tasks name, too")
 
 
 def _lint(args: Namespace, target: Target) -> int:
     from squall.core.expr.language import Language
     from squall.core.workflow.definition.inspect import inspect_workflow
     from squall.core.workflow.definition.lines import line_of
+    from squall.core.workflow.definition.lint import lint_workflow
     from squall.core.workflow.definition.spec import load_document
 
     language = Language()
     found: list[dict[str, Any]] = []
+    unchecked = None if args.actions else "add --actions to ask the server about them"
     for file in args.files:
         text = _read(file)
         try:
-            complaints = inspect_workflow(load_document(text), language)
+            document = load_document(text)
+            complaints = inspect_workflow(document, language) + lint_workflow(text, document, language)
         except InvalidError as error:
-            complaints = [{"type": "syntax", "message": str(error), "spec_path": None}]
-        found += [{"file": str(file), "line": line_of(text, each["spec_path"]), **each} for each in complaints]
+            document, complaints = {}, [{"type": "syntax", "message": str(error), "spec_path": None}]
+        if document and unchecked is None:
+            try:
+                complaints += _about_actions(document, target)
+            except (UnavailableError, ConfigError) as error:
+                unchecked = str(error)
+        found += [{"file": str(file), "line": line_of(text, each.get("spec_path")), **each} for each in complaints]
     found.sort(key=lambda each: (each["file"], each["line"]))
     if args.json:
         print(json.dumps(found, indent=2))
@@ -116,8 +125,18 @@ def _lint(args: Namespace, target: Target) -> int:
             where = f" ({each['expression']})" if each.get("expression") else ""
             print(f"{each['file']}:{each['line']}: {each['type']}: {each['message']}{where}")
         if not found:
-            print("nothing is wrong (actions are looked at by the server only: POST /v1/workflows/inspect)")
+            print("nothing is wrong")
+    if unchecked is not None:
+        print(f"The actions that tasks name were not checked: {unchecked}", file=sys.stderr)
     return exits.FAILED if found else exits.OK
+
+
+def _about_actions(document: dict[str, Any], target: Target) -> list[dict[str, Any]]:
+    """What the server says of the actions of a workflow. Raises `UnavailableError` and `ConfigError` without one."""
+    from squall.core.expr.json_value import json_value
+
+    with target.api() as api:
+        return [each for each in api.inspect_workflow(json_value(document)) if each["type"] == "content"]
 
 
 def _configure_graph(parser: ArgumentParser) -> None:

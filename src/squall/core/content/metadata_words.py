@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from squall.core.errors import InvalidError
-from squall.core.schema.json_value import NotJsonError, json_value
+from squall.core.schema.literals import LiteralError, literal_value
 
 _TEXT, _MAP, _LIST, _FLAG, _NUMBER = (str,), (dict,), (list,), (bool,), (int, float)
 Types = Mapping[str, tuple[type, ...]]
@@ -106,8 +106,8 @@ def check_json(value: Any, *keys: str) -> None:
             check_json(item, *keys)
     elif not isinstance(value, datetime.date | bytes):
         try:
-            json_value(value)
-        except NotJsonError as error:
+            literal_value(value)
+        except LiteralError as error:
             raise MetadataError(str(error), *keys) from error
 
 

@@ -12,10 +12,12 @@ from typing import Any
 from squall.core.content.keyvalue import KeyNames
 from squall.core.content.returned import given_parameter, has_mask
 from squall.core.errors import InvalidError
+from squall.core.expr.bounds.errors import LimitExceededError
 from squall.core.expr.filters.data import NONE_MARKER
 from squall.core.expr.jinja import Jinja
+from squall.core.expr.json_value import NotJsonError, json_value
 from squall.core.schema.json_schema import SchemaError, draft4, validator, wording
-from squall.core.schema.json_value import NotJsonError, check_nesting, json_value, read_integer, read_literal
+from squall.core.schema.literals import LiteralError, check_nesting, read_integer, read_literal, read_number
 from squall.core.schema.taint import Taint
 from squall.core.schema.walk import has_secrets, place_of, texts_in, with_defaults, without_nulls
 
@@ -38,7 +40,7 @@ def check_depths(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         try:
             check_nesting(value)
-        except NotJsonError as error:
+        except LiteralError as error:
             raise InvalidError(f'Parameter "{name}": {error}') from error
 
 
@@ -213,7 +215,7 @@ def cast_value(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
             return _cast_string(value)
         if isinstance(value, str) and declared in _ADVICE:
             return _cast_text(value, declared)
-    except ValueError as error:
+    except (ValueError, LimitExceededError) as error:
         hidden = has_secrets(schema)
         message = f"the value is not of type {declared!r}" if hidden else error
         raise InvalidError(f'Parameter "{name}": {message}') from (None if hidden else error)
@@ -234,8 +236,8 @@ def _cast_text(text: str, declared: str) -> Any:
             return _cast_boolean(text)
         if declared == "integer":
             return read_integer(text)
-        return json_value(float(text)) if declared == "number" else read_literal(text)
-    except NotJsonError as error:
+        return read_number(text) if declared == "number" else read_literal(text)
+    except LiteralError as error:
         raise ValueError(f"{quoted} is not of type {declared!r}: {error}") from None
     except ValueError:
         raise ValueError(f"{quoted} is not of type {declared!r}; use {_ADVICE[declared]}") from None
@@ -252,7 +254,7 @@ def _as_json(value: Any) -> Any:
     """What a template returned, as a parameter can hold it. Raises `InvalidError`."""
     try:
         return json_value(str(value) if isinstance(value, KeyNames) else value)
-    except NotJsonError as error:
+    except (NotJsonError, LimitExceededError) as error:
         raise InvalidError(str(error)) from None
 
 

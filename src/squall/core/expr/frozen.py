@@ -95,14 +95,21 @@ class _Thawing:
         if isinstance(value, FrozenMapping | FrozenList):
             return value.raw
         if isinstance(value, Mapping):
-            return {self.value(key): self.value(item) for key, item in value.items()}
+            # A list cannot be a key but as it is, frozen.
+            return {
+                key if isinstance(key, FrozenMapping | tuple) else self.value(key): self.value(item)
+                for key, item in value.items()
+            }
         if isinstance(value, date | datetime | timedelta):
             return str(value)
-        if hasattr(value, "__iter__"):
+        if hasattr(value, "__iter__") and not isinstance(value, bytes):
             return [self.value(item) for item in value]
-        return str(value)
+        return value
 
 
 def thaw(value: Any) -> Any:
-    """The plain value: dicts, lists, texts, numbers. Raises `LimitExceededError` when it is too large."""
+    """The plain value: dicts, lists, texts, numbers; what is nothing of these, such as bytes, stays as it is.
+
+    Raises `LimitExceededError` when it is too large.
+    """
     return _Thawing().value(value)

@@ -11,6 +11,7 @@ from jinja2.exceptions import TemplateError
 
 from squall.core.errors import InvalidError
 from squall.core.expr.bounds.errors import LimitExceededError
+from squall.core.expr.json_value import NotJsonError, json_value, printable
 from squall.core.expr.sandbox import Environment, names_with_budget
 
 _CACHED = 512
@@ -48,22 +49,24 @@ class Jinja:
     def render(self, text: str, names: Mapping[str, Any]) -> str:
         """The rendered text. What is no valid template is plain text, as in StackStorm.
 
-        Raises `InvalidError` when rendering fails, takes too many steps or makes too long a text.
+        Raises `InvalidError` when rendering fails, takes too many steps or makes too long a text, or one that is no
+        valid Unicode.
         """
         template = self._compile(text)[0]
         if template is None:
             return text
         try:
-            return template.render(names_with_budget(names))
+            rendered = template.render(names_with_budget(names))
         except NameError:
             raise InvalidError(_INFINITE) from None
         except _FAILURES as error:
-            raise InvalidError(f"{error}") from error
+            raise InvalidError(printable(str(error))) from error
+        return str(_plain(rendered, text))
 
     def value(self, text: str, names: Mapping[str, Any]) -> Any:
-        """As `render`, but what is one expression and nothing else gives its value, of whatever type.
+        """As `render`, but what is one expression and nothing else gives its value, of whatever type JSON has.
 
-        Raises `InvalidError` when rendering fails.
+        Raises `InvalidError` when rendering fails, and for a value that has no form in JSON.
         """
         inner = text.strip()
         is_one = inner.startswith("{{") and inner.endswith("}}") and self._compile(text)[0] is not None
@@ -75,8 +78,8 @@ class Jinja:
         except NameError:
             raise InvalidError(_INFINITE) from None
         except _FAILURES as error:
-            raise InvalidError(f"{error}") from error
-        return self.render(text, names) if isinstance(found, StrictUndefined) else found
+            raise InvalidError(printable(str(error))) from error
+        return self.render(text, names) if isinstance(found, StrictUndefined) else _plain(found, text)
 
     def _expression(self, source: str) -> TemplateExpression | None:
         if source not in self._expressions:
@@ -105,3 +108,10 @@ class Jinja:
                 self._compiled.clear()
             self._compiled[text] = found
         return found
+
+
+def _plain(value: Any, text: str) -> Any:
+    try:
+        return json_value(value)
+    except (NotJsonError, LimitExceededError) as error:
+        raise InvalidError(f"Unable to evaluate expression '{printable(text)}'. {error}") from error

@@ -13,11 +13,14 @@ from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.environment import TemplateExpression
 from jinja2.exceptions import TemplateError
 
-from squall.core.expr.bounds.errors import EvaluationError, LimitExceededError
+from squall.core.errors import UnavailableError
+from squall.core.expr.bounds.errors import EvaluationError, LimitExceededError, UnstorableError
 from squall.core.expr.bounds.limits import Deadline, check_length, check_value
 from squall.core.expr.filters.table import workflow_functions
+from squall.core.expr.json_value import NotJsonError, json_key, json_value, printable
 from squall.core.expr.sandbox import Environment, names_with_budget
-from squall.core.expr.scope import Scope
+from squall.core.expr.scope import Scope, Variables
+from squall.core.expr.unknown_functions import unknown_in_jinja, unknown_in_yaql, wording
 
 YAQL = "yaql"
 JINJA = "jinja"
@@ -68,14 +71,31 @@ class Language:
     # -- evaluating
 
     def evaluate(self, value: Any, scope: Scope) -> Any:
-        """The value with all expressions in it evaluated, also in the keys of objects. Raises `EvaluationError`."""
-        if isinstance(value, str):
-            return self._text(value, scope) if "{" in value or "<%" in value else value
+        """The value with all expressions in it evaluated, also in the keys of objects: plain JSON.
+
+        Raises `EvaluationError`, and of this kind `UnstorableError` for a value that has no form in JSON. An
+        `UnavailableError` of what expressions ask of the outside is raised as it is: another time may succeed.
+        """
+        if isinstance(value, str) and ("{" in value or "<%" in value):
+            return self._text(value, scope)
         if isinstance(value, dict):
-            return {self.evaluate(key, scope): self.evaluate(item, scope) for key, item in value.items()}
+            made: dict[str, Any] = {}
+            for key, item in value.items():
+                name = self._key(key, scope)
+                if name in made:
+                    raise UnstorableError(f'The key "{printable(name)}" stands twice in the same object.')
+                made[name] = self.evaluate(item, scope)
+            return made
         if isinstance(value, list):
             return [self.evaluate(item, scope) for item in value]
-        return value
+        return _plain(value)
+
+    def _key(self, key: Any, scope: Scope) -> str:
+        value = self.evaluate(key, scope) if isinstance(key, str) else key
+        try:
+            return json_key(value)
+        except NotJsonError as error:
+            raise UnstorableError(f"The object cannot have the key {key!r}: {error}") from error
 
     def _text(self, text: str, scope: Scope) -> Any:
         found = self._parts.get(text)
@@ -91,7 +111,7 @@ class Language:
             names = names_with_budget(_jinja_names(scope), self._deadline)
             return self._joined(JINJA, parts, lambda source: self._jinja_value(source, names))
         if language == "block":
-            return self._rendered(text, scope)
+            return _plain(self._rendered(text, scope))
         return text
 
     def _split(self, text: str) -> tuple[str, list[Part]]:
@@ -133,14 +153,16 @@ class Language:
             if isinstance(value, StrictUndefined):
                 missing.append(source)
             elif len(parts) == 1:
-                return value
+                return _plain(value, language, written)
             else:
-                made.append(str(value))
+                with _Told(language, written):
+                    check_value(value)
+                    made.append(str(value))
         if missing:
             raise EvaluationError(JINJA, f"There are unresolved variables: {', '.join(missing)}")
         with _Told(language, "".join(part if isinstance(part, str) else part[0] for part in parts)):
             check_length(sum(map(len, made)))
-        return "".join(made)
+        return _plain("".join(made))
 
     def _jinja_value(self, source: str, names: dict[str, Any]) -> Any:
         expression = self._expressions.get(source)
@@ -152,7 +174,6 @@ class Language:
         value: Any = expression(names)
         if hasattr(value, "__next__"):
             value = list(value)
-        check_value(value)
         return value
 
     def _rendered(self, text: str, scope: Scope) -> str:
@@ -227,6 +248,42 @@ class Language:
                         yield from ((language, value, name) for name in variable.findall(written))
 
 
+def unknown_functions(language: Language, text: str) -> list[str]:
+    """A sentence for each function and filter that the expressions in a text use and that there is not.
+
+    Expressions that cannot be parsed have none: `complaints` tells of those.
+    """
+    named = languages(text)
+    found: list[str] = []
+    if YAQL in named:
+        known = language._yaql.functions()
+        for source in map(_inner, _YAQL.findall(text)):
+            if language._yaql.complaint(source) is None:
+                unknown = unknown_in_yaql(language._yaql.parse(source).expression, known)
+                found += [wording(name, known) for name in unknown]
+    if JINJA in named:
+        try:
+            template = language._environment.parse(text)
+        except TemplateError:
+            return found
+        functions = {*language._environment.globals, *_jinja_names(Scope(Variables({})))}
+        filters = language._environment.filters
+        found += [wording(name, {*functions, *filters}) for name in unknown_in_jinja(template, functions, filters)]
+    return found
+
+
+def _plain(value: Any, language: str = "", written: str = "") -> Any:
+    """The value as JSON. Raises `UnstorableError` that names the expression, as written, or else the value."""
+    try:
+        with _Told(language, written):
+            return json_value(value)
+    except EvaluationError as error:
+        if not isinstance(error.__cause__, NotJsonError):
+            raise
+        told = str(error) if written else f"The value cannot be stored: {error.__cause__}"
+        raise UnstorableError(told) from error.__cause__
+
+
 class _Told:
     """Tells whatever goes wrong inside as Orquesta does: the expression, the exception's class, its text."""
 
@@ -238,7 +295,9 @@ class _Told:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if error is None or kind is None or isinstance(error, EvaluationError) or not isinstance(error, Exception):
+        if error is None or kind is None or not isinstance(error, Exception):
+            return
+        if isinstance(error, EvaluationError | UnavailableError):
             return
         if isinstance(error, KeyError) and self._language == YAQL:
             key = str(error.args[0] if error.args else error).strip("'")
@@ -249,7 +308,7 @@ class _Told:
                 text = str(error)
             name = kind.__name__ if not isinstance(error, LimitExceededError) else "ExpressionLimitExceeded"
             message = f"Unable to evaluate expression '{self._written}'. {name}: {text}"
-        raise EvaluationError(self._language, message) from error
+        raise EvaluationError(self._language, printable(message)) from error
 
 
 def _is_quoted(error: BaseException) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jinja2 import StrictUndefined, nodes, pass_context
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -43,9 +45,21 @@ def _concat(pieces: Iterable[str]) -> str:
     return "".join(made)
 
 
+class _Generator(CodeGenerator):
+    """Writes numbers that have no literal in Python, such as infinity, as calls: else they would be unknown names."""
+
+    def visit_Const(self, node: nodes.Const, frame: Frame) -> None:  # noqa: N802 - the name is Jinja's
+        value = node.as_const(frame.eval_ctx)
+        if isinstance(value, float) and not math.isfinite(value):
+            self.write(f"float({str(value)!r})")
+        else:
+            super().visit_Const(node, frame)
+
+
 class Environment(ImmutableSandboxedEnvironment):
     """Compiles templates that count their steps. `decrypt_kv` is the filter of that name."""
 
+    code_generator_class = _Generator
     concat = staticmethod(_concat)
     intercepted_binops = frozenset({"*", "**", "+", "%"})
 

@@ -76,6 +76,13 @@ def _no_keys(key: str, _decrypt: bool) -> Any:
     raise ExpressionEvaluationException(f'The key "{key}" cannot be read here.')
 
 
+def _without_scope(key: str) -> str:
+    """The name of a key as errors tell it: `x` for `system.x` and `st2kv.system.x`."""
+    name = key.removeprefix("st2kv.")
+    first, _, rest = name.partition(".")
+    return rest if first in ("system", "user") and rest else name
+
+
 class Scope:
     """One place where expressions stand.
 
@@ -167,5 +174,5 @@ class Scope:
             if "default" in default:
                 return default["default"]
             raise ExpressionEvaluationException(
-                f'The key "{key}" does not exist in the StackStorm datastore.'
+                f'The key "{_without_scope(key)}" does not exist in the StackStorm datastore.'
             ) from None

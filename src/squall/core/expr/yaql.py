@@ -73,6 +73,15 @@ class Yaql:
             self._parsed[source] = found
         return found
 
+    def functions(self) -> frozenset[str]:
+        """The names of all functions."""
+        names: set[str] = set()
+        layer = self._root
+        while layer is not None:
+            names.update(layer._functions)
+            layer = layer.parent
+        return frozenset(name for name in names if name[:1].isalpha())
+
     def complaint(self, source: str) -> str | None:
         """What is wrong with an expression, in the parser's words; None when nothing is."""
         try:

@@ -16,6 +16,7 @@ from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution
 from squall.core.expr.jinja import Jinja
+from squall.core.expr.json_value import NotJsonError, json_value
 from squall.core.schema.taint import Taint
 from squall.core.workflow.definition.spec import load_document
 
@@ -69,13 +70,17 @@ def read_chain(text: str) -> Chain:
     if not isinstance(entries, list) or not entries:
         raise InvalidError("The action chain has no nodes: 'chain' is a required property")
     nodes: dict[str, Node] = {}
+    variables, default = document.get("vars") or {}, document.get("default")
+    if not isinstance(variables, dict):
+        raise InvalidError("The vars of the action chain are no object: write one line `name: value` for each.")
+    if not isinstance(default, str | None):
+        raise InvalidError(f'The default of the action chain is {default!r}: write the name of a node, such as "a".')
     for entry in entries:
         node = _node(entry)
         if node.name in nodes:
             raise InvalidError(f'Found more than one node with name "{node.name}": names must be unique.')
         nodes[node.name] = node
-    default = document.get("default") or _first(nodes)
-    chain = Chain(nodes, default, document.get("vars") or {})
+    chain = Chain(nodes, default or _first(nodes), _plain("vars", variables))
     _check_names(chain)
     return chain
 
@@ -83,11 +88,20 @@ def read_chain(text: str) -> Chain:
 def _node(entry: Any) -> Node:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not isinstance(entry.get("ref"), str):
         raise InvalidError("Each node of an action chain needs a name and a ref.")
-    known = {key.replace("-", "_"): value for key, value in entry.items()}
+    written = _plain(f'task "{entry["name"]}"', entry)
+    known = {key.replace("-", "_"): value for key, value in written.items()}
     try:
         return msgspec.convert(known, Node)
     except msgspec.ValidationError as error:
         raise InvalidError(f'Node "{entry["name"]}": {error}') from error
+
+
+def _plain(part: str, written: Any) -> Any:
+    """A part of a chain from YAML as plain JSON. Raises `InvalidError`."""
+    try:
+        return json_value(written)
+    except NotJsonError as error:
+        raise InvalidError(f"{part}: a value of the action chain cannot be stored: {error}") from error
 
 
 def _first(nodes: Mapping[str, Node]) -> str:
@@ -136,9 +150,7 @@ def next_step(
             context["__results"] = results
             name = None
             if child.status == ex.SUCCEEDED:
-                for key, value in (node.publish or {}).items():
-                    context[key] = render.named(key, value)
-                    published[key] = MASK if render.taint.of(key) else context[key]
+                _publish(node, render, context, published)
                 name = _name(node.on_success, context, jinja)
             elif child.status != ex.CANCELED:
                 name = _name(node.on_failure, context, jinja)
@@ -149,6 +161,16 @@ def next_step(
     if name not in chain.nodes:
         return Ended(ex.FAILED, published, f'Unable to find node with name "{name}".')
     return _run(chain.nodes[name], render, published)
+
+
+def _publish(node: Node, render: _Render, context: dict[str, Any], published: dict[str, Any]) -> None:
+    """Adds what a node publishes. Raises `InvalidError` that names the node."""
+    for key, value in (node.publish or {}).items():
+        try:
+            context[key] = render.named(key, value)
+        except InvalidError as error:
+            raise InvalidError(f'task "{node.name}", {error}') from error
+        published[key] = MASK if render.taint.of(key) else context[key]
 
 
 class _Render:
@@ -170,7 +192,10 @@ class _Render:
 
     def named(self, name: str, value: Any) -> Any:
         """The rendered value of what templates call `name` from now on. Raises `InvalidError`."""
-        rendered, secrets = self.value(value)
+        try:
+            rendered, secrets = self.value(value)
+        except InvalidError as error:
+            raise InvalidError(f'variable "{name}": {error}') from error
         self.taint.only(name, secrets)
         return rendered
 

@@ -19,7 +19,7 @@ from squall.core.content.returned import masks_left, restored, without_masks
 from squall.core.content.shown import shown_attributes
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.expr.jinja import Jinja
-from squall.core.schema.json_value import NotJsonError, check_nesting
+from squall.core.schema.literals import LiteralError, check_nesting
 from squall.core.schema.walk import mapped, mask_secrets, place_of
 from squall.ports import ConfigSource, Vault
 from squall.services.content.content import Content
@@ -69,7 +69,7 @@ class PackConfigs:
             raise NotFoundError(f"Unable to find the ConfigSchemaDB instance. {{'pack': '{ref}'}}")
         try:
             check_nesting(values)
-        except NotJsonError as error:
+        except LiteralError as error:
             raise InvalidError(f'The configuration of pack "{ref}": {error}') from error
         place = place_of(whole(attributes))
         old = self._source.given(pack, True) or {}

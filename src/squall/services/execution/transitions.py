@@ -89,11 +89,14 @@ class Transitions:
         await tx.queue.put(lane, execution.id, payload, available)
         self._queued.add((lane, execution.id))
 
-    async def move(self, tx: Tx, execution: Execution, status: str, now: int) -> tuple[Execution, int]:
+    async def move(
+        self, tx: Tx, execution: Execution, status: str, now: int, *, asks: bool = True
+    ) -> tuple[Execution, int]:
         """Gives an execution its next status: its row with all that has changed in `execution`, the event, and for what
         comes after `running` a row in lane `journal`. Gives the execution and the event's row.
 
-        The workflow it belongs to gets a row in lane `advance`, and so does a workflow that was asked for something.
+        The workflow it belongs to gets a row in lane `advance`, and so does a workflow that was asked for something;
+        without `asks`, the workflow itself has come to that status, and its children are not asked for the same.
 
         Raises `ConflictError` when it may not become that.
         """
@@ -106,7 +109,7 @@ class Transitions:
             await tx.queue.put(JOURNAL, execution.id, record, now)
         if execution.parent is not None and _concerns_parent(execution, before):
             await tx.queue.put(ADVANCE, execution.parent, ChildChanged(execution.id, status), now)
-        if status in _ASKED and execution.runner in WORKFLOW_RUNNERS:
+        if asks and status in _ASKED and execution.runner in WORKFLOW_RUNNERS:
             await tx.queue.put(ADVANCE, execution.id, StatusRequested(status), now)
         for follower in self._followers:
             await follower.moved(tx, execution, self, now)

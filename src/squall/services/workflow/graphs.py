@@ -9,6 +9,7 @@ from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.timestamp import to_iso
+from squall.core.workflow.conducting import status as st
 from squall.core.workflow.conducting.state import State
 from squall.ports import Store
 from squall.services.workflow.runs import Runs
@@ -46,6 +47,9 @@ def graph_document(execution: Execution, state: State | None, executions: Mappin
     shown: dict[str, Any] = {"execution": execution.id, "status": execution.status, "tasks": [], "edges": []}
     if state is None:
         return shown
+    if state.status == st.FAILED and execution.status not in ex.FINAL:
+        # The execution ends with the last of its tasks; that the workflow has failed is certain before.
+        shown["status"] = st.FAILED
     for name in state.graph.workflow.tasks:
         task = state.graph.task(name)
         runs = [

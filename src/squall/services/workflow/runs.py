@@ -311,8 +311,8 @@ class Runs:
         pending = before is not None and conductor.state.sequence[before].status in (st.PENDING, st.PAUSED)
         result = child.result if status in ex.FINAL else None
         steps = [conductor.action(entry, orquesta.get("item_id"), status, result, now)]
-        if status in (ex.PAUSING, ex.PAUSED):
-            steps.append(conductor.request(ex.PAUSING, now))
+        if pending and status == ex.RUNNING and conductor.state.status == st.PAUSING and not _is_paused(run.execution):
+            steps.append(conductor.request(ex.RUNNING, now))
         if pending and status in ex.FINAL and conductor.state.status in (st.PAUSED, st.PAUSING):
             steps.append(conductor.request(ex.RUNNING, now))
         return steps
@@ -358,6 +358,11 @@ class Runs:
         if data[:1] == _PLAIN:
             return data[1:]
         return base64.b85decode(self._vault.open(data[1:].decode()))
+
+
+def _is_paused(execution: Execution) -> bool:
+    """Whether somebody paused the workflow itself, and nobody has resumed it."""
+    return "paused_by" in execution.context and "resumed_by" not in execution.context
 
 
 def _error(message: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from squall.core.errors import InvalidError, SquallError
+from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.expr.language import Language
@@ -23,10 +23,12 @@ from squall.core.workflow.conducting import status as st
 from squall.core.workflow.conducting.conductor import Step
 from squall.core.workflow.conducting.engine import RunAction
 from squall.ports import Bus, Clock, Due, Store, Tx
-from squall.services.execution.executions import Executions, Prepared, Request
+from squall.services.execution.executions import Executions, Prepared
 from squall.services.execution.transitions import Transitions
 from squall.services.lanes import ADVANCE, JOURNAL, RUN, MoreToDo, ProgressRecords, Start, StatusRecord, advance_of
 from squall.services.workflow.chains import Chains
+from squall.services.workflow.child_requests import child_request
+from squall.services.workflow.failing import ENVIRONMENT, Failing, done, worded
 from squall.services.workflow.runs import Run, Runs
 
 T = TypeVar("T")
@@ -35,13 +37,7 @@ MOST = 256
 """How many rows `advance` takes at once."""
 
 _LEASE = 60_000_000
-_AGAIN = 200_000
-_PATIENCE = 50
 _CANCELABLE = (ex.REQUESTED, ex.DELAYED, ex.SCHEDULED, ex.RUNNING, ex.PAUSING, ex.PAUSED, ex.RESUMING)
-
-
-class _DefectError(Exception):
-    """The conductor itself has failed: trying again would do the same."""
 
 
 class Batch(msgspec.Struct):
@@ -87,6 +83,7 @@ class Workflows:
         self._executions = executions
         self._transitions = transitions
         self._runs = runs
+        self._failing = Failing(store, clock, transitions, runs)
         self._owner = owner
         self._gate = asyncio.Semaphore(threads)
         self._languages: list[Language] = []
@@ -120,20 +117,17 @@ class Workflows:
                 return
             run = await self._runs.load(key, tasks)
             if run is None:
-                await self._drop(tasks)
+                await self._failing.drop(tasks)
             elif run.is_chain:
                 self._tell(run.execution, [made] if (made := await self._chains.advance(run.execution, tasks)) else [])
             else:
                 await self._advance_run(run, tasks)
-        except (SquallError, OSError) as error:
+        except ENVIRONMENT as error:
             _LOG.warning("a workflow waits", extra={"execution": key, "error": str(error)})
-            await self._give_back(key, tasks)
+            await self._failing.give_back(key, tasks)
         except Exception as error:
             _LOG.exception("advancing a workflow failed", extra={"execution": key})
-            if isinstance(error, _DefectError) or max(task.attempts for task in tasks) > _PATIENCE:
-                await self._give_up(key, tasks, error)
-            else:
-                await self._give_back(key, tasks)
+            await self._failing.give_up_or_back(key, tasks, error)
 
     async def _admitted(self, key: str, tasks: list[Due]) -> bool:
         """Whether a workflow that is to start may; one that may not comes back when it may."""
@@ -150,7 +144,7 @@ class Workflows:
             execution = await limited(tx)
             if execution is None or await self._transitions.admit(tx, execution, now):
                 return True
-            await _done(tx, tasks)
+            await done(tx, tasks)
             return False
 
         # Most actions have no policies, and then a start is one transaction only.
@@ -163,14 +157,11 @@ class Workflows:
     async def _advance_run(self, run: Run, tasks: list[Due]) -> None:
         batch = Batch(run, tasks)
         if run.conductor is not None:
-            try:
-                batch.steps, batch.asked = await self._evaluate(run, lambda: self._runs.decide(run, tasks))
-            except Exception as error:
-                raise _DefectError(f"{type(error).__name__}: {error}") from error
+            batch.steps, batch.asked = await self._evaluate(run, lambda: self._runs.decide(run, tasks))
             await self._prepare(batch)
         if not await self._store.tx(lambda tx: self._write(tx, batch)):
             self._runs.forget(run.execution.id)
-            await self._give_back(run.execution.id, tasks)
+            await self._failing.give_back(run.execution.id, tasks)
             return
         self._tell(run.execution, [prepared for _, prepared in batch.children])
 
@@ -195,9 +186,15 @@ class Workflows:
             for command in waiting:
                 try:
                     notify = run.execution.notify if command.task in notified else {}
-                    batch.children.append((command, await self._executions.prepare(_request(run, command, notify))))
+                    request = child_request(run, command, notify)
+                    batch.children.append((command, await self._executions.prepare(request)))
                 except InvalidError as error:
                     failures.append((command, str(error)))
+                except ENVIRONMENT:
+                    raise
+                except Exception as error:
+                    _LOG.exception("an execution could not be prepared", extra={"execution": run.execution.id})
+                    failures.append((command, worded(error)))
             waiting = []
             for command, told in failures:
                 step = await self._evaluate(run, partial(self._runs.failed, run, command, {"error": told}))
@@ -210,7 +207,7 @@ class Workflows:
         run = batch.run
         execution = await tx.executions.get(run.execution.id, False)
         if execution is None or execution.status in ex.FINAL:
-            await _done(tx, batch.tasks)
+            await done(tx, batch.tasks)
             return True
         execution = await self._begin(tx, run, execution, now)
         if not await self._runs.store(tx, run, batch.steps):
@@ -219,7 +216,7 @@ class Workflows:
             child = await self._executions.place(tx, prepared, now)
             item = -1 if command.item is None else command.item
             await tx.workflows.add_child(command.task_execution, item, child.id)
-        await _done(tx, batch.tasks)
+        await done(tx, batch.tasks)
         if batch.notes:
             await tx.queue.put(JOURNAL, execution.id, ProgressRecords(execution.tree, now, batch.notes), now)
         execution = await self._cascade(tx, batch, execution, now)
@@ -256,7 +253,7 @@ class Workflows:
                 asked.add(ex.CANCELING)
                 context = {**execution.context, "cancelled_by": await _canceler(tx, execution)}
                 execution = msgspec.structs.replace(execution, context=context)
-            execution, _ = await move(tx, execution, status, now)
+            execution, _ = await move(tx, execution, status, now, asks=False)
         if ex.CANCELING in asked:
             for child in await _children(tx, execution, _CANCELABLE):
                 await self._transitions.stop(tx, child, execution.context.get("cancelled_by", execution.user), now)
@@ -284,69 +281,6 @@ class Workflows:
             self._bus.publish(ADVANCE, execution.parent)
         for prepared in children:
             self._bus.publish(ADVANCE if prepared.runner.name in self._runs.workflow_runners else RUN, "")
-
-    # -- when it does not work
-
-    async def _drop(self, tasks: list[Due]) -> None:
-        await self._store.tx(lambda tx: _done(tx, tasks))
-
-    async def _give_back(self, key: str, tasks: list[Due]) -> None:
-        self._runs.forget(key)
-        later = self._clock.now() + _AGAIN
-
-        async def work(tx: Tx) -> None:
-            for task in tasks:
-                await tx.queue.release(task, later)
-
-        await self._store.tx(work)
-
-    async def _give_up(self, key: str, tasks: list[Due], error: Exception) -> None:
-        """A defect must leave nothing stuck: the workflow fails with what is known."""
-        self._runs.forget(key)
-        now = self._clock.now()
-        result = {"output": None, "errors": [{"type": "error", "message": str(error)}]}
-
-        async def work(tx: Tx) -> Execution | None:
-            await _done(tx, tasks)
-            execution = await tx.executions.get(key, False)
-            if execution is None or execution.status in ex.FINAL:
-                return None
-            if ex.FAILED not in ex.TRANSITIONS[execution.status] and execution.status == ex.PAUSED:
-                execution, _ = await self._transitions.move(tx, execution, ex.RESUMING, now)
-            return await self._transitions.conclude(tx, execution, ex.FAILED, result, now)
-
-        execution = await self._store.tx(work)
-        if execution is not None:
-            self._transitions.hint(execution)
-
-
-def _request(run: Run, command: RunAction, notify: dict[str, Any]) -> Request:
-    """The request for a child. What the workflow has rendered is not rendered again. Whom its own action would tell is
-    not told, as in StackStorm."""
-    execution = run.execution
-    own = execution.context
-    orquesta: dict[str, Any] = {
-        "workflow_execution_id": run.record.workflow if run.record is not None else "",
-        "task_execution_id": command.task_execution,
-        "task_name": command.task,
-        "task_id": command.task,
-        "task_route": command.route,
-    }
-    if command.item is not None:
-        orquesta["item_id"] = command.item
-    inherited: dict[str, Any] = {
-        name: own[name] for name in ("trace_context", "source_channel", "api_user") if name in own
-    }
-    parent = {"execution_id": execution.id, "user": execution.user, "pack": own.get("pack"), **inherited}
-    return Request(
-        action=command.action,
-        parameters=command.input,
-        user=execution.user,
-        context={**inherited, "parent": parent, "orquesta": orquesta},
-        delay=command.delay or None,
-        notify=notify,
-        plain=frozenset(command.input),
-    )
 
 
 def _way(current: str, wanted: str) -> Sequence[str]:
@@ -377,11 +311,6 @@ async def _children(tx: Tx, execution: Execution, statuses: Sequence[str]) -> li
     for status in statuses:
         found += await tx.executions.find(ExecutionFilter(parent=execution.id, status=status), None, 0, False)
     return found
-
-
-async def _done(tx: Tx, tasks: Sequence[Due]) -> None:
-    for task in tasks:
-        await tx.queue.done(task)
 
 
 async def _canceler(tx: Tx, execution: Execution) -> str:

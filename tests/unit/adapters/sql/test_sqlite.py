@@ -161,6 +161,21 @@ async def limit_pages(tx: Any, count: int) -> None:
     await tx.queue._session.run(f"PRAGMA max_page_count = {count}")
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(apsw.IOError("disk"), UnavailableError), (apsw.BusyError(""), UnavailableError), (apsw.TooBigError(""), None)],
+)
+async def test_an_error_of_the_machine_in_a_unit_is_told_as_unavailable(
+    store: SqliteStore, error: Exception, kind: type[Exception] | None
+) -> None:
+    async def work(tx: Tx) -> None:
+        raise error
+
+    for submit in (store.tx, store.read):
+        with pytest.raises(kind or type(error)):
+            await submit(work)
+
+
 async def test_a_store_of_a_newer_version_is_refused_and_left_as_it_is(store: SqliteStore, path: Path) -> None:
     await store.tx(inserting(1))
     await store.close()

@@ -48,6 +48,23 @@ def test_lint_names_lines(run: Callable[..., Any], tmp_path: Path) -> None:
     assert run("workflow", "lint", str(file)).status == 0
 
 
+def test_lint_says_that_it_did_not_check_actions(run: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "w.yaml"
+    file.write_text(GOOD)
+    got = run("workflow", "lint", str(file))
+    assert (got.status, b"were not checked: add --actions" in got.err) == (0, True)
+    got = run("--data-dir", str(tmp_path), "workflow", "lint", "--actions", str(file))
+    assert (got.status, b"were not checked" in got.err) == (0, True)
+
+
+def test_lint_finds_functions_that_do_not_exist(run: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "w.yaml"
+    file.write_text(GOOD.replace("do: b", "when: <% suceeded() %>, do: b"))
+    got = run("workflow", "lint", str(file))
+    assert got.status == 1
+    assert b"Did you mean succeeded?" in got.out
+
+
 def test_graph_draws(run: Callable[..., Any], tmp_path: Path) -> None:
     file = tmp_path / "w.yaml"
     file.write_text(GOOD)

@@ -69,7 +69,7 @@ SCOPE = Scope(
         ("{{ {'a': {'b': 1}} }}", {"a": {"b": 1}}),
         ("<% switch(ctx().x = 4 => 'four', true => 'other') %>", "four"),
         ("<%\n ctx().x\n%>", 4),
-        ({"<% ctx().x %>": ["{{ ctx().x }}"]}, {4: [4]}),
+        ({"<% ctx().x %>": ["{{ ctx().x }}"]}, {"4": [4]}),
     ],
 )
 def test_expressions_give_values(text: Any, value: Any) -> None:
@@ -110,7 +110,7 @@ def test_what_has_been_rendered_is_data(text: str) -> None:
         (
             "<% st2kv('system.b') %>",
             "Unable to evaluate expression '<% st2kv('system.b') %>'. ExpressionEvaluationException:"
-            ' The key "system.b" does not exist in the StackStorm datastore.',
+            ' The key "b" does not exist in the StackStorm datastore.',
         ),
         (
             "<% task(foo) %>",

@@ -52,3 +52,12 @@ def test_a_task_status_is_asked_for_on_the_current_route() -> None:
     scope = Scope(Variables({}), CurrentTask("t", 3), status_of=lambda name, route: f"{name}{route}")
     assert scope.task_status("a") == "a3"
     assert scope.task_status("a", 1) == "a1"
+
+
+@pytest.mark.parametrize("key", ["a.b", "system.a.b", "st2kv.system.a.b", "user.a.b", "st2kv.user.a.b"])
+def test_the_error_of_a_missing_key_names_it_without_its_scope(key: str) -> None:
+    def none(name: str, decrypt: bool) -> str:
+        raise LookupError(name)
+
+    with pytest.raises(ExpressionEvaluationException, match=r'The key "a\.b" does not exist'):
+        Scope(Variables({}), key_of=none).st2kv(key)

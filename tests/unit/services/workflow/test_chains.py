@@ -13,6 +13,7 @@ from squall.core.content.keyvalue import SYSTEM
 from squall.core.execution.execution import Execution
 from squall.services.content.keys import NewValue
 from squall.services.execution.executions import Request
+from squall.services.lanes import ADVANCE
 
 pytestmark = pytest.mark.anyio
 
@@ -179,3 +180,47 @@ async def test_what_a_chain_makes_from_secrets_is_sealed_for_its_nodes_and_maske
     assert b"t0ps3cret" in seen["c1"][1]
     assert b"t0ps3cret" in seen["c2"][1]
     assert (await flows.get(made)).result["published"] == {"kept": "********", "plain": "nothing of it"}
+
+
+async def test_keys_that_are_no_text_become_text_in_parameters_and_variables(squall: Assembly) -> None:
+    text = """
+vars: {ports: {80: web}}
+chain:
+  - name: c1
+    ref: flows.anything
+    parameters: {what: {443: tls, null: x}, more: ["{{ {2: ports} }}"]}
+    publish: {seen: {1: "{{ range(2) }}"}}
+"""
+    flows, made = await started(squall, text)
+    await flows.work(act)
+    [child] = await flows.children(made)
+    assert child.parameters == {"what": {"443": "tls", "null": "x"}, "more": [{"2": {"80": "web"}}]}
+    done = await flows.get(made)
+    assert (done.status, done.result["published"]) == ("succeeded", {"seen": {"1": [0, 1]}})
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ('parameters: {what: ["{{ dict }}"]}', ('parameter "what" in task "c1"', "{{ dict }}")),
+        ("parameters: {what: .nan}", ('task "c1"', "nan is no number")),
+        ('publish: {seen: ["{{ dict }}"]}', ('task "c1", variable "seen"', "{{ dict }}")),
+    ],
+)
+async def test_a_value_that_cannot_be_stored_fails_the_chain_at_once(
+    squall: Assembly, part: str, names: tuple[str, ...]
+) -> None:
+    flows, made = await started(squall, f"chain:\n  - name: c1\n    ref: flows.anything\n    {part}\n")
+    await flows.work(act)
+    done = await flows.get(made)
+    assert done.status == "failed"
+    assert all(name in done.result["error"] for name in names)
+    assert await flows.rows(ADVANCE) == 0
+
+
+@pytest.mark.parametrize("wrong", ["vars: [1]", "default: 80"])
+async def test_a_chain_that_is_no_chain_fails_with_the_reason(squall: Assembly, wrong: str) -> None:
+    flows, made = await started(squall, f"{wrong}\nchain:\n  - {{name: c1, ref: core.noop}}\n")
+    await flows.work(act)
+    done = await flows.get(made)
+    assert (done.status, wrong.split(":")[0] in done.result["error"]) == ("failed", True)

@@ -344,16 +344,26 @@ async def test_keys_can_be_read(squall: Assembly) -> None:
     assert (await flows.get(made)).result == {"output": {"k": "key", "d": "none"}}
 
 
-async def test_a_defect_fails_the_workflow_and_leaves_nothing_stuck(
-    squall: Assembly, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flows, made = await started(squall, "line", LINE)
-    monkeypatch.setattr(type(flows.runs), "decide", lambda *args: 1 / 0)
-    await flows.advance()
-    done = await flows.get(made)
-    assert done.status == "failed"
-    assert "ZeroDivisionError" in msgspec.json.encode(done.result).decode()
-    assert await flows.rows(ADVANCE) == 0
+async def test_a_number_of_128_bits_stays_one_in_parameters_state_and_output(squall: Assembly) -> None:
+    text = {
+        "version": 1.0,
+        "input": ["x"],
+        "tasks": {
+            "a": {
+                "action": "flows.anything",
+                "input": {"what": "<% ctx().x %>"},
+                "next": [{"publish": "got=<% result().n %>", "do": "b"}],
+            },
+            "b": {"action": "core.noop"},
+        },
+        "output": [{"got": "<% [ctx().got, ctx().x] %>"}],
+    }
+    flows = Flows(squall, wide=text)
+    await squall.registration.register()
+    made = await squall.request("flows.wide", parameters={"x": 2**127})
+    await flows.work(lambda execution: ("succeeded", {"n": 2**128}), restarts=True)
+    assert (await flows.get(made)).result == {"output": {"got": [2**128, 2**127]}}
+    assert (await flows.children(made))[0].parameters == {"what": 2**127}
 
 
 async def test_only_the_tasks_that_are_named_tell_whom_the_workflow_names(squall: Assembly) -> None:

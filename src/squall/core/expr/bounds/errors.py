@@ -12,6 +12,19 @@ class EvaluationError(Exception):
         self.message = message
 
 
+class UnstorableError(EvaluationError):
+    """An expression, or a value that is written, gave what has no form in JSON. Its text names it, and its place."""
+
+    def __init__(self, text: str) -> None:
+        Exception.__init__(self, text)
+        self.language = ""
+        self.message = text
+
+    def at(self, place: str) -> UnstorableError:
+        """The same error for a value that is kept in `place`, such as `the variable "x"`."""
+        return UnstorableError(f"{self.message} (in {place})")
+
+
 class LimitExceededError(Exception):
     """An expression takes too many steps or makes too large a value."""
 

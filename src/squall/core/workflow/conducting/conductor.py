@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from squall.core.expr.bounds.errors import EvaluationError
+from squall.core.expr.bounds.errors import EvaluationError, UnstorableError
 from squall.core.expr.language import Language
 from squall.core.expr.scope import Scope, Variables
 from squall.core.workflow.conducting import facts as f
 from squall.core.workflow.conducting import status as st
-from squall.core.workflow.conducting.ending import action_changed, end_without_action, terminal_context
+from squall.core.workflow.conducting.ending import action_changed, end_refused, end_without_action, terminal_context
 from squall.core.workflow.conducting.engine import Engine, Note, Outside, RunAction
 from squall.core.workflow.conducting.rerun import TaskRerun, request_rerun
 from squall.core.workflow.conducting.starting import start_waiting
@@ -166,10 +166,13 @@ class Conductor:
         more = False
         for _ in range(_INLINE_STEPS):
             more = start_waiting(engine)
+            refused, engine.refused = engine.refused, []
+            for each in refused:
+                end_refused(engine, each)
             ended, engine.idle = engine.idle, []
             for index in ended:
                 end_without_action(engine, index)
-            if not ended:
+            if not ended and not refused:
                 break
         else:
             more = True
@@ -203,6 +206,9 @@ class Conductor:
         )
         try:
             values[name] = engine.evaluate(value, scope)
+        except UnstorableError as error:
+            errors.append(error.at(f'variable "{name}"'))
+            return False
         except EvaluationError as error:
             errors.append(error)
             return False

@@ -6,35 +6,57 @@ from typing import Any
 
 import msgspec
 
-from squall.core.expr.bounds.errors import EvaluationError
+from squall.core.expr.bounds.errors import EvaluationError, UnstorableError
 from squall.core.expr.scope import Scope, Variables
 from squall.core.workflow.conducting import facts as f
 from squall.core.workflow.conducting import status as st
 from squall.core.workflow.conducting.context import merged
-from squall.core.workflow.conducting.engine import ENDED_BADLY, Engine
+from squall.core.workflow.conducting.engine import ENDED_BADLY, Engine, Refused
 from squall.core.workflow.definition.graph import Edge
 from squall.core.workflow.definition.spec import COMMANDS
 
 
 def action_changed(engine: Engine, index: int, item: int | None, status: str, result: Any) -> None:
     """A run's action, or one item's, has taken another status. What is over already is not looked at again."""
+    if _is_over(engine, index, item):
+        return
+    if status in st.ABENDED:
+        engine.log(ENDED_BADLY, task_id=engine.state.sequence[index].task, result=result)
+    _take(engine, index, item, status, result, retries=True)
+
+
+def end_refused(engine: Engine, refused: Refused) -> None:
+    """A run, or one item, has failed before its action was requested: its values cannot be stored.
+
+    The run is not tried again, as the same would come of it; its ways out are taken, as of all that fail.
+    """
+    if _is_over(engine, refused.index, refused.item):
+        return
+    message = refused.message
+    engine.log(message, task_id=engine.state.sequence[refused.index].task)
+    _take(engine, refused.index, refused.item, st.FAILED, {"error": message}, retries=False)
+
+
+def _is_over(engine: Engine, index: int, item: int | None) -> bool:
+    if item is None:
+        return engine.state.sequence[index].status in st.FINAL
+    items = engine.state.items.get(index)
+    return items is None or item >= len(items.statuses) or items.statuses[item] in st.FINAL
+
+
+def _take(engine: Engine, index: int, item: int | None, status: str, result: Any, retries: bool) -> None:
+    """Takes a run's status along with that of its action, or of one item; then all that follows."""
     entry = engine.state.sequence[index]
     items = engine.state.items.get(index)
     if item is not None:
-        if items is None or item >= len(items.statuses) or items.statuses[item] in st.FINAL:
-            return
         engine.tell(f.ItemChanged(index, item, status))
-    elif entry.status in st.FINAL:
-        return
-    if status in st.ABENDED:
-        engine.log(ENDED_BADLY, task_id=entry.task, result=result)
     before = entry.status
     if item is not None and items is not None:
         starting = items.concurrency is None and engine.state.status in st.GOING
         engine.change(index, st.after_item(before, status, items.others(item, starting)))
     else:
         engine.change(index, st.after_action(before, status))
-    _changed(engine, index, before, result)
+    _changed(engine, index, before, result, retries)
 
 
 def run_command(engine: Engine, staged: f.Staged) -> None:
@@ -61,7 +83,7 @@ def _enter(engine: Engine, staged: f.Staged) -> int:
     return index
 
 
-def _changed(engine: Engine, index: int, before: str, result: Any) -> None:
+def _changed(engine: Engine, index: int, before: str, result: Any, retries: bool = True) -> None:
     """All that follows from a run's new status."""
     entry = engine.state.sequence[index]
     queue: list[f.Staged] = []
@@ -71,15 +93,17 @@ def _changed(engine: Engine, index: int, before: str, result: Any) -> None:
             result = engine.outside.item_results(entry.id, len(items.values)) if items.values else []
         _leave_staging(engine, index)
         scope = engine.scope(entry.context, engine.current(index, result))
-        if engine.state.status in st.ACTIVE and _retries(engine, index, scope):
+        if retries and engine.state.status in st.ACTIVE and _retries(engine, index, scope):
             engine.follow(index)
             return
-        if entry.task not in COMMANDS:
-            engine.note("task_ended", entry.task, entry.route, status=entry.status)
         # Nothing follows a task that was canceled: a way out that cannot be evaluated without its result must not turn
         # a canceled workflow into a failed one.
-        if st.CANCELED not in (entry.status, engine.state.status) and engine.state.status != st.CANCELING:
-            queue = _leave(engine, index, scope)
+        goes_on = st.CANCELED not in (entry.status, engine.state.status) and engine.state.status != st.CANCELING
+        ways = _ways(engine, index, scope) if goes_on else []
+        if entry.task not in COMMANDS:
+            engine.note("task_ended", entry.task, entry.route, status=entry.status)
+        if goes_on:
+            queue = _leave(engine, index, ways)
     engine.follow(index)
     for staged in queue:
         run_command(engine, staged)
@@ -120,32 +144,61 @@ def _retries(engine: Engine, index: int, scope: Scope) -> bool:
     return True
 
 
-def _leave(engine: Engine, index: int, scope: Scope) -> list[f.Staged]:
+class _Way(msgspec.Struct):
+    """A way out of an ended run: whether it is taken, with what it publishes, and what could not be evaluated."""
+
+    edge: Edge
+    taken: bool = False
+    published: dict[str, Any] = {}
+    errors: list[EvaluationError] = []
+
+
+def _ways(engine: Engine, index: int, scope: Scope) -> list[_Way]:
+    """The ways out of an ended run. If one of them gives what cannot be stored, a run that has succeeded fails
+    instead, and then these are the ways out of a failed run: a workflow can handle that as any other failure."""
+    entry = engine.state.sequence[index]
+    ways = [_way(engine, edge, scope) for edge in engine.graph.outbound.get(entry.task, ())]
+    refused = [(way, error) for way in ways for error in way.errors if isinstance(error, UnstorableError)]
+    if not refused or entry.status != st.SUCCEEDED:
+        return ways
+    engine.change(index, st.FAILED)
+    assert scope.current is not None  # noqa: S101 - the scope of a run has one
+    again = scope.replaced(current=engine.current(index, scope.current.result))
+    ways = [_way(engine, edge, again) for edge in engine.graph.outbound.get(entry.task, ())]
+    told = {(way.edge.id, str(error)) for way in ways for error in way.errors}
+    for way, error in refused:
+        if (way.edge.id, str(error)) not in told:
+            engine.log_exception(error, task_id=entry.task, task_transition_id=way.edge.id)
+    return ways
+
+
+def _way(engine: Engine, edge: Edge, scope: Scope) -> _Way:
+    try:
+        taken = edge.when is None or bool(engine.evaluate(edge.when, scope))
+    except EvaluationError as error:
+        return _Way(edge, errors=[error.at("when") if isinstance(error, UnstorableError) else error])
+    return _Way(edge, True, *_publish(engine, edge, scope)) if taken else _Way(edge)
+
+
+def _leave(engine: Engine, index: int, ways: list[_Way]) -> list[f.Staged]:
     """Takes the ways out of an ended run. What is staged for the engine itself is given back."""
     entry = engine.state.sequence[index]
-    edges = engine.graph.outbound.get(entry.task, ())
-    if not edges:
+    if not ways:
         engine.tell(f.TaskEnds(index, True))
     queue: list[f.Staged] = []
     ready: list[f.Staged] = []
-    for edge in edges:
-        where = {"task_id": entry.task, "route": entry.route, "task_transition_id": edge.id}
-        try:
-            taken = edge.when is None or bool(engine.evaluate(edge.when, scope))
-        except EvaluationError as error:
+    for way in ways:
+        edge = way.edge
+        if way.taken or not way.errors:
+            engine.tell(f.TransitionTaken(index, edge.id, edge.target, way.taken))
+        for error in way.errors:
+            where = {"task_id": entry.task, "route": entry.route, "task_transition_id": edge.id}
             engine.log_exception(error, **where)
+        if way.errors:
             engine.fail()
+        if way.errors or not way.taken:
             continue
-        engine.tell(f.TransitionTaken(index, edge.id, edge.target, taken))
-        if not taken:
-            continue
-        published, errors = _publish(engine, edge, scope)
-        for each in errors:
-            engine.log_exception(each, **where)
-        if errors:
-            engine.fail()
-            continue
-        staged = _stage(engine, index, edge, published)
+        staged = _stage(engine, index, edge, way.published)
         if staged.task in COMMANDS:
             queue.append(staged)
         elif staged.ready:
@@ -160,7 +213,7 @@ def _leave(engine: Engine, index: int, scope: Scope) -> list[f.Staged]:
 def _publish(engine: Engine, edge: Edge, scope: Scope) -> tuple[dict[str, Any], list[EvaluationError]]:
     """What a transition publishes: later entries see earlier ones."""
     published: dict[str, Any] = {}
-    errors = []
+    errors: list[EvaluationError] = []
     entries = engine.graph.task(edge.source).next[edge.ref].publish
     for name, value in entries:
         rolling = scope
@@ -168,6 +221,8 @@ def _publish(engine: Engine, edge: Edge, scope: Scope) -> tuple[dict[str, Any], 
             rolling = scope.replaced(variables=Variables({**scope.variables.values, **published}))
         try:
             published[name] = engine.evaluate(value, rolling)
+        except UnstorableError as error:
+            errors.append(error.at(f'variable "{name}"'))
         except EvaluationError as error:
             errors.append(error)
     return published, errors

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from squall.core.expr.bounds.errors import EvaluationError, ExpressionEvaluationException
+from squall.core.expr.json_value import printable
 from squall.core.expr.language import Language
 from squall.core.expr.scope import CurrentTask, Scope
 from squall.core.workflow.conducting import facts as f
@@ -59,6 +60,14 @@ class Note(msgspec.Struct, frozen=True):
     details: dict[str, Any] = {}
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """What cannot be started: a run (its index), or one item of it, and why. The same would come of another try."""
+
+    index: int
+    item: int | None
+    message: str
+
+
 class Engine:
     """A workflow while it takes steps. `now` (µs since 1970) is the time of the step; `most` bounds task runs."""
 
@@ -77,6 +86,7 @@ class Engine:
         """Whether tasks without an action are given as commands too (with no action), for a rehearsal."""
         self.idle: list[int] = []
         """Runs that have been started and have nothing to do: no action, or no items."""
+        self.refused: list[Refused] = []
 
     def tell(self, fact: f.AnyFact) -> None:
         """Changes the state, and keeps the fact for the store."""
@@ -91,7 +101,7 @@ class Engine:
 
     def log(self, message: str, **where: Any) -> None:
         """Puts an error into the list, once. `where` may have task_id, route, task_transition_id, result."""
-        error = {"type": "error", "message": message} | {
+        error = {"type": "error", "message": printable(message)} | {
             key: value for key, value in where.items() if value is not None
         }
         if not self.state.knows_error(error):
@@ -136,6 +146,10 @@ class Engine:
             tasks = tasks._replace(waiting=True)
         status = st.after_task(self.state.status, entry.status, remediated, tasks)
         if status == self.state.status:
+            return
+        if status in (st.PAUSING, st.CANCELING):
+            # A task with items that wait for others stays active, and would be waited for without end.
+            self.request(status)
             return
         stuck = self._stuck_joins() if status in st.FINAL and status != st.CANCELED else []
         self.set_status(st.FAILED if stuck else status)

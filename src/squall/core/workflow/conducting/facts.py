@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from squall.core.workflow.conducting.coding import Coding, encoded
+
 
 class Fact(msgspec.Struct, frozen=True, array_like=True, tag_field="fact"):
     """One change of a workflow's state."""
@@ -160,14 +162,14 @@ AnyFact = (
     | OutputSet
 )
 
-_DECODER = msgspec.msgpack.Decoder(list[AnyFact])
+_FACTS = Coding[list[AnyFact]](list[AnyFact])
 
 
 def encode_facts(facts: list[AnyFact]) -> bytes:
     """Facts as bytes, for the store."""
-    return msgspec.msgpack.encode(facts)
+    return encoded(facts)
 
 
 def decode_facts(data: bytes) -> list[AnyFact]:
     """What `encode_facts` was given. Raises `msgspec.ValidationError`."""
-    return _DECODER.decode(data)
+    return _FACTS.decode(data)

@@ -6,18 +6,26 @@ from typing import Any
 
 import msgspec
 
+from squall.core.errors import UnavailableError
+from squall.core.expr.bounds.errors import UnstorableError
 from squall.core.expr.scope import CurrentTask, Scope
 from squall.core.workflow.conducting import facts as f
 from squall.core.workflow.conducting import status as st
-from squall.core.workflow.conducting.engine import Engine, RunAction
+from squall.core.workflow.conducting.engine import Engine, Refused, RunAction
 from squall.core.workflow.definition.spec import Retry, Task, WithItems
 
 BATCH = 200
 """How many commands one step gives at most: the rest follows in the next."""
 
+_LONGEST_DELAY = 100 * 366 * 86_400
+"""Seconds. Times are kept in µs, in numbers of 64 bits."""
+
 
 class Rendered(msgspec.Struct):
-    """A task that is about to start: its actions as (item, action, input), and its items when they are opened now."""
+    """A task that is about to start: its actions as (item, action, input), and its items when they are opened now.
+
+    `refused` are items, or None for the whole task, whose values cannot be stored, and why.
+    """
 
     staged: f.Staged
     task: Task
@@ -26,6 +34,7 @@ class Rendered(msgspec.Struct):
     items: list[Any] | None = None
     concurrency: int | None = None
     retry: tuple[int, float, str | None] | None = None
+    refused: list[tuple[int | None, str]] = []
 
 
 class LimitError(Exception):
@@ -35,14 +44,17 @@ class LimitError(Exception):
 def start_waiting(engine: Engine) -> bool:
     """Starts every task that waits, as many as a step may. Whether there is more to start at once.
 
-    When one of them cannot be rendered the workflow fails, with the errors of all, and none is started.
+    When one of them cannot be rendered the workflow fails, with the errors of all, and none is started. One whose
+    values cannot be stored is no such error: only that task, or its item, fails.
     """
     waiting = _startable(engine)
     rendered = []
     failed = False
     for staged in waiting:
         try:
-            rendered.append(_render(engine, staged))
+            rendered.append(_rendered(engine, staged))
+        except UnavailableError:
+            raise
         except Exception as error:  # whatever an expression raises is the workflow's error
             failed = True
             engine.log_exception(error, task_id=staged.task, route=staged.route)
@@ -50,7 +62,10 @@ def start_waiting(engine: Engine) -> bool:
         engine.fail()
         return False
     for each in rendered:
-        _start(engine, each)
+        if any(item is None for item, _ in each.refused):
+            _refuse(engine, each)
+        else:
+            _start(engine, each)
     return bool(rendered) and len(engine.commands) >= BATCH
 
 
@@ -59,6 +74,13 @@ def _startable(engine: Engine) -> list[f.Staged]:
     if engine.state.status == st.FAILED:
         return [staged for staged in waiting if staged.run_on_fail]
     return waiting if engine.state.status in st.GOING else []
+
+
+def _rendered(engine: Engine, staged: f.Staged) -> Rendered:
+    try:
+        return _render(engine, staged)
+    except UnstorableError as error:
+        return Rendered(staged, engine.graph.task(staged.task), 0, [], refused=[(None, str(error))])
 
 
 def _render(engine: Engine, staged: f.Staged) -> Rendered:
@@ -79,19 +101,38 @@ def _render(engine: Engine, staged: f.Staged) -> Rendered:
 
 
 def _action(engine: Engine, task: Task, scope: Scope) -> tuple[str, dict[str, Any]]:
-    action = engine.evaluate(task.action, scope)
-    given = engine.evaluate(task.input or {}, scope)
-    if not isinstance(given, dict):
-        raise TypeError(f'The input of task "{task.name}" is not type of dict.')
+    action = _named(engine, "action", task.action, scope)
+    if not isinstance(task.input, dict):
+        given = _named(engine, "input", task.input or {}, scope)
+        if not isinstance(given, dict):
+            raise TypeError(f'The input of task "{task.name}" is not type of dict.')
+        return str(action), given
+    given = {}
+    for name, value in task.input.items():
+        given |= _named(engine, f'input "{name}"', {name: value}, scope)
     return str(action), given
+
+
+def _named(engine: Engine, what: str, value: Any, scope: Scope) -> Any:
+    """A part of a task with its expressions evaluated. Raises `UnstorableError` that names the part."""
+    try:
+        return engine.evaluate(value, scope)
+    except UnstorableError as error:
+        raise error.at(what) from error
 
 
 def _delay(engine: Engine, task: Task, scope: Scope) -> int:
     if not task.delay:
         return 0
-    delay = engine.evaluate(task.delay, scope)
+    delay = _named(engine, "delay", task.delay, scope)
     if not isinstance(delay, int) or isinstance(delay, bool):
         raise TypeError("The value of task delay is not type of integer.")
+    return _bounded("task delay", delay)
+
+
+def _bounded(what: str, delay: int) -> int:
+    if delay > _LONGEST_DELAY:
+        raise ValueError(f"The value of {what} is {delay} s; it may be at most {_LONGEST_DELAY} s (100 years).")
     return max(delay, 0)
 
 
@@ -101,20 +142,20 @@ def _retry(engine: Engine, name: str, scope: Scope) -> tuple[int, float, str | N
         return None
     values = []
     for what, written in (("count", retry.count), ("delay", retry.delay)):
-        value = engine.evaluate(written, scope) if isinstance(written, str) else (written or 0)
+        value = _named(engine, f"retry {what}", written, scope) if isinstance(written, str) else (written or 0)
         if not isinstance(value, int) or isinstance(value, bool):
             raise ValueError(f'The retry {what} for task "{name}" is not an integer.')
         values.append(value)
-    return values[0], float(max(values[1], 0)), retry.when
+    return values[0], float(_bounded("retry delay", values[1])), retry.when
 
 
 def _render_items(engine: Engine, made: Rendered, items: WithItems, scope: Scope, is_first: bool) -> None:
     if is_first:
-        made.items = engine.evaluate(items.expression, scope)
+        made.items = _named(engine, "with items", items.expression, scope)
         if not isinstance(made.items, list):
             raise TypeError(f'The value of "{items.expression}" is not type of list.')
         if items.concurrency is not None:
-            concurrency = engine.evaluate(items.concurrency, scope)
+            concurrency = _named(engine, "concurrency", items.concurrency, scope)
             if not isinstance(concurrency, int):
                 raise TypeError("The value of concurrency is not type of integer.")
             made.concurrency = max(concurrency, 1)
@@ -129,10 +170,13 @@ def _render_items(engine: Engine, made: Rendered, items: WithItems, scope: Scope
             room = 0
     room = BATCH if room is None else min(room, BATCH)
     at = start
-    while at < count and len(made.actions) < room:
+    while at < count and len(made.actions) + len(made.refused) < room:
         if not statuses or statuses[at] == st.UNSET:
             item_scope = scope.replaced(item=_item(items.keys, values[at]))
-            made.actions.append((at, *_action(engine, made.task, item_scope)))
+            try:
+                made.actions.append((at, *_action(engine, made.task, item_scope)))
+            except UnstorableError as error:
+                made.refused.append((at, str(error)))
         at += 1
 
 
@@ -142,13 +186,28 @@ def _item(keys: tuple[str, ...], value: Any) -> Any:
     return {keys[0]: value} if len(keys) == 1 else value
 
 
-def _start(engine: Engine, made: Rendered) -> None:
+def _entered(engine: Engine, made: Rendered) -> int:
+    """The index of the run: a new one, or the one that goes on."""
     staged = made.staged
-    index = staged.entry
-    if index < 0:
-        index = len(engine.state.sequence)
-        new_id = engine.outside.new_id()
-        engine.tell(f.TaskAdded(new_id, staged.task, staged.route, staged.context, staged.prev, engine.now, made.retry))
+    if staged.entry >= 0:
+        return staged.entry
+    new_id = engine.outside.new_id()
+    engine.tell(f.TaskAdded(new_id, staged.task, staged.route, staged.context, staged.prev, engine.now, made.retry))
+    return len(engine.state.sequence) - 1
+
+
+def _refuse(engine: Engine, made: Rendered) -> None:
+    """Starts a run that will fail at once."""
+    index = _entered(engine, made)
+    engine.tell(f.Unstaged(made.staged.task, made.staged.route))
+    engine.change(index, st.RUNNING)
+    engine.note("task_requested", made.staged.task, made.staged.route)
+    engine.follow(index)
+    engine.refused += [Refused(index, item, message) for item, message in made.refused]
+
+
+def _start(engine: Engine, made: Rendered) -> None:
+    index = _entered(engine, made)
     is_first = made.items is not None or made.task.items is None
     if is_first and not made.actions and not made.items:
         if engine.stepwise and made.items is None:
@@ -157,9 +216,12 @@ def _start(engine: Engine, made: Rendered) -> None:
             engine.idle.append(index)
     if is_first:
         _open(engine, made, index)
-    elif made.actions and engine.state.sequence[index].status in (st.PAUSED, st.RESUMING):
+    elif (made.actions or made.refused) and engine.state.sequence[index].status in (st.PAUSED, st.RESUMING):
         engine.change(index, st.RUNNING)
         engine.follow(index)
+    for item, message in made.refused:
+        engine.tell(f.ItemChanged(index, item or 0, st.RUNNING))
+        engine.refused.append(Refused(index, item, message))
     for item, action, given in made.actions:
         if item is not None:
             engine.tell(f.ItemChanged(index, item, st.RUNNING))

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from squall.core.workflow.conducting import facts as f
+from squall.core.workflow.conducting.coding import Coding, encoded
 from squall.core.workflow.conducting.status import (
     ABENDED,
     ACTIVE,
@@ -185,7 +186,7 @@ class State:
 
     def knows_error(self, error: dict[str, Any]) -> bool:
         """Whether the very same error is in the list."""
-        return msgspec.msgpack.encode(error) in self._told
+        return encoded(error) in self._told
 
     # -- changes
 
@@ -274,11 +275,11 @@ class State:
 
     def _error(self, fact: f.ErrorLogged) -> None:
         self.errors.append(fact.error)
-        self._told.add(msgspec.msgpack.encode(fact.error))
+        self._told.add(encoded(fact.error))
 
     def _drop_errors(self, fact: f.ErrorsDropped) -> None:
         self.errors = [error for error in self.errors if error.get("task_id") != fact.task]
-        self._told = {msgspec.msgpack.encode(error) for error in self.errors}
+        self._told = {encoded(error) for error in self.errors}
 
     def _output(self, fact: f.OutputSet) -> None:
         self.output, self.rendered = fact.output, fact.rendered
@@ -298,7 +299,7 @@ class State:
             self.output,
             self.rendered,
         )
-        return msgspec.msgpack.encode(kept)
+        return encoded(kept)
 
     @classmethod
     def restored(cls, graph: Graph, data: bytes) -> State:
@@ -328,7 +329,7 @@ class State:
                 self._satisfied.setdefault((edge.target, entry.route), set()).add(entry.task)
 
 
-_SNAPSHOTS = msgspec.msgpack.Decoder(Snapshot)
+_SNAPSHOTS = Coding[Snapshot](Snapshot)
 _APPLY: dict[type, Any] = {
     f.StatusChanged: State._status,
     f.ContextAdded: State._context,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.unit.core.workflow.conducting.staging import Stage
 
 LINE = "version: 1.0\ntasks:\n  a: {action: core.noop, next: [{do: b}]}\n  b: {action: core.noop}\n"
@@ -115,3 +116,52 @@ def test_what_happens_is_told_to_who_watches() -> None:
         "workflow", "task_requested", "task_requested", "task_ended", "transition", "task_waiting", "task_ended",
         "transition", "task_requested", "task_ended", "workflow",
     ]  # fmt: skip
+
+
+LEFT = """
+version: 1.0
+tasks:
+  a: {action: core.noop}
+  b: {action: core.noop, with: {items: 'x in <% range(5) %>', concurrency: 2}}
+"""
+
+
+def test_a_workflow_that_a_task_cancels_waits_for_no_item_that_was_never_started() -> None:
+    stage = Stage(LEFT)
+    stage.end("a", "canceled")
+    stage.end("b", item=0)
+    assert stage.state.status == "canceling"
+    stage.end("b", item=1)
+    assert stage.state.status == "canceled"
+    assert stage.conductor.is_finished
+
+
+def test_a_workflow_that_a_task_pauses_waits_for_no_item_that_was_never_started() -> None:
+    stage = Stage(LEFT)
+    stage.end("a", "pending")
+    stage.end("b", item=0)
+    stage.end("b", item=1)
+    assert stage.state.status == "paused"
+    stage.end("a")
+    stage.ask("running")
+    for item in (2, 3, 4):
+        stage.end("b", item=item)
+    assert stage.state.status == "succeeded"
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed", "canceled", "timeout", "abandoned", "paused", "pending"])
+@pytest.mark.parametrize("first", ["canceled", "failed", "succeeded"])
+@pytest.mark.parametrize("asked", [None, "canceling"])
+def test_a_canceled_workflow_with_items_left_ends_however_its_items_end(
+    asked: str | None, first: str, end: str
+) -> None:
+    stage = Stage(LEFT)
+    if asked is not None:
+        stage.ask(asked)
+    stage.end("a", first)
+    if first == "succeeded" and asked is None:
+        stage.ask("canceling")
+    stage.end("b", end, item=0)
+    stage.end("b", end, item=1)
+    assert stage.state.status == ("failed" if first == "failed" and asked is None else "canceled")
+    assert end in ("paused", "pending") or stage.conductor.is_finished

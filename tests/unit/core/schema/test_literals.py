@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from squall.core.schema.json_value import DEEPEST, NotJsonError, check_nesting, json_value, read_integer, read_literal
+from squall.core.schema.literals import DEEPEST, LiteralError, check_nesting, literal_value, read_integer, read_literal
 
 
 def nested(levels: int) -> Any:
@@ -38,22 +38,22 @@ def nested(levels: int) -> Any:
 )
 def test_what_json_cannot_hold_is_told_wherever_it_stands(value: Any, told: str) -> None:
     for whole in (value, [value], {"a": [value]}):
-        with pytest.raises(NotJsonError, match=told):
-            json_value(whole)
+        with pytest.raises(LiteralError, match=told):
+            literal_value(whole)
 
 
 def test_what_json_can_hold_stays_and_can_be_written() -> None:
     value = {"a": [1, 2.5, None, True, "ä", 10**30], "b": {}}
-    assert json_value(value) == value
-    assert json_value(({1: (2,)},)) == [{"1": [2]}]
-    assert msgspec.json.decode(msgspec.json.encode(json_value(10**4000))) == 10**4000
+    assert literal_value(value) == value
+    assert literal_value(({1: (2,)},)) == [{"1": [2]}]
+    assert msgspec.json.decode(msgspec.json.encode(literal_value(10**4000))) == 10**4000
 
 
 def test_values_nest_up_to_the_limit() -> None:
-    assert json_value(nested(DEEPEST)) == nested(DEEPEST)
+    assert literal_value(nested(DEEPEST)) == nested(DEEPEST)
     check_nesting(nested(DEEPEST))
-    for check in (json_value, check_nesting):
-        with pytest.raises(NotJsonError, match="nests more than 200 times"):
+    for check in (literal_value, check_nesting):
+        with pytest.raises(LiteralError, match="nests more than 200 times"):
             check(nested(DEEPEST + 1))
 
 
@@ -63,5 +63,5 @@ def test_json_and_python_literals_are_read() -> None:
     assert read_integer(" -7 ") == -7
     with pytest.raises(ValueError, match="neither JSON nor a literal"):
         read_literal("web")
-    with pytest.raises(NotJsonError):
+    with pytest.raises(LiteralError):
         read_integer("9" * 5000)

@@ -1,4 +1,8 @@
-"""Values that JSON can hold: read from text, or made from what a template returns."""
+"""Values that people write as text: JSON, or Python literals of texts, numbers, lists and mappings.
+
+What JSON cannot hold is refused in words, never changed without a word. Values that expressions give are made JSON by
+`core/expr/json_value.py`, which accepts more.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,12 @@ _MOST_BITS = 14_000
 _TOO_LARGE = "a whole number is too large"
 
 
-class NotJsonError(ValueError):
+class LiteralError(ValueError):
     """JSON cannot hold a value. The message is one line and may quote a key of the value."""
 
 
 def check_nesting(value: Any) -> None:
-    """Raises `NotJsonError` for a value that nests more than `DEEPEST` times."""
+    """Raises `LiteralError` for a value that nests more than `DEEPEST` times."""
     level = [value] if isinstance(value, dict | list | tuple) else []
     for _ in range(DEEPEST + 1):
         if not level:
@@ -30,13 +34,13 @@ def check_nesting(value: Any) -> None:
             inner: Iterable[Any] = part.values() if isinstance(part, dict) else part
             below += [item for item in inner if isinstance(item, dict | list | tuple)]
         level = below
-    raise NotJsonError(f"the value nests more than {DEEPEST} times")
+    raise LiteralError(f"the value nests more than {DEEPEST} times")
 
 
-def json_value(value: Any) -> Any:
+def literal_value(value: Any) -> Any:
     """Returns `value` as JSON holds it. Tuples become lists, and numbers that are keys of an object become texts.
 
-    Raises `NotJsonError` if JSON has nothing for it, such as for a set, bytes or an infinite number, and if it nests
+    Raises `LiteralError` if JSON has nothing for it, such as for a set, bytes or an infinite number, and if it nests
     more than `DEEPEST` times.
     """
     return _plain(value, DEEPEST)
@@ -45,34 +49,39 @@ def json_value(value: Any) -> Any:
 def read_literal(text: str) -> Any:
     """The value that a text writes in JSON, or as a Python literal of texts, numbers, lists and mappings.
 
-    Raises `NotJsonError` if JSON cannot hold the value, and `ValueError` without words of use if the text is neither.
+    Raises `LiteralError` if JSON cannot hold the value, and `ValueError` without words of use if the text is neither.
     """
     try:
-        return json_value(json.loads(text))
+        return literal_value(json.loads(text))
     except RecursionError:
-        raise NotJsonError(f"the value nests more than {DEEPEST} times") from None
-    except NotJsonError:
+        raise LiteralError(f"the value nests more than {DEEPEST} times") from None
+    except LiteralError:
         raise
     except json.JSONDecodeError:
         pass
     except ValueError:
-        raise NotJsonError(_TOO_LARGE) from None
+        raise LiteralError(_TOO_LARGE) from None
     try:
         value = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         raise ValueError("neither JSON nor a literal") from None
-    return json_value(value)
+    return literal_value(value)
 
 
 def read_integer(text: str) -> int:
-    """The whole number that a text writes. Raises `NotJsonError` for one that is too large, and `ValueError`."""
+    """The whole number that a text writes. Raises `LiteralError` for one that is too large, and `ValueError`."""
     try:
         number = int(text)
     except ValueError:
         if text.strip().lstrip("+-").isdecimal():
-            raise NotJsonError(_TOO_LARGE) from None
+            raise LiteralError(_TOO_LARGE) from None
         raise
     return _plain(number, 0)  # type: ignore[no-any-return]
+
+
+def read_number(text: str) -> float:
+    """The number that a text writes. Raises `LiteralError` for one that JSON cannot hold, and `ValueError`."""
+    return _plain(float(text), 0)  # type: ignore[no-any-return]
 
 
 def _plain(value: Any, depth: int) -> Any:
@@ -82,16 +91,16 @@ def _plain(value: Any, depth: int) -> Any:
         return _text(value)
     if isinstance(value, int):
         if value.bit_length() > _MOST_BITS:
-            raise NotJsonError(_TOO_LARGE)
+            raise LiteralError(_TOO_LARGE)
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise NotJsonError("JSON has no numbers that are infinite, too large (1e999) or no number (NaN)")
+            raise LiteralError("JSON has no numbers that are infinite, too large (1e999) or no number (NaN)")
         return value
     if not isinstance(value, dict | list | tuple):
-        raise NotJsonError(_refusal(value))
+        raise LiteralError(_refusal(value))
     if depth == 0:
-        raise NotJsonError(f"the value nests more than {DEEPEST} times")
+        raise LiteralError(f"the value nests more than {DEEPEST} times")
     if isinstance(value, dict):
         return _object(value, depth)
     return [_plain(item, depth - 1) for item in value]
@@ -102,7 +111,7 @@ def _text(value: str) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise NotJsonError("the text has half of a surrogate pair, which is no character") from None
+            raise LiteralError("the text has half of a surrogate pair, which is no character") from None
     return value if type(value) is str else str(value)
 
 
@@ -110,10 +119,10 @@ def _object(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for key, item in value.items():
         if not isinstance(key, str | int | float) or isinstance(key, bool):
-            raise NotJsonError(f"{key!r:.60} is a key of an object; keys are texts")
+            raise LiteralError(f"{key!r:.60} is a key of an object; keys are texts")
         name = _text(key) if isinstance(key, str) else str(_plain(key, 0))
         if name in plain:
-            raise NotJsonError(f'two keys of an object are "{name:.60}"')
+            raise LiteralError(f'two keys of an object are "{name:.60}"')
         plain[name] = _plain(item, depth - 1)
     return plain
 

@@ -1,0 +1,97 @@
+"""What is probably wrong with a workflow that can run: for its author, beside what inspection complains of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from squall.core.expr.language import Language, unknown_functions
+from squall.core.workflow.definition.paths import names_of, written_tasks
+
+Finding = dict[str, Any]
+"""`{type, message}`, and `spec_path` or `line` (from 1)."""
+
+
+def lint_workflow(text: str, document: Mapping[str, Any], language: Language) -> list[Finding]:
+    """Findings about a workflow: functions that do not exist, tasks that never run, values that YAML cuts at ` #`, and
+    keys that stand twice."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    found = [*_unknown_functions(document, "", language), *_unreached(document)]
+    if node is not None:
+        found += _in_yaml(node, text.splitlines())
+    return [{"type": "lint", **each} for each in found]
+
+
+def _unknown_functions(value: Any, path: str, language: Language) -> Iterator[Finding]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _unknown_functions(item, f"{path}.{key}" if path else str(key), language)
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            yield from _unknown_functions(item, f"{path}[{at}]", language)
+    elif isinstance(value, str):
+        for message in unknown_functions(language, value):
+            yield {"message": message, "spec_path": path, "expression": value}
+
+
+def _unreached(document: Mapping[str, Any]) -> Iterator[Finding]:
+    tasks = {task.name: task for task in written_tasks(document)}
+    ways = {name: {each for _, entry in task.transitions() for each in names_of(entry)} for name, task in tasks.items()}
+    targets = set().union(*ways.values()) if ways else set()
+    waiting = [name for name in tasks if name not in targets]
+    reached = set(waiting)
+    if not waiting:
+        return
+    while waiting:
+        following = {name for name in ways[waiting.pop()] if name in tasks} - reached
+        reached |= following
+        waiting += following
+    for name, task in tasks.items():
+        if name not in reached:
+            message = f'The task "{name}" never runs: only tasks that never run lead to it.'
+            yield {"message": message, "spec_path": task.path}
+
+
+def _in_yaml(node: yaml.Node, lines: list[str]) -> Iterator[Finding]:
+    waiting = [node]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, yaml.MappingNode):
+            yield from _twice(each)
+            waiting += [part for pair in each.value for part in pair]
+        elif isinstance(each, yaml.SequenceNode):
+            waiting += each.value
+        elif isinstance(each, yaml.ScalarNode) and each.style is None:
+            yield from _cut(each, lines)
+
+
+def _twice(mapping: yaml.MappingNode) -> Iterator[Finding]:
+    first: dict[tuple[str, str], int] = {}
+    for key, _ in mapping.value:
+        if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
+            continue
+        name, line = (key.tag, key.value), key.start_mark.line + 1
+        if name in first:
+            message = f'The key "{key.value}" stands twice, first in line {first[name]}: that value is lost.'
+            yield {"message": message, "line": line}
+        first.setdefault(name, line)
+
+
+def _cut(scalar: yaml.ScalarNode, lines: list[str]) -> Iterator[Finding]:
+    """A comment behind a value is probably part of it if no space follows its `#`, or if it ends an expression."""
+    mark = scalar.end_mark
+    rest = lines[mark.line][mark.column :] if mark.line < len(lines) else ""
+    comment = rest.lstrip()
+    if not comment.startswith("#"):
+        return
+    is_open = any(scalar.value.count(start) > scalar.value.count(end) for start, end in (("<%", "%>"), ("{{", "}}")))
+    is_open = is_open or scalar.value.count('"') % 2 == 1
+    if is_open or comment[1:2].strip(" #!-=\t"):
+        message = f'YAML takes "{comment[:40]}" as a comment: the value is "{scalar.value[:40]}". Quote all of it.'
+        yield {"message": message, "line": mark.line + 1}

@@ -1,0 +1,91 @@
+"""Workflows that cannot be advanced: they are taken again later if that may help, and else they fail."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from squall.core.errors import ConflictError, SquallError, UnavailableError
+from squall.core.execution import execution as ex
+from squall.core.execution.execution import Execution
+from squall.core.expr.json_value import printable
+from squall.ports import Clock, Due, Store, Tx
+from squall.services.execution.transitions import Transitions
+from squall.services.workflow.runs import CHAIN, Runs
+
+_LOG = logging.getLogger("squall.workflows")
+_AGAIN = 200_000
+_MOST_CONFLICTS = 5
+ENVIRONMENT = (UnavailableError, OSError, MemoryError)
+"""Errors after which another try may succeed with the same input. After all others the same would come of it again."""
+
+
+class Failing:
+    """Gives rows of lane `advance` back to be taken again, or fails their workflow."""
+
+    def __init__(self, store: Store, clock: Clock, transitions: Transitions, runs: Runs) -> None:
+        self._store = store
+        self._clock = clock
+        self._transitions = transitions
+        self._runs = runs
+
+    async def drop(self, tasks: list[Due]) -> None:
+        """Removes rows of a workflow that has ended or is not there."""
+        await self._store.tx(lambda tx: done(tx, tasks))
+
+    async def give_back(self, key: str, tasks: list[Due]) -> None:
+        """Lets the rows of workflow `key` be taken again in 0.2 s, and what is in memory of it be read anew."""
+        self._runs.forget(key)
+        later = self._clock.now() + _AGAIN
+
+        async def work(tx: Tx) -> None:
+            for task in tasks:
+                await tx.queue.release(task, later)
+
+        await self._store.tx(work)
+
+    async def give_up_or_back(self, key: str, tasks: list[Due], error: Exception) -> None:
+        """Fails a workflow that cannot go on. Only after a conflict, which another change may have caused, and if the
+        failure cannot be written, its rows are taken again later."""
+        if isinstance(error, ConflictError) and max(task.attempts for task in tasks) <= _MOST_CONFLICTS:
+            await self.give_back(key, tasks)
+            return
+        try:
+            await self._give_up(key, tasks, error)
+        except Exception:
+            _LOG.exception("a workflow could not be failed", extra={"execution": key})
+            await self.give_back(key, tasks)
+
+    async def _give_up(self, key: str, tasks: list[Due], error: Exception) -> None:
+        """A defect must leave nothing stuck: the workflow fails with what is known."""
+        self._runs.forget(key)
+        now = self._clock.now()
+        message = worded(error)
+
+        async def work(tx: Tx) -> Execution | None:
+            await done(tx, tasks)
+            execution = await tx.executions.get(key, False)
+            if execution is None or execution.status in ex.FINAL:
+                return None
+            if ex.FAILED not in ex.TRANSITIONS[execution.status] and execution.status == ex.PAUSED:
+                execution, _ = await self._transitions.move(tx, execution, ex.RESUMING, now)
+            result: dict[str, Any] = {"output": None, "errors": [{"type": "error", "message": message}]}
+            if execution.runner == CHAIN:
+                result = {"error": message, "traceback": ""}
+            return await self._transitions.conclude(tx, execution, ex.FAILED, result, now)
+
+        execution = await self._store.tx(work)
+        if execution is not None:
+            self._transitions.hint(execution)
+
+
+def worded(error: Exception) -> str:
+    """The text of an error for a result: with its class, unless the text was written for people."""
+    return printable(str(error) if isinstance(error, SquallError) else f"{type(error).__name__}: {error}")
+
+
+async def done(tx: Tx, tasks: Sequence[Due]) -> None:
+    """Removes rows that have been dealt with."""
+    for task in tasks:
+        await tx.queue.done(task)

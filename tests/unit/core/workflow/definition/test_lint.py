@@ -1,0 +1,45 @@
+"""What is probably wrong with a workflow that can run."""
+
+from __future__ import annotations
+
+import pytest
+
+from squall.core.expr.language import Language
+from squall.core.workflow.definition.lint import lint_workflow
+from squall.core.workflow.definition.spec import load_document
+
+LANGUAGE = Language()
+HEAD = "version: 1.0\ntasks:\n"
+
+
+def found(text: str) -> list[dict[str, object]]:
+    return lint_workflow(text, load_document(text), LANGUAGE)
+
+
+def test_an_unknown_function_is_named_with_its_place() -> None:
+    [each] = found(f"{HEAD}  a:\n    action: core.noop\n    next:\n      - when: <% suceeded() %>\n        do: noop\n")
+    assert each["spec_path"] == "tasks.a.next[0].when"
+    assert "Did you mean succeeded?" in str(each["message"])
+
+
+def test_tasks_that_only_lead_to_each_other_never_run() -> None:
+    text = f"{HEAD}  a: {{action: core.noop}}\n  b: {{next: [{{do: c}}]}}\n  c: {{next: [{{do: b}}]}}\n"
+    assert [each["spec_path"] for each in found(text)] == ["tasks.b", "tasks.c"]
+
+
+@pytest.mark.parametrize("value", ["<% result() #1 %>", "send #ops", '"a" is "b #1"', "{{ 'a #b' }}", "#ops"])
+def test_a_value_that_yaml_cuts_is_named_with_its_line(value: str) -> None:
+    text = f"{HEAD}  a:\n    action: core.noop\n    input:\n      x: {value}\n"
+    if value.startswith(('"', "{{")):
+        text = text.replace(value, f"text {value}")
+    [each] = found(text)
+    assert (each["line"], "as a comment" in str(each["message"])) == (6, True)
+
+
+def test_comments_and_quoted_values_are_passed_over() -> None:
+    assert found(f"{HEAD}  a:  # first\n    action: core.noop  # why\n    input: {{x: 'a #b'}}\n    # end\n") == []
+
+
+def test_a_key_that_stands_twice_is_named_with_both_lines() -> None:
+    [each] = found(f"{HEAD}  a: {{action: core.noop}}\n  a: {{action: core.local}}\n")
+    assert (each["line"], "first in line 3" in str(each["message"])) == (4, True)
