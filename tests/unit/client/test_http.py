@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from squall.client.http import Client, NoServerError, segment
+from squall.client.http import Client, NoServerError
 from squall.core import errors
 
 
@@ -199,7 +199,3 @@ def test_a_trace_tells_every_exchange(fake: ModuleType) -> None:
         client.request("GET", "/actions")
         client.close()
     assert told[0].startswith("GET /v1/actions -> 200 in ")
-
-
-def test_a_name_cannot_leave_its_segment_of_the_path() -> None:
-    assert segment("../a b?c") == "..%2Fa%20b%3Fc"

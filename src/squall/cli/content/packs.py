@@ -8,6 +8,7 @@ from pathlib import Path
 
 from squall.cli.output.watch import configure_watch, start_and_watch
 from squall.cli.terminal import exits
+from squall.cli.terminal.lists import configure_list, print_table
 from squall.cli.terminal.table import dump, fields, table
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
@@ -15,7 +16,7 @@ from squall.core.errors import NotFoundError, SquallError
 
 
 def _configure_list(parser: ArgumentParser) -> None:
-    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+    configure_list(parser)
 
 
 def _list(args: Namespace, target: Target) -> int:
@@ -25,7 +26,7 @@ def _list(args: Namespace, target: Target) -> int:
         print(dump(found))
     else:
         rows = [(item.get("ref"), item.get("version"), item.get("description")) for item in found]
-        print(table(("pack", "version", "description"), rows))
+        print_table(args, ("pack", "version", "description"), rows)
     return exits.OK
 
 
@@ -95,7 +96,7 @@ def _remove(args: Namespace, target: Target) -> int:
 
 def _configure_search(parser: ArgumentParser) -> None:
     parser.add_argument("query", help="a text in a name, a keyword or a description")
-    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+    configure_list(parser)
 
 
 def _search(args: Namespace, target: Target) -> int:
@@ -105,7 +106,7 @@ def _search(args: Namespace, target: Target) -> int:
         print(dump(found))
     else:
         rows = [(item.get("ref") or item.get("name"), item.get("version"), item.get("description")) for item in found]
-        print(table(("pack", "version", "description"), rows))
+        print_table(args, ("pack", "version", "description"), rows)
     return exits.OK
 
 

@@ -194,8 +194,15 @@ def _cut(line: str, columns: int) -> str:
 class LiveScreen(Screen):
     """A screen at whose end a tree is painted, again and again, by a thread; what else is written comes above it."""
 
-    def __init__(self, out: int, err: int, environ: Mapping[str, str], style: Style | None = None) -> None:
-        super().__init__(out, err, environ, style)
+    def __init__(
+        self,
+        out: int,
+        err: int,
+        environ: Mapping[str, str],
+        style: Style | None = None,
+        color: str | None = None,
+    ) -> None:
+        super().__init__(out, err, environ, style, color)
         self._lock = threading.RLock()
         self._drawn = 0
         self._terminal = out

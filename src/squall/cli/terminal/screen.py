@@ -11,6 +11,8 @@ import select
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from squall.cli.terminal.colour import coloured
+
 DIM = b"\x1b[2m"
 RED = b"\x1b[31m"
 RESET = b"\x1b[0m"
@@ -29,14 +31,20 @@ class Screen:
     Raises `BrokenPipeError` from every method when the reader has gone.
     """
 
-    def __init__(self, out: int, err: int, environ: Mapping[str, str], style: Style | None = None) -> None:
+    def __init__(
+        self,
+        out: int,
+        err: int,
+        environ: Mapping[str, str],
+        style: Style | None = None,
+        color: str | None = None,
+    ) -> None:
         self._out = out
         self._err = err
         self._style = style or Style()
         self.is_terminal = os.isatty(err)
         self._out_is_terminal = os.isatty(out)
-        plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
-        self._colour = self.is_terminal and not plain
+        self._colour = coloured(color, environ, self.is_terminal)
         self._marked = False
         self._line_begins: dict[str, bool] = {}
         self._terminal_mid_line = False
