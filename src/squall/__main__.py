@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 
 
 def main() -> int:
@@ -32,7 +33,7 @@ def _local(arguments: list[str]) -> tuple[Callable[[list[str]], int], list[str]]
     behind = [*words[1:], *options.words()]
     match words:
         case ["serve", *_]:
-            return _serve, behind
+            return partial(_serve, color=options.color), behind
         case ["config", "show", *_]:
             return _config_show, behind[1:]
         case ["user", verb, *_] if verb in ("add", "passwd", "remove", "list"):
@@ -73,9 +74,10 @@ def _guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
         return error.exit_status
 
 
-def _serve(arguments: list[str]) -> int:
+def _serve(arguments: list[str], color: str | None = None) -> int:
     import argparse
     import asyncio
+    import logging
 
     from squall import __version__, config
 
@@ -88,13 +90,19 @@ def _serve(arguments: list[str]) -> int:
 
     def ready(app: App) -> None:
         about = app.about()
+        log = logging.getLogger("squall")
+        if sys.stdout.isatty() and sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
+            # At a terminal all lines are of one kind: those of the log.
+            log.info("ready", extra={"version": __version__, "url": about["url"], "data_dir": about["data_dir"]})
+            log.info("squall env prints what the st2 client needs; Ctrl-C stops the server")
+            return
         print(f"Squall {__version__} is ready at {about['url']} (data in {about['data_dir']}).")
         for name in ("api", "auth", "stream"):
             print(f"export ST2_{name.upper()}_URL={about[f'{name}_url']}")
         sys.stdout.flush()
 
     datadir.prepare(loaded.settings.server.data_dir)
-    undo = logs.configure(loaded.settings, sys.stderr)
+    undo = logs.configure(loaded.settings, sys.stderr, color)
     try:
         asyncio.run(serve(loaded.settings, ready))
     finally:

@@ -97,6 +97,20 @@ def test_only_what_a_command_needs_is_imported() -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize("line", ["run core.local x", "tail", "execution list"])
+def test_watching_imports_nothing_that_it_does_not_need(fake: ModuleType, line: str) -> None:
+    code = (
+        "import sys; from squall.cli.main import main; status = main(sys.argv[1:]); "
+        "slow = {'rich', 'msgspec', 'asyncio', 'difflib', 'webbrowser', 'getpass', 'jsonschema', 'yaml', 'httpx2'}; "
+        "heavy = slow & {*sys.modules}; "
+        "sys.exit(f'imported {heavy}' if heavy else status)"
+    )
+    with fake.FakeSquall([]) as server:
+        argv = [sys.executable, "-c", code, "--url", server.url, *line.split()]
+        ended = subprocess.run(argv, capture_output=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_a_listing_into_a_closed_pipe_ends_quietly(fake: ModuleType, spawn: Callable[..., Any]) -> None:
     with fake.FakeSquall([]) as server:
         session = spawn("--url", server.url, "action", "list")

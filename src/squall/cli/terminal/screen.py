@@ -15,6 +15,10 @@ from squall.cli.terminal.colour import coloured
 
 DIM = b"\x1b[2m"
 RED = b"\x1b[31m"
+GREEN = b"\x1b[32m"
+YELLOW = b"\x1b[33m"
+CYAN = b"\x1b[36m"
+BOLD = b"\x1b[1m"
 RESET = b"\x1b[0m"
 
 
@@ -63,8 +67,17 @@ class Screen:
         else:
             self._unmark()
             write_all(self._out, data)
-        if self.is_terminal if stream == "stderr" else self._out_is_terminal:
+        if self.shows(stream):
             self._terminal_mid_line = not data.endswith(b"\n")
+
+    @property
+    def colour(self) -> bool:
+        """Whether what is written gets colours."""
+        return self._colour
+
+    def shows(self, stream: str) -> bool:
+        """Whether records of this stream go to a terminal."""
+        return self.is_terminal if stream == "stderr" else self._out_is_terminal
 
     def note(self, text: str) -> None:
         """A line of our own, dim, and only on a terminal: what is piped stays the action's own bytes."""
