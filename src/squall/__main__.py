@@ -75,13 +75,13 @@ def _guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
 
 
 def _serve(arguments: list[str], color: str | None = None) -> int:
-    import argparse
     import asyncio
     import logging
 
     from squall import __version__, config
+    from squall.cli.terminal.parser import Parser
 
-    parser = argparse.ArgumentParser(prog="squall serve", description="Run the server until SIGTERM or Ctrl-C.")
+    parser = Parser(prog="squall serve", description="Run the server until SIGTERM or Ctrl-C.")
     config.add_flags(parser)
     loaded = config.load(config.flags_from(parser.parse_args(arguments)), os.environ)
 
@@ -111,11 +111,10 @@ def _serve(arguments: list[str], color: str | None = None) -> int:
 
 
 def _config_show(arguments: list[str]) -> int:
-    import argparse
-
     from squall import config
+    from squall.cli.terminal.parser import Parser
 
-    parser = argparse.ArgumentParser(prog="squall config show", description="Print every setting and its source.")
+    parser = Parser(prog="squall config show", description="Print every setting and its source.")
     config.add_flags(parser)
     print(config.show(config.load(config.flags_from(parser.parse_args(arguments)), os.environ)), end="")
     return 0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import Action, ArgumentError, ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, NoReturn
 
 from squall.cli.catalog import Command, command_of, first_words, group_of, guess, listing
 from squall.cli.terminal import exits
 from squall.cli.terminal.globals import Globals, describe_globals, split_globals
+from squall.cli.terminal.parser import Parser
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
 from squall.core.errors import SquallError
@@ -23,8 +23,6 @@ examples:
   squall run core.local --help
   squall tail last
 """
-_MAY_BE_EMPTY = frozenset({"value", "words", "query", "grep", "prefix"})
-"""Arguments that are texts and not names: an empty one has a meaning."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,7 +75,7 @@ def _dispatch(options: Globals, words: list[str]) -> int:
     verbs: Mapping[str, Verb] = import_module(f"squall.cli.{command.module}").VERBS
     verb = verbs[command.name]
     target = Target(options.url, options.data_dir, options.debug, os.environ, options.color)
-    parser = _Parser(prog=f"squall {command.name}", description=command.summary + ".", allow_abbrev=False)
+    parser = Parser(prog=f"squall {command.name}", description=command.summary + ".", allow_abbrev=False)
     verb.configure(parser)
     describe_globals(parser)
     before, after = _split(rest)
@@ -89,20 +87,6 @@ def _dispatch(options: Globals, words: list[str]) -> int:
             parser.error(f"unexpected: {' '.join(after)}")
         args.words = [*args.words, *after]
     return verb.run(args, target)
-
-
-class _Parser(ArgumentParser):
-    """Refuses an empty name: a script whose variable is not set would mean the list of all things instead."""
-
-    def _check_value(self, action: Action, value: Any) -> None:
-        super()._check_value(action, value)
-        if isinstance(value, str) and not value.strip() and action.dest not in _MAY_BE_EMPTY:
-            name = action.option_strings[-1] if action.option_strings else f"the {action.metavar or action.dest}"
-            raise ArgumentError(None, f"{name} is missing: an empty text was given; is a variable not set?")
-
-    def error(self, message: str) -> NoReturn:
-        """Says in one line what is wrong, and how to get the help. Raises `SystemExit`."""
-        self.exit(exits.ERROR, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
 def _find(words: list[str]) -> tuple[Command | None, list[str]]:

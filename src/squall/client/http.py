@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -274,5 +275,8 @@ def _unreached(url: str, error: Exception) -> NoServerError:
         return NoServerError(f"the server at {url} closed the connection without an answer")
     if isinstance(error, http.client.BadStatusLine | http.client.LineTooLong):
         return NoServerError(f"what answers at {url} does not speak HTTP")
+    if isinstance(error, ssl.SSLError):
+        detail = getattr(error, "verify_message", None) or str(error.reason or "").replace("_", " ").lower()
+        return NoServerError(f"no secure connection to {url}: {detail or 'the reason is not known'}")
     reason = getattr(error, "strerror", None) or str(error) or "no reason is known"
     return NoServerError(f"the connection to {url} failed: {reason}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from squall.__main__ import _local
+from squall.__main__ import _local, main
 
 
 def name_of(command: Any) -> str:
@@ -40,3 +41,22 @@ def test_commands_of_this_machine_take_global_options_in_any_place(line: str, co
 )
 def test_the_client_runs_every_other_line(line: str) -> None:
     assert _local(line.split()) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "user add", "user remove", "user passwd", "backup", "restore", "pack lint", "pack test", "pack create",
+        "serve --port", "config show --data-dir",
+    ],
+)  # fmt: skip
+def test_an_empty_name_is_refused(line: str, monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["squall", *line.split(), ""])
+    try:
+        status: Any = main()
+    except SystemExit as leaving:
+        status = leaving.code
+    assert status == 2
+    assert "an empty " in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -101,6 +102,22 @@ def test_a_broken_answer_is_told_without_names_of_python(fake: ModuleType, sent:
 
     with fake.ScriptedServer(broken) as server, pytest.raises(NoServerError, match=message):
         Client(server.url).request("GET", "/actions")
+
+
+def test_a_server_without_tls_is_told_without_names_of_python() -> None:
+    def answer(listener: socket.socket) -> None:
+        peer, _ = listener.accept()
+        peer.recv(4096)
+        peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        peer.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        with pytest.raises(NoServerError) as caught:
+            Client(f"https://127.0.0.1:{listener.getsockname()[1]}").request("GET", "/actions")
+        thread.join()
+    assert "no secure connection to https://" in str(caught.value) and "_ssl" not in str(caught.value)
 
 
 @pytest.mark.parametrize("token", ["a\nb", "schlüssel"])

@@ -8,11 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from squall.cli.execution.parameters import Schema, merge_schemas
-from squall.cli.terminal.table import cell, table
+from squall.cli.terminal.table import cell, cell_width, table
 from squall.client.api import Api
 from squall.client.http import JsonObject
 
+Row = tuple[str, str, object, object]
+
 _MASK = "********"
+_COLUMNS = ("parameter", "type", "default", "description")
+_LEAST_ROOM = 24
+"""Cells that a description needs at least to be broken into lines; it is cut otherwise."""
 
 
 def schemas_of(api: Api, action: JsonObject) -> dict[str, Schema]:
@@ -22,10 +27,28 @@ def schemas_of(api: Api, action: JsonObject) -> dict[str, Schema]:
 
 
 def parameter_table(schemas: Mapping[str, Schema], wide: bool = False) -> str:
-    """A row for each parameter, those that are required first. Fits the terminal unless `wide`."""
+    """A row for each parameter, those that are required first. At a terminal descriptions go over several lines."""
     rows = [_row(name, schema) for name, schema in sorted(schemas.items(), key=_order)]
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() and not wide else None
-    return table(("parameter", "type", "default", "description"), rows, width)
+    if not sys.stdout.isatty() or wide:
+        return table(_COLUMNS, rows)
+    width = shutil.get_terminal_size().columns
+    return table(_COLUMNS, _wrapped(rows, width), width)
+
+
+def _wrapped(rows: list[Row], width: int) -> list[Row]:
+    """The rows with their descriptions broken into lines that fit beside the other columns, if there is room."""
+    from textwrap import wrap
+
+    others = [max(cell_width(cell(row[index])) for row in [_COLUMNS, *rows]) for index in range(3)]
+    room = width - sum(others) - 2 * len(others)
+    if room < _LEAST_ROOM:
+        return rows
+    broken: list[Row] = []
+    for name, types, default, description in rows:
+        first, *further = wrap(cell(description), room) or [""]
+        broken.append((name, types, default, first))
+        broken += [("", "", "", line) for line in further]
+    return broken
 
 
 def _order(item: tuple[str, Schema]) -> tuple[bool, str]:
@@ -33,7 +56,7 @@ def _order(item: tuple[str, Schema]) -> tuple[bool, str]:
     return (not schema.get("required"), name)
 
 
-def _row(name: str, schema: Schema) -> tuple[str, str, object, object]:
+def _row(name: str, schema: Schema) -> Row:
     kind = schema.get("type", "string")
     types = " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
     default = schema.get("default")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from squall.cli.catalog import closest
 from squall.cli.execution.described import schemas_of
 from squall.cli.execution.parameters import assigned_names
-from squall.cli.terminal.closest import closest
 from squall.client.api import Api
 from squall.core.errors import InvalidError, NotFoundError, SquallError
 
