@@ -38,19 +38,22 @@ def closing_line(document: JsonObject, reason: Reason | None = None) -> str:
     """How it ended, after how long, its id, and the reason."""
     why = reason or Reason()
     took = duration(document.get("elapsed_seconds"))
-    line = f"{document.get('status')}{why.how}{' in ' + took if took else ''} · {document.get('id')}"
+    status = str(document.get("status"))
+    how = why.how if status == "failed" else ""
+    line = f"{status}{how}{' in ' + took if took else ''} · {document.get('id')}"
     return f"{line}: {why.text}" if why.text else line
 
 
 def failure(api: Api, execution_id: str) -> Reason:
     """Why an execution has not succeeded, without fetching its output; an empty reason if the server tells none."""
     try:
-        result = api.execution(execution_id, only=",".join(f"result.{part}" for part in _PARTS)).get("result")
-        reason = reason_of(result)
+        wanted = ",".join(["parameters.pty", *(f"result.{part}" for part in _PARTS)])
+        document = api.execution(execution_id, only=wanted)
+        reason = reason_of(document.get("result"))
         if reason.code is not None and not reason.text:
-            return reason._replace(
-                text=_last_line(api, execution_id, "stderr") or _last_line(api, execution_id, "output")
-            )
+            # A terminal has one stream for both.
+            one_stream = (document.get("parameters") or {}).get("pty") is True
+            reason = reason._replace(text=_last_line(api, execution_id, "stdout" if one_stream else "stderr"))
     except SquallError:
         return Reason()
     return reason

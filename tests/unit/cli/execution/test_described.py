@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
 from squall.cli.execution.described import has_secret, parameter_table
 
-SCHEMAS = {"count": {"type": "integer", "description": "word " * 30}, "name": {"type": ["string", "null"]}}
+SCHEMAS: dict[str, Any] = {
+    "count": {"type": "integer", "description": "word " * 30},
+    "name": {"type": ["string", "null"]},
+}
 
 
 @pytest.fixture

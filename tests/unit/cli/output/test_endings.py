@@ -74,3 +74,7 @@ def test_a_long_reason_is_cut() -> None:
 )
 def test_the_closing_line_has_the_reason_at_its_end(reason: Reason, line: str) -> None:
     assert closing_line({"status": "failed", "id": "x", "elapsed_seconds": 2.5}, reason) == line
+
+
+def test_an_execution_that_was_ended_by_squall_does_not_tell_of_the_signal() -> None:
+    assert closing_line({"status": "timeout", "id": "x"}, Reason(-9, "too slow")) == "timeout · x: too slow"
