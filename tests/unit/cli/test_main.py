@@ -193,6 +193,21 @@ def test_a_mistyped_command_is_refused_with_the_one_that_was_meant(
     assert got.status == 2 and f"did you mean '{meant}'?".encode() in got.err
 
 
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("execution list --jsn", "--json"),
+        ("run core.noop --timestamp=1", "--timestamps"),
+        ("tail --no-folow", "--no-follow"),
+    ],
+)
+def test_a_mistyped_option_is_refused_with_the_one_that_was_meant(
+    run: Callable[..., Any], line: str, meant: str
+) -> None:
+    got = run(*line.split())
+    assert got.status == 2 and f"; did you mean {meant}? (see squall ".encode() in got.err
+
+
 def test_help_tells_of_a_command_and_of_a_group(run: Callable[..., Any]) -> None:
     assert run("help", "tail").out == run("tail", "--help").out
     assert run("help", "execution").out == run("execution", "--help").out

@@ -22,4 +22,16 @@ class Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Says in one line what is wrong, and how to get the help. Raises `SystemExit`."""
-        self.exit(exits.ERROR, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(exits.ERROR, f"{self.prog}: error: {message}{self._meant(message)} (see {self.prog} --help)\n")
+
+    def _meant(self, message: str) -> str:
+        """The option that is most like one that does not exist, as the end of a sentence."""
+        what, _, words = message.partition(": ")
+        if what != "unrecognized arguments" or not words.startswith("--"):
+            return ""
+        from difflib import get_close_matches
+
+        word = words.split()[0].partition("=")[0]
+        options = [option for option in self._option_string_actions if option.startswith("--")]
+        matches = get_close_matches(word, options, n=1)
+        return f"; did you mean {matches[0]}?" if matches else ""
