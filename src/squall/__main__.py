@@ -5,38 +5,58 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 
 
 def main() -> int:
     """Runs the command line; gives the exit status."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["serve"]:
-        return _guarded(_serve, arguments[1:])
-    if arguments[:2] == ["config", "show"]:
-        return _guarded(_config_show, arguments[2:])
-    if arguments[:1] == ["user"] and arguments[1:2] not in ([], ["-h"], ["--help"]):
-        from squall.commands.users import users
+    local = _local(arguments)
+    if local is None:
+        from squall.cli.main import main as cli
 
-        return _guarded(users, arguments[1:])
-    if arguments[:1] == ["pack"] and arguments[1:2] in (["create"], ["lint"], ["test"]):
-        from squall.commands.authoring import pack
+        return cli(arguments)
+    return _guarded(*local)
 
-        return _guarded(pack, arguments[1:])
-    if arguments[:1] == ["demo"]:
-        from squall.commands.demo import demo
 
-        return demo(arguments[1:])
-    if arguments[:1] == ["backup"]:
-        from squall.commands.backup import backup
+def _local(arguments: list[str]) -> tuple[Callable[[list[str]], int], list[str]] | None:
+    """The command that runs in this process without the client, and its words; None if the client runs the line."""
+    from squall.cli.terminal.globals import split_globals
+    from squall.core.errors import SquallError
 
-        return _guarded(backup, arguments[1:])
-    if arguments[:1] == ["restore"]:
-        from squall.commands.restore import restore
+    try:
+        options, words = split_globals(arguments)
+    except SquallError:
+        return None
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
+    behind = [*words[1:], *options.words()]
+    match words:
+        case ["serve", *_]:
+            return partial(_serve, color=options.color), behind
+        case ["config", "show", *_]:
+            return _config_show, behind[1:]
+        case ["user", verb, *_] if verb in ("add", "passwd", "remove", "list"):
+            from squall.commands.users import users
 
-        return _guarded(restore, arguments[1:])
-    from squall.cli.main import main as cli
+            return users, behind
+        case ["pack", "create" | "lint" | "test", *_]:
+            from squall.commands.authoring import pack
 
-    return cli(arguments)
+            return pack, words[1:]
+        case ["demo", *_]:
+            from squall.commands.demo import demo
+
+            return demo, words[1:]
+        case ["backup", *_]:
+            from squall.commands.backup import backup
+
+            return backup, behind
+        case ["restore", *_]:
+            from squall.commands.restore import restore
+
+            return restore, behind
+    return None
 
 
 def _guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
@@ -46,17 +66,22 @@ def _guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
     try:
         return command(arguments)
     except SquallError as error:
+        if "--debug" in sys.argv:
+            import traceback
+
+            traceback.print_exception(error)
         print(f"squall: {error}", file=sys.stderr)
         return error.exit_status
 
 
-def _serve(arguments: list[str]) -> int:
-    import argparse
+def _serve(arguments: list[str], color: str | None = None) -> int:
     import asyncio
+    import logging
 
     from squall import __version__, config
+    from squall.cli.terminal.parser import Parser
 
-    parser = argparse.ArgumentParser(prog="squall serve", description="Run the server until SIGTERM or Ctrl-C.")
+    parser = Parser(prog="squall serve", description="Run the server until SIGTERM or Ctrl-C.")
     config.add_flags(parser)
     loaded = config.load(config.flags_from(parser.parse_args(arguments)), os.environ)
 
@@ -65,13 +90,19 @@ def _serve(arguments: list[str]) -> int:
 
     def ready(app: App) -> None:
         about = app.about()
+        log = logging.getLogger("squall")
+        if sys.stdout.isatty() and sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
+            # At a terminal all lines are of one kind: those of the log.
+            log.info("ready", extra={"version": __version__, "url": about["url"], "data_dir": about["data_dir"]})
+            log.info("squall env prints what the st2 client needs; Ctrl-C stops the server")
+            return
         print(f"Squall {__version__} is ready at {about['url']} (data in {about['data_dir']}).")
         for name in ("api", "auth", "stream"):
             print(f"export ST2_{name.upper()}_URL={about[f'{name}_url']}")
         sys.stdout.flush()
 
     datadir.prepare(loaded.settings.server.data_dir)
-    undo = logs.configure(loaded.settings, sys.stderr)
+    undo = logs.configure(loaded.settings, sys.stderr, color)
     try:
         asyncio.run(serve(loaded.settings, ready))
     finally:
@@ -80,11 +111,10 @@ def _serve(arguments: list[str]) -> int:
 
 
 def _config_show(arguments: list[str]) -> int:
-    import argparse
-
     from squall import config
+    from squall.cli.terminal.parser import Parser
 
-    parser = argparse.ArgumentParser(prog="squall config show", description="Print every setting and its source.")
+    parser = Parser(prog="squall config show", description="Print every setting and its source.")
     config.add_flags(parser)
     print(config.show(config.load(config.flags_from(parser.parse_args(arguments)), os.environ)), end="")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 
@@ -28,6 +29,27 @@ def pipes(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
 def test_the_exit_status_tells_the_outcome(plain_server: Server, command: str, status: int) -> None:
     ran = plain_server.squall("run", "core.local", f"cmd=echo said; {command}")
     assert (ran.status, ran.out) == (status, b"said\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["core.local", "cmd=echo first >&2; echo why >&2; exit 7"], r"failed \(exit 7\) in .* · \w+: why"),
+        (["core.local", "cmd=echo why; exit 7", "pty=true"], r"failed \(exit 7\) in .* · \w+: why"),
+        (["core.local", "cmd=exit 7"], r"failed \(exit 7\) in .* · \w+"),
+        (["core.local", "cmd=sleep 60", "timeout=1"], r"timeout in .* · \w+: .*1 seconds"),
+        (["examples.flow_errors"], r"failed in .* · \w+: task risky failed \(exit 1\) \(and 1 more error\)"),
+    ],
+)
+def test_the_last_line_says_why_it_failed(plain_server: Server, words: list[str], reason: str) -> None:
+    *_, line = plain_server.squall("run", *words).err.decode().splitlines()
+    assert re.fullmatch(reason, line), line
+
+
+def test_what_is_piped_from_tail_has_no_line_of_its_own(plain_server: Server) -> None:
+    plain_server.squall("run", "core.local", "cmd=echo out; echo err >&2; exit 7")
+    ran = plain_server.squall("tail", "last")
+    assert (ran.status, ran.out, ran.err) == (0, b"out\n", b"err\n")
 
 
 def test_a_timeout_is_124(plain_server: Server) -> None:

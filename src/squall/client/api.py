@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from squall.client.http import Client, JsonObject, Query, segment
-from squall.core.errors import NotFoundError
+from squall.client.http import DOUBT, Client, JsonObject, Query
+from squall.client.paths import path_of
+from squall.core.errors import NotFoundError, SquallError
 
 PAGE = 100
 
@@ -39,7 +40,7 @@ class Api:
 
         basic = "Basic " + b64encode(f"{user}:{password}".encode()).decode()
         body = {} if ttl is None else {"ttl": ttl}
-        return _object(self.client.with_credentials({"Authorization": basic}).request(
+        return document_of(self.client.with_credentials({"Authorization": basic}).request(
             "POST", "/tokens", body=body, auth=True
         ).body)  # fmt: skip
 
@@ -49,11 +50,11 @@ class Api:
 
     def whoami(self) -> JsonObject:
         """Who this client is to the server."""
-        return _object(self.client.request("GET", "/user").body)
+        return document_of(self.client.request("GET", "/user").body)
 
     def action(self, ref: str) -> JsonObject:
         """The action of a `pack.name` or id. Raises `NotFoundError`."""
-        return _object(self.client.request("GET", f"/actions/{segment(ref)}").body)
+        return document_of(self.client.request("GET", path_of("actions", ref)).body)
 
     def actions(self, pack: str | None = None) -> Iterator[JsonObject]:
         """Every action, or those of one pack, in the server's order, fetched in pages."""
@@ -65,40 +66,40 @@ class Api:
 
     def pack(self, ref: str) -> JsonObject:
         """One pack. Raises `NotFoundError`."""
-        return _object(self.client.request("GET", f"/packs/{segment(ref)}").body)
+        return document_of(self.client.request("GET", path_of("packs", ref)).body)
 
     def register_packs(self, packs: Sequence[str]) -> JsonObject:
         """Has the server look into its folders of packs again; counts of what is in these packs (none: in all)."""
-        return _object(
+        return document_of(
             self.client.request("POST", "/packs/register", body={"packs": list(packs)} if packs else {}).body
         )
 
     def inspect_workflow(self, document: Mapping[str, Any]) -> list[JsonObject]:
         """What is wrong with the definition of a workflow, also with the actions it names."""
-        return _objects(self.client.request("POST", "/workflows/inspect", body=document).body)
+        return documents_of(self.client.request("POST", "/workflows/inspect", body=document).body)
 
     def create_action(self, body: JsonObject, replace: bool) -> JsonObject:
         """Makes an action, or with `replace` changes the one of its name."""
         ref = f"{body.get('pack') or 'default'}.{body.get('name')}"
-        method, path = ("PUT", f"/actions/{segment(ref)}") if replace else ("POST", "/actions")
-        return _object(self.client.request(method, path, body=body).body)
+        method, path = ("PUT", path_of("actions", ref)) if replace else ("POST", "/actions")
+        return document_of(self.client.request(method, path, body=body).body)
 
     def delete_action(self, ref: str, remove_files: bool) -> None:
         """Removes an action. Raises `NotFoundError`."""
-        self.client.request("DELETE", f"/actions/{segment(ref)}", body={"remove_files": remove_files})
+        self.client.request("DELETE", path_of("actions", ref), body={"remove_files": remove_files})
 
     def search_packs(self, query: str) -> list[JsonObject]:
         """What the index has, by a text."""
-        return _objects(self.client.request("POST", "/packs/index/search", body={"query": query}).body)
+        return documents_of(self.client.request("POST", "/packs/index/search", body={"query": query}).body)
 
     def indexed_pack(self, name: str) -> JsonObject | None:
         """What the index says of a pack."""
         found = self.client.request("POST", "/packs/index/search", body={"pack": name}).body
-        return None if found is None else _object(found)
+        return None if found is None else document_of(found)
 
     def runner(self, name: str) -> JsonObject:
         """The runner of this name. Raises `NotFoundError`."""
-        found = _objects(self.client.request("GET", "/runnertypes/", query={"name": name}).body)
+        found = documents_of(self.client.request("GET", "/runnertypes/", query={"name": name}).body)
         if not found:
             raise NotFoundError(f"there is no runner {name}")
         return found[0]
@@ -112,17 +113,17 @@ class Api:
         body: JsonObject = {"action": action, "parameters": dict(parameters)}
         if delay:
             body["delay"] = delay
-        return _object(self.client.request("POST", "/executions", body=body).body)
+        return document_of(self.client.request("POST", "/executions", body=body).body)
 
     def execution(self, execution_id: str, *, exclude: str | None = None, only: str | None = None) -> JsonObject:
         """One execution by its id or `last`, without or with only some attributes (names joined by commas)."""
         query = {"exclude_attributes": exclude, "include_attributes": only}
-        return _object(self.client.request("GET", f"/executions/{segment(execution_id)}", query=query).body)
+        return document_of(self.client.request("GET", path_of("executions", execution_id), query=query).body)
 
     def executions(self, query: Query) -> Page:
         """The newest executions that match the filters in `query`."""
         answer = self.client.request("GET", "/executions", query=query)
-        items = _objects(answer.body)
+        items = documents_of(answer.body)
         return Page(items, _count(answer.headers.get("x-total-count"), len(items)))
 
     def cancel(self, execution_id: str) -> JsonObject:
@@ -130,7 +131,13 @@ class Api:
 
         Its document, or an object with `faultstring` when it cannot be canceled (any more).
         """
-        return _object(self.client.request("DELETE", f"/executions/{segment(execution_id)}").body)
+        return document_of(self.client.request("DELETE", path_of("executions", execution_id)).body)
+
+    def change_status(self, execution_id: str, status: str) -> JsonObject:
+        """Pause a workflow (`pausing`) or let it go on (`resuming`); its document. Raises `InvalidError`."""
+        return document_of(
+            self.client.request("PUT", path_of("executions", execution_id), body={"status": status}).body
+        )
 
     def run_again(
         self,
@@ -146,7 +153,7 @@ class Api:
         items run again.
         """
         body = {"parameters": dict(parameters), "tasks": list(tasks), "reset": list(reset), "delay": delay or 0}
-        return _object(self.client.request("POST", f"/executions/{segment(execution_id)}/re_run", body=body).body)
+        return document_of(self.client.request("POST", path_of("executions", execution_id, "re_run"), body=body).body)
 
     def many(self, verb: str, ids: Sequence[str], filters: Mapping[str, str]) -> list[JsonObject]:
         """Do `verb` (`cancel`, `re_run`) to executions, by their `ids` or by `filters`; what became of each: its `id`,
@@ -157,30 +164,30 @@ class Api:
 
     def storage(self, limit: int) -> JsonObject:
         """What takes space, with the `limit` packs and actions that take most."""
-        return _object(self.client.request("GET", "/storage", query={"limit": limit}).body)
+        return document_of(self.client.request("GET", "/storage", query={"limit": limit}).body)
 
     def purge(self, wanted: Mapping[str, Any]) -> Iterator[JsonObject]:
         """Removes finished executions, page by page: how many `executions`, `trees` and `bytes` each page was."""
         cursor: Any = None
         while True:
-            page = _object(self.client.request("POST", "/storage/purge", body={**wanted, "cursor": cursor}).body)
+            page = document_of(self.client.request("POST", "/storage/purge", body={**wanted, "cursor": cursor}).body)
             yield page
             if (cursor := page.get("cursor")) is None:
                 return
 
     def verify_output(self, execution_id: str) -> JsonObject:
         """What was found when every byte of an execution's tree was read; takes as long as that takes."""
-        return _object(self.client.request("GET", f"/executions/{segment(execution_id)}/output/verify").body)
+        return document_of(self.client.request("GET", path_of("executions", execution_id, "output", "verify")).body)
 
     def keys(self, scope: str, *, prefix: str | None = None, decrypt: bool = False) -> Iterator[JsonObject]:
         """Every key of a scope (`system`, `user` or `all`)."""
         query = {"scope": scope, "prefix": prefix, "decrypt": "true" if decrypt else None, "limit": -1}
-        yield from _objects(self.client.request("GET", "/keys", query=query).body)
+        yield from documents_of(self.client.request("GET", "/keys", query=query).body)
 
     def key(self, name: str, scope: str, *, decrypt: bool = False) -> JsonObject:
         """One key. Raises `NotFoundError`."""
         query = {"scope": scope, "decrypt": "true" if decrypt else None}
-        return _object(self.client.request("GET", f"/keys/{segment(name)}", query=query).body)
+        return document_of(self.client.request("GET", path_of("keys", name), query=query).body)
 
     def set_key(
         self,
@@ -196,33 +203,51 @@ class Api:
         body: JsonObject = {"name": name, "value": value, "scope": scope, "secret": secret, "encrypted": encrypted}
         if ttl is not None:
             body["ttl"] = ttl
-        return _object(self.client.request("PUT", f"/keys/{segment(name)}", body=body).body)
+        return document_of(self.client.request("PUT", path_of("keys", name), body=body).body)
 
     def delete_key(self, name: str, scope: str) -> None:
         """Removes a key. Raises `NotFoundError`."""
-        self.client.request("DELETE", f"/keys/{segment(name)}", query={"scope": scope})
+        self.client.request("DELETE", path_of("keys", name), query={"scope": scope})
 
     def output_stats(self, execution_id: str) -> JsonObject:
         """How much an execution has printed."""
-        return _object(self.client.request("GET", f"/executions/{segment(execution_id)}/output/stats").body)
+        return document_of(self.client.request("GET", path_of("executions", execution_id, "output", "stats")).body)
 
     def _all(self, path: str, query: Query) -> Iterator[JsonObject]:
         offset = 0
         while True:
             answer = self.client.request("GET", path, query={**query, "limit": PAGE, "offset": offset})
-            items = _objects(answer.body)
+            items = documents_of(answer.body)
             yield from items
             offset += len(items)
             if not items or offset >= _count(answer.headers.get("x-total-count"), 0):
                 return
 
 
-def _object(body: Any) -> JsonObject:
-    return body if isinstance(body, dict) else {}
+def document_of(body: Any) -> JsonObject:
+    """The document of an answer. Raises `SquallError` if the answer is none."""
+    if not isinstance(body, dict):
+        raise SquallError(f"the answer is {_kind(body)} instead of a document: {DOUBT}")
+    return body
 
 
-def _objects(body: Any) -> list[JsonObject]:
-    return [item for item in body if isinstance(item, dict)] if isinstance(body, list) else []
+def documents_of(body: Any) -> list[JsonObject]:
+    """The documents of an answer. Raises `SquallError` if the answer is no list of documents."""
+    if not isinstance(body, list) or not all(isinstance(item, dict) for item in body):
+        raise SquallError(f"the answer is {_kind(body)} instead of a list of documents: {DOUBT}")
+    return body
+
+
+def _kind(body: Any) -> str:
+    """What an answer is, in the words of JSON."""
+    match body:
+        case None:
+            return "empty"
+        case dict():
+            return "a document"
+        case list():
+            return "a list"
+    return "a plain value"
 
 
 def _count(header: str | None, otherwise: int) -> int:

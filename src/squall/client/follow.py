@@ -15,7 +15,8 @@ from collections.abc import Callable, Generator, Mapping
 from typing import NamedTuple, Protocol
 
 from squall.client.api import Api
-from squall.client.http import JsonObject, Stream, segment
+from squall.client.http import JsonObject, Stream
+from squall.client.paths import path_of
 from squall.client.sse import Event, Parser
 from squall.core.errors import SquallError, UnavailableError
 
@@ -207,7 +208,7 @@ class Follower:
             **self._lines,
         }
         resume = self.position if self._resumed else None
-        path = f"/executions/{segment(self._id)}/output"
+        path = path_of("executions", self._id, "output")
         return self._api.client.stream(path, query=query, last_event_id=resume, silence=self._silence)
 
     def _arrived(self) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, NamedTuple, Self
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from squall.core import errors
 
@@ -20,6 +21,7 @@ JsonObject = dict[str, Any]
 Query = Mapping[str, str | int | None]
 
 STREAM_READ_BYTES = 1024 * 1024
+DOUBT = "is there a Squall server of this version at the address? (--url, SQUALL_URL)"
 
 _BY_STATUS: Mapping[int, type[errors.SquallError]] = {
     400: errors.InvalidError,
@@ -84,7 +86,7 @@ class Client:
         self._prefix = base + "/v1"
         self._auth_prefix = base.removesuffix("/api") + "/auth/v1"
         self._trace = trace
-        self._credentials = dict(credentials or {})
+        self._credentials = {name: _header(name, value) for name, value in (credentials or {}).items()}
         self._kept: http.client.HTTPConnection | None = None
 
     def request(
@@ -115,7 +117,7 @@ class Client:
         if not 200 <= response.status < 300:
             raise _error_of(response.status, response.reason, raw)
         lowered = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, lowered, _decode(raw))
+        return Answer(response.status, lowered, _decode(raw, self.url))
 
     def stream(
         self, path: str, *, query: Query | None = None, last_event_id: str | None = None, silence: float = 45.0
@@ -134,6 +136,8 @@ class Client:
             response = connection.getresponse()
             if response.status != 200:
                 raise _error_of(response.status, response.reason, response.read())
+            if (response.getheader("Content-Type") or "").startswith("text/html"):
+                raise errors.SquallError(f"a web page came instead of output: is there a Squall server at {self.url}?")
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise _unreached(self.url, error) from error
@@ -218,18 +222,27 @@ class Stream:
         self.close()
 
 
-def segment(text: str) -> str:
-    """One name or id as a segment of a path."""
-    return quote(text, safe="")
+class Document(dict[str, Any]):
+    """A JSON object of an answer. A key that it lacks is the fault of the server at this address."""
+
+    def __missing__(self, key: str) -> Any:
+        raise errors.SquallError(f'the answer has no "{key}": {DOUBT}')
 
 
-def _decode(raw: bytes) -> Any:
+def _decode(raw: bytes, url: str) -> Any:
     if not raw:
         return None
     try:
-        return json.loads(raw)
+        return json.loads(raw, object_hook=Document)
     except ValueError:
-        raise errors.SquallError("the answer is no JSON: is there a Squall server at this address?") from None
+        raise errors.SquallError(f"the answer is no JSON: is there a Squall server at {url}?") from None
+
+
+def _header(name: str, value: str) -> str:
+    """A value that can be sent as a header. Raises `InvalidError`."""
+    if not (value.isascii() and value.isprintable()):
+        raise errors.InvalidError(f"the value for the header {name} has characters that no token or key has")
+    return value
 
 
 def _error_of(status: int, reason: str, raw: bytes) -> errors.SquallError:
@@ -240,9 +253,14 @@ def _error_of(status: int, reason: str, raw: bytes) -> errors.SquallError:
         message = json.loads(raw)["faultstring"]
     except (ValueError, TypeError, KeyError):
         message = None
-    if not isinstance(message, str) or not message:
-        message = f"the server answered {status} {reason}".rstrip()
-    return kind(message)
+    if isinstance(message, str) and message:
+        return kind(message)
+    told = f"the server answered {status} {reason}".rstrip()
+    if 300 <= status < 400:
+        return kind(f"{told}: the address has moved, or a proxy asks for a log-in")
+    if raw and raw.lstrip()[:1] != b"{":
+        return kind(f"{told}, and that in no JSON: a proxy may have answered for it")
+    return kind(told)
 
 
 def _unreached(url: str, error: Exception) -> NoServerError:
@@ -251,4 +269,14 @@ def _unreached(url: str, error: Exception) -> NoServerError:
         return NoServerError(f"no server answers at {url}", refused=True)
     if isinstance(error, TimeoutError):
         return NoServerError(f"the server at {url} has been silent for too long")
-    return NoServerError(f"the connection to {url} failed: {str(error) or type(error).__name__}")
+    if isinstance(error, http.client.IncompleteRead):
+        return NoServerError(f"the connection to {url} was cut in the middle of an answer")
+    if isinstance(error, http.client.RemoteDisconnected):
+        return NoServerError(f"the server at {url} closed the connection without an answer")
+    if isinstance(error, http.client.BadStatusLine | http.client.LineTooLong):
+        return NoServerError(f"what answers at {url} does not speak HTTP")
+    if isinstance(error, ssl.SSLError):
+        detail = getattr(error, "verify_message", None) or str(error.reason or "").replace("_", " ").lower()
+        return NoServerError(f"no secure connection to {url}: {detail or 'the reason is not known'}")
+    reason = getattr(error, "strerror", None) or str(error) or "no reason is known"
+    return NoServerError(f"the connection to {url} failed: {reason}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import getpass
 import hashlib
 import json
@@ -24,6 +23,7 @@ from squall.adapters.removing import remove
 from squall.adapters.runners.local import COMPAT
 from squall.assembly import arguments
 from squall.assembly.plugins import runner_types
+from squall.cli.terminal.parser import Parser
 from squall.commands.skeleton import FILES
 from squall.core.content.metadata import missing_of_pack, pack_ref, python_request
 from squall.core.content.metadata_schemas import FILES as METADATA_FILES
@@ -46,7 +46,7 @@ def pack(arguments: list[str]) -> int:
 
 
 def _create(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="squall pack create", description="Make a new pack: an action, a workflow, a sensor, a rule, and tests."
     )
     parser.add_argument("name", help="what it is called: lower case letters, digits and _")
@@ -78,7 +78,7 @@ def _ship_schemas(folder: Path) -> None:
 
 
 def _lint(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="squall pack lint", description="What is wrong with packs: the file, the line, the key, and what is right."
     )
     parser.add_argument("path", nargs="+", type=Path, help="folders of packs")
@@ -162,7 +162,7 @@ class _Only:
 
 
 def _test(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="squall pack test",
         description="Run a pack's tests with pytest in a virtualenv of its own, and its rehearsals of workflows.",
     )

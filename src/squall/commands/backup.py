@@ -6,7 +6,6 @@ running execution has printed since may be in the copy, what its status became l
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -23,6 +22,7 @@ from squall.adapters.journal.sources import Source, Sources
 from squall.adapters.sql.copying import Copy, check_database, copy_database
 from squall.adapters.sql.output.seals import SqliteSeals
 from squall.assembly import arguments
+from squall.cli.terminal.parser import Parser
 from squall.commands.copies import FORMAT, KEYS, MANIFEST, PACKS_DIRS, PIECE, Progress, check_empty, digest, sync, write
 from squall.core.errors import ConfigError, SquallError
 from squall.core.output import journal
@@ -225,7 +225,7 @@ def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 def backup(arguments: list[str]) -> int:
     """`squall backup DIR`; gives the exit status. Raises `ConfigError`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="squall backup",
         description="Copy a data directory to DIR, also while its server runs, and check the copy.",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from squall import config
+from squall.cli.terminal.parser import Parser
 from squall.commands.copies import FORMAT, KEYS, MANIFEST, PACKS_DIRS, PIECE, Progress, check_empty, digest, sync, write
 from squall.core.errors import ConfigError, SquallError
 from squall.server import datadir
@@ -41,9 +41,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def restore(arguments: list[str]) -> int:
     """`squall restore DIR`; gives the exit status. Raises `ConfigError`."""
-    parser = argparse.ArgumentParser(
-        prog="squall restore", description="Check a backup and put it into a new data directory."
-    )
+    parser = Parser(prog="squall restore", description="Check a backup and put it into a new data directory.")
     parser.add_argument("directory", metavar="DIR", help="what squall backup has made")
     parser.add_argument("--data-dir", metavar="DIR", help="a new or empty directory (default ~/.squall)")
     args = parser.parse_args(arguments)

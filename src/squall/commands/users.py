@@ -9,6 +9,7 @@ from pathlib import Path
 from squall import config
 from squall.adapters.htpasswd import check_user, hashed, read, write
 from squall.cli.access.login import read_password
+from squall.cli.terminal.parser import Parser
 from squall.core.errors import ConflictError, NotFoundError
 
 _SUMMARIES = {
@@ -21,7 +22,7 @@ _SUMMARIES = {
 
 def users(arguments: list[str]) -> int:
     """Runs `squall user …`; gives the exit status. Raises `SquallError`."""
-    parser = argparse.ArgumentParser(prog="squall user", description="The users who may log in.")
+    parser = Parser(prog="squall user", description="The users who may log in.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="|".join(_SUMMARIES))
     for name, summary in _SUMMARIES.items():
         verb = verbs.add_parser(name, description=summary, help=summary)

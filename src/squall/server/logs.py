@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from squall.cli.terminal.colour import coloured
 from squall.config import Settings
 from squall.core.errors import ConfigError
 from squall.core.timestamp import to_iso
@@ -91,12 +92,13 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
         )
 
 
-def configure(settings: Settings, stream: TextIO) -> Callable[[], None]:
+def configure(settings: Settings, stream: TextIO, color: str | None = None) -> Callable[[], None]:
     """Sends every log record of the process to `stream` and, as JSON, to `logs/server.log` of the data directory.
 
+    `color` is `always`, `never` or `auto`; None is `auto`.
     Returns a function that undoes it and closes the file. Raises ConfigError if the file cannot be written.
     """
-    handlers: list[logging.Handler] = [_to_file(log_path(settings)), _to_stream(settings.logging.format, stream)]
+    handlers: list[logging.Handler] = [_to_file(log_path(settings)), _to_stream(settings.logging.format, stream, color)]
     root = logging.getLogger()
     level = root.level
     root.setLevel(settings.logging.level)
@@ -129,12 +131,11 @@ def _to_file(path: Path) -> logging.Handler:
     return handler
 
 
-def _to_stream(form: str, stream: TextIO) -> logging.Handler:
+def _to_stream(form: str, stream: TextIO, color: str | None) -> logging.Handler:
     handler = logging.StreamHandler(stream)
     terminal = stream.isatty()
     human = form == "human" or (form == "auto" and terminal)
-    colour = terminal and "NO_COLOR" not in os.environ
-    handler.setFormatter(HumanFormatter(colour) if human else JsonFormatter())
+    handler.setFormatter(HumanFormatter(coloured(color, os.environ, terminal)) if human else JsonFormatter())
     return handler
 
 

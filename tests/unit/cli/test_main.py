@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from squall.cli.main import COMMANDS
+from squall.cli.catalog import COMMANDS
 
 
 def test_the_help_lists_every_command(run: Callable[..., Any]) -> None:
@@ -81,7 +81,7 @@ def test_an_unexpected_error_is_one_line_and_a_traceback_on_request(
 
     monkeypatch.setattr(squall.cli.terminal.target.Target, "find_url", broken)
     got = run("runner", "list")
-    assert got == (2, b"", b"squall: unexpected LookupError: oops (--debug shows where)\n")
+    assert got == (2, b"", b"squall: unexpected error: oops (--debug shows where)\n")
     with pytest.raises(LookupError):
         run("runner", "list", "--debug")
 
@@ -97,9 +97,119 @@ def test_only_what_a_command_needs_is_imported() -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize("line", ["run core.local x", "tail", "execution list"])
+def test_watching_imports_nothing_that_it_does_not_need(fake: ModuleType, line: str) -> None:
+    code = (
+        "import sys; from squall.cli.main import main; status = main(sys.argv[1:]); "
+        "slow = {'rich', 'msgspec', 'asyncio', 'difflib', 'webbrowser', 'getpass', 'jsonschema', 'yaml', 'httpx2'}; "
+        "heavy = slow & {*sys.modules}; "
+        "sys.exit(f'imported {heavy}' if heavy else status)"
+    )
+    with fake.FakeSquall([]) as server:
+        argv = [sys.executable, "-c", code, "--url", server.url, *line.split()]
+        ended = subprocess.run(argv, capture_output=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_a_listing_into_a_closed_pipe_ends_quietly(fake: ModuleType, spawn: Callable[..., Any]) -> None:
     with fake.FakeSquall([]) as server:
         session = spawn("--url", server.url, "action", "list")
         session.process.stdout.close()
         assert session.process.wait(20) == 141
         assert session.process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run", "tail", "open", "output", "output stats", "output verify", "execution get", "execution cancel",
+        "execution pause", "execution resume", "execution re-run", "inquiry get", "inquiry respond", "action get",
+        "action doctor", "action delete", "pack get", "pack show", "pack remove", "pack install", "pack register",
+        "key get", "key delete", "key set", "login", "action list --pack", "execution list --action",
+        "execution cancel --action core.local --user", "storage purge --older-than 1d --pack", "tail last --task",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_name_is_refused_before_anything_is_asked(
+    fake: ModuleType, run: Callable[..., Any], line: str, empty: str
+) -> None:
+    with fake.FakeSquall([]) as server:
+        got = run("--url", server.url, *line.split(), empty)
+        assert server.requests == []
+    assert got.status == 2 and got.out == b""
+    assert b"is missing: an empty text was given" in got.err and got.err.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    "line", ["tail last/result", "execution get ..", "output a/../b", "action get a/b", "pack get x/y", "key get a/b"]
+)
+def test_a_name_with_a_slash_is_refused(fake: ModuleType, run: Callable[..., Any], line: str) -> None:
+    with fake.FakeSquall([]) as server:
+        got = run("--url", server.url, *line.split())
+        assert server.requests == []
+    assert got.status == 2 and b"cannot be the " in got.err
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (b"<html>hello</html>", "action list"),
+        (b"null", "execution get last"),
+        (b"[]", "execution get last"),
+        (b"[]", "tail"),
+        (b"{}", "tail"),
+        (b"{}", "open last"),
+        (b"{}", "key get k"),
+        (b"{}", "key list"),
+        (b"{}", "whoami"),
+        (b"{}", "output stats last"),
+        (b"[3]", "execution list"),
+        (b'"text"', "execution list"),
+        (b"{}", "run core.noop"),
+        (b"{}", "storage"),
+    ],
+)
+def test_an_answer_of_something_else_is_told_in_a_sentence(
+    fake: ModuleType, run: Callable[..., Any], body: bytes, line: str
+) -> None:
+    def respond(request: Any, peer: Any) -> bool:
+        peer.answer(200, body)
+        return True
+
+    with fake.ScriptedServer(respond) as server:
+        got = run("--url", server.url, *line.split())
+    assert got.status == 2 and got.out == b""
+    assert got.err.startswith(b"squall: the answer ") and b"is there a Squall server" in got.err
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [("exection list", "execution"), ("Execution list", "execution"), ("execution lst", "list"), ("key gte k", "get")],
+)
+def test_a_mistyped_command_is_refused_with_the_one_that_was_meant(
+    run: Callable[..., Any], line: str, meant: str
+) -> None:
+    got = run(*line.split())
+    assert got.status == 2 and f"did you mean '{meant}'?".encode() in got.err
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("execution list --jsn", "--json"),
+        ("run core.noop --timestamp=1", "--timestamps"),
+        ("tail --no-folow", "--no-follow"),
+    ],
+)
+def test_a_mistyped_option_is_refused_with_the_one_that_was_meant(
+    run: Callable[..., Any], line: str, meant: str
+) -> None:
+    got = run(*line.split())
+    assert got.status == 2 and f"; did you mean {meant}? (see squall ".encode() in got.err
+
+
+def test_help_tells_of_a_command_and_of_a_group(run: Callable[..., Any]) -> None:
+    assert run("help", "tail").out == run("tail", "--help").out
+    assert run("help", "execution").out == run("execution", "--help").out
+    assert run("help").out == run("--help").out
+    assert run("help", "tial").status == 2

@@ -16,6 +16,22 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 TIME = "2026-01-02T03:04:05.000000Z"
 ID = "65a0c0ffee00000000000001"
+QUESTION = {
+    "route": "ops",
+    "ttl": 30,
+    "users": ["ada"],
+    "roles": ["admin"],
+    "schema": {
+        "type": "object",
+        "required": ["count"],
+        "properties": {
+            "proceed": {"type": "boolean", "description": "Shall it go on?", "required": True},
+            "password": {"type": "string", "secret": True},
+            "count": {"type": "integer"},
+            "color": {"type": "string", "enum": ["red", "green"], "default": "red"},
+        },
+    },
+}
 
 
 class Request(NamedTuple):
@@ -232,6 +248,14 @@ class FakeSquall(Server):
                 self.canceled.set()
                 self.released.set()
                 peer.answer(200, {**self.document(), "status": "canceling"})
+            case "PUT", ["executions", _]:
+                peer.answer(200, {**self.document(), "status": request.body["status"]})
+            case "GET", ["inquiries"]:
+                peer.answer(200, [{**QUESTION, "id": ID}])
+            case "GET", ["inquiries", _]:
+                peer.answer(200, {**QUESTION, "id": ID})
+            case "PUT", ["inquiries", _]:
+                peer.answer(200, {"id": ID, "response": request.body["response"]})
             case "POST", ["executions"] | ["executions", _, "re_run"]:
                 peer.answer(201, {**self.document(), "status": "requested"})
             case "GET", ["executions"]:

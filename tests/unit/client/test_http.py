@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from squall.client.http import Client, NoServerError, segment
+from squall.client.http import Client, NoServerError
 from squall.core import errors
 
 
@@ -68,6 +69,72 @@ def test_an_answer_that_is_no_json_is_an_error(fake: ModuleType) -> None:
         with pytest.raises(errors.SquallError, match="no JSON"):
             client.request("GET", "/actions")
         client.close()
+
+
+def test_a_web_page_instead_of_an_error_or_of_output_is_told_in_a_sentence(fake: ModuleType) -> None:
+    def page(request: Any, peer: Any) -> bool:
+        peer.answer(200, b"<html>", "Content-Type: text/html; charset=utf-8\r\n")
+        return True
+
+    with fake.ScriptedServer(answering(403, b"<html>"), answering(302, b""), page) as server:
+        client = Client(server.url)
+        with pytest.raises(errors.ForbiddenError, match="403 Some Words, and that in no JSON: a proxy"):
+            client.request("GET", "/actions")
+        with pytest.raises(errors.SquallError, match="302 Some Words: the address has moved, or a proxy asks"):
+            client.request("GET", "/actions")
+        with pytest.raises(errors.SquallError, match="a web page came instead of output"):
+            client.stream("/executions/x/output")
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "cut in the middle of an answer"),
+        (b"SSH-2.0-OpenSSH\r\n", "does not speak HTTP"),
+        (b"", "closed the connection without an answer"),
+    ],
+)
+def test_a_broken_answer_is_told_without_names_of_python(fake: ModuleType, sent: bytes, message: str) -> None:
+    def broken(request: Any, peer: Any) -> bool:
+        peer.send(sent)
+        return False
+
+    with fake.ScriptedServer(broken) as server, pytest.raises(NoServerError, match=message):
+        Client(server.url).request("GET", "/actions")
+
+
+def test_a_server_without_tls_is_told_without_names_of_python() -> None:
+    def answer(listener: socket.socket) -> None:
+        peer, _ = listener.accept()
+        peer.recv(4096)
+        peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        peer.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        with pytest.raises(NoServerError) as caught:
+            Client(f"https://127.0.0.1:{listener.getsockname()[1]}").request("GET", "/actions")
+        thread.join()
+    assert "no secure connection to https://" in str(caught.value) and "_ssl" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["a\nb", "schlüssel"])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(errors.InvalidError, match="X-Auth-Token") as caught:
+        Client("http://127.0.0.1:1", credentials={"X-Auth-Token": token})
+    assert token not in str(caught.value)
+
+
+def test_a_document_without_an_expected_key_is_told_in_a_sentence(fake: ModuleType) -> None:
+    with fake.ScriptedServer(answering(200, {"a": {}})) as server:
+        client = Client(server.url)
+        document = client.request("GET", "/actions").body
+        client.close()
+    assert document == {"a": {}} and document.get("b") is None
+    with pytest.raises(errors.SquallError, match='the answer has no "id": is there a Squall server'):
+        document["a"]["id"]
 
 
 def test_a_request_carries_path_query_and_body(fake: ModuleType) -> None:
@@ -199,7 +266,3 @@ def test_a_trace_tells_every_exchange(fake: ModuleType) -> None:
         client.request("GET", "/actions")
         client.close()
     assert told[0].startswith("GET /v1/actions -> 200 in ")
-
-
-def test_a_name_cannot_leave_its_segment_of_the_path() -> None:
-    assert segment("../a b?c") == "..%2Fa%20b%3Fc"

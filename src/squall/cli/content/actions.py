@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from squall.cli.execution.parameters import Schema, merge_schemas
+from squall.cli.execution.described import parameter_table, schemas_of
+from squall.cli.execution.suggestions import suggesting_action
 from squall.cli.terminal import exits
-from squall.cli.terminal.table import cell, dump, fields, table
+from squall.cli.terminal.lists import configure_list, print_table
+from squall.cli.terminal.table import dump, fields
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
 from squall.core.errors import InvalidError
@@ -17,7 +19,7 @@ from squall.core.errors import InvalidError
 
 def _configure_list(parser: ArgumentParser) -> None:
     parser.add_argument("--pack", metavar="NAME", help="only the actions of this pack")
-    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+    configure_list(parser)
 
 
 def _list(args: Namespace, target: Target) -> int:
@@ -26,22 +28,24 @@ def _list(args: Namespace, target: Target) -> int:
     if args.json:
         print(dump(found))
     else:
-        print(table(("action", "description"), [(item.get("ref"), item.get("description")) for item in found]))
+        rows = [(item.get("ref"), item.get("description")) for item in found]
+        print_table(args, ("action", "description"), rows)
     return exits.OK
 
 
 def _configure_get(parser: ArgumentParser) -> None:
     parser.add_argument("action", help="its reference, such as core.local, or its id")
-    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+    configure_list(parser)
 
 
 def _get(args: Namespace, target: Target) -> int:
     with target.api() as api:
-        action = api.action(args.action)
+        with suggesting_action(api, args.action):
+            action = api.action(args.action)
         if args.json:
             print(dump(action))
             return exits.OK
-        runner = api.runner(str(action.get("runner_type")))
+        schemas = schemas_of(api, action)
     print(
         fields(
             {
@@ -52,28 +56,9 @@ def _get(args: Namespace, target: Target) -> int:
             }
         )
     )
-    schemas = merge_schemas(runner.get("runner_parameters") or {}, action.get("parameters") or {})
-    rows = [_row(name, schema) for name, schema in sorted(schemas.items(), key=_order)]
-    if rows:
-        print("\n" + table(("parameter", "type", "default", "description"), rows))
+    if schemas:
+        print("\n" + parameter_table(schemas, args.wide))
     return exits.OK
-
-
-def _order(item: tuple[str, Schema]) -> tuple[bool, str]:
-    name, schema = item
-    return (not schema.get("required"), name)
-
-
-def _row(name: str, schema: Schema) -> tuple[str, str, object, object]:
-    kind = schema.get("type", "string")
-    shown = " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
-    if schema.get("immutable"):
-        default: object = f"{cell(schema.get('default'))} (fixed)"
-    elif schema.get("required"):
-        default = "(required)"
-    else:
-        default = schema.get("default")
-    return (name, shown, default, schema.get("description"))
 
 
 def _configure_doctor(parser: ArgumentParser) -> None:
@@ -82,7 +67,8 @@ def _configure_doctor(parser: ArgumentParser) -> None:
 
 def _doctor(args: Namespace, target: Target) -> int:
     with target.api() as api:
-        action = api.action(args.action)
+        with suggesting_action(api, args.action):
+            action = api.action(args.action)
         runner = api.runner(str(action.get("runner_type")))
     print(advice(action, runner))
     return exits.OK

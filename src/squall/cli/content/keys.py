@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from squall.cli.terminal import exits
-from squall.cli.terminal.table import dump, table
+from squall.cli.terminal.lists import configure_list, print_table
+from squall.cli.terminal.table import dump
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
 from squall.core.errors import InvalidError
@@ -24,7 +25,7 @@ def _configure_list(parser: ArgumentParser) -> None:
     _scoped(parser, every=True)
     parser.add_argument("-p", "--prefix", help="only names that begin like this")
     parser.add_argument("-d", "--decrypt", action="store_true", help="show secret values")
-    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+    configure_list(parser, times=True)
 
 
 def _list(args: Namespace, target: Target) -> int:
@@ -37,7 +38,7 @@ def _list(args: Namespace, target: Target) -> int:
         [str(key["name"]), _value(key), str(key["scope"]).removeprefix("st2kv."), str(key.get("expire_timestamp", ""))]
         for key in found
     ]
-    print(table(["name", "value", "scope", "expires"], rows))
+    print_table(args, ["name", "value", "scope", "expires"], rows)
     return exits.OK
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from squall.cli.output.watch import configure_watch, start_and_watch
 from squall.cli.terminal import exits
+from squall.cli.terminal.lists import configure_list, print_table
 from squall.cli.terminal.table import dump, fields, table
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
@@ -20,7 +21,7 @@ _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
 
 def _configure_list(parser: ArgumentParser) -> None:
-    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+    configure_list(parser)
 
 
 def _list(args: Namespace, target: Target) -> int:
@@ -30,7 +31,7 @@ def _list(args: Namespace, target: Target) -> int:
         print(dump(found))
     else:
         rows = [(item.get("ref"), item.get("version"), item.get("description")) for item in found]
-        print(table(("pack", "version", "description"), rows))
+        print_table(args, ("pack", "version", "description"), rows)
     return exits.OK
 
 
@@ -128,7 +129,7 @@ def _remove(args: Namespace, target: Target) -> int:
 
 def _configure_search(parser: ArgumentParser) -> None:
     parser.add_argument("query", help="a text in a name, a keyword or a description")
-    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+    configure_list(parser)
 
 
 def _search(args: Namespace, target: Target) -> int:
@@ -138,7 +139,7 @@ def _search(args: Namespace, target: Target) -> int:
         print(dump(found))
     else:
         rows = [(item.get("ref") or item.get("name"), item.get("version"), item.get("description")) for item in found]
-        print(table(("pack", "version", "description"), rows))
+        print_table(args, ("pack", "version", "description"), rows)
     return exits.OK
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from squall.cli.terminal import exits
-from squall.cli.terminal.table import dump, table
+from squall.cli.terminal.lists import configure_list, print_table
+from squall.cli.terminal.table import dump
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
 
 
 def _configure_list(parser: ArgumentParser) -> None:
-    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+    configure_list(parser)
 
 
 def _list(args: Namespace, target: Target) -> int:
@@ -20,7 +21,7 @@ def _list(args: Namespace, target: Target) -> int:
     if args.json:
         print(dump(found))
     else:
-        print(table(("runner", "description"), [(item.get("name"), item.get("description")) for item in found]))
+        print_table(args, ("runner", "description"), [(item.get("name"), item.get("description")) for item in found])
     return exits.OK
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 
 from squall.cli.execution.run import parameters_for
+from squall.cli.execution.suggestions import suggesting_action
 from squall.cli.output.watch import configure_watch, start_and_watch
 from squall.cli.terminal import exits
-from squall.cli.terminal.table import cell, dump, duration, fields, table
+from squall.cli.terminal.lists import configure_list, moment, print_table, relative
+from squall.cli.terminal.table import cell, dump, duration, fields
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
 from squall.client.api import Api
 from squall.client.http import JsonObject
-from squall.core.errors import InvalidError
+from squall.core.errors import ConflictError, InvalidError, NotFoundError
 from squall.core.execution.statuses import STATUSES
 
 _STATUSES = f"executions in this status: {', '.join(STATUSES)}"
@@ -25,7 +28,7 @@ def _configure_list(parser: ArgumentParser) -> None:
     parser.add_argument("--status", choices=STATUSES, metavar="STATUS", help=f"only {_STATUSES}")
     parser.add_argument("--action", metavar="REF", help="only executions of this action")
     parser.add_argument("--children", action="store_true", help="also those that a workflow has started")
-    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+    configure_list(parser, times=True)
 
 
 def _list(args: Namespace, target: Target) -> int:
@@ -41,15 +44,16 @@ def _list(args: Namespace, target: Target) -> int:
     if args.json:
         print(dump(page.items))
         return exits.OK
-    rows = [_row(item) for item in page.items]
-    print(table(("id", "action", "user", "status", "started (UTC)", "took"), rows))
+    rows = [_row(args, item) for item in page.items]
+    started = "started" if relative(args) else "started (UTC)"
+    print_table(args, ("id", "action", "user", "status", started, "took"), rows)
     if page.total > len(rows) and sys.stderr.isatty():
         print(f"the newest {len(rows)} of {page.total}; see more with --limit", file=sys.stderr)
     return exits.OK
 
 
-def _row(item: JsonObject) -> tuple[object, ...]:
-    started = str(item.get("start_timestamp") or "")[:19].replace("T", " ")
+def _row(args: Namespace, item: JsonObject) -> tuple[object, ...]:
+    started = moment(args, item.get("start_timestamp"))
     action, context = item.get("action") or {}, item.get("context") or {}
     took = duration(item.get("elapsed_seconds"))
     return (item.get("id"), action.get("ref"), context.get("user"), item.get("status"), started, took)
@@ -129,6 +133,29 @@ def _cancel(args: Namespace, target: Target) -> int:
         return _told([{"id": each, **api.cancel(each)} for each in args.executions])
 
 
+def _configure_steered(parser: ArgumentParser) -> None:
+    parser.add_argument("executions", nargs="+", metavar="id", help="the executions' ids, or last")
+
+
+def _steered(status: str) -> Callable[[Namespace, Target], int]:
+    """A verb that asks for this status; exit status 1 if an execution could not get it."""
+
+    def steer(args: Namespace, target: Target) -> int:
+        with target.api() as api:
+            return _told([_steer(api, each, status) for each in args.executions])
+
+    return steer
+
+
+def _steer(api: Api, execution: str, status: str) -> JsonObject:
+    """What became of it. `last` becomes an id first, which every route knows."""
+    try:
+        execution_id = str(api.execution(execution, only="id")["id"]) if execution == "last" else execution
+        return api.change_status(execution_id, status)
+    except (InvalidError, NotFoundError, ConflictError) as error:
+        return {"id": execution, "faultstring": str(error)}
+
+
 def _configure_run_again(parser: ArgumentParser) -> None:
     parser.add_argument("execution", nargs="?", metavar="id", help="the execution's id, or last")
     parser.add_argument("words", nargs="*", metavar="name=value", help="a parameter to change, as in squall run")
@@ -170,8 +197,10 @@ def _run_again(args: Namespace, target: Target) -> int:
 
     def start(api: Api) -> JsonObject:
         before = api.execution(args.execution, only="id,action.ref")
-        parameters = parameters_for(api, str(before["action"]["ref"]), args.words)
-        return api.run_again(str(before["id"]), parameters, args.delay, tasks, args.reset)
+        ref = str(before["action"]["ref"])
+        with suggesting_action(api, ref, args.words):
+            parameters = parameters_for(api, ref, args.words)
+            return api.run_again(str(before["id"]), parameters, args.delay, tasks, args.reset)
 
     return start_and_watch(args, target, start)
 
@@ -187,5 +216,7 @@ VERBS = {
     "execution list": Verb(_configure_list, _list),
     "execution get": Verb(_configure_get, _get),
     "execution cancel": Verb(_configure_cancel, _cancel),
+    "execution pause": Verb(_configure_steered, _steered("pausing")),
+    "execution resume": Verb(_configure_steered, _steered("resuming")),
     "execution re-run": Verb(_configure_run_again, _run_again),
 }

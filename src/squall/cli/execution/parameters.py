@@ -53,6 +53,17 @@ def read_parameters(words: Sequence[str], schemas: Mapping[str, Schema]) -> dict
     return parameters
 
 
+def assigned_names(words: Sequence[str]) -> list[str]:
+    """The names of the parameters that these words assign, in their order."""
+    names = []
+    for word in words:
+        match = _ASSIGNMENT.fullmatch(word)
+        if match is None:
+            break
+        names.append(match[2])
+    return names
+
+
 def cast(name: str, text: str, schema: Schema) -> Any:
     """The value that a text means for this schema's type; a list of types is tried in its order.
 

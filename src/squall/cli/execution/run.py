@@ -6,8 +6,12 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
 
-from squall.cli.execution.parameters import merge_schemas, read_parameters
+from squall.cli.execution.described import parameter_table, schemas_of
+from squall.cli.execution.parameters import read_parameters
+from squall.cli.execution.suggestions import suggesting_action
 from squall.cli.output.watch import configure_watch, start_and_watch
+from squall.cli.terminal import exits
+from squall.cli.terminal.table import block
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
 from squall.client.api import Api
@@ -18,10 +22,7 @@ def parameters_for(api: Api, action_ref: str, words: Sequence[str]) -> dict[str,
     """The parameters that these words mean for this action. Raises `NotFoundError`, `InvalidError`."""
     if not words:
         return {}
-    action = api.action(action_ref)
-    runner = api.runner(str(action.get("runner_type")))
-    schemas = merge_schemas(runner.get("runner_parameters") or {}, action.get("parameters") or {})
-    return read_parameters(words, schemas)
+    return read_parameters(words, schemas_of(api, api.action(action_ref)))
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -37,10 +38,31 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(args: Namespace, target: Target) -> int:
     def start(api: Api) -> JsonObject:
-        parameters = parameters_for(api, args.action, args.words)
-        return api.request_execution(args.action, parameters, args.delay)
+        with suggesting_action(api, args.action, args.words):
+            parameters = parameters_for(api, args.action, args.words)
+            return api.request_execution(args.action, parameters, args.delay)
 
     return start_and_watch(args, target, start)
 
 
-VERBS = {"run": Verb(_configure, _run)}
+def _help(parser: ArgumentParser, words: list[str], target: Target) -> int | None:
+    """The help of an action with its parameters, if the words ask for help and name one."""
+    names = [word for word in words if not word.startswith("-")]
+    if not names or not {"-h", "--help"} & {*words}:
+        return None
+    rest = [word for word in words if word not in ("-h", "--help")]
+    ref = str(parser.parse_intermixed_args(rest).action)
+    with target.api() as api:
+        with suggesting_action(api, ref):
+            action = api.action(ref)
+        schemas = schemas_of(api, action)
+    required = "".join(f" {name}=…" for name, schema in sorted(schemas.items()) if schema.get("required"))
+    print(f"usage: squall run {action['ref']}{required}{' [name=value …]' if schemas else ''}\n")
+    if description := action.get("description"):
+        print(f"{block(description)}\n")
+    print(f"{parameter_table(schemas)}\n" if schemas else "It has no parameters.\n")
+    print("The options of squall run itself: squall run --help")
+    return exits.OK
+
+
+VERBS = {"run": Verb(_configure, _run, _help)}

@@ -18,8 +18,8 @@ from contextlib import closing
 from typing import Any
 
 from squall.cli.output.tasks import Names
-from squall.cli.terminal.screen import DIM, RED, RESET, Screen, Style, write_all
-from squall.cli.terminal.table import cell, duration
+from squall.cli.terminal.screen import BOLD, CYAN, DIM, GREEN, RED, RESET, YELLOW, Screen, Style, write_all
+from squall.cli.terminal.table import cell, cell_width, clipped, duration
 from squall.client.api import Api
 from squall.client.follow import Chunk, Follower, Gap, Note
 
@@ -29,6 +29,8 @@ _SHOWN = 8
 _ITEM = re.compile(r"\[\d+\]")
 _MARKS = {"running": "●", "succeeded": "✔", "waiting": "○", "paused": "‖", "pending": "?", "canceled": "⊘"}
 _FAILED = "✘"
+_COLOURS = {"✔": GREEN, "●": CYAN, "○": DIM, "‖": YELLOW, "?": YELLOW, "⊘": YELLOW}
+_HEADER = re.compile(r"\d+/\d+ done, ")
 _UP = b"\x1b[%dF"
 _CLEAR = b"\x1b[J"
 
@@ -71,9 +73,11 @@ class TaskTree:
     def __init__(self, path: Callable[[str], str], clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._clock = clock
+        self._start = clock()
         self._tasks: dict[str, _Task] = {}
         self._output: dict[str, deque[str]] = {}
         self._begun: dict[tuple[str, str], bytes] = {}
+        self._early: dict[str, str] = {}
         self._focus = ""
 
     def note(self, execution_id: str, told: Mapping[str, Any]) -> None:
@@ -94,7 +98,9 @@ class TaskTree:
     def output(self, chunk: Chunk) -> None:
         """Takes what an execution has printed."""
         path = self._path(chunk.execution_id)
-        node = self._known(self._node(chunk.execution_id))
+        own = self._node(chunk.execution_id)
+        # What a task prints may come before its workflow tells of it.
+        node = self._known(own) or own
         task = self._tasks.get(node)
         if task is not None and path != node:
             task.items.add(path)
@@ -107,6 +113,8 @@ class TaskTree:
             self._focus = node
             if task is not None:
                 task.last = last
+            else:
+                self._early[node] = last
 
     def _node(self, execution_id: str) -> str:
         """The path without numbers of items, and without what is below a task that is no workflow."""
@@ -124,7 +132,18 @@ class TaskTree:
         if found is None:
             *_, name = path.split("/")
             found = self._tasks[path] = _Task(name, path.count("/"), self._clock())
+            found.last = self._early.pop(path, "")
         return found
+
+    def header(self, columns: int) -> str:
+        """How much is done, such as `214/300 done, 3 failed, 1:02`. The items of a task count one by one."""
+        sizes = {path: max(1, task.expected) for path, task in self._tasks.items()}
+        over = [path for path, task in self._tasks.items() if task.over]
+        failed = sum(self._tasks[path].status not in ("succeeded", "canceled") for path in over)
+        seconds = int(self._clock() - self._start)
+        hours = f"{seconds // 3600}:{seconds // 60 % 60:02}" if seconds >= 3600 else f"{seconds // 60}"
+        counts = f"{sum(sizes[path] for path in over)}/{sum(sizes.values())} done"
+        return _cut(f"{counts}{f', {failed} failed' if failed else ''}, {hours}:{seconds % 60:02}", columns)
 
     def lines(self, columns: int, rows: int) -> list[str]:
         """At most so many rows, each at most so wide."""
@@ -188,16 +207,24 @@ def _in_order(tasks: Mapping[str, _Task]) -> list[str]:
 
 
 def _cut(line: str, columns: int) -> str:
-    return line if len(line) < columns else line[: max(0, columns - 2)] + "…"
+    # The last column stays empty: some terminals go to the next line once it is full.
+    return clipped(line, columns - 1)
 
 
 class LiveScreen(Screen):
     """A screen at whose end a tree is painted, again and again, by a thread; what else is written comes above it."""
 
-    def __init__(self, out: int, err: int, environ: Mapping[str, str], style: Style | None = None) -> None:
-        super().__init__(out, err, environ, style)
+    def __init__(
+        self,
+        out: int,
+        err: int,
+        environ: Mapping[str, str],
+        style: Style | None = None,
+        color: str | None = None,
+    ) -> None:
+        super().__init__(out, err, environ, style, color)
         self._lock = threading.RLock()
-        self._drawn = 0
+        self._drawn: list[int] = []
         self._terminal = out
 
     def note(self, text: str) -> None:
@@ -216,29 +243,44 @@ class LiveScreen(Screen):
         """Puts these lines in the place of those that were painted last."""
         with self._lock:
             data = b"".join(self._coloured(line) + b"\n" for line in lines)
-            before = (_UP % self._drawn if self._drawn else b"") + _CLEAR
-            write_all(self._terminal, before + data)
-            self._drawn = len(lines)
+            write_all(self._terminal, self._back() + data)
+            self._drawn = [cell_width(line) for line in lines]
 
     def erase(self) -> None:
         """Takes away what was painted last."""
         with self._lock:
             if self._drawn:
-                write_all(self._terminal, _UP % self._drawn + _CLEAR)
-                self._drawn = 0
+                write_all(self._terminal, self._back())
+                self._drawn = []
 
     def forget(self) -> None:
         """Somebody else has written: what was painted stays where it is."""
         with self._lock:
-            self._drawn = 0
+            self._drawn = []
+
+    def _back(self) -> bytes:
+        """Moves to where the painting began, and clears from there. In a terminal that has become narrower a line
+        takes several rows."""
+        try:
+            columns = os.get_terminal_size(self._terminal).columns
+        except OSError:
+            columns = 0
+        rows = sum(max(1, -(-width // columns)) if columns else 1 for width in self._drawn)
+        return (_UP % rows if rows else b"") + _CLEAR
 
     def _coloured(self, line: str) -> bytes:
         text = line.encode("utf-8", "backslashreplace")
         if not self._colour:
             return text
-        if line.lstrip().startswith(_FAILED):
+        if _HEADER.match(line):
+            return BOLD + text + RESET
+        if line.startswith(("──", "…")):
+            return DIM + text + RESET
+        mark = line.lstrip()[:1]
+        if mark == _FAILED:
             return RED + text + RESET
-        return DIM + text + RESET if line.startswith(("──", "…")) else text
+        colour = _COLOURS.get(mark)
+        return text if colour is None else text.replace(mark.encode(), colour + mark.encode() + RESET, 1)
 
 
 def show_tree(follower: Follower, screen: LiveScreen, api: Api, root: str, asking: Callable[[], bool]) -> None:
@@ -259,7 +301,7 @@ def show_tree(follower: Follower, screen: LiveScreen, api: Api, root: str, askin
                 screen.forget()
             size = shutil.get_terminal_size()
             with lock:
-                lines = tree.lines(size.columns, size.lines - 1)
+                lines = [tree.header(size.columns), *tree.lines(size.columns, size.lines - 2)]
             screen.paint(lines)
 
     painter = threading.Thread(target=paint, daemon=True)

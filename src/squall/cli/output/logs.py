@@ -105,7 +105,7 @@ def _logs(args: Namespace, target: Target) -> int:
     directory = target.directory
     named = read_told(directory).get("log")
     path = Path(named) if isinstance(named, str) else directory / "logs" / "server.log"
-    colour = sys.stdout.isatty() and not target.environ.get("NO_COLOR")
+    colour = target.coloured(sys.stdout)
     try:
         file = path.open("rb")
     except OSError as error:

@@ -11,7 +11,7 @@ from squall.cli.terminal import exits
 from squall.cli.terminal.table import cell, dump
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
-from squall.client.http import segment
+from squall.client.paths import path_of
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def _output(args: Namespace, target: Target) -> int:
         "tree": "true" if args.tree or args.task or args.action or args.depth else "false",
         **chosen_lines(args),
     }
-    with target.api() as api, api.client.stream(f"/executions/{segment(args.execution)}/output", query=query) as stream:
+    with target.api() as api, api.client.stream(path_of("executions", args.execution, "output"), query=query) as stream:
         sys.stdout.flush()
         while piece := stream.read():
             sys.stdout.buffer.write(piece)

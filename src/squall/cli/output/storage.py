@@ -6,7 +6,8 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from squall.cli.terminal import exits
-from squall.cli.terminal.table import dump, table
+from squall.cli.terminal.lists import configure_list, print_table
+from squall.cli.terminal.table import dump
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
 from squall.client.http import JsonObject
@@ -18,7 +19,7 @@ _UNITS = {"d": 1.0, "h": 1 / 24, "m": 1 / 1440, "s": 1 / 86_400}
 
 def _configure_usage(parser: ArgumentParser) -> None:
     parser.add_argument("-n", "--limit", type=int, default=10, metavar="N", help="how many actions (default: 10)")
-    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+    configure_list(parser)
 
 
 def _usage(args: Namespace, target: Target) -> int:
@@ -32,12 +33,12 @@ def _usage(args: Namespace, target: Target) -> int:
         for place in usage["places"]
     ]
     database = ("database", "", size(usage["database"]), size(usage["database"]))
-    print(table(("what", "trees", "bytes", "stored"), [*places, database]))
+    print_table(args, ("what", "trees", "bytes", "stored"), [*places, database])
     print(f"event log: {usage['events']} rows")
     for title, shares in (("pack", usage["packs"]), ("action", usage["actions"])):
         print()
         rows = [(share["name"], share["executions"], *_sizes(share)) for share in shares]
-        print(table((title, "executions", "output", "stored"), rows))
+        print_table(args, (title, "executions", "output", "stored"), rows)
     return exits.OK
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from squall.cli.output.tasks import Wanted, is_workflow, show_tasks
-from squall.cli.output.watch import Notices, closing_line, open_screen, show_output
+from squall.cli.output.watch import Notices, open_screen, show_output, tell_ending
 from squall.cli.terminal import exits
 from squall.cli.terminal.screen import Style
 from squall.cli.terminal.target import Target
@@ -86,11 +86,13 @@ def _tail(args: Namespace, target: Target) -> int:
             show_tasks(follower, screen, api, execution_id, Wanted())
         else:
             show_output(follower, screen)
-        if screen.is_terminal:
-            document = follower.outcome()
-            screen.note(closing_line(document))
-            if document.get("status") not in FINAL and follower.position:
-                screen.note(f"go on with: squall tail {execution_id} --after {follower.position}")
+        if not screen.is_terminal:
+            # What a script gets from both streams is what the action has printed, and nothing else.
+            return exits.OK
+        document = follower.outcome()
+        tell_ending(api, screen, document)
+        if document.get("status") not in FINAL and follower.position:
+            screen.note(f"go on with: squall tail {execution_id} --after {follower.position}")
     return exits.OK
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import zlib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import closing
 from tempfile import SpooledTemporaryFile
 from typing import Any, NamedTuple
 
-from squall.cli.terminal.screen import Screen
-from squall.cli.terminal.table import cell
+from squall.cli.terminal.screen import RED, RESET, Screen
+from squall.cli.terminal.table import cell, cell_width
 from squall.client.api import Api
 from squall.client.follow import Chunk, Follower, Gap
 from squall.client.http import JsonObject
@@ -19,6 +21,10 @@ from squall.core.errors import SquallError
 MARK = " ⦿ "
 WORKFLOWS = frozenset({"orquesta", "orchestra", "action-chain"})
 _IN_MEMORY = 1 << 20
+_WIDEST = 32
+"""Cells of the column of names: a longer name moves its own lines only."""
+_COLOURS = (32, 33, 34, 35, 36, 92, 94, 95)
+_ITEM = re.compile(r"\[\d+\]")
 
 
 def configure_tasks(parser: ArgumentParser) -> None:
@@ -101,6 +107,7 @@ class TaskOutput:
         self._begun: dict[tuple[str, str], bytes] = {}
         self._kept: dict[str, SpooledTemporaryFile[bytes]] = {}
         self._times: dict[tuple[str, str], str] = {}
+        self._column = 0
 
     def show(self, chunk: Chunk) -> None:
         """Takes one record."""
@@ -152,8 +159,19 @@ class TaskOutput:
             told = {"task": path, "execution_id": execution_id, "stream": stream, "timestamp": timestamp, "line": text}
             self._screen.show("stdout", json.dumps(told).encode() + b"\n", timestamp)
             return
-        prefix = f"{path}{MARK}".encode() if path and self._wanted.output == "lines" else b""
+        prefix = self._prefix(path, stream) if path and self._wanted.output == "lines" else b""
         self._screen.show(stream, prefix + line + b"\n", timestamp)
+
+    def _prefix(self, path: str, stream: str) -> bytes:
+        """The name before a line. At a terminal names stand in a column, each task in a colour of its own."""
+        if not self._screen.shows(stream):
+            return f"{path}{MARK}".encode()
+        self._column = max(self._column, min(cell_width(path), _WIDEST))
+        name = f"{path}{' ' * (self._column - cell_width(path))}{MARK}".encode()
+        if not self._screen.colour:
+            return name
+        colour = b"\x1b[%dm" % _COLOURS[zlib.crc32(_ITEM.sub("", path).encode()) % len(_COLOURS)]
+        return colour + name + RESET + (RED if stream == "stderr" else b"")
 
     def _failed(self, execution_id: str) -> bool:
         try:

@@ -8,15 +8,16 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from contextlib import closing
 
+from squall.cli.output.endings import closing_line, failure
 from squall.cli.output.livetree import LiveScreen, can_paint, show_tree
 from squall.cli.output.tasks import Wanted, configure_tasks, is_workflow, show_tasks
 from squall.cli.terminal import exits
 from squall.cli.terminal.screen import Screen, Style
 from squall.cli.terminal.signals import Detached, GivenUp, Signals
-from squall.cli.terminal.table import cell, dump, duration
-from squall.cli.terminal.target import Target
+from squall.cli.terminal.table import cell, dump
+from squall.cli.terminal.target import Target, web_address
 from squall.client.api import Api
-from squall.client.follow import PATIENCE, Chunk, Follower, Gap, Retry
+from squall.client.follow import FINAL, PATIENCE, Chunk, Follower, Gap, Retry
 from squall.client.http import JsonObject
 from squall.core.errors import SquallError, UnavailableError
 
@@ -44,7 +45,7 @@ def start_and_watch(args: Namespace, target: Target, start: Callable[[Api], Json
     """Start an execution and do with it what the options of `configure_watch` say; the exit status."""
     with target.api() as api:
         if args.detached:
-            return _announce(start(api), json=args.json)
+            return _announce(start(api), target, json=args.json)
         return _start_and_stay(args, target, api, start)
 
 
@@ -60,6 +61,8 @@ def _start_and_stay(args: Namespace, target: Target, api: Api, start: Callable[[
                 began = start(api)
                 execution_id = str(began["id"])
                 signals.watch(execution_id)
+                if not args.json:
+                    screen.note(f"{execution_id} · {page_of(target, execution_id)}")
                 document = _watch(args, api, screen, began, signals)
             except BrokenPipeError:
                 if signals.canceled:
@@ -83,14 +86,14 @@ def open_screen(target: Target, style: Style) -> Screen:
     """The screen of this process, with everything written that was printed before."""
     sys.stdout.flush()
     sys.stderr.flush()
-    return Screen(1, 2, target.environ, style)
+    return Screen(1, 2, target.environ, style, target.color)
 
 
 def open_live_screen(target: Target, style: Style) -> LiveScreen:
     """The same, with room for a tree at its end."""
     sys.stdout.flush()
     sys.stderr.flush()
-    return LiveScreen(1, 2, target.environ, style)
+    return LiveScreen(1, 2, target.environ, style, target.color)
 
 
 def _paints(args: Namespace, target: Target) -> bool:
@@ -134,10 +137,18 @@ class Notices:
         self._screen.note(f"warning: {text}")
 
 
-def closing_line(document: JsonObject) -> str:
-    """How it ended, after how long, and its id."""
-    took = duration(document.get("elapsed_seconds"))
-    return f"{document.get('status')}{' in ' + took if took else ''} · {document.get('id')}"
+def page_of(target: Target, execution_id: str) -> str:
+    """The address of an execution's page."""
+    return f"{web_address(target.find_url())}/executions/{execution_id}"
+
+
+def tell_ending(api: Api, screen: Screen, document: JsonObject) -> None:
+    """The closing line: dim and only at a terminal if the execution succeeded or still runs, else for everybody."""
+    status = document.get("status")
+    if status in FINAL and status != "succeeded":
+        screen.tell(closing_line(document, failure(api, str(document["id"]))))
+    else:
+        screen.note(closing_line(document))
 
 
 def _watch(args: Namespace, api: Api, screen: Screen, began: JsonObject, signals: Signals) -> JsonObject:
@@ -161,30 +172,18 @@ def _watch(args: Namespace, api: Api, screen: Screen, began: JsonObject, signals
     else:
         show_output(follower, screen)
     document = follower.outcome()
-    if document.get("status") == "succeeded":
-        screen.note(closing_line(document))
-    else:
-        screen.tell(closing_line(document) + _error_text(api, execution_id))
+    tell_ending(api, screen, document)
     return document
 
 
-def _error_text(api: Api, execution_id: str) -> str:
-    """The `error` that the result of a failed execution tells, if any: it may have failed without any output."""
-    try:
-        result = api.execution(execution_id, only="result.error").get("result")
-    except SquallError:
-        return ""
-    error = result.get("error") if isinstance(result, dict) else None
-    return f": {cell(error)}" if error else ""
-
-
-def _announce(document: JsonObject, *, json: bool) -> int:
+def _announce(document: JsonObject, target: Target, *, json: bool) -> int:
     if json:
         print(dump(document))
         return exits.OK
     print(document["id"], flush=True)
     if sys.stderr.isatty():
         print(f"watch it with: squall tail {document['id']}", file=sys.stderr)
+        print(f"or at {page_of(target, str(document['id']))}", file=sys.stderr)
     return exits.OK
 
 

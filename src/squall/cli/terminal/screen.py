@@ -11,8 +11,14 @@ import select
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from squall.cli.terminal.colour import coloured
+
 DIM = b"\x1b[2m"
 RED = b"\x1b[31m"
+GREEN = b"\x1b[32m"
+YELLOW = b"\x1b[33m"
+CYAN = b"\x1b[36m"
+BOLD = b"\x1b[1m"
 RESET = b"\x1b[0m"
 
 
@@ -29,14 +35,20 @@ class Screen:
     Raises `BrokenPipeError` from every method when the reader has gone.
     """
 
-    def __init__(self, out: int, err: int, environ: Mapping[str, str], style: Style | None = None) -> None:
+    def __init__(
+        self,
+        out: int,
+        err: int,
+        environ: Mapping[str, str],
+        style: Style | None = None,
+        color: str | None = None,
+    ) -> None:
         self._out = out
         self._err = err
         self._style = style or Style()
         self.is_terminal = os.isatty(err)
         self._out_is_terminal = os.isatty(out)
-        plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
-        self._colour = self.is_terminal and not plain
+        self._colour = coloured(color, environ, self.is_terminal)
         self._marked = False
         self._line_begins: dict[str, bool] = {}
         self._terminal_mid_line = False
@@ -55,8 +67,17 @@ class Screen:
         else:
             self._unmark()
             write_all(self._out, data)
-        if self.is_terminal if stream == "stderr" else self._out_is_terminal:
+        if self.shows(stream):
             self._terminal_mid_line = not data.endswith(b"\n")
+
+    @property
+    def colour(self) -> bool:
+        """Whether what is written gets colours."""
+        return self._colour
+
+    def shows(self, stream: str) -> bool:
+        """Whether records of this stream go to a terminal."""
+        return self.is_terminal if stream == "stderr" else self._out_is_terminal
 
     def note(self, text: str) -> None:
         """A line of our own, dim, and only on a terminal: what is piped stays the action's own bytes."""

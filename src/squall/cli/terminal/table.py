@@ -3,16 +3,73 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_GAP = 2
+_NARROWEST = 8
+"""A column that is cut keeps at least so many cells: less tells nothing."""
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Rows under their headings, as wide as they need to be, without a newline at the end."""
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
+    """Rows under their headings, without a newline at the end.
+
+    Columns are as wide as their widest cell. If that is more than `width` cells of a terminal in all, the widest
+    columns are cut, with an ellipsis.
+    """
     cells = [[column.upper() for column in columns], *([cell(value) for value in row] for row in rows)]
-    widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
-    lines = ("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in cells)
+    widths = [max(cell_width(row[index]) for row in cells) for index in range(len(columns))]
+    if width is not None:
+        widths = _fitting(widths, width)
+    lines = ("  ".join(_padded(text, room) for text, room in zip(row, widths, strict=True)) for row in cells)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _fitting(widths: list[int], width: int) -> list[int]:
+    """The widths of columns after the widest have been cut until all fit, or none may be cut further."""
+    fitting = [min(room, width) for room in widths]
+    excess = sum(fitting) + _GAP * (len(fitting) - 1) - width
+    for _ in range(excess):
+        widest = max(range(len(fitting)), key=fitting.__getitem__)
+        if fitting[widest] <= _NARROWEST:
+            break
+        fitting[widest] -= 1
+    return fitting
+
+
+def _padded(text: str, width: int) -> str:
+    text = clipped(text, width)
+    return text + " " * (width - cell_width(text))
+
+
+def cell_width(text: str) -> int:
+    """How many cells of a terminal a line takes: two for wide letters (Chinese, say), none for marks."""
+    if text.isascii():
+        return len(text)
+    return sum(_letter_width(letter) for letter in text)
+
+
+def _letter_width(letter: str) -> int:
+    if unicodedata.combining(letter) or unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in ("W", "F") else 1
+
+
+def clipped(text: str, width: int) -> str:
+    """A line that takes at most `width` cells; an ellipsis stands for what was cut off."""
+    if width <= 0:
+        return ""
+    if cell_width(text) <= width:
+        return text
+    room = width - 1
+    kept = []
+    for letter in text:
+        room -= _letter_width(letter)
+        if room < 0:
+            break
+        kept.append(letter)
+    return "".join(kept) + "…"
 
 
 def fields(values: Mapping[str, Any]) -> str:

@@ -10,8 +10,9 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from squall.cli.terminal.colour import coloured
 from squall.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ class Target(NamedTuple):
     data_dir: str | None
     debug: bool
     environ: Mapping[str, str]
+    color: str | None = None
+
+    def coloured(self, stream: TextIO) -> bool:
+        """Whether text for this stream gets colours."""
+        return coloured(self.color, self.environ, stream.isatty())
 
     @property
     def directory(self) -> Path:
@@ -105,6 +111,11 @@ class Holder(NamedTuple):
         if not pid and isinstance(told.get("pid"), int):
             pid = told["pid"]
         return cls(pid or None, told)
+
+
+def web_address(url: str) -> str:
+    """The address of the web page of the server whose API is at `url`."""
+    return url.rstrip("/").removesuffix("/v1").removesuffix("/api")
 
 
 def no_server(where: str, data_dir: str | None) -> str:

@@ -171,3 +171,27 @@ def test_running_again_streams_like_run_with_changed_parameters(fake: ModuleType
     assert (got.status, got.out) == (124, b"again\n")
     assert posted.path == f"/v1/executions/{ID}/re_run"
     assert posted.body["parameters"] == {"timeout": 9, "cmd": "date"}
+
+
+@pytest.mark.parametrize(("verb", "status"), [("pause", "pausing"), ("resume", "resuming")])
+def test_workflows_are_paused_and_resumed(fake: ModuleType, run: Callable[..., Any], verb: str, status: str) -> None:
+    with fake.FakeSquall([]) as server:
+        got = run("--url", server.url, "execution", verb, "last", ID)
+        bodies = [(each.path, each.body) for each in server.requests if each.method == "PUT"]
+    assert got == (0, f"{ID} {status}\n".encode() * 2, b"")
+    assert bodies == [(f"/v1/executions/{ID}", {"status": status})] * 2
+
+
+def test_what_cannot_be_paused_is_told_and_the_others_are_still_asked(
+    fake: ModuleType, run: Callable[..., Any]
+) -> None:
+    class Refusing(fake.FakeSquall):  # type: ignore[misc, name-defined]
+        def respond(self, request: Any, peer: Any) -> bool:
+            if request.path.endswith("/nope"):
+                peer.answer(400, {"faultstring": "it has ended"})
+                return True
+            return bool(super().respond(request, peer))
+
+    with Refusing([]) as server:
+        got = run("--url", server.url, "execution", "pause", "nope", ID)
+    assert got == (1, f"{ID} pausing\n".encode(), b"nope: it has ended\n")

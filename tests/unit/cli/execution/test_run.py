@@ -7,9 +7,20 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tests.unit.cli.conftest import load_fake
 
 RECORDS = [("stdout", b"out \xff\x00\n"), ("stderr", b"err\n"), ("stdout", b"no newline")]
 ID = b"65a0c0ffee00000000000001"
+
+
+class Strict(load_fake().FakeSquall):  # type: ignore[misc]
+    """A server that refuses to start anything."""
+
+    def respond(self, request: Any, peer: Any) -> bool:
+        if request.method == "POST":
+            peer.answer(400, {"faultstring": "refused"})
+            return True
+        return bool(super().respond(request, peer))
 
 
 def posted(server: Any) -> Any:
@@ -66,10 +77,64 @@ def test_a_bad_value_names_the_parameter_and_starts_nothing(fake: ModuleType, ru
         assert not [request for request in server.requests if request.method == "POST"]
 
 
-def test_an_unknown_action_is_told_in_the_servers_words(fake: ModuleType, run: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("words", [[], ["x=1"]])
+@pytest.mark.parametrize(
+    ("ref", "message"),
+    [
+        ("core.lcoal", "there is no action 'core.lcoal'; did you mean core.local?"),
+        ("LOCAL", "there is no action 'LOCAL'; did you mean core.local?"),
+        ("zzz.qqq", "there is no action 'zzz.qqq'; squall action list shows all"),
+    ],
+)
+def test_a_mistyped_action_is_refused_with_the_one_that_was_meant(
+    fake: ModuleType, run: Callable[..., Any], ref: str, message: str, words: list[str]
+) -> None:
+    with Strict([]) as server:
+        got = run("--url", server.url, "run", ref, *words)
+    assert got == (2, b"", f"squall: {message}\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("tiemout=5", "core.local has no parameter 'tiemout'; did you mean timeout?"),
+        ("qqqq=5", "core.local has no parameter 'qqqq'; squall run core.local --help shows those it has"),
+    ],
+)
+def test_a_mistyped_parameter_is_refused_with_the_one_that_was_meant(
+    fake: ModuleType, run: Callable[..., Any], word: str, message: str
+) -> None:
+    with Strict([]) as server:
+        got = run("--url", server.url, "run", "core.local", word)
+    assert got == (2, b"", f"squall: {message}\n".encode())
+
+
+def test_another_refusal_stays_in_the_servers_words(fake: ModuleType, run: Callable[..., Any]) -> None:
+    with Strict([]) as server:
+        got = run("--url", server.url, "run", "core.local", "cmd=x")
+    assert got == (2, b"", b"squall: refused\n")
+
+
+@pytest.mark.parametrize("words", [["core.local", "--help"], ["-h", "core.local"], ["core.local", "cmd=x", "--help"]])
+def test_the_help_of_an_action_shows_its_parameters_and_no_secret(
+    fake: ModuleType, run: Callable[..., Any], words: list[str]
+) -> None:
     with fake.FakeSquall([]) as server:
-        got = run("--url", server.url, "run", "core.nope", "x=1")
-    assert got == (2, b"", b"squall: nothing at /actions/core.nope\n")
+        server.parameters["token"] = {"type": "string", "secret": True, "default": "hunter2", "description": "Mine."}
+        server.parameters["auth"] = {
+            "type": "object",
+            "default": {"key": "hunter2"},
+            "properties": {"key": {"type": "string", "secret": True}},
+        }
+        got = run("--url", server.url, "run", *words)
+        assert not [request for request in server.requests if request.method == "POST"]
+    text = got.out.decode()
+    assert (got.status, got.err) == (0, b"") and "hunter2" not in text
+    assert text.startswith("usage: squall run core.local cmd=… [name=value …]\n\nRun.\n")
+    rows = [line.split() for line in text.splitlines()]
+    assert ["cmd", "string", "(required)"] in rows
+    assert ["token", "string", "********", "Mine."] in rows
+    assert ["timeout", "integer", "60"] in rows
 
 
 def test_without_a_server_one_line_says_how_to_start_one(run: Callable[..., Any]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import pty
+import termios
 from collections.abc import Iterator
 
 import pytest
 
 from squall.cli.output.livetree import LiveScreen, TaskTree
+from squall.cli.terminal.table import cell_width
 from squall.client.follow import Chunk
 
 PATHS = {"root": "", "deploy": "deploy", "web1": "deploy/restart[0]", "web2": "deploy/restart[1]", "check": "check"}
@@ -119,3 +121,54 @@ def test_a_tree_is_painted_in_its_place_and_other_lines_come_above_it(terminal: 
     while not seen.endswith(b"d\r\n"):
         seen += os.read(mine, 4096)
     assert seen.replace(b"\r\n", b"\n") == b"\x1b[Ja\nb\n\x1b[2F\x1b[Jc\n\x1b[1F\x1b[Jtold\n\x1b[Jd\n"
+
+
+def test_what_a_task_prints_before_its_workflow_tells_of_it_is_shown_in_its_row(tree: TaskTree) -> None:
+    printed(tree, "check", "line\nContinue? [y/n] ")
+    asked(tree, "root", "check")
+    assert tree.lines(80, 24) == ["● check  0.00 s  Continue? [y/n] ", "── check ──", "  line"]
+
+
+def test_the_header_counts_tasks_and_items_and_the_time(tree: TaskTree, clock: Clock) -> None:
+    asked(tree, "root", "deploy", items=300)
+    asked(tree, "root", "check")
+    assert tree.header(80) == "0/301 done, 0:00"
+    over(tree, "root", "check", "failed")
+    clock.now += 62
+    assert tree.header(80) == "1/301 done, 1 failed, 1:02"
+    over(tree, "root", "deploy")
+    clock.now += 3600
+    assert tree.header(80) == "301/301 done, 1 failed, 1:01:02"
+    assert tree.header(12) == "301/301 do…"
+
+
+def test_wide_letters_do_not_wrap_a_row(tree: TaskTree) -> None:
+    asked(tree, "root", "check")
+    printed(tree, "check", "日本語" * 30 + "\n")
+    assert max(cell_width(line) for line in tree.lines(40, 24)) < 40
+
+
+def seen_until(mine: int, end: bytes) -> bytes:
+    seen = b""
+    while not seen.endswith(end):
+        seen += os.read(mine, 4096)
+    return seen
+
+
+def test_a_narrower_terminal_is_cleared_from_where_the_painting_began(terminal: tuple[int, int]) -> None:
+    mine, theirs = terminal
+    termios.tcsetwinsize(theirs, (24, 80))
+    screen = LiveScreen(theirs, theirs, {"NO_COLOR": "1"})
+    screen.paint(["x" * 70, "y"])
+    termios.tcsetwinsize(theirs, (24, 30))
+    screen.paint(["z"])
+    assert seen_until(mine, b"z\r\n").endswith(b"\x1b[4F\x1b[Jz\r\n")
+
+
+def test_states_have_colours_if_there_are_colours(terminal: tuple[int, int]) -> None:
+    mine, theirs = terminal
+    LiveScreen(theirs, theirs, {}).paint(["1/2 done, 0:01", "  ✔ a", "✘ b", "plain"])
+    painted = seen_until(mine, b"plain\r\n").decode()
+    assert painted.split("\r\n")[:3] == [
+        "\x1b[J\x1b[1m1/2 done, 0:01\x1b[0m", "  \x1b[32m✔\x1b[0m a", "\x1b[31m✘ b\x1b[0m",
+    ]  # fmt: skip

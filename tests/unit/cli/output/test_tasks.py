@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any, cast
 
 import pytest
@@ -81,3 +82,21 @@ def test_as_json_every_line_is_an_object() -> None:
 def test_workflows_are_known_by_their_runner(runner: str, expected: bool) -> None:
     assert is_workflow({"action": {"runner_type": runner}}) is expected
     assert not is_workflow({})
+
+
+def test_at_a_terminal_names_stand_in_a_column_each_in_its_colour() -> None:
+    mine, theirs = os.openpty()
+    output = TaskOutput(cast(Api, FakeApi()), Screen(theirs, theirs, {}), "root", Wanted())
+    for execution, stream, data in [("b", "stderr", b"x\n"), ("a", "stdout", b"y\n"), ("a", "stdout", b"z\n")]:
+        output.show(Chunk(stream, data, "", "", execution))
+    data = b""
+    while data.count(b"\r\n") < 3:
+        data += os.read(mine, 4096)
+    os.close(theirs)
+    os.close(mine)
+    seen = data.decode().split("\r\n")
+    plain = [re.sub(r"\x1b\[\d+m", "", line) for line in seen]
+    assert plain[:3] == ["two[3] ⦿ x", "one    ⦿ y", "one    ⦿ z"]
+    colours = [re.findall(r"\x1b\[\d+m(?=two|one)", line) for line in seen[:3]]
+    assert colours[1] == colours[2] != colours[0] and all(colours)
+    assert "\x1b[31mx" in seen[0]

@@ -13,15 +13,16 @@ ID = "65a0c0ffee00000000000001"
 def test_a_terminal_sees_marks_and_how_it_ended(fake: ModuleType, spawn: Callable[..., Any]) -> None:
     with fake.FakeSquall(RECORDS) as server:
         got = spawn("--url", server.url, "run", "core.local", "x", terminal=True).end()
+    opening = f"\x1b[2m{ID} · {server.url}/executions/{ID}\x1b[0m\n".encode()
     closing = f"\n\x1b[2msucceeded in 2.5 s · {ID}\x1b[0m\n".encode()
-    assert got == (0, b"out\n\x1b[31merr\n\x1b[0mhalf" + closing, b"")
+    assert got == (0, opening + b"out\n\x1b[31merr\n\x1b[0mhalf" + closing, b"")
 
 
 def test_a_lost_server_is_one_dim_line_on_a_terminal(fake: ModuleType, spawn: Callable[..., Any]) -> None:
     first = len(b":\n\n" + fake.sse(1, *RECORDS[0]))
     with fake.FakeSquall(RECORDS, cuts=iter([first, 0])) as server:
         got = spawn("--url", server.url, "run", "core.local", "x", terminal=True).end()
-    lines = got.out.decode().split("\n")
+    lines = got.out.decode().split("\n")[1:]
     assert lines[:3] == [
         "out",
         "\x1b[2mlost the server, reconnecting at f-1\x1b[0m",

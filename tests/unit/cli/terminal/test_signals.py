@@ -170,7 +170,7 @@ def test_leaving_waits_until_the_server_has_been_asked(monkeypatch: pytest.Monke
             leaving.set()
             super().join(timeout)
 
-    monkeypatch.setattr("squall.cli.signals.threading.Thread", Leaving)
+    monkeypatch.setattr("squall.cli.terminal.signals.threading.Thread", Leaving)
     with Signals(cancel, ask=False) as signals:
         signals.watch("x1")
         os.kill(os.getpid(), signal.SIGINT)

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-from squall.cli.main import COMMANDS, Command
+from squall.cli.catalog import COMMANDS, Command
 from squall.cli.terminal.verb import Verb
 
 OURS = [command for command in COMMANDS if command.module]

@@ -1,0 +1,14 @@
+"""Decides whether colours are used: the option `--color`, then `NO_COLOR`, then what the output goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+CHOICES = ("auto", "always", "never")
+
+
+def coloured(choice: str | None, environ: Mapping[str, str], is_terminal: bool) -> bool:
+    """Whether text that goes to a terminal (or not) gets colours; `choice` is the value of `--color`, if given."""
+    if choice in ("always", "never"):
+        return choice == "always"
+    return is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"

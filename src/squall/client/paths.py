@@ -1,0 +1,33 @@
+"""The paths of requests. Every name or id from outside becomes a part of a path here, and only here."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from squall.core.errors import InvalidError
+
+_NOUNS = {
+    "executions": "the id of an execution",
+    "inquiries": "the id of an inquiry",
+    "actions": "the reference of an action",
+    "packs": "the reference of a pack",
+    "keys": "the name of a key",
+}
+
+
+def path_of(collection: str, name: str, *below: str) -> str:
+    """The path of one thing, such as `/executions/<id>/output` for ("executions", id, "output").
+
+    Raises `InvalidError` for an empty `name`, which would name the whole collection, and for one that a server or a
+    proxy would read as another path: with a slash or a control character, `.` and `..`.
+    """
+    noun = _NOUNS.get(collection, f"a name in {collection}")
+    if not name.strip():
+        raise InvalidError(f"{noun} is missing: an empty text was given; is a variable not set?")
+    if "/" in name or name in (".", "..") or not name.isprintable():
+        raise InvalidError(f"{name!r:.80} cannot be {noun}: that has no slashes and no control characters")
+    try:
+        segment = quote(name, safe="")
+    except UnicodeEncodeError:
+        raise InvalidError(f"{name!r:.80} cannot be {noun}: it is not valid UTF-8") from None
+    return "/".join(["", collection, segment, *below])
