@@ -41,8 +41,8 @@ from squall.api.execution.inquiries import InquiryRoutes
 from squall.api.execution.policies import PolicyRoutes
 from squall.api.execution.traces import TraceRoutes
 from squall.api.execution.views import Views
-from squall.api.http.application import Route
 from squall.api.http.openapi import OpenApiRoutes
+from squall.api.http.routes import Route
 from squall.api.output.output import OutputRoutes
 from squall.api.output.output_views import OutputViewRoutes
 from squall.api.output.storage import StorageRoutes
@@ -343,7 +343,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
     waiting = Waiting(out.store, out.clock, out.launcher.waiting, worker.room, use.running.runners())
     views = Views(use.content, use.binding.reveal, waiting, url)
     heartbeat = settings.stream.heartbeat_seconds
-    return [
+    table = [
         *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),
         *AuthRoutes(use.access, f"{url}/api/v1").routes(),
         *ExecutionRoutes(use.executions, views, use.conducting.reruns).routes(),
@@ -366,5 +366,5 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *TraceRoutes(use.traces).routes(),
         *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),
         *SchemaRoutes().routes(),
-        *OpenApiRoutes(__version__).routes(),
     ]
+    return [*table, *OpenApiRoutes(__version__, table).routes()]

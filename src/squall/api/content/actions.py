@@ -8,10 +8,9 @@ from typing import Any
 
 import msgspec
 
-from squall.api.http.application import Route
 from squall.api.http.pages import attributes, ordered, page
+from squall.api.http.routes import SELECT, Route, admin, bound, noun
 from squall.api.http.wire import Answer, Request, field
-from squall.core.access.access import check_admin
 from squall.core.content.action import Action, RunnerType
 from squall.core.content.shown import action_document, runner_document
 from squall.core.errors import InvalidError
@@ -52,17 +51,8 @@ class ActionRoutes:
         self._editing = editing
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [
-            Route("GET", "/actions", self._list_actions),
-            Route("POST", "/actions", self._create),
-            Route("GET", "/actions/{ref}", self._get_action),
-            Route("PUT", "/actions/{ref}", self._update),
-            Route("DELETE", "/actions/{ref}", self._delete),
-            Route("POST", "/actions/{ref}/clone", self._clone),
-            Route("GET", "/runnertypes", self._list_runners),
-            Route("GET", "/runnertypes/{name}", self._get_runner),
-        ]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _list_actions(self, request: Request) -> Answer:
         query = request.query
@@ -88,21 +78,17 @@ class ActionRoutes:
         return Answer(await self._shown(await self._content.action(request.path["ref"])))
 
     async def _create(self, request: Request) -> Answer:
-        check_admin(request.identity, "making actions")
         return Answer(await self._shown(await self._editing.create(await request.document())), 201)
 
     async def _update(self, request: Request) -> Answer:
-        check_admin(request.identity, "changing actions")
         return Answer(await self._shown(await self._editing.update(request.path["ref"], await request.document())))
 
     async def _delete(self, request: Request) -> Answer:
-        check_admin(request.identity, "removing actions")
         remove = field(await request.document(), "remove_files", bool, "boolean", False)
         await self._editing.delete(request.path["ref"], remove)
         return Answer(status=204)
 
     async def _clone(self, request: Request) -> Answer:
-        check_admin(request.identity, "making actions")
         body = await request.document()
         named = {}
         for name in ("dest_pack", "dest_action"):
@@ -147,3 +133,33 @@ class ActionRoutes:
         # Only what is shown is made a document: there may be ten thousand.
         shown = [select(_document(item, runners), include, exclude) for item in items[part.offset : end]]
         return Answer(shown, headers=part.headers(len(items)))
+
+
+_MAKING, _CHANGING, _REMOVING = admin("making actions"), admin("changing actions"), admin("removing actions")
+
+ROUTES = (
+    *noun(
+        "/actions", "action", "Action", "ref", ("id", "pack", "name", "tags", "sort", *SELECT),
+        ActionRoutes._list_actions, ActionRoutes._get_action,
+    ),
+    Route(
+        "POST", "/actions", ActionRoutes._create, "Make an action", "Action", (), "ActionBody", 201,
+        permission=_MAKING,
+    ),
+    Route(
+        "PUT", "/actions/{ref}", ActionRoutes._update, "Change an action", "Action", (), "ActionBody",
+        permission=_CHANGING,
+    ),
+    Route(
+        "DELETE", "/actions/{ref}", ActionRoutes._delete, "Remove an action", None, (), "RemoveBody", 204,
+        permission=_REMOVING,
+    ),
+    Route(
+        "POST", "/actions/{ref}/clone", ActionRoutes._clone, "Copy an action", "Action", (), "CloneBody", 201,
+        permission=_MAKING,
+    ),
+    *noun(
+        "/runnertypes", "runner", "RunnerType", "name", ("id", "name", "sort", *SELECT), ActionRoutes._list_runners,
+        ActionRoutes._get_runner,
+    ),
+)  # fmt: skip
