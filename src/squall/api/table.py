@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from squall.api import root
+from squall.api import registry, root
 from squall.api.access import auth
 from squall.api.content import actions, installing, keys, packs, schema_files
 from squall.api.event import events, watch
@@ -34,6 +34,7 @@ TABLE: tuple[Route, ...] = (
     *keys.ROUTES,
     *auth.ROUTES,
     *root.ROUTES,
+    *registry.ROUTES,
     *schema_files.ROUTES,
     *openapi.ROUTES,
 )

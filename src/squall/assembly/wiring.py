@@ -46,6 +46,7 @@ from squall.api.http.routes import Route
 from squall.api.output.output import OutputRoutes
 from squall.api.output.output_views import OutputViewRoutes
 from squall.api.output.storage import StorageRoutes
+from squall.api.registry import RegistryRoutes
 from squall.api.root import RootRoutes
 from squall.api.workflow.workflows import WorkflowRoutes
 from squall.assembly import places as values
@@ -365,6 +366,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *PolicyRoutes(use.policies).routes(),
         *TraceRoutes(use.traces).routes(),
         *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),
+        *RegistryRoutes(url).routes(),
         *SchemaRoutes().routes(),
     ]
     return [*table, *OpenApiRoutes(__version__, table).routes()]

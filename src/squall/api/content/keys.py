@@ -18,6 +18,8 @@ from squall.services.execution.binding import MASKED_MOST
 Mask = Callable[[str, Sequence[bytes]], Awaitable[None]]
 
 _DEFAULT_LIMIT = 100
+_ALWAYS = ("id", "uid", "scope", "name", "value", "secret", "encrypted")
+"""What every key of a list has, whichever attributes are asked for, as recorded of StackStorm."""
 _NOT_HIS = '"user" attribute can only be provided by admins when RBAC is enabled'
 
 
@@ -69,7 +71,7 @@ class KeyRoutes:
         for scope in scopes:
             found = await self._keys.find(scope, user, where, part.limit, part.offset)
             documents = await self._shown(request.identity, found, decrypt)
-            shown += [select(each, asked.include, asked.exclude) for each in documents]
+            shown += [select(each, asked.include, asked.exclude, _ALWAYS) for each in documents]
         return Answer(shown)
 
     async def _get(self, request: Request) -> Answer:

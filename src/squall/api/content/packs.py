@@ -10,7 +10,7 @@ import msgspec
 
 from squall.api.http.pages import attributes, ordered, page
 from squall.api.http.routes import PAGE, SELECT, Route, admin, bound, noun
-from squall.api.http.wire import Answer, Request, field, texts
+from squall.api.http.wire import FILE_DEFENCES, Answer, Request, field, texts
 from squall.core.access.access import reveals
 from squall.core.content.action import Pack, document
 from squall.core.errors import InvalidError, NotFoundError
@@ -77,8 +77,7 @@ class PackRoutes:
         pack = await self._content.pack(request.path["ref"])
         name = request.path["path"]
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
-        return Answer(raw=await self._content.pack_file(pack, name), content_type=kind, headers=headers)
+        return Answer(raw=await self._content.pack_file(pack, name), content_type=kind, headers=FILE_DEFENCES)
 
     async def _files(self, request: Request) -> Answer:
         """All files that are text, and not large."""

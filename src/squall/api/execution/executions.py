@@ -113,7 +113,7 @@ class ExecutionRoutes:
             raise InvalidError("'status' is a required property")
         if status not in TRANSITIONS:
             raise InvalidError(f"{status!r} is not one of {list(TRANSITIONS)}")
-        execution_id, user = request.path["id"], request.identity.user
+        execution_id, user = await self._executions.resolve(request.path["id"]), request.identity.user
         execution = await self._executions.update(execution_id, status, document.get("result"), user)
         return Answer(await self._views.execution(execution))
 

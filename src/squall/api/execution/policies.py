@@ -9,7 +9,7 @@ from squall.api.http.pages import attributes, ordered, page
 from squall.api.http.routes import SELECT, Route, admin, bound, noun
 from squall.api.http.wire import Answer, Request
 from squall.core.errors import NotFoundError
-from squall.core.execution.document import select
+from squall.core.execution.document import ALWAYS_IN_PACKS, select
 from squall.core.execution.policy import POLICY_FIELDS, Policy, PolicyType, document
 from squall.services.execution.policies import Policies
 
@@ -73,11 +73,12 @@ def _given(body: dict[str, Any]) -> dict[str, Any]:
 
 def _page(request: Request, found: Sequence[Policy] | Sequence[PolicyType], fields: frozenset[str]) -> Answer:
     asked = attributes(request.query, fields)
+    always = ALWAYS_IN_PACKS if fields is POLICY_FIELDS else ("id",)
     part = page(request.query, _DEFAULT_LIMIT)
     ids = request.query.listed("id")
     chosen = [item for item in found if ids is None or item.id in ids]
     end = None if part.limit is None else part.offset + part.limit
-    shown = [select(document(item), asked.include, asked.exclude) for item in chosen[part.offset : end]]
+    shown = [select(document(item), asked.include, asked.exclude, always) for item in chosen[part.offset : end]]
     return Answer(shown, headers=part.headers(len(chosen)))
 
 

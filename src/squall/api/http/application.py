@@ -76,7 +76,7 @@ class Application:
         try:
             answer = await self._answer(scope, receive, send)
         except SquallError as error:
-            answer = failure(error.http_status, str(error))
+            answer = failure(error.http_status, str(error), getattr(error, "conflict_id", ""))
         except Exception:
             _LOG.exception(
                 "a request failed", extra={"path": scope["path"], "request_id": request_id.decode("latin-1")}

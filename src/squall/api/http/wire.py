@@ -19,6 +19,9 @@ DIRECT = "squall.direct"
 connection holds too much of what was written before, and when it is closed. If `chunked`, the bytes must be a chunk of
 a chunked body, otherwise a part of the body itself."""
 
+FILE_DEFENCES = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+"""Headers of files of packs: a browser runs nothing in them."""
+
 _ENCODER = msgspec.json.Encoder()
 _TRUE = frozenset({"true", "1", "yes", "y"})
 _FALSE = frozenset({"false", "0", "no", "n"})
@@ -168,9 +171,10 @@ class Answer:
         await send({"type": "http.response.body", "body": self.content if body else b""})
 
 
-def failure(status: int, message: str) -> Answer:
-    """An error as StackStorm's clients read it."""
-    return Answer({"faultstring": message}, status)
+def failure(status: int, message: str, conflict_id: str = "") -> Answer:
+    """An error as StackStorm's clients read it; `conflict_id` is the id of the object that is in the way."""
+    conflict = {"conflict-id": conflict_id} if conflict_id else {}
+    return Answer({"faultstring": message, **conflict}, status)
 
 
 def field(document: Mapping[str, Any], name: str, kind: type, words: str, default: Any = None) -> Any:
