@@ -69,6 +69,7 @@ from squall.services.event.feeds import Feeds
 from squall.services.execution.admission import Admission
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
+from squall.services.execution.completing import Completing
 from squall.services.execution.executions import Executions
 from squall.services.execution.inquiries import Inquiries
 from squall.services.execution.policies import Policies
@@ -344,10 +345,11 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
     waiting = Waiting(out.store, out.clock, out.launcher.waiting, worker.room, use.running.runners())
     views = Views(use.content, use.binding.reveal, waiting, url)
     heartbeat = settings.stream.heartbeat_seconds
+    completing = Completing(out.store, out.bus, poll=settings.queue.poll_seconds)
     table = [
         *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),
         *AuthRoutes(use.access, f"{url}/api/v1").routes(),
-        *ExecutionRoutes(use.executions, views, use.conducting.reruns).routes(),
+        *ExecutionRoutes(use.executions, views, use.conducting.reruns, completing).routes(),
         *OutputRoutes(use.executions, use.outputs, use.lines, out.clock.now, heartbeat=heartbeat).routes(),
         *OutputViewRoutes(use.executions, use.outputs, use.lines, use.storage.digest).routes(),
         *EventRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),

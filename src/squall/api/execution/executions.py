@@ -16,8 +16,9 @@ from squall.api.http.wire import Answer, Request, failure, field
 from squall.core.access.access import Identity, acting_user, check_run, reveals
 from squall.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from squall.core.execution.document import EXCLUDABLE, FIELDS
-from squall.core.execution.execution import TRANSITIONS, Execution, ExecutionFilter
+from squall.core.execution.execution import COMPLETED_AS, COMPLETED_BY, TRANSITIONS, Execution, ExecutionFilter
 from squall.core.execution.notify import checked_notify
+from squall.services.execution.completing import STATUSES, Completing
 from squall.services.execution.executions import COUNT_CAP, Executions
 from squall.services.execution.executions import Request as RunRequest
 from squall.services.workflow.reruns import Reruns
@@ -27,7 +28,7 @@ _MOST_AT_ONCE = 1000
 _FILTERS = ("action", "runner", "status", "user")
 _OF_RULES = ("rule", "trigger", "trigger_type")
 """Filters for what rules have started: nothing yet."""
-_BY = ("cancelled_by", "paused_by", "resumed_by")
+_BY = ("cancelled_by", "paused_by", "resumed_by", COMPLETED_BY, COMPLETED_AS)
 """What of a context names who asked for something."""
 _SHOWN_ATTRIBUTES = ("result", "trigger_instance", "status")
 _MAX_DELAY = 366 * 86_400_000
@@ -53,8 +54,9 @@ def _run_request(document: dict[str, Any], identity: Identity) -> RunRequest:
 class ExecutionRoutes:
     """`/executions`, also under its older name `/actionexecutions`."""
 
-    def __init__(self, executions: Executions, views: Views, reruns: Reruns) -> None:
+    def __init__(self, executions: Executions, views: Views, reruns: Reruns, completing: Completing) -> None:
         self._executions = executions
+        self._completing = completing
         self._reruns = reruns
         self._views = views
 
@@ -114,7 +116,10 @@ class ExecutionRoutes:
         if status not in TRANSITIONS:
             raise InvalidError(f"{status!r} is not one of {list(TRANSITIONS)}")
         execution_id, user = await self._executions.resolve(request.path["id"]), request.identity.user
-        execution = await self._executions.update(execution_id, status, document.get("result"), user)
+        if status in STATUSES:
+            execution = await self._completing.complete(execution_id, status, document.get("result"), user)
+        else:
+            execution = await self._executions.update(execution_id, status, user)
         return Answer(await self._views.execution(execution))
 
     async def _cancel(self, request: Request) -> Answer:
@@ -271,7 +276,7 @@ def _table(root: str) -> tuple[Route, ...]:
             "GET", one, ExecutionRoutes._get, "Show one execution (`last`: the newest)", "Execution",
             (*_SHOWN, "max_result_size"),
         ),
-        Route("PUT", one, ExecutionRoutes._update, "Cancel, pause or resume", "Execution", (), "StatusChange"),
+        Route("PUT", one, ExecutionRoutes._update, "Cancel, pause, resume, complete", "Execution", (), "StatusChange"),
         Route("DELETE", one, ExecutionRoutes._cancel, "Cancel", "Cancelled", ("show_secrets",)),
         Route(
             "GET", f"{one}/children", ExecutionRoutes._children, "Its descendants", "Execution",
