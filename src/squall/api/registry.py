@@ -37,6 +37,9 @@ class RegistryRoutes:
         if group in _LISTENING:
             listening = {"listen_host": self._address.hostname, "listen_port": self._address.port}
             capabilities |= {**listening, "type": "active"}
+        if group == "auth":
+            # Only StackStorm's auth service names it. Squall speaks TLS through a proxy.
+            capabilities["listen_ssl"] = False
         return Answer({"members": [{"group_id": group, "member_id": f"{here}_{pid}", "capabilities": capabilities}]})
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Literal, NamedTuple
 
 from squall.api.http.wire import Answer
@@ -22,6 +22,9 @@ SELECT = ("include_attributes", "exclude_attributes")
 READ = (400, 401, 403, 404, 503)
 WRITE = (*READ, 409, 413, 415)
 OPEN_ERRORS = (503,)
+
+_ANY = -1
+"""The length under which paths are filed whose last value spans slashes."""
 
 AREAS = {"api": "/v1", "auth": "/auth/v1", "stream": "/stream/v1"}
 _UNVERSIONED = ("/healthz", "/readyz", "/metrics", "/openapi.json")
@@ -116,85 +119,81 @@ class Match(NamedTuple):
     values: dict[str, str]
 
 
-class _Node:
-    """The routes whose paths begin with the same segments."""
+class _Shape(NamedTuple):
+    """A path with names: which segments behind the first must be which words, and which are values of names. `rest` is
+    the segment with which a value begins that may span slashes."""
 
-    def __init__(self) -> None:
-        self.words: dict[str, _Node] = {}
-        self.value: _Node | None = None
-        self.rest: dict[str, Route] = {}
-        self.routes: dict[str, Route] = {}
+    route: Route
+    words: tuple[tuple[int, str], ...]
+    names: tuple[tuple[int, str], ...]
+    rest: int | None
 
-    def add(self, segments: list[str], route: Route) -> None:
-        """Files a route under the segments that are left of its path. Raises `ValueError` if there is one already."""
-        if not segments or segments[0].endswith("*}"):
-            routes = self.rest if segments else self.routes
-            if route.method in routes:
-                raise ValueError(f"{route.method} {route.full_path} is declared twice")
-            routes[route.method] = route
-        elif segments[0].startswith("{"):
-            self.value = self.value or _Node()
-            self.value.add(segments[1:], route)
-        else:
-            self.words.setdefault(segments[0], _Node()).add(segments[1:], route)
+    def values(self, segments: list[str]) -> dict[str, str] | None:
+        """The values of the names, or None if the path has another shape. No value is empty."""
+        for at, word in self.words:
+            if segments[at] != word:
+                return None
+        values = {name: segments[at] for at, name in self.names}
+        if self.rest is not None:
+            values[self.names[-1][1]] = "/".join(segments[self.rest :])
+        return values if all(values.values()) else None
 
-    def find(self, segments: list[str], at: int) -> Iterator[dict[str, Route]]:
-        """The routes of each path shape that matches, by method; shapes with words before those with names."""
-        if at == len(segments):
-            if self.routes:
-                yield self.routes
-            return
-        segment = segments[at]
-        if (node := self.words.get(segment)) is not None:
-            yield from node.find(segments, at + 1)
-        if self.value is not None and segment:
-            yield from self.value.find(segments, at + 1)
-        if self.rest and any(segments[at:]):
-            yield self.rest
+
+def _shape(route: Route) -> _Shape:
+    segments = list(enumerate(route.path.split("/")))
+    names = tuple((at, each.strip("{*}")) for at, each in segments if each.startswith("{"))
+    words = tuple((at, each) for at, each in segments if at > 1 and not each.startswith("{"))
+    return _Shape(route, words, names, names[-1][0] if route.path.endswith("*}") else None)
 
 
 class Router:
-    """Finds routes by area, path and method, in time that does not grow with the number of routes."""
+    """Finds routes by area, path and method, in time that does not grow with the number of routes.
+
+    A path without names is one look into a dict. Others are filed by their first word and their length, or by their
+    first word if their last value spans slashes. Of these few, paths with words go before paths with names.
+    """
 
     def __init__(self, table: Iterable[Route]) -> None:
-        self._roots: dict[str, _Node] = {}
-        for route in table:
-            self._roots.setdefault(route.area, _Node()).add(_segments(route.path), route)
+        self._fixed: dict[tuple[str, str, str], Route] = {}
+        self._shapes: dict[tuple[str, str, str, int], list[_Shape]] = {}
+        self._methods: set[str] = set()
+        declared: set[tuple[str, str, str]] = set()
+        for route in sorted(table, key=lambda route: ["{" in segment for segment in route.path.split("/")]):
+            form = (route.area, route.method, re.sub(r"\{\w+", "{", route.path))
+            if form in declared:
+                raise ValueError(f"{route.method} {route.full_path} is declared twice")
+            declared.add(form)
+            self._methods.add(route.method)
+            if "{" not in route.path:
+                self._fixed[route.area, route.method, route.path] = route
+                continue
+            shape = _shape(route)
+            _, first, *others = route.path.split("/")
+            length = _ANY if shape.rest is not None else len(others) + 2
+            self._shapes.setdefault((route.area, route.method, first, length), []).append(shape)
 
     def match(self, area: str, path: str, method: str) -> Match | None:
         """The route that answers, or None. HEAD is answered by the route of GET."""
-        segments = _segments(path)
-        wanted = "GET" if method == "HEAD" else method
-        for routes in self._shapes(area, segments):
-            if (route := routes.get(wanted)) is not None:
-                return Match(route, _values(route, segments))
+        if method == "HEAD":
+            method = "GET"
+        if (route := self._fixed.get((area, method, path))) is not None:
+            return Match(route, {})
+        segments = path.split("/")
+        first = segments[1] if len(segments) > 1 else ""
+        for length in (len(segments), _ANY):
+            for shape in self._shapes.get((area, method, first, length), ()):
+                fits = length != _ANY or len(segments) > (shape.rest or 0)
+                if fits and (values := shape.values(segments)) is not None:
+                    return Match(shape.route, values)
         return None
 
     def methods(self, area: str, path: str) -> list[str]:
         """The methods that a path has, for `Allow`; none if there is no such path."""
-        found = {method for routes in self._shapes(area, _segments(path)) for method in routes}
+        found = {method for method in self._methods if self.match(area, path, method) is not None}
         return allowed(found) if found else []
-
-    def _shapes(self, area: str, segments: list[str]) -> Iterator[dict[str, Route]]:
-        root = self._roots.get(area)
-        return root.find(segments, 0) if root is not None else iter(())
 
 
 def allowed(methods: Iterable[str]) -> list[str]:
     """The methods with those that come with them: HEAD with GET, and OPTIONS always."""
     found = {*methods, "OPTIONS"}
     return sorted(found | {"HEAD"} if "GET" in found else found)
-
-
-def _segments(path: str) -> list[str]:
-    return path.split("/")[1:]
-
-
-def _values(route: Route, segments: list[str]) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for at, name in enumerate(_segments(route.path)):
-        if name.endswith("*}"):
-            values[name[1:-2]] = "/".join(segments[at:])
-        elif name.startswith("{"):
-            values[name[1:-1]] = segments[at]
-    return values
