@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
-from squall.api.http.openapi import openapi_document
+from squall.api.table import api_document
 
 TARGET = Path(__file__).resolve().parent.parent / "web" / "openapi.json"
 
 
 def text():
     """The document as the file has it: without a version, so that only changes of the API change it."""
-    return json.dumps(openapi_document("0"), indent=1, sort_keys=True) + "\n"
+    return json.dumps(api_document("0"), indent=1, sort_keys=True) + "\n"
 
 
 if __name__ == "__main__":

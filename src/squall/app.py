@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from squall import __version__
-from squall.api.http.application import Application, Route
+from squall.api.http.application import Application
 from squall.api.http.gate import Gate
+from squall.api.http.routes import Route
 from squall.api.http.server import HttpServer, listen
 from squall.api.http.web import WebFiles
 from squall.assembly import wiring

@@ -42,7 +42,7 @@ def test_an_action_is_made_run_changed_and_removed_and_registering_leaves_it(pee
     made = peer.call("POST", "/v1/actions", MADE)
     assert (made.status, made.json["ref"], made.json["metadata_file"]) == (201, "peer.made", "")
     again = peer.call("POST", "/v1/actions", MADE)
-    assert (again.status, made.json["id"] in again.fault) == (409, True)
+    assert (again.status, again.json["conflict-id"]) == (409, made.json["id"])
     assert run(peer, "peer.made", word="hey")["stdout"] == "hey"
     assert peer.call("POST", "/v1/packs/register", {"packs": ["peer"]}).status == 200
     assert peer.get("/v1/actions/peer.made")["id"] == made.json["id"]

@@ -25,9 +25,9 @@ def test_actions_are_filtered(plain_server: Server) -> None:
 
 
 def test_attributes_of_actions_are_chosen(plain_server: Server) -> None:
-    for item in plain_server.get("/v1/actions", pack="live", include_attributes="ref,description"):
-        assert {"ref", "description", "id"} <= set(item)
-        assert "entry_point" not in item
+    for asked in ("ref,description", "description"):
+        for item in plain_server.get("/v1/actions", pack="live", include_attributes=asked):
+            assert set(item) == {"ref", "description", "id"}
     assert all("description" not in item for item in plain_server.get("/v1/actions", exclude_attributes="description"))
 
 
@@ -54,3 +54,54 @@ def test_runner_types_are_listed_and_found(plain_server: Server) -> None:
     assert plain_server.get(f"/v1/runnertypes/{found['id']}") == found
     assert plain_server.get("/v1/runnertypes", name="no-such") == []
     assert plain_server.call("GET", "/v1/runnertypes/no-such").status == 404
+
+
+def test_an_overview_has_the_parameters_of_the_runner_too(plain_server: Server) -> None:
+    own = plain_server.get("/v1/actions/core.local")
+    shown = plain_server.get("/v1/actions/views/overview/core.local")
+    assert set(own["parameters"]) < set(shown["parameters"])
+    assert {"cmd", "cwd", "env", "timeout", "sudo"} <= set(shown["parameters"])
+    assert {**shown, "parameters": {}} == {**own, "parameters": {}}
+    assert plain_server.get("/v1/actions/views/parameters/core.local") == {"parameters": shown["parameters"]}
+    reply = plain_server.call("GET", "/v1/actions/views/overview?pack=core&name=local")
+    assert reply.json == [shown]
+    assert reply.headers["x-total-count"] == "1"
+    [few] = plain_server.get("/v1/actions/views/overview", limit=1, include_attributes="name")
+    assert set(few) == {"name", "ref", "id"}
+
+
+def test_an_entry_point_is_the_file_of_the_action(plain_server: Server) -> None:
+    reply = plain_server.call("GET", "/v1/actions/views/entry_point/examples.countdown")
+    action = plain_server.get("/v1/actions/examples.countdown")
+    assert reply.status == 200
+    assert reply.raw == plain_server.call("GET", f"/v1/packs/views/file/examples/actions/{action['entry_point']}").raw
+    assert reply.headers["content-security-policy"] == "sandbox"
+
+
+@pytest.mark.parametrize("view", ["overview", "parameters", "entry_point"])
+def test_a_view_of_no_action_is_404(plain_server: Server, view: str) -> None:
+    reply = plain_server.call("GET", f"/v1/actions/views/{view}/core.nosuch")
+    assert (reply.status, reply.fault) == (404, 'Resource with a reference or id "core.nosuch" not found')
+
+
+def test_an_action_without_a_file_has_no_entry_point_to_show(plain_server: Server) -> None:
+    reply = plain_server.call("GET", "/v1/actions/views/entry_point/core.local")
+    assert (reply.status, reply.fault) == (404, "Action ref_or_id=core.local has no entry_point to output")
+
+
+def test_a_disabled_runner_runs_nothing_until_it_is_enabled(plain_server: Server) -> None:
+    runner = plain_server.get("/v1/runnertypes/noop")
+    try:
+        # Clients send the whole document, of which only the switch counts.
+        sent = {**runner, "enabled": False, "description": "changed"}
+        reply = plain_server.call("PUT", "/v1/runnertypes/noop", sent)
+        assert (reply.status, reply.json) == (200, {**runner, "enabled": False})
+        assert plain_server.call("POST", "/v1/packs/register", {"packs": ["core"]}).status == 200
+        assert plain_server.get(f"/v1/runnertypes/{runner['id']}")["enabled"] is False
+        ended = plain_server.ended(plain_server.call("POST", "/v1/executions", {"action": "core.noop"}).json["id"])
+        assert ended["status"] == "failed"
+        assert 'Runner "noop" has been disabled' in ended["result"]["error"]
+    finally:
+        assert plain_server.call("PUT", "/v1/runnertypes/noop", {"enabled": True}).json == runner
+    assert plain_server.call("PUT", "/v1/runnertypes/noop", {}).fault == "'enabled' is a required property"
+    assert plain_server.call("PUT", "/v1/runnertypes/nosuch", {"enabled": True}).status == 404

@@ -219,7 +219,7 @@ def test_a_put_cancels(plain_server: Server) -> None:
 @pytest.mark.parametrize(
     ("body", "told"),
     [({}, "status"), ({"status": "nonsense"}, "nonsense"), ({"status": "pausing"}, "not supported"),
-     ({"status": "resuming"}, "not supported"), ({"status": "succeeded", "result": {}}, "status"),
+     ({"status": "resuming"}, "not supported"), ({"status": "running", "result": {}}, "status"),
      ({"status": "requested"}, "requested"), ({"bogus": 1}, "'bogus' was unexpected"), ({"status": 5}, "status")],
 )  # fmt: skip
 def test_other_puts_are_refused_and_change_nothing(plain_server: Server, body: dict[str, Any], told: str) -> None:

@@ -13,7 +13,7 @@ from tests.api.test_inquiries import ask
 from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import Server, serving
 
-from squall.api.http.operations import OPERATIONS
+from squall.api.table import TABLE
 
 NOWHERE = "0123456789abcdef01234567"
 ALL = "child top fails noop"
@@ -273,10 +273,10 @@ def test_a_list_has_what_its_filters_leave_in_the_order_that_was_asked_for(
 def test_no_parameter_that_a_list_offers_is_missing_in_the_table() -> None:
     tried = {(each.values[0], name) for each in [*EXECUTIONS, *ADVANCED, *OTHERS] for name in each.values[1]}
     offered = {
-        (operation.path[1:], name)
-        for operation in OPERATIONS
-        if operation.method == "GET" and operation.listed and operation.path[1:] in {path for path, _ in tried}
-        for name in operation.query
+        (route.path[1:], name)
+        for route in TABLE
+        if route.method == "GET" and route.listed and route.path[1:] in {path for path, _ in tried}
+        for name in route.query
         if name not in ("include_attributes", "exclude_attributes", "show_secrets", "decrypt", "limit", "offset")
     }
     assert offered - tried == set()
@@ -319,7 +319,8 @@ def test_attributes_of_every_list_that_has_them_are_chosen(listed: Listed, path:
     whole = listed.call(path, {"limit": "2"}).json
     assert whole
     narrow = listed.call(path, {"limit": "2", "include_attributes": f"id,{attribute}"}).json
-    assert narrow == [{attribute: item[attribute], "id": item["id"]} for item in whole]
+    always = ("id", "ref") if path in ("actions", "policies") else ("id",)
+    assert narrow == [{name: item[name] for name in (attribute, *always)} for item in whole]
     without = listed.call(path, {"limit": "2", "exclude_attributes": attribute}).json
     assert all(attribute not in item for item in without)
     for name in ("include_attributes", "exclude_attributes"):

@@ -69,3 +69,9 @@ def test_another_users_keys_are_forbidden(plain_server: Server) -> None:
     ):
         assert reply.status == 403
         assert reply.json["faultstring"] == '"user" attribute can only be provided by admins when RBAC is enabled'
+
+
+def test_a_listed_key_has_what_a_client_needs_to_read_it(plain_server: Server) -> None:
+    put(plain_server, "few", value="1")
+    [shown] = plain_server.get("/v1/keys", name="few", include_attributes="name")
+    assert set(shown) == {"id", "uid", "scope", "name", "value", "secret", "encrypted"}

@@ -69,6 +69,9 @@ def test_the_same_policy_twice_is_a_conflict(plain_server: Server, policy: dict[
     answer = plain_server.call("POST", "/v1/policies", GIVEN)
     assert answer.status == 409
     assert policy["id"] in answer.json["faultstring"]
+    assert answer.json["conflict-id"] == policy["id"]
+    [shown] = plain_server.get("/v1/policies", pack=GIVEN["pack"], name=GIVEN["name"], include_attributes="enabled")
+    assert set(shown) == {"id", "ref", "enabled"}
 
 
 @pytest.mark.parametrize(

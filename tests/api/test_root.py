@@ -40,13 +40,24 @@ def test_followers_are_counted_and_leave_no_trace(plain_server: Server) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/v1/nosuch"), ("PATCH", "/v1/actions"), ("POST", "/v1/"), ("GET", "/stream/v1/nosuch"),
-     ("GET", "/v1/executions/a/b/c"), ("DELETE", "/v1/executions")],
+    [("GET", "/v1/nosuch"), ("PATCH", "/v1/nosuch"), ("POST", "/v1/x"), ("GET", "/stream/v1/nosuch"),
+     ("GET", "/v1/executions/a/b/c"), ("DELETE", "/auth/v1/executions")],
 )  # fmt: skip
 def test_what_is_not_there_is_404(plain_server: Server, method: str, path: str) -> None:
     body: dict[str, str] | None = {} if method == "POST" else None
     reply = plain_server.call(method, path, body)
     assert (reply.status, reply.fault) == (404, "The resource could not be found.")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("PATCH", "/v1/actions", "GET, HEAD, OPTIONS, POST"), ("POST", "/v1/", "GET, HEAD, OPTIONS"),
+     ("DELETE", "/v1/executions", "GET, HEAD, OPTIONS, POST"), ("GET", "/v1/workflows/inspect", "OPTIONS, POST")],
+)  # fmt: skip
+def test_a_method_that_a_path_lacks_is_405(plain_server: Server, method: str, path: str, allowed: str) -> None:
+    reply = plain_server.call(method, path, {} if method == "POST" else None)
+    assert (reply.status, reply.headers["allow"]) == (405, allowed)
+    assert reply.fault == f"{path} has no method {method}. Use one of: {allowed}."
 
 
 def test_every_answer_has_the_id_of_its_request(plain_server: Server) -> None:

@@ -93,3 +93,62 @@ def test_curl_prints_lines_as_they_come_and_ends_with_the_execution(plain_server
                 assert curl.wait(PATIENCE) == 0
             finally:
                 curl.kill()
+
+
+def conversation(server: Server, request: str) -> tuple[bytes, bytes]:
+    """The head and the body of the answer to a whole request, up to where the server closes the connection."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as sock:
+        sock.sendall(request.encode() + b"\r\nHost: localhost\r\n\r\n")
+        got = b"".join(iter(lambda: sock.recv(65536), b""))
+    head, _, body = got.partition(b"\r\n\r\n")
+    return head.lower(), body
+
+
+@pytest.mark.parametrize("path", STREAMS[:5])
+def test_a_client_of_http_1_0_gets_the_body_as_it_is_live_and_ended_by_closing(plain_server: Server, path: str) -> None:
+    with plain_server.puppet() as (execution, strings):
+        plain_server.running(execution)
+        with socket.create_connection(("127.0.0.1", plain_server.port), timeout=PATIENCE) as sock:
+            sock.sendall(f"GET {path.format(id=execution)} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+            got = b""
+            for word in (b"first", b"second"):
+                strings.say(word + b"\n")
+                while word not in got:
+                    data = sock.recv(65536)
+                    assert data, got
+                    got += data
+            strings.end()
+            got += b"".join(iter(lambda: sock.recv(65536), b""))
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert b"connection: close" in head.lower()
+    # Each chunk would have lines that end so.
+    assert b"\r\n" not in body
+    assert path not in STREAMS[:2] or body == b"first\nsecond\n"
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1/executions", "/v1/executions/{id}", *STREAMS])
+def test_head_gets_what_get_would_say_before_its_body(plain_server: Server, path: str) -> None:
+    with plain_server.puppet() as (execution, strings):
+        strings.say(b"x\n")
+        plain_server.running(execution)
+        asked = path.format(id=execution)
+        head, body = conversation(plain_server, f"HEAD {asked} HTTP/1.1\r\nConnection: close")
+        assert body == b""
+        expected, _ = raw_answer(plain_server, asked, b"")
+        hidden = [b"x-request-id", b"transfer-encoding", b"connection"]
+        if path.startswith("/v1"):
+            # An execution that runs may say more in the next answer.
+            hidden.append(b"content-length")
+        lines = [
+            [line for line in each.split(b"\r\n") if not line.startswith(tuple(hidden))] for each in (head, expected)
+        ]
+        assert lines[0] == lines[1]
+
+
+def test_options_and_methods_that_a_path_lacks_name_those_it_has(plain_server: Server) -> None:
+    assert conversation(plain_server, "OPTIONS /v1/actions HTTP/1.0")[0].startswith(b"http/1.1 204")
+    head, body = conversation(plain_server, "PATCH /v1/actions HTTP/1.0")
+    assert head.startswith(b"http/1.1 405")
+    assert b"\r\nallow: get, head, options, post\r\n" in head
+    assert b"faultstring" in body

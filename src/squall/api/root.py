@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from squall.api.http.application import Route
+from squall.api.http.routes import OPEN, OPEN_ERRORS, Route, bound
 from squall.api.http.wire import Answer, Request, failure
 from squall.services.health import Health
 from squall.services.output.outputs import Outputs
@@ -29,13 +29,8 @@ class RootRoutes:
         self._started = time.time()
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [
-            Route("GET", "/", self._root),
-            Route("GET", "/healthz", self._alive, open=True),
-            Route("GET", "/readyz", self._ready, open=True),
-            Route("GET", "/metrics", self._metrics),
-        ]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _root(self, request: Request) -> Answer:
         return Answer({"version": self._version, "docs_url": _DOCS, "name": "Squall"})
@@ -73,3 +68,13 @@ class RootRoutes:
 
 def _metric(name: str, kind: str, meaning: str, labels: str, value: float) -> str:
     return f"# HELP {name} {meaning}\n# TYPE {name} {kind}\n{name}{labels} {value}\n"
+
+
+ROUTES = (
+    Route("GET", "/", RootRoutes._root, "What this is", "Root"),
+    Route(
+        "GET", "/healthz", RootRoutes._alive, "Does the server live?", "Anything", errors=OPEN_ERRORS, permission=OPEN
+    ),
+    Route("GET", "/readyz", RootRoutes._ready, "Does it serve?", "Anything", errors=OPEN_ERRORS, permission=OPEN),
+    Route("GET", "/metrics", RootRoutes._metrics, "Figures in the form of Prometheus", types=(_METRICS,)),
+)

@@ -15,11 +15,11 @@ from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Executions
-from squall.services.execution.lookups import key_reader
 from squall.services.execution.transitions import Transitions
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.definitions import Definitions
 from squall.services.workflow.graphs import WorkflowGraphs
+from squall.services.workflow.lookups import key_reader
 from squall.services.workflow.reruns import Reruns
 from squall.services.workflow.runs import Runs, WorkflowLimits
 from squall.services.workflow.workflows import Workflows

@@ -42,11 +42,12 @@ from squall.api.execution.inquiries import InquiryRoutes
 from squall.api.execution.policies import PolicyRoutes
 from squall.api.execution.traces import TraceRoutes
 from squall.api.execution.views import Views
-from squall.api.http.application import Route
 from squall.api.http.openapi import OpenApiRoutes
+from squall.api.http.routes import Route
 from squall.api.output.output import OutputRoutes
 from squall.api.output.output_views import OutputViewRoutes
 from squall.api.output.storage import StorageRoutes
+from squall.api.registry import RegistryRoutes
 from squall.api.root import RootRoutes
 from squall.api.workflow.workflows import WorkflowRoutes
 from squall.assembly import arguments
@@ -70,6 +71,7 @@ from squall.services.event.feeds import Feeds
 from squall.services.execution.admission import Admission
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
+from squall.services.execution.completing import Completing
 from squall.services.execution.executions import Executions
 from squall.services.execution.inquiries import Inquiries
 from squall.services.execution.policies import Policies, PolicyRegistrar
@@ -363,10 +365,11 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
     waiting = Waiting(out.store, out.clock, out.launcher.waiting, worker.room, use.running.runners())
     views = Views(use.content, use.binding.reveal, waiting, url)
     heartbeat = settings.stream.heartbeat_seconds
-    return [
+    completing = Completing(out.store, out.bus, poll=settings.queue.poll_seconds)
+    table = [
         *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),
         *AuthRoutes(use.access, f"{url}/api/v1").routes(),
-        *ExecutionRoutes(use.executions, views, use.conducting.reruns).routes(),
+        *ExecutionRoutes(use.executions, views, use.conducting.reruns, completing).routes(),
         *OutputRoutes(use.executions, use.outputs, use.lines, out.clock.now, heartbeat=heartbeat).routes(),
         *OutputViewRoutes(use.executions, use.outputs, use.lines, use.storage.digest).routes(),
         *EventRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
@@ -385,6 +388,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *PolicyRoutes(use.policies).routes(),
         *TraceRoutes(use.traces).routes(),
         *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),
+        *RegistryRoutes(url).routes(),
         *SchemaRoutes().routes(),
-        *OpenApiRoutes(__version__).routes(),
     ]
+    return [*table, *OpenApiRoutes(__version__, table).routes()]

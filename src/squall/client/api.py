@@ -70,12 +70,11 @@ class Api:
 
     def register_packs(self, packs: Sequence[str]) -> JsonObject:
         """Has the server look into its folders of packs again; counts of what is in these packs (none: in all)."""
-        return document_of(
-            self.client.request("POST", "/packs/register", body={"packs": list(packs)} if packs else {}).body
-        )
+        body = {"packs": list(packs)} if packs else {}
+        return document_of(self.client.request("POST", "/packs/register", body=body).body)
 
     def inspect_workflow(self, document: Mapping[str, Any]) -> list[JsonObject]:
-        """What is wrong with the definition of a workflow, also with the actions it names."""
+        """The faults of a workflow's definition, also of the actions it names."""
         return documents_of(self.client.request("POST", "/workflows/inspect", body=document).body)
 
     def create_action(self, body: JsonObject, replace: bool) -> JsonObject:
@@ -135,9 +134,8 @@ class Api:
 
     def change_status(self, execution_id: str, status: str) -> JsonObject:
         """Pause a workflow (`pausing`) or let it go on (`resuming`); its document. Raises `InvalidError`."""
-        return document_of(
-            self.client.request("PUT", path_of("executions", execution_id), body={"status": status}).body
-        )
+        path = path_of("executions", execution_id)
+        return document_of(self.client.request("PUT", path, body={"status": status}).body)
 
     def run_again(
         self,

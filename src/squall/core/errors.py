@@ -72,9 +72,13 @@ class NotFoundError(SquallError):
 
 
 class ConflictError(SquallError):
-    """It exists already, or has changed meanwhile."""
+    """It exists already, or has changed meanwhile. `conflict_id` is the id of what exists, or empty."""
 
     code = "conflict"
+
+    def __init__(self, message: str, conflict_id: str = "") -> None:
+        super().__init__(message)
+        self.conflict_id = conflict_id
 
 
 class GoneError(SquallError):

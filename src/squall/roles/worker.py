@@ -180,5 +180,5 @@ class Worker:
         while True:
             await asyncio.sleep(self._poll)
             with contextlib.suppress(SquallError):
-                for key in await self._claims.canceling(list(self._held)):
+                for key in await self._claims.stopping(list(self._held)):
                     await self._launcher.cancel(key)

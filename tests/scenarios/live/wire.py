@@ -33,7 +33,7 @@ class Reply(NamedTuple):
     @property
     def fault(self) -> str:
         """The text of an error."""
-        assert list(self.json) == ["faultstring"], self.raw
+        assert self.json.keys() - {"conflict-id"} == {"faultstring"}, self.raw
         return str(self.json["faultstring"])
 
 

@@ -107,7 +107,7 @@ async def test_no_more_run_at_once_than_there_are_slots(squall: Assembly) -> Non
     made = [await squall.request() for _ in range(5)]
     async with working(squall, slots=2) as worker:
         first = [await scripted(squall).starting(each.id) for each in made[:2]]
-        await called(squall.claims, "canceling")
+        await called(squall.claims, "stopping")
         assert worker.running() == 2
         assert len(scripted(squall).spawned) == 2
         scripted(squall).end(first[0])
@@ -144,7 +144,7 @@ async def test_what_others_cancel_is_left_alone(squall: Assembly) -> None:
         spec = await scripted(squall).starting(mine.id)
         other = await squall.request(delay=60_000)
         await squall.executions.cancel(other.id, "ada")
-        await called(squall.claims, "canceling")
+        await called(squall.claims, "stopping")
         assert scripted(squall).canceled == []
         scripted(squall).end(spec)
         await ends_as(squall, mine, "succeeded")
@@ -174,7 +174,7 @@ async def test_a_worker_that_stops_lets_what_runs_end_and_takes_no_more(squall: 
             stopping = group.create_task(worker.stop(PATIENCE))
             await asyncio.sleep(0)
             late = await squall.request()
-            await called(squall.claims, "canceling")
+            await called(squall.claims, "stopping")
             assert not stopping.done()
             scripted(squall).end(spec)
         assert await status(squall, made) == "succeeded"
@@ -209,7 +209,7 @@ async def test_stopping_before_the_start_is_not_lost(squall: Assembly) -> None:
     made = await squall.request("core.noop")
     async with asyncio.TaskGroup() as group:
         work = group.create_task(worker.run())
-        await called(squall.claims, "canceling")
+        await called(squall.claims, "stopping")
         assert await status(squall, made) == "requested"
         work.cancel()
 
@@ -232,7 +232,7 @@ async def test_nothing_is_begun_once_stop_has_returned(squall: Assembly, monkeyp
             await turns()
             stopping.set()
         before = await status(squall, made)
-        await called(squall.claims, "canceling")
+        await called(squall.claims, "stopping")
         assert (before, await status(squall, made)) in (("requested", "requested"), ("canceled", "canceled"))
 
 

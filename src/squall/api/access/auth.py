@@ -6,9 +6,9 @@ import base64
 import binascii
 from typing import Any
 
-from squall.api.http.application import Route
 from squall.api.http.gate import cookie
 from squall.api.http.pages import page
+from squall.api.http.routes import OPEN, OPEN_ERRORS, READ, Route, bound, noun
 from squall.api.http.wire import Answer, Request, failure, field
 from squall.core.access.access import TOKEN, ApiKey, Identity, Token, reveals
 from squall.core.access.secret import MASK
@@ -35,20 +35,8 @@ class AuthRoutes:
         self._api_url = api_url
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [
-            Route("POST", "/tokens", self._login, area="auth", open=True),
-            Route("DELETE", "/tokens", self._logout, area="auth"),
-            Route("POST", "/tokens/validate", self._validate, area="auth"),
-            Route("GET", "/sso", self._sso, area="auth", open=True),
-            Route("GET", "/sso/request", self._sso_request, area="auth", open=True),
-            Route("GET", "/user", self._user),
-            Route("GET", "/apikeys", self._keys),
-            Route("POST", "/apikeys", self._make_key),
-            Route("GET", "/apikeys/{key}", self._key),
-            Route("PUT", "/apikeys/{key}", self._change_key),
-            Route("DELETE", "/apikeys/{key}", self._remove_key),
-        ]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     # -- tokens
 
@@ -181,3 +169,32 @@ def _key_body(document: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(document.get("enabled", True), bool):
         raise InvalidError(f"{document['enabled']!r} is not of type 'boolean' (enabled)")
     return document
+
+
+_LOGIN_ERRORS = (400, 401, 413, 415)
+_SSO_ERRORS = (404, 500, 503)
+
+ROUTES = (
+    Route(
+        "POST", "/tokens", AuthRoutes._login, "Log in", "Token", (), "Login", 201,
+        errors=_LOGIN_ERRORS, area="auth", permission=OPEN,
+    ),
+    Route("DELETE", "/tokens", AuthRoutes._logout, "Log out", status=204, errors=READ, area="auth"),
+    Route(
+        "POST", "/tokens/validate", AuthRoutes._validate, "Is this token valid?", "Valid", (), "TokenText",
+        area="auth",
+    ),
+    Route(
+        "GET", "/sso", AuthRoutes._sso, "Whether there is single sign-on", "Enabled",
+        errors=OPEN_ERRORS, area="auth", permission=OPEN,
+    ),
+    Route(
+        "GET", "/sso/request", AuthRoutes._sso_request, "Log in by single sign-on", "Enabled",
+        errors=_SSO_ERRORS, area="auth", permission=OPEN,
+    ),
+    Route("GET", "/user", AuthRoutes._user, "Who asks", "User"),
+    *noun("/apikeys", "API key", "ApiKey", "key", ("show_secrets", "user"), AuthRoutes._keys, AuthRoutes._key),
+    Route("POST", "/apikeys", AuthRoutes._make_key, "Make an API key", "ApiKey", (), "ApiKeyBody", 201),
+    Route("PUT", "/apikeys/{key}", AuthRoutes._change_key, "Change an API key", "ApiKey", (), "ApiKeyBody"),
+    Route("DELETE", "/apikeys/{key}", AuthRoutes._remove_key, "Remove an API key", status=204),
+)  # fmt: skip

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import mimetypes
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
 
-from squall.api.http.application import Route
-from squall.api.http.pages import attributes, ordered, page
-from squall.api.http.wire import Answer, Request, field
-from squall.core.access.access import check_admin
-from squall.core.content.action import Action, RunnerType
-from squall.core.content.shown import action_document, runner_document
-from squall.core.errors import InvalidError
-from squall.core.execution.document import select
+from squall.api.http.pages import Attributes, attributes, ordered, page
+from squall.api.http.routes import PAGE, SELECT, Route, admin, bound, noun
+from squall.api.http.wire import FILE_DEFENCES, Answer, Request, field
+from squall.core.content.action import Action, RunnerType, merged_parameters
+from squall.core.content.shown import action_document, runner_document, shown_parameters
+from squall.core.errors import InvalidError, NotFoundError
+from squall.core.execution.document import ALWAYS_IN_PACKS, select
 from squall.services.content.action_editing import ActionEditing
 from squall.services.content.content import Content
 
 _ACTION_FIELDS = frozenset(item.name for item in msgspec.structs.fields(Action))
 _RUNNER_FIELDS = frozenset(item.name for item in msgspec.structs.fields(RunnerType))
 _SORTED = ("id", "name", "ref", "pack")
+_FILE_TYPES = {".py": "text/x-python", ".yaml": "application/x-yaml", ".yml": "application/x-yaml"}
 _HEX = re.compile(r"^[0-9a-fA-F]{24}$")
 
 
@@ -36,12 +39,24 @@ def _ids(request: Request) -> list[str] | None:
 
 
 Record = Action | RunnerType
+Shown = Callable[[Record, Mapping[str, RunnerType]], dict[str, Any]]
+"""Makes the document of a record; the runner types are by name."""
 
 
 def _document(record: Record, runners: Mapping[str, RunnerType]) -> dict[str, Any]:
     if isinstance(record, RunnerType):
         return runner_document(record)
     return action_document(record, runners.get(record.runner_type))
+
+
+def _overview(record: Record, runners: Mapping[str, RunnerType]) -> dict[str, Any]:
+    """The document of an action, with its runner's parameters among its own."""
+    shown = _document(record, runners)
+    if isinstance(record, Action) and (runner := runners.get(record.runner_type)) is not None:
+        # An action that its runner no longer fits must not hide all others: it shows its own parameters.
+        with contextlib.suppress(InvalidError):
+            shown["parameters"] = shown_parameters(merged_parameters(record, runner))
+    return shown
 
 
 class ActionRoutes:
@@ -52,19 +67,13 @@ class ActionRoutes:
         self._editing = editing
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [
-            Route("GET", "/actions", self._list_actions),
-            Route("POST", "/actions", self._create),
-            Route("GET", "/actions/{ref}", self._get_action),
-            Route("PUT", "/actions/{ref}", self._update),
-            Route("DELETE", "/actions/{ref}", self._delete),
-            Route("POST", "/actions/{ref}/clone", self._clone),
-            Route("GET", "/runnertypes", self._list_runners),
-            Route("GET", "/runnertypes/{name}", self._get_runner),
-        ]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _list_actions(self, request: Request) -> Answer:
+        return await self._list(request, _document)
+
+    async def _list(self, request: Request, shown: Shown) -> Answer:
         query = request.query
         asked = attributes(query, _ACTION_FIELDS)
         ids, pack, name, tag = _ids(request), query.text("pack"), query.text("name"), query.text("tags")
@@ -73,8 +82,10 @@ class ActionRoutes:
             part = page(query, None)
             found, count = await self._content.page(pack, part.limit, part.offset)
             runners = await self._runners()
-            shown = [select(_document(action, runners), asked.include, asked.exclude) for action in found]
-            return Answer(shown, headers=part.headers(count))
+            documents = [
+                select(shown(action, runners), asked.include, asked.exclude, ALWAYS_IN_PACKS) for action in found
+            ]
+            return Answer(documents, headers=part.headers(count))
         items: list[Record] = [
             action
             for action in await self._content.actions(pack)
@@ -82,27 +93,24 @@ class ActionRoutes:
             and (name is None or action.name == name)
             and (tag is None or any(item.get("name") == tag for item in action.tags))
         ]
-        return self._page(request, items, await self._runners(), None, asked.include, asked.exclude)
+        runners = await self._runners()
+        return _page(request, items, None, asked, lambda item: shown(item, runners), ALWAYS_IN_PACKS)
 
     async def _get_action(self, request: Request) -> Answer:
         return Answer(await self._shown(await self._content.action(request.path["ref"])))
 
     async def _create(self, request: Request) -> Answer:
-        check_admin(request.identity, "making actions")
         return Answer(await self._shown(await self._editing.create(await request.document())), 201)
 
     async def _update(self, request: Request) -> Answer:
-        check_admin(request.identity, "changing actions")
         return Answer(await self._shown(await self._editing.update(request.path["ref"], await request.document())))
 
     async def _delete(self, request: Request) -> Answer:
-        check_admin(request.identity, "removing actions")
         remove = field(await request.document(), "remove_files", bool, "boolean", False)
         await self._editing.delete(request.path["ref"], remove)
         return Answer(status=204)
 
     async def _clone(self, request: Request) -> Answer:
-        check_admin(request.identity, "making actions")
         body = await request.document()
         named = {}
         for name in ("dest_pack", "dest_action"):
@@ -121,10 +129,40 @@ class ActionRoutes:
             for runner in await self._content.runners()
             if (names is None or runner.name in names) and (ids is None or runner.id in ids)
         ]
-        return self._page(request, items, {}, 100, asked.include, asked.exclude)
+        return _page(request, items, 100, asked, lambda item: _document(item, {}), ("id",))
 
     async def _get_runner(self, request: Request) -> Answer:
         return Answer(runner_document(await self._content.runner(request.path["name"])))
+
+    async def _switch_runner(self, request: Request) -> Answer:
+        """Of a whole document, which StackStorm's clients send, only `enabled` is taken."""
+        enabled = field(await request.document(), "enabled", bool, "boolean")
+        if enabled is None:
+            raise InvalidError("'enabled' is a required property")
+        return Answer(runner_document(await self._content.switch_runner(request.path["name"], enabled)))
+
+    # -- views
+
+    async def _list_overviews(self, request: Request) -> Answer:
+        return await self._list(request, _overview)
+
+    async def _get_overview(self, request: Request) -> Answer:
+        return Answer(_overview(await self._content.action(request.path["ref"]), await self._runners()))
+
+    async def _get_parameters(self, request: Request) -> Answer:
+        shown = _overview(await self._content.action(request.path["ref"]), await self._runners())
+        return Answer({"parameters": shown["parameters"]})
+
+    async def _get_entry_point(self, request: Request) -> Answer:
+        """The file itself, which no browser may take for a page of this server."""
+        action = await self._content.action(request.path["ref"])
+        if not action.entry_point:
+            raise NotFoundError(f"Action ref_or_id={request.path['ref']} has no entry_point to output")
+        pack = await self._content.pack(action.pack)
+        text = await self._content.pack_file(pack, f"actions/{action.entry_point}")
+        suffix = PurePosixPath(action.entry_point).suffix
+        kind = _FILE_TYPES.get(suffix) or mimetypes.guess_type(action.entry_point)[0] or "text/plain"
+        return Answer(raw=text, content_type=kind, headers=FILE_DEFENCES)
 
     async def _runners(self) -> dict[str, RunnerType]:
         return {runner.name: runner for runner in await self._content.runners()}
@@ -132,18 +170,68 @@ class ActionRoutes:
     async def _shown(self, action: Action) -> dict[str, Any]:
         return _document(action, await self._runners())
 
-    @staticmethod
-    def _page(
-        request: Request,
-        items: list[Record],
-        runners: Mapping[str, RunnerType],
-        default: int | None,
-        include: Any,
-        exclude: Any,
-    ) -> Answer:
-        part = page(request.query, default)
-        items = ordered(items, request.query, _SORTED, lambda item, name: str(getattr(item, name, "")))
-        end = None if part.limit is None else part.offset + part.limit
-        # Only what is shown is made a document: there may be ten thousand.
-        shown = [select(_document(item, runners), include, exclude) for item in items[part.offset : end]]
-        return Answer(shown, headers=part.headers(len(items)))
+
+def _page(
+    request: Request,
+    items: list[Record],
+    default: int | None,
+    asked: Attributes,
+    shown: Callable[[Record], dict[str, Any]],
+    always: Sequence[str],
+) -> Answer:
+    part = page(request.query, default)
+    items = ordered(items, request.query, _SORTED, lambda item, name: str(getattr(item, name, "")))
+    end = None if part.limit is None else part.offset + part.limit
+    # Only what is asked for is made a document: there may be ten thousand.
+    documents = [select(shown(item), asked.include, asked.exclude, always) for item in items[part.offset : end]]
+    return Answer(documents, headers=part.headers(len(items)))
+
+
+_MAKING, _CHANGING, _REMOVING = admin("making actions"), admin("changing actions"), admin("removing actions")
+
+ROUTES = (
+    *noun(
+        "/actions", "action", "Action", "ref", ("id", "pack", "name", "tags", "sort", *SELECT),
+        ActionRoutes._list_actions, ActionRoutes._get_action,
+    ),
+    Route(
+        "POST", "/actions", ActionRoutes._create, "Make an action", "Action", (), "ActionBody", 201,
+        permission=_MAKING,
+    ),
+    Route(
+        "PUT", "/actions/{ref}", ActionRoutes._update, "Change an action", "Action", (), "ActionBody",
+        permission=_CHANGING,
+    ),
+    Route(
+        "DELETE", "/actions/{ref}", ActionRoutes._delete, "Remove an action", None, (), "RemoveBody", 204,
+        permission=_REMOVING,
+    ),
+    Route(
+        "POST", "/actions/{ref}/clone", ActionRoutes._clone, "Copy an action", "Action", (), "CloneBody", 201,
+        permission=_MAKING,
+    ),
+    Route(
+        "GET", "/actions/views/overview", ActionRoutes._list_overviews, "List actions with all their parameters",
+        "Action", ("id", "pack", "name", "tags", "sort", *SELECT, *PAGE), listed=True,
+    ),
+    Route(
+        "GET", "/actions/views/overview/{ref}", ActionRoutes._get_overview, "Show one action with all its parameters",
+        "Action",
+    ),
+    Route(
+        "GET", "/actions/views/parameters/{ref}", ActionRoutes._get_parameters,
+        "The parameters of an action and of its runner", "ActionParameters",
+    ),
+    Route(
+        "GET", "/actions/views/entry_point/{ref}", ActionRoutes._get_entry_point, "The file that an action runs",
+        types=("*/*",),
+    ),
+    *noun(
+        "/runnertypes", "runner", "RunnerType", "name", ("id", "name", "sort", *SELECT), ActionRoutes._list_runners,
+        ActionRoutes._get_runner,
+    ),
+    Route(
+        "PUT", "/runnertypes/{name}", ActionRoutes._switch_runner, "Enable or disable a runner", "RunnerType", (),
+        "RunnerSwitch", permission=admin("changing runners"),
+    ),
+)  # fmt: skip

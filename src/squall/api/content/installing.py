@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from squall.api.http.application import Route
+from squall.api.http.routes import Route, admin, bound
 from squall.api.http.wire import Answer, Request, field, texts
-from squall.core.access.access import check_admin
 from squall.core.content.action import SYSTEM_PACKS
 from squall.core.content.pack_index import PackIndex, health, search
 from squall.core.errors import InvalidError
@@ -34,15 +33,8 @@ class InstallRoutes:
         self._fetch = index
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [
-            Route("POST", "/packs/install", self._install),
-            Route("POST", "/packs/uninstall", self._uninstall),
-            Route("GET", "/packs/index", self._index),
-            Route("GET", "/packs/index/health", self._health),
-            Route("POST", "/packs/index/search", self._search),
-            Route("DELETE", "/packs/{ref}", self._delete),
-        ]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _install(self, request: Request) -> Answer:
         body = await request.document()
@@ -61,13 +53,11 @@ class InstallRoutes:
         return await self._run(request, "packs.uninstall", {"packs": packs})
 
     async def _run(self, request: Request, action: str, parameters: dict[str, Any]) -> Answer:
-        check_admin(request.identity, "installing packs")
         asked = RunRequest(action=action, parameters=parameters, user=request.identity.user)
         return Answer({"execution_id": (await self._executions.request(asked)).id}, 202)
 
     async def _delete(self, request: Request) -> Answer:
         """Forgets a pack; its files stay. Squall's own: the action `packs.unload` asks for it."""
-        check_admin(request.identity, "removing packs")
         pack = await self._content.pack(request.path["ref"])
         if pack.ref in SYSTEM_PACKS:
             raise InvalidError("Resources belonging to system level packs can't be manipulated")
@@ -98,3 +88,27 @@ def _packs(body: dict[str, Any]) -> list[str]:
     if not packs or not all(item.strip() for item in packs):
         raise InvalidError("packs: expected at least one pack, and none without a name")
     return packs
+
+
+_INSTALLING = admin("installing packs")
+
+ROUTES = (
+    Route(
+        "DELETE", "/packs/{ref}", InstallRoutes._delete, "Forget a pack; its files stay", status=204,
+        permission=admin("removing packs"),
+    ),
+    Route(
+        "POST", "/packs/install", InstallRoutes._install, "Install packs", "Started", (), "InstallBody", 202,
+        permission=_INSTALLING,
+    ),
+    Route(
+        "POST", "/packs/uninstall", InstallRoutes._uninstall, "Remove packs", "Started", (), "UninstallBody", 202,
+        permission=_INSTALLING,
+    ),
+    Route("GET", "/packs/index", InstallRoutes._index, "All packs that can be had", "Anything"),
+    Route("GET", "/packs/index/health", InstallRoutes._health, "How the lists of packs are", "Anything"),
+    Route(
+        "POST", "/packs/index/search", InstallRoutes._search, "Look for packs that can be had", "Anything", (),
+        "SearchBody",
+    ),
+)  # fmt: skip

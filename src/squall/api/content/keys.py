@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from squall.api.http.application import Route
 from squall.api.http.pages import attributes, page, sort_keys
+from squall.api.http.routes import PAGE, SELECT, Route, bound
 from squall.api.http.wire import Answer, Request, field
 from squall.core.access.access import Identity, reveals
 from squall.core.content.keyvalue import ALL, FIELDS, SYSTEM, USER, Key, KeyFilter, document, full_scope
@@ -18,6 +18,8 @@ from squall.services.execution.binding import MASKED_MOST
 Mask = Callable[[str, Sequence[bytes]], Awaitable[None]]
 
 _DEFAULT_LIMIT = 100
+_ALWAYS = ("id", "uid", "scope", "name", "value", "secret", "encrypted")
+"""What every key of a list has, whichever attributes are asked for, as recorded of StackStorm."""
 _NOT_HIS = '"user" attribute can only be provided by admins when RBAC is enabled'
 
 
@@ -29,13 +31,8 @@ class KeyRoutes:
         self._mask = mask
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [
-            Route("GET", "/keys", self._list),
-            Route("GET", "/keys/{name}", self._get),
-            Route("PUT", "/keys/{name}", self._put),
-            Route("DELETE", "/keys/{name}", self._delete),
-        ]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     def _owner(self, request: Request, asked: str | None) -> str:
         """Whose keys are meant. Raises `ForbiddenError` for another user's."""
@@ -74,7 +71,7 @@ class KeyRoutes:
         for scope in scopes:
             found = await self._keys.find(scope, user, where, part.limit, part.offset)
             documents = await self._shown(request.identity, found, decrypt)
-            shown += [select(each, asked.include, asked.exclude) for each in documents]
+            shown += [select(each, asked.include, asked.exclude, _ALWAYS) for each in documents]
         return Answer(shown)
 
     async def _get(self, request: Request) -> Answer:
@@ -122,3 +119,14 @@ class KeyRoutes:
             values = [value.encode() for value in opened.values()]
             await self._mask(identity.execution, [value for value in values if len(value) <= MASKED_MOST])
         return [document(key, opened.get(key.id)) for key in keys]
+
+
+ROUTES = (
+    Route(
+        "GET", "/keys", KeyRoutes._list, "List keys of the datastore", "Key",
+        ("id", "name", "prefix", "scope", "user", "decrypt", "sort", *SELECT, *PAGE), listed=True,
+    ),
+    Route("GET", "/keys/{name}", KeyRoutes._get, "Show one key", "Key", ("scope", "user", "decrypt")),
+    Route("PUT", "/keys/{name}", KeyRoutes._put, "Write a key", "Key", (), "KeyBody"),
+    Route("DELETE", "/keys/{name}", KeyRoutes._delete, "Remove a key", None, ("scope", "user"), status=204),
+)  # fmt: skip

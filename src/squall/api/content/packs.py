@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from squall.api.http.application import Route
 from squall.api.http.pages import attributes, ordered, page
-from squall.api.http.wire import Answer, Request, field, texts
-from squall.core.access.access import check_admin, reveals
+from squall.api.http.routes import PAGE, SELECT, Route, admin, bound, noun
+from squall.api.http.wire import FILE_DEFENCES, Answer, Request, field, texts
+from squall.core.access.access import reveals
 from squall.core.content.action import Pack, document
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution.document import select
@@ -50,19 +50,8 @@ class PackRoutes:
         self._registration = registration
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [
-            Route("GET", "/packs", self._list),
-            Route("POST", "/packs/register", self._register),
-            Route("GET", "/packs/views/files/{ref}", self._files),
-            Route("GET", "/packs/views/file/{ref}/{path*}", self._file),
-            Route("GET", "/packs/{ref}", self._get),
-            Route("GET", "/config_schemas", self._list_schemas),
-            Route("GET", "/config_schemas/{pack}", self._get_schema),
-            Route("GET", "/configs", self._list_configs),
-            Route("GET", "/configs/{pack}", self._get_config),
-            Route("PUT", "/configs/{pack}", self._put_config),
-        ]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:
         query = request.query
@@ -84,8 +73,7 @@ class PackRoutes:
         pack = await self._content.pack(request.path["ref"])
         name = request.path["path"]
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
-        return Answer(raw=await self._content.pack_file(pack, name), content_type=kind, headers=headers)
+        return Answer(raw=await self._content.pack_file(pack, name), content_type=kind, headers=FILE_DEFENCES)
 
     async def _files(self, request: Request) -> Answer:
         """All files that are text, and not large."""
@@ -103,7 +91,6 @@ class PackRoutes:
     async def _register(self, request: Request) -> Answer:
         """Counts of what is there now, of the packs and kinds that are asked for. All kinds of those packs are
         looked at: nothing changes where nothing has changed. `left_out` names actions whose runner is lacking."""
-        check_admin(request.identity, "registering packs")
         body = await request.document()
         packs, kinds = texts(body, "packs"), texts(body, "types") or ["all"]
         for kind in kinds:
@@ -150,7 +137,6 @@ class PackRoutes:
         return Answer(await self._configs.of_pack(request.path["pack"], _revealed(request)))
 
     async def _put_config(self, request: Request) -> Answer:
-        check_admin(request.identity, "configuring packs")
         values = await request.document()
         return Answer(await self._configs.put(request.path["pack"], values, _revealed(request)))
 
@@ -175,3 +161,33 @@ def _page(request: Request, items: list[dict[str, Any]]) -> Answer:
     part = page(request.query, _DEFAULT_LIMIT)
     end = None if part.limit is None else part.offset + part.limit
     return Answer(items[part.offset : end], headers=part.headers(len(items)))
+
+
+_REGISTERING, _CONFIGURING = admin("registering packs"), admin("configuring packs")
+
+ROUTES = (
+    Route(
+        "GET", "/packs", PackRoutes._list, "List packs", "Pack", ("id", "name", "ref", "sort", *SELECT, *PAGE),
+        listed=True,
+    ),
+    Route("GET", "/packs/{ref}", PackRoutes._get, "Show one pack", "Pack"),
+    Route(
+        "POST", "/packs/register", PackRoutes._register, "Look for packs again", "Counts", (), "RegisterBody",
+        permission=_REGISTERING,
+    ),
+    Route("GET", "/packs/views/files/{ref}", PackRoutes._files, "All text files of a pack", "File", listed=True),
+    Route("GET", "/packs/views/file/{ref}/{path*}", PackRoutes._file, "One file of a pack", types=("*/*",)),
+    *noun(
+        "/config_schemas", "schema of a configuration", "ConfigSchema", "pack", ("id", "name", "sort"),
+        PackRoutes._list_schemas, PackRoutes._get_schema,
+    ),
+    Route(
+        "GET", "/configs", PackRoutes._list_configs, "List configurations", "Config",
+        ("id", "name", "sort", "show_secrets", *PAGE), listed=True,
+    ),
+    Route("GET", "/configs/{pack}", PackRoutes._get_config, "Show one configuration", "Config", ("show_secrets",)),
+    Route(
+        "PUT", "/configs/{pack}", PackRoutes._put_config, "Configure a pack", "Config", ("show_secrets",), "Anything",
+        permission=_CONFIGURING,
+    ),
+)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from squall.api.http.application import Route
+from squall.api.http.routes import Route, bound
 from squall.api.http.wire import Answer, Request
 from squall.core.content.metadata_schemas import FILES, SCHEMAS
 from squall.core.errors import NotFoundError
@@ -12,8 +12,8 @@ class SchemaRoutes:
     """`/schemas`: which there are and for which files, and `/schemas/action.json`."""
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [Route("GET", "/schemas", self._list), Route("GET", "/schemas/{name}", self._get)]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:
         return Answer([{"url": f"/schemas/{kind}.json", "files": files} for kind, files in FILES.items()])
@@ -23,3 +23,9 @@ class SchemaRoutes:
         if name not in SCHEMAS:
             raise NotFoundError(f'There is no schema "{name}": there are {", ".join(SCHEMAS)}')
         return Answer(SCHEMAS[name], content_type="application/schema+json")
+
+
+ROUTES = (
+    Route("GET", "/schemas", SchemaRoutes._list, "Schemas of metadata files", "Anything"),
+    Route("GET", "/schemas/{name}", SchemaRoutes._get, "One of them", "Anything", types=("application/schema+json",)),
+)

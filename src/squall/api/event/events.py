@@ -10,11 +10,11 @@ from typing import NamedTuple
 from starlette.types import Send
 
 from squall.api.execution.views import Views
-from squall.api.http.application import Route
-from squall.api.http.wire import Answer, Query, Request, start_message
+from squall.api.http.bodies import answer_stream, stream_headers
+from squall.api.http.routes import EVENTS, Route, bound
+from squall.api.http.wire import Answer, Query, Request
 from squall.api.output.lag import TELL_SECONDS, lag_comment
 from squall.api.output.lines import joined_events, line_texts
-from squall.api.output.output import stream_headers, until_disconnect
 from squall.api.output.tails import Tail, event_frame, parse_place, patterns_of
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.event import events
@@ -25,7 +25,6 @@ from squall.services.event.feeds import Feeds, Item
 from squall.services.execution.executions import Executions
 from squall.services.output.outputs import Outputs
 
-_TYPE = "text/event-stream; charset=UTF-8"
 _LIVEACTION = {
     events.EXECUTION_CREATE: events.LIVEACTION_CREATE,
     events.EXECUTION_UPDATE: events.LIVEACTION_UPDATE,
@@ -71,8 +70,8 @@ class EventRoutes:
         self._heartbeat = heartbeat
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [Route("GET", "/stream", streamer=self._stream, area="stream")]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _stream(self, request: Request, send: Send) -> Answer | None:
         query = request.query
@@ -81,13 +80,12 @@ class EventRoutes:
         pieces = await self._tail(query, end_id, token) if end_id else self._feed(query, _place(token))
 
         async def pump() -> None:
-            await send(start_message(200, stream_headers(_TYPE)))
             with self._outputs.reader() if end_id else nullcontext():
                 async for piece in pieces:
                     await send({"type": "http.response.body", "body": piece or lag_comment(0, 0), "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
-        await until_disconnect(request, send, pump)
+        await answer_stream(request, send, stream_headers(EVENTS), pump)
         return None
 
     async def _tail(self, query: Query, end_id: str, token: str | None) -> AsyncIterator[bytes]:
@@ -206,3 +204,13 @@ def _place(token: str | None) -> tuple[int, int] | None:
     if not (row.isascii() and row.isdigit() and len(row) <= 18 and skip in ("", "1")):
         raise InvalidError(f"Last-Event-ID: {token!r} is no id of this stream")
     return int(row), int(skip or 0)
+
+
+_QUERY = ("events", "action_refs", "execution_ids", "end_execution_id", "end_event", "last_event_id")
+
+ROUTES = (
+    Route(
+        "GET", "/stream", EventRoutes._stream, "Events as they happen", None, _QUERY,
+        types=(EVENTS,), area="stream", streams=True,
+    ),
+)  # fmt: skip

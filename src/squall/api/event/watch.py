@@ -21,11 +21,11 @@ from starlette.types import Send
 
 from squall.api.event.events import Filter, change_frames
 from squall.api.execution.views import Views
-from squall.api.http.application import Route
-from squall.api.http.wire import Answer, Query, Request, start_message
+from squall.api.http.bodies import answer_stream, stream_headers
+from squall.api.http.routes import EVENTS, Route, bound
+from squall.api.http.wire import Answer, Query, Request
 from squall.api.output.encoding import SSE, encode
 from squall.api.output.lag import LagPolicy, lag_comment, lag_policy, skipped
-from squall.api.output.output import stream_headers, until_disconnect
 from squall.api.output.tails import patterns_of
 from squall.core.errors import InvalidError
 from squall.core.event.events import Event
@@ -98,8 +98,8 @@ class WatchRoutes:
         self._heartbeat = heartbeat
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [Route("GET", "/watch", streamer=self._watch, area="stream")]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _watch(self, request: Request, send: Send) -> Answer | None:
         query = request.query
@@ -114,10 +114,9 @@ class WatchRoutes:
         )
 
         async def pump() -> None:
-            await send(start_message(200, stream_headers("text/event-stream; charset=UTF-8")))
             await page.run(trees, resumed)
 
-        await until_disconnect(request, send, pump)
+        await answer_stream(request, send, stream_headers(EVENTS), pump)
         return None
 
     async def _trees(self, query: Query, resumed: Places | None) -> list[tuple[Execution, int]]:
@@ -340,3 +339,13 @@ def _heads(tree: str, batch: Batch) -> list[tuple[int, bytes]]:
 def _last_line(payload: bytes) -> str:
     lines = payload[-4 * _LAST_LINE :].decode("utf-8", "replace").rstrip("\r\n").replace("\r", "\n").split("\n")
     return lines[-1][-_LAST_LINE:]
+
+
+_QUERY = ("events", "tree", "output", "lag", "lag_mib", "lag_seconds", "last_event_id")
+
+ROUTES = (
+    Route(
+        "GET", "/watch", WatchRoutes._watch, "Events and the output of up to eight trees on one stream", None, _QUERY,
+        types=(EVENTS,), area="stream", streams=True,
+    ),
+)  # fmt: skip

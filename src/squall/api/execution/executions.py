@@ -10,14 +10,15 @@ import msgspec
 
 from squall.api.execution.filters import execution_filter
 from squall.api.execution.views import Views
-from squall.api.http.application import Route
 from squall.api.http.pages import attributes, page
+from squall.api.http.routes import PAGE, SELECT, Route, bound
 from squall.api.http.wire import Answer, Request, failure, field
 from squall.core.access.access import Identity, acting_user, check_run, reveals
 from squall.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from squall.core.execution.document import EXCLUDABLE, FIELDS
-from squall.core.execution.execution import TRANSITIONS, Execution, ExecutionFilter
+from squall.core.execution.execution import COMPLETED_AS, COMPLETED_BY, TRANSITIONS, Execution, ExecutionFilter
 from squall.core.execution.notify import checked_notify
+from squall.services.execution.completing import STATUSES, Completing
 from squall.services.execution.executions import COUNT_CAP, Executions
 from squall.services.execution.executions import Request as RunRequest
 from squall.services.workflow.reruns import Reruns
@@ -27,7 +28,7 @@ _MOST_AT_ONCE = 1000
 _FILTERS = ("action", "runner", "status", "user")
 _OF_RULES = ("rule", "trigger", "trigger_type")
 """Filters for what rules have started: nothing yet."""
-_BY = ("cancelled_by", "paused_by", "resumed_by")
+_BY = ("cancelled_by", "paused_by", "resumed_by", COMPLETED_BY, COMPLETED_AS)
 """What of a context names who asked for something."""
 _SHOWN_ATTRIBUTES = ("result", "trigger_instance", "status")
 _MAX_DELAY = 366 * 86_400_000
@@ -53,30 +54,15 @@ def _run_request(document: dict[str, Any], identity: Identity) -> RunRequest:
 class ExecutionRoutes:
     """`/executions`, also under its older name `/actionexecutions`."""
 
-    def __init__(self, executions: Executions, views: Views, reruns: Reruns) -> None:
+    def __init__(self, executions: Executions, views: Views, reruns: Reruns, completing: Completing) -> None:
         self._executions = executions
+        self._completing = completing
         self._reruns = reruns
         self._views = views
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        found = []
-        for root in ("/executions", "/actionexecutions"):
-            found += [
-                Route("GET", root, self._list),
-                Route("POST", root, self._request),
-                Route("GET", root + "/views/filters", self._filters),
-                Route("POST", root + "/cancel", self._cancel_many),
-                Route("POST", root + "/re_run", self._re_run_many),
-                Route("GET", root + "/{id}", self._get),
-                Route("PUT", root + "/{id}", self._update),
-                Route("DELETE", root + "/{id}", self._cancel),
-                Route("GET", root + "/{id}/children", self._children),
-                Route("GET", root + "/{id}/attribute/{name}", self._attribute),
-                Route("GET", root + "/{id}/result", self._result),
-                Route("POST", root + "/{id}/re_run", self._re_run),
-            ]
-        return found
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:
         query = request.query
@@ -129,8 +115,11 @@ class ExecutionRoutes:
             raise InvalidError("'status' is a required property")
         if status not in TRANSITIONS:
             raise InvalidError(f"{status!r} is not one of {list(TRANSITIONS)}")
-        execution_id, user = request.path["id"], request.identity.user
-        execution = await self._executions.update(execution_id, status, document.get("result"), user)
+        execution_id, user = await self._executions.resolve(request.path["id"]), request.identity.user
+        if status in STATUSES:
+            execution = await self._completing.complete(execution_id, status, document.get("result"), user)
+        else:
+            execution = await self._executions.update(execution_id, status, user)
         return Answer(await self._views.execution(execution))
 
     async def _cancel(self, request: Request) -> Answer:
@@ -254,3 +243,57 @@ def _context(text: str | None) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InvalidError("st2-context: the header must be a JSON object")
     return found
+
+
+_SHOWN = (*SELECT, "show_secrets")
+_LIST_FILTERS = (
+    "id", "action", "status", "user", "runner", "parent", "timestamp", "timestamp_gt", "timestamp_lt", "liveaction",
+    "rule", "trigger", "trigger_type", "trigger_instance", "filter", "sort", "sort_asc", "sort_desc",
+)  # fmt: skip
+
+
+def _table(root: str) -> tuple[Route, ...]:
+    one = root + "/{id}"
+    return (
+        Route(
+            "GET", root, ExecutionRoutes._list, "List executions, the newest first", "Execution",
+            (*_LIST_FILTERS, *_SHOWN, *PAGE),
+            listed=True,
+        ),
+        Route(
+            "POST", root, ExecutionRoutes._request, "Run an action", "Execution", ("show_secrets",), "RunRequest", 201,
+        ),
+        Route(
+            "GET", f"{root}/views/filters", ExecutionRoutes._filters, "The values that executions can be filtered by",
+            "Filters",
+            ("types",),
+        ),
+        Route("POST", f"{root}/cancel", ExecutionRoutes._cancel_many, "Cancel many", "Done", (), "Many", listed=True),
+        Route(
+            "POST", f"{root}/re_run", ExecutionRoutes._re_run_many, "Run many again", "Done", (), "Many", listed=True,
+        ),
+        Route(
+            "GET", one, ExecutionRoutes._get, "Show one execution (`last`: the newest)", "Execution",
+            (*_SHOWN, "max_result_size"),
+        ),
+        Route("PUT", one, ExecutionRoutes._update, "Cancel, pause, resume, complete", "Execution", (), "StatusChange"),
+        Route("DELETE", one, ExecutionRoutes._cancel, "Cancel", "Cancelled", ("show_secrets",)),
+        Route(
+            "GET", f"{one}/children", ExecutionRoutes._children, "Its descendants", "Execution",
+            ("depth", *SELECT, "result_fmt"),
+            listed=True,
+        ),
+        Route("GET", f"{one}/attribute/{{name}}", ExecutionRoutes._attribute, "One attribute of it", "Anything"),
+        Route(
+            "GET", f"{one}/result", ExecutionRoutes._result, "Its result", "Anything",
+            ("pretty_format", "compress", "download"),
+            types=("text/json", "application/x-gzip"),
+        ),
+        Route(
+            "POST", f"{one}/re_run", ExecutionRoutes._re_run, "Run it once more", "Execution", ("show_secrets",),
+            "ReRun", 201,
+        ),
+    )  # fmt: skip
+
+
+ROUTES = (*_table("/executions"), *_table("/actionexecutions"))

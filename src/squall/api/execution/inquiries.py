@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from squall.api.http.application import Route
 from squall.api.http.pages import attributes, page
+from squall.api.http.routes import SELECT, Route, bound, noun
 from squall.api.http.wire import Answer, Request, field
 from squall.core.errors import InvalidError
 from squall.core.execution.document import FIELDS, select
@@ -24,12 +24,8 @@ class InquiryRoutes:
         self._inquiries = inquiries
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [
-            Route("GET", "/inquiries", self._list),
-            Route("GET", "/inquiries/{id}", self._get),
-            Route("PUT", "/inquiries/{id}", self._respond),
-        ]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:
         part = page(request.query, _DEFAULT_LIMIT)
@@ -62,3 +58,9 @@ def _document(inquiry: Inquiry) -> dict[str, Any]:
         "roles": inquiry.roles,
         "schema": inquiry.schema,
     }
+
+
+ROUTES = (
+    *noun("/inquiries", "inquiry", "Inquiry", "id", SELECT, InquiryRoutes._list, InquiryRoutes._get),
+    Route("PUT", "/inquiries/{id}", InquiryRoutes._respond, "Answer an inquiry", "Response", (), "Response"),
+)

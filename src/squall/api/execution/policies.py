@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from squall.api.http.application import Route
 from squall.api.http.pages import attributes, ordered, page
+from squall.api.http.routes import SELECT, Route, admin, bound, noun
 from squall.api.http.wire import Answer, Request
-from squall.core.access.access import check_admin
 from squall.core.errors import NotFoundError
-from squall.core.execution.document import select
+from squall.core.execution.document import ALWAYS_IN_PACKS, select
 from squall.core.execution.policy import POLICY_FIELDS, Policy, PolicyType, document
 from squall.services.execution.policies import Policies
 
@@ -26,16 +25,8 @@ class PolicyRoutes:
         self._policies = policies
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [
-            Route("GET", "/policytypes", self._list_types),
-            Route("GET", "/policytypes/{ref}", self._get_type),
-            Route("GET", "/policies", self._list),
-            Route("POST", "/policies", self._create),
-            Route("GET", "/policies/{ref}", self._get),
-            Route("PUT", "/policies/{ref}", self._update),
-            Route("DELETE", "/policies/{ref}", self._delete),
-        ]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _list_types(self, request: Request) -> Answer:
         wanted, names = request.query.text("resource_type"), request.query.listed("name")
@@ -64,16 +55,13 @@ class PolicyRoutes:
         return Answer(document(await self._policies.get(request.path["ref"])))
 
     async def _create(self, request: Request) -> Answer:
-        check_admin(request.identity, "making policies")
         return Answer(document(await self._policies.create(_given(await request.document()))), 201)
 
     async def _update(self, request: Request) -> Answer:
-        check_admin(request.identity, "changing policies")
         body = _given(await request.document())
         return Answer(document(await self._policies.update(request.path["ref"], body)))
 
     async def _delete(self, request: Request) -> Answer:
-        check_admin(request.identity, "removing policies")
         await self._policies.delete(request.path["ref"])
         return Answer(status=204)
 
@@ -85,9 +73,33 @@ def _given(body: dict[str, Any]) -> dict[str, Any]:
 
 def _page(request: Request, found: Sequence[Policy] | Sequence[PolicyType], fields: frozenset[str]) -> Answer:
     asked = attributes(request.query, fields)
+    always = ALWAYS_IN_PACKS if fields is POLICY_FIELDS else ("id",)
     part = page(request.query, _DEFAULT_LIMIT)
     ids = request.query.listed("id")
     chosen = [item for item in found if ids is None or item.id in ids]
     end = None if part.limit is None else part.offset + part.limit
-    shown = [select(document(item), asked.include, asked.exclude) for item in chosen[part.offset : end]]
+    shown = [select(document(item), asked.include, asked.exclude, always) for item in chosen[part.offset : end]]
     return Answer(shown, headers=part.headers(len(chosen)))
+
+
+_MAKING, _CHANGING, _REMOVING = admin("making policies"), admin("changing policies"), admin("removing policies")
+
+ROUTES = (
+    *noun(
+        "/policytypes", "type of policy", "PolicyType", "ref", ("id", "name", "resource_type", "sort", *SELECT),
+        PolicyRoutes._list_types, PolicyRoutes._get_type,
+    ),
+    *noun(
+        "/policies", "policy", "Policy", "ref", ("id", "name", "pack", "policy_type", "resource_ref", *SELECT),
+        PolicyRoutes._list, PolicyRoutes._get,
+    ),
+    Route(
+        "POST", "/policies", PolicyRoutes._create, "Make a policy", "Policy", (), "PolicyBody", 201,
+        permission=_MAKING,
+    ),
+    Route(
+        "PUT", "/policies/{ref}", PolicyRoutes._update, "Change a policy", "Policy", (), "PolicyBody",
+        permission=_CHANGING,
+    ),
+    Route("DELETE", "/policies/{ref}", PolicyRoutes._delete, "Remove a policy", status=204, permission=_REMOVING),
+)  # fmt: skip

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from squall.api.http.application import Route
 from squall.api.http.pages import attributes, page, sort_keys
+from squall.api.http.routes import SELECT, Route, bound, noun
 from squall.api.http.wire import Answer, Request
 from squall.core.execution.document import select
 from squall.core.execution.trace import TRACE_FIELDS, TraceFilter, document
@@ -21,8 +21,8 @@ class TraceRoutes:
         self._traces = traces
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [Route("GET", "/traces", self._list), Route("GET", "/traces/{id}", self._get)]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:
         query = request.query
@@ -45,3 +45,8 @@ class TraceRoutes:
 
     async def _get(self, request: Request) -> Answer:
         return Answer(document(await self._traces.get(request.path["id"])))
+
+
+_FILTERS = ("id", "name", "trace_tag", "execution", "rule", "trigger_instance", "sort", "sort_asc", "sort_desc")
+
+ROUTES = noun("/traces", "trace", "Trace", "id", (*_FILTERS, *SELECT), TraceRoutes._list, TraceRoutes._get)

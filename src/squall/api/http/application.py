@@ -4,46 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from starlette.types import Receive, Scope, Send
 
 from squall.api.http.gate import Gate
 from squall.api.http.hosts import check_content_type
+from squall.api.http.routes import Route, Router, allowed
 from squall.api.http.web import WebFiles
 from squall.api.http.wire import Answer, Request, failure
 from squall.core.errors import SquallError
 
 _LOG = logging.getLogger("squall.api")
 _NOT_FOUND = "The resource could not be found."
-
-Handler = Callable[[Request], Awaitable[Answer]]
-Streamer = Callable[[Request, Send], Awaitable[Answer | None]]
-
-
-class Route(NamedTuple):
-    """What answers one method and path. `path` has `{names}`, the last of which may be a path itself (`{name*}`); the
-    area is `api`, `auth` or `stream`.
-
-    A `streamer` sends by itself and gives None, or gives an answer like a `handler`. An `open` route asks nobody who
-    they are.
-    """
-
-    method: str
-    path: str
-    handler: Handler | None = None
-    streamer: Streamer | None = None
-    area: str = "api"
-    open: bool = False
-
-
-class _Compiled(NamedTuple):
-    method: str
-    pattern: re.Pattern[str]
-    route: Route
-
+_ALL_METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"]
+"""What `OPTIONS *` is answered: the methods of the server as a whole (RFC 9110 9.3.7)."""
 
 _PREFIXES = (
     ("/stream/v1", "stream"),
@@ -79,11 +54,6 @@ def locate(path: str, home: str) -> tuple[str, str]:
     return home, path
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    found = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
-    return re.compile("^" + re.sub(r"\{(\w+)\*\}", r"(?P<\1>.+)", found) + "$")
-
-
 class Application:
     """Answers requests that `gate` lets in. `home` is the area of unprefixed paths; `body_limit` is in bytes; `web` is
     the page for browsers."""
@@ -92,7 +62,7 @@ class Application:
         self, routes: Sequence[Route], gate: Gate, *, body_limit: int, home: str = "api", web: WebFiles | None = None
     ) -> None:
         self._gate = gate
-        self._routes = [_Compiled(route.method, _pattern(route.path), route) for route in routes]
+        self._router = Router(routes)
         self._body_limit = body_limit
         self._home = home
         self._web = web
@@ -106,38 +76,46 @@ class Application:
         try:
             answer = await self._answer(scope, receive, send)
         except SquallError as error:
-            answer = failure(error.http_status, str(error))
+            answer = failure(error.http_status, str(error), getattr(error, "conflict_id", ""))
         except Exception:
             _LOG.exception(
                 "a request failed", extra={"path": scope["path"], "request_id": request_id.decode("latin-1")}
             )
             answer = failure(500, "Internal Server Error")
         if answer is not None:
-            await answer.send(send, request_id)
+            await answer.send(send, request_id, body=scope["method"] != "HEAD")
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Answer | None:
-        area, path = locate(scope["path"], self._home)
         probe = Request(scope, receive, {}, self._body_limit)
         self._gate.check_origin(probe)
-        check_content_type(probe, path)
         if self._web is not None and (page := self._web.answer(probe, scope["path"])) is not None:
             return page
-        for method, pattern, route in self._routes:
-            if method != scope["method"] or route.area != area:
-                continue
-            match = pattern.match(path)
-            if match is None:
-                continue
-            return await self._routed(route, Request(scope, receive, match.groupdict(), self._body_limit), send)
-        return failure(404, _NOT_FOUND)
+        area, path = locate(scope["path"], self._home)
+        match = self._router.match(area, path, scope["method"])
+        if match is None:
+            return self._unrouted(scope, area, path)
+        check_content_type(probe, match.route)
+        return await self._routed(match.route, Request(scope, receive, match.values, self._body_limit), send)
+
+    def _unrouted(self, scope: Scope, area: str, path: str) -> Answer:
+        """Answers what no route does: OPTIONS, a method that the path lacks, a path that does not exist."""
+        methods = self._router.methods(area, path)
+        if scope["path"] == "*":
+            methods = _ALL_METHODS
+        if not methods and self._web is not None and self._web.holds(scope["path"]):
+            methods = allowed(["GET"])
+        if not methods:
+            return failure(404, _NOT_FOUND)
+        headers = {"Allow": ", ".join(methods)}
+        if scope["method"] == "OPTIONS":
+            return Answer(status=204, headers=headers)
+        refusal = failure(405, f"{scope['path']} has no method {scope['method']}. Use one of: {headers['Allow']}.")
+        refusal.headers |= headers
+        return refusal
 
     async def _routed(self, route: Route, request: Request, send: Send) -> Answer | None:
-        cookie = "" if route.open else await self._gate.admit(request, streams=route.streamer is not None)
-        if route.streamer is not None:
-            return await route.streamer(request, send)
-        if route.handler is None:
-            return failure(404, _NOT_FOUND)
-        answer = await route.handler(request)
-        if cookie:
+        cookie = await self._gate.admit(request, route)
+        answer = await (route.handler(request, send) if route.streams else route.handler(request))
+        if answer is not None and cookie and not route.streams:
             answer.headers.setdefault("Set-Cookie", cookie)
         return answer

@@ -1,13 +1,17 @@
-"""Bodies on their way to the client: compressed where it takes that (RFC 9110, RFC 8878), piece by piece."""
+"""Bodies on their way to the client, piece by piece: streams that end with the client or its credential, and
+compression if the client takes it (RFC 9110, RFC 8878)."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import zlib
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from starlette.types import Message, Send
 
-from squall.api.http.wire import Request
+from squall.api.http.wire import Request, start_message
 
 _ENCODINGS = ("zstd", "gzip")
 _GZIP = 31
@@ -64,3 +68,46 @@ def _compressor(encoding: str) -> _Compressor:
     from backports.zstd import ZstdCompressor
 
     return ZstdCompressor(level=_LEVEL)
+
+
+def stream_headers(content_type: str) -> dict[str, str]:
+    """Headers that keep every proxy from holding pieces back."""
+    return {"Content-Type": content_type, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+async def answer_stream(
+    request: Request, send: Send, headers: Mapping[str, str], pump: Callable[[], Awaitable[None]], status: int = 200
+) -> None:
+    """Sends the headers, then the body, which `pump` sends to its end, unless the client goes away or its credential
+    ends before. HEAD gets the headers, and `pump` is not called."""
+    await send(start_message(status, headers))
+    if request.scope["method"] == "HEAD":
+        await send({"type": "http.response.body", "body": b""})
+        return
+    void = False
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_swallow_cancel(pump()))
+
+        async def listen() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            task.cancel()
+
+        async def expire() -> None:
+            nonlocal void
+            await request.until_void()
+            void = not task.done()
+            task.cancel()
+
+        watchers = [group.create_task(listen()), group.create_task(expire())]
+        task.add_done_callback(lambda _: [watcher.cancel() for watcher in watchers])
+    if void:
+        # Every event has told its position, so the client can go on with another credential.
+        with contextlib.suppress(OSError):
+            await send({"type": "http.response.body", "body": b""})
+
+
+async def _swallow_cancel(work: Awaitable[None]) -> None:
+    """A client that has gone is no error."""
+    with contextlib.suppress(OSError):
+        await work

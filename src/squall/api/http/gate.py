@@ -8,8 +8,9 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from squall.api.http.hosts import check_browser
+from squall.api.http.routes import Route
 from squall.api.http.wire import Query, Request
-from squall.core.access.access import COOKIE, HEADER, QUERY, TOKEN, Identity
+from squall.core.access.access import COOKIE, HEADER, QUERY, TOKEN, Identity, check_admin
 from squall.core.errors import ForbiddenError, UnauthorizedError
 from squall.services.access.access import Access
 
@@ -32,18 +33,26 @@ class Gate:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def admit(self, request: Request, *, streams: bool) -> str:
-        """Gives the request its identity; gives the cookie to set, or nothing.
+    async def admit(self, request: Request, route: Route) -> str:
+        """Gives the request its identity, and checks the route's permission. Returns the cookie to set, or "".
 
         Credentials in the query are taken by streams only, as a browser's EventSource can send them no other way; they
         are taken out of the request, so that no log and no error can show them. Raises `UnauthorizedError` in
-        StackStorm's words, and `ForbiddenError` for what only a foreign page would send.
+        StackStorm's words, and `ForbiddenError` for what only a foreign page would send or only an administrator may.
         """
+        if route.permission.level == "open":
+            return ""
+        cookie = await self._identify(request, route.streams)
+        if route.permission.level == "admin":
+            check_admin(request.identity, route.permission.doing)
+        return cookie
+
+    async def _identify(self, request: Request, streams: bool) -> str:
         if not self._access.rules.enabled:
             request.identity = self._access.named(request.header("x-auth-token") or "")
             return ""
         hidden = _take_from_query(request)
-        shown = _from_headers(request) or (hidden if streams and request.scope["method"] == "GET" else None)
+        shown = _from_headers(request) or (hidden if streams and request.scope["method"] in _READING else None)
         shown = shown or _from_cookie(request)
         if shown is None:
             raise UnauthorizedError("Unauthorized - One of Token or API key required.")

@@ -9,10 +9,9 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
+from squall.api.http.routes import TEXT, Route
 from squall.api.http.wire import Request
 from squall.core.errors import ForbiddenError, UnsupportedMediaError
-
-_TEXT_BODIES = frozenset({"/workflows/inspect"})
 
 
 def is_loopback(host: str) -> bool:
@@ -45,12 +44,12 @@ def check_browser(request: Request) -> None:
         raise ForbiddenError(f"Origin: pages of {origin!r} may not use this server.")
 
 
-def check_content_type(request: Request, path: str) -> None:
+def check_content_type(request: Request, route: Route) -> None:
     """Bodies are JSON, so that a form of a foreign page cannot make one. Raises `UnsupportedMediaError`.
 
-    DELETE and the inspection of workflows are exempt: StackStorm's clients send them otherwise.
+    DELETE and routes that take a text are exempt: StackStorm's clients send them with another type or none.
     """
-    if request.scope["method"] not in ("POST", "PUT") or path in _TEXT_BODIES:
+    if route.method not in ("POST", "PUT") or route.body == TEXT:
         return
     empty = request.header("content-length") in (None, "0") and request.header("transfer-encoding") is None
     kind = (request.header("content-type") or "").partition(";")[0].strip().lower()

@@ -1,33 +1,24 @@
-"""The OpenAPI 3.1 document of the API, made from the table of operations."""
+"""The OpenAPI 3.1 document of the API, made from the table of routes."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from squall.api.http.application import Route
-from squall.api.http.operations import JSON, OPERATIONS, Operation
+from squall.api.http.routes import JSON, OPEN, TEXT, Route, bound
 from squall.api.http.schemas import QUERY, SCHEMAS
 from squall.api.http.wire import Answer, Request
 
-AREAS = {"api": "/v1", "auth": "/auth/v1", "stream": "/stream/v1"}
-_UNVERSIONED = ("/healthz", "/readyz", "/metrics", "/openapi.json")
 _REF = "#/components/schemas/"
 
 
-def document_path(operation: Operation) -> str:
-    """Where an operation is asked for."""
-    if operation.path in _UNVERSIONED:
-        return operation.path
-    return (AREAS[operation.area] + operation.path).rstrip("/").replace("*}", "}")
-
-
-def openapi_document(version: str) -> dict[str, Any]:
-    """The document; `version` is Squall's."""
+def openapi_document(version: str, table: Iterable[Route]) -> dict[str, Any]:
+    """The document of the routes in `table`; `version` is Squall's."""
     paths: dict[str, dict[str, Any]] = {}
-    for operation in OPERATIONS:
-        paths.setdefault(document_path(operation), {})[operation.method.lower()] = _operation(operation)
+    for route in table:
+        paths.setdefault(route.full_path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Squall", "version": version, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
@@ -45,45 +36,40 @@ def openapi_document(version: str) -> dict[str, Any]:
     }
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
-    names = re.findall(r"\{(\w+)\*?\}", operation.path)
+def _operation(route: Route) -> dict[str, Any]:
+    names = re.findall(r"\{(\w+)\*?\}", route.path)
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
     ]
-    for name in dict.fromkeys(operation.query):
+    for name in dict.fromkeys(route.query):
         schema, meaning = QUERY[name]
         parameters.append({"name": name, "in": "query", "schema": schema, "description": meaning})
     made: dict[str, Any] = {
-        "operationId": _id(operation),
-        "summary": operation.summary,
+        "operationId": route.operation_id,
+        "summary": route.summary,
         "parameters": parameters,
         "responses": {
-            str(operation.status): _answer(operation),
-            **{str(code): _error(code) for code in operation.errors},
+            str(route.status): _answer(route),
+            **{str(code): _error(code) for code in route.failures},
         },
     }
-    if operation.body == "Text":
-        made["requestBody"] = {"content": {"text/plain": {"schema": {"$ref": _REF + "Text"}}}}
-    elif operation.body is not None:
-        made["requestBody"] = {"content": {JSON: {"schema": {"$ref": _REF + operation.body}}}}
-    if operation.body == "Login":
+    if route.body == TEXT:
+        made["requestBody"] = {"content": {"text/plain": {"schema": {"$ref": _REF + TEXT}}}}
+    elif route.body is not None:
+        made["requestBody"] = {"content": {JSON: {"schema": {"$ref": _REF + route.body}}}}
+    if route.body == "Login":
         made["security"] = [{"password": []}]
     return made
 
 
-def _id(operation: Operation) -> str:
-    words = re.findall(r"\w+", f"{operation.area} {operation.path.replace('{', 'by ')}")
-    return "_".join([operation.method.lower(), *words])
-
-
-def _answer(operation: Operation) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": operation.summary}
-    if operation.status == HTTPStatus.NO_CONTENT:
+def _answer(route: Route) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": route.summary}
+    if route.status == HTTPStatus.NO_CONTENT:
         return answer
-    schema: dict[str, Any] = {"$ref": _REF + operation.answer} if operation.answer else {}
-    if operation.listed:
+    schema: dict[str, Any] = {"$ref": _REF + route.answer} if route.answer else {}
+    if route.listed:
         schema = {"type": "array", "items": schema}
-    answer["content"] = {name: {"schema": schema} if schema else {} for name in operation.types}
+    answer["content"] = {name: {"schema": schema} if schema else {} for name in route.types}
     return answer
 
 
@@ -92,14 +78,20 @@ def _error(code: int) -> dict[str, Any]:
 
 
 class OpenApiRoutes:
-    """`/openapi.json`, open to everybody: it tells what there is, and nothing of what is in it."""
+    """`/openapi.json`, open to everybody: it describes the API, and shows nothing of what a server holds.
 
-    def __init__(self, version: str) -> None:
-        self._document = openapi_document(version)
+    `table` has all routes that are served, beside this one.
+    """
+
+    def __init__(self, version: str, table: Iterable[Route]) -> None:
+        self._document = openapi_document(version, [*table, *ROUTES])
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [Route("GET", "/openapi.json", self._get, open=True)]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _get(self, request: Request) -> Answer:
         return Answer(self._document)
+
+
+ROUTES = (Route("GET", "/openapi.json", OpenApiRoutes._get, "This document", "Anything", errors=(), permission=OPEN),)

@@ -143,6 +143,8 @@ _POLICY = _of(
     resource_ref=_TEXT, policy_type=_TEXT, enabled=_FLAG, parameters=_OBJECT,
 )  # fmt: skip
 
+_MEMBER = _of(("group_id", "member_id", "capabilities"), group_id=_TEXT, member_id=_TEXT, capabilities=_OBJECT)
+
 _GRAPH_RUN = _of(
     ("id", "status", "executions"), id=_TEXT, route=_COUNT, status=_TEXT, start_timestamp=_TIME,
     end_timestamp=_or_null(_TIME), retries=_COUNT, executions=_TEXTS,
@@ -157,8 +159,11 @@ _GRAPH_EDGE = _of(
 )
 
 SCHEMAS: dict[str, Schema] = {
-    "Error": _of(("faultstring",), faultstring=_TEXT),
+    "Error": _of(("faultstring",), **{"faultstring": _TEXT, "conflict-id": _TEXT}),
     "Anything": {},
+    "ActionParameters": _of(("parameters",), parameters=_OBJECT),
+    "Groups": _of(("groups",), groups=_TEXTS),
+    "Members": _of(("members",), members={"type": "array", "items": _MEMBER}),
     "Action": _ACTION,
     "RunnerType": _of(id=_TEXT, name=_TEXT, description=_TEXT, enabled=_FLAG, runner_parameters=_OBJECT, uid=_TEXT),
     "Execution": _EXECUTION,
@@ -223,6 +228,7 @@ SCHEMAS: dict[str, Schema] = {
         entry_point=_TEXT, parameters=_OBJECT, output_schema=_OBJECT, notify=_OBJECT,
         data_files={"type": "array", "items": _of(("file_path", "content"), file_path=_TEXT, content=_TEXT)},
     ),
+    "RunnerSwitch": _of(("enabled",), enabled=_FLAG),
     "RemoveBody": _of(remove_files=_FLAG),
     "CloneBody": _of(("dest_pack", "dest_action"), dest_pack=_TEXT, dest_action=_TEXT, overwrite=_FLAG),
     "InstallBody": _of(("packs",), packs=_TEXTS, force=_FLAG, skip_dependencies=_FLAG, python=_TEXT),

@@ -10,13 +10,14 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from squall.api.http.peer import may_connect
 from squall.api.http.wire import DIRECT
 from squall.core.errors import ConfigError
 
 _BACKLOG = 2048
+_WITHOUT_CHUNKS = ("0.9", "1.0")
 _REFUSED = (
     b'{"faultstring": "This server takes connections of its own user and of root only; '
     b'squall serve --allow-local-users lets every user of this machine in."}'
@@ -24,19 +25,47 @@ _REFUSED = (
 
 
 class DirectProtocol(HttpToolsProtocol):
-    """Offers every request the extension `DIRECT`: a way to the connection that wakes no coroutine."""
+    """Offers every request the extension `DIRECT`: a way to the connection that wakes no coroutine.
 
-    def on_message_begin(self) -> None:
-        """Adds the extension to the scope."""
-        super().on_message_begin()
-        self.scope["extensions"] = {DIRECT: {"offer": self.offer}}
+    Clients of HTTP/1.0 know no chunks (RFC 9112 6.1): they get bodies of unknown length as they are, ended by closing.
+    """
+
+    def on_headers_complete(self) -> None:
+        """Adds the extension to the scope of a request, and takes the chunks from answers to HTTP/1.0."""
+        chunked = self.parser.get_http_version() not in _WITHOUT_CHUNKS
+        self.scope["extensions"] = {DIRECT: {"offer": self.offer, "chunked": chunked}}
+        super().on_headers_complete()
+        if not chunked:
+            # The cycle's task has not begun, so the whole answer passes here.
+            self.cycle.keep_alive = False
+            self.cycle.send = _Unchunked(self.cycle).send  # type: ignore[method-assign]
 
     def offer(self, chunk: bytes) -> bool:
-        """Writes a chunk of a chunked body, unless too much of what was written before has not left yet."""
+        """Writes bytes of a body as they are, unless too much of what was written before has not left yet."""
         if self.flow.write_paused or self.transport.is_closing():
             return False
         self.transport.write(chunk)
         return True
+
+
+class _Unchunked:
+    """The `send` of an answer to HTTP/1.0."""
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._send = cycle.send
+        self._has_length = True
+
+    async def send(self, message: Any) -> None:
+        """Sends a part of the answer."""
+        if message["type"] == "http.response.start":
+            self._has_length = any(name.lower() == b"content-length" for name, _ in message.get("headers", ()))
+            if not self._has_length:
+                self._cycle.chunked_encoding = False
+        elif not self._has_length:
+            # uvicorn counts what is left of a body, and nobody knows that here.
+            self._cycle.expected_content_length = len(message.get("body", b""))
+        await self._send(message)
 
 
 class GuardedProtocol(DirectProtocol):

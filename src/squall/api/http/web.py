@@ -46,14 +46,18 @@ class WebFiles:
         packed = gzip.compress(data, 9, mtime=0) if len(data) > _SMALL else None
         self._files[name] = (data, packed, _TYPES[suffix], hashlib.sha256(data).hexdigest()[:32])
 
+    def holds(self, path: str) -> bool:
+        """Returns True if one of the files is served at the path."""
+        return path in self._files and path != "/index.html"
+
     def answer(self, request: Request, path: str) -> Answer | None:
         """The file that a browser asks for, or the page itself where it has an address of the page's own.
 
         None for everything else: the API answers it.
         """
-        if request.scope["method"] != "GET":
+        if request.scope["method"] not in ("GET", "HEAD"):
             return None
-        if path in self._files and path != "/index.html":
+        if self.holds(path):
             return self._file(request, path, _FOR_EVER if path.startswith("/assets/") else "no-cache")
         navigates = "text/html" in (request.header("accept") or "")
         if not navigates or any(path == each or path.startswith(each + "/") for each in _ENDPOINTS):

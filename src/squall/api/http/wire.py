@@ -15,8 +15,12 @@ from squall.core.access.access import Identity
 from squall.core.errors import InvalidError, TooLargeError
 
 DIRECT = "squall.direct"
-"""The ASGI extension whose `offer(chunk) -> bool` writes a chunk of a chunked body at once. It refuses as long as the
-connection holds too much of what was written before, and when it is closed."""
+"""The ASGI extension whose `offer(data) -> bool` writes bytes to the connection at once. It refuses as long as the
+connection holds too much of what was written before, and when it is closed. If `chunked`, the bytes must be a chunk of
+a chunked body, otherwise a part of the body itself."""
+
+FILE_DEFENCES = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+"""Headers of files of packs: a browser runs nothing in them."""
 
 _ENCODER = msgspec.json.Encoder()
 _TRUE = frozenset({"true", "1", "yes", "y"})
@@ -152,22 +156,25 @@ class Answer:
         self.content_type = content_type
         self.content = raw if raw is not None else b"" if status == 204 else _ENCODER.encode(value)
 
-    async def send(self, send: Send, request_id: bytes) -> None:
-        """Sends it."""
+    async def send(self, send: Send, request_id: bytes, *, body: bool = True) -> None:
+        """Sends it; without `body` only its headers, as HEAD asks."""
         headers = [
-            (b"content-length", str(len(self.content)).encode()),
             (b"x-request-id", request_id),
             *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()),
         ]
+        if self.status not in (204, 304):
+            # These have no body, and RFC 9110 8.6 allows no length for them.
+            headers.append((b"content-length", str(len(self.content)).encode()))
         if self.status != 204:
             headers.append((b"content-type", self.content_type.encode("latin-1")))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": self.content})
+        await send({"type": "http.response.body", "body": self.content if body else b""})
 
 
-def failure(status: int, message: str) -> Answer:
-    """An error as StackStorm's clients read it."""
-    return Answer({"faultstring": message}, status)
+def failure(status: int, message: str, conflict_id: str = "") -> Answer:
+    """An error as StackStorm's clients read it; `conflict_id` is the id of the object that is in the way."""
+    conflict = {"conflict-id": conflict_id} if conflict_id else {}
+    return Answer({"faultstring": message, **conflict}, status)
 
 
 def field(document: Mapping[str, Any], name: str, kind: type, words: str, default: Any = None) -> Any:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import aclosing
 from typing import NamedTuple
 
 from starlette.types import Send
 
-from squall.api.http.application import Route
-from squall.api.http.bodies import compressed, encoding_for
-from squall.api.http.wire import Answer, Query, Request, start_message
+from squall.api.http.bodies import answer_stream, compressed, encoding_for, stream_headers
+from squall.api.http.routes import READ, Route, bound
+from squall.api.http.wire import Answer, Query, Request
 from squall.api.output.encoding import (
     FORMATS,
     NDJSON,
@@ -78,42 +77,6 @@ class Asked(NamedTuple):
     packed: str | None
 
 
-def stream_headers(content_type: str) -> dict[str, str]:
-    """Headers that keep every proxy from holding pieces back."""
-    return {"Content-Type": content_type, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-
-
-async def until_disconnect(request: Request, send: Send, pump: Callable[[], Awaitable[None]]) -> None:
-    """Runs `pump`, which sends one whole answer, to its end, or until the client has gone, or may no longer read."""
-    void = False
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(_swallow_cancel(pump()))
-
-        async def listen() -> None:
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-            task.cancel()
-
-        async def expire() -> None:
-            nonlocal void
-            await request.until_void()
-            void = not task.done()
-            task.cancel()
-
-        watchers = [group.create_task(listen()), group.create_task(expire())]
-        task.add_done_callback(lambda _: [watcher.cancel() for watcher in watchers])
-    if void:
-        # Every event has told its position, so the client can go on with another credential.
-        with contextlib.suppress(OSError):
-            await send({"type": "http.response.body", "body": b""})
-
-
-async def _swallow_cancel(work: Awaitable[None]) -> None:
-    """A client that has gone is no error."""
-    with contextlib.suppress(OSError):
-        await work
-
-
 class OutputRoutes:
     """The output of executions. `heartbeat` is in seconds; only event streams have one. `now` gives µs since 1970."""
 
@@ -136,12 +99,8 @@ class OutputRoutes:
         self._ranges = Ranges(reading, outputs)
 
     def routes(self) -> list[Route]:
-        """What it answers: text below the API, events below the stream."""
-        return [
-            Route("GET", "/executions/{id}/output", streamer=self._api),
-            Route("GET", "/actionexecutions/{id}/output", streamer=self._api),
-            Route("GET", "/executions/{id}/output", streamer=self._stream, area="stream"),
-        ]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _api(self, request: Request, send: Send) -> Answer | None:
         return await self._answer(request, send, TEXT)
@@ -161,6 +120,7 @@ class OutputRoutes:
         if (
             asked.form == RAW
             and not asked.packed
+            and request.scope["method"] == "GET"
             and request.header("range")
             and not request.header("if-range")
             and not asked.after
@@ -177,14 +137,13 @@ class OutputRoutes:
         follower = Follower(request.scope, compressed(send, encoding), asked.after)
 
         async def pump() -> None:
-            await send(start_message(200, headers))
             if encoding is None:
                 # The first piece goes at once, so that a client knows it is connected before anything is printed.
                 first = b"\n" if asked.form == SSE else b""
                 await send({"type": "http.response.body", "body": first, "more_body": True})
             await self._all(execution, asked, follower, live)
 
-        await until_disconnect(request, send, pump)
+        await answer_stream(request, send, headers, pump)
         return None
 
     async def _part(self, query: Query, execution: Execution) -> Execution:
@@ -238,7 +197,6 @@ class OutputRoutes:
         follower = Follower(request.scope, compressed(send, encoding), 0)
 
         async def pump() -> None:
-            await send(start_message(200, self._headers(asked, encoding)))
             if encoding is None:
                 first = b"\n" if events else b""
                 await send({"type": "http.response.body", "body": first, "more_body": True})
@@ -253,7 +211,7 @@ class OutputRoutes:
             else:
                 await follower.finish(END_OF_OUTPUT if events and not self._outputs.stopping else b"")
 
-        await until_disconnect(request, send, pump)
+        await answer_stream(request, send, self._headers(asked, encoding), pump)
         return None
 
     async def _last(self, execution: Execution, asked: Asked, follower: Follower) -> bytes:
@@ -394,3 +352,20 @@ def _packed(query: Query, form: str) -> str | None:
             "compression: only what is there now is given as a file; add follow=false, and ask for no events"
         )
     return packed
+
+
+_QUERY = (
+    "format", "after", "stream", "type", "output_type", "follow", "lag", "lag_mib", "lag_seconds", "tree", "task",
+    "action", "depth", "execution", "from_line", "to_line", "tail", "since", "until", "grep", "fixed", "ignore_case",
+    "context", "limit", "timestamps", "compression",
+)  # fmt: skip
+_API = Route(
+    "GET", "/executions/{id}/output", OutputRoutes._api, "What it prints: so far, then live", None, _QUERY,
+    errors=(*READ, 410, 416), types=(_TYPES[TEXT], _TYPES[RAW], _TYPES[NDJSON], _TYPES[SSE]), streams=True,
+)  # fmt: skip
+
+ROUTES = (
+    _API,
+    _API._replace(path="/actionexecutions/{id}/output"),
+    _API._replace(handler=OutputRoutes._stream, area="stream"),
+)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from squall.api.http.application import Route
+from squall.api.http.routes import Route, bound
 from squall.api.http.wire import Answer, Query, Request
 from squall.api.output.output_lines import row_fields, search_of
 from squall.api.output.selection import Selection, Wanted, streams_of
@@ -47,12 +47,8 @@ class OutputViewRoutes:
         self._digest = digest
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [
-            Route("GET", "/executions/{id}/output/stats", self._stats),
-            Route("GET", "/executions/{id}/output/rows", self._rows),
-            Route("GET", "/executions/{id}/output/search", self._search),
-        ]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _execution(self, request: Request) -> Execution:
         return await self._executions.get(await self._executions.resolve(request.path["id"]), False)
@@ -186,3 +182,22 @@ def _shown(sums: OutputSums) -> dict[str, Any]:
 
 def _gaps(sums: OutputSums) -> dict[str, Any]:
     return {"count": sums.gaps, "bytes": sums.missing, "after_lines": list(sums.places)}
+
+
+_SEARCH = (
+    "pattern", "fixed", "ignore_case", "limit", "stream", "type", "from_line", "to_line", "backwards", "count",
+    "context", "rows", "tree", "match_stream",
+)  # fmt: skip
+
+ROUTES = (
+    Route("GET", "/executions/{id}/output/stats", OutputViewRoutes._stats, "How much it has printed", "OutputStats"),
+    Route(
+        "GET", "/executions/{id}/output/search", OutputViewRoutes._search, "Find lines, page by page", "SearchAnswer",
+        _SEARCH,
+    ),
+    Route(
+        "GET", "/executions/{id}/output/rows", OutputViewRoutes._rows, "Lines by their place in what is shown",
+        "RowsAnswer",
+        ("from_row", "to_row", "stream", "type", "tree", "line_bytes"),
+    ),
+)  # fmt: skip

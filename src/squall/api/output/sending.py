@@ -65,7 +65,9 @@ class Follower:
     """
 
     def __init__(self, scope: Scope, send: Send, position: int) -> None:
-        self.offer: Callable[[bytes], bool] = scope.get("extensions", {}).get(DIRECT, {}).get("offer", _refuse)
+        direct = scope.get("extensions", {}).get(DIRECT, {})
+        self.offer: Callable[[bytes], bool] = direct.get("offer", _refuse)
+        self.chunked: bool = direct.get("chunked", True)
         self._send = send
         self.position = position
         self.leads: Leads = {}
@@ -124,7 +126,7 @@ class _Head:
                 if piece is None:
                     beat = _chunk(self.source.heartbeat)
                     for member in self.members if beat else ():
-                        member.offer(beat)
+                        member.offer(beat if member.chunked else self.source.heartbeat)
                     continue
                 await self._give(piece)
                 if leader not in self.members:
@@ -142,7 +144,8 @@ class _Head:
         chunk = _chunk(piece.data)
         try:
             for number, member in enumerate(list(self.members), 1):
-                if member.position == start and (not chunk or member.offer(chunk)):
+                data = chunk if member.chunked else piece.data
+                if member.position == start and (not data or member.offer(data)):
                     member.position = piece.position
                 if number % _TURN == 0:
                     await asyncio.sleep(0)

@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from squall.api.http.application import Route
+from squall.api.http.routes import Route, admin, bound
 from squall.api.http.wire import Answer, Request, field
-from squall.core.access.access import check_admin
 from squall.core.errors import InvalidError
 from squall.core.execution.retention import DAY, Selection, check_statuses
 from squall.services.execution.executions import Executions
@@ -31,12 +30,8 @@ class StorageRoutes:
         self._now = now
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [
-            Route("GET", "/storage", self._usage),
-            Route("POST", "/storage/purge", self._purge),
-            Route("GET", "/executions/{id}/output/verify", self._verify),
-        ]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _usage(self, request: Request) -> Answer:
         limit = request.query.integer("limit", _SHOWN) or _SHOWN
@@ -44,7 +39,6 @@ class StorageRoutes:
 
     async def _purge(self, request: Request) -> Answer:
         """One page of a purge: the client asks again with the `cursor` of the answer until that is null."""
-        check_admin(request.identity, "removing executions")
         document = await request.document()
         limit = field(document, "limit", int, "integer", _PAGE)
         if not 1 <= limit <= _MOST:
@@ -96,3 +90,13 @@ def _cursor(document: dict[str, Any]) -> tuple[int, str] | None:
     if not (isinstance(value, list) and [type(item) for item in value] == [int, str]):
         raise InvalidError(f"cursor: {value!r} is not the cursor of an answer")
     return value[0], value[1]
+
+
+ROUTES = (
+    Route("GET", "/storage", StorageRoutes._usage, "What takes space", "Anything", ("limit",)),
+    Route(
+        "POST", "/storage/purge", StorageRoutes._purge, "Remove finished executions", "Anything", (), "Purge",
+        permission=admin("removing executions"),
+    ),
+    Route("GET", "/executions/{id}/output/verify", StorageRoutes._verify, "Is what it printed undamaged?", "Anything"),
+)  # fmt: skip

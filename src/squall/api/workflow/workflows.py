@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from squall.api.http.application import Route
+from squall.api.http.routes import TEXT, Route, bound
 from squall.api.http.wire import Answer, Request
 from squall.services.execution.executions import Executions
 from squall.services.workflow.definitions import Definitions
@@ -18,11 +18,8 @@ class WorkflowRoutes:
         self._graphs = graphs
 
     def routes(self) -> list[Route]:
-        """What it answers."""
-        return [
-            Route("POST", "/workflows/inspect", self._inspect),
-            Route("GET", "/executions/{id}/graph", self._graph),
-        ]
+        """The rows of the table, bound to this instance."""
+        return bound(ROUTES, self)
 
     async def _inspect(self, request: Request) -> Answer:
         return Answer(await self._definitions.inspect(await request.body()))
@@ -30,3 +27,12 @@ class WorkflowRoutes:
     async def _graph(self, request: Request) -> Answer:
         execution_id = await self._executions.resolve(request.path["id"])
         return Answer(await self._graphs.of_execution(execution_id))
+
+
+ROUTES = (
+    Route("GET", "/executions/{id}/graph", WorkflowRoutes._graph, "The tasks of a workflow", "Graph"),
+    Route(
+        "POST", "/workflows/inspect", WorkflowRoutes._inspect, "What is wrong with a workflow", "InspectError", (),
+        TEXT, listed=True,
+    ),
+)  # fmt: skip

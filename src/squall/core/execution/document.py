@@ -28,6 +28,9 @@ FIELDS = frozenset(
 )
 """Every attribute an execution's document may have."""
 
+ALWAYS_IN_PACKS = ("ref", "id")
+"""What every document of a thing in a pack has, whichever attributes are asked for."""
+
 EXCLUDABLE = frozenset({"result", "trigger_instance", "status"})
 """What a client may ask to leave out of executions."""
 
@@ -99,11 +102,16 @@ def liveaction_document(execution: Execution) -> dict[str, Any]:
     }
 
 
-def select(shown: dict[str, Any], include: Sequence[str] | None, exclude: Sequence[str] | None) -> dict[str, Any]:
+def select(
+    shown: dict[str, Any],
+    include: Sequence[str] | None,
+    exclude: Sequence[str] | None,
+    always: Sequence[str] = ("id",),
+) -> dict[str, Any]:
     """The document with only the attributes asked for (dotted paths may be given), or without some.
 
-    `usage`, which StackStorm does not know, is only there when it is asked for. `id` always stays, and of a partly
-    asked `action` what clients need to mask it, as recorded of StackStorm.
+    `usage`, which StackStorm does not know, is only there when it is asked for. The attributes in `always` stay, and of
+    a partly asked `action` what clients need to mask it, as recorded of StackStorm.
     """
     if not include:
         return {key: value for key, value in shown.items() if key != "usage" and key not in (exclude or ())}
@@ -113,9 +121,7 @@ def select(shown: dict[str, Any], include: Sequence[str] | None, exclude: Sequen
         top = path.partition(".")[0]
         for key in _ALWAYS.get(top, ()):
             _copy(shown, chosen, [top, key])
-    if "id" in shown:
-        chosen["id"] = shown["id"]
-    return chosen
+    return chosen | {name: shown[name] for name in always if name in shown}
 
 
 def _copy(source: Any, target: dict[str, Any], path: Sequence[str]) -> None:

@@ -30,6 +30,13 @@ from squall.core.execution.statuses import TIMEOUT as TIMEOUT
 from squall.core.execution.statuses import TRANSITIONS as TRANSITIONS
 from squall.core.execution.terms import Term
 
+COMPLETED_AS = "completed_as"
+"""The key of a context under which stands the final status that a client has given an execution. The row has the result
+already; the execution gets the status when its process has been stopped, or instead of starting one."""
+
+COMPLETED_BY = "completed_by"
+"""The key of a context under which stands the user who completed the execution."""
+
 WORKER = ("hostname", "pid")
 """What of `runner_info` says where an execution runs; the rest is what it used."""
 

@@ -150,8 +150,9 @@ class EventRows(Protocol):
 class ContentRows(Protocol):
     """Packs, actions, runner types as registered, and the snapshots of them that executions were requested with."""
 
-    async def replace_runners(self, runners: Sequence[RunnerType]) -> None:
-        """Registers these runner types and no others, keeping the ids and the switch of those known."""
+    async def replace_runners(self, runners: Sequence[RunnerType], *, switch: bool = False) -> None:
+        """Registers these runner types and no others, keeping the ids of those known, and their `enabled` unless
+        `switch` is set."""
         ...
 
     async def replace_pack(self, pack: Pack, actions: Sequence[Action]) -> None:

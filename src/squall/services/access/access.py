@@ -230,7 +230,7 @@ class Access:
         async def work(tx: Tx) -> None:
             old = await tx.access.key(key.hash)
             if old is not None:
-                raise ConflictError(f'API key with id "{old.id}" has this key_hash already.')
+                raise ConflictError(f'API key with id "{old.id}" has this key_hash already.', old.id)
             await tx.access.put_key(key)
 
         await self._store.tx(work)

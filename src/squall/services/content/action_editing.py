@@ -55,7 +55,9 @@ class ActionEditing:
         await self._check_masks(body, action)
         known = await self._find(action.ref)
         if known is not None:
-            raise ConflictError(f'Tried to save duplicate unique keys: there is an action "{action.ref}" ({known.id})')
+            raise ConflictError(
+                f'Tried to save duplicate unique keys: there is an action "{action.ref}" ({known.id})', known.id
+            )
         await self._write(pack, body)
         await self._replace(pack, lambda actions: [*actions, action])
         return await self._content.action(action.ref)
@@ -72,8 +74,8 @@ class ActionEditing:
         await self._check_masks(body, action)
         if action.ref == old.ref:
             action = msgspec.structs.replace(action, metadata_file=old.metadata_file)
-        elif await self._find(action.ref) is not None:
-            raise ConflictError(f'Tried to save duplicate unique keys: there is an action "{action.ref}"')
+        elif (other := await self._find(action.ref)) is not None:
+            raise ConflictError(f'Tried to save duplicate unique keys: there is an action "{action.ref}"', other.id)
         await self._write(pack, body)
         if pack.ref != old.pack:
             await self._remove(old)

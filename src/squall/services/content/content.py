@@ -77,6 +77,19 @@ class Content:
         """All runner types, by name."""
         return list(await self._store.read(lambda tx: tx.content.runners()))
 
+    async def switch_runner(self, name_or_id: str, enabled: bool) -> RunnerType:
+        """Enables or disables a runner type; it stays so when packs are registered again. Raises `NotFoundError`."""
+        name = (await self.runner(name_or_id)).name
+
+        async def work(tx: Tx) -> None:
+            known = await tx.content.runners()
+            changed = [msgspec.structs.replace(each, enabled=enabled) if each.name == name else each for each in known]
+            await tx.content.replace_runners(changed, switch=True)
+
+        await self._store.tx(work)
+        self._kept = _Kept(0)
+        return await self.runner(name)
+
     async def packs(self) -> dict[str, Pack]:
         """All packs by ref."""
         kept = self._fresh()

@@ -77,6 +77,8 @@ class Claims:
 
         async def work(tx: Tx) -> bool:
             current = await tx.executions.get(execution.id, False)
+            if current is not None and ex.COMPLETED_AS in current.context:
+                current = await tx.executions.get(execution.id)
             if current is None or current.status in ex.FINAL:
                 await tx.queue.done(task)
                 return True
@@ -94,13 +96,13 @@ class Claims:
         self._transitions.hint(execution)
         return ended
 
-    async def canceling(self, execution_ids: Sequence[str]) -> list[str]:
-        """Which of these have been asked to stop."""
+    async def stopping(self, execution_ids: Sequence[str]) -> list[str]:
+        """Returns those of these executions whose processes must stop: canceled ones, and those a client completed."""
         if not execution_ids:
             return []
-        where = ExecutionFilter(ids=tuple(execution_ids), status=ex.CANCELING)
+        where = ExecutionFilter(ids=tuple(execution_ids))
         found = await self._store.read(lambda tx: tx.executions.find(where, None, 0, False))
-        return [execution.id for execution in found]
+        return [each.id for each in found if each.status == ex.CANCELING or ex.COMPLETED_AS in each.context]
 
     async def ended(self, execution_ids: Sequence[str]) -> set[str]:
         """Which of these have a final status, or are not known at all."""

@@ -271,7 +271,7 @@ class Executions:
         self._bus.publish(ADVANCE, execution.id)
         return execution
 
-    async def update(self, execution_id: str, status: str | None, result: Any, user: str) -> Execution:
+    async def update(self, execution_id: str, status: str, user: str) -> Execution:
         """Cancels, pauses or resumes an execution, as a client's PUT asks in the name of `user`; only workflows pause.
 
         Raises `InvalidError`, `NotFoundError`, and `ConflictError` for a cancel that comes too late.
@@ -290,8 +290,7 @@ class Executions:
         if status in (ex.PAUSING, ex.PAUSED, ex.RESUMING):
             return await self.ask(execution_id, ex.RESUMING if status == ex.RESUMING else ex.PAUSING, user)
         raise InvalidError(
-            f"status {status!r} cannot be set by a client: only canceling, pausing and resuming"
-            + (" (a result is set by what runs the action)" if result is not None else "")
+            f"status {status!r} cannot be set by a client: set canceling, pausing, resuming or a final one"
         )
 
 

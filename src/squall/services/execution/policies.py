@@ -128,7 +128,7 @@ class PolicyRegistrar:
 async def _check_free(tx: Tx, policy: Policy) -> None:
     other = await tx.policies.get(policy.ref)
     if other is not None:
-        raise ConflictError(f'There is a policy "{policy.ref}" already; its id is {other.id}.')
+        raise ConflictError(f'There is a policy "{policy.ref}" already; its id is {other.id}.', other.id)
 
 
 def _missing(ref_or_id: str) -> NotFoundError:

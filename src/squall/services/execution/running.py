@@ -154,8 +154,8 @@ class Running:
         if runner is None:
             raise InvalidError(f'This server has no runner "{runner_type.name}".')
         if (execution.id, execution.attempt) not in self._launcher.held():
-            if execution.status != ex.RUNNING:
-                # Asked to stop before it was ever started.
+            if execution.status != ex.RUNNING or ex.COMPLETED_AS in execution.context:
+                # It was asked to stop, or completed, before it was ever started.
                 return Outcome(ex.CANCELED, None)
             prepared = await _apart(_versioned(job), runner.prepare, job)
             if isinstance(prepared, Outcome):
@@ -165,7 +165,7 @@ class Running:
             ):
                 secrets = (*secrets, token.encode())
             await self._launcher.spawn(self._complete(prepared, job, row, secrets))
-        elif execution.status == ex.CANCELING:
+        elif execution.status == ex.CANCELING or ex.COMPLETED_AS in execution.context:
             await self._launcher.cancel(execution.id)
         end = await self._ended(execution, job.runner_parameters.get("timeout"))
         if end.lost is not None:

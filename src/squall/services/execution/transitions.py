@@ -121,7 +121,7 @@ class Transitions:
         if execution.status not in ex.CANCELABLE:
             raise ConflictError(f"Action cannot be canceled. State = {execution.status}.")
         waiting = execution.status in (ex.REQUESTED, ex.DELAYED, ex.PENDING)
-        execution = msgspec.structs.replace(execution, context={**execution.context, "cancelled_by": who})
+        execution = msgspec.structs.replace(execution, context={**_without_completion(execution), "cancelled_by": who})
         result = cancel_result(execution)
         execution = with_result(execution, result, len(msgspec.json.encode(result)))
         if waiting:
@@ -130,7 +130,11 @@ class Transitions:
         return execution
 
     async def conclude(self, tx: Tx, execution: Execution, status: str, result: Any, now: int) -> Execution:
-        """Ends an execution with its result; one that was asked to stop ends `canceled`, whatever it did instead."""
+        """Ends an execution with its result. One that was asked to stop ends `canceled`, whatever it did instead; one
+        that a client has completed ends as the client said, if it has been read with its result."""
+        if ex.COMPLETED_AS in execution.context:
+            status, result = execution.context[ex.COMPLETED_AS], execution.result
+            execution = msgspec.structs.replace(execution, context=_without_completion(execution))
         if execution.status == ex.CANCELING:
             status, result = ex.CANCELED, cancel_result(execution)
         execution = with_result(execution, result, len(msgspec.json.encode(result)))
@@ -147,6 +151,10 @@ class Transitions:
         """Tells those who run executions of what has been queued."""
         while self._queued:
             self._bus.publish(*self._queued.pop())
+
+
+def _without_completion(execution: Execution) -> dict[str, Any]:
+    return {name: value for name, value in execution.context.items() if name != ex.COMPLETED_AS}
 
 
 def cancel_result(execution: Execution) -> dict[str, Any]:

@@ -24,9 +24,9 @@ from squall.core.workflow.conducting.state import State
 from squall.ports import Clock, Due, Store, Tx, Vault, WorkflowRecord
 from squall.services.content.content import Content
 from squall.services.execution.binding import Binding
-from squall.services.execution.lookups import KeyReader, Lookups
 from squall.services.lanes import ChildChanged, MoreToDo, Start, StatusRequested, advance_of
 from squall.services.workflow.definitions import Definitions
+from squall.services.workflow.lookups import KeyReader, Lookups
 
 CHAIN = "action-chain"
 _KEPT = 128

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from squall.api.http.hosts import check_browser, check_content_type, is_loopback
+from squall.api.http.routes import TEXT, Route
 from squall.api.http.wire import Request
 from squall.core.errors import ForbiddenError, UnsupportedMediaError
 
@@ -72,23 +73,29 @@ def test_a_request_without_a_host_or_with_two_is_refused() -> None:
             check_browser(each)
 
 
+def route(method: str, body: str | None = "Anything") -> Route:
+    async def never(request: Request) -> None:
+        raise AssertionError
+
+    return Route(method, "/things", never, body=body)
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_a_body_must_be_json_where_it_changes_something(method: str) -> None:
-    check_content_type(request(method, content_type="application/json", content_length="2"), "/executions")
-    check_content_type(
-        request(method, content_type="Application/JSON; charset=utf-8", content_length="2"), "/executions"
-    )
-    check_content_type(request(method, content_length="0"), "/executions")
-    check_content_type(request(method), "/executions")
+    here = route(method)
+    check_content_type(request(method, content_type="application/json", content_length="2"), here)
+    check_content_type(request(method, content_type="Application/JSON; charset=utf-8", content_length="2"), here)
+    check_content_type(request(method, content_length="0"), here)
+    check_content_type(request(method), here)
     for headers in (
         {"content_type": "text/plain", "content_length": "2"},
         {"content_length": "2"},
         {"transfer_encoding": "chunked"},
     ):
         with pytest.raises(UnsupportedMediaError):
-            check_content_type(request(method, **headers), "/executions")
+            check_content_type(request(method, **headers), here)
 
 
 def test_what_stackstorms_clients_send_otherwise_passes() -> None:
-    check_content_type(request("DELETE", content_length="2"), "/executions/1")
-    check_content_type(request("POST", content_type="text/plain", content_length="2"), "/workflows/inspect")
+    check_content_type(request("DELETE", content_length="2"), route("DELETE"))
+    check_content_type(request("POST", content_type="text/plain", content_length="2"), route("POST", TEXT))

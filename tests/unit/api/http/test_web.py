@@ -80,3 +80,11 @@ def test_without_a_built_page_one_line_says_how_to_build_it(tmp_path: Path) -> N
     assert answer is not None
     assert b"make web" in answer.content
     assert WebFiles(None).answer(request(accept="*/*"), "/executions") is None
+
+
+def test_head_is_answered_like_get_and_only_files_are_held(built: WebFiles) -> None:
+    answer = built.answer(request("HEAD", **BROWSER), "/")
+    assert answer is not None
+    assert answer.content == b"<!doctype html>"
+    assert built.holds("/assets/a.js")
+    assert not any(built.holds(path) for path in ("/", "/index.html", "/executions", "/.built"))

@@ -80,14 +80,16 @@ class Book:
 class Client:
     """A connection that takes what is written to it, until it is told to be full: then it holds what it is sent."""
 
-    def __init__(self, fan_out: FanOut, book: Book, after: int = 0) -> None:
+    def __init__(self, fan_out: FanOut, book: Book, after: int = 0, *, chunked: bool = True) -> None:
         self.got = b""
+        self.chunked = chunked
         self.chunks: list[bytes] = []
         self.refused = 0
         self.room = asyncio.Event()
         self.room.set()
         self.after = after
-        self.follower = Follower({"extensions": {wire.DIRECT: {"offer": self.offer}}}, self.send, after)
+        direct = {"offer": self.offer, "chunked": chunked}
+        self.follower = Follower({"extensions": {wire.DIRECT: direct}}, self.send, after)
         self.task = asyncio.get_running_loop().create_task(fan_out.follow(book, self.follower))
 
     def offer(self, chunk: bytes) -> bool:
@@ -95,6 +97,10 @@ class Client:
         if not self.room.is_set():
             self.refused += 1
             return False
+        if not self.chunked:
+            self.chunks.append(chunk)
+            self.got += chunk
+            return True
         size, _, rest = chunk.partition(b"\r\n")
         assert len(rest) == int(size, 16) + 2
         assert rest.endswith(b"\r\n")
@@ -154,6 +160,24 @@ async def test_who_keeps_up_is_given_each_piece_by_one_reading_and_one_encoding(
                 await client.has(book.text)
             assert book.readings == before + 1
             assert len({id(client.chunks[-1]) for client in clients}) == 1
+
+
+async def test_who_takes_no_chunks_is_written_the_body_itself_and_heartbeats() -> None:
+    book, fan_out = Book(), FanOut()
+    async with gathered(fan_out, book, 2) as clients:
+        plain = Client(fan_out, book, chunked=False)
+        await plain.has(b"")
+        book.print(b"one")
+        for client in (*clients, plain):
+            await client.has(b"one")
+        await standing(book)
+        book.wake(beat=True)
+        await plain.has(b"one" + BEAT)
+        assert plain.chunks == [b"one", BEAT]
+        for client in clients:
+            await client.has(b"one" + BEAT)
+            client.got = b"one"
+    await plain.rest()
 
 
 async def test_nobody_but_the_leader_is_woken_for_a_piece() -> None:

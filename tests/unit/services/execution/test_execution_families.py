@@ -127,7 +127,7 @@ async def test_what_is_not_there_is_told_in_stackstorms_words(squall: Assembly) 
         lambda: squall.executions.get(sample_id(9)),
         lambda: squall.executions.cancel(sample_id(9), "ada"),
         lambda: squall.executions.children(sample_id(9), None, True),
-        lambda: squall.executions.update(sample_id(9), "canceled", None, "ada"),
+        lambda: squall.executions.update(sample_id(9), "canceled", "ada"),
     ]
     for look in looks:
         with pytest.raises(NotFoundError, match=f'Unable to identify resource with id "{sample_id(9)}"'):

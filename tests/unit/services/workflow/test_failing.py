@@ -14,9 +14,9 @@ from squall.adapters.sql.workflow.workflows import SqlWorkflows
 from squall.core.errors import ConflictError, InvalidError, UnavailableError
 from squall.core.expr.json_value import printable
 from squall.services.execution.executions import Request
-from squall.services.execution.lookups import Lookups
 from squall.services.lanes import ADVANCE
 from squall.services.workflow.chains import Chains
+from squall.services.workflow.lookups import Lookups
 
 pytestmark = pytest.mark.anyio
 

@@ -248,9 +248,9 @@ async def test_what_a_canceled_task_ends_is_canceled_in_the_name_of_who_canceled
 async def test_a_pause_and_a_resume_are_recorded_with_who_asked(squall: Assembly) -> None:
     flows, made = await started(squall, "line", LINE)
     await flows.advance()
-    await squall.executions.update(made.id, "pausing", None, "eve")
+    await squall.executions.update(made.id, "pausing", "eve")
     await flows.work(good)
-    await squall.executions.update(made.id, "resuming", None, "bob")
+    await squall.executions.update(made.id, "resuming", "bob")
     await flows.work(good)
     done = await flows.get(made)
     assert [done.context[name] for name in ("user", "paused_by", "resumed_by")] == ["ada", "eve", "bob"]

@@ -21,13 +21,14 @@ class SqlContent:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def replace_runners(self, runners: Sequence[RunnerType]) -> None:
+    async def replace_runners(self, runners: Sequence[RunnerType], *, switch: bool = False) -> None:
         """Registers these and no others."""
         known = {runner.name: runner for runner in await self.runners()}
         await self._session.run("DELETE FROM runner_types")
         for runner in runners:
             if (old := known.get(runner.name)) is not None:
-                runner = msgspec.structs.replace(runner, id=old.id, enabled=old.enabled)
+                enabled = runner.enabled if switch else old.enabled
+                runner = msgspec.structs.replace(runner, id=old.id, enabled=enabled)
             await self._session.run(
                 "INSERT INTO runner_types (name, id, body) VALUES (?, ?, ?)", runner.name, runner.id, _text(runner)
             )

@@ -13,7 +13,7 @@ from tests.unit.services.flows import no_keys
 from squall.core.errors import NotFoundError
 from squall.core.workflow.conducting.state import Entry
 from squall.services.content.keys import Keys
-from squall.services.execution.lookups import Lookups, key_reader
+from squall.services.workflow.lookups import Lookups, key_reader
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,199 @@
+"""The table's rows: one `Route` says everything about one method of one path. The router, the gate and the OpenAPI
+document read the same row.
+
+Each noun declares its rows beside its handlers; `squall.api.table` lists all of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Literal, NamedTuple
+
+from squall.api.http.wire import Answer
+
+JSON = "application/json"
+EVENTS = "text/event-stream; charset=UTF-8"
+TEXT = "Text"
+"""The schema of bodies that are plain text."""
+PAGE = ("limit", "offset")
+SELECT = ("include_attributes", "exclude_attributes")
+READ = (400, 401, 403, 404, 503)
+WRITE = (*READ, 409, 413, 415)
+OPEN_ERRORS = (503,)
+
+_ANY = -1
+"""The length under which paths are filed whose last value spans slashes."""
+
+AREAS = {"api": "/v1", "auth": "/auth/v1", "stream": "/stream/v1"}
+_UNVERSIONED = ("/healthz", "/readyz", "/metrics", "/openapi.json")
+
+Handler = Callable[..., Awaitable[Answer | None]]
+"""Takes the request, of streams also ASGI's `send`. Returns the answer, or None if it has sent everything itself. In a
+table it is a method that `bound` gives its instance."""
+
+
+class Permission(NamedTuple):
+    """Who may use a route. `doing` completes the refusal "… needs an administrator"."""
+
+    level: Literal["open", "user", "admin"]
+    doing: str = ""
+
+
+OPEN = Permission("open")
+"""Everybody, without a credential."""
+USER = Permission("user")
+"""Everybody with a valid credential."""
+
+
+def admin(doing: str) -> Permission:
+    """Administrators only."""
+    return Permission("admin", doing)
+
+
+class Route(NamedTuple):
+    """One method of one path of an area (`api`, `auth` or `stream`).
+
+    `path` has `{names}`; the last may span slashes (`{name*}`). `query` holds names of `schemas.QUERY`. `body` and
+    `answer` name schemas of `schemas.SCHEMAS`; if `listed`, the answer is a list of `answer`. `status` is the status of
+    success, `errors` the other ones (None: those that all routes of the method have). `types` are the content types of
+    the answer. A route that `streams` is given ASGI's `send`, and takes credentials in its query.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str = ""
+    answer: str | None = None
+    query: tuple[str, ...] = ()
+    body: str | None = None
+    status: int = 200
+    listed: bool = False
+    errors: tuple[int, ...] | None = None
+    types: tuple[str, ...] = (JSON,)
+    area: str = "api"
+    streams: bool = False
+    permission: Permission = USER
+
+    @property
+    def full_path(self) -> str:
+        """The path with its area's prefix, as the OpenAPI document writes it."""
+        if self.path in _UNVERSIONED:
+            return self.path
+        return (AREAS[self.area] + self.path).rstrip("/").replace("*}", "}")
+
+    @property
+    def operation_id(self) -> str:
+        """The name of the operation, unique among all routes."""
+        words = re.findall(r"\w+", f"{self.area} {self.path.replace('{', 'by ')}")
+        return "_".join([self.method.lower(), *words])
+
+    @property
+    def failures(self) -> tuple[int, ...]:
+        """The statuses of its errors."""
+        if self.errors is not None:
+            return self.errors
+        return READ if self.method == "GET" else WRITE
+
+
+def noun(
+    root: str, name: str, schema: str, key: str, query: tuple[str, ...], lists: Handler, shows: Handler
+) -> tuple[Route, Route]:
+    """The two routes that list a noun and show one of it."""
+    return (
+        Route("GET", root, lists, f"List {name}s", schema, (*query, *PAGE), listed=True),
+        Route("GET", f"{root}/{{{key}}}", shows, f"Show one {name}", schema),
+    )
+
+
+def bound(table: Iterable[Route], owner: object) -> list[Route]:
+    """The rows with their handlers bound to an instance of the class that defines them."""
+    return [route._replace(handler=functools.partial(route.handler, owner)) for route in table]
+
+
+class Match(NamedTuple):
+    """A route for a path, and the values of the path's names."""
+
+    route: Route
+    values: dict[str, str]
+
+
+class _Shape(NamedTuple):
+    """A path with names: which segments behind the first must be which words, and which are values of names. `rest` is
+    the segment with which a value begins that may span slashes."""
+
+    route: Route
+    words: tuple[tuple[int, str], ...]
+    names: tuple[tuple[int, str], ...]
+    rest: int | None
+
+    def values(self, segments: list[str]) -> dict[str, str] | None:
+        """The values of the names, or None if the path has another shape. No value is empty."""
+        for at, word in self.words:
+            if segments[at] != word:
+                return None
+        values = {name: segments[at] for at, name in self.names}
+        if self.rest is not None:
+            values[self.names[-1][1]] = "/".join(segments[self.rest :])
+        return values if all(values.values()) else None
+
+
+def _shape(route: Route) -> _Shape:
+    segments = list(enumerate(route.path.split("/")))
+    names = tuple((at, each.strip("{*}")) for at, each in segments if each.startswith("{"))
+    words = tuple((at, each) for at, each in segments if at > 1 and not each.startswith("{"))
+    return _Shape(route, words, names, names[-1][0] if route.path.endswith("*}") else None)
+
+
+class Router:
+    """Finds routes by area, path and method, in time that does not grow with the number of routes.
+
+    A path without names is one look into a dict. Others are filed by their first word and their length, or by their
+    first word if their last value spans slashes. Of these few, paths with words go before paths with names.
+    """
+
+    def __init__(self, table: Iterable[Route]) -> None:
+        self._fixed: dict[tuple[str, str, str], Route] = {}
+        self._shapes: dict[tuple[str, str, str, int], list[_Shape]] = {}
+        self._methods: set[str] = set()
+        declared: set[tuple[str, str, str]] = set()
+        for route in sorted(table, key=lambda route: ["{" in segment for segment in route.path.split("/")]):
+            form = (route.area, route.method, re.sub(r"\{\w+", "{", route.path))
+            if form in declared:
+                raise ValueError(f"{route.method} {route.full_path} is declared twice")
+            declared.add(form)
+            self._methods.add(route.method)
+            if "{" not in route.path:
+                self._fixed[route.area, route.method, route.path] = route
+                continue
+            shape = _shape(route)
+            _, first, *others = route.path.split("/")
+            length = _ANY if shape.rest is not None else len(others) + 2
+            self._shapes.setdefault((route.area, route.method, first, length), []).append(shape)
+
+    def match(self, area: str, path: str, method: str) -> Match | None:
+        """The route that answers, or None. HEAD is answered by the route of GET."""
+        if method == "HEAD":
+            method = "GET"
+        if (route := self._fixed.get((area, method, path))) is not None:
+            return Match(route, {})
+        segments = path.split("/")
+        first = segments[1] if len(segments) > 1 else ""
+        for length in (len(segments), _ANY):
+            for shape in self._shapes.get((area, method, first, length), ()):
+                fits = length != _ANY or len(segments) > (shape.rest or 0)
+                if fits and (values := shape.values(segments)) is not None:
+                    return Match(shape.route, values)
+        return None
+
+    def methods(self, area: str, path: str) -> list[str]:
+        """The methods that a path has, for `Allow`; none if there is no such path."""
+        found = {method for method in self._methods if self.match(area, path, method) is not None}
+        return allowed(found) if found else []
+
+
+def allowed(methods: Iterable[str]) -> list[str]:
+    """The methods with those that come with them: HEAD with GET, and OPTIONS always."""
+    found = {*methods, "OPTIONS"}
+    return sorted(found | {"HEAD"} if "GET" in found else found)
