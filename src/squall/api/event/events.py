@@ -11,16 +11,17 @@ from starlette.types import Send
 
 from squall.api.execution.views import Views
 from squall.api.http.application import Route
-from squall.api.http.wire import Answer, Query, Request, start_message
+from squall.api.http.wire import LAST_EVENT_ID, Answer, Query, Request, start_message
 from squall.api.output.lag import TELL_SECONDS, lag_comment
 from squall.api.output.lines import joined_events, line_texts
 from squall.api.output.output import stream_headers, until_disconnect
-from squall.api.output.tails import Tail, event_frame, parse_place, patterns_of
-from squall.core.errors import InvalidError, NotFoundError
+from squall.api.output.tails import Tail, event_frame, patterns_of
+from squall.core.errors import NotFoundError
 from squall.core.event import events
 from squall.core.event.events import Event
 from squall.core.execution.execution import FINAL, as_of
 from squall.core.output import journal
+from squall.core.output.places import FeedMark, parse_feed, parse_tail
 from squall.services.event.feeds import Feeds, Item
 from squall.services.execution.executions import Executions
 from squall.services.output.outputs import Outputs
@@ -77,8 +78,12 @@ class EventRoutes:
     async def _stream(self, request: Request, send: Send) -> Answer | None:
         query = request.query
         end_id = query.text("end_execution_id")
-        token = request.header("last-event-id") or query.text("last_event_id")
-        pieces = await self._tail(query, end_id, token) if end_id else self._feed(query, _place(token))
+        token = request.header(LAST_EVENT_ID) or query.text("last_event_id")
+        pieces = (
+            await self._tail(query, end_id, token)
+            if end_id
+            else self._feed(query, parse_feed(token, LAST_EVENT_ID) if token else None)
+        )
 
         async def pump() -> None:
             await send(start_message(200, stream_headers(_TYPE)))
@@ -92,14 +97,14 @@ class EventRoutes:
 
     async def _tail(self, query: Query, end_id: str, token: str | None) -> AsyncIterator[bytes]:
         top = await self._executions.get(await self._executions.resolve(end_id), False)
-        resumed = parse_place(token) if token else None
+        resumed = parse_tail(token, LAST_EVENT_ID) if token else None
         if resumed is not None:
-            await self._outputs.check(top.tree, resumed.position)
+            await self._outputs.check(top.tree, resumed.place)
         patterns = patterns_of(query.listed("events"))
         tail = Tail(top, patterns, self._executions, self._outputs, self._feeds, self._views, self._now)
         return tail.pieces(resumed, self._heartbeat)
 
-    async def _feed(self, query: Query, resumed: tuple[int, int] | None) -> AsyncIterator[bytes]:
+    async def _feed(self, query: Query, resumed: FeedMark | None) -> AsyncIterator[bytes]:
         """The bytes to send. The first is a newline: who has seen it misses nothing from then on."""
         wanted = Filter(
             patterns_of(query.listed("events")),
@@ -131,7 +136,7 @@ class EventRoutes:
                 elif monotonic() - last >= self._heartbeat:
                     last = monotonic()
                     yield b""
-            yield b"id: %d\n\n" % cursor.row
+            yield _id(FeedMark(cursor.row)) + b"\n"
 
     async def _missed(self, wanted: Filter, row: int, skip: int, until: int, gap: bool) -> AsyncIterator[bytes]:
         """The changes between two rows, exactly; and a gap event where output or forgotten changes are missing.
@@ -145,7 +150,7 @@ class EventRoutes:
             skip = 0
         if gap or forgotten:
             fields = {"reason": "output is live again from here" if not forgotten else "older changes are not kept"}
-            yield b"id: %d\n%s" % (until, event_frame(events.GAP, fields))
+            yield _id(FeedMark(until)) + event_frame(events.GAP, fields)
 
     async def _item(self, wanted: Filter, item: Item) -> bytes:
         if item.event is not None:
@@ -153,7 +158,7 @@ class EventRoutes:
         if not wanted.wants(events.OUTPUT_CREATE):
             return b""
         labels = await self._outputs.labels({record.execution for record in item.records})
-        mark = str(item.row).encode()
+        mark = FeedMark(item.row).token().encode()
         parts = []
         for record in item.records:
             label = labels.get(record.execution)
@@ -162,15 +167,15 @@ class EventRoutes:
         return b"".join(parts)
 
     async def _change(self, wanted: Filter, event: Event, skip: int = 0) -> bytes:
-        """The events of one change: the liveaction's, whose id is `<row before>~1`, then the execution's."""
+        """The events of one change: the liveaction's, with the id of half a change, then the execution's."""
         frames = await change_frames(self._executions, self._views, wanted, event)
         if len(frames) == 2:
-            first = b"" if skip else b"id: %d~1\n%s" % (event.id - 1, frames[0])
-            return first + b"id: %d\n%s" % (event.id, frames[1])
+            first = b"" if skip else _id(FeedMark(event.id - 1, 1)) + frames[0]
+            return first + _id(FeedMark(event.id)) + frames[1]
         alone = bool(frames) and not (
             skip and wanted.wants(_LIVEACTION.get(event.name, "")) and not wanted.wants(event.name)
         )
-        return b"id: %d\n%s" % (event.id, frames[0]) if alone else b""
+        return _id(FeedMark(event.id)) + frames[0] if alone else b""
 
 
 async def change_frames(executions: Executions, views: Views, wanted: Filter, event: Event) -> list[bytes]:
@@ -198,11 +203,5 @@ async def change_frames(executions: Executions, views: Views, wanted: Filter, ev
     return frames
 
 
-def _place(token: str | None) -> tuple[int, int] | None:
-    """Row and count of events of the next one in an id; those of a tail begin with a row too. Raises `InvalidError`."""
-    if not token:
-        return None
-    row, _, skip = token.partition(".")[0].partition("~")
-    if not (row.isascii() and row.isdigit() and len(row) <= 18 and skip in ("", "1")):
-        raise InvalidError(f"Last-Event-ID: {token!r} is no id of this stream")
-    return int(row), int(skip or 0)
+def _id(mark: FeedMark) -> bytes:
+    return b"id: %s\n" % mark.token().encode()

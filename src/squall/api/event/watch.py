@@ -10,10 +10,9 @@ wait, so nothing is held in memory but what is being sent.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import orjson
@@ -22,7 +21,7 @@ from starlette.types import Send
 from squall.api.event.events import Filter, change_frames
 from squall.api.execution.views import Views
 from squall.api.http.application import Route
-from squall.api.http.wire import Answer, Query, Request, start_message
+from squall.api.http.wire import LAST_EVENT_ID, Answer, Query, Request, start_message
 from squall.api.output.encoding import SSE, encode
 from squall.api.output.lag import LagPolicy, lag_comment, lag_policy, skipped
 from squall.api.output.output import stream_headers, until_disconnect
@@ -33,6 +32,7 @@ from squall.core.execution.execution import FINAL, Execution
 from squall.core.ids import is_id
 from squall.core.output import journal
 from squall.core.output.journal import Batch, Record
+from squall.core.output.places import BEGINNING, PageMark, Place, format_place, parse_page, parse_place
 from squall.core.timestamp import to_iso
 from squall.services.event.feeds import Feeds
 from squall.services.execution.executions import Executions
@@ -45,36 +45,18 @@ _HEADS_SOON = 0.03
 _HEADS_LATER = 0.1
 _CHATTY = 64 << 10
 _LAST_LINE = 200
-_ID = re.compile(r"(\d{1,18})(?:;([0-9a-f]{24})@(f-\d{1,18}))*")
-_PART = re.compile(r";([0-9a-f]{24})@(f-\d{1,18})")
-
-
-class Places(NamedTuple):
-    """Where a client is: the event row (None: at the present), and a position in each tree."""
-
-    row: int | None
-    trees: dict[str, int]
-
-
-def parse_places(token: str) -> Places:
-    """The places in an id. Raises `InvalidError`."""
-    match = _ID.fullmatch(token)
-    if match is None:
-        raise InvalidError(f"Last-Event-ID: {token!r} is no id of this stream")
-    return Places(int(match[1]), {tree: journal.parse_position(at) for tree, at in _PART.findall(token)})
 
 
 class _Places:
     """The places of one connection, as far as it has been sent."""
 
-    def __init__(self, row: int, trees: dict[str, int]) -> None:
+    def __init__(self, row: int, trees: dict[str, Place]) -> None:
         self.row = row
         self.trees = trees
 
     def line(self) -> bytes:
         """The `id:` line."""
-        parts = "".join(f";{tree}@{journal.format_position(at)}" for tree, at in self.trees.items())
-        return f"id: {self.row}{parts}\n".encode()
+        return b"id: %s\n" % PageMark(self.row, self.trees).token().encode()
 
 
 class WatchRoutes:
@@ -103,8 +85,8 @@ class WatchRoutes:
 
     async def _watch(self, request: Request, send: Send) -> Answer | None:
         query = request.query
-        token = request.header("last-event-id") or query.text("last_event_id")
-        resumed = parse_places(token) if token else None
+        token = request.header(LAST_EVENT_ID) or query.text("last_event_id")
+        resumed = parse_page(token, LAST_EVENT_ID) if token else None
         trees = await self._trees(query, resumed)
         heads = query.text("output", "full")
         if heads not in ("full", "heads"):
@@ -120,7 +102,7 @@ class WatchRoutes:
         await until_disconnect(request, send, pump)
         return None
 
-    async def _trees(self, query: Query, resumed: Places | None) -> list[tuple[Execution, int]]:
+    async def _trees(self, query: Query, resumed: PageMark | None) -> list[tuple[Execution, int]]:
         """The trees that are asked for, and where each begins. Raises `InvalidError` and `NotFoundError`."""
         found: list[tuple[Execution, int]] = []
         asked = query.every("tree")
@@ -133,14 +115,11 @@ class WatchRoutes:
             execution = await self._executions.get(await self._executions.resolve(name), False)
             if any(each.tree == execution.tree for each, _ in found):
                 raise InvalidError(f"tree: {execution.tree} is given twice")
-            try:
-                position = journal.parse_position(token) if token else 0
-            except ValueError as error:
-                raise InvalidError(f"tree: {error}") from error
+            position = parse_place(token, "tree") if token else BEGINNING
             if resumed is not None:
                 position = resumed.trees.get(execution.tree, position)
             if not await self._outputs.holds(execution.tree, position):
-                raise InvalidError(f'tree: "{journal.format_position(position)}" is no position in {execution.tree}')
+                raise InvalidError(f'tree: "{format_place(position)}" is no position in {execution.tree}')
             root = execution if execution.parent is None else await self._executions.get(execution.tree, False)
             found.append((root, position))
         return found
@@ -170,10 +149,10 @@ class _Page:
         self._places = _Places(0, {})
         self._late: dict[str, int] = {}
 
-    async def run(self, trees: Sequence[tuple[Execution, int]], resumed: Places | None) -> None:
+    async def run(self, trees: Sequence[tuple[Execution, int]], resumed: PageMark | None) -> None:
         """Sends until the server stops, or everything that was asked for has ended."""
         async with self._feeds.listen(False) as cursor:
-            row = resumed.row if resumed is not None and resumed.row is not None else cursor.row
+            row = resumed.row if resumed is not None else cursor.row
             self._places = _Places(row, {root.tree: position for root, position in trees})
             # The first piece goes at once, with the places it begins at.
             await self._write(b"\n" + self._places.line() + b"event: open\ndata: {}\n\n")
@@ -301,7 +280,7 @@ def _named(tree: str, data: bytes) -> list[tuple[int, bytes]]:
     for block in data.split(b"\n\n"):
         if block:
             line, _, frame = block.partition(b"\n")
-            position = journal.parse_position(line.removeprefix(b"id: ").decode())
+            position = parse_place(line.removeprefix(b"id: ").decode(), "id")
             found.append((position, frame.replace(b"\ndata: {", named, 1) + b"\n\n"))
     return found
 
@@ -314,7 +293,7 @@ def _status(tree: str, record: Record) -> bytes:
         "status": status,
         "final": status in FINAL,
         "timestamp": to_iso(record.time),
-        "position": journal.format_position(record.end),
+        "position": format_place(record.end),
     }
     return b"event: status\ndata: %s\n\n" % orjson.dumps(fields)
 
@@ -333,7 +312,7 @@ def _heads(tree: str, batch: Batch) -> list[tuple[int, bytes]]:
         }
         for record in last.values()
     ]
-    body = msgspec.json.encode({"tree": tree, "position": journal.format_position(batch.position), "heads": heads})
+    body = msgspec.json.encode({"tree": tree, "position": format_place(batch.position), "heads": heads})
     return [(batch.position, b"event: output\ndata: %s\n\n" % body)]
 
 

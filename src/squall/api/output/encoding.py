@@ -17,6 +17,7 @@ import orjson
 from squall.core.event.events import GAP, OUTPUT_CREATE, PROGRESS
 from squall.core.output import journal
 from squall.core.output.journal import Record
+from squall.core.output.places import OutputMark, format_place
 from squall.core.timestamp import to_iso
 from squall.services.output.outputs import Label
 
@@ -120,7 +121,7 @@ def leftovers(form: str, leads: Leads, labels: Mapping[str, Label], position: in
             line = orjson.dumps(fields)
             parts.append(b"event: %s\ndata: %s\n\n" % (OUTPUT_CREATE.encode(), line) if form == SSE else line + b"\n")
     if parts and form == SSE:
-        parts[-1] = b"id: %s~1\n%s" % (journal.format_position(position).encode(), parts[-1])
+        parts[-1] = b"id: %s\n%s" % (OutputMark(position, 1).token().encode(), parts[-1])
     return b"".join(parts)
 
 
@@ -136,7 +137,7 @@ def gap_text(record: Record) -> str:
 
 def _fields(piece: _Piece, labels: Mapping[str, Label], text: str | None) -> dict[str, Any]:
     label = labels.get(piece.first.execution)
-    position = journal.format_position(piece.last.end)
+    position = format_place(piece.last.end)
     fields: dict[str, Any] = {
         "execution_id": piece.first.execution,
         "action_ref": label.action if label else None,
@@ -169,7 +170,7 @@ def _gap(form: str, record: Record) -> bytes:
         "execution_id": record.execution,
         "timestamp": to_iso(record.time),
         "output_type": journal.STREAMS.get(record.stream, "output"),
-        "position": journal.format_position(record.end),
+        "position": format_place(record.end),
     }
     if form == NDJSON:
         return orjson.dumps({"gap": fields}) + b"\n"
@@ -184,7 +185,7 @@ def _progress(form: str, record: Record) -> bytes:
         **msgspec.json.decode(record.payload),
         "execution_id": record.execution,
         "timestamp": to_iso(record.time),
-        "position": journal.format_position(record.end),
+        "position": format_place(record.end),
     }
     if form == NDJSON:
         return orjson.dumps({"progress": fields}) + b"\n"
@@ -193,7 +194,7 @@ def _progress(form: str, record: Record) -> bytes:
 
 def _event(name: str, position: int, fields: Mapping[str, Any]) -> bytes:
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (
-        journal.format_position(position).encode(),
+        format_place(position).encode(),
         name.encode(),
         orjson.dumps(fields),
     )

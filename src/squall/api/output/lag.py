@@ -11,8 +11,8 @@ from squall.api.http.wire import Query
 from squall.api.output.encoding import NDJSON, RAW, TEXT
 from squall.core.errors import InvalidError
 from squall.core.event.events import GAP
-from squall.core.output import journal
 from squall.core.output.journal import Batch
+from squall.core.output.places import format_place
 
 TELL_SECONDS = 5.0
 """How often somebody who is being sent output all the time is told the lag."""
@@ -71,15 +71,15 @@ def skipped(form: str, execution: str, start: int, end: int, ms: int) -> bytes:
         "reason": "skipped",
         "bytes": behind,
         "seconds": round(ms / 1000, 3),
-        "from": journal.format_position(start),
-        "to": journal.format_position(end),
-        "position": journal.format_position(end),
+        "from": format_place(start),
+        "to": format_place(end),
+        "position": format_place(end),
         "execution_id": execution,
     }
     if form == NDJSON:
         return orjson.dumps({"gap": fields}) + b"\n"
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (
-        journal.format_position(end).encode(),
+        format_place(end).encode(),
         GAP.encode(),
         orjson.dumps(fields),
     )

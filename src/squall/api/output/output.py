@@ -12,7 +12,7 @@ from starlette.types import Send
 
 from squall.api.http.application import Route
 from squall.api.http.bodies import compressed, encoding_for
-from squall.api.http.wire import Answer, Query, Request, start_message
+from squall.api.http.wire import LAST_EVENT_ID, Answer, Query, Request, start_message
 from squall.api.output.encoding import (
     FORMATS,
     NDJSON,
@@ -27,14 +27,12 @@ from squall.api.output.encoding import (
 )
 from squall.api.output.lag import TELL_SECONDS, LagPolicy, lag_comment, lag_of, lag_policy, skipped
 from squall.api.output.output_lines import (
-    LINE_MARK,
     LineAnswers,
     LineAsked,
     asks_for_lines,
     behind_line,
     limit_of,
     line_query,
-    position_of,
 )
 from squall.api.output.ranges import Ranges
 from squall.api.output.selection import Selection, Wanted, streams_of, wanted_of
@@ -43,6 +41,7 @@ from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution
 from squall.core.output import journal
 from squall.core.output.journal import Batch, Record
+from squall.core.output.places import BEGINNING, LineMark, OutputMark, Place, format_place, parse_lines, parse_output
 from squall.services.execution.executions import Executions
 from squall.services.output.line_reading import LineReading
 from squall.services.output.outputs import Label, Outputs, is_end
@@ -73,7 +72,7 @@ class Asked(NamedTuple):
     wanted: Wanted
     lag: LagPolicy | None
     follow: bool
-    after: int
+    after: Place
     finished: bool
     packed: str | None
 
@@ -220,17 +219,17 @@ class OutputRoutes:
     async def _answer_lines(
         self, request: Request, send: Send, execution: Execution, asked: Asked, live: bool
     ) -> Answer | None:
-        token, _, skip = (request.header("last-event-id") or "").partition("~")
+        token = request.header(LAST_EVENT_ID)
+        mark = parse_lines(token, LAST_EVENT_ID) if token else None
         selection = Selection(self._outputs, execution, asked.wanted)
         members = await selection.members(self._executions)
-        query, returned = line_query(request.query, execution, members, asked.streams, self._now()), False
-        if token.startswith(LINE_MARK):
-            query, token, returned = behind_line(query, token), "", True
-        resume = (position_of(token, "Last-Event-ID"), int(skip) if skip.isdigit() else 0) if token else None
+        query = line_query(request.query, execution, members, asked.streams, self._now())
+        if isinstance(mark, LineMark):
+            query = behind_line(query, mark)
         await self._outputs.check(execution.tree, query.after)
         wanted = LineAsked(
-            query, selection, live and not query.bounded, resume, limit_of(request.query), returned,
-            request.query.boolean("timestamps", False),
+            query, selection, live and not query.bounded, mark if isinstance(mark, OutputMark) else None,
+            limit_of(request.query), isinstance(mark, LineMark), request.query.boolean("timestamps", False),
         )  # fmt: skip
         await self._lines.check(wanted)
         events = asked.form in (SSE, SSE_RAW)
@@ -260,7 +259,7 @@ class OutputRoutes:
         """What stands behind everything that was printed."""
         events = asked.form in (SSE, SSE_RAW)
         if self._outputs.stopping:
-            return b"id: %s\n\n" % journal.format_position(follower.position).encode() if events else b""
+            return b"id: %s\n\n" % format_place(follower.position).encode() if events else b""
         if not asked.follow and not await self._outputs.settled(execution.id):
             return b""
         leads = follower.leads
@@ -365,7 +364,8 @@ def _asked(request: Request, default_form: str, by_lines: bool) -> Asked:
         raise InvalidError(f'format: "{form}" is none of {", ".join(FORMATS)}')
     if form == SSE and query.boolean("raw_data", False):
         form = SSE_RAW
-    token, _, told = (request.header("last-event-id") or query.text("after") or "").partition("~")
+    token = request.header(LAST_EVENT_ID) or query.text("after")
+    mark = parse_output(token, "after") if token and not by_lines else OutputMark(BEGINNING)
     wanted = wanted_of(query)
     if not query.has("tree") and (query.has("from_line") or query.has("to_line")):
         # Lines are counted in each execution.
@@ -376,8 +376,8 @@ def _asked(request: Request, default_form: str, by_lines: bool) -> Asked:
         wanted=wanted,
         lag=lag_policy(query),
         follow=query.boolean("follow", True),
-        after=position_of(token, "after") if token and not by_lines else 0,
-        finished=told == "1" and not by_lines,
+        after=mark.place,
+        finished=mark.seen == 1,
         packed=_packed(query, form),
     )
 

@@ -19,15 +19,13 @@ from squall.core.event.events import OUTPUT_CREATE
 from squall.core.execution.execution import Execution
 from squall.core.output import journal
 from squall.core.output.line_query import Search
+from squall.core.output.places import BEGINNING, LineMark, OutputMark, Place, format_place, parse_place
 from squall.core.timespan import moment
 from squall.core.timestamp import to_iso
 from squall.services.output.line_reading import MOST_MERGED, LineQuery, LineReading, Reached, Row
 from squall.services.output.outputs import Label, Outputs
 
 _NAMES = ("from_line", "to_line", "tail", "since", "until", "grep", "limit", "timestamps")
-LINE_MARK = "line-"
-"""What the ids of lines begin with that were there when they were asked for."""
-
 _MOST = 1 << 53
 _MOST_LIMIT = 100_000
 _UNLIMITED = 1 << 62
@@ -37,38 +35,27 @@ _FAR = 1 << 20
 
 
 class LineAsked(NamedTuple):
-    """A query for lines, and whether what follows is wanted too; `resume` are the position and the number of lines
-    behind it that a reader who comes back has seen, `limit` how many lines are sent at most; `returned`: the reader has
-    seen lines before; `timestamps`: in front of each line of text stands when it began."""
+    """A query for lines, and whether what follows is wanted too; `resume` is where a reader who comes back was, `limit`
+    how many lines are sent at most; `returned`: the reader has seen lines before; `timestamps`: in front of each line
+    of text stands when it began."""
 
     query: LineQuery
     selection: Selection
     follow: bool
-    resume: tuple[int, int] | None
+    resume: OutputMark | None
     limit: int = _UNLIMITED
     returned: bool = False
     timestamps: bool = False
 
 
-def behind_line(query: LineQuery, token: str) -> LineQuery:
-    """The query of a reader who has seen everything up to the line that an id names. Raises `InvalidError`."""
-    number = token.removeprefix(LINE_MARK)
-    if not (number.isascii() and number.isdigit() and len(number) <= 15):
-        raise InvalidError(f"Last-Event-ID: {token!r} is no id of this stream")
-    return msgspec.structs.replace(query, first=int(number) + 1, tail=None)
+def behind_line(query: LineQuery, mark: LineMark) -> LineQuery:
+    """The query of a reader who has seen everything up to a line."""
+    return msgspec.structs.replace(query, first=mark.number + 1, tail=None)
 
 
 def limit_of(query: Query) -> int:
     """How many lines are sent at most. Raises `InvalidError`."""
     return _number(query, "limit", 1, _MOST_LIMIT) or _UNLIMITED
-
-
-def position_of(text: str, name: str) -> int:
-    """The position in a token a client kept. Raises `InvalidError` that names where it was given."""
-    try:
-        return journal.parse_position(text)
-    except ValueError as error:
-        raise InvalidError(f"{name}: {error}; give one that this output's stream has sent.") from error
 
 
 def asks_for_lines(query: Query) -> bool:
@@ -80,14 +67,14 @@ def line_query(
     query: Query, execution: Execution, members: tuple[str, ...] | None, streams: Collection[int] | None, now: int
 ) -> LineQuery:
     """What is asked of these executions; `now` is in µs. Raises `InvalidError` that names the parameter."""
-    since, until = query.text("since"), query.text("until")
+    since, until, after = query.text("since"), query.text("until"), query.text("after")
     return LineQuery(
         execution=execution,
         members=members,
         first=_number(query, "from_line", 1, _MOST),
         last=_number(query, "to_line", 0, _MOST),
         tail=_number(query, "tail", 0, MOST_MERGED),
-        after=position_of(query.text("after") or "f-0", "after"),
+        after=BEGINNING if after is None else parse_place(after, "after"),
         since=moment(since, "since", now) if since else None,
         until=moment(until, "until", now) if until else None,
         search=search_of(query, "grep"),
@@ -134,12 +121,12 @@ def encode_rows(
 
 def _line_mark(row: Row) -> bytes:
     """The id of a line that was there already: who comes back with it gets those behind it."""
-    return b"id: %s%d\n" % (LINE_MARK.encode(), row.line.number) if row.line.number else b""
+    return b"id: %s\n" % LineMark(row.line.number).token().encode() if row.line.number else b""
 
 
-def _mark(position: int, seen: int) -> bytes:
+def _mark(position: Place, seen: int) -> bytes:
     """The id of the lines so far: `seen` of those behind a position have been sent."""
-    return b"id: %s~%d\n" % (journal.format_position(position).encode(), seen)
+    return b"id: %s\n" % OutputMark(position, seen).token().encode()
 
 
 def _framed(form: str, row: Row, labels: Mapping[str, Label], mark: bytes) -> bytes:
@@ -162,7 +149,7 @@ def row_fields(row: Row, label: Label | None, *, exact: bool = False) -> dict[st
         "line": line.number or None,
         "output_type": journal.STREAMS.get(line.stream, "output"),
         "timestamp": to_iso(line.time),
-        "position": journal.format_position(line.position),
+        "position": format_place(line.position),
         "data": "",
         "complete": line.complete,
         "action_ref": label.action if label else None,
@@ -216,7 +203,7 @@ class LineAnswers:
         lines = form in (NDJSON, SSE, SSE_RAW) or query.search is not None or left < _UNLIMITED or asked.timestamps
         by_line = asked.follow and lines
         states, position = (
-            await self._reading.states(query, asked.resume[0] if asked.resume else None) if by_line else ({}, 0)
+            await self._reading.states(query, asked.resume.place if asked.resume else None) if by_line else ({}, 0)
         )
         open_lines = {(each, line.number) for each, state in states.items() for line in state.begun}
         if asked.resume is None:
@@ -243,7 +230,7 @@ class LineAnswers:
         if by_line:
             if form in (SSE, SSE_RAW):
                 # Who comes back from here on has seen everything before.
-                yield _mark(position, asked.resume[1] if asked.resume else 0) + b"\n"
+                yield _mark(position, asked.resume.seen or 0 if asked.resume else 0) + b"\n"
             async for piece in self._following(asked._replace(limit=left), form, states, position):
                 yield piece
 
@@ -262,7 +249,7 @@ class LineAnswers:
     async def _following(
         self, asked: LineAsked, form: str, states: Mapping[str, Any], position: int
     ) -> AsyncIterator[bytes]:
-        skip = asked.resume[1] if asked.resume else 0
+        skip = asked.resume.seen or 0 if asked.resume else 0
         seen, left = 0, asked.limit
         mark = position
         async for found in self._reading.follow(

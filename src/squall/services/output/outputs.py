@@ -18,6 +18,7 @@ from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.output import journal
 from squall.core.output.journal import Batch, Record
+from squall.core.output.places import format_place
 from squall.ports import Journal, Store, Tx, Watch
 from squall.services.lanes import JOURNAL
 
@@ -98,7 +99,7 @@ class Outputs:
     async def check(self, tree: str, position: int) -> None:
         """Raises `InvalidError` when `position` is not one of the tree's journal."""
         if not await self._journal.check(tree, position):
-            token = journal.format_position(position)
+            token = format_place(position)
             raise InvalidError(f'after: "{token}" is not a position of this execution\'s output.')
 
     async def follow(
