@@ -69,8 +69,6 @@ TOO_LARGE: dict[str, int] = {
     "src/squall/services/event/feeds.py:Feeds": 204,
     "src/squall/services/execution/executions.py:Executions": 248,
     "src/squall/services/execution/running.py:Running": 224,
-    "src/squall/services/output/line_reading.py:LineReading": 285,
-    "src/squall/services/output/outputs.py:Outputs": 212,
     "src/squall/services/workflow/runs.py:Runs": 298,
     "src/squall/services/workflow/workflows.py:Workflows": 253,
     "src/squall/testing/launcher_ends.py:EndContract": 205,

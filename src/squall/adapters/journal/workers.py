@@ -14,6 +14,7 @@ import msgspec
 
 from squall.adapters.journal.worker import LENGTH, Question, Reply
 from squall.core.errors import GoneError, InvalidError, SquallError, UnavailableError
+from squall.core.output import journal
 from squall.core.output.line_query import Hits, LinePage, LineState, OutputSums, RowPage, Search
 from squall.core.output.lines import Line
 
@@ -117,12 +118,14 @@ class LineWorkers:
         return reply.rows, reply.position
 
     async def states(
-        self, tree: str, executions: Collection[str] | None, after: int = 0
+        self, tree: str, executions: Collection[str] | None, after: int | None = None
     ) -> tuple[dict[str, LineState], int]:
         """How far the lines go."""
         listed = None if executions is None else list(executions)
-        reply = await self._ask(Question(op="states", tree=tree, seconds=_SLICE, executions=listed, first=after))
-        return reply.states, after or reply.position
+        # The beginning has two names, and the other one means the present to those who count.
+        at = 0 if after is None else max(after, journal.HEADER_SIZE)
+        reply = await self._ask(Question(op="states", tree=tree, seconds=_SLICE, executions=listed, first=at))
+        return reply.states, at or reply.position
 
     async def line_at(self, tree: str, execution: str, time: int) -> int:
         """The first line from a time on."""

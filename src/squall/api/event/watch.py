@@ -23,7 +23,7 @@ from squall.api.execution.views import Views
 from squall.api.http.application import Route
 from squall.api.http.wire import LAST_EVENT_ID, Answer, Query, Request, start_message
 from squall.api.output.encoding import SSE, encode
-from squall.api.output.lag import LagPolicy, lag_comment, lag_policy, skipped
+from squall.api.output.lag import LagPolicy, lag_comment, lag_of, lag_policy, skipped
 from squall.api.output.output import stream_headers, until_disconnect
 from squall.api.output.tails import patterns_of
 from squall.core.errors import InvalidError
@@ -102,9 +102,9 @@ class WatchRoutes:
         await until_disconnect(request, send, pump)
         return None
 
-    async def _trees(self, query: Query, resumed: PageMark | None) -> list[tuple[Execution, int]]:
+    async def _trees(self, query: Query, resumed: PageMark | None) -> list[tuple[Execution, Place]]:
         """The trees that are asked for, and where each begins. Raises `InvalidError` and `NotFoundError`."""
-        found: list[tuple[Execution, int]] = []
+        found: list[tuple[Execution, Place]] = []
         asked = query.every("tree")
         if len(asked) > MOST_TREES:
             raise InvalidError(f"tree: at most {MOST_TREES} trees can be followed on one connection, not {len(asked)}")
@@ -149,7 +149,7 @@ class _Page:
         self._places = _Places(0, {})
         self._late: dict[str, int] = {}
 
-    async def run(self, trees: Sequence[tuple[Execution, int]], resumed: PageMark | None) -> None:
+    async def run(self, trees: Sequence[tuple[Execution, Place]], resumed: PageMark | None) -> None:
         """Sends until the server stops, or everything that was asked for has ended."""
         async with self._feeds.listen(False) as cursor:
             row = resumed.row if resumed is not None else cursor.row
@@ -173,7 +173,7 @@ class _Page:
         """A comment with the lag, whenever nothing else was sent for a while; at the least every heartbeat."""
         while not self._outputs.stopping:
             await asyncio.sleep(min(self._heartbeat, 5.0))
-            left = {tree: max(0, self._outputs.head(tree) - at) for tree, at in self._places.trees.items()}
+            left = {tree: self._outputs.left(tree, at) for tree, at in self._places.trees.items()}
             oldest = min((at for tree, at in self._late.items() if left[tree]), default=self._now())
             async with self._turn:
                 await self._write(lag_comment(max(0, self._now() - oldest) // 1000, sum(left.values())))
@@ -211,7 +211,7 @@ class _Page:
 
     # -- trees
 
-    async def _tree(self, root: Execution, position: int) -> None:
+    async def _tree(self, root: Execution, position: Place) -> None:
         while True:
             jumped = False
             follow = self._outputs.follow(root, True, position, True, self._heartbeat)
@@ -219,17 +219,18 @@ class _Page:
                 async for batch in batches:
                     if batch is None:
                         continue
-                    ms, behind = self._behind(root.tree, batch)
+                    ms, behind = lag_of(batch, self._outputs.left(root.tree, batch.position), self._now())
                     if self._lag is not None and not self._heads and self._lag.exceeded(ms, behind):
                         head = self._outputs.head(root.tree)
                         async with self._turn:
                             self._places.trees[root.tree] = head
-                            ((_, frame),) = _named(root.tree, skipped(SSE, root.id, position, head, ms))
+                            size = self._outputs.distance(position, head)
+                            ((_, frame),) = _named(root.tree, skipped(SSE, root.id, position, head, ms, size))
                             await self._write(self._places.line() + frame)
                         position, jumped = head, True
                         break
                     await self._batch(root, batch)
-                    chatty = batch.position - position > _CHATTY
+                    chatty = self._outputs.distance(position, batch.position) > _CHATTY
                     position = batch.position
                     if self._heads:
                         await asyncio.sleep(_HEADS_LATER if chatty else _HEADS_SOON)
@@ -240,16 +241,11 @@ class _Page:
                 body = orjson.dumps({"tree": root.tree})
                 await self._write(b"%sevent: end\ndata: %s\n\n" % (self._places.line(), body))
 
-    def _behind(self, tree: str, batch: Batch) -> tuple[int, int]:
-        left = max(0, self._outputs.head(tree) - batch.position)
-        at = batch.records[-1].time if batch.records else 0
-        return (max(0, self._now() - at) // 1000 if left and at else 0), left
-
     async def _batch(self, root: Execution, batch: Batch) -> None:
         """Sends what a batch holds, each event with the id behind it."""
         labels = await self._outputs.labels({record.execution for record in batch.records})
         told = (journal.PROGRESS, journal.GAP) if self._heads else (journal.OUTPUT, journal.GAP, journal.PROGRESS)
-        frames: list[tuple[int, bytes]] = []
+        frames: list[tuple[Place, bytes]] = []
         run: list[Record] = []
         for record in batch.records:
             if record.kind in told:
@@ -273,7 +269,7 @@ class _Page:
                 await self._write(b"".join(parts))
 
 
-def _named(tree: str, data: bytes) -> list[tuple[int, bytes]]:
+def _named(tree: str, data: bytes) -> list[tuple[Place, bytes]]:
     """Events without their `id:` lines, each with the position that was in it, and with the tree's id."""
     named = b'\ndata: {"tree":"%s",' % tree.encode()
     found = []
@@ -298,7 +294,7 @@ def _status(tree: str, record: Record) -> bytes:
     return b"event: status\ndata: %s\n\n" % orjson.dumps(fields)
 
 
-def _heads(tree: str, batch: Batch) -> list[tuple[int, bytes]]:
+def _heads(tree: str, batch: Batch) -> list[tuple[Place, bytes]]:
     """That executions have printed more, and what they printed last: for those who show no more than that."""
     last: dict[str, Record] = {r.execution: r for r in batch.records if r.kind == journal.OUTPUT and r.payload}
     if not last:

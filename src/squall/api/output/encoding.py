@@ -17,9 +17,9 @@ import orjson
 from squall.core.event.events import GAP, OUTPUT_CREATE, PROGRESS
 from squall.core.output import journal
 from squall.core.output.journal import Record
-from squall.core.output.places import OutputMark, format_place
+from squall.core.output.places import OutputMark, Place, format_place
 from squall.core.timestamp import to_iso
-from squall.services.output.outputs import Label
+from squall.services.output.labels import Label
 
 TEXT, RAW, NDJSON, SSE, SSE_RAW = "text", "raw", "ndjson", "sse", "sse_raw"
 FORMATS = (TEXT, RAW, NDJSON, SSE)
@@ -98,7 +98,7 @@ def encode(form: str, records: Sequence[Record], labels: Mapping[str, Label]) ->
     return Encoded(b"".join(parts), leads)
 
 
-def leftovers(form: str, leads: Leads, labels: Mapping[str, Label], position: int) -> bytes:
+def leftovers(form: str, leads: Leads, labels: Mapping[str, Label], position: Place) -> bytes:
     """What the characters that were never finished become at the end: one replacement character each.
 
     The last event's id is the last position and `~1`: who has seen it has seen all of them.
@@ -192,7 +192,7 @@ def _progress(form: str, record: Record) -> bytes:
     return _event(PROGRESS, record.end, fields)
 
 
-def _event(name: str, position: int, fields: Mapping[str, Any]) -> bytes:
+def _event(name: str, position: Place, fields: Mapping[str, Any]) -> bytes:
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (
         format_place(position).encode(),
         name.encode(),

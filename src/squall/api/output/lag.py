@@ -12,7 +12,7 @@ from squall.api.output.encoding import NDJSON, RAW, TEXT
 from squall.core.errors import InvalidError
 from squall.core.event.events import GAP
 from squall.core.output.journal import Batch
-from squall.core.output.places import format_place
+from squall.core.output.places import Place, format_place
 
 TELL_SECONDS = 5.0
 """How often somebody who is being sent output all the time is told the lag."""
@@ -45,13 +45,12 @@ def lag_policy(query: Query) -> LagPolicy | None:
     return LagPolicy(mib * _MIB, seconds * 1000) if wanted == "skip" else None
 
 
-def lag_of(batch: Batch, head: int, now: int) -> tuple[int, int]:
-    """How far a reader who has got this batch of a journal that goes to `head` is behind: ms, and bytes of the journal.
-    `now` is in µs."""
-    left = max(0, head - batch.position)
-    if not left or not batch.records:
-        return 0, left
-    return max(0, now - batch.records[-1].time) // 1000, left
+def lag_of(batch: Batch, left: int, now: int) -> tuple[int, int]:
+    """How far a reader who has got this batch is behind if `left` bytes of the journal come after it: ms, and these
+    bytes. `now` is in µs."""
+    last = batch.records[-1].time if batch.records else 0
+    # Where a disk has lost the record, nobody knows its time.
+    return max(0, now - last) // 1000 if left and last else 0, left
 
 
 def lag_comment(ms: int, behind: int) -> bytes:
@@ -59,10 +58,9 @@ def lag_comment(ms: int, behind: int) -> bytes:
     return b": lag ms=%d bytes=%d\n\n" % (ms, behind)
 
 
-def skipped(form: str, execution: str, start: int, end: int, ms: int) -> bytes:
-    """The gap that stands where a reader that was `ms` behind has jumped from one position to another; its bytes are
-    those of the journal."""
-    behind = end - start
+def skipped(form: str, execution: str, start: Place, end: Place, ms: int, behind: int) -> bytes:
+    """The gap that stands where a reader that was `ms` behind has jumped from one place to another, over `behind` bytes
+    of the journal."""
     if form == RAW:
         return b""
     if form == TEXT:

@@ -13,7 +13,7 @@ from squall.core.output import journal
 from squall.core.output.journal import Record
 from squall.core.output.places import format_place
 from squall.core.timestamp import to_iso
-from squall.services.output.outputs import Label
+from squall.services.output.labels import Label
 
 _BETWEEN = b'","'
 

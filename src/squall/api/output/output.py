@@ -43,8 +43,9 @@ from squall.core.output import journal
 from squall.core.output.journal import Batch, Record
 from squall.core.output.places import BEGINNING, LineMark, OutputMark, Place, format_place, parse_lines, parse_output
 from squall.services.execution.executions import Executions
+from squall.services.output.labels import Label
 from squall.services.output.line_reading import LineReading
-from squall.services.output.outputs import Label, Outputs, is_end
+from squall.services.output.outputs import Outputs, is_end
 
 END_OF_OUTPUT = b"event: EOF\ndata: ''\n\n"
 _BEAT = lag_comment(0, 0)
@@ -55,8 +56,6 @@ _TYPES = {
     SSE: "text/event-stream; charset=UTF-8",
     SSE_RAW: "text/event-stream; charset=UTF-8",
 }
-
-
 _FILES = {"gzip": "application/gzip", "zstd": "application/zstd"}
 
 
@@ -162,7 +161,7 @@ class OutputRoutes:
             and not asked.packed
             and request.header("range")
             and not request.header("if-range")
-            and not asked.after
+            and asked.after == BEGINNING
         ):
             # No validator is ever sent, so a condition on one is never true.
             selection = Selection(self._outputs, execution, asked.wanted)
@@ -234,21 +233,21 @@ class OutputRoutes:
         await self._lines.check(wanted)
         events = asked.form in (SSE, SSE_RAW)
         encoding = None if wanted.follow or events else asked.packed or encoding_for(request)
-        follower = Follower(request.scope, compressed(send, encoding), 0)
+        follower = Follower(request.scope, compressed(send, encoding), BEGINNING)
 
         async def pump() -> None:
             await send(start_message(200, self._headers(asked, encoding)))
             if encoding is None:
                 first = b"\n" if events else b""
                 await send({"type": "http.response.body", "body": first, "more_body": True})
-            positions: list[int] = []
+            positions: list[Place] = []
             async with aclosing(self._lines.pieces(wanted, asked.form, positions.append)) as pieces:
                 async for piece in pieces:
-                    await follower.send(Piece(piece, 0, {}, None))
+                    await follower.send(Piece(piece, BEGINNING, {}, None))
             if positions:
                 # The lines end where the output goes on as it comes.
                 follower.position = positions[-1]
-                await self._all(execution, asked._replace(after=0), follower, True)
+                await self._all(execution, asked._replace(after=BEGINNING), follower, True)
             else:
                 await follower.finish(END_OF_OUTPUT if events and not self._outputs.stopping else b"")
 
@@ -263,7 +262,7 @@ class OutputRoutes:
         if not asked.follow and not await self._outputs.settled(execution.id):
             return b""
         leads = follower.leads
-        if asked.after and follower.end is not None:
+        if asked.after != BEGINNING and follower.end is not None:
             # What a reader who comes back has seen before its position may have ended inside a character.
             found = await self._outputs.unfinished(execution.tree, follower.end)
             leads.update({key: lead for key, lead in found.items() if asked.streams is None or key[1] in asked.streams})
@@ -297,8 +296,11 @@ class _Reading:
         self.key: Hashable = (self._selection.key, asked.streams, asked.form, asked.lag)
         # It is only due when there is nothing to send.
         self.heartbeat = _BEAT if self._events else b""
+        self.order = outputs.order
 
-    async def pieces(self, after: int, *, wait: bool, until: int | None = None) -> AsyncGenerator[Piece | None, None]:
+    async def pieces(
+        self, after: Place, *, wait: bool, until: Place | None = None
+    ) -> AsyncGenerator[Piece | None, None]:
         """See `sending.Source`."""
         told = asyncio.get_running_loop().time()
         while True:
@@ -315,7 +317,8 @@ class _Reading:
                     if self._asked.lag is not None and self._asked.lag.exceeded(*behind):
                         # Others that follow stand at `until`; what comes behind it is read together with them.
                         jumped = self._outputs.head(self._execution.tree) if until is None else until
-                        gap = skipped(self._asked.form, self._execution.id, after, jumped, behind[0])
+                        size = self._outputs.distance(after, jumped)
+                        gap = skipped(self._asked.form, self._execution.id, after, jumped, behind[0], size)
                         yield Piece(gap, jumped, {}, None)
                         after = jumped
                         break
@@ -331,7 +334,7 @@ class _Reading:
                 return
 
     def _behind(self, batch: Batch) -> tuple[int, int]:
-        return lag_of(batch, self._outputs.head(self._execution.tree), self._now())
+        return lag_of(batch, self._outputs.left(self._execution.tree, batch.position), self._now())
 
     async def _encoded(self, position: int, batch: Batch) -> Encoded:
         key = (self.key, position, batch.position)

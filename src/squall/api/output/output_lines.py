@@ -22,8 +22,10 @@ from squall.core.output.line_query import Search
 from squall.core.output.places import BEGINNING, LineMark, OutputMark, Place, format_place, parse_place
 from squall.core.timespan import moment
 from squall.core.timestamp import to_iso
-from squall.services.output.line_reading import MOST_MERGED, LineQuery, LineReading, Reached, Row
-from squall.services.output.outputs import Label, Outputs
+from squall.services.output.labels import Label
+from squall.services.output.line_history import MOST_MERGED, LineQuery, Reached, Row
+from squall.services.output.line_reading import LineReading
+from squall.services.output.outputs import Outputs
 
 _NAMES = ("from_line", "to_line", "tail", "since", "until", "grep", "limit", "timestamps")
 _MOST = 1 << 53
@@ -190,7 +192,9 @@ class LineAnswers:
             if query.first > total:
                 raise InvalidError(f"from_line: {query.first} is beyond the end; there are {total} lines")
 
-    async def pieces(self, asked: LineAsked, form: str, reached: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
+    async def pieces(
+        self, asked: LineAsked, form: str, reached: Callable[[Place], None]
+    ) -> AsyncGenerator[bytes, None]:
         """The lines, and what follows if it is wanted as lines. With `follow` in a form that has no lines, `reached` is
         told the position from which the output itself is to be followed."""
         query = asked.query
@@ -203,7 +207,9 @@ class LineAnswers:
         lines = form in (NDJSON, SSE, SSE_RAW) or query.search is not None or left < _UNLIMITED or asked.timestamps
         by_line = asked.follow and lines
         states, position = (
-            await self._reading.states(query, asked.resume.place if asked.resume else None) if by_line else ({}, 0)
+            await self._reading.states(query, asked.resume.place if asked.resume else None)
+            if by_line
+            else ({}, BEGINNING)
         )
         open_lines = {(each, line.number) for each, state in states.items() for line in state.begun}
         if asked.resume is None:
@@ -234,7 +240,7 @@ class LineAnswers:
             async for piece in self._following(asked._replace(limit=left), form, states, position):
                 yield piece
 
-    async def _uncounted(self, asked: LineAsked) -> tuple[Sequence[Row], int] | None:
+    async def _uncounted(self, asked: LineAsked) -> tuple[Sequence[Row], Place] | None:
         """The last lines without numbers and where they end, when it would take long to count them."""
         query = asked.query
         if query.search or query.since or query.first or not query.tail:
@@ -247,7 +253,7 @@ class LineAnswers:
         return None
 
     async def _following(
-        self, asked: LineAsked, form: str, states: Mapping[str, Any], position: int
+        self, asked: LineAsked, form: str, states: Mapping[str, Any], position: Place
     ) -> AsyncIterator[bytes]:
         skip = asked.resume.seen or 0 if asked.resume else 0
         seen, left = 0, asked.limit
@@ -274,7 +280,7 @@ class LineAnswers:
                 return
             if not rows and end == mark:
                 continue
-            mark, seen = (end, 0) if rows or end - mark > _FAR else (mark, seen)
+            mark, seen = (end, 0) if rows or self._outputs.distance(mark, end) > _FAR else (mark, seen)
 
     async def _labels(self, asked: LineAsked, rows: Sequence[Row]) -> Mapping[str, Label]:
         return await asked.selection.labels({row.execution for row in rows})

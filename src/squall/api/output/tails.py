@@ -24,7 +24,8 @@ from squall.core.output.journal import Record
 from squall.core.output.places import BEGINNING, TailMark
 from squall.services.event.feeds import Feeds
 from squall.services.execution.executions import Executions
-from squall.services.output.outputs import Label, Outputs, status_of
+from squall.services.output.labels import Label
+from squall.services.output.outputs import Outputs, status_of
 
 _REPLACEMENT = memoryview("\N{REPLACEMENT CHARACTER}".encode())
 
@@ -87,7 +88,7 @@ class Tail:
                 yield b"".join(parts)
             if monotonic() - told >= TELL_SECONDS:
                 told = monotonic()
-                yield lag_comment(*lag_of(batch, self._outputs.head(self._top.tree), self._now()))
+                yield lag_comment(*lag_of(batch, self._outputs.left(self._top.tree, batch.position), self._now()))
         if self._outputs.stopping:
             yield b"id: %s\n\n" % place.token().encode()
             return

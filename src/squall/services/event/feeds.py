@@ -17,6 +17,7 @@ from squall.core.event.events import Event
 from squall.core.execution import execution as ex
 from squall.core.output import journal
 from squall.core.output.journal import Record
+from squall.core.output.places import BEGINNING, Place
 from squall.ports import Bus, Journal, Store, Tx
 from squall.services.lanes import CHANGED
 from squall.services.output.outputs import CHUNK, Outputs
@@ -59,7 +60,7 @@ class Cursor:
 class _Tap:
     """The reading of one tree's journal for the ring."""
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: Place) -> None:
         self.position = position
         self.done = asyncio.Event()
 
@@ -205,7 +206,7 @@ class Feeds:
         if tap is None:
             # A tree that is not followed yet has just begun, or its output so far was nobody's.
             with self._journal.watch(event.tree) as watch:
-                tap = self._tap(event.tree, 0 if event.execution == event.tree else watch.head)
+                tap = self._tap(event.tree, BEGINNING if event.execution == event.tree else watch.head)
         if event.status not in ex.FINAL:
             return
         over = not await self._store.read(lambda tx: tx.executions.unfinished(event.tree))
@@ -215,7 +216,7 @@ class Feeds:
             tap.done.set()
             self._taps.pop(event.tree, None)
 
-    def _tap(self, tree: str, position: int) -> _Tap:
+    def _tap(self, tree: str, position: Place) -> _Tap:
         tap = self._taps[tree] = _Tap(position)
         if self._group is not None and self._outputs.live:
             self._group.create_task(self._follow(tree, tap))

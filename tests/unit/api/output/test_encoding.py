@@ -21,7 +21,7 @@ from squall.api.output.encoding import (
     pieces,
 )
 from squall.core.output.journal import Record
-from squall.services.output.outputs import Label
+from squall.services.output.labels import Label
 
 LABELS = {FIRST: Label("core.local", "local-shell-cmd", None)}
 
