@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, nullcontext
 from time import monotonic
 from typing import NamedTuple
 
 from starlette.types import Send
 
+from squall.api.event.listening import Missed, listened
 from squall.api.execution.views import Views
 from squall.api.http.application import Route
-from squall.api.http.wire import LAST_EVENT_ID, Answer, Query, Request, start_message
-from squall.api.output.lag import TELL_SECONDS, lag_comment
-from squall.api.output.lines import joined_events, line_texts
-from squall.api.output.output import stream_headers, until_disconnect
-from squall.api.output.tails import Tail, event_frame, patterns_of
+from squall.api.http.wire import LAST_EVENT_ID, Answer, Query, Request
+from squall.api.output.following import TELL_SECONDS
+from squall.api.output.forms.frames import OPENING, event_frame, id_alone, id_line, lag_comment
+from squall.api.output.forms.stackstorm import joined_events, line_texts
+from squall.api.output.streaming import send_events
+from squall.api.output.tails import Tail, patterns_of
 from squall.core.errors import NotFoundError
 from squall.core.event import events
 from squall.core.event.events import Event
@@ -26,7 +28,6 @@ from squall.services.event.feeds import Feeds, Item
 from squall.services.execution.executions import Executions
 from squall.services.output.outputs import Outputs
 
-_TYPE = "text/event-stream; charset=UTF-8"
 _LIVEACTION = {
     events.EXECUTION_CREATE: events.LIVEACTION_CREATE,
     events.EXECUTION_UPDATE: events.LIVEACTION_UPDATE,
@@ -79,23 +80,15 @@ class EventRoutes:
         query = request.query
         end_id = query.text("end_execution_id")
         token = request.header(LAST_EVENT_ID) or query.text("last_event_id")
-        pieces = (
-            await self._tail(query, end_id, token)
-            if end_id
-            else self._feed(query, parse_feed(token, LAST_EVENT_ID) if token else None)
-        )
-
-        async def pump() -> None:
-            await send(start_message(200, stream_headers(_TYPE)))
-            with self._outputs.reader() if end_id else nullcontext():
-                async for piece in pieces:
-                    await send({"type": "http.response.body", "body": piece or lag_comment(0, 0), "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-
-        await until_disconnect(request, send, pump)
+        if end_id:
+            pieces = await self._tail(query, end_id, token)
+        else:
+            pieces = self._feed(query, parse_feed(token, LAST_EVENT_ID) if token else None)
+        with self._outputs.reader() if end_id else nullcontext():
+            await send_events(request, send, pieces)
         return None
 
-    async def _tail(self, query: Query, end_id: str, token: str | None) -> AsyncIterator[bytes]:
+    async def _tail(self, query: Query, end_id: str, token: str | None) -> AsyncGenerator[bytes, None]:
         top = await self._executions.get(await self._executions.resolve(end_id), False)
         resumed = parse_tail(token, LAST_EVENT_ID) if token else None
         if resumed is not None:
@@ -104,7 +97,7 @@ class EventRoutes:
         tail = Tail(top, patterns, self._executions, self._outputs, self._feeds, self._views, self._now)
         return tail.pieces(resumed, self._heartbeat)
 
-    async def _feed(self, query: Query, resumed: FeedMark | None) -> AsyncIterator[bytes]:
+    async def _feed(self, query: Query, resumed: FeedMark | None) -> AsyncGenerator[bytes, None]:
         """The bytes to send. The first is a newline: who has seen it misses nothing from then on."""
         wanted = Filter(
             patterns_of(query.listed("events")),
@@ -113,44 +106,40 @@ class EventRoutes:
         )
         with_output = wanted.wants(events.OUTPUT_CREATE)
         async with self._feeds.listen(with_output) as cursor:
-            yield b"\n"
-            if resumed is not None:
-                async for piece in self._missed(wanted, *resumed, cursor.row, with_output):
-                    yield piece
+            yield OPENING
+            skip = resumed.sent if resumed is not None else 0
             last = told = monotonic()
-            while not self._outputs.stopping:
-                row = cursor.row
-                items, lost = await cursor.next(self._heartbeat)
-                if lost and items:
-                    async for piece in self._missed(wanted, row, 0, items[0].row - (items[0].event is not None), True):
-                        yield piece
-                parts = [await self._item(wanted, item) for item in items]
-                if items:
-                    cursor.row = items[-1].row
-                if data := b"".join(parts):
-                    last = monotonic()
-                    yield data
-                    if last - told >= TELL_SECONDS:
-                        told = last
-                        yield lag_comment(*self._feeds.behind(cursor, self._now()))
-                elif monotonic() - last >= self._heartbeat:
-                    last = monotonic()
-                    yield b""
-            yield _id(FeedMark(cursor.row)) + b"\n"
+            heard = listened(self._feeds, self._outputs, cursor, resumed.row if resumed else None, self._heartbeat)
+            async with aclosing(heard) as turns:
+                async for turn in turns:
+                    if isinstance(turn, Missed):
+                        async for piece in self._missed(wanted, turn, skip, with_output or turn.live):
+                            yield piece
+                        skip = 0
+                        continue
+                    if data := b"".join([await self._item(wanted, item) for item in turn]):
+                        last = monotonic()
+                        yield data
+                        if last - told >= TELL_SECONDS:
+                            told = last
+                            yield lag_comment(*self._feeds.behind(cursor, self._now()))
+                    elif monotonic() - last >= self._heartbeat:
+                        last = monotonic()
+                        yield b""
+            yield id_alone(FeedMark(cursor.row).token())
 
-    async def _missed(self, wanted: Filter, row: int, skip: int, until: int, gap: bool) -> AsyncIterator[bytes]:
-        """The changes between two rows, exactly; and a gap event where output or forgotten changes are missing.
+    async def _missed(self, wanted: Filter, missed: Missed, skip: int, gap: bool) -> AsyncIterator[bytes]:
+        """The changes that a listener has missed, exactly, and a gap event where output or forgotten changes are.
 
         `skip` is how many events of the first change have been sent already.
         """
-        found, forgotten = await self._feeds.events_between(row, until)
-        for event in found:
+        for event in missed.events:
             if frame := await self._change(wanted, event, skip):
                 yield frame
             skip = 0
-        if gap or forgotten:
-            fields = {"reason": "output is live again from here" if not forgotten else "older changes are not kept"}
-            yield _id(FeedMark(until)) + event_frame(events.GAP, fields)
+        if gap or missed.forgotten:
+            reason = "older changes are not kept" if missed.forgotten else "output is live again from here"
+            yield _id(FeedMark(missed.until)) + event_frame(events.GAP, {"reason": reason})
 
     async def _item(self, wanted: Filter, item: Item) -> bytes:
         if item.event is not None:
@@ -204,4 +193,4 @@ async def change_frames(executions: Executions, views: Views, wanted: Filter, ev
 
 
 def _id(mark: FeedMark) -> bytes:
-    return b"id: %s\n" % mark.token().encode()
+    return id_line(mark.token())

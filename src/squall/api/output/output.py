@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from collections.abc import Callable
 from contextlib import aclosing
-from typing import NamedTuple
 
 from starlette.types import Send
 
 from squall.api.http.application import Route
 from squall.api.http.bodies import compressed, encoding_for
 from squall.api.http.wire import LAST_EVENT_ID, Answer, Query, Request, start_message
-from squall.api.output.encoding import (
-    FORMATS,
-    NDJSON,
-    RAW,
-    SSE,
-    SSE_RAW,
-    TEXT,
-    Encoded,
-    EncodedCache,
-    encode,
-    leftovers,
-)
-from squall.api.output.lag import TELL_SECONDS, LagPolicy, lag_comment, lag_of, lag_policy, skipped
+from squall.api.output.following import lag_policy
+from squall.api.output.forms.frames import END_OF_OUTPUT, OPENING, id_alone
+from squall.api.output.forms.records import FORMATS, NDJSON, RAW, SSE, SSE_RAW, TEXT, leftovers
 from squall.api.output.output_lines import (
     LineAnswers,
     LineAsked,
@@ -35,81 +22,25 @@ from squall.api.output.output_lines import (
     line_query,
 )
 from squall.api.output.ranges import Ranges
-from squall.api.output.selection import Selection, Wanted, streams_of, wanted_of
+from squall.api.output.reading import Asked, EncodedCache, OutputSource
+from squall.api.output.selection import Selection, streams_of, wanted_of
 from squall.api.output.sending import FanOut, Follower, Piece
+from squall.api.output.streaming import EVENT_STREAM, stream_headers, until_disconnect
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution
-from squall.core.output import journal
-from squall.core.output.journal import Batch, Record
 from squall.core.output.places import BEGINNING, LineMark, OutputMark, Place, format_place, parse_lines, parse_output
 from squall.services.execution.executions import Executions
-from squall.services.output.labels import Label
 from squall.services.output.line_reading import LineReading
-from squall.services.output.outputs import Outputs, is_end
+from squall.services.output.outputs import Outputs
 
-END_OF_OUTPUT = b"event: EOF\ndata: ''\n\n"
-_BEAT = lag_comment(0, 0)
 _TYPES = {
     TEXT: "text/plain; charset=UTF-8",
     RAW: "application/octet-stream",
     NDJSON: "application/x-ndjson",
-    SSE: "text/event-stream; charset=UTF-8",
-    SSE_RAW: "text/event-stream; charset=UTF-8",
+    SSE: EVENT_STREAM,
+    SSE_RAW: EVENT_STREAM,
 }
 _FILES = {"gzip": "application/gzip", "zstd": "application/zstd"}
-
-
-class Asked(NamedTuple):
-    """What one reader wants: streams as numbers (None: all), which executions, and what happens when it is behind.
-
-    `finished`: it has been told of the characters that were never finished already, behind the last position. `packed`:
-    it wants a file in this form.
-    """
-
-    form: str
-    streams: frozenset[int] | None
-    wanted: Wanted
-    lag: LagPolicy | None
-    follow: bool
-    after: Place
-    finished: bool
-    packed: str | None
-
-
-def stream_headers(content_type: str) -> dict[str, str]:
-    """Headers that keep every proxy from holding pieces back."""
-    return {"Content-Type": content_type, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-
-
-async def until_disconnect(request: Request, send: Send, pump: Callable[[], Awaitable[None]]) -> None:
-    """Runs `pump`, which sends one whole answer, to its end, or until the client has gone, or may no longer read."""
-    void = False
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(_swallow_cancel(pump()))
-
-        async def listen() -> None:
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-            task.cancel()
-
-        async def expire() -> None:
-            nonlocal void
-            await request.until_void()
-            void = not task.done()
-            task.cancel()
-
-        watchers = [group.create_task(listen()), group.create_task(expire())]
-        task.add_done_callback(lambda _: [watcher.cancel() for watcher in watchers])
-    if void:
-        # Every event has told its position, so the client can go on with another credential.
-        with contextlib.suppress(OSError):
-            await send({"type": "http.response.body", "body": b""})
-
-
-async def _swallow_cancel(work: Awaitable[None]) -> None:
-    """A client that has gone is no error."""
-    with contextlib.suppress(OSError):
-        await work
 
 
 class OutputRoutes:
@@ -178,7 +109,7 @@ class OutputRoutes:
             await send(start_message(200, headers))
             if encoding is None:
                 # The first piece goes at once, so that a client knows it is connected before anything is printed.
-                first = b"\n" if asked.form == SSE else b""
+                first = OPENING if asked.form == SSE else b""
                 await send({"type": "http.response.body", "body": first, "more_body": True})
             await self._all(execution, asked, follower, live)
 
@@ -210,7 +141,7 @@ class OutputRoutes:
 
     async def _all(self, execution: Execution, asked: Asked, follower: Follower, live: bool) -> None:
         """Sends everything behind the follower's position, and what stands at the end."""
-        source = _Reading(self._outputs, self._cache, execution, asked, self._heartbeat, self._now)
+        source = OutputSource(self._outputs, self._cache, execution, asked, self._heartbeat, self._now)
         with self._outputs.reader():
             await (self._fan_out.follow if live else self._fan_out.read)(source, follower)
         await follower.finish(await self._last(execution, asked, follower))
@@ -238,7 +169,7 @@ class OutputRoutes:
         async def pump() -> None:
             await send(start_message(200, self._headers(asked, encoding)))
             if encoding is None:
-                first = b"\n" if events else b""
+                first = OPENING if events else b""
                 await send({"type": "http.response.body", "body": first, "more_body": True})
             positions: list[Place] = []
             async with aclosing(self._lines.pieces(wanted, asked.form, positions.append)) as pieces:
@@ -258,7 +189,7 @@ class OutputRoutes:
         """What stands behind everything that was printed."""
         events = asked.form in (SSE, SSE_RAW)
         if self._outputs.stopping:
-            return b"id: %s\n\n" % format_place(follower.position).encode() if events else b""
+            return id_alone(format_place(follower.position)) if events else b""
         if not asked.follow and not await self._outputs.settled(execution.id):
             return b""
         leads = follower.leads
@@ -271,93 +202,6 @@ class OutputRoutes:
             labels = await self._outputs.labels({key[0] for key in leads})
             rest = leftovers(asked.form, leads, labels, follower.position)
         return rest + END_OF_OUTPUT if events else rest
-
-
-class _Reading:
-    """One output as it was asked for: the `sending.Source` of all who ask for the same."""
-
-    def __init__(
-        self,
-        outputs: Outputs,
-        cache: EncodedCache,
-        execution: Execution,
-        asked: Asked,
-        heartbeat: float,
-        now: Callable[[], int],
-    ) -> None:
-        self._outputs = outputs
-        self._cache = cache
-        self._execution = execution
-        self._asked = asked
-        self._seconds = heartbeat
-        self._now = now
-        self._selection = Selection(outputs, execution, asked.wanted)
-        self._events = asked.form in (SSE, SSE_RAW)
-        self.key: Hashable = (self._selection.key, asked.streams, asked.form, asked.lag)
-        # It is only due when there is nothing to send.
-        self.heartbeat = _BEAT if self._events else b""
-        self.order = outputs.order
-
-    async def pieces(
-        self, after: Place, *, wait: bool, until: Place | None = None
-    ) -> AsyncGenerator[Piece | None, None]:
-        """See `sending.Source`."""
-        told = asyncio.get_running_loop().time()
-        while True:
-            jumped = None
-            follow = self._outputs.follow(
-                self._execution, not self._selection.single, after, wait, self._seconds, until
-            )
-            async with aclosing(follow) as batches:
-                async for batch in batches:
-                    if batch is None:
-                        yield None
-                        continue
-                    behind = self._behind(batch)
-                    if self._asked.lag is not None and self._asked.lag.exceeded(*behind):
-                        # Others that follow stand at `until`; what comes behind it is read together with them.
-                        jumped = self._outputs.head(self._execution.tree) if until is None else until
-                        size = self._outputs.distance(after, jumped)
-                        gap = skipped(self._asked.form, self._execution.id, after, jumped, behind[0], size)
-                        yield Piece(gap, jumped, {}, None)
-                        after = jumped
-                        break
-                    found = await self._encoded(after, batch)
-                    after = batch.position
-                    end = next((record for record in batch.records if is_end(record, self._execution.id)), None)
-                    yield Piece(found.data, after, found.leads, end)
-                    now = asyncio.get_running_loop().time()
-                    if self._events and end is None and now - told >= TELL_SECONDS:
-                        told = now
-                        yield Piece(lag_comment(*self._behind(batch)), after, {}, None)
-            if jumped is None or jumped == until:
-                return
-
-    def _behind(self, batch: Batch) -> tuple[int, int]:
-        return lag_of(batch, self._outputs.left(self._execution.tree, batch.position), self._now())
-
-    async def _encoded(self, position: int, batch: Batch) -> Encoded:
-        key = (self.key, position, batch.position)
-        found = self._cache.get(key)
-        if found is None:
-            asked = self._asked
-            records = [record for record in batch.records if _wanted(record, asked.streams)]
-            if not self._selection.everything:
-                records = [record for record in records if await self._selection.holds(record.execution)]
-            labels: dict[str, Label] = {}
-            if asked.form not in (TEXT, RAW):
-                labels = await self._selection.labels({record.execution for record in records})
-            found = encode(asked.form, records, labels)
-            self._cache.put(key, found)
-        return found
-
-
-def _wanted(record: Record, streams: frozenset[int] | None) -> bool:
-    if record.kind == journal.PROGRESS:
-        return True
-    if record.kind not in (journal.OUTPUT, journal.GAP):
-        return False
-    return streams is None or record.stream in streams
 
 
 def _asked(request: Request, default_form: str, by_lines: bool) -> Asked:

@@ -3,25 +3,21 @@ searching it."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import orjson
 
 from squall.api.http.wire import Query
-from squall.api.output.encoding import NDJSON, RAW, SSE, SSE_RAW, TEXT
-from squall.api.output.lag import lag_comment
+from squall.api.output.forms.frames import BEAT, id_alone
+from squall.api.output.forms.records import NDJSON, SSE, SSE_RAW
+from squall.api.output.forms.rows import encode_rows, framed_row
 from squall.api.output.selection import Selection
 from squall.core.errors import InvalidError
-from squall.core.event.events import OUTPUT_CREATE
 from squall.core.execution.execution import Execution
-from squall.core.output import journal
 from squall.core.output.line_query import Search
-from squall.core.output.places import BEGINNING, LineMark, OutputMark, Place, format_place, parse_place
+from squall.core.output.places import BEGINNING, LineMark, OutputMark, Place, parse_place
 from squall.core.timespan import moment
-from squall.core.timestamp import to_iso
 from squall.services.output.labels import Label
 from squall.services.output.line_history import MOST_MERGED, LineQuery, Reached, Row
 from squall.services.output.line_reading import LineReading
@@ -32,7 +28,6 @@ _MOST = 1 << 53
 _MOST_LIMIT = 100_000
 _UNLIMITED = 1 << 62
 _MOST_CONTEXT = 1_000
-_APART = b"--\n"
 _FAR = 1 << 20
 
 
@@ -102,78 +97,6 @@ def _number(query: Query, name: str, least: int, most: int) -> int | None:
     return value
 
 
-def encode_rows(
-    form: str, rows: Sequence[Row], labels: Mapping[str, Label], *, numbered: bool = False, timestamps: bool = False
-) -> bytes:
-    """Lines in one of the formats. Events have ids if they are `numbered`: of one execution only. Text has
-    `timestamps`, if they are asked for."""
-    if form == RAW:
-        return b"".join([row.line.data for row in rows])
-    if form == TEXT:
-        parts = []
-        for row in rows:
-            if row.apart:
-                parts.append(_APART)
-            if timestamps:
-                parts.append(to_iso(row.line.time).encode() + b" ")
-            parts.append(row.line.data.decode("utf-8", "replace").encode())
-        return b"".join(parts)
-    return b"".join([_framed(form, row, labels, _line_mark(row) if numbered else b"") for row in rows])
-
-
-def _line_mark(row: Row) -> bytes:
-    """The id of a line that was there already: who comes back with it gets those behind it."""
-    return b"id: %s\n" % LineMark(row.line.number).token().encode() if row.line.number else b""
-
-
-def _mark(position: Place, seen: int) -> bytes:
-    """The id of the lines so far: `seen` of those behind a position have been sent."""
-    return b"id: %s\n" % OutputMark(position, seen).token().encode()
-
-
-def _framed(form: str, row: Row, labels: Mapping[str, Label], mark: bytes) -> bytes:
-    body = orjson.dumps(row_fields(row, labels.get(row.execution), exact=form == SSE_RAW))
-    if form == NDJSON:
-        return body + b"\n"
-    return b"%sevent: %s\ndata: %s\n\n" % (mark, OUTPUT_CREATE.encode(), body)
-
-
-def row_fields(row: Row, label: Label | None, *, exact: bool = False) -> dict[str, Any]:
-    """One line as JSON: `line` is its number (null where it has not been counted), `data` its text without the
-    newline, `complete` whether that is there, `left_out` the bytes at its end that are not in `data`, if any.
-
-    With `exact`, what is no UTF-8 is `data_b64`.
-    """
-    line = row.line
-    text = line.data[:-1] if line.complete else line.data
-    fields: dict[str, Any] = {
-        "execution_id": row.execution,
-        "line": line.number or None,
-        "output_type": journal.STREAMS.get(line.stream, "output"),
-        "timestamp": to_iso(line.time),
-        "position": format_place(line.position),
-        "data": "",
-        "complete": line.complete,
-        "action_ref": label.action if label else None,
-        "task": label.task if label else None,
-        "depth": label.depth if label else 0,
-    }
-    try:
-        fields["data"] = text.decode("utf-8", "strict" if exact else "replace")
-    except UnicodeDecodeError:
-        fields["data_b64"] = base64.b64encode(text).decode()
-        del fields["data"]
-    if line.left:
-        fields["left_out"] = line.left
-        if line.from_end:
-            fields["from_end"] = True
-    if line.tag:
-        fields["tag"] = line.tag
-    if row.match:
-        fields["match"] = True
-    return fields
-
-
 class LineAnswers:
     """The bytes of an answer about lines. `heartbeat` is in seconds."""
 
@@ -236,7 +159,7 @@ class LineAnswers:
         if by_line:
             if form in (SSE, SSE_RAW):
                 # Who comes back from here on has seen everything before.
-                yield _mark(position, asked.resume.seen or 0 if asked.resume else 0) + b"\n"
+                yield id_alone(OutputMark(position, asked.resume.seen or 0 if asked.resume else 0).token())
             async for piece in self._following(asked._replace(limit=left), form, states, position):
                 yield piece
 
@@ -262,7 +185,7 @@ class LineAnswers:
             asked.query, dict(states), asked.selection.holds, position, self._heartbeat
         ):
             if found is None:
-                yield lag_comment(0, 0) if form in (SSE, SSE_RAW) else b""
+                yield BEAT if form in (SSE, SSE_RAW) else b""
                 continue
             rows, end = found
             rows, skip = rows[skip:][:left], max(0, skip - len(rows))
@@ -272,7 +195,7 @@ class LineAnswers:
                 parts = []
                 for row in rows:
                     seen += 1
-                    parts.append(_framed(form, row, labels, _mark(mark, seen)))
+                    parts.append(framed_row(form, row, labels, OutputMark(mark, seen).token()))
                 yield b"".join(parts)
             else:
                 yield encode_rows(form, rows, await self._labels(asked, rows), timestamps=asked.timestamps)

@@ -10,7 +10,8 @@ import msgspec
 
 from squall.api.http.application import Route
 from squall.api.http.wire import Answer, Query, Request
-from squall.api.output.output_lines import row_fields, search_of
+from squall.api.output.forms.rows import row_fields
+from squall.api.output.output_lines import search_of
 from squall.api.output.selection import Selection, Wanted, streams_of
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution

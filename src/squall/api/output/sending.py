@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol
 from starlette.types import Scope, Send
 
 from squall.api.http.wire import DIRECT
-from squall.api.output.encoding import Leads
+from squall.api.output.forms.records import Leads
 from squall.core.output.journal import Record
 from squall.core.output.places import Place
 

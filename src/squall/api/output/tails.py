@@ -6,28 +6,38 @@ and the execution asked for, so an id (`places.TailMark`) says exactly which of 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from time import monotonic
+from typing import NamedTuple
 
 import msgspec
 import orjson
 
 from squall.api.execution.views import Views
-from squall.api.output.encoding import gap_text
-from squall.api.output.lag import TELL_SECONDS, lag_comment, lag_of
-from squall.api.output.lines import line_events, line_texts, numbered_events
+from squall.api.output.following import Following
+from squall.api.output.forms.frames import BEAT, OPENING, event_frame, frame, id_alone, id_line, lag_comment
+from squall.api.output.forms.records import Jump, gap_text
+from squall.api.output.forms.stackstorm import line_events, line_texts, numbered_events
 from squall.core.event import events
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, as_of
 from squall.core.output import journal
-from squall.core.output.journal import Record
-from squall.core.output.places import BEGINNING, TailMark
+from squall.core.output.journal import Batch, Record
+from squall.core.output.places import BEGINNING, Place, TailMark
 from squall.services.event.feeds import Feeds
 from squall.services.execution.executions import Executions
 from squall.services.output.labels import Label
 from squall.services.output.outputs import Outputs, status_of
 
 _REPLACEMENT = memoryview("\N{REPLACEMENT CHARACTER}".encode())
+
+
+class _Part(NamedTuple):
+    """What is sent of a batch; nothing comes behind the part in which the tail has `ended`."""
+
+    data: bytes
+    ended: bool
 
 
 class Tail:
@@ -50,53 +60,68 @@ class Tail:
         self._feeds = feeds
         self._views = views
         self._now = now
+        self._place = TailMark(0, BEGINNING)
         self._below: dict[str, bool] = {top.id: True}
         self._wants_output = events.matches(events.OUTPUT_CREATE, patterns)
 
-    async def pieces(self, resumed: TailMark | None, heartbeat: float) -> AsyncIterator[bytes]:
+    async def pieces(self, resumed: TailMark | None, heartbeat: float) -> AsyncGenerator[bytes, None]:
         """The bytes to send, a newline first; empty ones are heartbeats.
 
         Ends behind the top's final update, or when the server stops. Who has seen that update gets nothing more.
         """
-        yield b"\n"
+        yield OPENING
         rows = await self._feeds.rows(self._top.id) if resumed is not None else {}
         final_row = next((row for status, row in rows.items() if status in ex.FINAL), None)
         if resumed is not None and final_row is not None and resumed.row >= final_row:
             return
-        place = resumed or TailMark(0, BEGINNING)
+        place = self._place = resumed or self._place
         # The opening's first event has the row before that of `running`: whoever stopped there gets its second one.
         half = resumed is not None and place.place == BEGINNING and place.row == rows.get(ex.RUNNING, 0) - 1
         if resumed is None or half:
             async for reached, piece in self._opening(place, heartbeat, skip=int(half)):
-                place = reached
+                self._place = reached
                 yield piece
-        follow = self._outputs.follow(self._top, True, place.place, True, heartbeat)
-        told = monotonic()
-        async for batch in follow:
-            if batch is None:
-                yield b""
-                continue
-            parts: list[bytes] = []
-            for record in batch.records:
-                place, data, ended = await self._record(record, place)
-                parts.append(data)
-                if ended:
-                    yield b"".join(parts)
+        following = Following(self._outputs, self._top, whole=True, policy=None, heartbeat=heartbeat, now=self._now)
+        parts = following.parts(self, self._place.place)
+        async with aclosing(parts):
+            async for part in parts:
+                if part is None:
+                    yield b""
+                    continue
+                if part.data:
+                    yield part.data
+                if part.ended:
                     return
-            place = TailMark(place.row, batch.position)
-            if parts:
-                yield b"".join(parts)
-            if monotonic() - told >= TELL_SECONDS:
-                told = monotonic()
-                yield lag_comment(*lag_of(batch, self._outputs.left(self._top.tree, batch.position), self._now()))
+        place = self._place
         if self._outputs.stopping:
-            yield b"id: %s\n\n" % place.token().encode()
+            yield id_alone(place.token())
             return
         top = await self._executions.get(self._top.id)
         row = (await self._feeds.rows(top.id)).get(top.status, place.row)
         slots = await self._slots(top, top.status)
         marks = [place, TailMark(row, place.place)]
         yield _marked(slots, marks)
+
+    async def encode(self, after: Place, batch: Batch) -> _Part:
+        """See `following.Form`; it goes on behind what it has made before."""
+        parts: list[bytes] = []
+        for record in batch.records:
+            self._place, data, ended = await self._record(record, self._place)
+            parts.append(data)
+            if ended:
+                return _Part(b"".join(parts), True)
+        self._place = TailMark(self._place.row, batch.position)
+        # Where this reader wants nothing of what came, it is told that the connection lives.
+        return _Part(b"".join(parts) or (BEAT if parts else b""), False)
+
+    def jumped(self, jump: Jump) -> _Part:
+        """See `following.Form`: a tail tells everything, so it never jumps."""
+        self._place = TailMark(self._place.row, jump.end)
+        return _Part(b"", False)
+
+    def lagging(self, sent: _Part, ms: int, behind: int) -> _Part | None:
+        """See `following.Form`."""
+        return _Part(lag_comment(ms, behind), False)
 
     async def _opening(self, place: TailMark, heartbeat: float, skip: int) -> AsyncIterator[tuple[TailMark, bytes]]:
         """Waits until the top runs, and says so: also of one that prints nothing for hours."""
@@ -137,7 +162,7 @@ class Tail:
             return b""
         made = numbered_events(record, texts, label, place.stem().encode())
         _, _, last = made[-1].partition(b"\n")
-        made[-1] = b"id: %s\n%s" % (behind.token().encode(), last)
+        made[-1] = id_line(behind.token()) + last
         return b"".join(made[place.sent :] if place.sent else made)
 
     async def _events(self, record: Record) -> list[list[bytes]]:
@@ -184,7 +209,7 @@ class Tail:
             "data": gap_text(record),
             "gap": msgspec.json.decode(record.payload),
         }
-        return b"event: %s\ndata: %s\n\n" % (events.OUTPUT_CREATE.encode(), orjson.dumps(fields))
+        return frame(events.OUTPUT_CREATE, orjson.dumps(fields))
 
     async def _slots(self, execution: Execution, status: str) -> list[list[bytes]]:
         """The updates of the liveaction and of the execution as they were with a status; empty for who wants none."""
@@ -219,13 +244,8 @@ def _marked(slots: Sequence[Sequence[bytes]], marks: Sequence[TailMark]) -> byte
     parts = []
     for number in filled:
         mark = marks[-1] if number == filled[-1] else marks[number]
-        parts.append(b"%sid: %s\n%s" % (b"".join(slots[number][:-1]), mark.token().encode(), slots[number][-1]))
+        parts += [*slots[number][:-1], id_line(mark.token()), slots[number][-1]]
     return b"".join(parts)
-
-
-def event_frame(name: str, document: Mapping[str, object]) -> bytes:
-    """One event without its id."""
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(document))
 
 
 def patterns_of(names: Sequence[str] | None) -> tuple[str, ...]:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 
-from squall.api.output.tails import event_frame, patterns_of
+from squall.api.output.forms.frames import event_frame
+from squall.api.output.tails import patterns_of
 from squall.core.event.events import DEFAULT_PATTERNS
 
 
