@@ -10,7 +10,7 @@ import pytest
 from tests.doubles.assembly import Assembly, assembled
 
 from squall.adapters.blobs.opening import BlobPlace
-from squall.adapters.journal.workers import LineWorkers
+from squall.adapters.journal.lines.workers import LineWorkers
 from squall.server import linereader
 from squall.services.output.line_history import LineQuery, Reached, Row
 from squall.services.output.line_reading import LineReading

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from squall.adapters.journal.ending import counted_tail, uncounted_tail
-from squall.adapters.journal.index import LineIndex
-from squall.adapters.journal.lookup import Lookup
+from squall.adapters.journal.lines.ending import counted_tail, uncounted_tail
+from squall.adapters.journal.lines.index import LineIndex
+from squall.adapters.journal.lines.lookup import Lookup
 from squall.adapters.journal.sources import Sources, close_quietly
 from squall.core.errors import SquallError
 from squall.core.output import journal
@@ -189,7 +189,7 @@ def _rows(lookup: Lookup, asked: Question, more: Callable[[], bool]) -> Reply:
 
 def _hits(lookup: Lookup, wanted: Search, more: Callable[[], bool]) -> Hits:
     # Loaded by the first search: counting does without.
-    from squall.adapters.journal.search import compile_pattern, search
+    from squall.adapters.journal.lines.search import compile_pattern, search
 
     expression = compile_pattern(wanted.pattern, fixed=wanted.fixed, ignore_case=wanted.ignore_case)
     start, stop = max(1, wanted.start), wanted.stop

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.doubles.journals import Kept
-from tests.unit.adapters.journal.looking import CHILD, TREE, WRITES, Writes, ask, search, write
+from tests.unit.adapters.journal.lines.looking import CHILD, TREE, WRITES, Writes, ask, search, write
 from tests.unit.core.output.naive_lines import Part, naive_lines
 
-from squall.adapters.journal import ending
-from squall.adapters.journal.index import LineIndex
-from squall.adapters.journal.worker import Indexes, Question
+from squall.adapters.journal.lines import ending
+from squall.adapters.journal.lines.index import LineIndex
+from squall.adapters.journal.lines.worker import Indexes, Question
 from squall.core.output import journal
 from squall.core.output.line_query import Search
 from squall.testing.samples import NOON, sample_id

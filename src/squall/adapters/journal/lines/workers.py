@@ -12,7 +12,7 @@ from time import monotonic
 
 import msgspec
 
-from squall.adapters.journal.worker import LENGTH, Question, Reply
+from squall.adapters.journal.lines.worker import LENGTH, Question, Reply
 from squall.core.errors import GoneError, InvalidError, SquallError, UnavailableError
 from squall.core.output import journal
 from squall.core.output.line_query import Hits, LinePage, LineState, OutputSums, RowPage, Search
@@ -150,7 +150,7 @@ class LineWorkers:
     def matcher(self, wanted: Search) -> Callable[[bytes], bool]:
         """Whether a line matches."""
         # Only who searches needs RE2.
-        from squall.adapters.journal.search import compile_pattern
+        from squall.adapters.journal.lines.search import compile_pattern
 
         expression = compile_pattern(wanted.pattern, fixed=wanted.fixed, ignore_case=wanted.ignore_case)
         return lambda line: expression.search(line) is not None

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import strategies as st
 from tests.doubles.journals import Kept
 
-from squall.adapters.journal.worker import Indexes, Question, Reply
+from squall.adapters.journal.lines.worker import Indexes, Question, Reply
 from squall.adapters.keeper.journals import Journals
 from squall.core.output.line_query import Hits, Search
 from squall.testing.samples import NOON, sample_id

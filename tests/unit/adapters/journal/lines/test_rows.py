@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.doubles.journals import Kept
-from tests.unit.adapters.journal.looking import CHILD, TREE, WRITES, Writes, ask, search, write
+from tests.unit.adapters.journal.lines.looking import CHILD, TREE, WRITES, Writes, ask, search, write
 from tests.unit.core.output.naive_lines import Part, naive_lines
 
-from squall.adapters.journal import worker
-from squall.adapters.journal.worker import Indexes
+from squall.adapters.journal.lines import worker
+from squall.adapters.journal.lines.worker import Indexes
 from squall.adapters.keeper.journals import Journals
 from squall.core.output import journal
 from squall.core.output.line_query import Search

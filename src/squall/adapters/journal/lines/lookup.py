@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from squall.adapters.journal import reading
-from squall.adapters.journal.index import TREE, LineIndex, Mark
+from squall.adapters.journal.lines.index import TREE, LineIndex, Mark
 from squall.adapters.journal.sources import Source
 from squall.core.output import journal
 from squall.core.output.journal import Record
