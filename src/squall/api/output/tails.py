@@ -109,7 +109,7 @@ class Tail:
             self._place, data, ended = await self._record(record, self._place)
             parts.append(data)
             if ended:
-                return _Part(b"".join(parts), True)
+                return _Part(b"".join(parts) or BEAT, True)
         self._place = TailMark(self._place.row, batch.position)
         # Where this reader wants nothing of what came, it is told that the connection lives.
         return _Part(b"".join(parts) or (BEAT if parts else b""), False)
