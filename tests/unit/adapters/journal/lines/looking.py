@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 from hypothesis import strategies as st
 from tests.doubles.journals import Kept
 
-from squall.adapters.journal.lines.worker import Indexes, Question, Reply
+from squall.adapters.journal.lines.messages import (
+    Asked,
+    AskLines,
+    AskRows,
+    AskSearch,
+    AskSums,
+    AskTail,
+    Lines,
+    Matches,
+    Rows,
+    Sums,
+    Tail,
+)
+from squall.adapters.journal.lines.worker import Indexes
 from squall.adapters.keeper.journals import Journals
-from squall.core.output.line_query import Hits, Search
+from squall.core.output.line_query import LinePage, OutputSums, RowPage, Search
+from squall.core.output.lines import Line
 from squall.testing.samples import NOON, sample_id
+
+A = TypeVar("A")
 
 TREE, CHILD = sample_id(1), sample_id(2)
 WRITES = st.lists(
@@ -39,18 +57,53 @@ def write(kept: Kept, writes: Writes, *, first: int = 0, close: bool = False) ->
         journals.close(TREE, NOON)
 
 
-def ask(indexes: Indexes, op: str, **more: object) -> Reply:
-    reply = indexes.answer(Question(op=op, tree=TREE, seconds=20.0, **more))  # type: ignore[arg-type]
-    assert not reply.error, reply
-    return reply
+def ask(indexes: Indexes, kind: type[A], asked: Asked) -> A:
+    """The answer to a question, which is of this kind."""
+    answer = indexes.answer(asked)
+    assert isinstance(answer, kind), answer
+    return answer
+
+
+def lines_page(
+    indexes: Indexes, execution: str, first: int, last: int, streams: tuple[int, ...] | None = None
+) -> LinePage:
+    """Lines by number."""
+    asked = AskLines(tree=TREE, seconds=20.0, execution=execution, first=first, last=last, streams=streams)
+    return ask(indexes, Lines, asked).page
+
+
+def rows_page(
+    indexes: Indexes,
+    execution: str,
+    first: int,
+    last: int,
+    streams: tuple[int, ...] | None = None,
+    cut: int | None = None,
+) -> RowPage:
+    """Rows by number."""
+    asked = AskRows(tree=TREE, seconds=20.0, execution=execution, first=first, last=last, streams=streams, cut=cut)
+    return ask(indexes, Rows, asked).page
+
+
+def count_all(indexes: Indexes) -> dict[str, OutputSums]:
+    """The sums of all executions, for which all lines are counted."""
+    return ask(indexes, Sums, AskSums(tree=TREE, seconds=20.0)).sums
+
+
+def last_rows(
+    indexes: Indexes, executions: list[str] | None, count: int, streams: tuple[int, ...] | None = None
+) -> list[tuple[str, Line]]:
+    """The last lines."""
+    asked = AskTail(tree=TREE, seconds=20.0, executions=executions, count=count, streams=streams)
+    return ask(indexes, Tail, asked).rows
 
 
 def search(indexes: Indexes, wanted: Search, execution: str = TREE) -> list[int]:
     """All matches, page by page."""
     found: list[int] = []
     while True:
-        hits = ask(indexes, "search", execution=execution, search=wanted).hits
-        assert isinstance(hits, Hits)
+        asked = AskSearch(tree=TREE, seconds=20.0, execution=execution, search=wanted)
+        hits = ask(indexes, Matches, asked).hits
         found += hits.numbers
         if not hits.resume:
             return sorted(found)
