@@ -64,7 +64,6 @@ TOO_LARGE: dict[str, int] = {
     "src/squall/adapters/keeper/writer.py:TreeWriter": 239,
     "src/squall/core/workflow/conducting/state.py:State": 236,
     "src/squall/services/access/access.py:Access": 218,
-    "src/squall/services/event/feeds.py:Feeds": 204,
     "src/squall/services/execution/executions.py:Executions": 248,
     "src/squall/services/execution/running.py:Running": 224,
     "src/squall/services/workflow/runs.py:Runs": 298,

@@ -24,7 +24,8 @@ from squall.core.event.events import Event
 from squall.core.execution.execution import FINAL, as_of
 from squall.core.output import journal
 from squall.core.output.places import FeedMark, parse_feed, parse_tail
-from squall.services.event.feeds import Feeds, Item
+from squall.services.event.feeds import Feeds
+from squall.services.event.ring import Item
 from squall.services.execution.executions import Executions
 from squall.services.output.outputs import Outputs
 

@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
 from squall.core.event.events import Event
-from squall.services.event.feeds import Cursor, Feeds, Item
+from squall.services.event.feeds import Feeds
+from squall.services.event.ring import Cursor, Item
 from squall.services.output.outputs import Outputs
 
 

@@ -32,7 +32,8 @@ from squall.core.execution.execution import Execution
 from squall.core.ids import is_id
 from squall.core.output.journal import Batch
 from squall.core.output.places import BEGINNING, PageMark, Place, format_place, parse_page, parse_place
-from squall.services.event.feeds import Cursor, Feeds
+from squall.services.event.feeds import Feeds
+from squall.services.event.ring import Cursor
 from squall.services.execution.executions import Executions
 from squall.services.output.outputs import Outputs
 
