@@ -9,9 +9,9 @@ from pathlib import Path
 
 from bench.context import Bench, BrokenError, median
 from bench.rows import Goal, Row
-from squall.adapters.journal.index import LineIndex
-from squall.adapters.journal.lookup import Lookup
-from squall.adapters.journal.search import compile_pattern, search
+from squall.adapters.journal.lines.index import LineIndex
+from squall.adapters.journal.lines.lookup import Lookup
+from squall.adapters.journal.lines.search import compile_pattern, search
 from squall.adapters.journal.sources import Sources
 from squall.adapters.keeper.writer import TreeWriter
 from squall.core.output import journal

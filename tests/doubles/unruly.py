@@ -31,13 +31,13 @@ class _DeafWatch:
         """As it is."""
         return self._watch.changes
 
-    async def beyond(self, position: int, timeout: float, seen: int | None = None) -> bool:
+    async def beyond(self, place: int | None, timeout: float, seen: int | None = None) -> bool:
         """Looks again and again, and is awake at times when nothing has come."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         seen = self._watch.changes if seen is None else seen
         while True:
-            if await self._watch.beyond(position, min(0.005, max(0.0, deadline - loop.time())), seen):
+            if await self._watch.beyond(place, min(0.005, max(0.0, deadline - loop.time())), seen):
                 return True
             if loop.time() >= deadline or seen != self._watch.changes:
                 return False
@@ -60,6 +60,14 @@ class UnrulyJournal:
     def head(self, tree: str) -> int:
         """As it is."""
         return self._journal.head(tree)
+
+    def order(self, place: int) -> int:
+        """As it is."""
+        return self._journal.order(place)
+
+    def distance(self, start: int, end: int) -> int:
+        """As it is."""
+        return self._journal.distance(start, end)
 
     def poke(self, tree: str) -> None:
         """Passes it on."""
@@ -86,9 +94,9 @@ class UnrulyJournal:
         """As it is."""
         return await self._journal.read_last(tree, last_record, limits)
 
-    async def check(self, tree: str, position: int) -> bool:
+    async def check(self, tree: str, place: int) -> bool:
         """As it is."""
-        return await self._journal.check(tree, position)
+        return await self._journal.check(tree, place)
 
 
 class FaultyJournal(UnrulyJournal):
@@ -102,6 +110,6 @@ class FaultyJournal(UnrulyJournal):
     async def _cut(self, batch: Batch, limit: int) -> Batch:
         return Batch(*self._fault(list(batch.records), batch.position))
 
-    async def check(self, tree: str, position: int) -> bool:
+    async def check(self, tree: str, place: int) -> bool:
         """The same answer for all, if there is one."""
-        return await self._journal.check(tree, position) if self._checks is None else self._checks
+        return await self._journal.check(tree, place) if self._checks is None else self._checks

@@ -21,8 +21,8 @@ from squall.adapters.installing.index import fetch_index
 from squall.adapters.installing.versions import make_default_pack
 from squall.adapters.journal.archive import FileArchive
 from squall.adapters.journal.files import FileJournal
+from squall.adapters.journal.lines.workers import LineWorkers
 from squall.adapters.journal.sources import Sources
-from squall.adapters.journal.workers import LineWorkers
 from squall.adapters.keeper.remote import KeeperLauncher
 from squall.adapters.packs.configs import ConfigFiles
 from squall.adapters.packs.folders import PackFolders

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from squall.adapters.blobs.opening import BlobPlace
+from squall.adapters.journal.lines.worker import Indexes, serve
 from squall.adapters.journal.sources import Sources
-from squall.adapters.journal.worker import Indexes, serve
 from squall.adapters.sql.output.seals import SqliteSeals
 
 _NICE = 5

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -103,6 +104,15 @@ class ReadContract:
         assert await journal.check(sample_id(2), 0)
         assert not await journal.check(sample_id(2), ends[0])
 
+    async def test_places_have_an_order_and_bytes_between_them(self, launcher: Launcher, journal: Journal) -> None:
+        """Those who read ask the journal, as only it knows what a place means."""
+        await append(launcher, 6, size=500)
+        places = [0, *(record.end for record in await read_all(journal, TREE))]
+        for start, end in itertools.pairwise(places):
+            assert journal.order(start) < journal.order(end)
+            assert journal.distance(start, end) >= 500
+            assert journal.distance(end, start) == journal.distance(end, end) == 0
+
     @pytest.mark.parametrize("closed", [False, True])
     async def test_one_execution_is_read_without_the_others(
         self, launcher: Launcher, journal: Journal, closed: bool
@@ -196,6 +206,17 @@ class FollowContract:
                 journal.poke(TREE)
                 assert [await wait for wait in waits] == [False, False]
                 assert not await apart
+
+    async def test_who_waits_for_no_output_is_not_woken_by_any(self, launcher: Launcher, journal: Journal) -> None:
+        """Only a poke counts."""
+        await append(launcher, 1)
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            with journal.watch(TREE) as watch:
+                assert not await watch.beyond(None, 0)
+                wait = group.create_task(watch.beyond(None, 2 * PATIENCE))
+                await asyncio.sleep(0)
+                journal.poke(TREE)
+                assert not await wait
 
     async def test_a_poke_between_a_look_and_the_wait_is_not_missed(self, journal: Journal) -> None:
         """`changes` from before the look ends the wait at once."""

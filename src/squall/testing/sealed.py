@@ -52,6 +52,14 @@ class SealedJournal:
         """As it is."""
         return self._journal.head(tree)
 
+    def order(self, place: int) -> int:
+        """As it is."""
+        return self._journal.order(place)
+
+    def distance(self, start: int, end: int) -> int:
+        """As it is."""
+        return self._journal.distance(start, end)
+
     def poke(self, tree: str) -> None:
         """Wakes those who wait for the tree."""
         self._journal.poke(tree)
@@ -71,10 +79,10 @@ class SealedJournal:
         await self._seal()
         return await self._journal.read_last(tree, last_record, limits)
 
-    async def check(self, tree: str, position: int) -> bool:
+    async def check(self, tree: str, place: int) -> bool:
         """Seals and looks."""
         await self._seal()
-        return await self._journal.check(tree, position)
+        return await self._journal.check(tree, place)
 
 
 class Moments:

@@ -128,12 +128,12 @@ class _Watch:
         if self._waiting:
             self._arm(min(self._waiting.values()))
 
-    async def beyond(self, position: int, timeout: float, seen: int | None = None) -> bool:
-        """Waits until there is something after `position`, a poke, or the time is over."""
-        if self.head > max(position, journal.HEADER_SIZE):
+    async def beyond(self, place: int | None, timeout: float, seen: int | None = None) -> bool:
+        """Waits until there is something after `place`, a poke, or the time is over."""
+        if self._goes_beyond(place):
             return True
         self.look()
-        if self.head > max(position, journal.HEADER_SIZE):
+        if self._goes_beyond(place):
             return True
         if seen is not None and seen != self.changes:
             return False
@@ -146,7 +146,10 @@ class _Watch:
             await future
         finally:
             self._waiting.pop(future, None)
-        return self.head > max(position, journal.HEADER_SIZE)
+        return self._goes_beyond(place)
+
+    def _goes_beyond(self, place: int | None) -> bool:
+        return place is not None and self.head > max(place, journal.HEADER_SIZE)
 
 
 class FileJournal:
@@ -232,6 +235,14 @@ class FileJournal:
         finally:
             source.close()
 
+    def order(self, place: int) -> int:
+        """The place itself: a file offset."""
+        return place
+
+    def distance(self, start: int, end: int) -> int:
+        """The bytes of the file between two places."""
+        return max(0, end - start)
+
     def poke(self, tree: str) -> None:
         """Wakes those who wait for the tree."""
         if (watch := self._watches.get(tree)) is not None:
@@ -271,14 +282,14 @@ class FileJournal:
                 return []
             return await _run(watch.file.source, reading.read_last, last_record, limits)
 
-    async def check(self, tree: str, position: int) -> bool:
-        """Whether a record of this journal ends at `position`."""
-        if position in (0, journal.HEADER_SIZE):
+    async def check(self, tree: str, place: int) -> bool:
+        """Whether a record of this journal ends at `place`."""
+        if place in (0, journal.HEADER_SIZE):
             return True
         with self.watch(tree) as watch:
             if watch.file is None:
                 return False
-            return await _run(watch.file.source, reading.check, watch.head, position)
+            return await _run(watch.file.source, reading.check, watch.head, place)
 
     def close(self) -> None:
         """Ends all watches."""

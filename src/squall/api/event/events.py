@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, nullcontext
 from time import monotonic
 from typing import NamedTuple
 
 from starlette.types import Send
 
+from squall.api.event.listening import Missed, listened
 from squall.api.execution.views import Views
-from squall.api.http.bodies import answer_stream, stream_headers
 from squall.api.http.routes import EVENTS, Route, bound
-from squall.api.http.wire import Answer, Query, Request
-from squall.api.output.lag import TELL_SECONDS, lag_comment
-from squall.api.output.lines import joined_events, line_texts
-from squall.api.output.tails import Tail, event_frame, parse_place, patterns_of
-from squall.core.errors import InvalidError, NotFoundError
+from squall.api.http.wire import LAST_EVENT_ID, Answer, Query, Request
+from squall.api.output.following import TELL_SECONDS
+from squall.api.output.forms.frames import OPENING, event_frame, id_alone, id_line, lag_comment
+from squall.api.output.forms.stackstorm import joined_events, line_texts
+from squall.api.output.streaming import send_events
+from squall.api.output.tails import Tail, patterns_of
+from squall.core.errors import NotFoundError
 from squall.core.event import events
 from squall.core.event.events import Event
 from squall.core.execution.execution import FINAL, as_of
 from squall.core.output import journal
-from squall.services.event.feeds import Feeds, Item
+from squall.core.output.places import FeedMark, parse_feed, parse_tail
+from squall.services.event.feeds import Feeds
+from squall.services.event.ring import Item
 from squall.services.execution.executions import Executions
 from squall.services.output.outputs import Outputs
 
@@ -76,28 +80,25 @@ class EventRoutes:
     async def _stream(self, request: Request, send: Send) -> Answer | None:
         query = request.query
         end_id = query.text("end_execution_id")
-        token = request.header("last-event-id") or query.text("last_event_id")
-        pieces = await self._tail(query, end_id, token) if end_id else self._feed(query, _place(token))
-
-        async def pump() -> None:
-            with self._outputs.reader() if end_id else nullcontext():
-                async for piece in pieces:
-                    await send({"type": "http.response.body", "body": piece or lag_comment(0, 0), "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-
-        await answer_stream(request, send, stream_headers(EVENTS), pump)
+        token = request.header(LAST_EVENT_ID) or query.text("last_event_id")
+        if end_id:
+            pieces = await self._tail(query, end_id, token)
+        else:
+            pieces = self._feed(query, parse_feed(token, LAST_EVENT_ID) if token else None)
+        with self._outputs.reader() if end_id else nullcontext():
+            await send_events(request, send, pieces)
         return None
 
-    async def _tail(self, query: Query, end_id: str, token: str | None) -> AsyncIterator[bytes]:
+    async def _tail(self, query: Query, end_id: str, token: str | None) -> AsyncGenerator[bytes, None]:
         top = await self._executions.get(await self._executions.resolve(end_id), False)
-        resumed = parse_place(token) if token else None
+        resumed = parse_tail(token, LAST_EVENT_ID) if token else None
         if resumed is not None:
-            await self._outputs.check(top.tree, resumed.position)
+            await self._outputs.check(top.tree, resumed.place)
         patterns = patterns_of(query.listed("events"))
         tail = Tail(top, patterns, self._executions, self._outputs, self._feeds, self._views, self._now)
         return tail.pieces(resumed, self._heartbeat)
 
-    async def _feed(self, query: Query, resumed: tuple[int, int] | None) -> AsyncIterator[bytes]:
+    async def _feed(self, query: Query, resumed: FeedMark | None) -> AsyncGenerator[bytes, None]:
         """The bytes to send. The first is a newline: who has seen it misses nothing from then on."""
         wanted = Filter(
             patterns_of(query.listed("events")),
@@ -106,44 +107,40 @@ class EventRoutes:
         )
         with_output = wanted.wants(events.OUTPUT_CREATE)
         async with self._feeds.listen(with_output) as cursor:
-            yield b"\n"
-            if resumed is not None:
-                async for piece in self._missed(wanted, *resumed, cursor.row, with_output):
-                    yield piece
+            yield OPENING
+            skip = resumed.sent if resumed is not None else 0
             last = told = monotonic()
-            while not self._outputs.stopping:
-                row = cursor.row
-                items, lost = await cursor.next(self._heartbeat)
-                if lost and items:
-                    async for piece in self._missed(wanted, row, 0, items[0].row - (items[0].event is not None), True):
-                        yield piece
-                parts = [await self._item(wanted, item) for item in items]
-                if items:
-                    cursor.row = items[-1].row
-                if data := b"".join(parts):
-                    last = monotonic()
-                    yield data
-                    if last - told >= TELL_SECONDS:
-                        told = last
-                        yield lag_comment(*self._feeds.behind(cursor, self._now()))
-                elif monotonic() - last >= self._heartbeat:
-                    last = monotonic()
-                    yield b""
-            yield b"id: %d\n\n" % cursor.row
+            heard = listened(self._feeds, self._outputs, cursor, resumed.row if resumed else None, self._heartbeat)
+            async with aclosing(heard) as turns:
+                async for turn in turns:
+                    if isinstance(turn, Missed):
+                        async for piece in self._missed(wanted, turn, skip, with_output or turn.live):
+                            yield piece
+                        skip = 0
+                        continue
+                    if data := b"".join([await self._item(wanted, item) for item in turn]):
+                        last = monotonic()
+                        yield data
+                        if last - told >= TELL_SECONDS:
+                            told = last
+                            yield lag_comment(*self._feeds.behind(cursor, self._now()))
+                    elif monotonic() - last >= self._heartbeat:
+                        last = monotonic()
+                        yield b""
+            yield id_alone(FeedMark(cursor.row).token())
 
-    async def _missed(self, wanted: Filter, row: int, skip: int, until: int, gap: bool) -> AsyncIterator[bytes]:
-        """The changes between two rows, exactly; and a gap event where output or forgotten changes are missing.
+    async def _missed(self, wanted: Filter, missed: Missed, skip: int, gap: bool) -> AsyncIterator[bytes]:
+        """The changes that a listener has missed, exactly, and a gap event where output or forgotten changes are.
 
         `skip` is how many events of the first change have been sent already.
         """
-        found, forgotten = await self._feeds.events_between(row, until)
-        for event in found:
+        for event in missed.events:
             if frame := await self._change(wanted, event, skip):
                 yield frame
             skip = 0
-        if gap or forgotten:
-            fields = {"reason": "output is live again from here" if not forgotten else "older changes are not kept"}
-            yield b"id: %d\n%s" % (until, event_frame(events.GAP, fields))
+        if gap or missed.forgotten:
+            reason = "older changes are not kept" if missed.forgotten else "output is live again from here"
+            yield _id(FeedMark(missed.until)) + event_frame(events.GAP, {"reason": reason})
 
     async def _item(self, wanted: Filter, item: Item) -> bytes:
         if item.event is not None:
@@ -151,7 +148,7 @@ class EventRoutes:
         if not wanted.wants(events.OUTPUT_CREATE):
             return b""
         labels = await self._outputs.labels({record.execution for record in item.records})
-        mark = str(item.row).encode()
+        mark = FeedMark(item.row).token().encode()
         parts = []
         for record in item.records:
             label = labels.get(record.execution)
@@ -160,15 +157,15 @@ class EventRoutes:
         return b"".join(parts)
 
     async def _change(self, wanted: Filter, event: Event, skip: int = 0) -> bytes:
-        """The events of one change: the liveaction's, whose id is `<row before>~1`, then the execution's."""
+        """The events of one change: the liveaction's, with the id of half a change, then the execution's."""
         frames = await change_frames(self._executions, self._views, wanted, event)
         if len(frames) == 2:
-            first = b"" if skip else b"id: %d~1\n%s" % (event.id - 1, frames[0])
-            return first + b"id: %d\n%s" % (event.id, frames[1])
+            first = b"" if skip else _id(FeedMark(event.id - 1, 1)) + frames[0]
+            return first + _id(FeedMark(event.id)) + frames[1]
         alone = bool(frames) and not (
             skip and wanted.wants(_LIVEACTION.get(event.name, "")) and not wanted.wants(event.name)
         )
-        return b"id: %d\n%s" % (event.id, frames[0]) if alone else b""
+        return _id(FeedMark(event.id)) + frames[0] if alone else b""
 
 
 async def change_frames(executions: Executions, views: Views, wanted: Filter, event: Event) -> list[bytes]:
@@ -196,14 +193,8 @@ async def change_frames(executions: Executions, views: Views, wanted: Filter, ev
     return frames
 
 
-def _place(token: str | None) -> tuple[int, int] | None:
-    """Row and count of events of the next one in an id; those of a tail begin with a row too. Raises `InvalidError`."""
-    if not token:
-        return None
-    row, _, skip = token.partition(".")[0].partition("~")
-    if not (row.isascii() and row.isdigit() and len(row) <= 18 and skip in ("", "1")):
-        raise InvalidError(f"Last-Event-ID: {token!r} is no id of this stream")
-    return int(row), int(skip or 0)
+def _id(mark: FeedMark) -> bytes:
+    return id_line(mark.token())
 
 
 _QUERY = ("events", "action_refs", "execution_ids", "end_execution_id", "end_event", "last_event_id")

@@ -10,33 +10,32 @@ wait, so nothing is held in memory but what is being sent.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import Any, NamedTuple
 
-import msgspec
-import orjson
 from starlette.types import Send
 
 from squall.api.event.events import Filter, change_frames
+from squall.api.event.listening import Missed, listened
 from squall.api.execution.views import Views
 from squall.api.http.bodies import answer_stream, stream_headers
 from squall.api.http.routes import EVENTS, Route, bound
-from squall.api.http.wire import Answer, Query, Request
-from squall.api.output.encoding import SSE, encode
-from squall.api.output.lag import LagPolicy, lag_comment, lag_policy, skipped
+from squall.api.http.wire import LAST_EVENT_ID, Answer, Query, Request
+from squall.api.output.following import Following, LagPolicy, lag_policy
+from squall.api.output.forms.frames import OPENING, id_line, lag_comment
+from squall.api.output.forms.page import Frames, end_frame, jump_frames, tree_frames
+from squall.api.output.forms.records import Jump
 from squall.api.output.tails import patterns_of
 from squall.core.errors import InvalidError
 from squall.core.event.events import Event
-from squall.core.execution.execution import FINAL, Execution
+from squall.core.execution.execution import Execution
 from squall.core.ids import is_id
-from squall.core.output import journal
-from squall.core.output.journal import Batch, Record
-from squall.core.timestamp import to_iso
+from squall.core.output.journal import Batch
+from squall.core.output.places import BEGINNING, PageMark, Place, format_place, parse_page, parse_place
 from squall.services.event.feeds import Feeds
+from squall.services.event.ring import Cursor
 from squall.services.execution.executions import Executions
-from squall.services.output.outputs import Outputs, status_of
+from squall.services.output.outputs import Outputs
 
 MOST_TREES = 8
 """How many trees one connection follows."""
@@ -44,37 +43,6 @@ MOST_TREES = 8
 _HEADS_SOON = 0.03
 _HEADS_LATER = 0.1
 _CHATTY = 64 << 10
-_LAST_LINE = 200
-_ID = re.compile(r"(\d{1,18})(?:;([0-9a-f]{24})@(f-\d{1,18}))*")
-_PART = re.compile(r";([0-9a-f]{24})@(f-\d{1,18})")
-
-
-class Places(NamedTuple):
-    """Where a client is: the event row (None: at the present), and a position in each tree."""
-
-    row: int | None
-    trees: dict[str, int]
-
-
-def parse_places(token: str) -> Places:
-    """The places in an id. Raises `InvalidError`."""
-    match = _ID.fullmatch(token)
-    if match is None:
-        raise InvalidError(f"Last-Event-ID: {token!r} is no id of this stream")
-    return Places(int(match[1]), {tree: journal.parse_position(at) for tree, at in _PART.findall(token)})
-
-
-class _Places:
-    """The places of one connection, as far as it has been sent."""
-
-    def __init__(self, row: int, trees: dict[str, int]) -> None:
-        self.row = row
-        self.trees = trees
-
-    def line(self) -> bytes:
-        """The `id:` line."""
-        parts = "".join(f";{tree}@{journal.format_position(at)}" for tree, at in self.trees.items())
-        return f"id: {self.row}{parts}\n".encode()
 
 
 class WatchRoutes:
@@ -103,8 +71,8 @@ class WatchRoutes:
 
     async def _watch(self, request: Request, send: Send) -> Answer | None:
         query = request.query
-        token = request.header("last-event-id") or query.text("last_event_id")
-        resumed = parse_places(token) if token else None
+        token = request.header(LAST_EVENT_ID) or query.text("last_event_id")
+        resumed = parse_page(token, LAST_EVENT_ID) if token else None
         trees = await self._trees(query, resumed)
         heads = query.text("output", "full")
         if heads not in ("full", "heads"):
@@ -119,9 +87,9 @@ class WatchRoutes:
         await answer_stream(request, send, stream_headers(EVENTS), pump)
         return None
 
-    async def _trees(self, query: Query, resumed: Places | None) -> list[tuple[Execution, int]]:
+    async def _trees(self, query: Query, resumed: PageMark | None) -> list[tuple[Execution, Place]]:
         """The trees that are asked for, and where each begins. Raises `InvalidError` and `NotFoundError`."""
-        found: list[tuple[Execution, int]] = []
+        found: list[tuple[Execution, Place]] = []
         asked = query.every("tree")
         if len(asked) > MOST_TREES:
             raise InvalidError(f"tree: at most {MOST_TREES} trees can be followed on one connection, not {len(asked)}")
@@ -132,14 +100,11 @@ class WatchRoutes:
             execution = await self._executions.get(await self._executions.resolve(name), False)
             if any(each.tree == execution.tree for each, _ in found):
                 raise InvalidError(f"tree: {execution.tree} is given twice")
-            try:
-                position = journal.parse_position(token) if token else 0
-            except ValueError as error:
-                raise InvalidError(f"tree: {error}") from error
+            position = parse_place(token, "tree") if token else BEGINNING
             if resumed is not None:
                 position = resumed.trees.get(execution.tree, position)
             if not await self._outputs.holds(execution.tree, position):
-                raise InvalidError(f'tree: "{journal.format_position(position)}" is no position in {execution.tree}')
+                raise InvalidError(f'tree: "{format_place(position)}" is no position in {execution.tree}')
             root = execution if execution.parent is None else await self._executions.get(execution.tree, False)
             found.append((root, position))
         return found
@@ -166,16 +131,17 @@ class _Page:
         self._heads = heads
         self._wanted = wanted
         self._turn = asyncio.Lock()
-        self._places = _Places(0, {})
+        self._row = 0
+        self._trees: dict[str, Place] = {}
         self._late: dict[str, int] = {}
 
-    async def run(self, trees: Sequence[tuple[Execution, int]], resumed: Places | None) -> None:
+    async def run(self, trees: Sequence[tuple[Execution, Place]], resumed: PageMark | None) -> None:
         """Sends until the server stops, or everything that was asked for has ended."""
         async with self._feeds.listen(False) as cursor:
-            row = resumed.row if resumed is not None and resumed.row is not None else cursor.row
-            self._places = _Places(row, {root.tree: position for root, position in trees})
+            row = resumed.row if resumed is not None else cursor.row
+            self._row, self._trees = row, {root.tree: position for root, position in trees}
             # The first piece goes at once, with the places it begins at.
-            await self._write(b"\n" + self._places.line() + b"event: open\ndata: {}\n\n")
+            await self._write(OPENING + self._id() + b"event: open\ndata: {}\n\n")
             async with asyncio.TaskGroup() as group:
                 beat = group.create_task(self._beat())
                 parts = [group.create_task(self._tree(root, position)) for root, position in trees]
@@ -184,7 +150,11 @@ class _Page:
                 if parts:
                     await asyncio.wait(parts)
                 beat.cancel()
-        await self._send({"type": "http.response.body", "body": self._places.line() + b"\n"})
+        await self._send({"type": "http.response.body", "body": self._id() + b"\n"})
+
+    def _id(self) -> bytes:
+        """The `id:` line of where the client is, as far as it has been sent."""
+        return id_line(PageMark(self._row, self._trees).token())
 
     async def _write(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
@@ -193,152 +163,94 @@ class _Page:
         """A comment with the lag, whenever nothing else was sent for a while; at the least every heartbeat."""
         while not self._outputs.stopping:
             await asyncio.sleep(min(self._heartbeat, 5.0))
-            left = {tree: max(0, self._outputs.head(tree) - at) for tree, at in self._places.trees.items()}
+            left = {tree: self._outputs.left(tree, at) for tree, at in self._trees.items()}
             oldest = min((at for tree, at in self._late.items() if left[tree]), default=self._now())
             async with self._turn:
                 await self._write(lag_comment(max(0, self._now() - oldest) // 1000, sum(left.values())))
 
     # -- resource events
 
-    async def _events(self, cursor: Any, row: int) -> None:
-        missed, forgotten = await self._feeds.events_between(row, cursor.row)
-        if forgotten:
-            gap = b'event: gap\ndata: {"reason":"older changes are not kept"}\n\n'
-            async with self._turn:
-                await self._write(self._places.line() + gap)
-        for event in missed:
-            await self._event(event)
-        while not self._outputs.stopping:
-            before = cursor.row
-            items, lost = await cursor.next(self._heartbeat)
-            if lost and items:
-                missed, _ = await self._feeds.events_between(before, items[0].row - (items[0].event is not None))
-                for event in missed:
-                    await self._event(event)
-            for item in items:
-                if item.event is not None:
-                    await self._event(item.event)
-                cursor.row = item.row
+    async def _events(self, cursor: Cursor, row: int) -> None:
+        heard = listened(self._feeds, self._outputs, cursor, row, self._heartbeat)
+        async with aclosing(heard) as turns:
+            async for turn in turns:
+                if isinstance(turn, Missed) and turn.forgotten and not turn.live:
+                    gap = b'event: gap\ndata: {"reason":"older changes are not kept"}\n\n'
+                    async with self._turn:
+                        await self._write(self._id() + gap)
+                events = turn.events if isinstance(turn, Missed) else [item.event for item in turn]
+                for event in events:
+                    if event is not None:
+                        await self._event(event)
 
     async def _event(self, event: Event) -> None:
         frames = await change_frames(self._executions, self._views, self._wanted, event)
         async with self._turn:
-            self._places.row = event.id
+            self._row = event.id
             if frames:
                 *first, last = frames
                 # Events of one change are sent together; the id stands with the last of them.
-                await self._write(b"".join(first) + self._places.line() + last)
+                await self._write(b"".join(first) + self._id() + last)
 
     # -- trees
 
-    async def _tree(self, root: Execution, position: int) -> None:
-        while True:
-            jumped = False
-            follow = self._outputs.follow(root, True, position, True, self._heartbeat)
-            async with aclosing(follow) as batches:
-                async for batch in batches:
-                    if batch is None:
-                        continue
-                    ms, behind = self._behind(root.tree, batch)
-                    if self._lag is not None and not self._heads and self._lag.exceeded(ms, behind):
-                        head = self._outputs.head(root.tree)
-                        async with self._turn:
-                            self._places.trees[root.tree] = head
-                            ((_, frame),) = _named(root.tree, skipped(SSE, root.id, position, head, ms))
-                            await self._write(self._places.line() + frame)
-                        position, jumped = head, True
-                        break
-                    await self._batch(root, batch)
-                    chatty = batch.position - position > _CHATTY
-                    position = batch.position
-                    if self._heads:
-                        await asyncio.sleep(_HEADS_LATER if chatty else _HEADS_SOON)
-            if not jumped:
-                break
+    async def _tree(self, root: Execution, place: Place) -> None:
+        following = Following(
+            self._outputs,
+            root,
+            whole=True,
+            policy=None if self._heads else self._lag,
+            heartbeat=self._heartbeat,
+            now=self._now,
+        )
+        parts = following.parts(_TreeForm(root, self._outputs, self._heads), place)
+        async with aclosing(parts):
+            async for part in parts:
+                if part is None:
+                    continue
+                await self._give(root.tree, part)
+                if self._heads:
+                    chatty = self._outputs.distance(place, part.place) > _CHATTY
+                    await asyncio.sleep(_HEADS_LATER if chatty else _HEADS_SOON)
+                place = part.place
         if not self._outputs.stopping:
             async with self._turn:
-                body = orjson.dumps({"tree": root.tree})
-                await self._write(b"%sevent: end\ndata: %s\n\n" % (self._places.line(), body))
+                await self._write(self._id() + end_frame(root.tree))
 
-    def _behind(self, tree: str, batch: Batch) -> tuple[int, int]:
-        left = max(0, self._outputs.head(tree) - batch.position)
-        at = batch.records[-1].time if batch.records else 0
-        return (max(0, self._now() - at) // 1000 if left and at else 0), left
-
-    async def _batch(self, root: Execution, batch: Batch) -> None:
-        """Sends what a batch holds, each event with the id behind it."""
-        labels = await self._outputs.labels({record.execution for record in batch.records})
-        told = (journal.PROGRESS, journal.GAP) if self._heads else (journal.OUTPUT, journal.GAP, journal.PROGRESS)
-        frames: list[tuple[int, bytes]] = []
-        run: list[Record] = []
-        for record in batch.records:
-            if record.kind in told:
-                run.append(record)
-            elif record.kind == journal.STATUS:
-                frames += _named(root.tree, encode(SSE, run, labels).data)
-                frames.append((record.end, _status(root.tree, record)))
-                run = []
-        frames += _named(root.tree, encode(SSE, run, labels).data)
-        if self._heads:
-            frames += _heads(root.tree, batch)
+    async def _give(self, tree: str, part: Frames) -> None:
+        """Sends events of a tree, each with the id behind it."""
         async with self._turn:
             parts = []
-            for position, frame in frames:
-                self._places.trees[root.tree] = position
-                parts.append(self._places.line() + frame)
-            self._places.trees[root.tree] = batch.position
-            if batch.records and batch.records[-1].time:
-                self._late[root.tree] = batch.records[-1].time
+            for place, event in part.events:
+                self._trees[tree] = place
+                parts.append(self._id() + event)
+            self._trees[tree] = part.place
+            if part.time:
+                self._late[tree] = part.time
             if parts:
                 await self._write(b"".join(parts))
 
 
-def _named(tree: str, data: bytes) -> list[tuple[int, bytes]]:
-    """Events without their `id:` lines, each with the position that was in it, and with the tree's id."""
-    named = b'\ndata: {"tree":"%s",' % tree.encode()
-    found = []
-    for block in data.split(b"\n\n"):
-        if block:
-            line, _, frame = block.partition(b"\n")
-            position = journal.parse_position(line.removeprefix(b"id: ").decode())
-            found.append((position, frame.replace(b"\ndata: {", named, 1) + b"\n\n"))
-    return found
+class _TreeForm:
+    """The `following.Form` of one tree of a page."""
 
+    def __init__(self, root: Execution, outputs: Outputs, heads: bool) -> None:
+        self._root = root
+        self._outputs = outputs
+        self._heads = heads
 
-def _status(tree: str, record: Record) -> bytes:
-    status = status_of(record)
-    fields = {
-        "tree": tree,
-        "execution_id": record.execution,
-        "status": status,
-        "final": status in FINAL,
-        "timestamp": to_iso(record.time),
-        "position": journal.format_position(record.end),
-    }
-    return b"event: status\ndata: %s\n\n" % orjson.dumps(fields)
+    async def encode(self, after: Place, batch: Batch) -> Frames:
+        """See `following.Form`."""
+        labels = await self._outputs.labels({record.execution for record in batch.records})
+        return tree_frames(self._root.tree, batch, labels, heads=self._heads)
 
+    def jumped(self, jump: Jump) -> Frames:
+        """See `following.Form`."""
+        return jump_frames(self._root.tree, self._root.id, jump)
 
-def _heads(tree: str, batch: Batch) -> list[tuple[int, bytes]]:
-    """That executions have printed more, and what they printed last: for those who show no more than that."""
-    last: dict[str, Record] = {r.execution: r for r in batch.records if r.kind == journal.OUTPUT and r.payload}
-    if not last:
-        return []
-    heads = [
-        {
-            "execution_id": record.execution,
-            "output_type": journal.STREAMS.get(record.stream, "output"),
-            "timestamp": to_iso(record.time),
-            "last_line": _last_line(bytes(record.payload)),
-        }
-        for record in last.values()
-    ]
-    body = msgspec.json.encode({"tree": tree, "position": journal.format_position(batch.position), "heads": heads})
-    return [(batch.position, b"event: output\ndata: %s\n\n" % body)]
-
-
-def _last_line(payload: bytes) -> str:
-    lines = payload[-4 * _LAST_LINE :].decode("utf-8", "replace").rstrip("\r\n").replace("\r", "\n").split("\n")
-    return lines[-1][-_LAST_LINE:]
+    def lagging(self, sent: Frames, ms: int, behind: int) -> Frames | None:
+        """See `following.Form`: a page is told the lag of all its trees together."""
+        return None
 
 
 _QUERY = ("events", "tree", "output", "lag", "lag_mib", "lag_seconds", "last_event_id")

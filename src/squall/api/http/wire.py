@@ -14,6 +14,9 @@ from starlette.types import Message, Receive, Scope, Send
 from squall.core.access.access import Identity
 from squall.core.errors import InvalidError, TooLargeError
 
+LAST_EVENT_ID = "Last-Event-ID"
+"""The header by which a client of an event stream says where it is."""
+
 DIRECT = "squall.direct"
 """The ASGI extension whose `offer(data) -> bool` writes bytes to the connection at once. It refuses as long as the
 connection holds too much of what was written before, and when it is closed. If `chunked`, the bytes must be a chunk of

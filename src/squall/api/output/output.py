@@ -2,79 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import Callable
 from contextlib import aclosing
-from typing import NamedTuple
 
 from starlette.types import Send
 
 from squall.api.http.bodies import answer_stream, compressed, encoding_for, stream_headers
-from squall.api.http.routes import READ, Route, bound
-from squall.api.http.wire import Answer, Query, Request
-from squall.api.output.encoding import (
-    FORMATS,
-    NDJSON,
-    RAW,
-    SSE,
-    SSE_RAW,
-    TEXT,
-    Encoded,
-    EncodedCache,
-    encode,
-    leftovers,
-)
-from squall.api.output.lag import TELL_SECONDS, LagPolicy, lag_comment, lag_of, lag_policy, skipped
+from squall.api.http.routes import EVENTS, READ, Route, bound
+from squall.api.http.wire import LAST_EVENT_ID, Answer, Query, Request
+from squall.api.output.following import lag_policy
+from squall.api.output.forms.frames import END_OF_OUTPUT, OPENING, id_alone
+from squall.api.output.forms.records import FORMATS, NDJSON, RAW, SSE, SSE_RAW, TEXT, leftovers
 from squall.api.output.output_lines import (
-    LINE_MARK,
     LineAnswers,
     LineAsked,
     asks_for_lines,
     behind_line,
     limit_of,
     line_query,
-    position_of,
 )
 from squall.api.output.ranges import Ranges
-from squall.api.output.selection import Selection, Wanted, streams_of, wanted_of
+from squall.api.output.reading import Asked, EncodedCache, OutputSource
+from squall.api.output.selection import Selection, streams_of, wanted_of
 from squall.api.output.sending import FanOut, Follower, Piece
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution
-from squall.core.output import journal
-from squall.core.output.journal import Batch, Record
+from squall.core.output.places import BEGINNING, LineMark, OutputMark, Place, format_place, parse_lines, parse_output
 from squall.services.execution.executions import Executions
 from squall.services.output.line_reading import LineReading
-from squall.services.output.outputs import Label, Outputs, is_end
+from squall.services.output.outputs import Outputs
 
-END_OF_OUTPUT = b"event: EOF\ndata: ''\n\n"
-_BEAT = lag_comment(0, 0)
 _TYPES = {
     TEXT: "text/plain; charset=UTF-8",
     RAW: "application/octet-stream",
     NDJSON: "application/x-ndjson",
-    SSE: "text/event-stream; charset=UTF-8",
-    SSE_RAW: "text/event-stream; charset=UTF-8",
+    SSE: EVENTS,
+    SSE_RAW: EVENTS,
 }
-
-
 _FILES = {"gzip": "application/gzip", "zstd": "application/zstd"}
-
-
-class Asked(NamedTuple):
-    """What one reader wants: streams as numbers (None: all), which executions, and what happens when it is behind.
-
-    `finished`: it has been told of the characters that were never finished already, behind the last position. `packed`:
-    it wants a file in this form.
-    """
-
-    form: str
-    streams: frozenset[int] | None
-    wanted: Wanted
-    lag: LagPolicy | None
-    follow: bool
-    after: int
-    finished: bool
-    packed: str | None
 
 
 class OutputRoutes:
@@ -123,7 +88,7 @@ class OutputRoutes:
             and request.scope["method"] == "GET"
             and request.header("range")
             and not request.header("if-range")
-            and not asked.after
+            and asked.after == BEGINNING
         ):
             # No validator is ever sent, so a condition on one is never true.
             selection = Selection(self._outputs, execution, asked.wanted)
@@ -139,7 +104,7 @@ class OutputRoutes:
         async def pump() -> None:
             if encoding is None:
                 # The first piece goes at once, so that a client knows it is connected before anything is printed.
-                first = b"\n" if asked.form == SSE else b""
+                first = OPENING if asked.form == SSE else b""
                 await send({"type": "http.response.body", "body": first, "more_body": True})
             await self._all(execution, asked, follower, live)
 
@@ -171,7 +136,7 @@ class OutputRoutes:
 
     async def _all(self, execution: Execution, asked: Asked, follower: Follower, live: bool) -> None:
         """Sends everything behind the follower's position, and what stands at the end."""
-        source = _Reading(self._outputs, self._cache, execution, asked, self._heartbeat, self._now)
+        source = OutputSource(self._outputs, self._cache, execution, asked, self._heartbeat, self._now)
         with self._outputs.reader():
             await (self._fan_out.follow if live else self._fan_out.read)(source, follower)
         await follower.finish(await self._last(execution, asked, follower))
@@ -179,35 +144,35 @@ class OutputRoutes:
     async def _answer_lines(
         self, request: Request, send: Send, execution: Execution, asked: Asked, live: bool
     ) -> Answer | None:
-        token, _, skip = (request.header("last-event-id") or "").partition("~")
+        token = request.header(LAST_EVENT_ID)
+        mark = parse_lines(token, LAST_EVENT_ID) if token else None
         selection = Selection(self._outputs, execution, asked.wanted)
         members = await selection.members(self._executions)
-        query, returned = line_query(request.query, execution, members, asked.streams, self._now()), False
-        if token.startswith(LINE_MARK):
-            query, token, returned = behind_line(query, token), "", True
-        resume = (position_of(token, "Last-Event-ID"), int(skip) if skip.isdigit() else 0) if token else None
+        query = line_query(request.query, execution, members, asked.streams, self._now())
+        if isinstance(mark, LineMark):
+            query = behind_line(query, mark)
         await self._outputs.check(execution.tree, query.after)
         wanted = LineAsked(
-            query, selection, live and not query.bounded, resume, limit_of(request.query), returned,
-            request.query.boolean("timestamps", False),
+            query, selection, live and not query.bounded, mark if isinstance(mark, OutputMark) else None,
+            limit_of(request.query), isinstance(mark, LineMark), request.query.boolean("timestamps", False),
         )  # fmt: skip
         await self._lines.check(wanted)
         events = asked.form in (SSE, SSE_RAW)
         encoding = None if wanted.follow or events else asked.packed or encoding_for(request)
-        follower = Follower(request.scope, compressed(send, encoding), 0)
+        follower = Follower(request.scope, compressed(send, encoding), BEGINNING)
 
         async def pump() -> None:
             if encoding is None:
-                first = b"\n" if events else b""
+                first = OPENING if events else b""
                 await send({"type": "http.response.body", "body": first, "more_body": True})
-            positions: list[int] = []
+            positions: list[Place] = []
             async with aclosing(self._lines.pieces(wanted, asked.form, positions.append)) as pieces:
                 async for piece in pieces:
-                    await follower.send(Piece(piece, 0, {}, None))
+                    await follower.send(Piece(piece, BEGINNING, {}, None))
             if positions:
                 # The lines end where the output goes on as it comes.
                 follower.position = positions[-1]
-                await self._all(execution, asked._replace(after=0), follower, True)
+                await self._all(execution, asked._replace(after=BEGINNING), follower, True)
             else:
                 await follower.finish(END_OF_OUTPUT if events and not self._outputs.stopping else b"")
 
@@ -218,11 +183,11 @@ class OutputRoutes:
         """What stands behind everything that was printed."""
         events = asked.form in (SSE, SSE_RAW)
         if self._outputs.stopping:
-            return b"id: %s\n\n" % journal.format_position(follower.position).encode() if events else b""
+            return id_alone(format_place(follower.position)) if events else b""
         if not asked.follow and not await self._outputs.settled(execution.id):
             return b""
         leads = follower.leads
-        if asked.after and follower.end is not None:
+        if asked.after != BEGINNING and follower.end is not None:
             # What a reader who comes back has seen before its position may have ended inside a character.
             found = await self._outputs.unfinished(execution.tree, follower.end)
             leads.update({key: lead for key, lead in found.items() if asked.streams is None or key[1] in asked.streams})
@@ -233,89 +198,6 @@ class OutputRoutes:
         return rest + END_OF_OUTPUT if events else rest
 
 
-class _Reading:
-    """One output as it was asked for: the `sending.Source` of all who ask for the same."""
-
-    def __init__(
-        self,
-        outputs: Outputs,
-        cache: EncodedCache,
-        execution: Execution,
-        asked: Asked,
-        heartbeat: float,
-        now: Callable[[], int],
-    ) -> None:
-        self._outputs = outputs
-        self._cache = cache
-        self._execution = execution
-        self._asked = asked
-        self._seconds = heartbeat
-        self._now = now
-        self._selection = Selection(outputs, execution, asked.wanted)
-        self._events = asked.form in (SSE, SSE_RAW)
-        self.key: Hashable = (self._selection.key, asked.streams, asked.form, asked.lag)
-        # It is only due when there is nothing to send.
-        self.heartbeat = _BEAT if self._events else b""
-
-    async def pieces(self, after: int, *, wait: bool, until: int | None = None) -> AsyncGenerator[Piece | None, None]:
-        """See `sending.Source`."""
-        told = asyncio.get_running_loop().time()
-        while True:
-            jumped = None
-            follow = self._outputs.follow(
-                self._execution, not self._selection.single, after, wait, self._seconds, until
-            )
-            async with aclosing(follow) as batches:
-                async for batch in batches:
-                    if batch is None:
-                        yield None
-                        continue
-                    behind = self._behind(batch)
-                    if self._asked.lag is not None and self._asked.lag.exceeded(*behind):
-                        # Others that follow stand at `until`; what comes behind it is read together with them.
-                        jumped = self._outputs.head(self._execution.tree) if until is None else until
-                        gap = skipped(self._asked.form, self._execution.id, after, jumped, behind[0])
-                        yield Piece(gap, jumped, {}, None)
-                        after = jumped
-                        break
-                    found = await self._encoded(after, batch)
-                    after = batch.position
-                    end = next((record for record in batch.records if is_end(record, self._execution.id)), None)
-                    yield Piece(found.data, after, found.leads, end)
-                    now = asyncio.get_running_loop().time()
-                    if self._events and end is None and now - told >= TELL_SECONDS:
-                        told = now
-                        yield Piece(lag_comment(*self._behind(batch)), after, {}, None)
-            if jumped is None or jumped == until:
-                return
-
-    def _behind(self, batch: Batch) -> tuple[int, int]:
-        return lag_of(batch, self._outputs.head(self._execution.tree), self._now())
-
-    async def _encoded(self, position: int, batch: Batch) -> Encoded:
-        key = (self.key, position, batch.position)
-        found = self._cache.get(key)
-        if found is None:
-            asked = self._asked
-            records = [record for record in batch.records if _wanted(record, asked.streams)]
-            if not self._selection.everything:
-                records = [record for record in records if await self._selection.holds(record.execution)]
-            labels: dict[str, Label] = {}
-            if asked.form not in (TEXT, RAW):
-                labels = await self._selection.labels({record.execution for record in records})
-            found = encode(asked.form, records, labels)
-            self._cache.put(key, found)
-        return found
-
-
-def _wanted(record: Record, streams: frozenset[int] | None) -> bool:
-    if record.kind == journal.PROGRESS:
-        return True
-    if record.kind not in (journal.OUTPUT, journal.GAP):
-        return False
-    return streams is None or record.stream in streams
-
-
 def _asked(request: Request, default_form: str, by_lines: bool) -> Asked:
     query = request.query
     form = query.text("format", default_form) or default_form
@@ -323,7 +205,8 @@ def _asked(request: Request, default_form: str, by_lines: bool) -> Asked:
         raise InvalidError(f'format: "{form}" is none of {", ".join(FORMATS)}')
     if form == SSE and query.boolean("raw_data", False):
         form = SSE_RAW
-    token, _, told = (request.header("last-event-id") or query.text("after") or "").partition("~")
+    token = request.header(LAST_EVENT_ID) or query.text("after")
+    mark = parse_output(token, "after") if token and not by_lines else OutputMark(BEGINNING)
     wanted = wanted_of(query)
     if not query.has("tree") and (query.has("from_line") or query.has("to_line")):
         # Lines are counted in each execution.
@@ -334,8 +217,8 @@ def _asked(request: Request, default_form: str, by_lines: bool) -> Asked:
         wanted=wanted,
         lag=lag_policy(query),
         follow=query.boolean("follow", True),
-        after=position_of(token, "after") if token and not by_lines else 0,
-        finished=told == "1" and not by_lines,
+        after=mark.place,
+        finished=mark.seen == 1,
         packed=_packed(query, form),
     )
 

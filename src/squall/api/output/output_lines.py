@@ -3,72 +3,56 @@ searching it."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import orjson
 
 from squall.api.http.wire import Query
-from squall.api.output.encoding import NDJSON, RAW, SSE, SSE_RAW, TEXT
-from squall.api.output.lag import lag_comment
+from squall.api.output.forms.frames import BEAT, id_alone
+from squall.api.output.forms.records import NDJSON, SSE, SSE_RAW
+from squall.api.output.forms.rows import encode_rows, framed_row
 from squall.api.output.selection import Selection
 from squall.core.errors import InvalidError
-from squall.core.event.events import OUTPUT_CREATE
 from squall.core.execution.execution import Execution
-from squall.core.output import journal
 from squall.core.output.line_query import Search
+from squall.core.output.places import BEGINNING, LineMark, OutputMark, Place, parse_place
 from squall.core.timespan import moment
-from squall.core.timestamp import to_iso
-from squall.services.output.line_reading import MOST_MERGED, LineQuery, LineReading, Reached, Row
-from squall.services.output.outputs import Label, Outputs
+from squall.services.output.labels import Label
+from squall.services.output.line_history import MOST_MERGED, LineQuery, Reached, Row
+from squall.services.output.line_reading import LineReading
+from squall.services.output.outputs import Outputs
 
 _NAMES = ("from_line", "to_line", "tail", "since", "until", "grep", "limit", "timestamps")
-LINE_MARK = "line-"
-"""What the ids of lines begin with that were there when they were asked for."""
-
 _MOST = 1 << 53
 _MOST_LIMIT = 100_000
 _UNLIMITED = 1 << 62
 _MOST_CONTEXT = 1_000
-_APART = b"--\n"
 _FAR = 1 << 20
 
 
 class LineAsked(NamedTuple):
-    """A query for lines, and whether what follows is wanted too; `resume` are the position and the number of lines
-    behind it that a reader who comes back has seen, `limit` how many lines are sent at most; `returned`: the reader has
-    seen lines before; `timestamps`: in front of each line of text stands when it began."""
+    """A query for lines, and whether what follows is wanted too; `resume` is where a reader who comes back was, `limit`
+    how many lines are sent at most; `returned`: the reader has seen lines before; `timestamps`: in front of each line
+    of text stands when it began."""
 
     query: LineQuery
     selection: Selection
     follow: bool
-    resume: tuple[int, int] | None
+    resume: OutputMark | None
     limit: int = _UNLIMITED
     returned: bool = False
     timestamps: bool = False
 
 
-def behind_line(query: LineQuery, token: str) -> LineQuery:
-    """The query of a reader who has seen everything up to the line that an id names. Raises `InvalidError`."""
-    number = token.removeprefix(LINE_MARK)
-    if not (number.isascii() and number.isdigit() and len(number) <= 15):
-        raise InvalidError(f"Last-Event-ID: {token!r} is no id of this stream")
-    return msgspec.structs.replace(query, first=int(number) + 1, tail=None)
+def behind_line(query: LineQuery, mark: LineMark) -> LineQuery:
+    """The query of a reader who has seen everything up to a line."""
+    return msgspec.structs.replace(query, first=mark.number + 1, tail=None)
 
 
 def limit_of(query: Query) -> int:
     """How many lines are sent at most. Raises `InvalidError`."""
     return _number(query, "limit", 1, _MOST_LIMIT) or _UNLIMITED
-
-
-def position_of(text: str, name: str) -> int:
-    """The position in a token a client kept. Raises `InvalidError` that names where it was given."""
-    try:
-        return journal.parse_position(text)
-    except ValueError as error:
-        raise InvalidError(f"{name}: {error}; give one that this output's stream has sent.") from error
 
 
 def asks_for_lines(query: Query) -> bool:
@@ -80,14 +64,14 @@ def line_query(
     query: Query, execution: Execution, members: tuple[str, ...] | None, streams: Collection[int] | None, now: int
 ) -> LineQuery:
     """What is asked of these executions; `now` is in µs. Raises `InvalidError` that names the parameter."""
-    since, until = query.text("since"), query.text("until")
+    since, until, after = query.text("since"), query.text("until"), query.text("after")
     return LineQuery(
         execution=execution,
         members=members,
         first=_number(query, "from_line", 1, _MOST),
         last=_number(query, "to_line", 0, _MOST),
         tail=_number(query, "tail", 0, MOST_MERGED),
-        after=position_of(query.text("after") or "f-0", "after"),
+        after=BEGINNING if after is None else parse_place(after, "after"),
         since=moment(since, "since", now) if since else None,
         until=moment(until, "until", now) if until else None,
         search=search_of(query, "grep"),
@@ -113,78 +97,6 @@ def _number(query: Query, name: str, least: int, most: int) -> int | None:
     return value
 
 
-def encode_rows(
-    form: str, rows: Sequence[Row], labels: Mapping[str, Label], *, numbered: bool = False, timestamps: bool = False
-) -> bytes:
-    """Lines in one of the formats. Events have ids if they are `numbered`: of one execution only. Text has
-    `timestamps`, if they are asked for."""
-    if form == RAW:
-        return b"".join([row.line.data for row in rows])
-    if form == TEXT:
-        parts = []
-        for row in rows:
-            if row.apart:
-                parts.append(_APART)
-            if timestamps:
-                parts.append(to_iso(row.line.time).encode() + b" ")
-            parts.append(row.line.data.decode("utf-8", "replace").encode())
-        return b"".join(parts)
-    return b"".join([_framed(form, row, labels, _line_mark(row) if numbered else b"") for row in rows])
-
-
-def _line_mark(row: Row) -> bytes:
-    """The id of a line that was there already: who comes back with it gets those behind it."""
-    return b"id: %s%d\n" % (LINE_MARK.encode(), row.line.number) if row.line.number else b""
-
-
-def _mark(position: int, seen: int) -> bytes:
-    """The id of the lines so far: `seen` of those behind a position have been sent."""
-    return b"id: %s~%d\n" % (journal.format_position(position).encode(), seen)
-
-
-def _framed(form: str, row: Row, labels: Mapping[str, Label], mark: bytes) -> bytes:
-    body = orjson.dumps(row_fields(row, labels.get(row.execution), exact=form == SSE_RAW))
-    if form == NDJSON:
-        return body + b"\n"
-    return b"%sevent: %s\ndata: %s\n\n" % (mark, OUTPUT_CREATE.encode(), body)
-
-
-def row_fields(row: Row, label: Label | None, *, exact: bool = False) -> dict[str, Any]:
-    """One line as JSON: `line` is its number (null where it has not been counted), `data` its text without the
-    newline, `complete` whether that is there, `left_out` the bytes at its end that are not in `data`, if any.
-
-    With `exact`, what is no UTF-8 is `data_b64`.
-    """
-    line = row.line
-    text = line.data[:-1] if line.complete else line.data
-    fields: dict[str, Any] = {
-        "execution_id": row.execution,
-        "line": line.number or None,
-        "output_type": journal.STREAMS.get(line.stream, "output"),
-        "timestamp": to_iso(line.time),
-        "position": journal.format_position(line.position),
-        "data": "",
-        "complete": line.complete,
-        "action_ref": label.action if label else None,
-        "task": label.task if label else None,
-        "depth": label.depth if label else 0,
-    }
-    try:
-        fields["data"] = text.decode("utf-8", "strict" if exact else "replace")
-    except UnicodeDecodeError:
-        fields["data_b64"] = base64.b64encode(text).decode()
-        del fields["data"]
-    if line.left:
-        fields["left_out"] = line.left
-        if line.from_end:
-            fields["from_end"] = True
-    if line.tag:
-        fields["tag"] = line.tag
-    if row.match:
-        fields["match"] = True
-    return fields
-
-
 class LineAnswers:
     """The bytes of an answer about lines. `heartbeat` is in seconds."""
 
@@ -203,7 +115,9 @@ class LineAnswers:
             if query.first > total:
                 raise InvalidError(f"from_line: {query.first} is beyond the end; there are {total} lines")
 
-    async def pieces(self, asked: LineAsked, form: str, reached: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
+    async def pieces(
+        self, asked: LineAsked, form: str, reached: Callable[[Place], None]
+    ) -> AsyncGenerator[bytes, None]:
         """The lines, and what follows if it is wanted as lines. With `follow` in a form that has no lines, `reached` is
         told the position from which the output itself is to be followed."""
         query = asked.query
@@ -216,7 +130,9 @@ class LineAnswers:
         lines = form in (NDJSON, SSE, SSE_RAW) or query.search is not None or left < _UNLIMITED or asked.timestamps
         by_line = asked.follow and lines
         states, position = (
-            await self._reading.states(query, asked.resume[0] if asked.resume else None) if by_line else ({}, 0)
+            await self._reading.states(query, asked.resume.place if asked.resume else None)
+            if by_line
+            else ({}, BEGINNING)
         )
         open_lines = {(each, line.number) for each, state in states.items() for line in state.begun}
         if asked.resume is None:
@@ -243,11 +159,11 @@ class LineAnswers:
         if by_line:
             if form in (SSE, SSE_RAW):
                 # Who comes back from here on has seen everything before.
-                yield _mark(position, asked.resume[1] if asked.resume else 0) + b"\n"
+                yield id_alone(OutputMark(position, asked.resume.seen or 0 if asked.resume else 0).token())
             async for piece in self._following(asked._replace(limit=left), form, states, position):
                 yield piece
 
-    async def _uncounted(self, asked: LineAsked) -> tuple[Sequence[Row], int] | None:
+    async def _uncounted(self, asked: LineAsked) -> tuple[Sequence[Row], Place] | None:
         """The last lines without numbers and where they end, when it would take long to count them."""
         query = asked.query
         if query.search or query.since or query.first or not query.tail:
@@ -260,16 +176,16 @@ class LineAnswers:
         return None
 
     async def _following(
-        self, asked: LineAsked, form: str, states: Mapping[str, Any], position: int
+        self, asked: LineAsked, form: str, states: Mapping[str, Any], position: Place
     ) -> AsyncIterator[bytes]:
-        skip = asked.resume[1] if asked.resume else 0
+        skip = asked.resume.seen or 0 if asked.resume else 0
         seen, left = 0, asked.limit
         mark = position
         async for found in self._reading.follow(
             asked.query, dict(states), asked.selection.holds, position, self._heartbeat
         ):
             if found is None:
-                yield lag_comment(0, 0) if form in (SSE, SSE_RAW) else b""
+                yield BEAT if form in (SSE, SSE_RAW) else b""
                 continue
             rows, end = found
             rows, skip = rows[skip:][:left], max(0, skip - len(rows))
@@ -279,7 +195,7 @@ class LineAnswers:
                 parts = []
                 for row in rows:
                     seen += 1
-                    parts.append(_framed(form, row, labels, _mark(mark, seen)))
+                    parts.append(framed_row(form, row, labels, OutputMark(mark, seen).token()))
                 yield b"".join(parts)
             else:
                 yield encode_rows(form, rows, await self._labels(asked, rows), timestamps=asked.timestamps)
@@ -287,7 +203,7 @@ class LineAnswers:
                 return
             if not rows and end == mark:
                 continue
-            mark, seen = (end, 0) if rows or end - mark > _FAR else (mark, seen)
+            mark, seen = (end, 0) if rows or self._outputs.distance(mark, end) > _FAR else (mark, seen)
 
     async def _labels(self, asked: LineAsked, rows: Sequence[Row]) -> Mapping[str, Label]:
         return await asked.selection.labels({row.execution for row in rows})

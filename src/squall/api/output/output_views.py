@@ -10,15 +10,18 @@ import msgspec
 
 from squall.api.http.routes import Route, bound
 from squall.api.http.wire import Answer, Query, Request
-from squall.api.output.output_lines import row_fields, search_of
+from squall.api.output.forms.rows import row_fields
+from squall.api.output.output_lines import search_of
 from squall.api.output.selection import Selection, Wanted, streams_of
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution
 from squall.core.output import journal
 from squall.core.output.line_query import OutputSums
+from squall.core.output.places import BEGINNING, format_place
 from squall.core.timestamp import to_iso
 from squall.services.execution.executions import Executions
-from squall.services.output.line_reading import LineReading, Row
+from squall.services.output.line_history import Row
+from squall.services.output.line_reading import LineReading
 from squall.services.output.outputs import Outputs
 
 _MOST_LINES = 1_000
@@ -172,8 +175,8 @@ def _shown(sums: OutputSums) -> dict[str, Any]:
             for number, name in journal.STREAMS.items()
             if sums.sizes[number]
         },
-        "first_position": journal.format_position(sums.first) if sums.first else None,
-        "last_position": journal.format_position(sums.last) if sums.last else None,
+        "first_position": format_place(sums.first) if sums.first != BEGINNING else None,
+        "last_position": format_place(sums.last) if sums.last != BEGINNING else None,
         "first_output": to_iso(sums.began) if sums.began else None,
         "last_output": to_iso(sums.time) if sums.time else None,
         "gaps": _gaps(sums),

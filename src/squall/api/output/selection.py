@@ -12,7 +12,8 @@ from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution
 from squall.core.output import journal
 from squall.services.execution.executions import Executions
-from squall.services.output.outputs import Label, Outputs
+from squall.services.output.labels import Label
+from squall.services.output.outputs import Outputs
 
 
 def streams_of(text: str | None) -> frozenset[int] | None:

@@ -21,8 +21,9 @@ from typing import NamedTuple, Protocol
 from starlette.types import Scope, Send
 
 from squall.api.http.wire import DIRECT
-from squall.api.output.encoding import Leads
+from squall.api.output.forms.records import Leads
 from squall.core.output.journal import Record
+from squall.core.output.places import Place
 
 _CROWD = 32
 _REST = 0.02
@@ -34,7 +35,7 @@ class Piece(NamedTuple):
     final status record of what is followed, if it lies in this piece."""
 
     data: bytes
-    position: int
+    position: Place
     leads: Leads
     end: Record | None
 
@@ -52,9 +53,13 @@ class Source(Protocol):
         """What tells a client that the connection lives; empty where the form has no room for it."""
         ...
 
-    def pieces(self, after: int, *, wait: bool, until: int | None = None) -> AsyncGenerator[Piece | None, None]:
-        """The pieces behind a position, to the end; without `wait` only those that are there, and none beyond `until`,
-        which is a position too. None when a heartbeat is due."""
+    def order(self, place: Place, /) -> int:
+        """A number by which places are sorted: larger for a later one."""
+        ...
+
+    def pieces(self, after: Place, *, wait: bool, until: Place | None = None) -> AsyncGenerator[Piece | None, None]:
+        """The pieces behind a place, to the end; without `wait` only those that are there, and none beyond the place
+        `until`. None when a heartbeat is due."""
         ...
 
 
@@ -64,7 +69,7 @@ class Follower:
     `leads` and `end` are as in `Piece`, of all that was sent; `ended` is set when nothing more will come.
     """
 
-    def __init__(self, scope: Scope, send: Send, position: int) -> None:
+    def __init__(self, scope: Scope, send: Send, position: Place) -> None:
         direct = scope.get("extensions", {}).get(DIRECT, {})
         self.offer: Callable[[bytes], bool] = direct.get("offer", _refuse)
         self.chunked: bool = direct.get("chunked", True)
@@ -111,7 +116,7 @@ class _Head:
     A follower that comes with a later position is one of them too: it is passed over until the others are there.
     """
 
-    def __init__(self, source: Source, position: int) -> None:
+    def __init__(self, source: Source, position: Place) -> None:
         self.source = source
         self.position = position
         self.leads: Leads = {}
@@ -151,12 +156,18 @@ class _Head:
                     await asyncio.sleep(0)
         finally:
             # Also when the leader goes away in the middle of it: nobody who waits may have missed the piece.
-            for member in [member for member in self.members if member.position < piece.position]:
+            for member in self._left_behind(piece.position):
                 self.release(member)
         if len(self.members) >= _CROWD:
             # In a crowd the writes cost more than the bytes: half of the time goes to them, and what comes in the
             # other half leaves together.
             await asyncio.sleep(min(loop.time() - began, _REST))
+
+    def _left_behind(self, place: Place) -> list[Follower]:
+        """The members that have not got everything up to a place."""
+        order = self.source.order
+        others = [member for member in self.members if member.position != place]
+        return [member for member in others if order(member.position) < order(place)]
 
     def release(self, member: Follower) -> None:
         """Sends a member on its own way."""
@@ -177,7 +188,7 @@ class FanOut:
             head = self._heads.get(source.key)
             if head is None and caught_up:
                 head = self._heads[source.key] = _Head(source, follower.position)
-            if head is not None and head.position <= follower.position:
+            if head is not None and source.order(head.position) <= source.order(follower.position):
                 await self._stand(head, follower)
                 caught_up = False
             else:
@@ -188,7 +199,7 @@ class FanOut:
         """Sends a follower what is there behind its position, and waits for no more."""
         await self._read(source, follower, None)
 
-    async def _read(self, source: Source, follower: Follower, until: int | None) -> None:
+    async def _read(self, source: Source, follower: Follower, until: Place | None) -> None:
         """Sends a follower what is there, or what there is up to a position, which may not be shown to anybody yet."""
         wait = until is not None
         async with aclosing(source.pieces(follower.position, wait=wait, until=until)) as pieces:

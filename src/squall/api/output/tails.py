@@ -1,13 +1,13 @@
 """The stream of one execution and its descendants, as `st2 execution tail` asks for it, from the start or from an id.
 
 The journal's order is the stream's order. A record becomes a list of events that depends on nothing but the record
-and the execution asked for, so an id says exactly which of them have been sent: `<event row>.<position>`, and
-`~<count>` for those of the next record.
+and the execution asked for, so an id (`places.TailMark`) says exactly which of them have been sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from time import monotonic
 from typing import NamedTuple
 
@@ -15,45 +15,29 @@ import msgspec
 import orjson
 
 from squall.api.execution.views import Views
-from squall.api.output.encoding import gap_text
-from squall.api.output.lag import TELL_SECONDS, lag_comment, lag_of
-from squall.api.output.lines import line_events, line_texts, numbered_events
-from squall.core.errors import InvalidError
+from squall.api.output.following import Following
+from squall.api.output.forms.frames import BEAT, OPENING, event_frame, frame, id_alone, id_line, lag_comment
+from squall.api.output.forms.records import Jump, gap_text
+from squall.api.output.forms.stackstorm import line_events, line_texts, numbered_events
 from squall.core.event import events
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, as_of
 from squall.core.output import journal
-from squall.core.output.journal import Record
+from squall.core.output.journal import Batch, Record
+from squall.core.output.places import BEGINNING, Place, TailMark
 from squall.services.event.feeds import Feeds
 from squall.services.execution.executions import Executions
-from squall.services.output.outputs import Label, Outputs, status_of
+from squall.services.output.labels import Label
+from squall.services.output.outputs import Outputs, status_of
 
 _REPLACEMENT = memoryview("\N{REPLACEMENT CHARACTER}".encode())
 
 
-class Place(NamedTuple):
-    """Where a stream is: the last event row told, the position, and the events of the next record sent already."""
+class _Part(NamedTuple):
+    """What is sent of a batch; nothing comes behind the part in which the tail has `ended`."""
 
-    row: int
-    position: int
-    skip: int
-
-    def token(self) -> bytes:
-        """The id."""
-        tail = f"~{self.skip}" if self.skip else ""
-        return f"{self.row}.{journal.format_position(self.position)}{tail}".encode()
-
-
-def parse_place(token: str) -> Place:
-    """The place in an id. Raises `InvalidError`."""
-    row, _, rest = token.partition(".")
-    position, _, skip = rest.partition("~")
-    try:
-        if not (row.isascii() and row.isdigit() and (not skip or skip.isdigit()) and len(row + skip) <= 18):
-            raise ValueError(f"{token!r} is no id of this stream")
-        return Place(int(row), journal.parse_position(position), int(skip or 0))
-    except ValueError as error:
-        raise InvalidError(f"Last-Event-ID: {error}") from error
+    data: bytes
+    ended: bool
 
 
 class Tail:
@@ -76,55 +60,70 @@ class Tail:
         self._feeds = feeds
         self._views = views
         self._now = now
+        self._place = TailMark(0, BEGINNING)
         self._below: dict[str, bool] = {top.id: True}
         self._wants_output = events.matches(events.OUTPUT_CREATE, patterns)
 
-    async def pieces(self, resumed: Place | None, heartbeat: float) -> AsyncIterator[bytes]:
+    async def pieces(self, resumed: TailMark | None, heartbeat: float) -> AsyncGenerator[bytes, None]:
         """The bytes to send, a newline first; empty ones are heartbeats.
 
         Ends behind the top's final update, or when the server stops. Who has seen that update gets nothing more.
         """
-        yield b"\n"
+        yield OPENING
         rows = await self._feeds.rows(self._top.id) if resumed is not None else {}
         final_row = next((row for status, row in rows.items() if status in ex.FINAL), None)
         if resumed is not None and final_row is not None and resumed.row >= final_row:
             return
-        place = resumed or Place(0, 0, 0)
+        place = self._place = resumed or self._place
         # The opening's first event has the row before that of `running`: whoever stopped there gets its second one.
-        half = resumed is not None and place.position == 0 and place.row == rows.get(ex.RUNNING, 0) - 1
+        half = resumed is not None and place.place == BEGINNING and place.row == rows.get(ex.RUNNING, 0) - 1
         if resumed is None or half:
             async for reached, piece in self._opening(place, heartbeat, skip=int(half)):
-                place = reached
+                self._place = reached
                 yield piece
-        follow = self._outputs.follow(self._top, True, place.position, True, heartbeat)
-        told = monotonic()
-        async for batch in follow:
-            if batch is None:
-                yield b""
-                continue
-            parts: list[bytes] = []
-            for record in batch.records:
-                place, data, ended = await self._record(record, place)
-                parts.append(data)
-                if ended:
-                    yield b"".join(parts)
+        following = Following(self._outputs, self._top, whole=True, policy=None, heartbeat=heartbeat, now=self._now)
+        parts = following.parts(self, self._place.place)
+        async with aclosing(parts):
+            async for part in parts:
+                if part is None:
+                    yield b""
+                    continue
+                if part.data:
+                    yield part.data
+                if part.ended:
                     return
-            place = Place(place.row, batch.position, 0)
-            if parts:
-                yield b"".join(parts)
-            if monotonic() - told >= TELL_SECONDS:
-                told = monotonic()
-                yield lag_comment(*lag_of(batch, self._outputs.head(self._top.tree), self._now()))
+        place = self._place
         if self._outputs.stopping:
-            yield b"id: %s\n\n" % place.token()
+            yield id_alone(place.token())
             return
         top = await self._executions.get(self._top.id)
         row = (await self._feeds.rows(top.id)).get(top.status, place.row)
         slots = await self._slots(top, top.status)
-        marks = [Place(place.row, place.position, place.skip), Place(row, place.position, 0)]
+        marks = [place, TailMark(row, place.place)]
         yield _marked(slots, marks)
 
-    async def _opening(self, place: Place, heartbeat: float, skip: int) -> AsyncIterator[tuple[Place, bytes]]:
+    async def encode(self, after: Place, batch: Batch) -> _Part:
+        """See `following.Form`; it goes on behind what it has made before."""
+        parts: list[bytes] = []
+        for record in batch.records:
+            self._place, data, ended = await self._record(record, self._place)
+            parts.append(data)
+            if ended:
+                return _Part(b"".join(parts) or BEAT, True)
+        self._place = TailMark(self._place.row, batch.position)
+        # Where this reader wants nothing of what came, it is told that the connection lives.
+        return _Part(b"".join(parts) or (BEAT if parts else b""), False)
+
+    def jumped(self, jump: Jump) -> _Part:
+        """See `following.Form`: a tail tells everything, so it never jumps."""
+        self._place = TailMark(self._place.row, jump.end)
+        return _Part(b"", False)
+
+    def lagging(self, sent: _Part, ms: int, behind: int) -> _Part | None:
+        """See `following.Form`."""
+        return _Part(lag_comment(ms, behind), False)
+
+    async def _opening(self, place: TailMark, heartbeat: float, skip: int) -> AsyncIterator[tuple[TailMark, bytes]]:
         """Waits until the top runs, and says so: also of one that prints nothing for hours."""
         idle = monotonic()
         async with self._outputs.changes(self._top.tree) as changed:
@@ -133,7 +132,7 @@ class Tail:
                 if top.status in ex.STARTED:
                     if any(entry.status == ex.RUNNING for entry in top.log):
                         row = (await self._feeds.rows(top.id)).get(ex.RUNNING, 1)
-                        marks = [Place(row - 1, 0, 0), Place(row, 0, 0)]
+                        marks = [TailMark(row - 1, BEGINNING), TailMark(row, BEGINNING)]
                         yield marks[-1], _marked((await self._slots(top, ex.RUNNING))[skip:], marks[skip:])
                     return
                 await changed(heartbeat)
@@ -141,30 +140,30 @@ class Tail:
                     idle = monotonic()
                     yield place, b""
 
-    async def _record(self, record: Record, place: Place) -> tuple[Place, bytes, bool]:
+    async def _record(self, record: Record, place: TailMark) -> tuple[TailMark, bytes, bool]:
         """What one record becomes: the place behind it, its bytes, and whether it was the end."""
-        behind = Place(max(place.row, journal.event_row(record.event)), record.end, 0)
+        behind = TailMark(max(place.row, journal.event_row(record.event)), record.end)
         if not await self._holds(record.execution):
             return behind, b"", False
         child = record.execution != self._top.id
         if record.kind == journal.OUTPUT and self._wants_output and not (child and record.prev == 0):
             return behind, await self._output(record, place, behind), False
         made = await self._events(record)
-        marks = [Place(place.row, place.position, number) for number in range(place.skip + 1, len(made))]
-        data = _marked(made[place.skip :], [*marks, behind])
+        marks = [TailMark(place.row, place.place, number) for number in range(place.sent + 1, len(made))]
+        data = _marked(made[place.sent :], [*marks, behind])
         ended = record.kind == journal.STATUS and record.execution == self._top.id and status_of(record) in ex.FINAL
         return behind, data, ended
 
-    async def _output(self, record: Record, place: Place, behind: Place) -> bytes:
+    async def _output(self, record: Record, place: TailMark, behind: TailMark) -> bytes:
         """The events of an output record, as `_events` would number them, without a step for each."""
         label = (await self._outputs.labels({record.execution})).get(record.execution)
         texts = line_texts(record)
         if not texts:
             return b""
-        made = numbered_events(record, texts, label, Place(place.row, place.position, 0).token() + b"~")
+        made = numbered_events(record, texts, label, place.stem().encode())
         _, _, last = made[-1].partition(b"\n")
-        made[-1] = b"id: %s\n%s" % (behind.token(), last)
-        return b"".join(made[place.skip :] if place.skip else made)
+        made[-1] = id_line(behind.token()) + last
+        return b"".join(made[place.sent :] if place.sent else made)
 
     async def _events(self, record: Record) -> list[list[bytes]]:
         """The events of a record, as many for every reader: what this one does not want is empty."""
@@ -210,7 +209,7 @@ class Tail:
             "data": gap_text(record),
             "gap": msgspec.json.decode(record.payload),
         }
-        return b"event: %s\ndata: %s\n\n" % (events.OUTPUT_CREATE.encode(), orjson.dumps(fields))
+        return frame(events.OUTPUT_CREATE, orjson.dumps(fields))
 
     async def _slots(self, execution: Execution, status: str) -> list[list[bytes]]:
         """The updates of the liveaction and of the execution as they were with a status; empty for who wants none."""
@@ -235,7 +234,7 @@ class Tail:
         return verdict
 
 
-def _marked(slots: Sequence[Sequence[bytes]], marks: Sequence[Place]) -> bytes:
+def _marked(slots: Sequence[Sequence[bytes]], marks: Sequence[TailMark]) -> bytes:
     """Events with their ids, one place for each slot.
 
     Of several frames in a slot only the last has the id: who is cut off between them gets all of them again. Where the
@@ -245,13 +244,8 @@ def _marked(slots: Sequence[Sequence[bytes]], marks: Sequence[Place]) -> bytes:
     parts = []
     for number in filled:
         mark = marks[-1] if number == filled[-1] else marks[number]
-        parts.append(b"%sid: %s\n%s" % (b"".join(slots[number][:-1]), mark.token(), slots[number][-1]))
+        parts += [*slots[number][:-1], id_line(mark.token()), slots[number][-1]]
     return b"".join(parts)
-
-
-def event_frame(name: str, document: Mapping[str, object]) -> bytes:
-    """One event without its id."""
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(document))
 
 
 def patterns_of(names: Sequence[str] | None) -> tuple[str, ...]:

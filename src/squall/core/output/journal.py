@@ -310,16 +310,3 @@ def decode_text(lead: bytes, payload: bytes | memoryview, alone: bool = False) -
     data = lead + bytes(payload) if lead else bytes(payload)
     text, used = codecs.utf_8_decode(data, "replace", alone)
     return text, data[used:]
-
-
-def format_position(number: int) -> str:
-    """The token of file offset `number`; people and clients keep it as it is."""
-    return f"f-{number}"
-
-
-def parse_position(token: str) -> int:
-    """The file offset in a token of `format_position`. Raises `ValueError`."""
-    source, _, number = token.partition("-")
-    if source != "f" or not number.isascii() or not number.isdigit() or len(number) > 18:
-        raise ValueError(f"{token!r} is not a position in a journal")
-    return int(number)

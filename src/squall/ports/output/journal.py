@@ -1,4 +1,4 @@
-"""The journal: what executions printed, by position."""
+"""The journal: what executions printed, by place. Only the adapter knows what the number of a place means."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from squall.core.output.journal import Batch, Record
+from squall.core.output.places import Place
 
 
 class Watch(Protocol):
     """A reader's standing interest in one tree's journal."""
 
     @property
-    def head(self) -> int:
-        """The position behind the last record known of; 0 while there is no journal."""
+    def head(self) -> Place:
+        """The place behind the last record known of; `BEGINNING` while there is no journal."""
         ...
 
     @property
@@ -23,8 +24,9 @@ class Watch(Protocol):
         in which a poke would be missed."""
         ...
 
-    async def beyond(self, position: int, timeout: float, seen: int | None = None) -> bool:
-        """Waits until there is something after `position`, a poke, or `timeout` seconds; true if there is something.
+    async def beyond(self, place: Place | None, timeout: float, seen: int | None = None) -> bool:
+        """Waits until there is something after `place` (None: no output counts), a poke, or `timeout` seconds; true if
+        there is something.
 
         Does not wait when `changes` is no longer what was `seen`.
         """
@@ -32,25 +34,33 @@ class Watch(Protocol):
 
 
 class Journal(Protocol):
-    """The one door to what executions printed. Positions are numbers here, and tokens for everybody outside."""
+    """The one door to what executions printed."""
 
     def watch(self, tree: str) -> AbstractContextManager[Watch]:
         """Interest in a tree, from before the first read on: subscribe first, then read."""
         ...
 
-    def head(self, tree: str) -> int:
-        """Where the tree's journal ends now; 0 when it has none. Cheaper than interest in it."""
+    def head(self, tree: str) -> Place:
+        """Where the tree's journal ends now; `BEGINNING` when it has none. Cheaper than interest in it."""
+        ...
+
+    def order(self, place: Place) -> int:
+        """A number by which the places of one tree are sorted: the same for the same place, larger for a later one."""
+        ...
+
+    def distance(self, start: Place, end: Place) -> int:
+        """About how many bytes of one tree's journal lie between two places; 0 if `end` is not behind `start`."""
         ...
 
     def poke(self, tree: str) -> None:
         """Wakes those who wait for the tree, because something else about it changed."""
         ...
 
-    async def read(self, tree: str, after: int, limit: int) -> Batch:
-        """Whole records after a position, about `limit` bytes of them (at least one, if there is one)."""
+    async def read(self, tree: str, after: Place, limit: int) -> Batch:
+        """Whole records after a place, about `limit` bytes of them (at least one, if there is one)."""
         ...
 
-    async def read_execution(self, tree: str, execution: str, after: int, limit: int) -> Batch:
+    async def read_execution(self, tree: str, execution: str, after: Place, limit: int) -> Batch:
         """As `read`, but only one execution's records, found by their chain."""
         ...
 
@@ -59,6 +69,6 @@ class Journal(Protocol):
         chain back: of each stream (by number) about so many bytes."""
         ...
 
-    async def check(self, tree: str, position: int) -> bool:
-        """Whether `position` is one of this journal (0 always is)."""
+    async def check(self, tree: str, place: Place) -> bool:
+        """Whether `place` is one of this journal (`BEGINNING` always is)."""
         ...

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from squall.core.output.line_query import Hits, LinePage, LineState, OutputSums, RowPage, Search
 from squall.core.output.lines import Line
+from squall.core.output.places import Place
 
 
 class Lines(Protocol):
@@ -21,9 +22,9 @@ class Lines(Protocol):
         ...
 
     async def states(
-        self, tree: str, executions: Collection[str] | None, after: int = 0
+        self, tree: str, executions: Collection[str] | None, after: Place | None = None
     ) -> tuple[dict[str, LineState], int]:
-        """How far the lines of these executions (None: all) go at a position (0: now), and that position."""
+        """How far the lines of these executions (None: all) go at a place (None: now), and that place."""
         ...
 
     async def tail(

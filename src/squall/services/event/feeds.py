@@ -8,58 +8,25 @@ that there is a gap.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple
 
 from squall.core.event.events import Event
 from squall.core.execution import execution as ex
 from squall.core.output import journal
-from squall.core.output.journal import Record
+from squall.core.output.places import BEGINNING, Place
 from squall.ports import Bus, Journal, Store, Tx
+from squall.services.event.ring import Cursor, Item, Ring
 from squall.services.lanes import CHANGED
 from squall.services.output.outputs import CHUNK, Outputs
 
-_RING_BYTES = 32 << 20
-_EVENT_BYTES = 512
 _READ = 512
-
-
-class Item(NamedTuple):
-    """One change, or some records of one tree; `row` is the event row reached with it."""
-
-    row: int
-    event: Event | None
-    records: tuple[Record, ...]
-
-
-class Cursor:
-    """One listener's place in the ring."""
-
-    def __init__(self, feeds: Feeds, number: int, row: int) -> None:
-        self._feeds = feeds
-        self._number = number
-        self.row = row
-
-    async def next(self, timeout: float) -> tuple[list[Item], bool]:
-        """What came since, waiting up to `timeout` seconds, and whether something had left the ring before."""
-        return await self._feeds.take(self, timeout)
-
-    @property
-    def number(self) -> int:
-        """The number of the next item to read."""
-        return self._number
-
-    @number.setter
-    def number(self, value: int) -> None:
-        self._number = value
 
 
 class _Tap:
     """The reading of one tree's journal for the ring."""
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: Place) -> None:
         self.position = position
         self.done = asyncio.Event()
 
@@ -73,14 +40,11 @@ class Feeds:
         self._journal = journal_port
         self._outputs = outputs
         self._poll = poll
-        self._ring: deque[Item] = deque()
-        self._first = 0
-        self._size = 0
+        self._ring = Ring()
         self._row = 0
         self._listeners = 0
         self._output_listeners = 0
         self._taps: dict[str, _Tap] = {}
-        self._waiting: set[asyncio.Future[None]] = set()
         self._lock = asyncio.Lock()
         self._group: asyncio.TaskGroup | None = None
 
@@ -98,16 +62,14 @@ class Feeds:
 
     def stop(self) -> None:
         """Wakes every listener; they see that the server stops."""
-        self._wake()
+        self._ring.stop()
 
     @asynccontextmanager
     async def listen(self, with_output: bool) -> AsyncIterator[Cursor]:
         """A cursor at the present; `with_output` also has what is printed from now on."""
         async with self._lock:
             if self._listeners == 0:
-                self._first += len(self._ring)
                 self._ring.clear()
-                self._size = 0
                 _, self._row = await self._store.read(lambda tx: tx.events.bounds())
             else:
                 await self._collect()
@@ -115,7 +77,7 @@ class Feeds:
                 await self._tap_running()
             self._listeners += 1
             self._output_listeners += with_output
-            cursor = Cursor(self, self._first + len(self._ring), self._row)
+            cursor = Cursor(self._ring, self._ring.end, self._row)
         try:
             yield cursor
         finally:
@@ -146,36 +108,9 @@ class Feeds:
         found = await self._store.read(lambda tx: tx.events.of_execution(execution_id))
         return {event.status: event.id for event in found}
 
-    async def take(self, cursor: Cursor, timeout: float) -> tuple[list[Item], bool]:
-        """See `Cursor.next`."""
-        end = self._first + len(self._ring)
-        if cursor.number >= end and not self._outputs.stopping:
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.add(future)
-            try:
-                async with asyncio.timeout(timeout):
-                    await future
-            except TimeoutError:
-                return [], False
-            finally:
-                self._waiting.discard(future)
-        lost = cursor.number < self._first
-        start = max(cursor.number, self._first) - self._first
-        # A slice of a deque walks it, which is fine for the few items a listener is behind.
-        items = [self._ring[index] for index in range(start, min(len(self._ring), start + _READ))]
-        cursor.number = self._first + start + len(items)
-        return items, lost
-
     def behind(self, cursor: Cursor, now: int) -> tuple[int, int]:
-        """How far a listener is behind at `now` (µs): ms since the next item came to be, and bytes that wait in the
-        ring."""
-        start = max(cursor.number - self._first, 0)
-        waiting = list(self._ring)[start:]
-        if not waiting:
-            return 0, 0
-        first = waiting[0]
-        came = first.event.at if first.event is not None else first.records[0].time
-        return max(0, now - came) // 1000, sum(_size(item) for item in waiting)
+        """How far a listener is behind at `now` (µs); see `Ring.behind`."""
+        return self._ring.behind(cursor.number, now)
 
     async def _collect(self) -> None:
         """Brings the ring up to the event table. A final event waits for the output before it."""
@@ -187,7 +122,7 @@ class Feeds:
                 if self._output_listeners:
                     await self._tap_for(event)
                 self._row = event.id
-                self._append(Item(event.id, event, ()))
+                self._ring.append(Item(event.id, event, ()))
 
     async def _tap_running(self) -> None:
         """Taps what runs now, from the present on."""
@@ -205,7 +140,7 @@ class Feeds:
         if tap is None:
             # A tree that is not followed yet has just begun, or its output so far was nobody's.
             with self._journal.watch(event.tree) as watch:
-                tap = self._tap(event.tree, 0 if event.execution == event.tree else watch.head)
+                tap = self._tap(event.tree, BEGINNING if event.execution == event.tree else watch.head)
         if event.status not in ex.FINAL:
             return
         over = not await self._store.read(lambda tx: tx.executions.unfinished(event.tree))
@@ -215,7 +150,7 @@ class Feeds:
             tap.done.set()
             self._taps.pop(event.tree, None)
 
-    def _tap(self, tree: str, position: int) -> _Tap:
+    def _tap(self, tree: str, position: Place) -> _Tap:
         tap = self._taps[tree] = _Tap(position)
         if self._group is not None and self._outputs.live:
             self._group.create_task(self._follow(tree, tap))
@@ -247,29 +182,9 @@ class Feeds:
             tap.position = batch.position
             records = tuple(r for r in batch.records if r.kind in (journal.OUTPUT, journal.GAP))
             if records:
-                self._append(Item(self._row, None, records))
+                self._ring.append(Item(self._row, None, records))
                 # Listeners that keep up must get their turn before the ring turns over.
                 await asyncio.sleep(0)
             if collect:
                 # One piece at a time, so that who comes to listen does not wait for the end of an endless output.
                 return
-
-    def _append(self, item: Item) -> None:
-        self._ring.append(item)
-        self._size += _size(item)
-        while self._size > _RING_BYTES and len(self._ring) > 1:
-            gone = self._ring.popleft()
-            self._first += 1
-            self._size -= _size(gone)
-        self._wake()
-
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, set()
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
-
-
-def _size(item: Item) -> int:
-    """What an item counts for in the ring, in bytes."""
-    return sum(len(record.payload) for record in item.records) if item.records else _EVENT_BYTES

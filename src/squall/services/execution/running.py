@@ -287,7 +287,7 @@ class Running:
                 batch = await self._journal.read(execution.tree, position, _READ)
                 if batch.position == position:
                     break
-                looked += batch.position - position
+                looked += self._journal.distance(position, batch.position)
                 position = batch.position
                 for record in batch.records:
                     # What stands under a tag belongs to no stream of the process itself.

@@ -5,7 +5,6 @@ Always: watch first, then read, then wait. Whoever does so in another order lose
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,29 +14,18 @@ import msgspec
 
 from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
-from squall.core.execution.execution import Execution, ExecutionFilter
+from squall.core.execution.execution import Execution
 from squall.core.output import journal
 from squall.core.output.journal import Batch, Record
-from squall.ports import Journal, Store, Tx, Watch
-from squall.services.lanes import JOURNAL
+from squall.core.output.places import Place, format_place
+from squall.ports import Journal, Store, Watch
+from squall.services.output.ends import Ends
+from squall.services.output.labels import Label, Labels
 
 CHUNK = 256 << 10
 """About how many bytes a reader is given at once."""
 
-_KEPT = 4096
-_NEVER = 1 << 62
 _SHARED = 32
-
-
-class Label(msgspec.Struct, frozen=True):
-    """What is told of an execution beside its output: `task` is its name in the workflow it belongs to, `depth` how
-    many executions stand above it."""
-
-    action: str
-    runner: str
-    parent: str | None
-    task: str | None = None
-    depth: int = 0
 
 
 class Outputs:
@@ -47,14 +35,12 @@ class Outputs:
     """
 
     def __init__(self, store: Store, journal_port: Journal, *, poll: float, live: bool) -> None:
-        self._store = store
         self._journal = journal_port
         self._poll = poll
         self.live = live
-        self._settled: dict[str, bool] = {}
-        self._asking: dict[str, asyncio.Future[bool]] = {}
-        self._labels: dict[str, Label] = {}
-        self._read_last: dict[tuple[str, str | None, int], tuple[Batch, frozenset[str]]] = {}
+        self._ends = Ends(store)
+        self._labels = Labels(store)
+        self._read_last: dict[tuple[str, str | None, Place], tuple[Batch, frozenset[str]]] = {}
         self._waited_for: Counter[str] = Counter()
         self.followers = 0
         """How many readers there are now."""
@@ -87,28 +73,40 @@ class Outputs:
             if not self._waited_for[tree]:
                 del self._waited_for[tree]
 
-    def head(self, tree: str) -> int:
+    def head(self, tree: str) -> Place:
         """Where the tree's journal ends now."""
         return self._journal.head(tree)
 
-    async def holds(self, tree: str, position: int) -> bool:
+    def left(self, tree: str, place: Place) -> int:
+        """How many bytes of the tree's journal come after a place."""
+        return self._journal.distance(place, self._journal.head(tree))
+
+    def distance(self, start: Place, end: Place) -> int:
+        """About how many bytes of one tree's journal lie between two places; 0 if `end` is not behind `start`."""
+        return self._journal.distance(start, end)
+
+    def order(self, place: Place) -> int:
+        """A number by which the places of one tree are sorted: larger for a later one."""
+        return self._journal.order(place)
+
+    async def holds(self, tree: str, position: Place) -> bool:
         """Whether `position` is one of the tree's journal."""
         return await self._journal.check(tree, position)
 
-    async def check(self, tree: str, position: int) -> None:
+    async def check(self, tree: str, position: Place) -> None:
         """Raises `InvalidError` when `position` is not one of the tree's journal."""
         if not await self._journal.check(tree, position):
-            token = journal.format_position(position)
+            token = format_place(position)
             raise InvalidError(f'after: "{token}" is not a position of this execution\'s output.')
 
     async def follow(
         self,
         execution: Execution,
         whole_tree: bool,
-        after: int,
+        after: Place,
         wait: bool,
         heartbeat: float,
-        until: int | None = None,
+        until: Place | None = None,
     ) -> AsyncGenerator[Batch | None, None]:
         """Batches after a position; None when nothing came for `heartbeat` seconds.
 
@@ -128,8 +126,8 @@ class Outputs:
                 else:
                     batch, ends = Batch([], position), frozenset()
                 if batch.position != position:
-                    if until is not None and batch.position > until:
-                        batch, ends = Batch([r for r in batch.records if r.end <= until], until), frozenset()
+                    if until is not None and self.order(batch.position) > self.order(until):
+                        batch, ends = self._up_to(batch, until), frozenset()
                     position, last = batch.position, monotonic()
                     yield batch
                     if execution.id in ends:
@@ -138,7 +136,7 @@ class Outputs:
                 if ended or not wait:
                     return
                 # With streaming off, what is there already is not what is waited for.
-                behind = position if self.live else _NEVER
+                behind = position if self.live else None
                 if asked and await watch.beyond(behind, min(self._poll, heartbeat), seen):
                     continue
                 # Asked before reading once more, so that what was written before the end is not missed.
@@ -148,14 +146,18 @@ class Outputs:
                     last = monotonic()
                     yield None
 
+    def _up_to(self, batch: Batch, until: Place) -> Batch:
+        most = self.order(until)
+        return Batch([record for record in batch.records if self.order(record.end) <= most], until)
+
     async def _shared(
-        self, watch: Watch, tree: str, execution: str | None, position: int
+        self, watch: Watch, tree: str, execution: str | None, position: Place
     ) -> tuple[Batch, frozenset[str]]:
         """What is read from a position, and the executions whose end is in it: read once for all who stand there."""
         key = (tree, execution, position)
         found = self._read_last.get(key)
         # A short piece behind which there is more by now is read again: fewer and longer ones cost everybody less.
-        if found is None or (found[0].position < watch.head and found[0].position - position < CHUNK):
+        if found is None or (found[0].position != watch.head and self.distance(position, found[0].position) < CHUNK):
             if execution is None:
                 batch = await self._journal.read(tree, position, CHUNK)
             else:
@@ -170,30 +172,8 @@ class Outputs:
         return found
 
     async def settled(self, execution_id: str) -> bool:
-        """Whether an execution has ended and its last status record has been taken care of; asked once for all."""
-        while not self._settled.get(execution_id):
-            asking = self._asking.get(execution_id)
-            if asking is None:
-                return await self._ask(execution_id)
-            await asyncio.wait([asking])
-            # Who asked may have given up; then somebody else asks.
-            if not asking.cancelled():
-                return asking.result()
-        return True
-
-    async def _ask(self, execution_id: str) -> bool:
-        asking = self._asking[execution_id] = asyncio.get_running_loop().create_future()
-        try:
-            found = await self._store.read(lambda tx: _settled(tx, execution_id))
-            asking.set_result(found)
-        finally:
-            del self._asking[execution_id]
-            asking.cancel()
-        if found:
-            if len(self._settled) >= _KEPT:
-                self._settled.clear()
-            self._settled[execution_id] = True
-        return found
+        """Whether an execution has ended and its last status record has been taken care of."""
+        return await self._ends.settled(execution_id)
 
     @asynccontextmanager
     async def changes(self, tree: str) -> AsyncIterator[Callable[[float], Awaitable[bool]]]:
@@ -207,67 +187,21 @@ class Outputs:
             async def wait(timeout: float) -> bool:
                 nonlocal seen
                 if not self.stopping:
-                    await watch.beyond(_NEVER, min(timeout, self._poll), seen)
+                    await watch.beyond(None, min(timeout, self._poll), seen)
                 changed, seen = watch.changes != seen, watch.changes
                 return changed
 
             yield wait
+
+    async def labels(self, execution_ids: set[str]) -> dict[str, Label]:
+        """Action, runner, parent, task and depth of each of these executions."""
+        return await self._labels.of(execution_ids)
 
     async def unfinished(self, tree: str, end: Record) -> dict[tuple[str, int], bytes]:
         """The unfinished characters an execution left, by execution and stream; `end` is its final status record."""
         last = await self._journal.read_last(tree, end.prev, dict.fromkeys(journal.STREAMS, 1))
         leads = {(r.execution, r.stream): journal.decode_text(r.lead, r.payload)[1] for r in last}
         return {key: lead for key, lead in leads.items() if lead}
-
-    async def labels(self, execution_ids: set[str]) -> dict[str, Label]:
-        """Action, runner, parent, task and depth of each of these executions."""
-        if not execution_ids <= self._labels.keys():
-            await self._learn(execution_ids)
-        return {key: self._labels[key] for key in execution_ids if key in self._labels}
-
-    async def _learn(self, execution_ids: set[str]) -> None:
-        """Finds these executions and those above them."""
-        found: dict[str, Execution] = {}
-        wanted = execution_ids - self._labels.keys()
-        while wanted:
-            where = ExecutionFilter(ids=tuple(wanted))
-            rows = await self._store.read(lambda tx, where=where: tx.executions.find(where, None, 0, False))  # type: ignore[misc]
-            found |= {row.id: row for row in rows}
-            wanted = {row.parent for row in rows if row.parent} - found.keys() - self._labels.keys()
-        if len(self._labels) + len(found) >= _KEPT:
-            kept = {key: label for key, label in self._labels.items() if key in execution_ids}
-            self._labels.clear()
-            self._labels |= kept
-        for execution in found.values():
-            self._labels[execution.id] = Label(
-                execution.action, execution.runner, execution.parent, _task(execution), self._depth(execution, found)
-            )
-
-    def _depth(self, execution: Execution, found: dict[str, Execution]) -> int:
-        depth, at = 0, execution
-        while at.parent:
-            depth += 1
-            if at.parent not in found:
-                known = self._labels.get(at.parent)
-                return depth + (known.depth if known is not None else 0)
-            at = found[at.parent]
-        return depth
-
-
-def _task(execution: Execution) -> str | None:
-    """The name of the task that an execution is, as workflows and chains write it into its context."""
-    for section, name in (("orquesta", "task_name"), ("chain", "name")):
-        told = execution.context.get(section)
-        if isinstance(told, dict) and isinstance(told.get(name), str):
-            return str(told[name])
-    return None
-
-
-async def _settled(tx: Tx, execution_id: str) -> bool:
-    execution = await tx.executions.get(execution_id, False)
-    if execution is None or execution.status not in ex.FINAL:
-        return execution is None
-    return not await tx.queue.holds(JOURNAL, execution_id)
 
 
 def status_of(record: Record) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.doubles.journals import Kept
 
-from squall.adapters.journal import index as index_module
+from squall.adapters.journal.lines import index as index_module
 
 
 @pytest.fixture

@@ -56,6 +56,10 @@ class Book:
             if not future.done():
                 future.set_result(beat)
 
+    def order(self, place: int) -> int:
+        """Later pages have larger numbers."""
+        return place
+
     async def pieces(self, after: int, *, wait: bool, until: int | None = None) -> AsyncGenerator[Piece | None, None]:
         """See `sending.Source`."""
         while after != until:

@@ -249,19 +249,6 @@ def test_a_trees_file_lies_in_a_folder_of_its_time() -> None:
     assert journal.file_name("695661c1" + "0" * 16) == "69566/695661c1" + "0" * 16 + ".journal"
 
 
-@given(st.integers(0, 10**18 - 1))
-def test_a_position_comes_back_from_its_token(number: int) -> None:
-    assert journal.parse_position(journal.format_position(number)) == number
-
-
-@pytest.mark.parametrize(
-    "token", ["", "f", "f-", "f--1", "f-+1", "f-1.0", "f- 1", "n-1", "F-1", "1", "f-1-2", "f-٣", "f-²", "f-" + "9" * 19]
-)
-def test_any_other_token_is_refused(token: str) -> None:
-    with pytest.raises(ValueError, match="not a position"):
-        journal.parse_position(token)
-
-
 PIECES = st.lists(
     st.binary(max_size=6)
     | st.sampled_from(["ü", "\U0001f327", "€", "\r\n", "\0"]).map(str.encode)

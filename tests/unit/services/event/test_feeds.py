@@ -11,8 +11,9 @@ from tests.doubles.assembly import POLL, Assembly, output_of, scripted
 
 from squall.adapters.bus.inproc import DeafBus
 from squall.core.event import events
-from squall.services.event import feeds
-from squall.services.event.feeds import Cursor, Feeds, Item
+from squall.services.event import feeds, ring
+from squall.services.event.feeds import Feeds
+from squall.services.event.ring import Cursor, Item
 from squall.testing.samples import sample_execution
 from squall.testing.waiting import PATIENCE, called
 
@@ -70,6 +71,7 @@ async def test_more_changes_than_are_read_at_once_are_all_heard(
     squall: Assembly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feeds, "_READ", 2)
+    monkeypatch.setattr(ring, "_READ", 2)
     for requests in (3, 4):
         async with squall.feeds.listen(False) as cursor:
             made = [await squall.request("core.noop") for _ in range(requests)]
@@ -175,7 +177,7 @@ async def test_output_of_a_tree_is_heard_once_though_a_child_outlives_its_root(s
 async def test_a_listener_that_is_too_slow_is_told_that_it_missed_something(
     squall: Assembly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feeds, "_RING_BYTES", 4 * feeds._EVENT_BYTES)
+    monkeypatch.setattr(ring, "_RING_BYTES", 4 * ring._EVENT_BYTES)
     async with feeding(squall) as feed, feed.listen(False) as slow, feed.listen(False) as quick:
         for _ in range(10):
             await squall.request()

@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from functools import partial
-from pathlib import Path
-
 import pytest
-from tests.doubles.assembly import Assembly, assembled, output_of, scripted
+from tests.doubles.assembly import output_of, scripted
+from tests.doubles.reading import Made, made, shown
 
-from squall.adapters.blobs.opening import BlobPlace
-from squall.adapters.journal.workers import LineWorkers
 from squall.core.errors import InvalidError
 from squall.core.output.line_query import Search
-from squall.server import linereader
 from squall.services.output import line_reading
-from squall.services.output.line_reading import LineQuery, LineReading, Reached, Row
+from squall.services.output.line_history import LineQuery, Reached, Row
+
+__all__ = ["made"]
 
 pytestmark = pytest.mark.anyio
-
-
-class Made:
-    """Services with processes that read lines."""
-
-    def __init__(self, squall: Assembly, lines: LineWorkers) -> None:
-        self.squall = squall
-        self.lines = lines
-        self.reading = LineReading(lines, squall.outputs)
-
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Made]:
-    async with assembled(tmp_path) as squall:
-        lines = LineWorkers(partial(linereader.start, tmp_path, BlobPlace("")))
-        try:
-            yield Made(squall, lines)
-        finally:
-            lines.close()
-
-
-async def shown(reading: LineReading, query: LineQuery) -> list[tuple[int, bytes]]:
-    rows: list[Row] = []
-    async for page in reading.history(query):
-        if not isinstance(page, Reached):
-            rows += page
-    return [(row.line.number, row.line.data) for row in rows]
 
 
 async def test_what_is_there_and_what_follows_join(made: Made) -> None:
@@ -108,21 +77,6 @@ async def lines_around(made: Made, around: int, cut: int) -> None:
     expected = {near for number in (7, 9, 25) for near in range(number - around, number + around + 1)}
     assert [row.line.number for row in found] == sorted(expected & set(range(1, 41))), cut
     assert [row.line.number for row in found if row.match] == [7, 9, 25], cut
-
-
-async def test_pages_are_as_one(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_reading, "PAGE", 7)
-    monkeypatch.setattr(line_reading, "_HITS", 3)
-    _, execution, _ = await made.squall.start()
-    lines = [b"%d\n" % number for number in range(1, 41)]
-    scripted(made.squall).show(output_of(execution), b"".join(lines))
-    query = LineQuery(execution=execution, members=(execution.id,))
-    assert await shown(made.reading, query) == list(enumerate(lines, 1))
-    query = LineQuery(execution=execution, members=(execution.id,), search=Search(pattern="[27]"), context=1)
-    around = {
-        near for number in range(1, 41) if set("27") & set(str(number)) for near in (number - 1, number, number + 1)
-    }
-    assert [number for number, _ in await shown(made.reading, query)] == sorted(around & set(range(1, 41)))
 
 
 async def test_numbers_of_lines_need_one_execution(made: Made) -> None:

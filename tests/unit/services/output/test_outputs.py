@@ -15,7 +15,7 @@ from squall.core.execution.launch import Outcome
 from squall.core.output import journal as codec
 from squall.core.output.journal import Batch, Record
 from squall.ports import Tx
-from squall.services.output.outputs import Label, Outputs, is_end, status_of
+from squall.services.output.outputs import Outputs, is_end, status_of
 from squall.testing.reading import printed, read_all
 from squall.testing.samples import sample_id
 from squall.testing.waiting import PATIENCE, called, turns
@@ -275,18 +275,6 @@ async def test_readers_are_counted_while_they_read(squall: Assembly) -> None:
             assert squall.outputs.followers == 2
         assert squall.outputs.followers == 1
     assert squall.outputs.followers == 0
-
-
-async def test_executions_are_labelled_with_what_they_run(squall: Assembly) -> None:
-    root = await squall.request()
-    child = await squall.child_of(root, action="core.noop", parameters={})
-    expected = {
-        root.id: Label("core.local", "local-shell-cmd", None),
-        child.id: Label("core.noop", "noop", root.id, None, 1),
-    }
-    for _ in range(2):
-        assert await squall.outputs.labels({root.id, child.id, sample_id(9)}) == expected
-    assert await squall.outputs.labels(set()) == {}
 
 
 def test_only_a_final_status_of_the_execution_itself_is_its_end() -> None:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.api.records import FIRST, output
 
-from squall.api.output.lines import joined_events, line_events, line_texts
-from squall.services.output.outputs import Label
+from squall.api.output.forms.stackstorm import joined_events, line_events, line_texts
+from squall.services.output.labels import Label
 
 LABEL = Label("core.local", "local-shell-cmd", None)
 

@@ -7,22 +7,22 @@ one stream of one execution leave as one piece: the number of pieces is what cos
 from __future__ import annotations
 
 import base64
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
+from squall.api.output.forms.frames import frame
 from squall.core.event.events import GAP, OUTPUT_CREATE, PROGRESS
 from squall.core.output import journal
 from squall.core.output.journal import Record
+from squall.core.output.places import OutputMark, Place, format_place
 from squall.core.timestamp import to_iso
-from squall.services.output.outputs import Label
+from squall.services.output.labels import Label
 
 TEXT, RAW, NDJSON, SSE, SSE_RAW = "text", "raw", "ndjson", "sse", "sse_raw"
 FORMATS = (TEXT, RAW, NDJSON, SSE)
-_BUDGET = 8 << 20
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 Leads = dict[tuple[str, int], bytes]
@@ -34,6 +34,15 @@ class Encoded(NamedTuple):
 
     data: bytes
     leads: Leads
+
+
+class Jump(NamedTuple):
+    """Where a reader that was `ms` behind has jumped from one place to another, over `size` bytes of the journal."""
+
+    start: Place
+    end: Place
+    size: int
+    ms: int
 
 
 class _Piece(NamedTuple):
@@ -82,7 +91,7 @@ def encode(form: str, records: Sequence[Record], labels: Mapping[str, Label]) ->
             continue
         key = (piece.first.execution, piece.first.stream)
         if form == SSE_RAW:
-            parts.append(_event(OUTPUT_CREATE, piece.last.end, _fields(piece, labels, None)))
+            parts.append(_output_event(_fields(piece, labels, None)))
             continue
         text, lead = journal.decode_text(piece.first.lead, piece.payload, bool(piece.first.tag))
         if not piece.first.tag:
@@ -91,36 +100,37 @@ def encode(form: str, records: Sequence[Record], labels: Mapping[str, Label]) ->
             parts.append(text.encode())
         elif form == SSE:
             # A piece that ends inside its first character shows nothing yet, but its position counts.
-            parts.append(_event(OUTPUT_CREATE, piece.last.end, _fields(piece, labels, text)))
+            parts.append(_output_event(_fields(piece, labels, text)))
         else:
             parts.append(orjson.dumps(_fields(piece, labels, text)) + b"\n")
     return Encoded(b"".join(parts), leads)
 
 
-def leftovers(form: str, leads: Leads, labels: Mapping[str, Label], position: int) -> bytes:
+def leftovers(form: str, leads: Leads, labels: Mapping[str, Label], place: Place) -> bytes:
     """What the characters that were never finished become at the end: one replacement character each.
 
-    The last event's id is the last position and `~1`: who has seen it has seen all of them.
+    The last one has the token of the last place and of 1 thing behind it: who comes back with that has seen all.
     """
+    unfinished = [key for key, lead in leads.items() if lead]
+    if form == TEXT:
+        return _REPLACEMENT.encode() * len(unfinished)
+    if form not in (SSE, NDJSON):
+        return b""
     parts: list[bytes] = []
-    for (execution, stream), lead in leads.items():
-        if not lead:
-            continue
-        if form == TEXT:
-            parts.append(_REPLACEMENT.encode())
-        elif form in (SSE, NDJSON):
-            label = labels.get(execution)
-            fields = {
-                "execution_id": execution,
-                "action_ref": label.action if label else None,
-                "runner_ref": label.runner if label else None,
-                "output_type": journal.STREAMS[stream],
-                "data": _REPLACEMENT,
-            }
-            line = orjson.dumps(fields)
-            parts.append(b"event: %s\ndata: %s\n\n" % (OUTPUT_CREATE.encode(), line) if form == SSE else line + b"\n")
-    if parts and form == SSE:
-        parts[-1] = b"id: %s~1\n%s" % (journal.format_position(position).encode(), parts[-1])
+    for number, (execution, stream) in enumerate(unfinished, 1):
+        label = labels.get(execution)
+        fields = {
+            "execution_id": execution,
+            "action_ref": label.action if label else None,
+            "runner_ref": label.runner if label else None,
+            "output_type": journal.STREAMS[stream],
+            "data": _REPLACEMENT,
+        }
+        token = OutputMark(place, 1).token() if number == len(unfinished) else ""
+        if form == SSE:
+            parts.append(frame(OUTPUT_CREATE, orjson.dumps(fields), token))
+        else:
+            parts.append(orjson.dumps({**fields, "position": token} if token else fields) + b"\n")
     return b"".join(parts)
 
 
@@ -136,7 +146,7 @@ def gap_text(record: Record) -> str:
 
 def _fields(piece: _Piece, labels: Mapping[str, Label], text: str | None) -> dict[str, Any]:
     label = labels.get(piece.first.execution)
-    position = journal.format_position(piece.last.end)
+    position = format_place(piece.last.end)
     fields: dict[str, Any] = {
         "execution_id": piece.first.execution,
         "action_ref": label.action if label else None,
@@ -169,11 +179,11 @@ def _gap(form: str, record: Record) -> bytes:
         "execution_id": record.execution,
         "timestamp": to_iso(record.time),
         "output_type": journal.STREAMS.get(record.stream, "output"),
-        "position": journal.format_position(record.end),
+        "position": format_place(record.end),
     }
     if form == NDJSON:
         return orjson.dumps({"gap": fields}) + b"\n"
-    return _event(GAP, record.end, fields)
+    return frame(GAP, orjson.dumps(fields), fields["position"])
 
 
 def _progress(form: str, record: Record) -> bytes:
@@ -184,36 +194,32 @@ def _progress(form: str, record: Record) -> bytes:
         **msgspec.json.decode(record.payload),
         "execution_id": record.execution,
         "timestamp": to_iso(record.time),
-        "position": journal.format_position(record.end),
+        "position": format_place(record.end),
     }
     if form == NDJSON:
         return orjson.dumps({"progress": fields}) + b"\n"
-    return _event(PROGRESS, record.end, fields)
+    return frame(PROGRESS, orjson.dumps(fields), fields["position"])
 
 
-def _event(name: str, position: int, fields: Mapping[str, Any]) -> bytes:
-    return b"id: %s\nevent: %s\ndata: %s\n\n" % (
-        journal.format_position(position).encode(),
-        name.encode(),
-        orjson.dumps(fields),
-    )
+def _output_event(fields: Mapping[str, Any]) -> bytes:
+    return frame(OUTPUT_CREATE, orjson.dumps(fields), fields["position"])
 
 
-class EncodedCache:
-    """The pieces encoded last, by what was asked and from where; bounded in bytes."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[Any, ...], Encoded] = OrderedDict()
-        self._size = 0
-
-    def get(self, key: tuple[Any, ...]) -> Encoded | None:
-        """What was kept."""
-        return self._kept.get(key)
-
-    def put(self, key: tuple[Any, ...], encoded: Encoded) -> None:
-        """Keeps it, and lets the oldest go."""
-        self._kept[key] = encoded
-        self._size += len(encoded.data)
-        while self._size > _BUDGET and len(self._kept) > 1:
-            _, oldest = self._kept.popitem(last=False)
-            self._size -= len(oldest.data)
+def jumped(form: str, execution: str, jump: Jump) -> bytes:
+    """The gap that stands where a reader of the execution's output has jumped."""
+    if form == RAW:
+        return b""
+    if form == TEXT:
+        return f"\n[squall: skipped to the present: {jump.size} bytes, {jump.ms / 1000:.1f} s of output]\n".encode()
+    fields = {
+        "reason": "skipped",
+        "bytes": jump.size,
+        "seconds": round(jump.ms / 1000, 3),
+        "from": format_place(jump.start),
+        "to": format_place(jump.end),
+        "position": format_place(jump.end),
+        "execution_id": execution,
+    }
+    if form == NDJSON:
+        return orjson.dumps({"gap": fields}) + b"\n"
+    return frame(GAP, orjson.dumps(fields), format_place(jump.end))

@@ -8,20 +8,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.api.records import FIRST, SECOND, gap, output
 
-from squall.api.output.encoding import (
+from squall.api.output.forms.records import (
     NDJSON,
     RAW,
     SSE,
     SSE_RAW,
     TEXT,
-    Encoded,
-    EncodedCache,
     encode,
     leftovers,
     pieces,
 )
 from squall.core.output.journal import Record
-from squall.services.output.outputs import Label
+from squall.services.output.labels import Label
 
 LABELS = {FIRST: Label("core.local", "local-shell-cmd", None)}
 
@@ -118,6 +116,14 @@ def test_what_comes_at_the_end_is_a_replacement_for_each_unfinished_character() 
     assert leftovers(SSE, {}, {}, 4096) == b""
 
 
+@pytest.mark.parametrize("form", [NDJSON, SSE])
+def test_the_last_unfinished_character_has_a_place_behind_it(form: str) -> None:
+    leads = {(FIRST, 1): b"\xf0\x9f", (FIRST, 2): b"", (FIRST, 3): b"\xc3"}
+    data = leftovers(form, leads, LABELS, 4096)
+    assert data.count(b"f-4096~1") == 1
+    assert b"f-4096~1" in data.rstrip(b"\n").split(b"\n" if form == NDJSON else b"\n\n")[-1]
+
+
 @pytest.mark.parametrize("form", [TEXT, NDJSON, SSE, SSE_RAW])
 def test_a_gap_is_told_in_every_format_but_raw(form: str) -> None:
     record = gap(b'{"bytes": 17, "reason": "limit", "limit": 5}')
@@ -130,13 +136,3 @@ def test_a_gap_event_has_its_name_and_position() -> None:
     head, name, data = encode(SSE, [record], {}).data.decode().rstrip("\n").split("\n")
     assert (head, name) == (f"id: f-{record.end}", "event: gap")
     assert json.loads(data.removeprefix("data: ")).items() >= {"bytes": 17, "execution_id": FIRST}.items()
-
-
-def test_the_cache_forgets_the_oldest_beyond_its_size() -> None:
-    cache = EncodedCache()
-    big = Encoded(b"x" * (20 << 20), {})
-    cache.put(("a",), big)
-    assert cache.get(("a",)) is big
-    cache.put(("b",), big)
-    assert cache.get(("a",)) is None
-    assert cache.get(("b",)) is big

@@ -6,7 +6,6 @@ It answers one request after the other, each within its time: `serve` is its who
 from __future__ import annotations
 
 import socket
-import struct
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,17 +13,37 @@ from pathlib import Path
 
 import msgspec
 
-from squall.adapters.journal.ending import counted_tail, uncounted_tail
-from squall.adapters.journal.index import LineIndex
-from squall.adapters.journal.lookup import Lookup
+from squall.adapters.journal.lines.ending import counted_tail, uncounted_tail
+from squall.adapters.journal.lines.index import LineIndex
+from squall.adapters.journal.lines.lookup import Lookup
+from squall.adapters.journal.lines.messages import (
+    LENGTH,
+    Answer,
+    AskByte,
+    Asked,
+    AskLineAt,
+    AskLines,
+    AskRows,
+    AskSearch,
+    AskStates,
+    AskSums,
+    AskTail,
+    BytePlace,
+    Failed,
+    LineNumber,
+    Lines,
+    Matches,
+    Rows,
+    States,
+    Sums,
+    Tail,
+    Unfinished,
+)
 from squall.adapters.journal.sources import Sources, close_quietly
 from squall.core.errors import SquallError
 from squall.core.output import journal
-from squall.core.output.line_query import Hits, LineState, OutputSums, Search
+from squall.core.output.line_query import Hits, LinePage, LineState, OutputSums, RowPage, Search
 from squall.core.output.lines import Line, Missing
-
-LENGTH = struct.Struct("<I")
-"""What stands before each message: its length in bytes."""
 
 MOST_BYTES = 4 << 20
 """About how many bytes of lines one answer holds."""
@@ -32,40 +51,6 @@ MOST_BYTES = 4 << 20
 _OPEN = 8
 _RECEIVE = 1 << 16
 _SOON = 0.2
-
-
-class Question(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One request. `seconds` is how long it may take; what the rest means is as in `ports.Lines`."""
-
-    op: str
-    tree: str
-    seconds: float
-    execution: str = ""
-    executions: list[str] | None = None
-    first: int = 0
-    last: int = 0
-    streams: tuple[int, ...] | None = None
-    cut: int | None = None
-    search: Search | None = None
-
-
-class Reply(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One answer: what was asked for, of the journal up to `position`; or `counted`, the part (0 to 1) of it that has
-    been counted when the time was over; or an error with its code."""
-
-    position: int = 0
-    sums: dict[str, OutputSums] = {}
-    states: dict[str, LineState] = {}
-    rows: list[tuple[str, Line]] = []
-    missing: list[Missing] = []
-    first: int = 0
-    last: int = 0
-    hits: Hits | None = None
-    number: int = 0
-    skip: int = 0
-    counted: float = 1.0
-    code: str = ""
-    error: str = ""
 
 
 class Indexes:
@@ -76,8 +61,8 @@ class Indexes:
         self._sources = sources
         self._open: OrderedDict[str, LineIndex] = OrderedDict()
 
-    def answer(self, asked: Question) -> Reply:
-        """Does what is asked. What goes wrong is told in the reply."""
+    def answer(self, asked: Asked) -> Answer:
+        """Does what is asked. What goes wrong is told in the answer."""
         began = time.monotonic()
         deadline = began + asked.seconds
 
@@ -87,22 +72,20 @@ class Indexes:
         try:
             index = self._index(asked.tree)
             if index is None:
-                return Reply()
+                return asked.nothing()
             head = index.source.committed
-            if asked.op == "tail" and not index.catch_up(head, lambda: time.monotonic() < began + _SOON):
+            if isinstance(asked, AskTail) and not index.catch_up(head, lambda: time.monotonic() < began + _SOON):
                 # The last lines are shown at once; their numbers are known when somebody has counted them.
-                rows = uncounted_tail(index.source, head, asked.executions, asked.last, asked.streams)
-                return Reply(rows=rows, position=head)
+                rows = uncounted_tail(index.source, head, asked.executions, asked.count, asked.streams)
+                return Tail(rows, head)
             if not index.catch_up(head, more):
-                return Reply(counted=index.counted / head)
-            reply = self._look(index, asked, more)
-            reply.position = index.counted
-            return reply
+                return Unfinished(index.counted / head)
+            return _look(index, asked, more)
         except SquallError as error:
-            return Reply(code=error.code, error=str(error))
+            return Failed(error.code, str(error))
         except OSError as error:
             self._forget(asked.tree)
-            return Reply(code="unavailable", error=f"The output cannot be read: {error}")
+            return Failed("unavailable", f"The output cannot be read: {error}")
 
     def _index(self, tree: str) -> LineIndex | None:
         found = self._open.get(tree)
@@ -126,25 +109,29 @@ class Indexes:
             index.keep()
             close_quietly(index.source)
 
-    def _look(self, index: LineIndex, asked: Question, more: Callable[[], bool]) -> Reply:
-        if asked.op == "sums":
-            return Reply(sums=_sums(index, asked.executions))
-        if asked.op == "tail":
-            return Reply(rows=counted_tail(index, asked.executions, asked.last, asked.streams, more))
-        if asked.op == "states":
-            return Reply(states=_states(index, asked, more))
-        lookup = Lookup(index, asked.execution)
-        if asked.op == "lines":
+
+def _look(index: LineIndex, asked: Asked, more: Callable[[], bool]) -> Answer:
+    match asked:
+        case AskSums():
+            return Sums(_sums(index, asked.executions))
+        case AskTail():
+            return Tail(counted_tail(index, asked.executions, asked.count, asked.streams, more), index.counted)
+        case AskStates():
+            position = index.counted if asked.position is None else asked.position
+            return States(_states(index, asked.executions, position, more), position)
+    lookup = Lookup(index, asked.execution)
+    match asked:
+        case AskLines():
             found = lookup.lines(asked.first, asked.last, asked.streams, more, most=MOST_BYTES)
-            return Reply(rows=found.rows, last=found.last, number=lookup.last_line)
-        if asked.op == "rows":
-            return _rows(lookup, asked, more)
-        if asked.op == "line_at":
-            return Reply(number=lookup.line_at(asked.first))
-        if asked.op == "byte":
-            position, skip = lookup.position_of_byte(asked.first, asked.streams)
-            return Reply(number=position, skip=skip)
-        return Reply(hits=_hits(lookup, asked.search or Search(pattern=""), more))
+            return Lines(LinePage([line for _, line in found.rows], lookup.last_line, found.last, index.counted))
+        case AskRows():
+            return Rows(_rows(index, lookup, asked, more))
+        case AskLineAt():
+            return LineNumber(lookup.line_at(asked.time))
+        case AskByte():
+            return BytePlace(*lookup.position_of_byte(asked.offset, asked.streams))
+        case AskSearch():
+            return Matches(_hits(lookup, asked.search, more))
 
 
 def _sums(index: LineIndex, executions: list[str] | None) -> dict[str, OutputSums]:
@@ -159,24 +146,25 @@ def _sums(index: LineIndex, executions: list[str] | None) -> dict[str, OutputSum
     return found
 
 
-def _states(index: LineIndex, asked: Question, more: Callable[[], bool]) -> dict[str, LineState]:
+def _states(
+    index: LineIndex, executions: list[str] | None, position: int, more: Callable[[], bool]
+) -> dict[str, LineState]:
     found: dict[str, LineState] = {}
-    for execution in index.executions() if asked.executions is None else asked.executions:
+    for execution in index.executions() if executions is None else executions:
         if execution in index.tallies:
             lookup = Lookup(index, execution)
-            position = asked.first or index.counted
             counter = lookup.counter_at(position)
             opened = tuple((*key, number) for key, number in counter.open.items())
             found[execution] = LineState(counter.lines, opened, lookup.open_lines(position, more))
     return found
 
 
-def _rows(lookup: Lookup, asked: Question, more: Callable[[], bool]) -> Reply:
+def _rows(index: LineIndex, lookup: Lookup, asked: AskRows, more: Callable[[], bool]) -> RowPage:
     total = lookup.rows(asked.streams)
     last = min(total, asked.last if asked.last > 0 else total + asked.last)
     first = max(1, asked.first if asked.first > 0 else total + asked.first)
     if first > last:
-        return Reply(first=first, number=total)
+        return RowPage([], first, total, index.counted)
     begin, end = lookup.line_of_row(first, asked.streams), lookup.line_of_row(last, asked.streams)
     rows: list[tuple[str, Line]] = []
     missing: list[Missing] = []
@@ -184,12 +172,12 @@ def _rows(lookup: Lookup, asked: Question, more: Callable[[], bool]) -> Reply:
         found = lookup.lines(begin, end, asked.streams, more, most=MOST_BYTES, cut=asked.cut)
         rows, begin = found.rows, found.last + 1
         missing += [each._replace(after=lookup.row_of_line(each.after, asked.streams)) for each in found.missing]
-    return Reply(rows=rows, first=first, number=total, missing=missing)
+    return RowPage(rows, first, total, index.counted, missing)
 
 
 def _hits(lookup: Lookup, wanted: Search, more: Callable[[], bool]) -> Hits:
     # Loaded by the first search: counting does without.
-    from squall.adapters.journal.search import compile_pattern, search
+    from squall.adapters.journal.lines.search import compile_pattern, search
 
     expression = compile_pattern(wanted.pattern, fixed=wanted.fixed, ignore_case=wanted.ignore_case)
     start, stop = max(1, wanted.start), wanted.stop
@@ -219,7 +207,7 @@ def _hits(lookup: Lookup, wanted: Search, more: Callable[[], bool]) -> Hits:
 
 def serve(connection: socket.socket, indexes: Indexes) -> None:
     """Answers what comes over the connection until it is closed."""
-    encoder, decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Question)
+    encoder, decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder[Asked](Asked)
     while (head := _receive(connection, LENGTH.size)) is not None:
         body = _receive(connection, LENGTH.unpack(head)[0])
         if body is None:

@@ -11,12 +11,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.doubles.journals import Kept
-from tests.unit.adapters.journal.looking import CHILD, TREE, WRITES, Writes, ask, search, write
+from tests.unit.adapters.journal.lines.looking import (
+    CHILD,
+    TREE,
+    WRITES,
+    Writes,
+    ask,
+    count_all,
+    last_rows,
+    lines_page,
+    search,
+    write,
+)
 from tests.unit.core.output.naive_lines import Part, naive_lines
 
-from squall.adapters.journal import ending
-from squall.adapters.journal.index import LineIndex
-from squall.adapters.journal.worker import Indexes, Question
+from squall.adapters.journal.lines import ending
+from squall.adapters.journal.lines.index import LineIndex
+from squall.adapters.journal.lines.messages import AskByte, BytePlace
+from squall.adapters.journal.lines.worker import Indexes
 from squall.core.output import journal
 from squall.core.output.line_query import Search
 from squall.testing.samples import NOON, sample_id
@@ -41,15 +53,15 @@ def naive(writes: Writes, execution: str) -> list[tuple[int, int, int, bytes]]:
 def compare(indexes: Indexes, writes: Writes, first: int, length: int) -> None:
     for execution in (TREE, CHILD):
         lines = naive(writes, execution)
-        page = ask(indexes, "lines", execution=execution, first=first, last=first + length)
-        shown = [(line.number, line.stream, line.time, line.data) for _, line in page.rows]
+        page = lines_page(indexes, execution, first, first + length)
+        shown = [(line.number, line.stream, line.time, line.data) for line in page.lines]
         assert shown == [line for line in lines if first <= line[0] <= first + length]
-        assert page.number == len(lines)
+        assert page.total == len(lines)
     both = sorted(
         ((line[2], execution, line[0], line[3]) for execution in (TREE, CHILD) for line in naive(writes, execution)),
     )
     for executions, expected in ((None, both), ([TREE], [line for line in both if line[1] == TREE])):
-        rows = ask(indexes, "tail", executions=executions, last=length).rows
+        rows = last_rows(indexes, executions, length)
         shown_rows = [(line.time, execution, line.number, line.data) for execution, line in rows]
         assert shown_rows == expected[max(0, len(expected) - length) :] if length else not rows
     for pattern in ("error", "^x", "b$", "e.*r"):
@@ -74,10 +86,10 @@ def test_running_and_sealed_journals_give_what_counting_every_byte_gives(
         compare(indexes, writes, first, length)
         write(kept, [], close=True)
         fresh = Indexes(kept.root, kept.sources)
-        before = [ask(fresh, "lines", execution=each, first=1, last=99).rows for each in (TREE, CHILD)]
+        before = [lines_page(fresh, each, 1, 99).lines for each in (TREE, CHILD)]
         seal(kept)
         for each in (indexes, fresh, Indexes(kept.root, kept.sources)):
-            assert [ask(each, "lines", execution=name, first=1, last=99).rows for name in (TREE, CHILD)] == before
+            assert [lines_page(each, name, 1, 99).lines for name in (TREE, CHILD)] == before
     finally:
         kept.close()
 
@@ -160,16 +172,16 @@ def test_counting_ends_at_its_time_and_goes_on_from_there(kept: Kept) -> None:
 def test_one_child_of_a_crowd_is_found_by_its_chain(kept: Kept, small_strides: None) -> None:
     crowd: Writes = [(sample_id(2 + at % 50), 1, b"%d\n" % at) for at in range(2000)]
     write(kept, crowd)
-    page = ask(Indexes(kept.root, kept.sources), "lines", execution=sample_id(9), first=3, last=5)
-    assert [line.data for _, line in page.rows] == [b"107\n", b"157\n", b"207\n"]
+    page = lines_page(Indexes(kept.root, kept.sources), sample_id(9), 3, 5)
+    assert [line.data for line in page.lines] == [b"107\n", b"157\n", b"207\n"]
 
 
 def test_the_side_file_of_a_journal_that_was_removed_is_not_made_again(kept: Kept) -> None:
     write(kept, LARGE)
     indexes = Indexes(kept.root, kept.sources)
-    ask(indexes, "sums")
+    assert count_all(indexes)
     asyncio.run(kept.archive.remove([TREE]))
-    assert indexes.answer(Question(op="sums", tree=TREE, seconds=20.0)).sums == {}
+    assert count_all(indexes) == {}
     assert not (kept.root / journal.lines_name(TREE)).exists()
 
 
@@ -178,14 +190,14 @@ def test_bytes_are_found_by_their_number(kept: Kept, small_strides: None) -> Non
     indexes = Indexes(kept.root, kept.sources)
     whole = b"".join(data for execution, _, data in LARGE[:50] if execution == TREE)
     for offset in (0, 1, 5000, len(whole) - 1):
-        reply = ask(indexes, "byte", execution=TREE, first=offset)
+        place = ask(indexes, BytePlace, AskByte(tree=TREE, seconds=20.0, execution=TREE, offset=offset))
         source = kept.sources.open(TREE)
         assert source is not None
         from squall.adapters.journal import reading
 
-        batch = reading.read(source, source.pread, source.committed, reply.number, 1 << 24)
+        batch = reading.read(source, source.pread, source.committed, place.position, 1 << 24)
         rest = b"".join(bytes(record.payload) for record in batch.records if record.execution == TREE)
-        assert rest[reply.skip :] == whole[offset:]
+        assert rest[place.skip :] == whole[offset:]
         source.close()
 
 
@@ -206,9 +218,7 @@ def test_the_last_lines_are_the_same_without_counting(
         assert source is not None
         for executions in (None, [CHILD]):
             rows = ending.uncounted_tail(source, source.committed, executions, count, stream)
-            counted_rows = ask(
-                Indexes(kept.root, kept.sources), "tail", executions=executions, last=count, streams=stream
-            ).rows
+            counted_rows = last_rows(Indexes(kept.root, kept.sources), executions, count, stream)
             assert [(each, line._replace(number=0)) for each, line in counted_rows] == rows
         source.close()
     finally:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from squall.adapters.blobs.opening import BlobPlace
-from squall.adapters.journal import workers as workers_module
-from squall.adapters.journal.workers import LineWorkers
+from squall.adapters.journal.lines import workers as workers_module
+from squall.adapters.journal.lines.workers import LineWorkers
 from squall.adapters.keeper.journals import Journals
 from squall.core.errors import InvalidError, UnavailableError
 from squall.core.output.line_query import Search

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 
 from squall.adapters.journal import reading
-from squall.adapters.journal.index import LineIndex
-from squall.adapters.journal.lookup import Lookup
+from squall.adapters.journal.lines.index import LineIndex
+from squall.adapters.journal.lines.lookup import Lookup
 from squall.adapters.journal.sources import Source
 from squall.core.output import journal
 from squall.core.output.journal import Record

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.doubles.journals import Kept
-from tests.unit.adapters.journal.looking import CHILD, TREE, WRITES, Writes, ask, search, write
+from tests.unit.adapters.journal.lines.looking import CHILD, TREE, WRITES, Writes, count_all, rows_page, search, write
 from tests.unit.core.output.naive_lines import Part, naive_lines
 
-from squall.adapters.journal import worker
-from squall.adapters.journal.worker import Indexes
+from squall.adapters.journal.lines import worker
+from squall.adapters.journal.lines.worker import Indexes
 from squall.adapters.keeper.journals import Journals
 from squall.core.output import journal
 from squall.core.output.line_query import Search
@@ -25,11 +25,11 @@ def rows_of(indexes: Indexes, execution: str, first: int, last: int, streams: tu
     """Rows page by page, as (row, execution, line)."""
     found: list[tuple[int, str, Line]] = []
     while True:
-        page = ask(indexes, "rows", execution=execution, first=first, last=last, streams=streams, cut=cut)
+        page = rows_page(indexes, execution, first, last, streams, cut)
         found += [(page.first + at, each, line) for at, (each, line) in enumerate(page.rows)]
         first = page.first + len(page.rows)
-        if not page.rows or first > min(page.number, last if last > 0 else page.number + last):
-            return found, page.number
+        if not page.rows or first > min(page.total, last if last > 0 else page.total + last):
+            return found, page.total
 
 
 def naive_rows(writes: Writes, whole: bool, streams: tuple[int, ...] | None) -> list[tuple[str, int, bytes]]:
@@ -71,7 +71,7 @@ def test_rows_are_lines_as_counted_among_those_that_are_asked_for(
     try:
         indexes = Indexes(kept.root, kept.sources)
         write(kept, writes[:split])
-        ask(indexes, "sums")
+        count_all(indexes)
         write(kept, writes[split:], first=split)
         expected = naive_rows(writes, whole, streams)
         execution = "" if whole else TREE
@@ -122,10 +122,10 @@ def test_what_was_left_out_is_told_behind_its_row(kept: Kept) -> None:
         "": ([b"one\n", b"two\n", b"child\n"], [(0, b'{"bytes":1}'), (3, b'{"bytes":2}'), (3, b'{"bytes":3}')]),
     }
     for execution, (lines, missing) in expected.items():
-        page = ask(indexes, "rows", execution=execution, first=1, last=9)
+        page = rows_page(indexes, execution, 1, 9)
         assert [line.data for _, line in page.rows] == lines
         assert [(each.after, each.told) for each in page.missing] == missing
-    assert ask(indexes, "rows", execution=TREE, first=2, last=2).missing == [Missing(2, 1, b'{"bytes":3}')]
+    assert rows_page(indexes, TREE, 2, 2).missing == [Missing(2, 1, b'{"bytes":3}')]
 
 
 def test_what_was_left_out_is_told_also_where_a_stream_printed_nothing(kept: Kept, small_strides: None) -> None:
@@ -137,6 +137,6 @@ def test_what_was_left_out_is_told_also_where_a_stream_printed_nothing(kept: Kep
         if number == 20:
             writer.note(journal.GAP, TREE, NOON, 0, b'{"bytes":5}', 2, "")
     writer.output(TREE, 2, NOON, b"second\n")
-    page = ask(Indexes(kept.root, kept.sources), "rows", execution=TREE, first=1, last=2, streams=(2,))
+    page = rows_page(Indexes(kept.root, kept.sources), TREE, 1, 2, (2,))
     assert [line.data for _, line in page.rows] == [b"first\n", b"second\n"]
     assert page.missing == [Missing(1, 2, b'{"bytes":5}')]

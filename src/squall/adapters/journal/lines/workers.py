@@ -9,11 +9,35 @@ import socket
 import subprocess
 from collections.abc import Callable, Collection
 from time import monotonic
+from typing import TypeVar
 
 import msgspec
 
-from squall.adapters.journal.worker import LENGTH, Question, Reply
+from squall.adapters.journal.lines.messages import (
+    LENGTH,
+    Answer,
+    AskByte,
+    Asked,
+    AskLineAt,
+    AskLines,
+    AskRows,
+    AskSearch,
+    AskStates,
+    AskSums,
+    AskTail,
+    BytePlace,
+    Failed,
+    LineNumber,
+    Lines,
+    Matches,
+    Rows,
+    States,
+    Sums,
+    Tail,
+    Unfinished,
+)
 from squall.core.errors import GoneError, InvalidError, SquallError, UnavailableError
+from squall.core.output import journal
 from squall.core.output.line_query import Hits, LinePage, LineState, OutputSums, RowPage, Search
 from squall.core.output.lines import Line
 
@@ -21,7 +45,11 @@ _LOG = logging.getLogger("squall.lines")
 _SLICE = 1.0
 _GRACE = 4.0
 _IDLE = 60.0
+_DECODER = msgspec.msgpack.Decoder[Answer](Answer)
 _ERRORS: dict[str, type[SquallError]] = {"invalid": InvalidError, "gone": GoneError}
+
+
+A = TypeVar("A", Sums, Tail, States, Lines, Rows, LineNumber, BytePlace, Matches)
 
 
 class _Worker:
@@ -35,13 +63,13 @@ class _Worker:
         self._writer = writer
         self.used = monotonic()
 
-    async def ask(self, question: bytes) -> Reply:
+    async def ask(self, question: bytes) -> Answer:
         """Its answer. Raises `OSError` or `EOFError` when the process has ended."""
         self._writer.write(LENGTH.pack(len(question)) + question)
         (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
-        reply = msgspec.msgpack.decode(await self._reader.readexactly(length), type=Reply)
+        answer: Answer = _DECODER.decode(await self._reader.readexactly(length))
         self.used = monotonic()
-        return reply
+        return answer
 
     def end(self) -> None:
         """Ends the process at once."""
@@ -84,59 +112,55 @@ class LineWorkers:
 
     async def sums(self, tree: str, executions: Collection[str] | None) -> dict[str, OutputSums]:
         """What each execution has printed."""
-        listed = None if executions is None else list(executions)
-        return (await self._ask(Question(op="sums", tree=tree, seconds=_SLICE, executions=listed))).sums
+        asked = AskSums(tree=tree, seconds=_SLICE, executions=_listed(executions))
+        return (await self._ask(asked, Sums)).sums
 
     async def lines(
         self, tree: str, execution: str, first: int, last: int, streams: tuple[int, ...] | None
     ) -> LinePage:
         """Lines by their numbers."""
-        asked = Question(
-            op="lines", tree=tree, seconds=_SLICE, execution=execution, first=first, last=last, streams=streams
-        )
-        reply = await self._ask(asked)
-        return LinePage([line for _, line in reply.rows], reply.number, reply.last, reply.position)
+        asked = AskLines(tree=tree, seconds=_SLICE, execution=execution, first=first, last=last, streams=streams)
+        return (await self._ask(asked, Lines)).page
 
     async def rows(
         self, tree: str, execution: str, first: int, last: int, streams: tuple[int, ...] | None, cut: int | None
     ) -> RowPage:
         """Lines as counted among those on some streams."""
-        asked = Question(
-            op="rows", tree=tree, seconds=_SLICE, execution=execution, first=first, last=last, streams=streams, cut=cut
+        asked = AskRows(
+            tree=tree, seconds=_SLICE, execution=execution, first=first, last=last, streams=streams, cut=cut
         )
-        reply = await self._ask(asked)
-        return RowPage(reply.rows, reply.first, reply.number, reply.position, reply.missing)
+        return (await self._ask(asked, Rows)).page
 
     async def tail(
         self, tree: str, executions: Collection[str] | None, count: int, streams: tuple[int, ...] | None
     ) -> tuple[list[tuple[str, Line]], int]:
         """The last lines."""
-        listed = None if executions is None else list(executions)
-        asked = Question(op="tail", tree=tree, seconds=_SLICE, executions=listed, last=count, streams=streams)
-        reply = await self._ask(asked)
-        return reply.rows, reply.position
+        asked = AskTail(tree=tree, seconds=_SLICE, executions=_listed(executions), count=count, streams=streams)
+        tail = await self._ask(asked, Tail)
+        return tail.rows, tail.position
 
     async def states(
-        self, tree: str, executions: Collection[str] | None, after: int = 0
+        self, tree: str, executions: Collection[str] | None, after: int | None = None
     ) -> tuple[dict[str, LineState], int]:
         """How far the lines go."""
-        listed = None if executions is None else list(executions)
-        reply = await self._ask(Question(op="states", tree=tree, seconds=_SLICE, executions=listed, first=after))
-        return reply.states, after or reply.position
+        # The beginning has two names; what is counted begins behind the header.
+        at = None if after is None else max(after, journal.HEADER_SIZE)
+        asked = AskStates(tree=tree, seconds=_SLICE, executions=_listed(executions), position=at)
+        states = await self._ask(asked, States)
+        return states.states, states.position if at is None else at
 
     async def line_at(self, tree: str, execution: str, time: int) -> int:
         """The first line from a time on."""
-        return (
-            await self._ask(Question(op="line_at", tree=tree, seconds=_SLICE, execution=execution, first=time))
-        ).number
+        asked = AskLineAt(tree=tree, seconds=_SLICE, execution=execution, time=time)
+        return (await self._ask(asked, LineNumber)).number
 
     async def search(self, tree: str, execution: str, wanted: Search) -> Hits:
         """The lines that match."""
         until = monotonic() + self._patience
         numbers: list[int] = []
         while True:
-            asked = Question(op="search", tree=tree, seconds=_SLICE, execution=execution, search=wanted)
-            hits = (await self._ask(asked)).hits or Hits([], 0)
+            asked = AskSearch(tree=tree, seconds=_SLICE, execution=execution, search=wanted)
+            hits = (await self._ask(asked, Matches)).hits
             numbers = sorted(numbers + hits.numbers)
             if not hits.resume or len(numbers) >= wanted.limit or monotonic() > until:
                 return Hits(numbers, hits.resume)
@@ -147,35 +171,35 @@ class LineWorkers:
     def matcher(self, wanted: Search) -> Callable[[bytes], bool]:
         """Whether a line matches."""
         # Only who searches needs RE2.
-        from squall.adapters.journal.search import compile_pattern
+        from squall.adapters.journal.lines.search import compile_pattern
 
         expression = compile_pattern(wanted.pattern, fixed=wanted.fixed, ignore_case=wanted.ignore_case)
         return lambda line: expression.search(line) is not None
 
     async def byte(self, tree: str, execution: str, offset: int, streams: tuple[int, ...] | None) -> tuple[int, int]:
         """Where a byte is."""
-        reply = await self._ask(
-            Question(op="byte", tree=tree, seconds=_SLICE, execution=execution, first=offset, streams=streams)
-        )
-        return reply.number, reply.skip
+        asked = AskByte(tree=tree, seconds=_SLICE, execution=execution, offset=offset, streams=streams)
+        place = await self._ask(asked, BytePlace)
+        return place.position, place.skip
 
     # -- processes
 
-    async def _ask(self, asked: Question) -> Reply:
-        """An answer, after as many turns as the counting takes."""
+    async def _ask(self, asked: Asked, kind: type[A]) -> A:
+        """An answer of this kind, after as many turns as the counting takes."""
         until = monotonic() + self._patience
         while True:
-            reply = await self._turn(msgspec.msgpack.encode(asked))
-            if reply.code:
-                raise _ERRORS.get(reply.code, UnavailableError)(reply.error)
-            if reply.counted >= 1.0:
-                return reply
+            answer = await self._turn(msgspec.msgpack.encode(asked))
+            if isinstance(answer, kind):
+                return answer
+            if isinstance(answer, Failed):
+                raise _ERRORS.get(answer.code, UnavailableError)(answer.error)
+            assert isinstance(answer, Unfinished)  # noqa: S101 - each question has one kind of answer
             if monotonic() > until:
                 raise UnavailableError(
-                    f"The lines of this output are being counted ({reply.counted:.0%} so far). Ask again in a moment."
+                    f"The lines of this output are being counted ({answer.counted:.0%} so far). Ask again in a moment."
                 )
 
-    async def _turn(self, question: bytes) -> Reply:
+    async def _turn(self, question: bytes) -> Answer:
         if self._waiting >= self._crowd:
             raise UnavailableError("Too many search in outputs just now. Ask again in a moment.")
         self._waiting += 1
@@ -185,7 +209,7 @@ class LineWorkers:
         finally:
             self._waiting -= 1
 
-    async def _with_worker(self, question: bytes) -> Reply:
+    async def _with_worker(self, question: bytes) -> Answer:
         worker = self._free.pop() if self._free else await self._begin()
         try:
             async with asyncio.timeout(_SLICE + _GRACE):
@@ -237,3 +261,7 @@ class LineWorkers:
                 worker.end()
         if self._free:
             self._arm()
+
+
+def _listed(executions: Collection[str] | None) -> list[str] | None:
+    return None if executions is None else list(executions)

@@ -11,8 +11,9 @@ import orjson
 from squall.core.event.events import OUTPUT_CREATE
 from squall.core.output import journal
 from squall.core.output.journal import Record
+from squall.core.output.places import format_place
 from squall.core.timestamp import to_iso
-from squall.services.output.outputs import Label
+from squall.services.output.labels import Label
 
 _BETWEEN = b'","'
 
@@ -25,8 +26,8 @@ def _frame(record: Record, label: Label | None) -> tuple[bytes, bytes]:
         "runner_ref": label.runner if label else None,
         "timestamp": to_iso(record.time),
         "output_type": journal.STREAMS.get(record.stream, "output"),
-        "position": journal.format_position(record.end),
-        "id": journal.format_position(record.end),
+        "position": format_place(record.end),
+        "id": format_place(record.end),
         **({"tag": record.tag} if record.tag else {}),
         "data": "",
     }

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import re2  # type: ignore[import-untyped]
 
-from squall.adapters.journal.lookup import MOST_BEHIND, Lookup
+from squall.adapters.journal.lines.lookup import MOST_BEHIND, Lookup
 from squall.core.errors import InvalidError
 from squall.core.output import journal
 from squall.core.output.journal import Record

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from squall.adapters.journal import reading
-from squall.adapters.journal.index import TREE, LineIndex, Mark
-from squall.adapters.journal.sources import Source
+from squall.adapters.journal.lines.index import Mark
+from squall.adapters.journal.lines.segments import Segments
 from squall.core.output import journal
-from squall.core.output.journal import Record
 from squall.core.output.lines import Assembler, Line, LineCounter, Missing, count_record
-
-_READ = 1 << 20
-_CROWDED = 4
-"""A segment that spreads over more than so many times its own bytes is read by its chain, not through."""
 
 _READ_TO_CUT = 64 << 20
 """Bytes that are read at most for one answer that has only the beginnings of lines."""
@@ -54,82 +48,9 @@ def _behind(wanted: Assembler, last: int) -> list[Missing]:
     return [each for each in wanted.missing if each.after <= last]
 
 
-class Lookup:
-    """Looks into one execution of an indexed journal, or into all of it (`TREE`). A *row* is a line as counted among
-    those on some streams only. Raises `OSError` when the journal cannot be read."""
-
-    def __init__(self, index: LineIndex, execution: str) -> None:
-        self._index = index
-        self._source: Source = index.source
-        if execution == TREE and TREE not in index.tallies:
-            # Where only one has printed its lines are the tree's.
-            execution = next(iter(index.tallies), TREE)
-        self._execution = execution
-        self.whole = execution == TREE
-        self.marks = index.marks(execution)
-        tally = index.tallies.get(execution)
-        self._ends: list[Mark] = [*self.marks[1:], tally.now if tally is not None else Mark()]
-
-    @property
-    def last_line(self) -> int:
-        """How many lines there are."""
-        return self._ends[-1].lines
-
-    def records(self, segment: int) -> Iterator[Record]:
-        """The output and gap records from the beginning of a segment (a number of `marks`) on, in order."""
-        for number in range(segment, len(self.marks)):
-            yield from self._segment(self.marks[number], self._ends[number])
-
-    def segment_records(self, segment: int) -> Iterator[Record]:
-        """Those of one segment."""
-        yield from self._segment(self.marks[segment], self._ends[segment])
-
-    def _segment(self, begin: Mark, end: Mark) -> Iterator[Record]:
-        size = sum(end.sizes) - sum(begin.sizes)
-        if end.position <= begin.position:
-            return
-        first = self._index.tallies[self._execution].first
-        start = begin.position or first
-        if not self.whole and end.position - start > _CROWDED * (size + _READ):
-            starts = self._chain(begin, end)
-            if starts is not None:
-                for at in starts:
-                    yield from self._one(at)
-                return
-        yield from self._through(start, end.position)
-
-    def _through(self, start: int, end: int) -> Iterator[Record]:
-        at = start
-        while at < end:
-            batch = reading.read(self._source, self._source.pread, end, at, _READ)
-            if batch.position == at:
-                return
-            for record in batch.records:
-                ours = self.whole or record.execution == self._execution
-                own = ours and record.kind in (journal.OUTPUT, journal.GAP)
-                if own or (record.kind == journal.GAP and not record.stream):
-                    yield record
-            at = batch.position
-
-    def _chain(self, begin: Mark, end: Mark) -> list[int] | None:
-        """The starts of the execution's records between two marks; None where its chain is broken."""
-        starts: list[int] = []
-        at = end.last
-        while at > begin.last:
-            starts.append(at)
-            at = reading.before(self._source, self._source.pread, at)
-        if at != begin.last:
-            return None
-        starts.reverse()
-        return starts
-
-    def _one(self, at: int) -> Iterator[Record]:
-        length = journal.frame_length(self._source.pread(at, journal.FRAME_SIZE))
-        record = journal.unpack_frame(memoryview(self._source.pread(at, length)), 0, at)
-        if record is not None and record.kind in (journal.OUTPUT, journal.GAP):
-            yield record
-
-    # -- lines
+class Lookup(Segments):
+    """Looks for lines in one execution of an indexed journal, or in all of it (`TREE`). A *row* is a line as counted
+    among those on some streams only. Raises `OSError` when the journal cannot be read."""
 
     def segment_of(self, line: int) -> int:
         """The segment in which the line with this number begins."""
@@ -158,7 +79,7 @@ class Lookup:
         wanted = Assembler(self.marks[segment].counter(), first, last, streams, whole=self.whole, most=cut)
         behind = size = 0
         for number in range(segment, len(self.marks)):
-            begin, end = self.marks[number], self._ends[number]
+            begin, end = self.marks[number], self.ends[number]
             if streams is not None and begin.printed(streams) == end.printed(streams) and begin.gaps == end.gaps:
                 wanted.skip(end.counter())
                 behind += sum(end.sizes) - sum(begin.sizes) if begin.lines >= last else 0
@@ -181,7 +102,7 @@ class Lookup:
 
     def rows(self, streams: Collection[int] | None) -> int:
         """How many rows there are."""
-        return self._ends[-1].rows(streams)
+        return self.ends[-1].rows(streams)
 
     def line_of_row(self, row: int, streams: Collection[int] | None) -> int:
         """The number of the line that is this row; one more than there are lines if there is no such row."""
@@ -217,9 +138,9 @@ class Lookup:
 
     def line_at(self, time: int) -> int:
         """The first line that began at `time` (µs) or later; one more than there are if none did."""
-        if self._ends[-1].time < time:
+        if self.ends[-1].time < time:
             return self.last_line + 1
-        segment = max(0, bisect_right(self._ends, time - 1, key=lambda mark: mark.time))
+        segment = max(0, bisect_right(self.ends, time - 1, key=lambda mark: mark.time))
         segment = min(segment, len(self.marks) - 1)
         counter = self.marks[segment].counter()
         for record in self.records(segment):
@@ -233,8 +154,8 @@ class Lookup:
         """The counting as it stood at a position: behind every record that ends there or before."""
         segment = max(0, bisect_right(self.marks, position, key=lambda mark: mark.position) - 1)
         counter = self.marks[segment].counter()
-        if self._ends[-1].position <= position:
-            return self._ends[-1].counter()
+        if self.ends[-1].position <= position:
+            return self.ends[-1].counter()
         for record in self.records(segment):
             if record.end > position:
                 break

@@ -1,0 +1,42 @@
+"""The one loop that reads the feed of all events for those who are sent it: the stream of events, and a page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import NamedTuple
+
+from squall.core.event.events import Event
+from squall.services.event.feeds import Feeds
+from squall.services.event.ring import Cursor, Item
+from squall.services.output.outputs import Outputs
+
+
+class Missed(NamedTuple):
+    """Changes that are read from the table, up to the row `until`. `forgotten`: older ones are no longer there. `live`:
+    a listener was too slow for the feed, so what was printed meanwhile is missing."""
+
+    events: Sequence[Event]
+    until: int
+    forgotten: bool
+    live: bool
+
+
+async def listened(
+    feeds: Feeds, outputs: Outputs, cursor: Cursor, row: int | None, heartbeat: float
+) -> AsyncGenerator[Missed | Sequence[Item], None]:
+    """What a listener is to be sent, from the change behind `row` on (None: from the present on), until the server
+    stops. Items are given as they come; none when nothing came for `heartbeat` seconds. The cursor's row is that of the
+    last ones that have been taken care of."""
+    if row is not None:
+        events, forgotten = await feeds.events_between(row, cursor.row)
+        yield Missed(events, cursor.row, forgotten, False)
+    while not outputs.stopping:
+        before = cursor.row
+        items, lost = await cursor.next(heartbeat)
+        if lost and items:
+            until = items[0].row - (items[0].event is not None)
+            events, forgotten = await feeds.events_between(before, until)
+            yield Missed(events, until, forgotten, True)
+        yield items
+        if items:
+            cursor.row = items[-1].row
