@@ -12,5 +12,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: "es2022",
   },
-  server: { proxy: { "/v1": "http://127.0.0.1:9101", "/stream": "http://127.0.0.1:9101", "/auth": "http://127.0.0.1:9101" } },
+  server: {
+    proxy: { "/v1": "http://127.0.0.1:9101", "/stream": "http://127.0.0.1:9101", "/auth": "http://127.0.0.1:9101" },
+  },
 });

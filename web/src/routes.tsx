@@ -1,26 +1,22 @@
 // The pages and their addresses. The history's filters are in its URL, so that a view can be sent to somebody.
 
 import type { QueryClient } from "@tanstack/react-query";
-import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type AnyRouter } from "@tanstack/react-router";
+import {
+  type AnyRouter,
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
 import { descendants, execution as fetchExecution } from "./api/client";
-import { firstRows, type Early } from "./log/early";
+import type { ExecutionSearch } from "./execution/search";
+import type { HistorySearch } from "./history/search";
+import { type Early, firstRows } from "./log/early";
 import { parseLines } from "./log/window";
 import { Frame } from "./ui/Frame";
 import { Failure, Notice } from "./ui/Notice";
-
-export interface HistorySearch {
-  readonly status?: string;
-  readonly action?: string;
-  readonly user?: string;
-  readonly runner?: string;
-  readonly offset?: number;
-}
-
-export interface ExecutionSearch {
-  /** The execution of the tree whose log is shown; the whole tree if it is `tree`. */
-  readonly show?: string;
-  readonly tab?: string;
-}
 
 /** What pages are given. */
 export interface Given {
@@ -88,5 +84,9 @@ function texts(given: Record<string, unknown>, names: readonly string[]): Record
 }
 
 export function makeRouter(given: Given): AnyRouter {
-  return createRouter({ routeTree: root.addChildren([home, history, execution, login]), context: given, defaultPreload: "intent" });
+  return createRouter({
+    routeTree: root.addChildren([home, history, execution, login]),
+    context: given,
+    defaultPreload: "intent",
+  });
 }

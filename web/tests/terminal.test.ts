@@ -3,7 +3,7 @@ import { cssColour, PLAIN, styled, Terminal } from "../src/log/terminal";
 
 function shown(...lines: string[]): string[] {
   const terminal = new Terminal();
-  lines.forEach((line, index) => terminal.write(line, index));
+  for (const [index, line] of lines.entries()) terminal.write(line, index);
   return terminal.rows().map((row) => row.spans.map((span) => span.text).join(""));
 }
 

@@ -1,7 +1,7 @@
 // Logging in with a name and a password. The token stays in a cookie that no script can read.
 
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useState, type FormEvent, type ReactElement } from "react";
+import { type FormEvent, type ReactElement, useState } from "react";
 import { login } from "../api/client";
 
 export function LoginPage(): ReactElement {
@@ -28,6 +28,7 @@ export function LoginPage(): ReactElement {
       <form onSubmit={(event) => void submit(event)}>
         <label>
           User
+          {/* biome-ignore lint/a11y/noAutofocus: the page has this one purpose */}
           <input name="user" autoComplete="username" required autoFocus />
         </label>
         <label>
@@ -39,7 +40,7 @@ export function LoginPage(): ReactElement {
             {wrong}
           </p>
         ) : null}
-        <button className="primary" disabled={busy}>
+        <button type="submit" className="primary" disabled={busy}>
           Log in
         </button>
       </form>

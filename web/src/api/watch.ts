@@ -1,7 +1,7 @@
 // The page's one event stream: opened with fetch, so that a refusal can be told from a loss, read as server-sent events,
 // and resumed by the id of the last event that was handled.
 
-import { begin, step, waitBefore, type Connection, type Happening } from "../log/connection";
+import { begin, type Connection, type Happening, step, waitBefore } from "./connection";
 
 /** One server-sent event. `id` is the position behind it, empty if it has none. */
 export interface Sent {

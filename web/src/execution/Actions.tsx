@@ -2,17 +2,21 @@
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useRef, useState, type FormEvent, type ReactElement } from "react";
+import { type FormEvent, type ReactElement, useRef, useState } from "react";
 import { cancel, change, inquiry, rerun, respond } from "../api/client";
 import { CANCELABLE, type Execution } from "../api/types";
-import { Field, textOf, valueOf, type Schema } from "./fields";
+import { Field } from "./Field";
+import { entryOf, meaningOf, partsOf, type Schema, type Texts, textsIn } from "./fields";
 import { isOver } from "./tree";
 
 export function Actions({ execution }: { readonly execution: Execution }): ReactElement {
   const queries = useQueryClient();
   const again = (): void => void queries.invalidateQueries();
   const stop = useMutation({ mutationFn: () => cancel(execution.id), onSettled: again });
-  const pausing = useMutation({ mutationFn: (status: "pausing" | "resuming") => change(execution.id, status), onSettled: again });
+  const pausing = useMutation({
+    mutationFn: (status: "pausing" | "resuming") => change(execution.id, status),
+    onSettled: again,
+  });
   const failure = stop.error ?? pausing.error;
   const workflow = execution.liveaction?.action_is_workflow === true;
   return (
@@ -23,10 +27,18 @@ export function Actions({ execution }: { readonly execution: Execution }): React
         </span>
       ) : null}
       {execution.status === "pending" ? <Answer id={execution.id} done={again} /> : null}
-      {workflow && execution.status === "running" ? <button onClick={() => pausing.mutate("pausing")}>Pause</button> : null}
-      {workflow && execution.status === "paused" ? <button onClick={() => pausing.mutate("resuming")}>Resume</button> : null}
+      {workflow && execution.status === "running" ? (
+        <button type="button" onClick={() => pausing.mutate("pausing")}>
+          Pause
+        </button>
+      ) : null}
+      {workflow && execution.status === "paused" ? (
+        <button type="button" onClick={() => pausing.mutate("resuming")}>
+          Resume
+        </button>
+      ) : null}
       {CANCELABLE.has(execution.status) ? (
-        <button onClick={() => stop.mutate()} disabled={stop.isPending}>
+        <button type="button" onClick={() => stop.mutate()} disabled={stop.isPending}>
           Cancel
         </button>
       ) : null}
@@ -41,12 +53,14 @@ function Rerun({ execution }: { readonly execution: Execution }): ReactElement {
   const [wrong, setWrong] = useState("");
   const schemas = execution.action.parameters ?? {};
   const given = execution.parameters ?? {};
-  const names = [...new Set([...Object.keys(given), ...Object.keys(schemas)])].filter((name) => schemas[name]?.["immutable"] !== true);
+  const names = [...new Set([...Object.keys(given), ...Object.keys(schemas)])].filter(
+    (name) => schemas[name]?.["immutable"] !== true,
+  );
   const submit = async (event: FormEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
-    const form = new FormData(event.currentTarget);
+    const texts = textsIn(event.currentTarget);
     try {
-      const made = await rerun(execution.id, changedValues(names, given, schemas, form), []);
+      const made = await rerun(execution.id, changedValues(names, given, schemas, texts), []);
       dialog.current?.close();
       await navigate({ to: "/executions/$id", params: { id: made.id }, search: {} });
     } catch (error) {
@@ -63,12 +77,14 @@ function Rerun({ execution }: { readonly execution: Execution }): ReactElement {
   };
   return (
     <>
-      <button onClick={() => dialog.current?.showModal()}>Run again …</button>
+      <button type="button" onClick={() => dialog.current?.showModal()}>
+        Run again …
+      </button>
       <dialog ref={dialog} aria-label={`Run ${execution.action.ref} again`}>
         <form onSubmit={(event) => void submit(event)}>
           <h2>{execution.action.ref}</h2>
           {names.map((name) => (
-            <Field key={name} name={name} label={name} schema={schemas[name]} value={given[name]} />
+            <Field key={name} path={name} label={name} schema={schemas[name]} value={given[name]} />
           ))}
           {names.length === 0 ? <p>This action has no parameters.</p> : null}
           {wrong !== "" ? (
@@ -80,12 +96,16 @@ function Rerun({ execution }: { readonly execution: Execution }): ReactElement {
             <button type="button" onClick={() => dialog.current?.close()}>
               Close
             </button>
-            {execution.liveaction?.action_is_workflow === true && isOver(execution) && execution.status !== "succeeded" ? (
+            {execution.liveaction?.action_is_workflow === true &&
+            isOver(execution) &&
+            execution.status !== "succeeded" ? (
               <button type="button" onClick={() => void fromFailed()}>
                 From the failed tasks on
               </button>
             ) : null}
-            <button className="primary">Run</button>
+            <button type="submit" className="primary">
+              Run
+            </button>
           </div>
         </form>
       </dialog>
@@ -93,26 +113,21 @@ function Rerun({ execution }: { readonly execution: Execution }): ReactElement {
   );
 }
 
-/** The values that differ from the old ones; secrets that were left masked are none of them. */
+/** The values that differ from the old ones. */
 function changedValues(
   names: readonly string[],
   given: Readonly<Record<string, unknown>>,
   schemas: Readonly<Record<string, Schema>>,
-  form: FormData,
+  texts: Texts,
 ): Record<string, unknown> {
-  const changed: Record<string, unknown> = {};
-  for (const name of names) {
-    const text = String(form.get(name) ?? "");
-    if (text === textOf(given[name]).replace(/\r\n?/g, "\n")) continue;
-    changed[name] = valueOf(name, schemas[name], text);
-  }
-  return changed;
+  const entries = names.map((name) => [name, entryOf(name, name, schemas[name], given[name], texts)] as const);
+  return Object.fromEntries(entries.flatMap(([name, entry]) => (entry.changed ? [[name, entry.value]] : [])));
 }
 
 function AnswerField({ name, schema }: { readonly name: string; readonly schema: Schema }): ReactElement {
   const about = schema["description"];
   const label = typeof about === "string" ? about : name;
-  if (schema["type"] !== "boolean") return <Field name={name} label={label} schema={schema} value={undefined} />;
+  if (schema["type"] !== "boolean") return <Field path={name} label={label} schema={schema} value={undefined} />;
   return (
     <label>
       {label}
@@ -122,14 +137,16 @@ function AnswerField({ name, schema }: { readonly name: string; readonly schema:
 }
 
 /** What was answered. A field that was left empty is not answered, unless it must be. */
-function answersOf(properties: Readonly<Record<string, Schema>>, form: FormData): Record<string, unknown> {
-  const found: Record<string, unknown> = {};
+function answersOf(properties: Readonly<Record<string, Schema>>, texts: Texts): Record<string, unknown> {
+  const answers: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries(properties)) {
-    const text = String(form.get(name) ?? "");
-    if (schema["type"] === "boolean") found[name] = form.get(name) === "on";
-    else if (text !== "" || schema["required"] === true) found[name] = valueOf(name, schema, text);
+    const entry = entryOf(name, name, schema, undefined, texts);
+    if (schema["type"] === "boolean") answers[name] = texts(name) === "on";
+    else if (entry.changed) answers[name] = entry.value;
+    else if (schema["required"] === true)
+      answers[name] = partsOf(schema, undefined) === null ? meaningOf(name, schema, "") : {};
   }
-  return found;
+  return answers;
 }
 
 function Answer({ id, done }: { readonly id: string; readonly done: () => void }): ReactElement {
@@ -139,9 +156,9 @@ function Answer({ id, done }: { readonly id: string; readonly done: () => void }
   const properties = (asked.data?.schema["properties"] ?? {}) as Readonly<Record<string, Schema>>;
   const submit = async (event: FormEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
-    const form = new FormData(event.currentTarget);
+    const texts = textsIn(event.currentTarget);
     try {
-      await respond(id, answersOf(properties, form));
+      await respond(id, answersOf(properties, texts));
       dialog.current?.close();
       done();
     } catch (error) {
@@ -150,7 +167,7 @@ function Answer({ id, done }: { readonly id: string; readonly done: () => void }
   };
   return (
     <>
-      <button className="primary" onClick={() => dialog.current?.showModal()}>
+      <button type="button" className="primary" onClick={() => dialog.current?.showModal()}>
         Answer …
       </button>
       <dialog ref={dialog} aria-label="Answer the inquiry">
@@ -168,7 +185,9 @@ function Answer({ id, done }: { readonly id: string; readonly done: () => void }
             <button type="button" onClick={() => dialog.current?.close()}>
               Close
             </button>
-            <button className="primary">Answer</button>
+            <button type="submit" className="primary">
+              Answer
+            </button>
           </div>
         </form>
       </dialog>

@@ -2,22 +2,22 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useRouteContext, useSearch } from "@tanstack/react-router";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState, type ReactElement } from "react";
+import { lazy, type ReactElement, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { execution as fetchExecution } from "../api/client";
 import type { Execution } from "../api/types";
 import type { Early } from "../log/early";
 import { LogPane, type Scope } from "../log/LogPane";
-import { OutputRows, type Output } from "../log/remote";
-import type { ExecutionSearch } from "../routes";
+import { type Output, OutputRows } from "../log/remote";
 import { Indicator } from "../ui/Indicator";
 import { Failure, Notice } from "../ui/Notice";
-import { signOf, Status } from "../ui/Status";
+import { Status, signOf } from "../ui/Status";
 import { duration } from "../ui/time";
 import { Actions } from "./Actions";
 import { Details } from "./Details";
 import { useTree, useWhole } from "./live";
-import { isOver, rowsOf, took } from "./tree";
+import type { ExecutionSearch } from "./search";
 import { TreePane } from "./TreePane";
+import { isOver, rowsOf, took } from "./tree";
 
 const Graph = lazy(() => import("../graph/GraphPane"));
 const TABS = ["log", "details", "graph"] as const;
@@ -68,14 +68,26 @@ function Page({ given, fetched }: { readonly given: Execution; readonly fetched:
   const takeHint = useCallback((call: (() => void) | null): void => {
     hint.current = call;
   }, []);
-  const sourceOf = useCallback((output: Output): OutputRows => new OutputRows(output, (url) => early.take(url)), [early]);
-  const workflow = workflowOf(shown, nodes.map((node) => node.execution));
+  const sourceOf = useCallback(
+    (output: Output): OutputRows => new OutputRows(output, (url) => early.take(url)),
+    [early],
+  );
+  const workflow = workflowOf(
+    shown,
+    nodes.map((node) => node.execution),
+  );
   return (
     <div className={full ? "execution full" : "execution"}>
       {full ? null : (
         <aside className="side" aria-label="Tree">
           <h2>{nodes.length === 1 ? "Execution" : `${nodes.length} executions`}</h2>
-          <TreePane nodes={nodes} shown={shown.id} onShow={(show) => go({ ...search, show })} lastLines={live.lastLines} now={now} />
+          <TreePane
+            nodes={nodes}
+            shown={shown.id}
+            onShow={(show) => go({ ...search, show })}
+            lastLines={live.lastLines}
+            now={now}
+          />
         </aside>
       )}
       <section className="work" aria-label={shown.action.ref}>
@@ -89,7 +101,13 @@ function Page({ given, fetched }: { readonly given: Execution; readonly fetched:
         </div>
         <div className="tabs" role="tablist">
           {TABS.filter((each) => each !== "graph" || workflow !== null).map((each) => (
-            <button key={each} role="tab" aria-selected={tab === each} onClick={() => go({ ...search, tab: each })}>
+            <button
+              type="button"
+              key={each}
+              role="tab"
+              aria-selected={tab === each}
+              onClick={() => go({ ...search, tab: each })}
+            >
               {each}
             </button>
           ))}
@@ -97,7 +115,12 @@ function Page({ given, fetched }: { readonly given: Execution; readonly fetched:
         {tab === "details" ? <Details execution={whole} /> : null}
         {tab === "graph" && workflow !== null ? (
           <Suspense fallback={<Notice title="Loading the graph …" />}>
-            <Graph id={workflow.id} shown={shown.id} live={!isOver(workflow)} onShow={(show) => go({ show, tab: "log" })} />
+            <Graph
+              id={workflow.id}
+              shown={shown.id}
+              live={!isOver(workflow)}
+              onShow={(show) => go({ show, tab: "log" })}
+            />
           </Suspense>
         ) : null}
         {tab === "log" || (tab === "graph" && workflow === null) ? (
@@ -117,7 +140,13 @@ function Page({ given, fetched }: { readonly given: Execution; readonly fetched:
   );
 }
 
-function Waiting({ execution, silence }: { readonly execution: Execution; readonly silence: string | undefined }): ReactElement | null {
+function Waiting({
+  execution,
+  silence,
+}: {
+  readonly execution: Execution;
+  readonly silence: string | undefined;
+}): ReactElement | null {
   const told = execution.waiting ?? silence;
   return told === undefined || told === "" || isOver(execution) ? null : <span className="status wait">{told}</span>;
 }

@@ -1,16 +1,26 @@
 // The graph of a workflow: tasks and the transitions taken, drawn by xyflow, loaded only when it is opened.
 
-import { Background, Controls, ReactFlow, type Edge, type Node } from "@xyflow/react";
+import { Background, Controls, type Edge, type Node, ReactFlow } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, type ReactElement } from "react";
+import { type ReactElement, useMemo } from "react";
 import { graph } from "../api/client";
 import type { Graph } from "../api/types";
 import { Failure, Notice } from "../ui/Notice";
 import { Status } from "../ui/Status";
 import { laidOut } from "./layout";
 
-const OPEN: ReadonlySet<string> = new Set(["waiting", "requested", "scheduled", "delayed", "running", "pausing", "paused", "resuming", "pending"]);
+const OPEN: ReadonlySet<string> = new Set([
+  "waiting",
+  "requested",
+  "scheduled",
+  "delayed",
+  "running",
+  "pausing",
+  "paused",
+  "resuming",
+  "pending",
+]);
 
 type Task = Graph["tasks"][number];
 
@@ -52,7 +62,12 @@ export default function GraphPane({
         className: marked ? "marked" : "",
         data: {
           label: (
-            <button className="plain task" disabled={last === undefined} title={last === undefined ? "it has not run" : "show what it printed"}>
+            <button
+              type="button"
+              className="plain task"
+              disabled={last === undefined}
+              title={last === undefined ? "it has not run" : "show what it printed"}
+            >
               <b>{task.name}</b>
               <br />
               <Status status={task.status ?? "not run"} />
@@ -64,14 +79,16 @@ export default function GraphPane({
       };
     });
     const drawable = found.data.edges.filter((each) => places.has(each.from) && places.has(each.to));
-    const lines = drawable.map((each, index): Edge => ({
-      id: String(index),
-      source: each.from,
-      target: each.to,
-      animated: live && each.taken > 0,
-      style: each.taken > 0 ? { strokeWidth: 2.5 } : { strokeDasharray: "4 4", opacity: 0.6 },
-      ...(each.when !== undefined && each.when !== null ? { label: each.when.slice(0, 36) } : {}),
-    }));
+    const lines = drawable.map(
+      (each, index): Edge => ({
+        id: String(index),
+        source: each.from,
+        target: each.to,
+        animated: live && each.taken > 0,
+        style: each.taken > 0 ? { strokeWidth: 2.5 } : { strokeDasharray: "4 4", opacity: 0.6 },
+        ...(each.when !== undefined && each.when !== null ? { label: each.when.slice(0, 36) } : {}),
+      }),
+    );
     return [drawn, lines];
   }, [found.data, live, shown]);
   if (found.isPending) return <Notice title="Loading the graph …" />;

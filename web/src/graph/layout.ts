@@ -11,7 +11,12 @@ const ACROSS = 24;
 export function laidOut(graph: Graph): Map<string, { x: number; y: number }> {
   const layers = layersOf(graph);
   const members: string[][] = [];
-  for (const task of graph.tasks) (members[layers.get(task.name) ?? 0] ??= []).push(task.name);
+  for (const task of graph.tasks) {
+    const layer = layers.get(task.name) ?? 0;
+    const names = members[layer];
+    if (names === undefined) members[layer] = [task.name];
+    else names.push(task.name);
+  }
   const places = new Map<string, { x: number; y: number }>();
   let row = 0;
   for (const names of members) {
@@ -49,7 +54,10 @@ function layersOf(graph: Graph): Map<string, number> {
 }
 
 /** The tasks so that each comes before those it leads to, and the edges that lead back. Without recursion: workflows are long. */
-function ordered(starts: readonly string[], after: ReadonlyMap<string, readonly string[]>): readonly [readonly string[], ReadonlySet<string>] {
+function ordered(
+  starts: readonly string[],
+  after: ReadonlyMap<string, readonly string[]>,
+): readonly [readonly string[], ReadonlySet<string>] {
   const state = new Map<string, "open" | "done">();
   const done: string[] = [];
   const back = new Set<string>();

@@ -1,18 +1,18 @@
 // A log with its controls: what is shown and how, search on the server, the way to the next error.
 
-import { memo, useCallback, useEffect, useMemo, useRef, useState, type ReactElement } from "react";
+import { memo, type ReactElement, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useShortcuts } from "../ui/shortcuts";
 import { TIME_FORMS } from "../ui/time";
 import { Gaps } from "./Gaps";
 import { Help } from "./Help";
+import { type LogControl, LogView } from "./LogView";
 import type { Line, LineSource } from "./lines";
-import { LogView, type LogControl } from "./LogView";
-import { BranchLines, OutputRows, type Output } from "./remote";
 import type { RowLook } from "./Rows";
+import { BranchLines, type Output, type OutputRows } from "./remote";
 import { copied, copiedPart } from "./screen";
 import { ERRORS, useSearch } from "./search";
 import { putIntoClipboard, selected } from "./selection";
-import { Toolbar, type Shown } from "./Toolbar";
+import { type Shown, Toolbar } from "./Toolbar";
 import { formatLines, parseLines } from "./window";
 
 /** How much of a tree a log is of: one execution alone, all of a root's tree, or an execution inside it with what is below. */
@@ -61,10 +61,13 @@ function Pane({ id, scope, owners, start, live, sourceOf, onFull, hints }: LogPa
   const place = useCallback((): number => Math.max(1, Math.floor(control.current?.place().top ?? 1)), []);
   const show = useCallback((row: number): void => control.current?.goTo(row), []);
   const search = useSearch(rows, show, place);
-  const choose = useCallback((from: number, to: number): void => {
-    setNamed({ id, lines: from <= to ? { from, to } : { from: to, to: from } });
-    window.history.replaceState(window.history.state, "", `#${formatLines(from, to)}`);
-  }, [id]);
+  const choose = useCallback(
+    (from: number, to: number): void => {
+      setNamed({ id, lines: from <= to ? { from, to } : { from: to, to: from } });
+      window.history.replaceState(window.history.state, "", `#${formatLines(from, to)}`);
+    },
+    [id],
+  );
   const copying = useCopying(rows, control, shown.raw);
   const copyChosen = (): void => {
     if (chosen !== null) void copying.range(chosen.from, chosen.to, (lines) => copied(lines, shown.raw));
@@ -76,8 +79,10 @@ function Pane({ id, scope, owners, start, live, sourceOf, onFull, hints }: LogPa
   useShortcuts({
     "/": () => field.current?.focus(),
     n: () => search.step(false),
+    // biome-ignore lint/correctness/noComponentHookFactories: the name of a key
     N: () => search.step(true),
     g: () => control.current?.goTo(1),
+    // biome-ignore lint/correctness/noComponentHookFactories: the name of a key
     G: () => control.current?.end(),
     w: () => change({ wrap: !shown.wrap }),
     t: () => change({ times: TIME_FORMS[(TIME_FORMS.indexOf(shown.times) + 1) % TIME_FORMS.length] ?? "off" }),
@@ -104,9 +109,20 @@ function Pane({ id, scope, owners, start, live, sourceOf, onFull, hints }: LogPa
         onHelp={() => help.current?.showModal()}
         download={`/v1/executions/${id}/output?follow=false&tree=${!alone}${shown.stream === "all" ? "" : `&stream=${shown.stream}`}`}
         name={id}
-        copy={range ? <button onClick={copyChosen}>copy {chosen.to - chosen.from + 1} lines</button> : null}
+        copy={
+          range ? (
+            <button type="button" onClick={copyChosen}>
+              copy {chosen.to - chosen.from + 1} lines
+            </button>
+          ) : null
+        }
       />
-      <Gaps id={id} tree={scope === "tree"} live={live} onShow={shown.stream === "all" && rows !== null ? show : null} />
+      <Gaps
+        id={id}
+        tree={scope === "tree"}
+        live={live}
+        onShow={shown.stream === "all" && rows !== null ? show : null}
+      />
       <p className="visually-hidden" role="status">
         {copying.told}
       </p>
@@ -162,9 +178,15 @@ function useCopying(rows: OutputRows | null, control: { readonly current: LogCon
       setTold(`${count.toLocaleString("en")} lines are too many to copy: download them`);
       return;
     }
-    const progress = (done: number): void => setTold(`copying: ${done.toLocaleString("en")} of ${count.toLocaleString("en")} lines`);
+    const progress = (done: number): void =>
+      setTold(`copying: ${done.toLocaleString("en")} of ${count.toLocaleString("en")} lines`);
     try {
-      const lines = await rows.whole(from, to, new AbortController().signal, count > 1_000 ? progress : () => undefined);
+      const lines = await rows.whole(
+        from,
+        to,
+        new AbortController().signal,
+        count > 1_000 ? progress : () => undefined,
+      );
       await putIntoClipboard(text(lines));
       setTold(`${lines.length.toLocaleString("en")} ${lines.length === 1 ? "line" : "lines"} copied`);
     } catch (error) {

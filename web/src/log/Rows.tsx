@@ -1,6 +1,6 @@
 // The rows of a log that are drawn, and those that a selection holds on to.
 
-import { useLayoutEffect, useRef, type CSSProperties, type ReactElement } from "react";
+import { type CSSProperties, type ReactElement, useLayoutEffect, useRef } from "react";
 import { stamp, type TimeForm } from "../ui/time";
 import type { Drawn } from "./screen";
 import { cssColour, PLAIN, type Span, type Style } from "./terminal";
@@ -125,6 +125,7 @@ function LogRow({ row, before, look, held }: LogRowProps): ReactElement {
       {line.tag !== "" ? <span className="owner">{line.tag} │</span> : null}
       <span className="text">
         {row.spans.map((span, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a run of characters is known by its place only
           <Run key={index} span={span} />
         ))}
       </span>
@@ -139,7 +140,9 @@ function Run({ span }: { readonly span: Span }): ReactElement {
 }
 
 function css(style: Style): CSSProperties {
-  const [front, back] = style.inverse ? [style.background ?? "page", style.foreground ?? "text"] : [style.foreground, style.background];
+  const [front, back] = style.inverse
+    ? [style.background ?? "page", style.foreground ?? "text"]
+    : [style.foreground, style.background];
   return {
     ...(front !== null ? { color: named(front) } : {}),
     ...(back !== null ? { background: named(back) } : {}),

@@ -62,7 +62,12 @@ export class OutputRows implements LineSource {
   }
 
   /** Rows with all of their bytes; `progress` is told how many there are so far. */
-  async whole(from: number, to: number, signal: AbortSignal, progress: (count: number) => void): Promise<readonly Line[]> {
+  async whole(
+    from: number,
+    to: number,
+    signal: AbortSignal,
+    progress: (count: number) => void,
+  ): Promise<readonly Line[]> {
     const found: Line[] = [];
     for (let at = from; at <= to; ) {
       const url = rowsUrl(this.output, at, Math.min(to, at + MOST_ROWS - 1), null);
@@ -76,7 +81,13 @@ export class OutputRows implements LineSource {
   }
 
   /** The next row that matches, from one on (or back from it); null if there is none. */
-  async search(pattern: string, from: number, backwards: boolean, options: SearchOptions, signal: AbortSignal): Promise<number | null> {
+  async search(
+    pattern: string,
+    from: number,
+    backwards: boolean,
+    options: SearchOptions,
+    signal: AbortSignal,
+  ): Promise<number | null> {
     const query = this.searchQuery(pattern, options);
     query.set("limit", "1");
     query.set(backwards ? "to_line" : "from_line", String(from));
@@ -135,13 +146,30 @@ export class BranchLines implements LineSource {
     const response = await answer(`/v1/executions/${encodeURIComponent(this.id)}/output?${query}`, { signal });
     const sent = (await response.text()).split("\n").filter((each) => each !== "");
     const found = sent.map((each) => toLine(JSON.parse(each) as Sent));
-    const cut = found.length < TREE_TAIL ? [] : [note(`the last ${TREE_TAIL} lines; choose the root or one execution to see all`)];
+    const cut =
+      found.length < TREE_TAIL
+        ? []
+        : [note(`the last ${TREE_TAIL} lines; choose the root or one execution to see all`)];
     this.lines = [...cut, ...found].map((line, index) => ({ ...line, row: index + 1, number: index + 1 }));
   }
 }
 
 function note(text: string): Line {
-  return { row: 1, number: 1, text, stream: "", time: 0, owner: "", tag: "", open: false, left: 0, fromEnd: false, note: true, missing: "", missingBefore: "" };
+  return {
+    row: 1,
+    number: 1,
+    text,
+    stream: "",
+    time: 0,
+    owner: "",
+    tag: "",
+    open: false,
+    left: 0,
+    fromEnd: false,
+    note: true,
+    missing: "",
+    missingBefore: "",
+  };
 }
 
 function pageOf(sent: Rows): RowPage {

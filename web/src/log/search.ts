@@ -46,7 +46,8 @@ export function useSearch(source: OutputRows | null, show: (row: number) => void
     // Counting begins when the reader has stopped typing for a moment.
     const timer = window.setTimeout(() => {
       source.count(pattern, { fixed, ignoreCase }, asked.signal).then(
-        ({ count, more }) => setTold(`${count.toLocaleString("en")}${more ? " or more" : ""} ${count === 1 ? "line" : "lines"}`),
+        ({ count, more }) =>
+          setTold(`${count.toLocaleString("en")}${more ? " or more" : ""} ${count === 1 ? "line" : "lines"}`),
         (error: unknown) => {
           if (!asked.signal.aborted) setTold(reason(error));
         },

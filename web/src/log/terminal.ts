@@ -82,7 +82,7 @@ export class Terminal {
   }
 
   private text(text: string, index: number): void {
-    if (!text.includes("\u001b") && !text.includes("\u009b")) {
+    if (!(text.includes("\u001b") || text.includes("\u009b"))) {
       this.plain(text, index);
       return;
     }
@@ -132,7 +132,9 @@ export class Terminal {
     const line = this.at(this.row, index);
     if (how === 0) line.cells.length = Math.min(line.cells.length, this.column);
     else if (how === 2) line.cells.length = 0;
-    else for (let at = 0; at <= this.column && at < line.cells.length; at += 1) line.cells[at] = { char: " ", style: PLAIN };
+    else
+      for (let at = 0; at <= this.column && at < line.cells.length; at += 1)
+        line.cells[at] = { char: " ", style: PLAIN };
   }
 
   /** Only what is behind the cursor is erased: what was printed before stays, as in a terminal's history. */
@@ -213,7 +215,10 @@ function simpleStyle(style: Style, number: number): Style {
 function extended(numbers: readonly number[]): [string | null, number] {
   if (numbers[0] === 5) return [String(Math.min(255, Math.max(0, numbers[1] ?? 0))), 2];
   if (numbers[0] === 2) {
-    const channel = (value: number | undefined): string => Math.min(255, value ?? 0).toString(16).padStart(2, "0");
+    const channel = (value: number | undefined): string =>
+      Math.min(255, value ?? 0)
+        .toString(16)
+        .padStart(2, "0");
     return [`#${channel(numbers[1])}${channel(numbers[2])}${channel(numbers[3])}`, 4];
   }
   return [null, 0];

@@ -18,7 +18,11 @@ export function Failure({ error, again }: { readonly error: unknown; readonly ag
     <div className="notice" role="alert">
       <h2>{missing ? "There is no such thing" : "That did not work"}</h2>
       <p>{error instanceof Error ? error.message : String(error)}</p>
-      {again !== undefined && !missing ? <button onClick={again}>Try again</button> : null}
+      {again !== undefined && !missing ? (
+        <button type="button" onClick={again}>
+          Try again
+        </button>
+      ) : null}
     </div>
   );
 }
