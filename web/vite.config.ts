@@ -1,5 +1,5 @@
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig } from "vitest/config";
 
 // Everything comes from the server itself, and no script stands in the page: the server's policy allows neither.
 export default defineConfig({
@@ -15,4 +15,6 @@ export default defineConfig({
   server: {
     proxy: { "/v1": "http://127.0.0.1:9101", "/stream": "http://127.0.0.1:9101", "/auth": "http://127.0.0.1:9101" },
   },
+  // Tests read the styles.
+  test: { css: true },
 });

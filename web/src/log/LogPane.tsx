@@ -7,6 +7,7 @@ import { Gaps } from "./Gaps";
 import { Help } from "./Help";
 import { type LogControl, LogView } from "./LogView";
 import type { Line, LineSource } from "./lines";
+import { Palette } from "./palette";
 import type { RowLook } from "./Rows";
 import { BranchLines, type Output, type OutputRows } from "./remote";
 import { copied, copiedPart } from "./screen";
@@ -92,7 +93,15 @@ function Pane({ id, scope, owners, start, live, sourceOf, onFull, hints }: LogPa
     f: onFull,
     "?": () => help.current?.showModal(),
   });
-  const look: RowLook = { options: { ...shown, owners }, start, chosen, onChoose: choose, found: search.found };
+  const [palette] = useState(() => new Palette());
+  const look: RowLook = {
+    options: { ...shown, owners },
+    palette,
+    start,
+    chosen,
+    onChoose: choose,
+    found: search.found,
+  };
   const range = chosen !== null && chosen.to > chosen.from && rows !== null && shown.stream === "all";
   return (
     <>

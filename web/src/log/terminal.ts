@@ -223,18 +223,3 @@ function extended(numbers: readonly number[]): [string | null, number] {
   }
   return [null, 0];
 }
-
-/** The CSS colour of a palette name: the first sixteen are the theme's, the rest are the usual cube and greys. */
-export function cssColour(name: string): string {
-  if (name.startsWith("#")) return name;
-  const number = Number(name);
-  if (number < 16) return `var(--ansi-${number})`;
-  if (number >= 232) {
-    const grey = 8 + (number - 232) * 10;
-    return `rgb(${grey} ${grey} ${grey})`;
-  }
-  const steps = [0, 95, 135, 175, 215, 255];
-  const cube = number - 16;
-  const [red, green, blue] = [Math.floor(cube / 36), Math.floor(cube / 6) % 6, cube % 6].map((step) => steps[step]);
-  return `rgb(${red} ${green} ${blue})`;
-}
