@@ -9,6 +9,8 @@ export default defineConfig({
     outDir: process.env["SQUALL_WEB_OUT"] ?? "dist",
     emptyOutDir: true,
     assetsInlineLimit: 0,
+    // A style that could not be loaded with its script would never be asked for again.
+    cssCodeSplit: false,
     modulePreload: { polyfill: false },
     target: "es2022",
   },

@@ -11,9 +11,11 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { descendants, execution as fetchExecution } from "./api/client";
-import type { ExecutionSearch } from "./execution/search";
+import { loaded } from "./api/recovery";
+import { type ExecutionSearch, oldAddress } from "./execution/search";
 import type { HistorySearch } from "./history/search";
 import { type Early, firstRows } from "./log/early";
+import type { Shelf } from "./log/shelf";
 import { parseLines } from "./log/window";
 import { Frame } from "./ui/Frame";
 import { Failure, Notice } from "./ui/Notice";
@@ -22,9 +24,25 @@ import { Failure, Notice } from "./ui/Notice";
 export interface Given {
   readonly queries: QueryClient;
   readonly early: Early;
+  readonly shelf: Shelf;
+}
+
+const historyPage = () => loaded(() => import("./history/HistoryPage"));
+const executionPage = () => loaded(() => import("./execution/ExecutionPage"));
+
+/** Loads the scripts of all pages, so that they are here when the server is away. */
+export function loadPages(): void {
+  void historyPage();
+  void executionPage();
 }
 
 const root = createRootRouteWithContext<Given>()({
+  beforeLoad: ({ location }) => {
+    const old = oldAddress(location.hash);
+    if (old === null) return;
+    if (old.id === "") throw redirect({ to: "/executions", search: {}, hash: "", replace: true });
+    throw redirect({ to: "/executions/$id", params: { id: old.id }, search: {}, hash: "", replace: true });
+  },
   component: () => (
     <Frame>
       <Outlet />
@@ -38,10 +56,7 @@ const home = createRoute({
   getParentRoute: () => root,
   path: "/",
   beforeLoad: () => {
-    // Addresses of StackStorm's own page, as its API and its chat bots give them.
-    const old = /^#\/history\/([0-9a-f]{24})/.exec(window.location.hash);
-    if (old?.[1] !== undefined) throw redirect({ to: "/executions/$id", params: { id: old[1] } });
-    throw redirect({ to: "/executions" });
+    throw redirect({ to: "/executions", replace: true });
   },
 });
 
@@ -52,7 +67,7 @@ const history = createRoute({
     ...texts(given, ["status", "action", "user", "runner"]),
     ...(Number(given["offset"]) > 0 ? { offset: Number(given["offset"]) } : {}),
   }),
-  component: lazyRouteComponent(() => import("./history/HistoryPage"), "HistoryPage"),
+  component: lazyRouteComponent(historyPage, "HistoryPage"),
 });
 
 const execution = createRoute({
@@ -68,14 +83,14 @@ const execution = createRoute({
       early.ask({ id, alone: false, stream: "all" }, firstRows(window.innerHeight));
     }
   },
-  component: lazyRouteComponent(() => import("./execution/ExecutionPage"), "ExecutionPage"),
+  component: lazyRouteComponent(executionPage, "ExecutionPage"),
 });
 
 const login = createRoute({
   getParentRoute: () => root,
   path: "/login",
   validateSearch: (given: Record<string, unknown>): { to?: string } => texts(given, ["to"]),
-  component: lazyRouteComponent(() => import("./access/LoginPage"), "LoginPage"),
+  component: lazyRouteComponent(() => loaded(() => import("./access/LoginPage")), "LoginPage"),
 });
 
 function texts(given: Record<string, unknown>, names: readonly string[]): Record<string, string> {

@@ -46,9 +46,9 @@ async function settled(): Promise<void> {
 }
 
 async function opened(source: Fake, ending: number): Promise<LineBlocks> {
-  const blocks = new LineBlocks(source, () => undefined);
+  const blocks = new LineBlocks(source);
   blocks.ending = ending;
-  blocks.hint();
+  blocks.open(() => undefined);
   await settled();
   return blocks;
 }
@@ -189,4 +189,31 @@ test("copied text has neither numbers nor times", () => {
   const lines = [line(1, "\u001b[31mred\u001b[0m"), line(2, "5%\r9%")];
   expect(copied(lines, false)).toBe("red\n9%");
   expect(copied(lines, true)).toBe("\u001b[31mred\u001b[0m\n5%\r9%");
+});
+
+test("a log that is opened again has its lines, and asks for what came since", async () => {
+  const source = new Fake();
+  source.count = 10;
+  const blocks = await opened(source, 5);
+  blocks.close();
+  expect([blocks.total, blocks.line(10)?.row]).toEqual([10, 10]);
+  source.count = 12;
+  let draws = 0;
+  blocks.open(() => {
+    draws += 1;
+  });
+  await settled();
+  expect([blocks.total, blocks.line(10)?.row, blocks.line(12)?.row]).toEqual([12, 10, 12]);
+  expect(draws).toBeGreaterThan(0);
+});
+
+test("a log that is closed while it asks, and opened at once, is no failure", async () => {
+  const source = new Fake();
+  source.count = 10;
+  const blocks = await opened(source, 5);
+  blocks.hint();
+  blocks.close();
+  blocks.open(() => undefined);
+  await settled();
+  expect([blocks.failure, blocks.known, blocks.total]).toEqual(["", true, 10]);
 });

@@ -3,11 +3,12 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { type FormEvent, type ReactElement, useState } from "react";
 import { login } from "../api/client";
+import { useComplaint } from "../ui/complaint";
 
 export function LoginPage(): ReactElement {
   const { to } = useSearch({ strict: false }) as { to?: string };
   const navigate = useNavigate();
-  const [wrong, setWrong] = useState("");
+  const complaint = useComplaint();
   const [busy, setBusy] = useState(false);
   const submit = async (event: FormEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
@@ -18,7 +19,7 @@ export function LoginPage(): ReactElement {
       // Only ways into this page: what stands in the address may come from anybody.
       await navigate({ href: to?.startsWith("/") === true && !to.startsWith("//") ? to : "/executions" });
     } catch (error) {
-      setWrong(error instanceof Error ? error.message : String(error));
+      complaint.set(error);
       setBusy(false);
     }
   };
@@ -35,9 +36,9 @@ export function LoginPage(): ReactElement {
           Password
           <input name="password" type="password" autoComplete="current-password" required />
         </label>
-        {wrong !== "" ? (
+        {complaint.text !== "" ? (
           <p className="error" role="alert">
-            {wrong}
+            {complaint.text}
           </p>
         ) : null}
         <button type="submit" className="primary" disabled={busy}>

@@ -2,28 +2,34 @@
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, type ReactElement, useRef, useState } from "react";
+import { type FormEvent, type ReactElement, useEffect, useRef } from "react";
 import { cancel, change, inquiry, rerun, respond } from "../api/client";
 import { CANCELABLE, type Execution } from "../api/types";
+import { useComplaint } from "../ui/complaint";
 import { Field } from "./Field";
 import { entryOf, meaningOf, partsOf, type Schema, type Texts, textsIn } from "./fields";
 import { isOver } from "./tree";
 
 export function Actions({ execution }: { readonly execution: Execution }): ReactElement {
   const queries = useQueryClient();
+  const complaint = useComplaint();
+  const { clear } = complaint;
+  // What could not be done is old when something else is shown, or something has happened.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: these are what it is old with
+  useEffect(clear, [clear, execution.id, execution.status]);
   const again = (): void => void queries.invalidateQueries();
-  const stop = useMutation({ mutationFn: () => cancel(execution.id), onSettled: again });
+  const outcome = { onMutate: clear, onError: complaint.set, onSettled: again };
+  const stop = useMutation({ mutationFn: () => cancel(execution.id), ...outcome });
   const pausing = useMutation({
     mutationFn: (status: "pausing" | "resuming") => change(execution.id, status),
-    onSettled: again,
+    ...outcome,
   });
-  const failure = stop.error ?? pausing.error;
   const workflow = execution.liveaction?.action_is_workflow === true;
   return (
     <span className="actions">
-      {failure !== null ? (
+      {complaint.text !== "" ? (
         <span className="error" role="alert">
-          {failure.message}
+          {complaint.text}
         </span>
       ) : null}
       {execution.status === "pending" ? <Answer id={execution.id} done={again} /> : null}
@@ -50,7 +56,11 @@ export function Actions({ execution }: { readonly execution: Execution }): React
 function Rerun({ execution }: { readonly execution: Execution }): ReactElement {
   const dialog = useRef<HTMLDialogElement>(null);
   const navigate = useNavigate();
-  const [wrong, setWrong] = useState("");
+  const complaint = useComplaint();
+  const open = (): void => {
+    complaint.clear();
+    dialog.current?.showModal();
+  };
   const schemas = execution.action.parameters ?? {};
   const given = execution.parameters ?? {};
   const names = [...new Set([...Object.keys(given), ...Object.keys(schemas)])].filter(
@@ -64,7 +74,7 @@ function Rerun({ execution }: { readonly execution: Execution }): ReactElement {
       dialog.current?.close();
       await navigate({ to: "/executions/$id", params: { id: made.id }, search: {} });
     } catch (error) {
-      setWrong(error instanceof Error ? error.message : String(error));
+      complaint.set(error);
     }
   };
   const fromFailed = async (): Promise<void> => {
@@ -72,12 +82,12 @@ function Rerun({ execution }: { readonly execution: Execution }): ReactElement {
       const made = await rerun(execution.id, {}, ["*"]);
       await navigate({ to: "/executions/$id", params: { id: made.id }, search: {} });
     } catch (error) {
-      setWrong(error instanceof Error ? error.message : String(error));
+      complaint.set(error);
     }
   };
   return (
     <>
-      <button type="button" onClick={() => dialog.current?.showModal()}>
+      <button type="button" onClick={open}>
         Run again …
       </button>
       <dialog ref={dialog} aria-label={`Run ${execution.action.ref} again`}>
@@ -87,9 +97,9 @@ function Rerun({ execution }: { readonly execution: Execution }): ReactElement {
             <Field key={name} path={name} label={name} schema={schemas[name]} value={given[name]} />
           ))}
           {names.length === 0 ? <p>This action has no parameters.</p> : null}
-          {wrong !== "" ? (
+          {complaint.text !== "" ? (
             <p className="error" role="alert">
-              {wrong}
+              {complaint.text}
             </p>
           ) : null}
           <div className="actions">
@@ -152,7 +162,11 @@ function answersOf(properties: Readonly<Record<string, Schema>>, texts: Texts): 
 function Answer({ id, done }: { readonly id: string; readonly done: () => void }): ReactElement {
   const dialog = useRef<HTMLDialogElement>(null);
   const asked = useQuery({ queryKey: ["inquiry", id], queryFn: () => inquiry(id) });
-  const [wrong, setWrong] = useState("");
+  const complaint = useComplaint();
+  const open = (): void => {
+    complaint.clear();
+    dialog.current?.showModal();
+  };
   const properties = (asked.data?.schema["properties"] ?? {}) as Readonly<Record<string, Schema>>;
   const submit = async (event: FormEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
@@ -162,12 +176,12 @@ function Answer({ id, done }: { readonly id: string; readonly done: () => void }
       dialog.current?.close();
       done();
     } catch (error) {
-      setWrong(error instanceof Error ? error.message : String(error));
+      complaint.set(error);
     }
   };
   return (
     <>
-      <button type="button" className="primary" onClick={() => dialog.current?.showModal()}>
+      <button type="button" className="primary" onClick={open}>
         Answer …
       </button>
       <dialog ref={dialog} aria-label="Answer the inquiry">
@@ -176,9 +190,9 @@ function Answer({ id, done }: { readonly id: string; readonly done: () => void }
           {Object.entries(properties).map(([name, schema]) => (
             <AnswerField key={name} name={name} schema={schema} />
           ))}
-          {wrong !== "" ? (
+          {complaint.text !== "" ? (
             <p className="error" role="alert">
-              {wrong}
+              {complaint.text}
             </p>
           ) : null}
           <div className="actions">

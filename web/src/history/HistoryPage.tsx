@@ -24,6 +24,7 @@ export function HistoryPage(): ReactElement {
     queryFn: () => executions(search),
     placeholderData: (old) => old,
   });
+  const trouble = found.error ?? found.failureReason;
   const connection = useWatch({ events: ["st2.execution__*"], trees: [] }, (events) => {
     if (events.length > 0) refresh();
   });
@@ -37,8 +38,8 @@ export function HistoryPage(): ReactElement {
           <Paging search={search} total={found.data.total} capped={found.data.capped} />
         ) : null}
       </div>
-      {found.isError ? <Failure error={found.error} again={() => void found.refetch()} /> : null}
-      {found.isPending ? <Notice title="Loading the history …" /> : null}
+      {trouble !== null ? <Failure error={trouble} again={() => void found.refetch()} /> : null}
+      {found.isPending && trouble === null ? <Notice title="Loading the history …" /> : null}
       {found.data?.items.length === 0 ? <Empty filtered={FILTERS.some((name) => search[name] !== undefined)} /> : null}
       {found.data !== undefined && found.data.items.length > 0 ? <Table items={found.data.items} /> : null}
     </>

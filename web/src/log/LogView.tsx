@@ -7,13 +7,12 @@ import {
   useCallback,
   useEffect,
   useLayoutEffect,
-  useMemo,
   useReducer,
   useRef,
   useState,
 } from "react";
 import { firstRows, MARGIN } from "./early";
-import { type Line, LineBlocks, type LineSource } from "./lines";
+import type { Line, LineBlocks } from "./lines";
 import { type LogOptions, type RowLook, Rows } from "./Rows";
 import { ScrollBar } from "./ScrollBar";
 import { type Drawn, raw, rendered } from "./screen";
@@ -24,6 +23,11 @@ const OVERSCAN = 20;
 // A repaint may reach up to lines above the screen: that many are looked at to draw the first row right.
 const LOOK_BACK = MARGIN - OVERSCAN;
 const CHARACTER = 7.5;
+
+/** Where the reader of a log is; null before it was shown. */
+export interface Reading {
+  place: { readonly top: number; readonly left: number; readonly following: boolean } | null;
+}
 
 /** What the page around a log may ask of it. */
 export interface LogControl {
@@ -36,7 +40,9 @@ export interface LogControl {
 }
 
 export interface LogViewProps {
-  readonly source: LineSource;
+  readonly blocks: LineBlocks;
+  /** Where its reader was when it was shown before; keeps where they are. */
+  readonly reading: Reading;
   readonly options: LogOptions;
   readonly look: RowLook;
   readonly live: boolean;
@@ -48,14 +54,17 @@ export interface LogViewProps {
 }
 
 export function LogView(props: LogViewProps): ReactElement {
-  const { source, options, look, live, control } = props;
+  const { blocks, options, look, live, control, reading } = props;
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const frame = useRef<HTMLDivElement>(null);
   const rows = useHeight(frame);
-  const [top, setTop] = useState(() => look.chosen?.from ?? 1);
-  const [left, setLeft] = useState(0);
-  const [following, setFollowing] = useState(look.chosen === null);
-  const blocks = useBlocks(source, redraw);
+  const [top, setTop] = useState(() => reading.place?.top ?? look.chosen?.from ?? 1);
+  const [left, setLeft] = useState(() => reading.place?.left ?? 0);
+  const [following, setFollowing] = useState(() => reading.place?.following ?? look.chosen === null);
+  useOpen(blocks, redraw);
+  useEffect(() => {
+    reading.place = { top, left, following };
+  }, [reading, top, left, following]);
   const total = blocks.total;
   const view: Viewport = { top: following ? lastTop(rows, total) : top, rows, total };
   blocks.ending = following ? (blocks.known ? rows + MARGIN : firstRows(window.innerHeight)) : 1;
@@ -177,25 +186,20 @@ function useHeight(frame: RefObject<HTMLDivElement | null>): number {
   return rows;
 }
 
-function useBlocks(source: LineSource, redraw: () => void): LineBlocks {
-  const blocks = useMemo(() => {
+function useOpen(blocks: LineBlocks, redraw: () => void): void {
+  useEffect(() => {
     let waiting = false;
     // However much comes, the page is drawn once a frame.
-    const changed = (): void => {
+    blocks.open(() => {
       if (waiting) return;
       waiting = true;
       window.requestAnimationFrame(() => {
         waiting = false;
         redraw();
       });
-    };
-    return new LineBlocks(source, changed);
-  }, [source, redraw]);
-  useEffect(() => {
-    blocks.hint();
+    });
     return () => blocks.close();
-  }, [blocks]);
-  return blocks;
+  }, [blocks, redraw]);
 }
 
 function drawnLines(blocks: LineBlocks, from: number, last: number, asRaw: boolean): readonly Drawn[] {

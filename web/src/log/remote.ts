@@ -48,16 +48,15 @@ function of(output: Output): URLSearchParams {
 
 /** The rows of an output. */
 export class OutputRows implements LineSource {
-  /** `first` answers the first question, if that has been asked already. */
+  /** `early` gives the answer to a question that has been asked already. */
   constructor(
     readonly output: Output,
-    private first: ((url: string) => Promise<Rows> | null) | null = null,
+    private readonly early: ((url: string) => Promise<Rows> | null) | null = null,
   ) {}
 
   async rows(from: number, to: number, signal: AbortSignal): Promise<RowPage> {
     const url = rowsUrl(this.output, from, to, LINE_BYTES);
-    const asked = this.first?.(url) ?? null;
-    this.first = null;
+    const asked = this.early?.(url) ?? null;
     return pageOf(await (asked ?? json<Rows>(url, { signal })));
   }
 
