@@ -150,9 +150,12 @@ function AnswerField({ name, schema }: { readonly name: string; readonly schema:
 function answersOf(properties: Readonly<Record<string, Schema>>, texts: Texts): Record<string, unknown> {
   const answers: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries(properties)) {
+    if (schema["type"] === "boolean") {
+      answers[name] = texts(name) === "on";
+      continue;
+    }
     const entry = entryOf(name, name, schema, undefined, texts);
-    if (schema["type"] === "boolean") answers[name] = texts(name) === "on";
-    else if (entry.changed) answers[name] = entry.value;
+    if (entry.changed) answers[name] = entry.value;
     else if (schema["required"] === true)
       answers[name] = partsOf(schema, undefined) === null ? meaningOf(name, schema, "") : {};
   }
