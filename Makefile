@@ -51,8 +51,9 @@ check: $(READY) ## format, lint, types, architecture
 	@$(IN) ruff check --quiet $(CODE)
 	@echo "squall: types"
 	@MYPYPATH=src:. $(IN) mypy --explicit-package-bases --no-error-summary src tests bench
+	@$(PYTHON) .ci/web.py --check
 	@echo "squall: architecture"
-	@$(IN) pytest tests/unit/test_architecture.py
+	@$(IN) pytest tests/unit/test_architecture.py tests/unit/test_page_architecture.py
 
 bench: $(READY) ## measure, beside the floor of this machine; writes bench/results/
 	@$(IN) bench $(ARGS)
@@ -71,6 +72,7 @@ release: $(READY) ## join the changelog, tag and build VERSION=n.n.n
 format: $(READY) ## put all code into form
 	@$(IN) ruff format $(CODE)
 	@$(IN) ruff check --fix $(CODE)
+	@if [ -x web/node_modules/.bin/biome ]; then npm --prefix web run --silent format; fi
 
 lock: ## bring uv.lock up to date with pyproject.toml; ARGS=--upgrade takes newer versions too
 	@$(PYTHON) .ci/bootstrap.py --only-uv

@@ -327,11 +327,17 @@ def test_what_is_not_there_is_told(page: Page, plain_server: Server) -> None:
 def test_the_page_keeps_the_rules_of_accessibility(page: Page, plain_server: Server, theme: str) -> None:
     page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     execution = plain_server.shell("echo out; echo err >&2; printf '\\033[31mred\\033[0m \\033[1;34mblue\\033[0m\\n'")
+    colours = (
+        'for i in $(seq 0 15) 16 52 196 226 231 244; do printf "\\033[48;5;${i}mback\\033[2m dim\\033[0m\\n"; done'
+    )
+    coloured = plain_server.shell(colours)
+    plain_server.ended(coloured)
     flow = plain_server.request("examples.flow_decide")
     plain_server.ended(execution)
     plain_server.ended(flow)
     for path, there in (
         (f"/executions/{execution}", ".log .row"),
+        (f"/executions/{coloured}", ".log .row:has-text('dim')"),
         (f"/executions/{execution}?tab=details", ".details dl"),
         (f"/executions/{flow}?tab=graph", ".react-flow__node"),
         ("/executions", "table.history"),

@@ -3,8 +3,11 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { ApiError } from "./api/client";
+import { isWorthAnotherTry, waitBeforeRetry } from "./api/recovery";
 import { Early } from "./log/early";
-import { makeRouter } from "./routes";
+import { OutputRows } from "./log/remote";
+import { Shelf } from "./log/shelf";
+import { loadPages, makeRouter } from "./routes";
 import "./theme.css";
 import { applyTheme, storedTheme } from "./ui/theme";
 
@@ -22,15 +25,19 @@ const queries = new QueryClient({
   mutationCache: new MutationCache({ onError: loginFirst }),
   defaultOptions: {
     queries: {
-      // What the server refuses it refuses again; only a lost connection is worth another try.
-      retry: (count, error) => !(error instanceof ApiError && error.status < 500) && count < 3,
+      // What was not reached is asked for until it is.
+      retry: (_, error) => isWorthAnotherTry(error),
+      retryDelay: waitBeforeRetry,
       refetchOnWindowFocus: false,
       staleTime: 5_000,
     },
   },
 });
 
-const router = makeRouter({ queries, early: new Early() });
+const early = new Early();
+// The end of a log may have been asked for before its page was here.
+const shelf = new Shelf((output) => new OutputRows(output, (url) => early.take(url)));
+const router = makeRouter({ queries, early, shelf });
 
 const root = document.getElementById("root");
 if (root !== null) {
@@ -42,3 +49,6 @@ if (root !== null) {
     </StrictMode>,
   );
 }
+
+// When the first page is here and there is nothing else to do.
+window.addEventListener("load", () => window.setTimeout(loadPages, 2_000));

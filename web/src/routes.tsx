@@ -1,34 +1,48 @@
 // The pages and their addresses. The history's filters are in its URL, so that a view can be sent to somebody.
 
 import type { QueryClient } from "@tanstack/react-query";
-import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type AnyRouter } from "@tanstack/react-router";
+import {
+  type AnyRouter,
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
 import { descendants, execution as fetchExecution } from "./api/client";
-import { firstRows, type Early } from "./log/early";
+import { loaded } from "./api/recovery";
+import { type ExecutionSearch, oldAddress } from "./execution/search";
+import type { HistorySearch } from "./history/search";
+import { type Early, firstRows } from "./log/early";
+import type { Shelf } from "./log/shelf";
 import { parseLines } from "./log/window";
 import { Frame } from "./ui/Frame";
 import { Failure, Notice } from "./ui/Notice";
-
-export interface HistorySearch {
-  readonly status?: string;
-  readonly action?: string;
-  readonly user?: string;
-  readonly runner?: string;
-  readonly offset?: number;
-}
-
-export interface ExecutionSearch {
-  /** The execution of the tree whose log is shown; the whole tree if it is `tree`. */
-  readonly show?: string;
-  readonly tab?: string;
-}
 
 /** What pages are given. */
 export interface Given {
   readonly queries: QueryClient;
   readonly early: Early;
+  readonly shelf: Shelf;
+}
+
+const historyPage = () => loaded(() => import("./history/HistoryPage"));
+const executionPage = () => loaded(() => import("./execution/ExecutionPage"));
+
+/** Loads the scripts of all pages, so that they are here when the server is away. */
+export function loadPages(): void {
+  void historyPage();
+  void executionPage();
 }
 
 const root = createRootRouteWithContext<Given>()({
+  beforeLoad: ({ location }) => {
+    const old = oldAddress(location.hash);
+    if (old === null) return;
+    if (old.id === "") throw redirect({ to: "/executions", search: {}, hash: "", replace: true });
+    throw redirect({ to: "/executions/$id", params: { id: old.id }, search: {}, hash: "", replace: true });
+  },
   component: () => (
     <Frame>
       <Outlet />
@@ -42,10 +56,7 @@ const home = createRoute({
   getParentRoute: () => root,
   path: "/",
   beforeLoad: () => {
-    // Addresses of StackStorm's own page, as its API and its chat bots give them.
-    const old = /^#\/history\/([0-9a-f]{24})/.exec(window.location.hash);
-    if (old?.[1] !== undefined) throw redirect({ to: "/executions/$id", params: { id: old[1] } });
-    throw redirect({ to: "/executions" });
+    throw redirect({ to: "/executions", replace: true });
   },
 });
 
@@ -56,7 +67,7 @@ const history = createRoute({
     ...texts(given, ["status", "action", "user", "runner"]),
     ...(Number(given["offset"]) > 0 ? { offset: Number(given["offset"]) } : {}),
   }),
-  component: lazyRouteComponent(() => import("./history/HistoryPage"), "HistoryPage"),
+  component: lazyRouteComponent(historyPage, "HistoryPage"),
 });
 
 const execution = createRoute({
@@ -72,14 +83,14 @@ const execution = createRoute({
       early.ask({ id, alone: false, stream: "all" }, firstRows(window.innerHeight));
     }
   },
-  component: lazyRouteComponent(() => import("./execution/ExecutionPage"), "ExecutionPage"),
+  component: lazyRouteComponent(executionPage, "ExecutionPage"),
 });
 
 const login = createRoute({
   getParentRoute: () => root,
   path: "/login",
   validateSearch: (given: Record<string, unknown>): { to?: string } => texts(given, ["to"]),
-  component: lazyRouteComponent(() => import("./access/LoginPage"), "LoginPage"),
+  component: lazyRouteComponent(() => loaded(() => import("./access/LoginPage")), "LoginPage"),
 });
 
 function texts(given: Record<string, unknown>, names: readonly string[]): Record<string, string> {
@@ -88,5 +99,9 @@ function texts(given: Record<string, unknown>, names: readonly string[]): Record
 }
 
 export function makeRouter(given: Given): AnyRouter {
-  return createRouter({ routeTree: root.addChildren([home, history, execution, login]), context: given, defaultPreload: "intent" });
+  return createRouter({
+    routeTree: root.addChildren([home, history, execution, login]),
+    context: given,
+    defaultPreload: "intent",
+  });
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { lagOf, Parser, watchUrl, type Sent } from "../src/api/watch";
-import { begin, step, waitBefore, words } from "../src/log/connection";
+import { begin, step, waitBefore, words } from "../src/api/connection";
+import { lagOf, Parser, type Sent, watchUrl } from "../src/api/watch";
 
 test("what is lost is tried again within a second, from the last id", () => {
   let now = step(step(begin(""), { kind: "opened" }), { kind: "event", id: "5" });
@@ -43,7 +43,7 @@ function parsed(...pieces: string[]): { events: Sent[]; comments: string[] } {
 }
 
 test("events are read however the stream is cut", () => {
-  const text = "\n: lag ms=12 bytes=34\n\nid: 1;a@f-2\nevent: output\ndata: {\"a\":\ndata: 1}\n\nid: 2\n\n";
+  const text = '\n: lag ms=12 bytes=34\n\nid: 1;a@f-2\nevent: output\ndata: {"a":\ndata: 1}\n\nid: 2\n\n';
   const whole = parsed(text);
   expect(whole.events).toEqual([
     { id: "1;a@f-2", event: "output", data: '{"a":\n1}' },
@@ -59,6 +59,13 @@ test("the lag is read from comments that tell one", () => {
 });
 
 test("the address holds everything that is asked for", () => {
-  const url = watchUrl({ events: ["st2.execution__*"], trees: [{ id: "a", position: "f-1" }, { id: "b", position: "" }], heads: true });
+  const url = watchUrl({
+    events: ["st2.execution__*"],
+    trees: [
+      { id: "a", position: "f-1" },
+      { id: "b", position: "" },
+    ],
+    heads: true,
+  });
   expect(url).toBe("/stream/v1/watch?output=heads&events=st2.execution__*&tree=a%40f-1&tree=b");
 });

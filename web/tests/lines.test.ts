@@ -1,10 +1,24 @@
 import { expect, test, vi } from "vitest";
-import { LineBlocks, type Line, type LineSource, type RowPage } from "../src/log/lines";
+import { type Line, LineBlocks, type LineSource, type RowPage } from "../src/log/lines";
 import { copied, copiedPart, pictured, raw, rendered } from "../src/log/screen";
 import { BLOCK } from "../src/log/window";
 
 function line(row: number, text: string, more: Partial<Line> = {}): Line {
-  const plain = { row, number: row, text, stream: "stdout", time: row, owner: "", tag: "", open: false, left: 0, fromEnd: false, note: false, missing: "", missingBefore: "" };
+  const plain = {
+    row,
+    number: row,
+    text,
+    stream: "stdout",
+    time: row,
+    owner: "",
+    tag: "",
+    open: false,
+    left: 0,
+    fromEnd: false,
+    note: false,
+    missing: "",
+    missingBefore: "",
+  };
   return { ...plain, ...more };
 }
 
@@ -32,9 +46,9 @@ async function settled(): Promise<void> {
 }
 
 async function opened(source: Fake, ending: number): Promise<LineBlocks> {
-  const blocks = new LineBlocks(source, () => undefined);
+  const blocks = new LineBlocks(source);
   blocks.ending = ending;
-  blocks.hint();
+  blocks.open(() => undefined);
   await settled();
   return blocks;
 }
@@ -106,7 +120,9 @@ test("long lines are kept in small numbers", async () => {
     await settled();
   }
   blocks.need(19 * BLOCK + 1, 20 * BLOCK);
-  const here = Array.from({ length: 20 * BLOCK }, (_, index) => index + 1).filter((row) => blocks.line(row) !== undefined);
+  const here = Array.from({ length: 20 * BLOCK }, (_, index) => index + 1).filter(
+    (row) => blocks.line(row) !== undefined,
+  );
   expect(here.length).toBeLessThanOrEqual(5 * BLOCK);
   expect(here).toContain(20 * BLOCK);
 });
@@ -139,7 +155,10 @@ test("a selection is copied from its first character to its last, whatever lies 
 });
 
 test("a line that is cut says how much of it is missing", () => {
-  expect(rendered([line(1, "abc", { left: 7 })])[0]?.spans.map((span) => span.text)).toEqual(["abc", " … and 7 more bytes"]);
+  expect(rendered([line(1, "abc", { left: 7 })])[0]?.spans.map((span) => span.text)).toEqual([
+    "abc",
+    " … and 7 more bytes",
+  ]);
   expect(raw([line(1, "x".repeat(20_000), { left: 7 })])[0]?.spans[0]?.text).toMatch(/and 10007 more bytes$/);
 });
 
@@ -150,7 +169,12 @@ test("of a line that went back to its beginning the end is shown, and nothing is
 });
 
 test("lines that were painted over have no row, and notes stay", () => {
-  const rows = rendered([line(1, "one"), line(2, "two"), line(3, "\u001b[2Aover"), line(4, "10 lines are missing", { note: true })]);
+  const rows = rendered([
+    line(1, "one"),
+    line(2, "two"),
+    line(3, "\u001b[2Aover"),
+    line(4, "10 lines are missing", { note: true }),
+  ]);
   expect(rows.map((row) => row.collapsed)).toEqual([true, false, false, false]);
   expect(rows[2]?.spans[0]?.text).toBe("over");
 });
@@ -165,4 +189,31 @@ test("copied text has neither numbers nor times", () => {
   const lines = [line(1, "\u001b[31mred\u001b[0m"), line(2, "5%\r9%")];
   expect(copied(lines, false)).toBe("red\n9%");
   expect(copied(lines, true)).toBe("\u001b[31mred\u001b[0m\n5%\r9%");
+});
+
+test("a log that is opened again has its lines, and asks for what came since", async () => {
+  const source = new Fake();
+  source.count = 10;
+  const blocks = await opened(source, 5);
+  blocks.close();
+  expect([blocks.total, blocks.line(10)?.row]).toEqual([10, 10]);
+  source.count = 12;
+  let draws = 0;
+  blocks.open(() => {
+    draws += 1;
+  });
+  await settled();
+  expect([blocks.total, blocks.line(10)?.row, blocks.line(12)?.row]).toEqual([12, 10, 12]);
+  expect(draws).toBeGreaterThan(0);
+});
+
+test("a log that is closed while it asks, and opened at once, is no failure", async () => {
+  const source = new Fake();
+  source.count = 10;
+  const blocks = await opened(source, 5);
+  blocks.hint();
+  blocks.close();
+  blocks.open(() => undefined);
+  await settled();
+  expect([blocks.failure, blocks.known, blocks.total]).toEqual(["", true, 10]);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Sent } from "../src/api/watch";
 import type { Execution } from "../src/api/types";
+import type { Sent } from "../src/api/watch";
 import { changed, readEvents } from "../src/execution/live";
 
 const RUNNING: Execution = {

@@ -62,7 +62,13 @@ test("a workflow of thousands of tasks is laid out at once", () => {
 });
 
 test("durations read well", () => {
-  expect([400, 12_000, 185_000, 7_440_000, 90_000_000 * 2].map(duration)).toEqual(["0.4 s", "12 s", "3 m 05 s", "2 h 04 m", "2 d 2 h"]);
+  expect([400, 12_000, 185_000, 7_440_000, 90_000_000 * 2].map(duration)).toEqual([
+    "0.4 s",
+    "12 s",
+    "3 m 05 s",
+    "2 h 04 m",
+    "2 d 2 h",
+  ]);
 });
 
 test("times are shown in the form that is asked for", () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { SILENCE_MS, Watch, type Asked, type Sent } from "../src/api/watch";
-import type { Connection } from "../src/log/connection";
+import type { Connection } from "../src/api/connection";
+import { type Asked, type Sent, SILENCE_MS, Watch } from "../src/api/watch";
 
 const TREE = "0123456789abcdef01234567";
 const ASKED: Asked = { events: [], trees: [{ id: TREE, position: "" }], heads: true };
@@ -16,7 +16,10 @@ class Server {
 
   constructor(private readonly scripts: Script[]) {}
 
-  readonly fetch = async (_url: string, init: { headers: Record<string, string>; signal: AbortSignal }): Promise<Response> => {
+  readonly fetch = async (
+    _url: string,
+    init: { headers: Record<string, string>; signal: AbortSignal },
+  ): Promise<Response> => {
     this.resumed.push(init.headers["Last-Event-ID"]);
     const script = this.scripts.shift();
     if (script === undefined) throw new TypeError("connection refused");

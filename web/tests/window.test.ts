@@ -1,5 +1,18 @@
 import { expect, test } from "vitest";
-import { atEnd, BLOCK, blocksOf, formatLines, KEPT, lastTop, parseLines, scrolled, surplus, thumb, topAt, visible } from "../src/log/window";
+import {
+  atEnd,
+  BLOCK,
+  blocksOf,
+  formatLines,
+  KEPT,
+  lastTop,
+  parseLines,
+  scrolled,
+  surplus,
+  thumb,
+  topAt,
+  visible,
+} from "../src/log/window";
 
 const view = { top: 1, rows: 40, total: 10_000_000 };
 

@@ -1,13 +1,14 @@
 // Logging in with a name and a password. The token stays in a cookie that no script can read.
 
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useState, type FormEvent, type ReactElement } from "react";
+import { type FormEvent, type ReactElement, useState } from "react";
 import { login } from "../api/client";
+import { useComplaint } from "../ui/complaint";
 
 export function LoginPage(): ReactElement {
   const { to } = useSearch({ strict: false }) as { to?: string };
   const navigate = useNavigate();
-  const [wrong, setWrong] = useState("");
+  const complaint = useComplaint();
   const [busy, setBusy] = useState(false);
   const submit = async (event: FormEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
@@ -18,7 +19,7 @@ export function LoginPage(): ReactElement {
       // Only ways into this page: what stands in the address may come from anybody.
       await navigate({ href: to?.startsWith("/") === true && !to.startsWith("//") ? to : "/executions" });
     } catch (error) {
-      setWrong(error instanceof Error ? error.message : String(error));
+      complaint.set(error);
       setBusy(false);
     }
   };
@@ -28,18 +29,19 @@ export function LoginPage(): ReactElement {
       <form onSubmit={(event) => void submit(event)}>
         <label>
           User
+          {/* biome-ignore lint/a11y/noAutofocus: the page has this one purpose */}
           <input name="user" autoComplete="username" required autoFocus />
         </label>
         <label>
           Password
           <input name="password" type="password" autoComplete="current-password" required />
         </label>
-        {wrong !== "" ? (
+        {complaint.text !== "" ? (
           <p className="error" role="alert">
-            {wrong}
+            {complaint.text}
           </p>
         ) : null}
-        <button className="primary" disabled={busy}>
+        <button type="submit" className="primary" disabled={busy}>
           Log in
         </button>
       </form>

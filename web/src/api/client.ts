@@ -1,6 +1,6 @@
 // The public API, as this page uses it. Errors keep the server's words.
 
-import type { Execution, Filters, OutputStats, Inquiry, Graph, Policy } from "./types";
+import type { Execution, Filters, Graph, Inquiry, OutputStats, Policy } from "./types";
 
 /** An answer that is no success; `message` is the server's `faultstring`. */
 export class ApiError extends Error {
@@ -129,7 +129,11 @@ export function change(id: string, status: "pausing" | "resuming"): Promise<Exec
 }
 
 /** Requests the same again, with these parameters over the old ones, or from these tasks on. */
-export function rerun(id: string, parameters: Readonly<Record<string, unknown>>, tasks: readonly string[]): Promise<Execution> {
+export function rerun(
+  id: string,
+  parameters: Readonly<Record<string, unknown>>,
+  tasks: readonly string[],
+): Promise<Execution> {
   return json(`/v1/executions/${id}/re_run`, send("POST", tasks.length > 0 ? { tasks } : { parameters }));
 }
 

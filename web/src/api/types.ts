@@ -21,7 +21,10 @@ export const CANCELABLE: ReadonlySet<string> = new Set([
 
 type Shown = Schemas["Execution"];
 
-export type Execution = Omit<Shown, "id" | "status" | "action" | "start_timestamp" | "context" | "liveaction" | "waiting"> & {
+export type Execution = Omit<
+  Shown,
+  "id" | "status" | "action" | "start_timestamp" | "context" | "liveaction" | "waiting"
+> & {
   readonly id: string;
   readonly status: Status;
   readonly action: NonNullable<Shown["action"]> & {

@@ -1,8 +1,8 @@
 // The page's stream as a hook: one connection for as long as the same things are asked for.
 
 import { useEffect, useRef, useState } from "react";
-import { begin, type Connection } from "../log/connection";
-import { Watch, watchUrl, type Asked, type Sent } from "./watch";
+import { begin, type Connection } from "./connection";
+import { type Asked, type Sent, Watch, watchUrl } from "./watch";
 
 /** Follows what is asked for; `onEvents` gets batches in order, at most one a frame. `asked` null waits. */
 export function useWatch(asked: Asked | null, onEvents: (events: readonly Sent[]) => void): Connection {

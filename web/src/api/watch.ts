@@ -1,7 +1,9 @@
 // The page's one event stream: opened with fetch, so that a refusal can be told from a loss, read as server-sent events,
 // and resumed by the id of the last event that was handled.
 
-import { begin, step, waitBefore, type Connection, type Happening } from "../log/connection";
+import { ApiError } from "./client";
+import { begin, type Connection, type Happening, step, waitBefore } from "./connection";
+import { isWorthAnotherTry, pause } from "./recovery";
 
 /** One server-sent event. `id` is the position behind it, empty if it has none. */
 export interface Sent {
@@ -137,7 +139,7 @@ export class Watch {
     if (this.connection.position !== "") headers["Last-Event-ID"] = this.connection.position;
     const response = await fetch(watchUrl(this.asked), { headers, signal, credentials: "same-origin" });
     heard();
-    if (response.status >= 400 && response.status < 500) {
+    if (!(response.ok || isWorthAnotherTry(new ApiError(response.status, "")))) {
       this.happened({ kind: "refused", reason: response.status === 401 ? "log in first" : `HTTP ${response.status}` });
       return true;
     }
@@ -190,14 +192,4 @@ export class Watch {
     this.connection = step(before, happening);
     if (this.connection.indicator !== before.indicator) this.onChange(this.connection);
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

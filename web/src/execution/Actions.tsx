@@ -2,31 +2,49 @@
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useRef, useState, type FormEvent, type ReactElement } from "react";
+import { type FormEvent, type ReactElement, useEffect, useRef } from "react";
 import { cancel, change, inquiry, rerun, respond } from "../api/client";
 import { CANCELABLE, type Execution } from "../api/types";
-import { Field, textOf, valueOf, type Schema } from "./fields";
+import { useComplaint } from "../ui/complaint";
+import { Field } from "./Field";
+import { entryOf, meaningOf, partsOf, type Schema, type Texts, textsIn } from "./fields";
 import { isOver } from "./tree";
 
 export function Actions({ execution }: { readonly execution: Execution }): ReactElement {
   const queries = useQueryClient();
+  const complaint = useComplaint();
+  const { clear } = complaint;
+  // What could not be done is old when something else is shown, or something has happened.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: these are what it is old with
+  useEffect(clear, [clear, execution.id, execution.status]);
   const again = (): void => void queries.invalidateQueries();
-  const stop = useMutation({ mutationFn: () => cancel(execution.id), onSettled: again });
-  const pausing = useMutation({ mutationFn: (status: "pausing" | "resuming") => change(execution.id, status), onSettled: again });
-  const failure = stop.error ?? pausing.error;
+  const outcome = { onMutate: clear, onError: complaint.set, onSettled: again };
+  const stop = useMutation({ mutationFn: () => cancel(execution.id), ...outcome });
+  const pausing = useMutation({
+    mutationFn: (status: "pausing" | "resuming") => change(execution.id, status),
+    ...outcome,
+  });
   const workflow = execution.liveaction?.action_is_workflow === true;
   return (
     <span className="actions">
-      {failure !== null ? (
+      {complaint.text !== "" ? (
         <span className="error" role="alert">
-          {failure.message}
+          {complaint.text}
         </span>
       ) : null}
       {execution.status === "pending" ? <Answer id={execution.id} done={again} /> : null}
-      {workflow && execution.status === "running" ? <button onClick={() => pausing.mutate("pausing")}>Pause</button> : null}
-      {workflow && execution.status === "paused" ? <button onClick={() => pausing.mutate("resuming")}>Resume</button> : null}
+      {workflow && execution.status === "running" ? (
+        <button type="button" onClick={() => pausing.mutate("pausing")}>
+          Pause
+        </button>
+      ) : null}
+      {workflow && execution.status === "paused" ? (
+        <button type="button" onClick={() => pausing.mutate("resuming")}>
+          Resume
+        </button>
+      ) : null}
       {CANCELABLE.has(execution.status) ? (
-        <button onClick={() => stop.mutate()} disabled={stop.isPending}>
+        <button type="button" onClick={() => stop.mutate()} disabled={stop.isPending}>
           Cancel
         </button>
       ) : null}
@@ -38,19 +56,25 @@ export function Actions({ execution }: { readonly execution: Execution }): React
 function Rerun({ execution }: { readonly execution: Execution }): ReactElement {
   const dialog = useRef<HTMLDialogElement>(null);
   const navigate = useNavigate();
-  const [wrong, setWrong] = useState("");
+  const complaint = useComplaint();
+  const open = (): void => {
+    complaint.clear();
+    dialog.current?.showModal();
+  };
   const schemas = execution.action.parameters ?? {};
   const given = execution.parameters ?? {};
-  const names = [...new Set([...Object.keys(given), ...Object.keys(schemas)])].filter((name) => schemas[name]?.["immutable"] !== true);
+  const names = [...new Set([...Object.keys(given), ...Object.keys(schemas)])].filter(
+    (name) => schemas[name]?.["immutable"] !== true,
+  );
   const submit = async (event: FormEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
-    const form = new FormData(event.currentTarget);
+    const texts = textsIn(event.currentTarget);
     try {
-      const made = await rerun(execution.id, changedValues(names, given, schemas, form), []);
+      const made = await rerun(execution.id, changedValues(names, given, schemas, texts), []);
       dialog.current?.close();
       await navigate({ to: "/executions/$id", params: { id: made.id }, search: {} });
     } catch (error) {
-      setWrong(error instanceof Error ? error.message : String(error));
+      complaint.set(error);
     }
   };
   const fromFailed = async (): Promise<void> => {
@@ -58,34 +82,40 @@ function Rerun({ execution }: { readonly execution: Execution }): ReactElement {
       const made = await rerun(execution.id, {}, ["*"]);
       await navigate({ to: "/executions/$id", params: { id: made.id }, search: {} });
     } catch (error) {
-      setWrong(error instanceof Error ? error.message : String(error));
+      complaint.set(error);
     }
   };
   return (
     <>
-      <button onClick={() => dialog.current?.showModal()}>Run again …</button>
+      <button type="button" onClick={open}>
+        Run again …
+      </button>
       <dialog ref={dialog} aria-label={`Run ${execution.action.ref} again`}>
         <form onSubmit={(event) => void submit(event)}>
           <h2>{execution.action.ref}</h2>
           {names.map((name) => (
-            <Field key={name} name={name} label={name} schema={schemas[name]} value={given[name]} />
+            <Field key={name} path={name} label={name} schema={schemas[name]} value={given[name]} />
           ))}
           {names.length === 0 ? <p>This action has no parameters.</p> : null}
-          {wrong !== "" ? (
+          {complaint.text !== "" ? (
             <p className="error" role="alert">
-              {wrong}
+              {complaint.text}
             </p>
           ) : null}
           <div className="actions">
             <button type="button" onClick={() => dialog.current?.close()}>
               Close
             </button>
-            {execution.liveaction?.action_is_workflow === true && isOver(execution) && execution.status !== "succeeded" ? (
+            {execution.liveaction?.action_is_workflow === true &&
+            isOver(execution) &&
+            execution.status !== "succeeded" ? (
               <button type="button" onClick={() => void fromFailed()}>
                 From the failed tasks on
               </button>
             ) : null}
-            <button className="primary">Run</button>
+            <button type="submit" className="primary">
+              Run
+            </button>
           </div>
         </form>
       </dialog>
@@ -93,26 +123,21 @@ function Rerun({ execution }: { readonly execution: Execution }): ReactElement {
   );
 }
 
-/** The values that differ from the old ones; secrets that were left masked are none of them. */
+/** The values that differ from the old ones. */
 function changedValues(
   names: readonly string[],
   given: Readonly<Record<string, unknown>>,
   schemas: Readonly<Record<string, Schema>>,
-  form: FormData,
+  texts: Texts,
 ): Record<string, unknown> {
-  const changed: Record<string, unknown> = {};
-  for (const name of names) {
-    const text = String(form.get(name) ?? "");
-    if (text === textOf(given[name]).replace(/\r\n?/g, "\n")) continue;
-    changed[name] = valueOf(name, schemas[name], text);
-  }
-  return changed;
+  const entries = names.map((name) => [name, entryOf(name, name, schemas[name], given[name], texts)] as const);
+  return Object.fromEntries(entries.flatMap(([name, entry]) => (entry.changed ? [[name, entry.value]] : [])));
 }
 
 function AnswerField({ name, schema }: { readonly name: string; readonly schema: Schema }): ReactElement {
   const about = schema["description"];
   const label = typeof about === "string" ? about : name;
-  if (schema["type"] !== "boolean") return <Field name={name} label={label} schema={schema} value={undefined} />;
+  if (schema["type"] !== "boolean") return <Field path={name} label={label} schema={schema} value={undefined} />;
   return (
     <label>
       {label}
@@ -122,35 +147,44 @@ function AnswerField({ name, schema }: { readonly name: string; readonly schema:
 }
 
 /** What was answered. A field that was left empty is not answered, unless it must be. */
-function answersOf(properties: Readonly<Record<string, Schema>>, form: FormData): Record<string, unknown> {
-  const found: Record<string, unknown> = {};
+function answersOf(properties: Readonly<Record<string, Schema>>, texts: Texts): Record<string, unknown> {
+  const answers: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries(properties)) {
-    const text = String(form.get(name) ?? "");
-    if (schema["type"] === "boolean") found[name] = form.get(name) === "on";
-    else if (text !== "" || schema["required"] === true) found[name] = valueOf(name, schema, text);
+    if (schema["type"] === "boolean") {
+      answers[name] = texts(name) === "on";
+      continue;
+    }
+    const entry = entryOf(name, name, schema, undefined, texts);
+    if (entry.changed) answers[name] = entry.value;
+    else if (schema["required"] === true)
+      answers[name] = partsOf(schema, undefined) === null ? meaningOf(name, schema, "") : {};
   }
-  return found;
+  return answers;
 }
 
 function Answer({ id, done }: { readonly id: string; readonly done: () => void }): ReactElement {
   const dialog = useRef<HTMLDialogElement>(null);
   const asked = useQuery({ queryKey: ["inquiry", id], queryFn: () => inquiry(id) });
-  const [wrong, setWrong] = useState("");
+  const complaint = useComplaint();
+  const open = (): void => {
+    complaint.clear();
+    dialog.current?.showModal();
+  };
   const properties = (asked.data?.schema["properties"] ?? {}) as Readonly<Record<string, Schema>>;
   const submit = async (event: FormEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
-    const form = new FormData(event.currentTarget);
+    const texts = textsIn(event.currentTarget);
     try {
-      await respond(id, answersOf(properties, form));
+      await respond(id, answersOf(properties, texts));
       dialog.current?.close();
       done();
     } catch (error) {
-      setWrong(error instanceof Error ? error.message : String(error));
+      complaint.set(error);
     }
   };
   return (
     <>
-      <button className="primary" onClick={() => dialog.current?.showModal()}>
+      <button type="button" className="primary" onClick={open}>
         Answer …
       </button>
       <dialog ref={dialog} aria-label="Answer the inquiry">
@@ -159,16 +193,18 @@ function Answer({ id, done }: { readonly id: string; readonly done: () => void }
           {Object.entries(properties).map(([name, schema]) => (
             <AnswerField key={name} name={name} schema={schema} />
           ))}
-          {wrong !== "" ? (
+          {complaint.text !== "" ? (
             <p className="error" role="alert">
-              {wrong}
+              {complaint.text}
             </p>
           ) : null}
           <div className="actions">
             <button type="button" onClick={() => dialog.current?.close()}>
               Close
             </button>
-            <button className="primary">Answer</button>
+            <button type="submit" className="primary">
+              Answer
+            </button>
           </div>
         </form>
       </dialog>

@@ -45,8 +45,8 @@ export function Details({ execution }: { readonly execution: Execution }): React
           const before = log[index - 1];
           const after = before === undefined ? 0 : Date.parse(entry.timestamp) - Date.parse(before.timestamp);
           return [
-            <dt key={`${index} status`}>{entry.status}</dt>,
-            <dd key={`${index} time`}>
+            <dt key={`${entry.timestamp} ${entry.status}`}>{entry.status}</dt>,
+            <dd key={`${entry.timestamp} ${entry.status} time`}>
               {new Date(entry.timestamp).toLocaleTimeString()}
               {before !== undefined ? `, ${duration(after)} later` : ""}
             </dd>,

@@ -2,32 +2,35 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useRouteContext, useSearch } from "@tanstack/react-router";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState, type ReactElement } from "react";
+import { lazy, type ReactElement, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { execution as fetchExecution } from "../api/client";
+import { loaded } from "../api/recovery";
 import type { Execution } from "../api/types";
-import type { Early } from "../log/early";
-import { LogPane, type Scope } from "../log/LogPane";
-import { OutputRows, type Output } from "../log/remote";
-import type { ExecutionSearch } from "../routes";
+import { Desk, LogPane } from "../log/LogPane";
+import type { Scope, Shelf } from "../log/shelf";
 import { Indicator } from "../ui/Indicator";
 import { Failure, Notice } from "../ui/Notice";
-import { signOf, Status } from "../ui/Status";
+import { Status, signOf } from "../ui/Status";
 import { duration } from "../ui/time";
 import { Actions } from "./Actions";
 import { Details } from "./Details";
 import { useTree, useWhole } from "./live";
-import { isOver, rowsOf, took } from "./tree";
+import { Reasons } from "./Reasons";
+import type { ExecutionSearch } from "./search";
 import { TreePane } from "./TreePane";
+import { isOver, rowsOf, took } from "./tree";
 
-const Graph = lazy(() => import("../graph/GraphPane"));
+const graphPane = () => loaded(() => import("../graph/GraphPane"));
+const Graph = lazy(graphPane);
 const TABS = ["log", "details", "graph"] as const;
 
 export function ExecutionPage(): ReactElement {
   const { id = "" } = useParams({ strict: false }) as { id?: string };
   const found = useQuery({ queryKey: ["execution", id], queryFn: () => fetchExecution(id) });
   if (found.data !== undefined) return <Page key={found.data.id} given={found.data} fetched={found.dataUpdatedAt} />;
-  if (found.isPending) return <Notice title="Loading the execution …" />;
-  return <Failure error={found.error} again={() => void found.refetch()} />;
+  const trouble = found.error ?? found.failureReason;
+  if (trouble === null) return <Notice title="Loading the execution …" />;
+  return <Failure error={trouble} again={() => void found.refetch()} />;
 }
 
 /** How much of the tree the log of one of its executions shows: what prints nothing itself shows what is below it. */
@@ -45,7 +48,8 @@ function workflowOf(shown: Execution, all: readonly Execution[]): Execution | nu
 
 function Page({ given, fetched }: { readonly given: Execution; readonly fetched: number }): ReactElement {
   const search: ExecutionSearch = useSearch({ strict: false });
-  const { early } = useRouteContext({ strict: false }) as { early: Early };
+  const { shelf } = useRouteContext({ strict: false }) as { shelf: Shelf };
+  const [desk] = useState(() => new Desk(shelf));
   const navigate = useNavigate();
   const shownId = search.show ?? given.id;
   const hint = useRef<(() => void) | null>(null);
@@ -63,19 +67,35 @@ function Page({ given, fetched }: { readonly given: Execution; readonly fetched:
   const onFull = useCallback((): void => setFull((is) => !is), []);
   const tab = search.tab ?? "log";
   const go = (next: ExecutionSearch): void => {
-    void navigate({ to: "/executions/$id", params: { id: root.id }, search: next, replace: true });
+    // The lines in the address are those of the execution that is shown.
+    const same = (next.show ?? root.id) === shown.id;
+    void navigate({
+      to: "/executions/$id",
+      params: { id: root.id },
+      search: next,
+      replace: true,
+      ...(same ? { hash: true } : {}),
+    });
   };
   const takeHint = useCallback((call: (() => void) | null): void => {
     hint.current = call;
   }, []);
-  const sourceOf = useCallback((output: Output): OutputRows => new OutputRows(output, (url) => early.take(url)), [early]);
-  const workflow = workflowOf(shown, nodes.map((node) => node.execution));
+  const workflow = workflowOf(
+    shown,
+    nodes.map((node) => node.execution),
+  );
   return (
     <div className={full ? "execution full" : "execution"}>
       {full ? null : (
         <aside className="side" aria-label="Tree">
           <h2>{nodes.length === 1 ? "Execution" : `${nodes.length} executions`}</h2>
-          <TreePane nodes={nodes} shown={shown.id} onShow={(show) => go({ ...search, show })} lastLines={live.lastLines} now={now} />
+          <TreePane
+            nodes={nodes}
+            shown={shown.id}
+            onShow={(show) => go({ ...search, show })}
+            lastLines={live.lastLines}
+            now={now}
+          />
         </aside>
       )}
       <section className="work" aria-label={shown.action.ref}>
@@ -87,9 +107,16 @@ function Page({ given, fetched }: { readonly given: Execution; readonly fetched:
           <Indicator indicator={live.connection} />
           <Actions execution={whole} />
         </div>
+        <Reasons execution={whole} all={below} root={root.id} />
         <div className="tabs" role="tablist">
           {TABS.filter((each) => each !== "graph" || workflow !== null).map((each) => (
-            <button key={each} role="tab" aria-selected={tab === each} onClick={() => go({ ...search, tab: each })}>
+            <button
+              type="button"
+              key={each}
+              role="tab"
+              aria-selected={tab === each}
+              onClick={() => go({ ...search, tab: each })}
+            >
               {each}
             </button>
           ))}
@@ -97,7 +124,12 @@ function Page({ given, fetched }: { readonly given: Execution; readonly fetched:
         {tab === "details" ? <Details execution={whole} /> : null}
         {tab === "graph" && workflow !== null ? (
           <Suspense fallback={<Notice title="Loading the graph …" />}>
-            <Graph id={workflow.id} shown={shown.id} live={!isOver(workflow)} onShow={(show) => go({ show, tab: "log" })} />
+            <Graph
+              id={workflow.id}
+              shown={shown.id}
+              live={!isOver(workflow)}
+              onShow={(show) => go({ show, tab: "log" })}
+            />
           </Suspense>
         ) : null}
         {tab === "log" || (tab === "graph" && workflow === null) ? (
@@ -107,7 +139,7 @@ function Page({ given, fetched }: { readonly given: Execution; readonly fetched:
             owners={scope !== "alone" && nodes.length > 1}
             start={Date.parse(root.start_timestamp)}
             live={!isOver(shown)}
-            sourceOf={sourceOf}
+            desk={desk}
             onFull={onFull}
             hints={takeHint}
           />
@@ -117,7 +149,13 @@ function Page({ given, fetched }: { readonly given: Execution; readonly fetched:
   );
 }
 
-function Waiting({ execution, silence }: { readonly execution: Execution; readonly silence: string | undefined }): ReactElement | null {
+function Waiting({
+  execution,
+  silence,
+}: {
+  readonly execution: Execution;
+  readonly silence: string | undefined;
+}): ReactElement | null {
   const told = execution.waiting ?? silence;
   return told === undefined || told === "" || isOver(execution) ? null : <span className="status wait">{told}</span>;
 }

@@ -1,10 +1,10 @@
 // The tree of an execution: each node with its status, how long it took, and while it runs the last line it has printed.
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useRef, type KeyboardEvent, type ReactElement } from "react";
-import { duration } from "../ui/time";
+import { type KeyboardEvent, type ReactElement, useRef } from "react";
 import { Status } from "../ui/Status";
-import { isOver, took, type Node } from "./tree";
+import { duration } from "../ui/time";
+import { isOver, type Node, took } from "./tree";
 
 const HEIGHT = 44;
 const INDENT = 14;
@@ -45,6 +45,8 @@ export function TreePane({ nodes, shown, onShow, lastLines, now }: TreePaneProps
           if (node === undefined) return null;
           const { execution } = node;
           return (
+            // biome-ignore lint/a11y/useKeyWithClickEvents: the tree around it takes the keys
+            // biome-ignore lint/a11y/useFocusableInteractive: the tree around it has the focus
             <div
               key={execution.id}
               role="treeitem"
@@ -61,7 +63,9 @@ export function TreePane({ nodes, shown, onShow, lastLines, now }: TreePaneProps
                   <Status status={execution.status} /> {duration(took(execution, now))}
                 </span>
               </div>
-              <div className="last">{isOver(execution) ? execution.action.ref : (lastLines.get(execution.id) ?? "")}</div>
+              <div className="last">
+                {isOver(execution) ? execution.action.ref : (lastLines.get(execution.id) ?? "")}
+              </div>
             </div>
           );
         })}

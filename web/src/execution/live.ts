@@ -3,10 +3,10 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { descendants, execution as fetchExecution } from "../api/client";
-import { FINAL, type Execution, type Status } from "../api/types";
+import type { Indicator } from "../api/connection";
+import { type Execution, FINAL, type Status } from "../api/types";
 import { useWatch } from "../api/useWatch";
 import type { Sent } from "../api/watch";
-import type { Indicator } from "../log/connection";
 import { useRefresh } from "../ui/refresh";
 import { isOver } from "./tree";
 
@@ -47,7 +47,8 @@ export function readEvents(events: readonly Sent[], now: number): Told {
       for (const head of told.heads ?? []) lines.set(head.execution_id, head.last_line);
     } else if (event.event === "progress") {
       const told = JSON.parse(event.data) as { execution_id: string; alive?: boolean; silent_seconds?: number };
-      if (told.alive === true) quiet.set(told.execution_id, `no output for ${told.silent_seconds ?? 0} s, process alive`);
+      if (told.alive === true)
+        quiet.set(told.execution_id, `no output for ${told.silent_seconds ?? 0} s, process alive`);
     }
   }
   return { changes, lines, quiet, anew };
@@ -59,11 +60,20 @@ export function changed(execution: Execution, fetched: number, change: Change | 
   if (isOver(execution) || execution.status === change.status) return execution;
   if (!FINAL.has(change.status)) return { ...execution, status: change.status };
   const took = Math.max(0, change.at - Date.parse(execution.start_timestamp)) / 1000;
-  return { ...execution, status: change.status, end_timestamp: new Date(change.at).toISOString(), elapsed_seconds: took };
+  return {
+    ...execution,
+    status: change.status,
+    end_timestamp: new Date(change.at).toISOString(),
+    elapsed_seconds: took,
+  };
 }
 
 /** A map with some entries put over it and those of others taken away. */
-function updated<T>(old: ReadonlyMap<string, T>, fresh: ReadonlyMap<string, T>, gone: Iterable<string>): ReadonlyMap<string, T> {
+function updated<T>(
+  old: ReadonlyMap<string, T>,
+  fresh: ReadonlyMap<string, T>,
+  gone: Iterable<string>,
+): ReadonlyMap<string, T> {
   const away = [...gone].filter((id) => old.has(id) || fresh.has(id));
   if (fresh.size === 0 && away.length === 0) return old;
   const made = new Map([...old, ...fresh]);
@@ -82,7 +92,11 @@ export interface Live {
 /** Follows the tree of `root`, fetched at some time (ms since 1970); `hint` is called when the log of `shown` may have got more (`all`: of anything below). */
 export function useTree(root: Execution, fetched: number, shown: string, all: boolean, hint: () => void): Live {
   const queries = useQueryClient();
-  const below = useQuery({ queryKey: ["descendants", root.id], queryFn: () => descendants(root.id), placeholderData: (old) => old });
+  const below = useQuery({
+    queryKey: ["descendants", root.id],
+    queryFn: () => descendants(root.id),
+    placeholderData: (old) => old,
+  });
   const [lastLines, setLastLines] = useState<ReadonlyMap<string, string>>(new Map());
   const [silence, setSilence] = useState<ReadonlyMap<string, string>>(new Map());
   const [changes, setChanges] = useState<ReadonlyMap<string, Change>>(new Map());
@@ -94,7 +108,10 @@ export function useTree(root: Execution, fetched: number, shown: string, all: bo
   );
   // A tree that ends while it is watched is watched to its end.
   const [begun] = useState(() => !isOver(root));
-  const asked = useMemo(() => (begun ? { events: [], trees: [{ id: root.id, position: "" }], heads: true } : null), [begun, root.id]);
+  const asked = useMemo(
+    () => (begun ? { events: [], trees: [{ id: root.id, position: "" }], heads: true } : null),
+    [begun, root.id],
+  );
   const connection = useWatch(asked, (events) => {
     const told = readEvents(events, Date.now());
     const ended = [...told.changes].flatMap(([id, change]) => (FINAL.has(change.status) ? [id] : []));
@@ -102,7 +119,8 @@ export function useTree(root: Execution, fetched: number, shown: string, all: bo
     setSilence((old) => updated(old, told.quiet, [...told.lines.keys(), ...ended]));
     if (told.changes.size > 0) {
       setChanges((old) => new Map([...old, ...told.changes]));
-      if (told.changes.has(shown) && shown !== root.id) void queries.invalidateQueries({ queryKey: ["execution", shown] });
+      if (told.changes.has(shown) && shown !== root.id)
+        void queries.invalidateQueries({ queryKey: ["execution", shown] });
     }
     if (told.changes.size > 0 || told.anew) refresh();
     if (told.anew || told.lines.has(shown) || told.changes.has(shown) || (all && told.lines.size > 0)) hint();

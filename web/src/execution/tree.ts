@@ -1,6 +1,6 @@
 // The executions of one tree as rows of a list: parents before children, in the order in which they began.
 
-import { FINAL, nameOf, type Execution } from "../api/types";
+import { type Execution, FINAL, nameOf } from "../api/types";
 
 export interface Node {
   readonly execution: Execution;
@@ -38,7 +38,9 @@ export function rowsOf(executions: readonly Execution[], root: string): Node[] {
 }
 
 function byStart(a: Execution, b: Execution): number {
-  return a.start_timestamp === b.start_timestamp ? a.id.localeCompare(b.id) : a.start_timestamp.localeCompare(b.start_timestamp);
+  return a.start_timestamp === b.start_timestamp
+    ? a.id.localeCompare(b.id)
+    : a.start_timestamp.localeCompare(b.start_timestamp);
 }
 
 /** How long it has run (ms), or ran. */

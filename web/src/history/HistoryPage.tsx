@@ -2,24 +2,29 @@
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useEffect, useRef, useState, type ReactElement } from "react";
+import { type ReactElement, useEffect, useRef, useState } from "react";
 import { executions, filters, PAGE_SIZE } from "../api/client";
 import type { Execution } from "../api/types";
 import { useWatch } from "../api/useWatch";
-import type { HistorySearch } from "../routes";
 import { Indicator } from "../ui/Indicator";
 import { Failure, Notice } from "../ui/Notice";
-import { Status } from "../ui/Status";
 import { useRefresh } from "../ui/refresh";
+import { Status } from "../ui/Status";
 import { useShortcuts } from "../ui/shortcuts";
 import { clock, duration } from "../ui/time";
+import type { HistorySearch } from "./search";
 
 const FILTERS = ["status", "action", "user", "runner"] as const;
 
 export function HistoryPage(): ReactElement {
   const search: HistorySearch = useSearch({ strict: false });
   const queries = useQueryClient();
-  const found = useQuery({ queryKey: ["executions", search], queryFn: () => executions(search), placeholderData: (old) => old });
+  const found = useQuery({
+    queryKey: ["executions", search],
+    queryFn: () => executions(search),
+    placeholderData: (old) => old,
+  });
+  const trouble = found.error ?? found.failureReason;
   const connection = useWatch({ events: ["st2.execution__*"], trees: [] }, (events) => {
     if (events.length > 0) refresh();
   });
@@ -29,10 +34,12 @@ export function HistoryPage(): ReactElement {
       <FilterBar search={search} />
       <div className="bar">
         <Indicator indicator={connection.indicator} />
-        {found.data !== undefined ? <Paging search={search} total={found.data.total} capped={found.data.capped} /> : null}
+        {found.data !== undefined ? (
+          <Paging search={search} total={found.data.total} capped={found.data.capped} />
+        ) : null}
       </div>
-      {found.isError ? <Failure error={found.error} again={() => void found.refetch()} /> : null}
-      {found.isPending ? <Notice title="Loading the history …" /> : null}
+      {trouble !== null ? <Failure error={trouble} again={() => void found.refetch()} /> : null}
+      {found.isPending && trouble === null ? <Notice title="Loading the history …" /> : null}
       {found.data?.items.length === 0 ? <Empty filtered={FILTERS.some((name) => search[name] !== undefined)} /> : null}
       {found.data !== undefined && found.data.items.length > 0 ? <Table items={found.data.items} /> : null}
     </>
@@ -71,12 +78,22 @@ function FilterBar({ search }: { readonly search: HistorySearch }): ReactElement
   );
 }
 
-function Paging({ search, total, capped }: { readonly search: HistorySearch; readonly total: number; readonly capped: boolean }): ReactElement {
+function Paging({
+  search,
+  total,
+  capped,
+}: {
+  readonly search: HistorySearch;
+  readonly total: number;
+  readonly capped: boolean;
+}): ReactElement {
   const offset = search.offset ?? 0;
   return (
     <>
       <span>
-        {total === 0 ? "none" : `${offset + 1} to ${Math.min(offset + PAGE_SIZE, total)} of ${capped ? "more than " : ""}${total}`}
+        {total === 0
+          ? "none"
+          : `${offset + 1} to ${Math.min(offset + PAGE_SIZE, total)} of ${capped ? "more than " : ""}${total}`}
       </span>
       {offset > 0 ? (
         <Link to="/executions" search={{ ...search, offset: Math.max(0, offset - PAGE_SIZE) }}>
@@ -134,7 +151,9 @@ function Table({ items }: { readonly items: readonly Execution[] }): ReactElemen
               </Link>
             </td>
             <td>{clock(item.start_timestamp, now)}</td>
-            <td>{duration((item.elapsed_seconds ?? (now.getTime() - Date.parse(item.start_timestamp)) / 1000) * 1000)}</td>
+            <td>
+              {duration((item.elapsed_seconds ?? (now.getTime() - Date.parse(item.start_timestamp)) / 1000) * 1000)}
+            </td>
             <td className="wide">{item.context?.user}</td>
             <td className="wide">{JSON.stringify(item.parameters ?? {}).slice(0, 120)}</td>
           </tr>

@@ -1,7 +1,7 @@
 // What is missing from an output, with its counts and the way there: an honest log says so.
 
 import { useQuery } from "@tanstack/react-query";
-import { useRef, type ReactElement } from "react";
+import { type ReactElement, useRef } from "react";
 import { outputStats } from "../api/client";
 
 export interface GapsProps {
@@ -14,7 +14,11 @@ export interface GapsProps {
 }
 
 export function Gaps({ id, tree, live, onShow }: GapsProps): ReactElement | null {
-  const stats = useQuery({ queryKey: ["stats", id, live], queryFn: () => outputStats(id), refetchInterval: live ? 5000 : false });
+  const stats = useQuery({
+    queryKey: ["stats", id, live],
+    queryFn: () => outputStats(id),
+    refetchInterval: live ? 5000 : false,
+  });
   const shown = useRef(0);
   const gaps = tree ? stats.data?.tree?.gaps : stats.data?.gaps;
   if (gaps === undefined || gaps.count === 0) return null;
@@ -25,8 +29,13 @@ export function Gaps({ id, tree, live, onShow }: GapsProps): ReactElement | null
   };
   return (
     <p className="gaps" role="status">
-      {gaps.count} {gaps.count === 1 ? "gap" : "gaps"}: {gaps.bytes.toLocaleString("en")} bytes of this output are missing{" "}
-      {onShow !== null && gaps.after_lines.length > 0 ? <button onClick={next}>show {gaps.count === 1 ? "it" : "the next"}</button> : null}
+      {gaps.count} {gaps.count === 1 ? "gap" : "gaps"}: {gaps.bytes.toLocaleString("en")} bytes of this output are
+      missing{" "}
+      {onShow !== null && gaps.after_lines.length > 0 ? (
+        <button type="button" onClick={next}>
+          show {gaps.count === 1 ? "it" : "the next"}
+        </button>
+      ) : null}
     </p>
   );
 }

@@ -35,7 +35,9 @@ export function Help({ dialog }: { readonly dialog: RefObject<HTMLDialogElement 
         </tbody>
       </table>
       <div className="actions">
-        <button onClick={() => dialog.current?.close()}>Close</button>
+        <button type="button" onClick={() => dialog.current?.close()}>
+          Close
+        </button>
       </div>
     </dialog>
   );

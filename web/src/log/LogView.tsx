@@ -1,19 +1,33 @@
 // The log of one execution: only what is on the screen is in the page, at most one screen is drawn a frame. The top of
 // the screen is a row number; native scrolling could neither hold ten million lines nor keep its place while they grow.
 
-import { useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState, type ReactElement, type RefObject } from "react";
+import {
+  type ReactElement,
+  type RefObject,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useReducer,
+  useRef,
+  useState,
+} from "react";
 import { firstRows, MARGIN } from "./early";
-import { LineBlocks, type Line, type LineSource } from "./lines";
-import { Rows, type LogOptions, type RowLook } from "./Rows";
-import { raw, rendered, type Drawn } from "./screen";
+import type { Line, LineBlocks } from "./lines";
+import { type LogOptions, type RowLook, Rows } from "./Rows";
 import { ScrollBar } from "./ScrollBar";
+import { type Drawn, raw, rendered } from "./screen";
 import { extendTo, heldRows } from "./selection";
-import { atEnd, lastTop, ROW, scrolled, visible, type Viewport } from "./window";
+import { atEnd, lastTop, ROW, scrolled, type Viewport, visible } from "./window";
 
 const OVERSCAN = 20;
 // A repaint may reach up to lines above the screen: that many are looked at to draw the first row right.
 const LOOK_BACK = MARGIN - OVERSCAN;
 const CHARACTER = 7.5;
+
+/** Where the reader of a log is; null before it was shown. */
+export interface Reading {
+  place: { readonly top: number; readonly left: number; readonly following: boolean } | null;
+}
 
 /** What the page around a log may ask of it. */
 export interface LogControl {
@@ -26,7 +40,9 @@ export interface LogControl {
 }
 
 export interface LogViewProps {
-  readonly source: LineSource;
+  readonly blocks: LineBlocks;
+  /** Where its reader was when it was shown before; keeps where they are. */
+  readonly reading: Reading;
   readonly options: LogOptions;
   readonly look: RowLook;
   readonly live: boolean;
@@ -38,14 +54,17 @@ export interface LogViewProps {
 }
 
 export function LogView(props: LogViewProps): ReactElement {
-  const { source, options, look, live, control } = props;
+  const { blocks, options, look, live, control, reading } = props;
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const frame = useRef<HTMLDivElement>(null);
   const rows = useHeight(frame);
-  const [top, setTop] = useState(() => look.chosen?.from ?? 1);
-  const [left, setLeft] = useState(0);
-  const [following, setFollowing] = useState(look.chosen === null);
-  const blocks = useBlocks(source, redraw);
+  const [top, setTop] = useState(() => reading.place?.top ?? look.chosen?.from ?? 1);
+  const [left, setLeft] = useState(() => reading.place?.left ?? 0);
+  const [following, setFollowing] = useState(() => reading.place?.following ?? look.chosen === null);
+  useOpen(blocks, redraw);
+  useEffect(() => {
+    reading.place = { top, left, following };
+  }, [reading, top, left, following]);
   const total = blocks.total;
   const view: Viewport = { top: following ? lastTop(rows, total) : top, rows, total };
   blocks.ending = following ? (blocks.known ? rows + MARGIN : firstRows(window.innerHeight)) : 1;
@@ -102,7 +121,9 @@ export function LogView(props: LogViewProps): ReactElement {
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: rows - 2, PageUp: 2 - rows, " ": rows - 2, j: 1, k: -1 }[event.key];
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: rows - 2, PageUp: 2 - rows, " ": rows - 2, j: 1, k: -1 }[
+      event.key
+    ];
     const aside = { ArrowLeft: -8, ArrowRight: 8 }[event.key];
     if (step !== undefined) by(step);
     else if (aside !== undefined) setLeft((old) => Math.max(0, old + aside));
@@ -114,6 +135,7 @@ export function LogView(props: LogViewProps): ReactElement {
 
   const newer = following ? 0 : total - seen.current;
   return (
+    // biome-ignore lint/a11y/noNoninteractiveElementInteractions: a log is scrolled by keys
     <div
       ref={frame}
       id="log"
@@ -121,6 +143,7 @@ export function LogView(props: LogViewProps): ReactElement {
       role="log"
       aria-live="off"
       aria-label={props.label}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a log is scrolled by keys
       tabIndex={0}
       onKeyDown={keys}
       onCopy={(event) => frame.current !== null && props.onCopy(event, frame.current)}
@@ -130,16 +153,20 @@ export function LogView(props: LogViewProps): ReactElement {
     >
       <Rows drawn={drawn} view={view} shownFrom={first} held={hold(drawn, first)} look={look} following={following} />
       <ScrollBar view={view} move={move} />
-      {blocks.known && total === 0 ? <p className="empty">{live ? "Nothing printed yet" : "Nothing was printed"}</p> : null}
+      {blocks.known && total === 0 ? (
+        <p className="empty">{live ? "Nothing printed yet" : "Nothing was printed"}</p>
+      ) : null}
       {newer > 0 && live ? (
-        <button className="newer primary" onClick={() => setFollowing(true)}>
+        <button type="button" className="newer primary" onClick={() => setFollowing(true)}>
           {newer} new {newer === 1 ? "line" : "lines"} ↓
         </button>
       ) : null}
       {blocks.failure !== "" ? (
-        <button className="newer" role="alert" onClick={() => blocks.again()}>
-          {blocks.failure} · trying again
-        </button>
+        <div className="newer" role="alert">
+          <button type="button" onClick={() => blocks.again()}>
+            {blocks.failure} · trying again
+          </button>
+        </div>
       ) : null}
     </div>
   );
@@ -159,25 +186,20 @@ function useHeight(frame: RefObject<HTMLDivElement | null>): number {
   return rows;
 }
 
-function useBlocks(source: LineSource, redraw: () => void): LineBlocks {
-  const blocks = useMemo(() => {
+function useOpen(blocks: LineBlocks, redraw: () => void): void {
+  useEffect(() => {
     let waiting = false;
     // However much comes, the page is drawn once a frame.
-    const changed = (): void => {
+    blocks.open(() => {
       if (waiting) return;
       waiting = true;
       window.requestAnimationFrame(() => {
         waiting = false;
         redraw();
       });
-    };
-    return new LineBlocks(source, changed);
-  }, [source, redraw]);
-  useEffect(() => {
-    blocks.hint();
+    });
     return () => blocks.close();
-  }, [blocks]);
-  return blocks;
+  }, [blocks, redraw]);
 }
 
 function drawnLines(blocks: LineBlocks, from: number, last: number, asRaw: boolean): readonly Drawn[] {
@@ -187,7 +209,21 @@ function drawnLines(blocks: LineBlocks, from: number, last: number, asRaw: boole
 }
 
 function absent(row: number): Line {
-  return { row, number: row, text: "", stream: "", time: 0, owner: "", tag: "", open: false, left: 0, fromEnd: false, note: false, missing: "", missingBefore: "" };
+  return {
+    row,
+    number: row,
+    text: "",
+    stream: "",
+    time: 0,
+    owner: "",
+    tag: "",
+    open: false,
+    left: 0,
+    fromEnd: false,
+    note: false,
+    missing: "",
+    missingBefore: "",
+  };
 }
 
 type Hold = (drawn: readonly Drawn[], shownFrom: number) => readonly Drawn[];
@@ -212,12 +248,18 @@ function useHold(frame: RefObject<HTMLDivElement | null>, onSelect: () => void):
   return (drawn, shownFrom) => {
     before.current = drawn;
     if (kept.current.size === 0) return [];
-    const shown = new Set(drawn.filter((row) => row.line.row >= shownFrom && !row.collapsed).map((row) => row.line.row));
+    const shown = new Set(
+      drawn.filter((row) => row.line.row >= shownFrom && !row.collapsed).map((row) => row.line.row),
+    );
     return [...kept.current.values()].filter((row) => !shown.has(row.line.row)).sort((a, b) => a.line.row - b.line.row);
   };
 }
 
-function useWheel(frame: RefObject<HTMLDivElement | null>, by: (lines: number) => void, aside: (columns: number) => void): void {
+function useWheel(
+  frame: RefObject<HTMLDivElement | null>,
+  by: (lines: number) => void,
+  aside: (columns: number) => void,
+): void {
   useEffect(() => {
     const element = frame.current;
     if (element === null) return undefined;
@@ -276,7 +318,8 @@ function useDragging(frame: RefObject<HTMLDivElement | null>, by: (lines: number
     };
     const drag = (event: PointerEvent): void => {
       const box = element.getBoundingClientRect();
-      over = event.clientY < box.top ? event.clientY - box.top : event.clientY > box.bottom ? event.clientY - box.bottom : 0;
+      over =
+        event.clientY < box.top ? event.clientY - box.top : event.clientY > box.bottom ? event.clientY - box.bottom : 0;
       if ((event.buttons & 1) === 0 || over === 0 || heldRows(element).length === 0) {
         stop();
         return;

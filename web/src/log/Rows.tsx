@@ -1,9 +1,10 @@
 // The rows of a log that are drawn, and those that a selection holds on to.
 
-import { useLayoutEffect, useRef, type CSSProperties, type ReactElement } from "react";
+import { type CSSProperties, type ReactElement, useLayoutEffect, useRef } from "react";
 import { stamp, type TimeForm } from "../ui/time";
+import type { Palette } from "./palette";
 import type { Drawn } from "./screen";
-import { cssColour, PLAIN, type Span, type Style } from "./terminal";
+import { PLAIN, type Span, type Style } from "./terminal";
 import { ROW, type Viewport } from "./window";
 
 export interface LogOptions {
@@ -17,6 +18,7 @@ export interface LogOptions {
 /** What the rows of one log have in common. */
 export interface RowLook {
   readonly options: LogOptions;
+  readonly palette: Palette;
   /** When the execution started (ms since 1970): times may be shown from there. */
   readonly start: number;
   /** The numbers of the lines that the permalink names. */
@@ -125,7 +127,8 @@ function LogRow({ row, before, look, held }: LogRowProps): ReactElement {
       {line.tag !== "" ? <span className="owner">{line.tag} │</span> : null}
       <span className="text">
         {row.spans.map((span, index) => (
-          <Run key={index} span={span} />
+          // biome-ignore lint/suspicious/noArrayIndexKey: a run of characters is known by its place only
+          <Run key={index} span={span} palette={look.palette} />
         ))}
       </span>
       {line.missing !== "" ? <span className="missing">⋯ {line.missing} ⋯</span> : null}
@@ -133,25 +136,18 @@ function LogRow({ row, before, look, held }: LogRowProps): ReactElement {
   );
 }
 
-function Run({ span }: { readonly span: Span }): ReactElement {
+function Run({ span, palette }: { readonly span: Span; readonly palette: Palette }): ReactElement {
   if (span.style === PLAIN) return <>{span.text}</>;
-  return <span style={css(span.style)}>{span.text}</span>;
+  return <span style={css(span.style, palette)}>{span.text}</span>;
 }
 
-function css(style: Style): CSSProperties {
-  const [front, back] = style.inverse ? [style.background ?? "page", style.foreground ?? "text"] : [style.foreground, style.background];
+function css(style: Style, palette: Palette): CSSProperties {
   return {
-    ...(front !== null ? { color: named(front) } : {}),
-    ...(back !== null ? { background: named(back) } : {}),
+    ...palette.css(style),
     ...(style.bold ? { fontWeight: 700 } : {}),
-    ...(style.dim ? { opacity: 0.75 } : {}),
     ...(style.italic ? { fontStyle: "italic" } : {}),
     ...(style.underline || style.strike
       ? { textDecoration: [style.underline ? "underline" : "", style.strike ? "line-through" : ""].join(" ").trim() }
       : {}),
   };
-}
-
-function named(colour: string): string {
-  return colour === "page" || colour === "text" ? `var(--${colour})` : cssColour(colour);
 }

@@ -1,9 +1,15 @@
 // The scroll bar of a log: the place of the screen among all lines, which no native one could show for ten million.
 
-import { useRef, type PointerEvent, type ReactElement } from "react";
+import { type PointerEvent, type ReactElement, useRef } from "react";
 import { lastTop, thumb, topAt, type Viewport } from "./window";
 
-export function ScrollBar({ view, move }: { readonly view: Viewport; readonly move: (top: number) => void }): ReactElement | null {
+export function ScrollBar({
+  view,
+  move,
+}: {
+  readonly view: Viewport;
+  readonly move: (top: number) => void;
+}): ReactElement | null {
   const lane = useRef<HTMLDivElement>(null);
   const held = useRef<number | null>(null);
   if (view.total <= view.rows) return null;
@@ -13,6 +19,7 @@ export function ScrollBar({ view, move }: { readonly view: Viewport; readonly mo
     return box === undefined || box.height === 0 ? 0 : (event.clientY - box.top) / box.height;
   };
   return (
+    // biome-ignore lint/a11y/useFocusableInteractive: the log beside it has the focus and the keys
     <div
       ref={lane}
       className="thumb-lane"

@@ -1,6 +1,6 @@
 // The controls of a log.
 
-import { useState, type ReactElement, type RefObject } from "react";
+import { type ReactElement, type RefObject, useState } from "react";
 import { TIME_FORMS, type TimeForm } from "../ui/time";
 import type { SearchState } from "./search";
 
@@ -35,45 +35,66 @@ export function Toolbar(props: ToolbarProps): ReactElement {
   const { search, shown, onShown } = props;
   return (
     <div className="bar" role="toolbar" aria-label="Log">
-      <form
-        role="search"
-        onSubmit={(event) => {
-          event.preventDefault();
-          search.step(false);
-        }}
-      >
-        <input
-          ref={props.field}
-          type="search"
-          aria-label="Search the whole log (regular expression)"
-          placeholder="Search the whole log"
-          value={search.pattern}
-          onChange={(event) => search.setPattern(event.target.value)}
-          onKeyDown={(event) => {
-            if (event.key !== "Escape") return;
-            // The browser would empty the field: who leaves it still wants the next match.
+      <search>
+        <form
+          onSubmit={(event) => {
             event.preventDefault();
-            event.currentTarget.blur();
+            search.step(false);
           }}
-        />
-      </form>
-      <button onClick={() => search.step(true)} disabled={search.pattern === ""} aria-label="Previous match (N)">
+        >
+          <input
+            ref={props.field}
+            type="search"
+            aria-label="Search the whole log (regular expression)"
+            placeholder="Search the whole log"
+            value={search.pattern}
+            onChange={(event) => search.setPattern(event.target.value)}
+            onKeyDown={(event) => {
+              if (event.key !== "Escape") return;
+              // The browser would empty the field: who leaves it still wants the next match.
+              event.preventDefault();
+              event.currentTarget.blur();
+            }}
+          />
+        </form>
+      </search>
+      <button
+        type="button"
+        onClick={() => search.step(true)}
+        disabled={search.pattern === ""}
+        aria-label="Previous match (N)"
+      >
         ↑
       </button>
-      <button onClick={() => search.step(false)} disabled={search.pattern === ""} aria-label="Next match (n)">
+      <button
+        type="button"
+        onClick={() => search.step(false)}
+        disabled={search.pattern === ""}
+        aria-label="Next match (n)"
+      >
         ↓
       </button>
       <span role="status">{search.told}</span>
-      <button aria-pressed={search.fixed} onClick={() => search.setFixed(!search.fixed)} title="Search for the text as it is">
+      <button
+        type="button"
+        aria-pressed={search.fixed}
+        onClick={() => search.setFixed(!search.fixed)}
+        title="Search for the text as it is"
+      >
         text
       </button>
-      <button aria-pressed={search.ignoreCase} onClick={() => search.setIgnoreCase(!search.ignoreCase)} title="Capitals and small letters are the same">
+      <button
+        type="button"
+        aria-pressed={search.ignoreCase}
+        onClick={() => search.setIgnoreCase(!search.ignoreCase)}
+        title="Capitals and small letters are the same"
+      >
         Aa
       </button>
-      <button onClick={props.onNextStderr} title="Next line on standard error (e)">
+      <button type="button" onClick={props.onNextStderr} title="Next line on standard error (e)">
         next stderr
       </button>
-      <button onClick={props.onNextError} title="Next line that tells of an error (x)">
+      <button type="button" onClick={props.onNextError} title="Next line that tells of an error (x)">
         next error
       </button>
       <label>
@@ -94,17 +115,23 @@ export function Toolbar(props: ToolbarProps): ReactElement {
           ))}
         </select>
       </label>
-      <button aria-pressed={shown.wrap} onClick={() => onShown({ wrap: !shown.wrap })}>
+      <button type="button" aria-pressed={shown.wrap} onClick={() => onShown({ wrap: !shown.wrap })}>
         wrap
       </button>
-      <button aria-pressed={shown.raw} onClick={() => onShown({ raw: !shown.raw })}>
+      <button type="button" aria-pressed={shown.raw} onClick={() => onShown({ raw: !shown.raw })}>
         raw
       </button>
       {props.copy}
-      <button onClick={props.onTop}>top</button>
-      <button onClick={props.onEnd}>end</button>
-      <button onClick={props.onFull}>full screen</button>
-      <button onClick={props.onHelp} aria-label="Keys (?)">
+      <button type="button" onClick={props.onTop}>
+        top
+      </button>
+      <button type="button" onClick={props.onEnd}>
+        end
+      </button>
+      <button type="button" onClick={props.onFull}>
+        full screen
+      </button>
+      <button type="button" onClick={props.onHelp} aria-label="Keys (?)">
         ?
       </button>
       <Downloads download={props.download} name={props.name} />
@@ -133,7 +160,8 @@ function Downloads({ download, name }: { readonly download: string; readonly nam
         JSON lines
       </a>{" "}
       <label>
-        <input type="checkbox" checked={compressed} onChange={(event) => setCompressed(event.target.checked)} /> compressed
+        <input type="checkbox" checked={compressed} onChange={(event) => setCompressed(event.target.checked)} />{" "}
+        compressed
       </label>
     </details>
   );

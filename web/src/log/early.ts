@@ -2,7 +2,7 @@
 
 import { json } from "../api/client";
 import type { components } from "../api/openapi.gen";
-import { rowsUrl, LINE_BYTES, type Output } from "./remote";
+import { LINE_BYTES, type Output, rowsUrl } from "./remote";
 import { ROW } from "./window";
 
 type Rows = components["schemas"]["RowsAnswer"];

@@ -46,11 +46,12 @@ const KEPT_OF_LONG = 4;
 /** How long (ms) to wait before what failed is tried again. */
 const AGAIN_MS = 1_000;
 
-/** The kept lines of one log. `changed` is called when something that may be shown has changed. */
+/** The kept lines of one log. It asks for them from `open` to `close`, and keeps them for the next `open`. */
 export class LineBlocks {
   private readonly lines = new Map<number, Line>();
   private readonly asked = new Map<number, AbortController>();
-  private readonly gone = new AbortController();
+  private gone = new AbortController();
+  private changed: () => void = () => undefined;
   private hinted = false;
   private looking = false;
   private shown: readonly [number, number] = [1, 0];
@@ -65,10 +66,14 @@ export class LineBlocks {
   /** How many of the last rows come with each look: a screen of them for who follows the end, else one. */
   ending = 1;
 
-  constructor(
-    private readonly source: LineSource,
-    private readonly changed: () => void,
-  ) {}
+  constructor(private readonly source: LineSource) {}
+
+  /** Begins to ask; `changed` is called when something that may be shown has changed. */
+  open(changed: () => void): void {
+    this.changed = changed;
+    if (this.gone.signal.aborted) this.gone = new AbortController();
+    this.hint();
+  }
 
   /** The line in a row, if it is here. */
   line(row: number): Line | undefined {
@@ -98,10 +103,11 @@ export class LineBlocks {
     this.changed();
   }
 
-  /** Nothing is asked any more. */
+  /** Asks for nothing any more, until it is opened again. */
   close(): void {
     this.gone.abort();
     if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
     for (const request of this.asked.values()) request.abort();
   }
 
@@ -134,21 +140,24 @@ export class LineBlocks {
   }
 
   private async look(): Promise<void> {
+    const { gone } = this;
     this.looking = true;
-    while (this.hinted && !this.gone.signal.aborted) {
+    while (this.hinted && !gone.signal.aborted) {
       this.hinted = false;
       try {
-        const page = await this.source.rows(1 - this.ending, 0, this.gone.signal);
+        const page = await this.source.rows(1 - this.ending, 0, gone.signal);
         this.take(page);
         this.known = true;
         this.failure = "";
         await this.grown(new Set(page.lines.map((line) => line.row)));
       } catch (error) {
-        this.fail(error);
+        if (!gone.signal.aborted) this.fail(error);
       }
-      if (!this.gone.signal.aborted) this.changed();
+      if (!gone.signal.aborted) this.changed();
     }
     this.looking = false;
+    // It was closed and opened again in between.
+    if (this.hinted && !this.gone.signal.aborted) void this.look();
   }
 
   /** Lines on the screen that had no end yet may have got more, though others began behind them. */
@@ -178,7 +187,7 @@ export class LineBlocks {
       this.take(page);
       this.failure = "";
     } catch (error) {
-      if (!request.signal.aborted) this.fail(error);
+      if (!(request.signal.aborted || this.gone.signal.aborted)) this.fail(error);
     } finally {
       if (this.asked.get(block) === request) this.asked.delete(block);
     }
@@ -186,7 +195,6 @@ export class LineBlocks {
   }
 
   private fail(error: unknown): void {
-    if (this.gone.signal.aborted) return;
     this.failure = error instanceof Error ? error.message : String(error);
     this.timer ??= setTimeout(() => {
       this.timer = null;

@@ -48,21 +48,25 @@ function of(output: Output): URLSearchParams {
 
 /** The rows of an output. */
 export class OutputRows implements LineSource {
-  /** `first` answers the first question, if that has been asked already. */
+  /** `early` gives the answer to a question that has been asked already. */
   constructor(
     readonly output: Output,
-    private first: ((url: string) => Promise<Rows> | null) | null = null,
+    private readonly early: ((url: string) => Promise<Rows> | null) | null = null,
   ) {}
 
   async rows(from: number, to: number, signal: AbortSignal): Promise<RowPage> {
     const url = rowsUrl(this.output, from, to, LINE_BYTES);
-    const asked = this.first?.(url) ?? null;
-    this.first = null;
+    const asked = this.early?.(url) ?? null;
     return pageOf(await (asked ?? json<Rows>(url, { signal })));
   }
 
   /** Rows with all of their bytes; `progress` is told how many there are so far. */
-  async whole(from: number, to: number, signal: AbortSignal, progress: (count: number) => void): Promise<readonly Line[]> {
+  async whole(
+    from: number,
+    to: number,
+    signal: AbortSignal,
+    progress: (count: number) => void,
+  ): Promise<readonly Line[]> {
     const found: Line[] = [];
     for (let at = from; at <= to; ) {
       const url = rowsUrl(this.output, at, Math.min(to, at + MOST_ROWS - 1), null);
@@ -76,7 +80,13 @@ export class OutputRows implements LineSource {
   }
 
   /** The next row that matches, from one on (or back from it); null if there is none. */
-  async search(pattern: string, from: number, backwards: boolean, options: SearchOptions, signal: AbortSignal): Promise<number | null> {
+  async search(
+    pattern: string,
+    from: number,
+    backwards: boolean,
+    options: SearchOptions,
+    signal: AbortSignal,
+  ): Promise<number | null> {
     const query = this.searchQuery(pattern, options);
     query.set("limit", "1");
     query.set(backwards ? "to_line" : "from_line", String(from));
@@ -135,13 +145,30 @@ export class BranchLines implements LineSource {
     const response = await answer(`/v1/executions/${encodeURIComponent(this.id)}/output?${query}`, { signal });
     const sent = (await response.text()).split("\n").filter((each) => each !== "");
     const found = sent.map((each) => toLine(JSON.parse(each) as Sent));
-    const cut = found.length < TREE_TAIL ? [] : [note(`the last ${TREE_TAIL} lines; choose the root or one execution to see all`)];
+    const cut =
+      found.length < TREE_TAIL
+        ? []
+        : [note(`the last ${TREE_TAIL} lines; choose the root or one execution to see all`)];
     this.lines = [...cut, ...found].map((line, index) => ({ ...line, row: index + 1, number: index + 1 }));
   }
 }
 
 function note(text: string): Line {
-  return { row: 1, number: 1, text, stream: "", time: 0, owner: "", tag: "", open: false, left: 0, fromEnd: false, note: true, missing: "", missingBefore: "" };
+  return {
+    row: 1,
+    number: 1,
+    text,
+    stream: "",
+    time: 0,
+    owner: "",
+    tag: "",
+    open: false,
+    left: 0,
+    fromEnd: false,
+    note: true,
+    missing: "",
+    missingBefore: "",
+  };
 }
 
 function pageOf(sent: Rows): RowPage {

@@ -1,7 +1,7 @@
 // From lines to what is drawn: as a terminal would show them, or as they are.
 
-import { PLAIN, Terminal, type Span } from "./terminal";
 import type { Line } from "./lines";
+import { PLAIN, type Span, Terminal } from "./terminal";
 
 /** A drawn row: the line it stands for and what is in it. `collapsed` if later output has been painted over it. */
 export interface Drawn {
@@ -26,7 +26,11 @@ export function rendered(lines: readonly Line[]): Drawn[] {
     const spans = shown.get(index);
     if (spans === undefined) return { line, spans: [], collapsed: true };
     // What was printed over is nothing that is missing.
-    return { line, spans: line.left > 0 && !line.fromEnd ? [...spans, { text: rest(line, 0), style: PLAIN }] : spans, collapsed: false };
+    return {
+      line,
+      spans: line.left > 0 && !line.fromEnd ? [...spans, { text: rest(line, 0), style: PLAIN }] : spans,
+      collapsed: false,
+    };
   });
 }
 
@@ -52,7 +56,7 @@ export function raw(lines: readonly Line[]): Drawn[] {
 /** Control, bidi and invisible characters as pictures or code points. */
 export function pictured(text: string): string {
   return text.replace(
-    // eslint-disable-next-line no-control-regex
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu,
     (char) => {
       const code = char.codePointAt(0) as number;

@@ -1,6 +1,7 @@
 // Search as a reader does it: the next match from where the last one was, and how many there are in all.
 
 import { useCallback, useEffect, useRef, useState } from "react";
+import { useComplaint } from "../ui/complaint";
 import type { OutputRows, SearchOptions } from "./remote";
 
 /** Finds lines that tell of an error, in any of the ways that programs do. */
@@ -32,10 +33,13 @@ export function useSearch(source: OutputRows | null, show: (row: number) => void
   const [ignoreCase, setIgnoreCase] = useState(false);
   const [told, setTold] = useState("");
   const [found, setFound] = useState<number | null>(null);
+  const { text: complaint, recoveries, set: complain, clear } = useComplaint();
   const running = useRef<AbortController | null>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what could not be counted is counted when the server is back
   useEffect(() => {
     setFound(null);
     setTold("");
+    clear();
     running.current?.abort();
     if (pattern === "") return undefined;
     if (source === null) {
@@ -46,9 +50,10 @@ export function useSearch(source: OutputRows | null, show: (row: number) => void
     // Counting begins when the reader has stopped typing for a moment.
     const timer = window.setTimeout(() => {
       source.count(pattern, { fixed, ignoreCase }, asked.signal).then(
-        ({ count, more }) => setTold(`${count.toLocaleString("en")}${more ? " or more" : ""} ${count === 1 ? "line" : "lines"}`),
+        ({ count, more }) =>
+          setTold(`${count.toLocaleString("en")}${more ? " or more" : ""} ${count === 1 ? "line" : "lines"}`),
         (error: unknown) => {
-          if (!asked.signal.aborted) setTold(reason(error));
+          if (!asked.signal.aborted) complain(error);
         },
       );
     }, 250);
@@ -56,12 +61,13 @@ export function useSearch(source: OutputRows | null, show: (row: number) => void
       window.clearTimeout(timer);
       asked.abort();
     };
-  }, [pattern, fixed, ignoreCase, source]);
+  }, [pattern, fixed, ignoreCase, source, recoveries, complain, clear]);
   const go = useCallback(
     (where: OutputRows, what: string, options: SearchOptions, backwards: boolean, none: string): void => {
       running.current?.abort();
       const asked = new AbortController();
       running.current = asked;
+      clear();
       const begin = found ?? from();
       const ask = async (): Promise<void> => {
         const next = found === null ? begin : begin + (backwards ? -1 : 1);
@@ -76,10 +82,10 @@ export function useSearch(source: OutputRows | null, show: (row: number) => void
         show(hit);
       };
       ask().catch((error: unknown) => {
-        if (!asked.signal.aborted) setTold(reason(error));
+        if (!asked.signal.aborted) complain(error);
       });
     },
-    [found, from, show],
+    [found, from, show, complain, clear],
   );
   const step = useCallback(
     (backwards: boolean): void => {
@@ -94,9 +100,16 @@ export function useSearch(source: OutputRows | null, show: (row: number) => void
     },
     [source, go],
   );
-  return { pattern, fixed, ignoreCase, told, found, setPattern, setFixed, setIgnoreCase, step, jump };
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return {
+    pattern,
+    fixed,
+    ignoreCase,
+    told: complaint === "" ? told : complaint,
+    found,
+    setPattern,
+    setFixed,
+    setIgnoreCase,
+    step,
+    jump,
+  };
 }

@@ -82,7 +82,7 @@ export class Terminal {
   }
 
   private text(text: string, index: number): void {
-    if (!text.includes("\u001b") && !text.includes("\u009b")) {
+    if (!(text.includes("\u001b") || text.includes("\u009b"))) {
       this.plain(text, index);
       return;
     }
@@ -132,7 +132,9 @@ export class Terminal {
     const line = this.at(this.row, index);
     if (how === 0) line.cells.length = Math.min(line.cells.length, this.column);
     else if (how === 2) line.cells.length = 0;
-    else for (let at = 0; at <= this.column && at < line.cells.length; at += 1) line.cells[at] = { char: " ", style: PLAIN };
+    else
+      for (let at = 0; at <= this.column && at < line.cells.length; at += 1)
+        line.cells[at] = { char: " ", style: PLAIN };
   }
 
   /** Only what is behind the cursor is erased: what was printed before stays, as in a terminal's history. */
@@ -213,23 +215,11 @@ function simpleStyle(style: Style, number: number): Style {
 function extended(numbers: readonly number[]): [string | null, number] {
   if (numbers[0] === 5) return [String(Math.min(255, Math.max(0, numbers[1] ?? 0))), 2];
   if (numbers[0] === 2) {
-    const channel = (value: number | undefined): string => Math.min(255, value ?? 0).toString(16).padStart(2, "0");
+    const channel = (value: number | undefined): string =>
+      Math.min(255, value ?? 0)
+        .toString(16)
+        .padStart(2, "0");
     return [`#${channel(numbers[1])}${channel(numbers[2])}${channel(numbers[3])}`, 4];
   }
   return [null, 0];
-}
-
-/** The CSS colour of a palette name: the first sixteen are the theme's, the rest are the usual cube and greys. */
-export function cssColour(name: string): string {
-  if (name.startsWith("#")) return name;
-  const number = Number(name);
-  if (number < 16) return `var(--ansi-${number})`;
-  if (number >= 232) {
-    const grey = 8 + (number - 232) * 10;
-    return `rgb(${grey} ${grey} ${grey})`;
-  }
-  const steps = [0, 95, 135, 175, 215, 255];
-  const cube = number - 16;
-  const [red, green, blue] = [Math.floor(cube / 36), Math.floor(cube / 6) % 6, cube % 6].map((step) => steps[step]);
-  return `rgb(${red} ${green} ${blue})`;
 }

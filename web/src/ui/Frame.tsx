@@ -2,7 +2,7 @@
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useLocation, useNavigate } from "@tanstack/react-router";
-import { useState, type ReactElement, type ReactNode } from "react";
+import { type ReactElement, type ReactNode, useState } from "react";
 import { logout, user } from "../api/client";
 import { applyTheme, nextTheme, storedTheme } from "./theme";
 
@@ -24,7 +24,7 @@ export function Frame({ children }: { readonly children: ReactNode }): ReactElem
         </nav>
         <span className="gap" />
         <Who />
-        <button className="plain" onClick={turn} aria-label={`Theme: ${theme}. Change it.`}>
+        <button type="button" className="plain" onClick={turn} aria-label={`Theme: ${theme}. Change it.`}>
           {theme === "system" ? "◑" : theme === "dark" ? "●" : "○"} {theme}
         </button>
       </header>
@@ -48,7 +48,7 @@ function Who(): ReactElement | null {
   return (
     <>
       <span>{found.data.username}</span>
-      <button className="plain" onClick={() => void leave()}>
+      <button type="button" className="plain" onClick={() => void leave()}>
         Log out
       </button>
     </>

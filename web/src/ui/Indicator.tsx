@@ -1,7 +1,7 @@
 // The one honest indicator of the connection.
 
 import type { ReactElement } from "react";
-import { words, type Indicator as State } from "../log/connection";
+import { type Indicator as State, words } from "../api/connection";
 
 export function Indicator({ indicator }: { readonly indicator: State }): ReactElement {
   return (

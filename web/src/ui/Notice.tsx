@@ -2,6 +2,7 @@
 
 import type { ReactElement, ReactNode } from "react";
 import { ApiError } from "../api/client";
+import { isLost } from "../api/recovery";
 
 export function Notice({ title, children }: { readonly title: string; readonly children?: ReactNode }): ReactElement {
   return (
@@ -16,9 +17,19 @@ export function Failure({ error, again }: { readonly error: unknown; readonly ag
   const missing = error instanceof ApiError && error.status === 404;
   return (
     <div className="notice" role="alert">
-      <h2>{missing ? "There is no such thing" : "That did not work"}</h2>
-      <p>{error instanceof Error ? error.message : String(error)}</p>
-      {again !== undefined && !missing ? <button onClick={again}>Try again</button> : null}
+      <h2>{missing ? "There is no such thing" : isLost(error) ? "The server does not answer" : "That did not work"}</h2>
+      <p>
+        {isLost(error)
+          ? "The page goes on as soon as it does."
+          : error instanceof Error
+            ? error.message
+            : String(error)}
+      </p>
+      {again !== undefined && !missing ? (
+        <button type="button" onClick={again}>
+          Try again
+        </button>
+      ) : null}
     </div>
   );
 }

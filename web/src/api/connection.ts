@@ -46,7 +46,12 @@ export function step(now: Connection, happening: Happening): Connection {
   if (now.indicator.kind === "ended" || now.indicator.kind === "refused") return now;
   switch (happening.kind) {
     case "opened":
-      return { ...now, indicator: { kind: "live", lagMs: 0 }, attempt: 0, resumed: now.resumed + (now.attempt > 0 ? 1 : 0) };
+      return {
+        ...now,
+        indicator: { kind: "live", lagMs: 0 },
+        attempt: 0,
+        resumed: now.resumed + (now.attempt > 0 ? 1 : 0),
+      };
     case "event":
       return { ...now, position: happening.id === "" ? now.position : happening.id };
     case "lag": {
