@@ -318,7 +318,7 @@ def test_what_cannot_be_built_is_tried_again_and_the_last_line_names_it_and_what
 def test_what_cannot_be_imported_and_what_lacks_a_runner_are_told_and_the_rest_is_installed(
     site: Server, tmp_path: Path
 ) -> None:
-    windows = "name: windows\nrunner_type: winrm-cmd\nparameters: {cmd: {default: dir}}\n"
+    windows = "name: windows\nrunner_type: windows-cmd\nparameters: {cmd: {default: dir}}\n"
     bad = {"actions/bad.yaml": ACTION.format(name="bad"), "actions/bad.py": "import nosuchmodule\n"}
     document = installed(site, write_pack(tmp_path / "partial", **bad, **{"actions/windows.yaml": windows}))
     assert document["status"] == "succeeded"
@@ -326,10 +326,10 @@ def test_what_cannot_be_imported_and_what_lacks_a_runner_are_told_and_the_rest_i
     assert document["result"]["output"]["warning_list"] == [f"partial: {fault}"]
     text = printed(site, document)
     assert fault in text
-    assert 'this server has no runner "winrm-cmd"' in text
+    assert 'this server has no runner "windows-cmd"' in text
     assert {action["name"] for action in site.get("/v1/actions", pack="partial")} == {"it", "bad"}
     registered = site.squall("pack", "register", "partial")
-    assert (registered.status, b"winrm-cmd" in registered.err, b"2 actions" in registered.out) == (0, True, True)
+    assert (registered.status, b"windows-cmd" in registered.err, b"2 actions" in registered.out) == (0, True, True)
 
 
 def test_the_python_of_a_pack_is_chosen_and_remembered(site: Server, tmp_path: Path) -> None:

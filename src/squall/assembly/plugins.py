@@ -15,6 +15,7 @@ from squall.adapters.runners.noop import NoopRunner
 from squall.adapters.runners.python import PythonPlaces, PythonRunner
 from squall.adapters.runners.remote import RemoteRunner, SshRules
 from squall.adapters.runners.winrm.runner import WinrmRunner
+from squall.core.errors import ConfigError
 from squall.ports import Runner
 
 RUNNER_GROUP = "squall.runners"
@@ -55,7 +56,14 @@ def runners(
         "announcement": AnnouncementRunner(),
     }
     for point in entry_points(group=RUNNER_GROUP):
-        found[point.name] = point.load()(base, system_user, cwd)
+        try:
+            found[point.name] = point.load()(base, system_user, cwd)
+        except Exception as error:
+            origin = point.dist.name if point.dist is not None else point.value
+            raise ConfigError(
+                f'The runner "{point.name}" of the distribution {origin} cannot be loaded '
+                f"({type(error).__name__}: {error}): update the distribution, or uninstall it."
+            ) from error
     return found
 
 

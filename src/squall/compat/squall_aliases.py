@@ -43,9 +43,6 @@ def extract_all(format_string, command, once=False):
     results = []
     for match in matches:
         values = {name: value or defaults.get(name) for name, value in match.groupdict().items()}
-        if any(value is None and name not in defaults for name, value in values.items()):
-            # A named group of the expression itself that took no part: there is nothing to give.
-            return []
         results.append(dict(values, **more))
     return results
 

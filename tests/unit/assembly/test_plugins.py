@@ -8,6 +8,7 @@ import pytest
 
 from squall.adapters.runners.python import PythonPlaces
 from squall.assembly import plugins
+from squall.core.errors import ConfigError
 
 PLACES = PythonPlaces(virtualenvs=Path("/v"), worktrees=Path("/w"))
 
@@ -43,3 +44,16 @@ def test_runners_of_installed_distributions_are_found_by_their_name(monkeypatch:
     found = plugins.runners({"PATH": "/bin"}, "someone", "/there", places=PLACES)
     assert asked == [plugins.RUNNER_GROUP]
     assert found["from-outside"] == ("made", {"PATH": "/bin"}, "someone", "/there")  # type: ignore[comparison-overlap]
+
+
+def test_a_runner_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(_Point):
+        dist = None
+        value = "gone:make"
+
+        def load(self) -> Any:
+            raise ImportError("No module named 'gone'")
+
+    monkeypatch.setattr(plugins, "entry_points", lambda *, group: [Broken()])
+    with pytest.raises(ConfigError, match=r'runner "from-outside" of the distribution gone:make .*ImportError'):
+        plugins.runners({}, "", "/", places=PLACES)

@@ -41,7 +41,7 @@ def extract(format_string: str, command: str) -> Any:
         ),
         ("beep-beep!!", "beep-beep!!", {}),
         ("honk (?P<vin>[A-Z0-9]+)!!", "honk 5YJ!!", {"vin": "5YJ"}),
-        ("honk( at (?P<who>\\w+))?", "honk", None),
+        ("honk( at (?P<who>\\w+))?", "honk", {"who": None}),
     ],
 )
 def test_a_line_gives(format_string: str, command: str, values: Any) -> None:

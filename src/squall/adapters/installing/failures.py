@@ -76,9 +76,11 @@ class Failure(NamedTuple):
 
 def explain(errors: str) -> Failure:
     """Reads what an installer printed on its standard error."""
-    built = _first(_BUILT, errors)
-    is_build = bool(built or _BUILD.search(errors))
-    requirement = built or _first(_REQUIRED, errors)
+    # uv breaks its lines to fit a terminal, wherever that falls.
+    unbroken = " ".join(_MARKS.sub(" ", errors).split())
+    built = _first(_BUILT, unbroken)
+    is_build = bool(built or _BUILD.search(unbroken))
+    requirement = built or _first(_REQUIRED, unbroken)
     if not is_build:
         return Failure(requirement, False, _resolution(errors))
     hint = _missing(errors)

@@ -97,3 +97,9 @@ def test_a_wheel_that_pip_cannot_build_is_a_build_that_failed() -> None:
     failure = explain(printed)
     assert (failure.requirement, failure.is_build) == ("psycopg2", True)
     assert "libpq-dev" in failure.hint
+
+
+@pytest.mark.parametrize("broken", ["you\n      require", "you require\n  │  "])
+def test_a_requirement_is_found_where_the_installer_broke_its_line(broken: str) -> None:
+    errors = f"  × No solution found:\n  ╰─▶ Because only wheel==1.0 is there and {broken} squallwheel==9.0, x.\n"
+    assert explain(errors).requirement == "squallwheel==9.0"
