@@ -17,7 +17,7 @@ from typing import TypeVar
 from bench.context import Bench, BrokenError
 from squall.adapters.clock import SystemClock
 from squall.adapters.journal.files import FileJournal
-from squall.adapters.keeper.remote import KeeperLauncher
+from squall.adapters.keeper.server.remote import KeeperLauncher
 from squall.core.execution.launch import LaunchSpec
 from squall.core.output import journal as codec
 from squall.core.output.journal import Record

@@ -19,8 +19,8 @@ from bench.filling import fill
 from bench.goals import CHILD, PURGE, SEALED, SMALL
 from bench.rows import Row
 from squall.adapters.clock import SystemClock
-from squall.adapters.keeper.journals import Journals
-from squall.adapters.keeper.remote import KeeperLauncher
+from squall.adapters.keeper.process.writing.journals import Journals
+from squall.adapters.keeper.server.remote import KeeperLauncher
 from squall.adapters.sql.sqlite import open_store
 from squall.core.execution.retention import Selection, Terms
 from squall.core.ids import make_id

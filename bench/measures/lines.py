@@ -13,7 +13,7 @@ from squall.adapters.journal.lines.index import LineIndex
 from squall.adapters.journal.lines.lookup import Lookup
 from squall.adapters.journal.lines.search import compile_pattern, search
 from squall.adapters.journal.sources import Sources
-from squall.adapters.keeper.writer import TreeWriter
+from squall.adapters.keeper.process.writing.writer import TreeWriter
 from squall.core.output import journal
 
 _TREE = "5f" * 12

@@ -11,7 +11,7 @@ from tests.doubles.journals import Kept
 
 from squall.adapters.clock import SystemClock
 from squall.adapters.journal.files import FileJournal
-from squall.adapters.keeper.remote import KeeperLauncher
+from squall.adapters.keeper.server.remote import KeeperLauncher
 from squall.ports import Journal, Launcher
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from squall.adapters.keeper.journals import Journals
+from squall.adapters.keeper.process.writing.journals import Journals
 from squall.core.execution.launch import End, LaunchSpec
 from squall.core.output import journal as codec
 from squall.testing.waiting import PATIENCE

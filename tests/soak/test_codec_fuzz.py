@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.soak.test_masking_fuzz import SECONDS, many_times
 
-from squall.adapters.keeper.writer import TreeWriter
+from squall.adapters.keeper.process.writing.writer import TreeWriter
 from squall.core.output import journal
 
 pytestmark = pytest.mark.timeout(SECONDS + 120)

@@ -11,7 +11,7 @@ from squall.adapters.cipher import KeyFileCipher
 from squall.adapters.installing.places import VARIABLE, Places
 from squall.adapters.installing.versions import Installed, Versions
 from squall.adapters.runners.python import PythonPlaces
-from squall.adapters.runners.remote import SshRules
+from squall.adapters.runners.ssh.runner import SshRules
 from squall.config import Settings
 from squall.config.settings import Actionrunner
 from squall.core.errors import ConfigError, InvalidError

@@ -8,12 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from squall.adapters.runners.announcement import AnnouncementRunner
-from squall.adapters.runners.http import HttpRunner
+from squall.adapters.runners.http.runner import HttpRunner
 from squall.adapters.runners.inquirer import InquirerRunner
 from squall.adapters.runners.local import LocalRunner
 from squall.adapters.runners.noop import NoopRunner
 from squall.adapters.runners.python import PythonPlaces, PythonRunner
-from squall.adapters.runners.remote import RemoteRunner, SshRules
+from squall.adapters.runners.ssh.runner import RemoteRunner, SshRules
 from squall.adapters.runners.winrm.runner import WinrmRunner
 from squall.core.errors import ConfigError
 from squall.ports import Runner

@@ -23,7 +23,7 @@ from squall.adapters.journal.archive import FileArchive
 from squall.adapters.journal.files import FileJournal
 from squall.adapters.journal.lines.workers import LineWorkers
 from squall.adapters.journal.sources import Sources
-from squall.adapters.keeper.remote import KeeperLauncher
+from squall.adapters.keeper.server.remote import KeeperLauncher
 from squall.adapters.packs.configs import ConfigFiles
 from squall.adapters.packs.folders import PackFolders
 from squall.adapters.sql.output.seals import SqliteSeals

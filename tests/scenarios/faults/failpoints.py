@@ -37,30 +37,30 @@ def _op(op: str) -> Callable[[tuple[Any, ...]], bool]:
 
 
 SERVER = {
-    "spawn is about to be asked": Point(f"{KEEPER}.link", "Link.ask", False, _op("spawn")),
-    "spawn was acknowledged": Point(f"{KEEPER}.link", "Link.ask", True, _op("spawn")),
+    "spawn is about to be asked": Point(f"{KEEPER}.server.link", "Link.ask", False, _op("spawn")),
+    "spawn was acknowledged": Point(f"{KEEPER}.server.link", "Link.ask", True, _op("spawn")),
     "the finishing transaction is about to begin": Point("squall.services.execution.claims", "Claims.finish", False),
     "the finishing transaction was committed": Point("squall.services.execution.claims", "Claims.finish", True),
-    "the end is about to be acknowledged": Point(f"{KEEPER}.remote", "KeeperLauncher.acknowledge", False),
-    "the end was acknowledged": Point(f"{KEEPER}.remote", "KeeperLauncher.acknowledge", True),
-    "the status record is about to be appended": Point(f"{KEEPER}.remote", "KeeperLauncher.append", False),
-    "the status record was appended": Point(f"{KEEPER}.remote", "KeeperLauncher.append", True),
-    "the journal was closed": Point(f"{KEEPER}.remote", "KeeperLauncher.close_tree", True),
+    "the end is about to be acknowledged": Point(f"{KEEPER}.server.remote", "KeeperLauncher.acknowledge", False),
+    "the end was acknowledged": Point(f"{KEEPER}.server.remote", "KeeperLauncher.acknowledge", True),
+    "the status record is about to be appended": Point(f"{KEEPER}.server.remote", "KeeperLauncher.append", False),
+    "the status record was appended": Point(f"{KEEPER}.server.remote", "KeeperLauncher.append", True),
+    "the journal was closed": Point(f"{KEEPER}.server.remote", "KeeperLauncher.close_tree", True),
 }
 KEEPERS = {
     "start is about to be logged": Point(f"{KEEPER}.runlog", "RunLog.start", False),
     "start was logged": Point(f"{KEEPER}.runlog", "RunLog.start", True),
-    "the process was made": Point(f"{KEEPER}.children", "start", True),
+    "the process was made": Point(f"{KEEPER}.process.children", "start", True),
     "pid was logged": Point(f"{KEEPER}.runlog", "RunLog.pid", True),
-    "output was read": Point(f"{KEEPER}.writer", "TreeWriter.output", False),
+    "output was read": Point(f"{KEEPER}.process.writing.writer", "TreeWriter.output", False),
     "a frame was written and not committed": Point("os", "pwrite", False, lambda arguments: arguments[2] == 64),
-    "output was committed": Point(f"{KEEPER}.writer", "TreeWriter.output", True),
-    "fsync is about to be called": Point(f"{KEEPER}.writer", "TreeWriter.flush", False),
-    "fsync was called": Point(f"{KEEPER}.writer", "TreeWriter.flush", True),
+    "output was committed": Point(f"{KEEPER}.process.writing.writer", "TreeWriter.output", True),
+    "fsync is about to be called": Point(f"{KEEPER}.process.writing.writer", "TreeWriter.flush", False),
+    "fsync was called": Point(f"{KEEPER}.process.writing.writer", "TreeWriter.flush", True),
     "the end is about to be logged": Point(f"{KEEPER}.runlog", "RunLog.end", False),
     "the end was logged": Point(f"{KEEPER}.runlog", "RunLog.end", True),
-    "the end is about to be told": Point(f"{KEEPER}.process", "_Link.send", False, _op("end")),
-    "the end was told": Point(f"{KEEPER}.process", "_Link.send", True, _op("end")),
+    "the end is about to be told": Point(f"{KEEPER}.process.keeper", "_Link.send", False, _op("end")),
+    "the end was told": Point(f"{KEEPER}.process.keeper", "_Link.send", True, _op("end")),
 }
 
 
@@ -134,9 +134,9 @@ def prepare(points: dict[str, Point]) -> None:
 
 def main() -> None:
     """Runs `squall` with what was given, and has its keepers run this file first."""
-    from squall.adapters.keeper import pool
+    from squall.adapters.keeper.server import pool
 
-    start = "from squall.adapters.keeper.process import main"
+    start = "from squall.adapters.keeper.process.keeper import main"
     assert start in pool._PROGRAM
     this = f"import runpy; f = runpy.run_path({__file__!r}); f['prepare'](f['KEEPERS']); {start}"
     pool._PROGRAM = pool._PROGRAM.replace(start, this)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.doubles.journals import Kept
 
-from squall.adapters.keeper.journals import Journals
+from squall.adapters.keeper.process.writing.journals import Journals
 from squall.core.output import journal as codec
 from squall.testing.samples import NOON
 from squall.testing.sealed import Moments

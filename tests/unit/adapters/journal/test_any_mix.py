@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.doubles.journals import Kept
 
-from squall.adapters.keeper.journals import Journals
+from squall.adapters.keeper.process.writing.journals import Journals
 from squall.core.output import journal as codec
 from squall.core.output.journal import Record
 from squall.testing.samples import NOON, sample_id

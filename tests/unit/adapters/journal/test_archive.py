@@ -16,7 +16,7 @@ from tests.doubles.journals import Kept
 
 from squall.adapters.journal import archive as archive_module
 from squall.adapters.journal.sources import open_source
-from squall.adapters.keeper.journals import Journals
+from squall.adapters.keeper.process.writing.journals import Journals
 from squall.core.output import journal as codec
 from squall.core.output import sealed
 from squall.ports import BLOB, FILE, ROW

@@ -13,7 +13,7 @@ import pytest
 
 from squall.adapters.clock import SystemClock
 from squall.adapters.journal.files import FileJournal
-from squall.adapters.keeper.remote import KeeperLauncher
+from squall.adapters.keeper.server.remote import KeeperLauncher
 from squall.testing.reading import printed, read_all
 from squall.testing.samples import sample_id, shell_spec
 from squall.testing.waiting import PATIENCE, eventually

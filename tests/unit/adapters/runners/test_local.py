@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squall.adapters.runners.local import LocalRunner, script_arguments, text_result
-from squall.adapters.runners.remote import RemoteRunner, SshRules
+from squall.adapters.runners.ssh.runner import RemoteRunner, SshRules
 from squall.core.errors import InvalidError
 from squall.core.execution.launch import End, Job, LaunchSpec
 from squall.testing.samples import sample_action, sample_execution, sample_runner

@@ -22,7 +22,7 @@ from squall.adapters.journal.lines.messages import (
     Tail,
 )
 from squall.adapters.journal.lines.worker import Indexes
-from squall.adapters.keeper.journals import Journals
+from squall.adapters.keeper.process.writing.journals import Journals
 from squall.core.output.line_query import LinePage, OutputSums, RowPage, Search
 from squall.core.output.lines import Line
 from squall.testing.samples import NOON, sample_id

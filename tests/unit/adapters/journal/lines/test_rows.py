@@ -14,7 +14,7 @@ from tests.unit.core.output.naive_lines import Part, naive_lines
 
 from squall.adapters.journal.lines import worker
 from squall.adapters.journal.lines.worker import Indexes
-from squall.adapters.keeper.journals import Journals
+from squall.adapters.keeper.process.writing.journals import Journals
 from squall.core.output import journal
 from squall.core.output.line_query import Search
 from squall.core.output.lines import Line, Missing

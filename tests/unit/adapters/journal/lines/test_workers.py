@@ -14,7 +14,7 @@ import pytest
 from squall.adapters.blobs.opening import BlobPlace
 from squall.adapters.journal.lines import workers as workers_module
 from squall.adapters.journal.lines.workers import LineWorkers
-from squall.adapters.keeper.journals import Journals
+from squall.adapters.keeper.process.writing.journals import Journals
 from squall.core.errors import InvalidError, UnavailableError
 from squall.core.output.line_query import Search
 from squall.server import linereader

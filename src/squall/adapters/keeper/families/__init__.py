@@ -1,0 +1,1 @@
+"""Processes with all their descendants: finding and killing them."""

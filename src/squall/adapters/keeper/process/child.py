@@ -1,0 +1,194 @@
+"""One running action, as its keeper sees it. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from squall.adapters.keeper.families.cgroups import ActionGroup
+from squall.adapters.keeper.families.processes import Family
+
+if TYPE_CHECKING:
+    from squall.adapters.keeper.process.results import ResultFile
+    from squall.core.output.masking import Masker, Patterns
+
+
+class Spec(NamedTuple):
+    """`core.launch.LaunchSpec`, as it arrives at the keeper. `secrets` are what must not reach the journal."""
+
+    execution: str
+    tree: str
+    attempt: int
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str | None = None
+    stdin: bytes | None = None
+    timeout: float | None = None
+    pty: tuple[int, int] | None = None
+    umask: int | None = None
+    limits: dict[str, int] | None = None
+    result_limit: int | None = None
+    tagged: bool = False
+    fork_server: dict[str, Any] | None = None
+    output_limit: int = 1 << 30
+    limit_policy: str = "truncate"
+    opening: bytes = b""
+    opened: int = 0
+    opened_at: int = 0
+    secrets: tuple[bytes, ...] = ()
+    too_long: int = 0
+
+
+class Handle(Protocol):
+    """A timer that can be called off."""
+
+    def cancel(self) -> None:
+        """Calls it off."""
+        ...
+
+
+class Loop(Protocol):
+    """The calls of an event loop that children need; `loop.EpollLoop` has them."""
+
+    def add_reader(self, fd: int, callback: Callable[..., Any], *args: Any) -> Any:
+        """Calls back whenever `fd` can be read."""
+        ...
+
+    def remove_reader(self, fd: int) -> Any:
+        """Stops that."""
+        ...
+
+    def add_writer(self, fd: int, callback: Callable[..., Any], *args: Any) -> Any:
+        """Calls back whenever `fd` can be written."""
+        ...
+
+    def remove_writer(self, fd: int) -> Any:
+        """Stops that."""
+        ...
+
+    def yield_to_others(self, fd: int) -> Any:
+        """Serves `fd` when no other is ready."""
+        ...
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Handle:
+        """Calls back once, after `delay` seconds."""
+        ...
+
+    def time(self) -> float:
+        """The loop's clock, in seconds."""
+        ...
+
+
+class Frames(Protocol):
+    """Tells apart the tagged streams that come through one pipe."""
+
+    def feed(self, child: Child, data: bytes | memoryview) -> list[tuple[Pipe, bytes]]:
+        """What came, by stream."""
+        ...
+
+    def whole(self, pipe: Pipe, data: bytes) -> bytes:
+        """What may be stored of a stream now: whole characters."""
+        ...
+
+    def finish(self, pipe: Pipe) -> bytes:
+        """What is left of a stream at its end."""
+        ...
+
+    def end(self, child: Child) -> None:
+        """Nothing more comes through the pipe."""
+        ...
+
+
+class Pipe:
+    """One output stream. `kept` is what a full disk did not take yet; while there is some, the pipe is not read.
+
+    `result` is the file that a result goes to instead of the journal; `frames` tells apart the tagged streams that come
+    out of it, each of which is a `Pipe` of its own with a `tag`, whose `source` this one is.
+    """
+
+    __slots__ = ("fd", "frames", "kept", "masker", "open", "result", "settling", "source", "stream", "tag")
+
+    def __init__(self, fd: int, stream: int, patterns: Patterns | None, tag: str = "") -> None:
+        self.fd = fd
+        self.stream = stream
+        self.tag = tag
+        self.source: Pipe | None = None
+        self.result: ResultFile | None = None
+        self.frames: Frames | None = None
+        self.open = True
+        self.kept = b""
+        self.masker: Masker | None = None
+        if patterns is not None:
+            self.mask(patterns)
+        self.settling: Handle | None = None
+
+    def mask(self, patterns: Patterns) -> None:
+        """Masks from now on what these find, also in what is held back."""
+        # Most actions have no secrets, and a keeper without any does without the masker.
+        from squall.core.output.masking import Masker
+
+        if self.masker is None:
+            self.masker = Masker(patterns)
+        else:
+            self.masker.patterns = patterns
+
+
+def make_patterns(secrets: Iterable[bytes]) -> Patterns:
+    """What finds these secrets in an output."""
+    from squall.core.output.masking import Patterns
+
+    return Patterns(secrets)
+
+
+class Child:
+    """What became of an action is in the public attributes once `on_end` has been called.
+
+    `kept` counts bytes by stream, `dropped` by stream and tag, `tails` hold the last of what was dropped; `peak_memory`
+    is in bytes. `result` is the file of the result, if there is to be one, `misused` what was wrong with what came
+    through a descriptor of its own. `waits` says what the action's output waits for; empty if for nothing. `pid` is 0
+    when it could not be started.
+    """
+
+    # There may be hundreds, each for days.
+    __slots__ = (
+        "canceled", "cpu_seconds", "doomed_at", "dropped", "ended", "error", "exit_code", "exited_at",
+        "family", "first_record", "group", "kept", "last_read", "last_record", "masked", "misused", "on_end",
+        "opened", "over_limit", "patterns", "peak_memory", "pid", "pidfd", "pipes", "result", "spec",
+        "started_at", "stopped", "tails", "terminal", "through", "timed_out", "timers", "waits",
+    )  # fmt: skip
+
+    def __init__(self, spec: Spec, on_end: Callable[[Child], None]) -> None:
+        self.spec = spec
+        self.on_end = on_end
+        self.patterns = make_patterns(spec.secrets) if spec.secrets else None
+        self.exit_code = -1
+        self.error: str | None = None
+        self.timed_out = False
+        self.canceled = False
+        self.over_limit = False
+        self.stopped = False
+        self.kept = {1: 0, 2: 0, 3: 0}
+        self.dropped: dict[tuple[int, str], int] = {}
+        self.tails: dict[tuple[int, str], bytes] = {}
+        self.result: ResultFile | None = None
+        self.misused: str | None = None
+        self.masked = 0
+        self.first_record = 0
+        self.last_record = 0
+        self.pid = 0
+        self.family: Family | None = None
+        self.group: ActionGroup | None = None
+        self.doomed_at: float | None = None
+        self.through = False
+        self.cpu_seconds = 0.0
+        self.peak_memory = 0
+        self.pidfd = -1
+        self.terminal = -1
+        self.pipes: list[Pipe] = []
+        self.timers: dict[str, Handle] = {}
+        self.started_at = 0.0
+        self.exited_at: float | None = None
+        self.last_read = 0.0
+        self.ended = False
+        self.opened = False
+        self.waits = ""

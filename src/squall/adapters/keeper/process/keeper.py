@@ -1,0 +1,383 @@
+"""The keeper: the process that starts the actions, holds their pipes and writes their journals.
+
+It does not depend on the server: that may be stopped, killed or replaced while actions run. Standard library only,
+one loop, nothing that grows. `main` is its whole program.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from squall.adapters.keeper import wire
+from squall.adapters.keeper.families.cgroups import ActionGroups, base_of
+from squall.adapters.keeper.families.processes import read_process
+from squall.adapters.keeper.process.child import Child, Spec
+from squall.adapters.keeper.process.children import Children
+from squall.adapters.keeper.process.flusher import Flusher
+from squall.adapters.keeper.process.loop import EpollLoop
+from squall.adapters.keeper.process.writing.journals import Journals
+from squall.adapters.keeper.process.writing.writer import TreeWriter
+from squall.adapters.keeper.runlog import RunLog
+
+_PR_SET_DUMPABLE = 4
+_PR_SET_CHILD_SUBREAPER = 36
+_IDLE_EXIT = 3.0
+_FORSAKEN_EXIT = 15.0
+_RECEIVE = 1 << 18
+_WAITING_SERVERS = 128
+_OOM_SCORE = "-900"
+_LOAD_EVERY = 0.5
+_BUSY, _NO_LONGER_BUSY = 0.4, 0.2
+
+
+class _Link:
+    """One connected server."""
+
+    def __init__(self, keeper: Keeper, sock: socket.socket) -> None:
+        self.keeper = keeper
+        self.socket = sock
+        self.unpacker = wire.Unpacker()
+        self.out = bytearray()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Sends as much as fits now, the rest when there is room."""
+        self.out += wire.pack(message)
+        self.flush()
+
+    def hung_up(self) -> bool:
+        """Whether the server is gone, although what it sent is still being read."""
+        if self.socket.fileno() < 0:
+            return True
+        poll = select.poll()
+        poll.register(self.socket, select.POLLRDHUP)
+        return bool(poll.poll(0))
+
+    def flush(self) -> None:
+        """Sends what fits now."""
+        loop = self.keeper.loop
+        try:
+            while self.out:
+                del self.out[: self.socket.send(self.out)]
+            loop.remove_writer(self.socket.fileno())
+        except BlockingIOError:
+            loop.add_writer(self.socket.fileno(), self.flush)
+        except OSError:
+            self.keeper.drop(self)
+
+
+class Keeper:
+    """All there is: listens in `home`, writes journals below `journals_root`."""
+
+    def __init__(
+        self, home: Path, journals_root: Path, results: Path, groups: ActionGroups, floor: int, fsync_seconds: float
+    ) -> None:
+        self.loop = EpollLoop()
+        self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = bytes.fromhex(self._boot.replace("-", ""))
+        self._journals = Journals(journals_root, boot, int(time.time()) & 0xFFFFFFFF, floor)
+        self._children = Children(self.loop, self._journals, groups, results, _now, self._waits)
+        self._log = RunLog(home / "run.log")
+        self._flusher = Flusher(self.loop)
+        self._fsync_seconds = fsync_seconds
+        self._links: list[_Link] = []
+        self._busy = False
+        self._socket = home / "socket"
+        self._listener = self._listen(home)
+        self._idle_since = self.loop.time()
+        self.loop.on_child(self._reap_strangers)
+        self.loop.call_later(fsync_seconds, self._flush)
+        self.loop.call_later(_IDLE_EXIT, self._leave_when_idle)
+        self.loop.call_later(_LOAD_EVERY, self._look_at_load, 0.0, self.loop.time())
+
+    def _listen(self, home: Path) -> socket.socket:
+        """The socket in `home`: bound through its folder's descriptor, as a path may be longer than a socket's name."""
+        folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        old = os.umask(0o177)
+        listener.bind(f"/proc/self/fd/{folder}/socket")
+        os.umask(old)
+        listener.listen(_WAITING_SERVERS)
+        os.close(folder)
+        self.loop.add_reader(listener.fileno(), self._accept, listener)
+        return listener
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            sock, _ = listener.accept()
+        except OSError:
+            return
+        _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if uid not in (0, os.geteuid()):
+            sock.close()
+            return
+        sock.setblocking(False)
+        link = _Link(self, sock)
+        self._links.append(link)
+        self.loop.add_reader(sock.fileno(), self._receive, link)
+
+    def drop(self, link: _Link) -> None:
+        """Forgets a server that has gone."""
+        if link in self._links:
+            self._links.remove(link)
+            self.loop.remove_reader(link.socket.fileno())
+            self.loop.remove_writer(link.socket.fileno())
+            link.socket.close()
+            self._idle_since = self.loop.time()
+
+    def _receive(self, link: _Link) -> None:
+        try:
+            data = link.socket.recv(_RECEIVE)
+            messages = link.unpacker.feed(data) if data else None
+        except BlockingIOError:
+            return
+        except (OSError, wire.BadMessageError):
+            messages = None
+        if messages is None:
+            self.drop(link)
+            return
+        for message in messages:
+            self._handle(link, message)
+
+    def _handle(self, link: _Link, message: dict[str, Any]) -> None:
+        """Does what a message asks; one that cannot be done is answered with an error, and ends nothing."""
+        answer: dict[str, Any] = {"op": "reply", "id": message.get("id")}
+        try:
+            answer.update(self._do(link, message))
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            answer["error"] = f"{type(error).__name__}: {error}"
+        if message.get("id") is not None:
+            link.send(answer)
+
+    def _do(self, link: _Link, message: dict[str, Any]) -> dict[str, Any]:
+        kind = message["op"]
+        if kind == "hello":
+            return self._hello()
+        if kind == "spawn":
+            self._spawn(link, message["spec"])
+        elif kind == "cancel":
+            self._children.cancel(message["execution"])
+        elif kind == "secrets":
+            self._children.add_secrets(
+                message["execution"], [wire.from_text(text) or b"" for text in message["values"]]
+            )
+        elif kind == "ack":
+            self._log.acknowledge(message["execution"], message["attempt"])
+        elif kind == "append":
+            # The next server may have given the tree to another keeper while this one stood still.
+            return {"done": not link.hung_up() and self._append(message)}
+        elif kind == "close":
+            self._journals.close(message["tree"], _now())
+        elif kind == "leave":
+            self._leave()
+        else:
+            raise ValueError(f"no such operation: {kind}")
+        return {}
+
+    def _hello(self) -> dict[str, Any]:
+        return {
+            "version": wire.VERSION,
+            "pid": os.getpid(),
+            "held": [[*key] for key, entry in self._log.entries.items() if entry.end is None],
+            "ends": [entry.end for entry in self._log.entries.values() if entry.end is not None],
+            "trees": sorted({*self._journals.trees(), *(entry.start["tree"] for entry in self._log.entries.values())}),
+            "waits": self._children.waiting(),
+            "busy": self._busy,
+        }
+
+    def _spawn(self, link: _Link, fields: dict[str, Any]) -> None:
+        spec = _spec(fields)
+        if (spec.execution, spec.attempt) in self._log.entries:
+            return
+        self._log.start(spec.execution, spec.attempt, spec.tree)
+        if link.hung_up():
+            # Read late, after this process had stood still: the next server may have started it elsewhere, as it
+            # found no `start` in the log.
+            self._log.acknowledge(spec.execution, spec.attempt)
+            return
+        self._children.spawn(spec, self._ended, self._started)
+
+    def _started(self, child: Child) -> None:
+        known = read_process(child.pid)
+        self._log.pid(
+            child.spec.execution,
+            child.spec.attempt,
+            child.pid,
+            known.started if known else 0,
+            self._boot,
+            str(child.group.folder) if child.group is not None else None,
+        )
+        _unprotect(child.pid)
+
+    def _ended(self, child: Child) -> None:
+        """Output first, then the log, then the disk, then the server is told."""
+        told = {
+            "op": "end",
+            "execution": child.spec.execution,
+            "attempt": child.spec.attempt,
+            "exit_code": child.exit_code,
+            "timed_out": child.timed_out,
+            "canceled": child.canceled,
+            "over_limit": child.over_limit,
+            "stopped": child.stopped,
+            "error": child.error,
+            "stdout_bytes": child.kept[1],
+            "stderr_bytes": child.kept[2],
+            "first_record": child.first_record,
+            "last_record": child.last_record,
+            "masked": child.masked,
+            "wall_seconds": (child.exited_at or 0.0) - child.started_at,
+            "cpu_seconds": child.cpu_seconds,
+            "peak_memory": child.peak_memory,
+            "misused": child.misused,
+            "ended_at": _now(),
+            **(child.result.told() if child.result is not None else {}),
+        }
+        self._log.end(told)
+        writer = self._journals.take_dirty_of(child.spec.tree)
+        flushes = [self._log.flush] if writer is None else [writer.flush, self._log.flush]
+        if child.result is not None:
+            flushes.insert(0, child.result.flush)
+        self._flusher.submit(flushes, lambda: self._tell(told))
+
+    def _look_at_load(self, masked_before: float, at: float) -> None:
+        """Tells servers when masking takes most of this process's time: new trees then go to another keeper."""
+        masked, now = self._children.masking_seconds(), self.loop.time()
+        share = (masked - masked_before) / (now - at)
+        if self._busy != (share > (_NO_LONGER_BUSY if self._busy else _BUSY)):
+            self._busy = not self._busy
+            self._tell({"op": "busy", "busy": self._busy})
+        self.loop.call_later(_LOAD_EVERY, self._look_at_load, masked, now)
+
+    def _leave(self) -> None:
+        """Ends the keeper for a server that has no use for it, unless there is something left to do."""
+        if not self._children.running() and not self._log.entries:
+            self._journals.close_all()
+            self.loop.stop()
+
+    def _waits(self, child: Child) -> None:
+        self._tell({"op": "waits", "execution": child.spec.execution, "reason": child.waits})
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        for link in list(self._links):
+            link.send(message)
+
+    def _append(self, message: dict[str, Any]) -> bool:
+        writer = self._journals.writer(message["tree"], bool(message["create"]))
+        if writer is None:
+            return False
+        payload = str(message["payload"]).encode()
+        writer.note(message["kind"], message["execution"], message["at"], message["event"], payload)
+        return True
+
+    def _flush(self) -> None:
+        dirty = self._journals.take_dirty()
+        again = self._fsync_seconds
+        if not dirty:
+            self.loop.call_later(again, self._flush)
+            return
+        flushes = [_flush_of(writer) for writer in dirty]
+        self._flusher.submit(flushes, lambda: (self.loop.call_later(again, self._flush), None)[1])
+
+    def _reap_strangers(self) -> None:
+        """Takes the dead that are none of ours: what an action left behind, whose parent this process became."""
+        ours = self._children.pids()
+        for pid in _children_of_mine():
+            if pid not in ours:
+                try:
+                    os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    continue
+
+    def _leave_when_idle(self) -> None:
+        """Ends the keeper when nothing runs and no server is there; what is in the log stays for the next server."""
+        if not self._socket.exists() and not self._links:
+            # Without its socket no server will ever find it: what it holds is nobody's, and ends.
+            for execution in self._children.running():
+                self._children.cancel(execution)
+            if self.loop.time() - self._idle_since >= _FORSAKEN_EXIT:
+                self.loop.stop()
+                return
+        elif self._links or self._children.running():
+            self._idle_since = self.loop.time()
+        if self.loop.time() - self._idle_since >= _IDLE_EXIT:
+            self._journals.close_all()
+            self.loop.stop()
+            return
+        self.loop.call_later(_IDLE_EXIT / 3, self._leave_when_idle)
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _spec(fields: dict[str, Any]) -> Spec:
+    """What a server sent, as the keeper's own record. Fields it does not know are a later server's, and left out."""
+    known = {name: fields[name] for name in Spec._fields if name in fields}
+    known["stdin"] = wire.from_text(fields.get("stdin"))
+    known["opening"] = str(fields.get("opening", "")).encode()
+    known["secrets"] = tuple(wire.from_text(text) or b"" for text in fields.get("secrets", ()))
+    known["pty"] = tuple(fields["pty"]) if fields.get("pty") else None
+    return Spec(**known)
+
+
+def _flush_of(writer: TreeWriter) -> Callable[[], None]:
+    return writer.flush
+
+
+def _children_of_mine() -> list[int]:
+    me = os.getpid()
+    try:
+        text = Path(f"/proc/{me}/task/{me}/children").read_text()
+    except OSError:
+        return []
+    return [int(pid) for pid in text.split()]
+
+
+def _protect() -> None:
+    """Orphans become ours, nobody of this user may look into us, and the OOM killer takes us last where it may."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    try:
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    except OSError:
+        return
+
+
+def _unprotect(pid: int) -> None:
+    """An action is an ordinary process for the OOM killer."""
+    try:
+        Path(f"/proc/{pid}/oom_score_adj").write_text("0")
+    except OSError:
+        return
+
+
+def main(arguments: list[str]) -> int:
+    """The keeper's program: home, folder of journals, folder of results, free-space floor (bytes), seconds between
+    flushes, and where cgroups of actions may be made (see `cgroups.base_of`)."""
+    home, journals_root, results, floor, fsync_seconds, groups = arguments
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Handled and not ignored: what is ignored stays so in every process that is started.
+        signal.signal(number, lambda *_: None)
+    _protect()
+    made = ActionGroups(base_of(groups))
+    keeper = Keeper(Path(home), Path(journals_root), Path(results), made, int(floor), float(fsync_seconds))
+    os.write(1, b"ready\n")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    keeper.loop.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

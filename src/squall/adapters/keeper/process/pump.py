@@ -1,0 +1,290 @@
+"""From the pipes into the journal: masked, limited, in the order in which it was read. Standard library only.
+
+One read is one record: nothing waits for a newline, and a fast writer costs one record a read. Where a disk takes
+nothing, the pipe pauses with the bytes in hand: the action is held back, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from squall.adapters.keeper.process.child import Child, Loop, Pipe
+from squall.adapters.keeper.process.descriptors import pieces
+from squall.adapters.keeper.process.writing.journals import Journals
+from squall.adapters.keeper.process.writing.writer import DiskFullError, TreeWriter
+from squall.core.output import journal
+
+if TYPE_CHECKING:
+    from squall.adapters.keeper.process.results import ResultFile
+    from squall.core.output.masking import Patterns
+
+_READ_SIZE = 128 << 10
+# A masked pipe takes less at a time, and its turn comes after the others: masking costs more than reading.
+_MASKED_READ_SIZE = 32 << 10
+_SETTLE_AFTER = 0.25
+_RETRY_FULL_DISK = 0.25
+_TAIL_KEPT = 64 << 10
+_PIPES_HOLD = 4 << 20
+
+
+class Pump:
+    """Moves output. `on_quiet(child)` is called when a pipe closes or a paused one goes on, `on_limit(child)` when an
+    action that must not go beyond its limit does, `on_wait(child)` when `child.waits` has changed. `masking_seconds` is
+    how much time masked output has taken."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        journals: Journals,
+        now: Callable[[], int],
+        on_quiet: Callable[[Child], None],
+        on_limit: Callable[[Child], None],
+        on_wait: Callable[[Child], None],
+    ) -> None:
+        self._loop = loop
+        self._journals = journals
+        self._now = now
+        self._on_quiet = on_quiet
+        self._on_limit = on_limit
+        self._on_wait = on_wait
+        self.masking_seconds = 0.0
+        self._buffer = bytearray(_READ_SIZE)
+        self._view = memoryview(self._buffer)
+
+    def attach(self, child: Child, fd: int, stream: int) -> None:
+        """Reads `fd`, a pipe or the master of a PTY, as one of the child's streams, and owns it from now on."""
+        self.attach_pipe(child, Pipe(fd, stream, child.patterns))
+
+    def attach_pipe(self, child: Child, pipe: Pipe) -> None:
+        """The same for a pipe that is made already: that of a result, or of tagged output."""
+        os.set_blocking(pipe.fd, False)
+        child.pipes.append(pipe)
+        self._listen(child, pipe)
+
+    def _listen(self, child: Child, pipe: Pipe) -> None:
+        self._loop.add_reader(pipe.fd, self._readable, child, pipe)
+        if pipe.masker is not None:
+            self._loop.yield_to_others(pipe.fd)
+
+    def set_patterns(self, child: Child, patterns: Patterns) -> None:
+        """Masks from now on what these find, also in what is held back."""
+        child.patterns = patterns
+        for pipe in child.pipes:
+            if pipe.frames is not None:
+                continue
+            pipe.mask(patterns)
+            if pipe.open:
+                self._loop.yield_to_others(pipe.fd)
+
+    def drain(self, child: Child) -> None:
+        """Reads what the pipes hold now; no more than pipes can, as somebody may still be writing."""
+        for pipe in child.pipes:
+            left = _PIPES_HOLD
+            while pipe.open and not _held_back(child, pipe) and left > 0 and (count := self._read(child, pipe)):
+                left -= count
+
+    def close_books(self, child: Child) -> None:
+        """Releases what is held back, and writes down what the limit kept out: its count, and its last bytes."""
+        for pipe in child.pipes:
+            if pipe.masker is not None:
+                self._settle(child, pipe, finish=True)
+            if pipe.source is not None and pipe.source.frames is not None:
+                self._store_behind(child, pipe, pipe.source.frames.finish(pipe))
+        child.masked = sum(pipe.masker.count for pipe in child.pipes if pipe.masker is not None)
+        for (stream, tag), count in child.dropped.items():
+            tail = child.tails.get((stream, tag), b"")
+            writer = self._writer(child)
+            writer.skip(child.spec.execution, stream, count - len(tail), tag)
+            self._gap(child, stream, tag, count - len(tail))
+            if tail:
+                with contextlib.suppress(DiskFullError):
+                    writer.output(child.spec.execution, stream, self._now(), tail, tag)
+        child.dropped.clear()
+        if child.opened:
+            child.first_record, child.last_record = self._writer(child).ends(child.spec.execution)
+
+    def note(self, child: Child, kind: int, text: str) -> None:
+        """Adds a record that is no output, where the disk takes it."""
+        with contextlib.suppress(OSError):
+            self._opened_writer(child).note(kind, child.spec.execution, self._now(), 0, text.encode())
+
+    def _readable(self, child: Child, pipe: Pipe) -> None:
+        self._read(child, pipe)
+
+    def _read(self, child: Child, pipe: Pipe) -> int:
+        """Reads once; gives the count of bytes, 0 when there is nothing more now."""
+        size = _READ_SIZE if pipe.masker is None else _MASKED_READ_SIZE
+        try:
+            count = os.readv(pipe.fd, [self._view[:size]])
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            # The last holder of a PTY has closed it.
+            count = 0
+        if count == 0:
+            self._close(child, pipe)
+            return 0
+        child.last_read = self._loop.time()
+        if not child.ended:
+            self._pass(child, pipe, self._view[:count])
+        return count
+
+    def _pass(self, child: Child, pipe: Pipe, data: memoryview) -> None:
+        """Through the masker, if there are secrets, and into the journal."""
+        if pipe.frames is not None:
+            for stream, payload in pipe.frames.feed(child, data):
+                self._pass(child, stream, memoryview(payload))
+            return
+        if pipe.masker is None:
+            self._put(child, pipe, data)
+            return
+        began = self._loop.time()
+        shown = pipe.masker.feed(data)
+        if pipe.settling is not None:
+            pipe.settling.cancel()
+            pipe.settling = None
+        if pipe.masker.held and pipe.result is None:
+            pipe.settling = self._loop.call_later(_SETTLE_AFTER, self._settle, child, pipe)
+        if shown:
+            self._put(child, pipe, shown)
+        self.masking_seconds += self._loop.time() - began
+
+    def _settle(self, child: Child, pipe: Pipe, finish: bool = False) -> None:
+        """Lets go of what was held back, by the masker's rule for silence."""
+        if child.ended or pipe.masker is None:
+            return
+        pipe.settling = None
+        shown = pipe.masker.finish() if finish else pipe.masker.settle()
+        if shown:
+            self._put(child, pipe, shown)
+
+    def _put(self, child: Child, pipe: Pipe, data: memoryview | bytes) -> None:
+        """What came out of a pipe and may be shown, into the journal; of a tagged stream only whole characters."""
+        if pipe.source is not None and pipe.source.frames is not None:
+            data = pipe.source.frames.whole(pipe, bytes(data))
+        self._store_behind(child, pipe, data)
+
+    def _store_behind(self, child: Child, pipe: Pipe, data: memoryview | bytes) -> None:
+        """Stores it, behind what a full disk keeps back."""
+        if pipe.kept:
+            pipe.kept += data
+        elif data:
+            self._store(child, pipe, data)
+
+    def _store(self, child: Child, pipe: Pipe, data: memoryview | bytes) -> None:
+        if pipe.result is not None:
+            self._keep_result(child, pipe, pipe.result, data)
+            return
+        if len(data) > journal.MAX_PAYLOAD:
+            for piece in pieces(bytes(data)):
+                self._store_behind(child, pipe, piece)
+            return
+        room = len(data)
+        if child.spec.limit_policy != "unlimited":
+            room = child.spec.output_limit - sum(child.kept.values())
+        kept = data[: max(0, room)]
+        if kept:
+            try:
+                self._journals.reserve(len(kept))
+                self._opened_writer(child).output(child.spec.execution, pipe.stream, self._now(), kept, pipe.tag)
+            except OSError as error:
+                self._pause(child, pipe, bytes(data), error)
+                return
+            child.kept[pipe.stream] += len(kept)
+        if len(kept) < len(data):
+            self._drop(child, pipe, bytes(data[len(kept) :]))
+
+    def _keep_result(self, child: Child, pipe: Pipe, result: ResultFile, data: memoryview | bytes) -> None:
+        done = 0
+        try:
+            self._journals.reserve(max(0, min(len(data), result.room())))
+            done = result.write(data)
+            if done < len(data):
+                raise DiskFullError(errno.ENOSPC, "no space for a result")
+        except OSError as error:
+            self._pause(child, pipe, bytes(data[done:]), error)
+
+    def _writer(self, child: Child) -> TreeWriter:
+        writer = self._journals.writer(child.spec.tree, create=True)
+        if writer is None:
+            raise DiskFullError(errno.ENOSPC, "the journal cannot be opened")
+        return writer
+
+    def _opened_writer(self, child: Child) -> TreeWriter:
+        """The tree's writer, behind the record that says that the execution runs."""
+        writer = self._writer(child)
+        if not child.opened:
+            spec = child.spec
+            if spec.opening:
+                writer.note(journal.STATUS, spec.execution, spec.opened_at, spec.opened, spec.opening)
+            child.opened = True
+        return writer
+
+    def _pause(self, child: Child, pipe: Pipe, data: bytes, error: OSError) -> None:
+        pipe.kept = data
+        source = pipe.source or pipe
+        if source.open:
+            self._loop.remove_reader(source.fd)
+        self._waits(child, f"its output waits for the disk: {error.strerror}")
+        again = self._loop.call_later(_RETRY_FULL_DISK, self._retry, child, pipe)
+        child.timers[f"retry {pipe.stream} {pipe.tag}"] = again
+
+    def _retry(self, child: Child, pipe: Pipe) -> None:
+        if child.ended or not pipe.kept:
+            return
+        kept, pipe.kept = pipe.kept, b""
+        self._store(child, pipe, kept)
+        if pipe.kept:
+            return
+        # The silence of a paused pipe was ours, not the action's.
+        child.last_read = self._loop.time()
+        source = pipe.source or pipe
+        if source.open and not _held_back(child, source):
+            self._listen(child, source)
+        if not any(other.kept for other in child.pipes):
+            self._waits(child, "")
+        self._on_quiet(child)
+
+    def _waits(self, child: Child, reason: str) -> None:
+        if child.waits != reason:
+            child.waits = reason
+            self._on_wait(child)
+
+    def _drop(self, child: Child, pipe: Pipe, data: bytes) -> None:
+        """Counts what the output limit keeps out, and remembers its end; the first time says so in the journal."""
+        if not child.over_limit:
+            child.over_limit = True
+            self._gap(child, pipe.stream, pipe.tag, 0)
+            if child.spec.limit_policy == "fail":
+                child.stopped = True
+                self._on_limit(child)
+        key = (pipe.stream, pipe.tag)
+        child.dropped[key] = child.dropped.get(key, 0) + len(data)
+        child.tails[key] = (child.tails.get(key, b"") + data)[-_TAIL_KEPT:]
+
+    def _gap(self, child: Child, stream: int, tag: str, count: int) -> None:
+        text = f'{{"reason":"output limit","limit":{child.spec.output_limit},"bytes":{count}}}'
+        # The record of a gap may be lost to a full disk; the offsets around the hole still show it exactly.
+        with contextlib.suppress(OSError):
+            writer = self._opened_writer(child)
+            writer.note(journal.GAP, child.spec.execution, self._now(), 0, text.encode(), stream, tag)
+
+    def _close(self, child: Child, pipe: Pipe) -> None:
+        if pipe.open:
+            pipe.open = False
+            if pipe.frames is not None:
+                pipe.frames.end(child)
+            self._loop.remove_reader(pipe.fd)
+            os.close(pipe.fd)
+            self._on_quiet(child)
+
+
+def _held_back(child: Child, pipe: Pipe) -> bool:
+    """Whether a full disk keeps back what came out of a pipe."""
+    return any(other.kept for other in child.pipes if other is pipe or other.source is pipe)

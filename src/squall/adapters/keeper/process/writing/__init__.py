@@ -1,0 +1,1 @@
+"""The journals that a keeper writes."""

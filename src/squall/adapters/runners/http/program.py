@@ -1,0 +1,276 @@
+"""The program of an HTTP action: `python -m squall.adapters.runners.http.program`, with the job as JSON on stdin.
+
+The answer's body goes to stdout as it comes, if it is text; the result is written at the end, also of an answer that
+was cut off. It runs under the keeper, so it lives on when the server does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import functools
+import json
+import os
+import signal
+import ssl
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from squall.core.output.tagged import RESULT_FD
+
+_HOPS = 20
+_NEEDED = {"host", "content-length", "transfer-encoding"}
+_TEXTS = ("json", "xml", "javascript", "x-www-form-urlencoded", "yaml", "csv", "x-ndjson")
+
+
+@functools.cache
+def trusted() -> ssl.SSLContext:
+    """The certificates of this machine; reading them takes longer than most requests, so a fork server has done it."""
+    return httpx2.create_ssl_context()
+
+
+class RefusedError(Exception):
+    """The request, or where it was led to, is not allowed."""
+
+
+class Exchange:
+    """One request and what came back of it so far."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._job = job
+        self._body = bytearray()
+        self._response: httpx2.Response | None = None
+        self._whole = False
+
+    async def run(self) -> None:
+        """Sends it, follows redirects if asked for, and takes in the whole answer. Raises `httpx2.HTTPError`,
+        `RefusedError`, `TimeoutError`."""
+        job = self._job
+        async with asyncio.timeout(job["timeout"]), self._client() as client:
+            request = client.build_request(job["method"], address(job["url"], job["query"]), **self._content())
+            for _ in range(_HOPS):
+                self._check(request.url)
+                self._finish_headers(request)
+                response = await client.send(request, stream=True, auth=self._auth())
+                self._response, self._body = response, bytearray()
+                if not job["allow_redirects"] or response.next_request is None:
+                    break
+                await response.aclose()
+                request = response.next_request
+            else:
+                raise httpx2.TooManyRedirects(f"Exceeded {_HOPS} redirects, the last to {request.url}")
+            await self._take(response)
+
+    def _client(self) -> httpx2.AsyncClient:
+        job = self._job
+        mounts = {
+            f"{scheme}://": httpx2.AsyncHTTPTransport(proxy=job[f"{scheme}_proxy"], verify=job["verify"])
+            for scheme in ("http", "https")
+            if job[f"{scheme}_proxy"]
+        }
+        return httpx2.AsyncClient(
+            headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in job["headers"]],
+            cookies=dict(job["cookies"]),
+            verify=trusted() if job["verify"] else False,
+            mounts=mounts,
+            timeout=httpx2.Timeout(job["timeout"]),
+            follow_redirects=False,
+        )
+
+    def _auth(self) -> httpx2.BasicAuth | None:
+        job = self._job
+        return httpx2.BasicAuth(job["username"], job["password"]) if job["username"] else None
+
+    def _content(self) -> dict[str, Any]:
+        job = self._job
+        content: dict[str, Any] = {}
+        file = job["file"]
+        if file is not None:
+            raw = Path(file["path"]).read_bytes() if file["path"] else file["content"].encode()
+            kind = (file["type"],) if file["type"] else ()
+            content["files"] = {file["name"]: (file["name"], raw, *kind)}
+            if job["body"]:
+                content["data"] = json.loads(job["body"])
+        elif job["body"] is not None:
+            content["content"] = job["body"].encode()
+        return content
+
+    def _finish_headers(self, request: httpx2.Request) -> None:
+        """Leaves out the headers that are null in the action, and writes cookies in Latin-1, repeated ones as well."""
+        for name in self._job["omitted"]:
+            if name not in _NEEDED and name in request.headers:
+                del request.headers[name]
+        cookies = self._job["cookies"]
+        last = {name: at for at, (name, _) in enumerate(cookies)}
+        repeated = "".join(f"; {name}={value}" for at, (name, value) in enumerate(cookies) if last[name] != at)
+        # The client writes each cookie once, and mostly in UTF-8.
+        request.headers = httpx2.Headers(
+            [
+                (name, (decoded(value, None, whole=True) + repeated).encode("latin-1", "replace"))
+                if name == b"Cookie"
+                else (name, value)
+                for name, value in request.headers.raw
+            ]
+        )
+
+    def _check(self, url: httpx2.URL) -> None:
+        """Raises `RefusedError` for a host that is not allowed; redirects are checked as well."""
+        denied, allowed = self._job["denied"], self._job["allowed"]
+        names = {url.host.rstrip("."), url.raw_host.decode().rstrip(".")}
+        refused = names.intersection(denied)
+        if refused or (allowed and not names.intersection(allowed)):
+            raise RefusedError(f'URL "{url.host}" is {"blacklisted" if refused else "not in the whitelist"}')
+
+    async def _take(self, response: httpx2.Response) -> None:
+        show = is_text(response.headers.get("content-type", ""))
+        text = Text(response.charset_encoding)
+        # Without a size each piece comes as it was received.
+        async for piece in response.aiter_bytes():
+            room = self._job["limit"] - len(self._body)
+            self._body += piece[:room]
+            if show:
+                _print(text.feed(piece[:room]))
+            if len(piece) > room:
+                await response.aclose()
+                raise RefusedError(f"The answer is larger than {self._job['limit']} bytes")
+        self._whole = True
+        if show:
+            _print(text.feed(b"", final=True))
+
+    def result(self) -> dict[str, Any]:
+        """StackStorm's result of what came; empty when nothing did."""
+        response = self._response
+        if response is None:
+            return {}
+        text = decoded(bytes(self._body), response.charset_encoding, whole=self._whole)
+        body, parsed = text, False
+        if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+            try:
+                body, parsed = json.loads(text), True
+            except ValueError:
+                pass
+        headers = {"-".join(word.capitalize() for word in name.split("-")): response.headers[name]
+                   for name in response.headers}  # fmt: skip
+        return {"status_code": response.status_code, "body": body, "parsed": parsed, "headers": headers}
+
+
+class Text:
+    """Decodes a body piece by piece. Without a known `charset` it is UTF-8, and bytes that are none are Latin-1."""
+
+    def __init__(self, charset: str | None) -> None:
+        self._named = codecs.getincrementaldecoder(charset)("replace") if charset and is_charset(charset) else None
+        self._left = b""
+
+    def feed(self, data: bytes, final: bool = False) -> str:
+        """The text of the next bytes, as far as its characters are whole; with `final`, all of it."""
+        if self._named is not None:
+            return self._named.decode(data, final)
+        text, rest = "", self._left + data
+        while rest:
+            try:
+                part, count = codecs.utf_8_decode(rest, "strict", final)
+            except UnicodeDecodeError as error:
+                text += rest[: error.start].decode() + rest[error.start : error.end].decode("latin-1")
+                rest = rest[error.end :]
+                continue
+            text, rest = text + part, rest[count:]
+            break
+        self._left = rest
+        return text
+
+
+def decoded(body: bytes, charset: str | None, *, whole: bool) -> str:
+    """The text of a body. Without a known `charset` it is UTF-8, or Latin-1 if it is not that; a body that is not
+    `whole` may end within a character."""
+    if charset and is_charset(charset):
+        return body.decode(charset, "replace").encode("utf-8", "replace").decode()
+    try:
+        codecs.utf_8_decode(body, "strict", whole)
+    except UnicodeDecodeError:
+        return body.decode("latin-1")
+    return body.decode("utf-8", "replace")
+
+
+def is_charset(name: str) -> bool:
+    """Whether text can be decoded from this encoding."""
+    try:
+        b"x".decode(name, "replace")
+        codecs.getincrementaldecoder(name)("replace").decode(b"x", True)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+def address(url: str, query: str) -> httpx2.URL:
+    """`url` as it is, with `query` behind the query that it has. Raises `httpx2.InvalidURL`."""
+    parsed = httpx2.URL(url)
+    if not query:
+        return parsed
+    return parsed.copy_with(query=b"&".join(part for part in (parsed.query, query.encode()) if part))
+
+
+def is_text(content_type: str) -> bool:
+    """Whether people can read a body of this type."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind.startswith("text/") or any(kind.endswith(word) for word in _TEXTS)
+
+
+def _print(text: str) -> None:
+    # Some charsets have halves of characters, which UTF-8 has not.
+    data = text.encode("utf-8", "replace")
+    # Blocking, on purpose: while the keeper takes no more, no more is to be received.
+    left = memoryview(data)
+    while left:
+        left = left[os.write(1, left) :]
+
+
+async def _main(job: dict[str, Any]) -> dict[str, Any]:
+    exchange = Exchange(job)
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel if task is not None else loop.stop)
+    try:
+        await exchange.run()
+    except asyncio.CancelledError:
+        return {**exchange.result(), "error": "The action was canceled"}
+    except (TimeoutError, httpx2.TimeoutException):
+        error = f"HTTP request failed: no complete answer from {_place(job['url'])} in {job['timeout']:g} seconds"
+        return {**exchange.result(), "error": error, "late": True}
+    except (httpx2.HTTPError, httpx2.InvalidURL, RefusedError, OSError, ValueError) as error:
+        said = f"{_place(job['url'])}: {_why(error)}"
+        return {**exchange.result(), "error": said, "traceback": traceback.format_exc(limit=-3)}
+    return exchange.result()
+
+
+def _place(url: str) -> str:
+    """A URL without what may be secret in it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def _why(error: BaseException) -> str:
+    """What went wrong, with the cause that lies deepest."""
+    deepest = error
+    while (below := deepest.__cause__ or deepest.__context__) is not None:
+        deepest = below
+    said = str(error) or type(error).__name__
+    cause = str(deepest)
+    return said if not cause or cause in said else f"{said} ({cause})"
+
+
+def main(data: bytes) -> int:
+    """Runs the job in `data`; 0 when its result has been written, whatever came of the request."""
+    job = json.loads(data)
+    result = asyncio.run(_main(job))
+    with os.fdopen(int(os.environ[RESULT_FD]), "wb") as stream:
+        stream.write(json.dumps(result).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.stdin.buffer.read()))

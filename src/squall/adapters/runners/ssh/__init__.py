@@ -1,0 +1,1 @@
+"""Actions on other machines over SSH."""

@@ -1,0 +1,304 @@
+"""The program of a remote action: `python -m squall.adapters.runners.ssh.program`, with the job as JSON on stdin.
+
+It connects to all hosts at once, writes what they print as tagged records, and at the end the results of all. It runs
+under the keeper, so it lives on when the server does not; TERM makes it end what runs on the hosts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import io
+import json
+import os
+import secrets
+import shlex
+import signal
+import sys
+import tarfile
+import traceback
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from squall.adapters.runners.ssh.hosts import Remote
+from squall.adapters.runners.ssh.keys import IGNORE, Client, HostKeys
+from squall.core.output.tagged import RECORDS_FD, RESULT_FD, pack
+
+_ALIVE_EVERY, _ALIVE_TRIES = 5, 3
+_LOST = 255
+_TIMED_OUT = -9
+_KEPT_MOST = 1 << 20
+_KEPT_LEAST = 32 << 10
+
+
+class Records:
+    """Writes records; whoever writes waits while the keeper takes no more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = asyncio.Lock()
+        self._left = memoryview(b"")
+        os.set_blocking(descriptor, False)
+
+    async def write(self, stream: int, tag: str, data: bytes) -> None:
+        """One piece of one host's output, whole, behind those that wait already. If the caller is cancelled in the
+        middle of a piece, the next caller writes the rest of it first."""
+        async with self._lock:
+            await self._flush()
+            self._left = memoryview(pack(stream, tag, data))
+            await self._flush()
+
+    async def finish(self) -> None:
+        """Writes the rest of a piece whose writer was cancelled."""
+        async with self._lock:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        while self._left:
+            try:
+                self._left = self._left[os.write(self._descriptor, self._left) :]
+            except BlockingIOError:
+                await self._writable()
+
+    async def _writable(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        loop.add_writer(self._descriptor, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_writer(self._descriptor)
+
+
+class Program:
+    """One remote action on all of its hosts."""
+
+    def __init__(self, job: dict[str, Any], records: Records) -> None:
+        self._job = job
+        self._records = records
+        self._keys = HostKeys(job["host_keys"], job["known_hosts"])
+        self._room = asyncio.Semaphore(job["parallel"])
+        self._stop = asyncio.Event()
+        self._lock = asyncio.Lock()
+        hosts = job["hosts"]
+        self._keep = max(_KEPT_LEAST, min(_KEPT_MOST, job["keep"] // max(1, len(hosts))))
+        self._bastion: asyncssh.SSHClientConnection | None = None
+
+    def stop(self) -> None:
+        """Ends what runs on the hosts."""
+        self._stop.set()
+
+    async def run(self) -> dict[str, Any]:
+        """The results of all hosts, by host."""
+        hosts = self._job["hosts"]
+        async with asyncio.TaskGroup() as group:
+            tasks = {host["name"]: group.create_task(self._host(host)) for host in hosts}
+        await self._records.finish()
+        return {name: task.result() for name, task in tasks.items()}
+
+    async def _host(self, host: dict[str, Any]) -> dict[str, Any]:
+        name = host["name"]
+
+        async def write(stream: int, data: bytes) -> None:
+            await self._records.write(stream, name, data)
+
+        remote = Remote(self._job, "q" + secrets.token_hex(8) + ":", write, self._keep)
+        client = Client(self._keys)
+        try:
+            async with self._room:
+                if self._stop.is_set():
+                    return _result(remote, _LOST, "Not started: the action was canceled", timeout=False)
+                return await self._connected(host, client, remote)
+        except (asyncssh.Error, OSError, TimeoutError, ValueError, asyncssh.KeyImportError) as error:
+            said = client.refused or str(error) or type(error).__name__
+            began = remote.pid is not None
+            words = f"The connection to host {name} was lost: {said}" if began else _unreached(name, said)
+            await write(3, f"{words}\n".encode())
+            return {**_result(remote, _LOST, words, timeout=False), "traceback": traceback.format_exc(limit=-3)}
+
+    async def _connected(self, host: dict[str, Any], client: Client, remote: Remote) -> dict[str, Any]:
+        connection = await self._connect(host, client, await self._tunnel())
+        async with connection:
+            command, folder = self._job["command"], self._folder(host["name"])
+            if self._job["script"]:
+                command = await self._upload(connection, folder)
+            try:
+                found = await self._watched(connection, remote, command)
+            finally:
+                if self._job["script"]:
+                    with contextlib.suppress(asyncssh.Error, OSError):
+                        await connection.run(f"rm -rf -- {shlex.quote(folder)}")
+        return found
+
+    async def _watched(self, connection: asyncssh.SSHClientConnection, remote: Remote, command: str) -> dict[str, Any]:
+        """Runs the command, and ends it when its time is over or the action is to end."""
+        seconds = self._job["timeout"]
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(_settled(remote.run(connection, command)))
+            stopping = group.create_task(self._stop.wait())
+            started = group.create_task(remote.started.wait())
+            # Time runs from when the command does: until then it could not be ended.
+            limit = self._job["connect_timeout"]
+            await asyncio.wait({running, started}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            exited = group.create_task(remote.exited.wait())
+            await asyncio.wait({running, stopping, exited}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if remote.exited.is_set():
+                # The command is through: what it has left running is not to be ended.
+                await asyncio.wait({running})
+            ended = running.done()
+            if not ended:
+                await remote.kill(connection)
+                # What it printed until it died belongs to it.
+                await asyncio.wait({running}, timeout=0.5)
+                running.cancel()
+            for task in (stopping, started, exited):
+                task.cancel()
+        if ended:
+            code = running.result()
+            if isinstance(code, Exception):
+                raise code
+            wrong = "The sudo password was not accepted" if code and remote.wrong_password else None
+            return _result(remote, code, wrong, timeout=None)
+        if self._stop.is_set():
+            return _result(remote, _LOST, "The action was canceled", timeout=False)
+        return _result(remote, _TIMED_OUT, f"Action failed to complete in {seconds:g} seconds", timeout=True)
+
+    # -- connecting
+
+    async def _tunnel(self) -> asyncssh.SSHClientConnection | None:
+        """The connection to the bastion, which all hosts share."""
+        bastion = self._job["bastion"]
+        if not bastion:
+            return None
+        async with self._lock:
+            if self._bastion is None or self._bastion.is_closed():
+                client = Client(self._keys)
+                try:
+                    self._bastion = await self._connect(bastion, client, None)
+                except (asyncssh.Error, OSError, TimeoutError) as error:
+                    why = client.refused or str(error) or type(error).__name__
+                    raise OSError(f"bastion {bastion['name']}: {why}") from error
+            return self._bastion
+
+    async def _connect(
+        self, host: dict[str, Any], client: Client, tunnel: asyncssh.SSHClientConnection | None
+    ) -> asyncssh.SSHClientConnection:
+        job = self._job
+        seconds = job["connect_timeout"]
+        options: dict[str, Any] = {
+            "username": host.get("user") or job["username"],
+            "known_hosts": None if job["host_keys"] == IGNORE else self._keys.match,
+            "config": [job["config_file"]] if job["config_file"] else None,
+            "keepalive_interval": _ALIVE_EVERY,
+            "keepalive_count_max": _ALIVE_TRIES,
+            **self._credentials(),
+        }
+        if tunnel is not None:
+            options["tunnel"] = tunnel
+        if host["port"]:
+            options["port"] = host["port"]
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncssh.connect(host["address"], client_factory=lambda: client, **options)
+        except TimeoutError:
+            raise TimeoutError(f"no connection within {seconds:g} seconds") from None
+
+    def _credentials(self) -> dict[str, Any]:
+        """As StackStorm's order is: a password, else the key that was given, else the default keys and the agent."""
+        job = self._job
+        if job.get("password"):
+            return {
+                "password": job["password"],
+                "client_keys": [],
+                "agent_path": None,
+                "preferred_auth": "password,keyboard-interactive",
+            }
+        key, phrase = job.get("private_key"), job.get("passphrase")
+        if key:
+            text = key if "private key-----" in key.lower() else Path(key).expanduser().read_text()
+            return {"client_keys": [asyncssh.import_private_key(text, phrase)], "agent_path": None}
+        return {"client_keys": [job["key_file"]], "passphrase": phrase} if job["key_file"] else {}
+
+    # -- scripts
+
+    def _folder(self, host: str) -> str:
+        """A folder of the host's own: two hosts may have one disk, or be one machine under two names."""
+        own = hashlib.sha256(host.encode()).hexdigest()[:8]
+        return f"{self._job['dir'].rstrip('/')}/{self._job['execution']}.{own}"
+
+    async def _upload(self, connection: asyncssh.SSHClientConnection, place: str) -> str:
+        """Puts the script and its `lib` folder there; the command that runs it. Raises `OSError`."""
+        script = Path(self._job["script"])
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.add(script, script.name, filter=_runnable)
+            if (script.parent / "lib").is_dir():
+                archive.add(script.parent / "lib", "lib")
+        folder = shlex.quote(place)
+        # Whoever sudo makes it must be able to read it; its name cannot be foretold.
+        put = f"umask 022; mkdir -p -- {folder} && cd -- {folder} && tar -xf - 2>&1"
+        done = await connection.run(put, input=packed.getvalue(), encoding=None)
+        if done.exit_status != 0:
+            said = done.stdout.decode("utf-8", "replace") if isinstance(done.stdout, bytes) else ""
+            raise OSError(f"the script could not be put into {place}: {said.strip() or 'no reason given'}")
+        words = [f"{place}/{script.name}", *self._job["arguments"]]
+        return " ".join(shlex.quote(word) for word in words)
+
+
+async def _settled(work: Coroutine[Any, Any, int]) -> int | Exception:
+    """What became of it: a failure is a value, so that nothing beside it is cancelled."""
+    try:
+        return await work
+    except Exception as error:
+        return error
+
+
+def _runnable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.mode = 0o755
+    return entry
+
+
+def _unreached(name: str, why: str) -> str:
+    return f"Failed connecting to host {name}. {why}"
+
+
+def _result(remote: Remote, code: int, error: str | None, *, timeout: bool | None) -> dict[str, Any]:
+    """One host's result in StackStorm's shape."""
+    fine = code == 0 and error is None
+    found: dict[str, Any] = {
+        "stdout": remote.stdout.text(),
+        "stderr": remote.stderr.text(),
+        "return_code": code,
+        "succeeded": fine,
+        "failed": not fine,
+    }
+    if timeout is not None:
+        found["timeout"] = timeout
+    if error is not None:
+        found["error"] = error
+    omitted = {"stdout_omitted": remote.stdout.omitted, "stderr_omitted": remote.stderr.omitted}
+    return {**found, **{name: count for name, count in omitted.items() if count}}
+
+
+async def _main(job: dict[str, Any]) -> dict[str, Any]:
+    program = Program(job, Records(int(os.environ[RECORDS_FD])))
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, program.stop)
+    return await program.run()
+
+
+def main(data: bytes) -> int:
+    """Runs the job in `data`; 0 when its result has been written, whatever the hosts did."""
+    job = json.loads(data)
+    result = asyncio.run(_main(job))
+    with os.fdopen(int(os.environ[RESULT_FD]), "wb") as stream:
+        stream.write(json.dumps(result).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.stdin.buffer.read()))
