@@ -33,6 +33,10 @@ def main(version):
     run(".venv/bin/uv", "build", "--quiet", "--out-dir", str(DIST))
     write_hashes()
     run("git", "tag", "--annotate", f"v{version}", "--message", f"Squall {version}")
+    following = next_version(version)
+    set_version(following)
+    run(".venv/bin/uv", "lock", "--quiet")
+    run("git", "commit", "--quiet", "--all", "--message", f"Work on {following} begins")
     print(f"squall: release {version} is in {DIST}, and tagged as v{version}")
 
 
@@ -53,6 +57,12 @@ def check(version):
 def numbers(version):
     """The parts of a version, for comparing."""
     return tuple(map(int, version.split(".")))
+
+
+def next_version(version):
+    """The version of what is worked on after a release: the next minor one, marked as not released."""
+    major, minor, _ = numbers(version)
+    return f"{major}.{minor + 1}.0.dev0"
 
 
 def set_version(version):
