@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import venv
@@ -34,7 +35,7 @@ def install(home: Path) -> None:
         venv.create(home, clear=True, with_pip=True)
         commands = [[python, "-m", "pip", "install", "-q", CLIENT]]
     for command in commands:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
         assert done.returncode == 0, f"{CLIENT} could not be installed: {done.stderr}"
     (home / "ready").touch()
 
@@ -42,8 +43,12 @@ def install(home: Path) -> None:
 @pytest.fixture(scope="session")
 def st2_program() -> str:
     """The path of the official `st2`; it is installed once and kept in `.build`."""
-    if not ((HOME / "ready").exists() and (HOME / "bin" / "st2").exists()):
-        install(HOME)
+    HOME.parent.mkdir(exist_ok=True)
+    # Tests run in several processes: one installs, the others wait for it.
+    with open(HOME.with_name(f"{HOME.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ((HOME / "ready").exists() and (HOME / "bin" / "st2").exists()):
+            install(HOME)
     return str(HOME / "bin" / "st2")
 
 
