@@ -32,8 +32,10 @@ const executionPage = () => loaded(() => import("./execution/ExecutionPage"));
 
 /** Loads the scripts of all pages, so that they are here when the server is away. */
 export function loadPages(): void {
-  void historyPage();
-  void executionPage();
+  for (const load of [historyPage, executionPage]) {
+    // `loaded` takes care of a script that does not come; nobody waits for this one.
+    load().catch(() => undefined);
+  }
 }
 
 const root = createRootRouteWithContext<Given>()({
