@@ -22,7 +22,8 @@ _parser: Any = importlib.import_module("re._parser")
 LONGEST = 10_000
 """Characters of the longest pattern that is accepted."""
 
-_CACHED = 512
+_CACHED = 64
+"""Patterns that are kept compiled. RE2 takes up to 8 MiB for each, so that hostile ones take 512 MiB at most."""
 _FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
 _CLASSES = {
     "CATEGORY_DIGIT": r"\p{Nd}",
