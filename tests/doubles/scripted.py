@@ -13,6 +13,7 @@ import msgspec
 from squall.adapters.keeper.process.writing.journals import Journals
 from squall.core.execution.launch import End, LaunchSpec
 from squall.core.output import journal as codec
+from squall.core.output.journal import ServerRecord
 from squall.testing.waiting import PATIENCE
 
 
@@ -108,17 +109,16 @@ class ScriptedLauncher:
             spec = next(spec for key, spec in self._held.items() if key[0] == execution)
             self.end(spec, -15, canceled=True)
 
-    async def append(
-        self, tree: str, execution: str, kind: int, at: int, event: int, payload: bytes, create: bool
-    ) -> bool:
+    async def append(self, tree: str, records: Sequence[ServerRecord]) -> bool:
         """Appends, or raises what was ordered."""
         if self.append_error is not None:
             raise self.append_error
-        writer = self._journals.writer(tree, create)
-        if writer is None:
-            return False
-        writer.note(kind, execution, at, event, payload)
-        return True
+        writer = None
+        for record in records:
+            writer = self._journals.writer(tree, record.create)
+            if writer is not None:
+                writer.note(record.kind, record.execution, record.time, record.event, record.payload)
+        return writer is not None
 
     async def add_secrets(self, execution: str, secrets: Sequence[bytes]) -> None:
         """Nothing is masked here."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
+from squall.core.output.journal import ServerRecord
 
 
 class Launcher(Protocol):
@@ -44,10 +45,12 @@ class Launcher(Protocol):
         """Kills the process with all its descendants in its session: TERM, then KILL. Nothing if it is not running."""
         ...
 
-    async def append(
-        self, tree: str, execution: str, kind: int, at: int, event: int, payload: bytes, create: bool
-    ) -> bool:
-        """Appends the server's own record; without `create`, only if the tree has a journal. False if it has none."""
+    async def append(self, tree: str, records: Sequence[ServerRecord]) -> bool:
+        """Appends the server's own records in their order. False if the tree has no journal, and none was to be made.
+
+        Raises `OSError` or `SquallError` when not all of them could be appended: what was is known by its event, and
+        dropped when it comes again.
+        """
         ...
 
     async def close_tree(self, tree: str) -> None:

@@ -7,13 +7,13 @@ import contextlib
 
 from squall.core.errors import SquallError
 from squall.ports import Bus
-from squall.services.lanes import CHANGED
+from squall.services.lanes import COMPLETE
 from squall.services.output.line_reading import LineReading
 
 
 class LineCounting:
-    """Looks at each tree that has changed, once in `pause` seconds at most: a tree changes many times before it ends.
-    `poll` is in seconds. Hints that are lost cost only the time of a later reader."""
+    """Looks at the trees that have become complete, every `pause` seconds; `poll` is in seconds. Hints that are lost
+    cost only the time of a later reader."""
 
     def __init__(self, reading: LineReading, bus: Bus, *, poll: float, pause: float = 1.0) -> None:
         self._reading = reading
@@ -23,7 +23,7 @@ class LineCounting:
 
     async def run(self) -> None:
         """Works until cancelled."""
-        with self._bus.subscribe(CHANGED) as hints:
+        with self._bus.subscribe(COMPLETE) as hints:
             while True:
                 for tree in await hints.wait(self._poll):
                     with contextlib.suppress(SquallError):

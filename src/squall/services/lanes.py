@@ -34,6 +34,9 @@ CANCEL = "cancel"
 CHANGED = "changed"
 """The topic of trees of which something has changed."""
 
+COMPLETE = "complete"
+"""The topic of trees that have ended, and whose journals have been closed."""
+
 VOID = "access"
 """The topic of credentials that were revoked: the key is the credential's hash."""
 

@@ -26,7 +26,9 @@ async def append(
     """Appends records with the event rows `first` and on, each of `size` bytes."""
     for event in range(first, first + count):
         payload = b"%d " % event + b"x" * size
-        await launcher.append(tree, execution, codec.PROGRESS, NOON + event, event, payload[:size], create=True)
+        await launcher.append(
+            tree, [codec.ServerRecord(execution, codec.PROGRESS, NOON + event, event, payload[:size])]
+        )
 
 
 def events(records: list[Record]) -> list[int]:

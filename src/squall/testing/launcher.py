@@ -115,7 +115,9 @@ class OutputContract:
         """Most executions are silent; they cost no file."""
         end = await ended(launcher, shell_spec("true", opening=b"{}", opened=7))
         assert (end.exit_code, end.stdout_bytes, end.last_record) == (0, 0, 0)
-        assert not await launcher.append(sample_id(1), sample_id(1), codec.STATUS, NOON, 8, b"{}", create=False)
+        assert not await launcher.append(
+            sample_id(1), [codec.ServerRecord(sample_id(1), codec.STATUS, NOON, 8, b"{}", create=False)]
+        )
         assert await read_all(journal, sample_id(1)) == []
 
     async def test_the_end_of_a_long_output_is_found_from_the_end(self, launcher: Launcher, journal: Journal) -> None:
@@ -192,7 +194,7 @@ class RecordContract:
     async def test_an_appended_record_is_read_as_it_was_given(self, launcher: Launcher, journal: Journal) -> None:
         """Kind, execution, time, event row, payload."""
         tree = sample_id(1)
-        assert await launcher.append(tree, sample_id(2), codec.PROGRESS, NOON, 9, b"payload", create=True)
+        assert await launcher.append(tree, [codec.ServerRecord(sample_id(2), codec.PROGRESS, NOON, 9, b"payload")])
         (record,) = await read_all(journal, tree)
         assert (record.kind, record.execution, record.time, record.event) == (codec.PROGRESS, sample_id(2), NOON, 9)
         assert (bytes(record.payload), record.stream, record.prev) == (b"payload", codec.NO_STREAM, 0)
@@ -201,22 +203,24 @@ class RecordContract:
         self, launcher: Launcher, journal: Journal
     ) -> None:
         """The caller is told."""
-        assert not await launcher.append(sample_id(1), sample_id(1), codec.STATUS, NOON, 1, b"{}", create=False)
+        assert not await launcher.append(
+            sample_id(1), [codec.ServerRecord(sample_id(1), codec.STATUS, NOON, 1, b"{}", create=False)]
+        )
         assert await read_all(journal, sample_id(1)) == []
 
     async def test_a_copy_of_an_event_that_is_there_is_dropped(self, launcher: Launcher, journal: Journal) -> None:
         """A crash may have it appended twice, also after the tree was closed. Records of no event always count."""
         tree = sample_id(1)
         for event in (1, 2, 1, 2, 0, 0):
-            assert await launcher.append(tree, tree, codec.STATUS, NOON, event, b"{}", create=True)
+            assert await launcher.append(tree, [codec.ServerRecord(tree, codec.STATUS, NOON, event, b"{}")])
         await launcher.close_tree(tree)
-        assert await launcher.append(tree, tree, codec.STATUS, NOON, 2, b"{}", create=False)
+        assert await launcher.append(tree, [codec.ServerRecord(tree, codec.STATUS, NOON, 2, b"{}", create=False)])
         assert [record.event for record in await read_all(journal, tree)] == [1, 2, 0, 0]
 
     async def test_closing_what_is_not_open_is_fine(self, launcher: Launcher, journal: Journal) -> None:
         """A tree without output has nothing to close, and closing twice is closing once."""
         await launcher.close_tree(sample_id(1))
-        await launcher.append(sample_id(2), sample_id(2), codec.STATUS, NOON, 1, b"{}", create=True)
+        await launcher.append(sample_id(2), [codec.ServerRecord(sample_id(2), codec.STATUS, NOON, 1, b"{}")])
         await launcher.close_tree(sample_id(2))
         await launcher.close_tree(sample_id(2))
         assert len(await read_all(journal, sample_id(2))) == 1

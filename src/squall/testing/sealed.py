@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from squall.core.output.journal import Batch, Record
+from squall.core.output.journal import Batch, Record, ServerRecord
 from squall.ports import Archive, Journal, Launcher, Watch
 
 
@@ -24,12 +24,10 @@ class SealedJournal:
         self._written: set[str] = set()
         self.sealed = 0
 
-    async def append(
-        self, tree: str, execution: str, kind: int, at: int, event: int, payload: bytes, create: bool
-    ) -> bool:
+    async def append(self, tree: str, records: Sequence[ServerRecord]) -> bool:
         """Appends."""
         self._written.add(tree)
-        return await self._launcher.append(tree, execution, kind, at, event, payload, create)
+        return await self._launcher.append(tree, records)
 
     async def close_tree(self, tree: str) -> None:
         """Closes the journal."""

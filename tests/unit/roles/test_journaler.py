@@ -32,7 +32,7 @@ async def working(squall: Assembly, bus: Bus, poll: float) -> AsyncIterator[None
 
 async def ended_with_a_journal(squall: Assembly) -> str:
     task, execution, _ = await squall.start()
-    await squall.launcher.append(execution.tree, execution.id, codec.PROGRESS, 1, 0, b"{}", create=True)
+    await squall.launcher.append(execution.tree, [codec.ServerRecord(execution.id, codec.PROGRESS, 1, 0, b"{}")])
     await squall.finish(task, execution)
     return execution.tree
 

@@ -1,4 +1,4 @@
-"""The line counter looks at what has changed, a few times however often it changes, and goes on whatever happens."""
+"""The line counter looks at what is complete, once however often it is hinted at, and goes on whatever happens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from squall.adapters.bus.inproc import InProcessBus
 from squall.core.errors import UnavailableError
 from squall.roles.line_counter import LineCounting
-from squall.services.lanes import CHANGED
+from squall.services.lanes import COMPLETE
 from squall.services.output.line_reading import LineReading
 from squall.testing.waiting import PATIENCE
 
@@ -31,17 +31,17 @@ class Counted:
             raise UnavailableError("it is being moved")
 
 
-async def test_a_tree_that_changes_often_is_looked_at_once_in_a_while() -> None:
+async def test_a_tree_that_is_complete_is_looked_at_once_in_a_while() -> None:
     reading, bus = Counted(), InProcessBus()
     role = LineCounting(cast(LineReading, reading), bus, poll=60, pause=0.05)
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         task = group.create_task(role.run())
         await asyncio.sleep(0)
-        bus.publish(CHANGED, "bad")
+        bus.publish(COMPLETE, "bad")
         await reading.looked.wait()
         # While it pauses, all these are one hint.
         for _ in range(1000):
-            bus.publish(CHANGED, "good")
+            bus.publish(COMPLETE, "good")
         while "good" not in reading.trees:
             reading.looked.clear()
             await reading.looked.wait()

@@ -9,12 +9,19 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-VERSION = 3
+from squall.core.output.journal import ServerRecord
+
+VERSION = 4
 """The protocol's version. Fields may be added within one; meanings change only with a new one."""
 
+_SINGLE_RECORDS = 3
+"""The last version whose keepers take one record in a message."""
+
 MAX_MESSAGE = 64 << 20
+_APPENDED_AT_ONCE = 1 << 20
 _LENGTH = struct.Struct(">I")
 
 
@@ -54,6 +61,34 @@ class Unpacker:
             found.append(message)
             del self._buffer[:end]
         return found
+
+
+def appending(tree: str, records: Sequence[ServerRecord], version: int) -> Iterator[dict[str, Any]]:
+    """The messages that have a keeper of `version` append records, in order; each has about 1 MiB of them."""
+    if version <= _SINGLE_RECORDS:
+        for each in records:
+            fields = {"tree": tree, "execution": each.execution, "kind": each.kind, "at": each.time}
+            payload = each.payload.decode()
+            yield {"op": "append", **fields, "event": each.event, "payload": payload, "create": each.create}
+        return
+    several: list[list[Any]] = []
+    size = 0
+    for each in records:
+        several.append([*each[:4], each.payload.decode(), each.create])
+        size += len(each.payload)
+        if size >= _APPENDED_AT_ONCE:
+            yield {"op": "append", "tree": tree, "records": several}
+            several, size = [], 0
+    if several:
+        yield {"op": "append", "tree": tree, "records": several}
+
+
+def appended(message: dict[str, Any]) -> list[ServerRecord]:
+    """The records in a message of `appending`. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
+    return [
+        ServerRecord(str(execution), int(kind), int(time), int(event), str(payload).encode(), bool(create))
+        for execution, kind, time, event, payload, create in message["records"]
+    ]
 
 
 def to_text(data: bytes | None) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from squall.adapters.packs.document import located, read_yaml, repeated_keys
+from squall.adapters.packs.texts import Texts
 from squall.adapters.removing import remove
 from squall.core.content.action import SYSTEM_PACKS, Action, Pack, RunnerType, merged_parameters
 from squall.core.content.metadata import (
@@ -75,6 +76,7 @@ class PackFolders:
         self._staging = staging
         self._bundled = runners.parent
         self._replacements: list[str] = []
+        self._texts = Texts()
 
     def load(self, only: Collection[str] | None = None) -> Loaded:
         """Every runner type, and every pack with its content, or only those packs; what is broken is also logged."""
@@ -197,7 +199,7 @@ class PackFolders:
     def text(self, path: str) -> str:
         """The text of a file of a pack. Raises `InvalidError`."""
         try:
-            return Path(path).read_text(encoding="utf-8")
+            return self._texts.read(path)
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidError(f"The file {path} cannot be read: {error}") from error
 

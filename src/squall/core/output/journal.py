@@ -85,6 +85,19 @@ class Record(NamedTuple):
     payload: memoryview
 
 
+class ServerRecord(NamedTuple):
+    """A record of the server's own, to be appended: `kind`, `time` (µs since 1970), `event` and `payload` are those of
+    the `Record` that it becomes. Without `create` it is dropped where the tree has no journal.
+    """
+
+    execution: str
+    kind: int
+    time: int
+    event: int
+    payload: bytes
+    create: bool = True
+
+
 class Batch(NamedTuple):
     """Records in order, and the position to read on from."""
 

@@ -20,6 +20,7 @@ _VALUES = frozenset({"default", "enum", "const", "example", "examples"})
 _PATTERN_OPTIONS = jsonschema_rs.FancyRegexOptions(backtrack_limit=20_000)
 _LARGEST_WORDED = 256 << 10
 _LONGEST_MESSAGE = 2000
+_SMALL = 4 << 10
 
 
 class SchemaError(ValueError):
@@ -74,6 +75,20 @@ def remote_reference(schema: Any) -> str | None:
 
 def validator(plain: Any) -> jsonschema_rs.Draft4Validator:
     """The validator of a schema of draft 4. Raises `SchemaError`."""
+    try:
+        text = msgspec.json.encode(plain)
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        return _built(plain)
+    return _kept(text) if len(text) <= _SMALL else _built(plain)
+
+
+@lru_cache(256)
+def _kept(text: bytes) -> jsonschema_rs.Draft4Validator:
+    """The validator of a small schema: the same few are used by every execution of an action."""
+    return _built(msgspec.json.decode(text))
+
+
+def _built(plain: Any) -> jsonschema_rs.Draft4Validator:
     try:
         return jsonschema_rs.Draft4Validator(plain, offline=True, pattern_options=_PATTERN_OPTIONS)
     except (jsonschema_rs.ValidationError, ValueError) as error:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from squall.core.errors import SquallError
-from squall.core.output.journal import PROGRESS, STATUS, note_event
+from squall.core.output.journal import PROGRESS, STATUS, ServerRecord, note_event
 from squall.ports import Bus, Clock, Due, Journal, Launcher, Store, Tx
-from squall.services.lanes import CHANGED, JOURNAL, ProgressRecords, is_final, records_of
+from squall.services.lanes import CHANGED, COMPLETE, JOURNAL, JournalRecords, ProgressRecords, is_final, records_of
 
 _LEASE = 30_000_000
 MOST = 256
@@ -34,56 +35,66 @@ class Journaling:
         tasks = await self._store.tx(lambda tx: tx.queue.claim(JOURNAL, self._owner, now, _LEASE, MOST))
         if not tasks:
             return 0
-        done: list[Due] = []
-        failures: dict[str, OSError | SquallError] = {}
+        by_tree: dict[str, list[tuple[Due, JournalRecords]]] = {}
+        for task in tasks:
+            records = records_of(task)
+            by_tree.setdefault(records.tree, []).append((task, records))
+        done: set[str] = set()
         try:
-            for task in tasks:
-                tree = records_of(task).tree
-                # Behind a record that could not be appended those of its tree wait as well; other trees do not.
-                if tree not in failures:
-                    try:
-                        await self._append(task)
-                        done.append(task)
-                    except (OSError, SquallError) as error:
-                        failures[tree] = error
+            results = await asyncio.gather(*(self._append(tree, rows, done) for tree, rows in by_tree.items()))
         finally:
-            await self._settle(tasks, done)
-        if failures:
-            raise next(iter(failures.values()))
+            await self._settle(by_tree, done)
+        if failure := next((error for error in results if error is not None), None):
+            raise failure
         return len(tasks)
 
-    async def _append(self, task: Due) -> None:
-        records = records_of(task)
-        if isinstance(records, ProgressRecords):
-            await self._append_progress(task, records)
-            return
-        payload = msgspec.json.encode({"status": records.status})
-        # A lonely execution that printed nothing needs no journal; a family's is its story, also of silent ones.
-        await self._launcher.append(
-            records.tree, task.key, STATUS, records.at, records.event, payload, create=records.create
-        )
+    async def _append(
+        self, tree: str, rows: list[tuple[Due, JournalRecords]], done: set[str]
+    ) -> OSError | SquallError | None:
+        """Appends what the rows of one tree say, and adds the tree to `done`; or gives why it could not: then all of
+        its rows wait, while those of other trees do not."""
+        try:
+            await self._launcher.append(tree, [record for row in rows for record in _journaled(*row)])
+        except (OSError, SquallError) as error:
+            return error
+        done.add(tree)
+        return None
 
-    async def _append_progress(self, task: Due, records: ProgressRecords) -> None:
-        for number, note in enumerate(records.notes):
-            event, payload = note_event(task.id, number), msgspec.json.encode(note)
-            await self._launcher.append(records.tree, task.key, PROGRESS, records.at, event, payload, create=True)
-
-    async def _settle(self, tasks: Sequence[Due], done: Sequence[Due]) -> None:
-        """Removes the rows of what was appended, gives the others back, and closes journals that are complete."""
+    async def _settle(self, rows: Mapping[str, Sequence[tuple[Due, JournalRecords]]], done: Collection[str]) -> None:
+        """Removes the rows of the trees that are done, gives the others back, and closes journals that are complete."""
         now = self._clock.now()
-        appended = [records_of(task) for task in done]
-        finished = {records.tree for records in appended if is_final(records)}
+        finished = [tree for tree in done if any(is_final(records) for _, records in rows[tree])]
 
         async def work(tx: Tx) -> list[str]:
-            for task in tasks:
-                if task in done:
-                    await tx.queue.done(task)
-                else:
-                    await tx.queue.release(task, now)
-            return [tree for tree in finished if not await tx.executions.unfinished(tree)]
+            for tree, due in rows.items():
+                for task, _ in due:
+                    if tree in done:
+                        await tx.queue.done(task)
+                    else:
+                        await tx.queue.release(task, now)
+            return [tree for tree in finished if await self._is_complete(tx, tree)]
 
-        for tree in await self._store.tx(work):
-            await self._launcher.close_tree(tree)
-        for tree in {records.tree for records in appended}:
+        complete = await self._store.tx(work)
+        await asyncio.gather(*(self._launcher.close_tree(tree) for tree in complete))
+        for tree in complete:
+            self._bus.publish(COMPLETE, tree)
+        for tree in done:
             self._journal.poke(tree)
             self._bus.publish(CHANGED, tree)
+
+    @staticmethod
+    async def _is_complete(tx: Tx, tree: str) -> bool:
+        """Whether a tree has ended and its root's last record, which is the last of most trees, has been appended."""
+        return not await tx.executions.unfinished(tree) and not await tx.queue.holds(JOURNAL, tree)
+
+
+def _journaled(task: Due, records: JournalRecords) -> list[ServerRecord]:
+    """The records of a journal that a row of the lane stands for."""
+    if isinstance(records, ProgressRecords):
+        return [
+            ServerRecord(task.key, PROGRESS, records.at, note_event(task.id, number), msgspec.json.encode(note))
+            for number, note in enumerate(records.notes)
+        ]
+    payload = msgspec.json.encode({"status": records.status})
+    # A lonely execution that printed nothing needs no journal; a family's is its story, also of silent ones.
+    return [ServerRecord(task.key, STATUS, records.at, records.event, payload, records.create)]

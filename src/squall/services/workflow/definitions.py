@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
-from squall.core.content.action import merged_parameters
+from squall.core.content.action import Action, RunnerType, merged_parameters
 from squall.core.errors import InvalidError
 from squall.core.expr.language import Language
 from squall.core.workflow.definition.graph import Graph
@@ -20,6 +20,13 @@ from squall.services.content.content import Content
 _KEPT = 256
 
 
+class _Inspection(NamedTuple):
+    """What is wrong with a text, given these actions, each with its runner; None where there is no such action."""
+
+    actions: Mapping[str, tuple[Action, RunnerType] | None]
+    complaints: list[dict[str, Any]]
+
+
 class Definitions:
     """Definitions by the hash of their text. Graphs never change, so those used last are kept in memory."""
 
@@ -30,6 +37,7 @@ class Definitions:
         self._language: Language | None = None
         self._alone = asyncio.Lock()
         self._graphs: dict[str, Graph] = {}
+        self._inspections: dict[str, _Inspection] = {}
 
     async def graph(self, key: str) -> Graph:
         """The graph of a text that has been kept. Raises `InvalidError` when it is gone."""
@@ -54,25 +62,29 @@ class Definitions:
 
     async def inspect(self, text: str | bytes) -> list[dict[str, Any]]:
         """What is wrong with a text, in Orquesta's form; empty when nothing is. Raises `InvalidError` for no YAML."""
+        key = key_of(text)
+        if (last := self._inspections.get(key)) is not None and await self._actions(last.actions) == last.actions:
+            return last.complaints
         document = load_document(text)
-        refs = set()
-        for task in written_tasks(document):
-            action, _ = action_and_input(task.written)
-            if isinstance(action, str):
-                refs.add(action)
-        known: dict[str, Mapping[str, Any] | None] = {}
-        for ref in refs:
-            found = await self._content.runnable(ref)
-            known[ref] = merged_parameters(*found) if found is not None else None
+        written = (action_and_input(task.written)[0] for task in written_tasks(document))
+        actions = await self._actions({action for action in written if isinstance(action, str)})
+        known = {ref: merged_parameters(*action) if action is not None else None for ref, action in actions.items()}
         async with self._alone:
-            return await asyncio.to_thread(self._inspected, document, known)
+            complaints = await asyncio.to_thread(self._inspected, document, known)
+        if len(self._inspections) >= _KEPT:
+            del self._inspections[next(iter(self._inspections))]
+        self._inspections[key] = _Inspection(actions, complaints)
+        return complaints
 
-    def _inspected(self, document: dict[str, Any], known: dict[str, Mapping[str, Any] | None]) -> list[dict[str, Any]]:
+    async def _actions(self, refs: Iterable[str]) -> dict[str, tuple[Action, RunnerType] | None]:
+        return {ref: await self._content.runnable(ref) for ref in refs}
+
+    def _inspected(self, document: dict[str, Any], known: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, Any]]:
         if self._language is None:
             self._language = self._new_language()
         return inspect_workflow(document, self._language, known.get)
 
 
-def key_of(text: str) -> str:
+def key_of(text: str | bytes) -> str:
     """The hash that names a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()[:32]

@@ -29,7 +29,8 @@ from squall.services.workflow.definitions import Definitions
 from squall.services.workflow.lookups import KeyReader, Lookups
 
 CHAIN = "action-chain"
-_KEPT = 128
+_FEW, _KEPT = 128, 1024
+_SMALL = 32 << 10
 _SNAPSHOT_FROM = 256 << 10
 _PLAIN, _SEALED = b"\0", b"\1"
 
@@ -61,7 +62,8 @@ class WorkflowLimits(msgspec.Struct, frozen=True):
 
 
 class Runs:
-    """The workflows under way. Those used last stay in memory; the store's batch number says if they are current."""
+    """The workflows under way. Those begun last stay in memory, and more of them as long as they are small; the store's
+    batch number says if they are current."""
 
     workflow_runners = WORKFLOW_RUNNERS
 
@@ -161,9 +163,14 @@ class Runs:
         return run.conductor.state if run.conductor is not None else None
 
     def _keep(self, execution_id: str, run: Run) -> None:
-        if len(self._kept) >= _KEPT:
-            del self._kept[next(iter(self._kept))]
         self._kept[execution_id] = run
+        while len(self._kept) > _FEW:
+            oldest, kept = next(iter(self._kept.items()))
+            del self._kept[oldest]
+            if len(self._kept) < _KEPT and _size(kept) < _SMALL:
+                # It is looked at again when all others have been.
+                self._kept[oldest] = kept
+                break
 
     async def _restore(self, execution: Execution) -> Run:
         async def work(tx: Tx) -> tuple[WorkflowRecord | None, list[bytes]]:
@@ -358,6 +365,11 @@ class Runs:
         if data[:1] == _PLAIN:
             return data[1:]
         return base64.b85decode(self._vault.open(data[1:].decode()))
+
+
+def _size(run: Run) -> int:
+    """The bytes that are stored of a run's state: what it takes in memory is some times that."""
+    return 0 if run.record is None else run.record.since + len(run.record.snapshot or b"")
 
 
 def _is_paused(execution: Execution) -> bool:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def open_journal(squall: Assembly, tree: str) -> None:
-    await squall.launcher.append(tree, tree, codec.PROGRESS, 1, 0, b"{}", create=True)
+    await squall.launcher.append(tree, [codec.ServerRecord(tree, codec.PROGRESS, 1, 0, b"{}")])
 
 
 async def carried(squall: Assembly, tree: str) -> list[tuple[str, str, int]]:
@@ -72,7 +72,9 @@ async def test_a_record_carried_twice_after_a_crash_is_there_once(squall: Assemb
     record = records_of(row)
     assert isinstance(record, StatusRecord)
     payload = msgspec.json.encode({"status": record.status})
-    await squall.launcher.append(record.tree, row.key, codec.STATUS, record.at, record.event, payload, create=False)
+    await squall.launcher.append(
+        record.tree, [codec.ServerRecord(row.key, codec.STATUS, record.at, record.event, payload, create=False)]
+    )
     squall.clock.advance(1)
     assert await squall.journaling.carry() == 1
     assert len(await carried(squall, execution.tree)) == 1
@@ -92,14 +94,13 @@ async def test_every_note_of_a_workflow_is_carried_once_and_hides_no_change_of_a
     number = next(row.id for row in rows if isinstance(records_of(row), ProgressRecords))
     await squall.launcher.append(
         execution.tree,
-        execution.id,
-        codec.PROGRESS,
-        5,
-        codec.note_event(number, 0),
-        msgspec.json.encode(notes[0]),
-        True,
+        [
+            codec.ServerRecord(
+                execution.id, codec.PROGRESS, 5, codec.note_event(number, 0), msgspec.json.encode(notes[0])
+            )
+        ],
     )
-    await squall.launcher.append(execution.tree, execution.id, codec.STATUS, 6, number, b"{}", create=True)
+    await squall.launcher.append(execution.tree, [codec.ServerRecord(execution.id, codec.STATUS, 6, number, b"{}")])
     squall.clock.advance(1)
     await squall.journaling.carry()
     records = await read_all(squall.journal, execution.tree)

@@ -69,7 +69,9 @@ async def test_a_late_record_is_read_behind_what_was_sealed(squall: Assembly) ->
     await squall.sealing.seal()
     before = await read_all(squall.journal, execution.tree)
     await squall.kept.archive.open(execution.tree)
-    await squall.launcher.append(execution.tree, execution.id, STATUS, 1, 10**9 + 1, b'{"status":"late"}', create=False)
+    await squall.launcher.append(
+        execution.tree, [codec.ServerRecord(execution.id, STATUS, 1, 10**9 + 1, b'{"status":"late"}', create=False)]
+    )
     after = await read_all(squall.journal, execution.tree)
     assert after[: len(before)] == before
     assert bytes(after[-1].payload) == b'{"status":"late"}'

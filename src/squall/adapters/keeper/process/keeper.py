@@ -272,12 +272,12 @@ class Keeper:
             link.send(message)
 
     def _append(self, message: dict[str, Any]) -> bool:
-        writer = self._journals.writer(message["tree"], bool(message["create"]))
-        if writer is None:
-            return False
-        payload = str(message["payload"]).encode()
-        writer.note(message["kind"], message["execution"], message["at"], message["event"], payload)
-        return True
+        writer = None
+        for record in wire.appended(message):
+            writer = self._journals.writer(message["tree"], record.create)
+            if writer is not None:
+                writer.note(record.kind, record.execution, record.time, record.event, record.payload)
+        return writer is not None
 
     def _flush(self) -> None:
         dirty = self._journals.take_dirty()

@@ -33,6 +33,7 @@ class Link:
         self.leaving = False
         self.known: set[Key] = set()
         self.buried = asyncio.Event()
+        self._unsent: list[bytes] = []
 
     @property
     def silent(self) -> bool:
@@ -52,7 +53,7 @@ class Link:
         self.number += 1
         number = self.number
         future = self.waiting[number] = asyncio.get_running_loop().create_future()
-        self.writer.write(wire.pack({**message, "id": number}))
+        self._send({**message, "id": number})
         answer = await future
         if "error" in answer:
             raise OSError(f"the keeper could not {message['op']}: {answer['error']}")
@@ -61,7 +62,19 @@ class Link:
     def tell(self, message: dict[str, Any]) -> None:
         """Sends a message that has no answer."""
         if not self.gone:
-            self.writer.write(wire.pack(message))
+            self._send(message)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        """Sends what one turn of the event loop has for the keeper in one piece: each piece costs a change of
+        processes."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(wire.pack(message))
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if not self.writer.is_closing():
+            self.writer.write(b"".join(unsent))
 
     def close(self) -> None:
         """Ends the connection, not the keeper."""

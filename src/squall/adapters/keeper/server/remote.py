@@ -26,6 +26,7 @@ from squall.adapters.removing import remove
 from squall.core.errors import UnavailableError
 from squall.core.execution.launch import End, LaunchSpec
 from squall.core.output import journal
+from squall.core.output.journal import ServerRecord
 from squall.ports import Clock
 
 _LOG = logging.getLogger("squall.keeper")
@@ -370,15 +371,14 @@ class KeeperLauncher:
         """What is running, or has ended without having been acknowledged: (execution, attempt) of each."""
         return list(self._holders)
 
-    async def append(
-        self, tree: str, execution: str, kind: int, at: int, event: int, payload: bytes, create: bool
-    ) -> bool:
-        """Appends a record of the server's."""
-        if (link := await self._link_of(tree, create)) is None:
+    async def append(self, tree: str, records: Sequence[ServerRecord]) -> bool:
+        """Appends records of the server's."""
+        if (link := await self._link_of(tree, any(record.create for record in records))) is None:
             return False
-        message = {"op": "append", "tree": tree, "execution": execution, "kind": kind, "at": at, "event": event}
-        answer = await link.ask({**message, "payload": payload.decode(), "create": create})
-        return bool(answer["done"])
+        done = False
+        for message in wire.appending(tree, records, link.version):
+            done = bool((await link.ask(message))["done"])
+        return done
 
     async def close_tree(self, tree: str) -> None:
         """Closes the tree's journal; it is closed when this returns."""
