@@ -81,6 +81,7 @@ class _Watch:
         self.users = 0
         self.watch_number = -1
         self.folder_number = -1
+        self.listens = False
         self.file: _File | None = None
         self.head = 0
         self.changes = 0
@@ -132,6 +133,8 @@ class _Watch:
         """Waits until there is something after `place`, a poke, or the time is over."""
         if self._goes_beyond(place):
             return True
+        # Most readers never wait: they cost the kernel no watches.
+        self._journals.listen(self)
         self.look()
         if self._goes_beyond(place):
             return True
@@ -178,13 +181,20 @@ class FileJournal:
             if found.users == 0:
                 self._release(found)
 
-    def attach(self, watch: _Watch) -> bool:
-        """Opens the tree's file and watches it; as long as there is none, watches its folder for it."""
+    def listen(self, watch: _Watch) -> None:
+        """Has the kernel tell when the tree's file grows, or when there is a file for it in its folder."""
+        if watch.listens:
+            return
+        watch.listens = True
         path = self._root / journal.file_name(watch.tree)
-        if watch.folder_number < 0:
-            # One number serves every watch of a folder, so the callback asks all of its trees.
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            watch.folder_number = self._inotify.watch(path.parent, CREATE | MOVED_TO, self._created)
+        # One number serves every watch of a folder, so the callback asks all of its trees.
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        watch.folder_number = self._inotify.watch(path.parent, CREATE | MOVED_TO, self._created)
+        if watch.file is not None:
+            watch.watch_number = self._inotify.watch(path, MODIFY, watch.look)
+
+    def attach(self, watch: _Watch) -> bool:
+        """Opens the tree's file, and has it watched if somebody waits for it; false as long as there is none."""
         try:
             source = self._sources.open(watch.tree)
         except OSError as error:
@@ -192,7 +202,9 @@ class FileJournal:
         if source is None:
             return False
         watch.file = _File(self._sources, source)
-        watch.watch_number = self._inotify.watch(path, MODIFY, watch.look)
+        if watch.listens:
+            path = self._root / journal.file_name(watch.tree)
+            watch.watch_number = self._inotify.watch(path, MODIFY, watch.look)
         return True
 
     def _created(self, name: str) -> None:

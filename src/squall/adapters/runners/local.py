@@ -14,6 +14,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,9 @@ class LocalRunner:
         prefix, stdin = self._sudo(parameters)
         env = {**self._base, **job.environment, **_environment(parameters.get("env"))}
         if "cmd" in job.runner_type.runner_parameters:
-            command = _command(command_line(job))
+            command = [self._shell, "-c", command_line(job)]
         else:
-            command = _script(job)
+            command = _script(job, self._shell)
             python, virtualenv = _packs_python(job, self._virtualenvs)
             if python:
                 command = [*python, job.entry_point, *script_arguments(job)]
@@ -91,11 +92,18 @@ class LocalRunner:
             timeout=float(timeout) if timeout else None,
         )
 
+    @cached_property
+    def _own_user(self) -> str:
+        return pwd.getpwuid(os.geteuid()).pw_name
+
+    @cached_property
+    def _shell(self) -> str:
+        return shutil.which("bash") or "/bin/sh"
+
     def _sudo(self, parameters: Mapping[str, Any]) -> tuple[list[str], bytes | None]:
         """What goes before the command so that the right user runs it, and what goes to its standard input."""
-        me = pwd.getpwuid(os.geteuid()).pw_name
-        target = "root" if parameters.get("sudo") else self._system_user or me
-        if target == me:
+        target = "root" if parameters.get("sudo") else self._system_user
+        if not target or target == self._own_user:
             return [], None
         if os.geteuid() == 0:
             return ["runuser", "-u", target, "--"], None
@@ -159,14 +167,6 @@ def nests_deeper(value: Any, most: int) -> bool:
     return True
 
 
-def _shell() -> str:
-    return shutil.which("bash") or "/bin/sh"
-
-
-def _command(command: str) -> list[str]:
-    return [_shell(), "-c", command]
-
-
 def command_line(job: Job) -> str:
     """The parameter `cmd`. Raises `InvalidError` if it is not given."""
     command = job.runner_parameters.get("cmd")
@@ -204,7 +204,7 @@ def _terminal_size(parameters: Mapping[str, Any]) -> tuple[int, int]:
     return int(match[2]), int(match[1])
 
 
-def _script(job: Job) -> list[str]:
+def _script(job: Job, shell: str) -> list[str]:
     """The script with its arguments. Raises `InvalidError` when there is no such file."""
     path = script_path(job)
     mode = os.stat(path).st_mode  # noqa: PTH116
@@ -212,8 +212,8 @@ def _script(job: Job) -> list[str]:
         # Packs unpacked from archives lose the bit; on a read-only file system the shell reads the file itself.
         with contextlib.suppress(OSError):
             os.chmod(path, mode | 0o111)  # noqa: PTH101, S103 - what may be read here may be run
-    shell = [_shell(), path] if not os.access(path, os.X_OK) else [_shell(), "-c", '"$0" "$@"', path]
-    return [*shell, *script_arguments(job)]
+    words = [shell, path] if not os.access(path, os.X_OK) else [shell, "-c", '"$0" "$@"', path]
+    return [*words, *script_arguments(job)]
 
 
 def _packs_python(job: Job, virtualenvs: Path) -> tuple[list[str], Path | None]:

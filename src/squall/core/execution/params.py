@@ -16,7 +16,7 @@ from squall.core.expr.bounds.errors import LimitExceededError
 from squall.core.expr.filters.data import NONE_MARKER
 from squall.core.expr.jinja import Jinja
 from squall.core.expr.json_value import NotJsonError, json_value
-from squall.core.schema.json_schema import SchemaError, draft4, validator, wording
+from squall.core.schema.json_schema import SchemaError, draft4, parameter_validator, wording
 from squall.core.schema.literals import LiteralError, check_nesting, read_integer, read_literal, read_number
 from squall.core.schema.taint import Taint
 from squall.core.schema.walk import has_secrets, place_of, texts_in, with_defaults, without_nulls
@@ -265,17 +265,17 @@ def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint |
             if schema.get("required") is True and schema.get("default", "") is not None:
                 raise InvalidError(f"{name!r} is a required property")
             continue
-        plain = draft4(schema)
         try:
-            is_valid = validator(plain).is_valid(value)
+            checked = parameter_validator(schema)
+            is_valid = checked.is_valid(value)
             if not is_valid:
                 value = without_nulls(value, place_of(schema))
-                is_valid = validator(plain).is_valid(value)
+                is_valid = checked.is_valid(value)
         except SchemaError as error:
             raise InvalidError(f'The schema of parameter "{name}" is wrong: {error}') from error
         if not is_valid:
             hidden = has_secrets(schema) or (taint is not None and taint.of(name))
-            message = "the value does not fit its schema" if hidden else wording(plain, value)
+            message = "the value does not fit its schema" if hidden else wording(draft4(schema), value)
             raise InvalidError(f'{message} (parameter "{name}")')
 
 

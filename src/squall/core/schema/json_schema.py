@@ -6,7 +6,7 @@ run on an engine whose work is bounded, also while an error is worded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -75,17 +75,30 @@ def remote_reference(schema: Any) -> str | None:
 
 def validator(plain: Any) -> jsonschema_rs.Draft4Validator:
     """The validator of a schema of draft 4. Raises `SchemaError`."""
+    return _kept(plain, _as_it_is)
+
+
+def parameter_validator(schema: Any) -> jsonschema_rs.Draft4Validator:
+    """The validator of a schema in StackStorm's form. Raises `SchemaError`."""
+    return _kept(schema, draft4)
+
+
+def _as_it_is(schema: Any) -> Any:
+    return schema
+
+
+def _kept(schema: Any, reads: Callable[[Any], Any]) -> jsonschema_rs.Draft4Validator:
+    """A validator that may have been made before: the same few small schemas are used by each run of an action."""
     try:
-        text = msgspec.json.encode(plain)
+        text = msgspec.json.encode(schema)
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
-        return _built(plain)
-    return _kept(text) if len(text) <= _SMALL else _built(plain)
+        return _built(reads(schema))
+    return _of_text(text, reads) if len(text) <= _SMALL else _built(reads(schema))
 
 
 @lru_cache(256)
-def _kept(text: bytes) -> jsonschema_rs.Draft4Validator:
-    """The validator of a small schema: the same few are used by every execution of an action."""
-    return _built(msgspec.json.decode(text))
+def _of_text(text: bytes, reads: Callable[[Any], Any]) -> jsonschema_rs.Draft4Validator:
+    return _built(reads(msgspec.json.decode(text)))
 
 
 def _built(plain: Any) -> jsonschema_rs.Draft4Validator:

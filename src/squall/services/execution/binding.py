@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from squall.core.access.secret import SEALED, is_sealed, replace_sealed
-from squall.core.content.action import Action, RunnerType, merged_parameters
+from squall.core.content.action import Action, RunnerType
 from squall.core.content.config_context import ConfigContext, mentions_config
 from squall.core.content.keyvalue import mentions_keys
 from squall.core.execution.execution import Execution
@@ -20,6 +20,7 @@ from squall.core.schema.walk import seal_secrets, texts_in
 from squall.ports import Vault
 from squall.services.content.content import Content
 from squall.services.content.keys import Keys
+from squall.services.content.merged import Merged, MergedParameters
 from squall.services.content.pack_configs import PackConfigs
 
 MASKED_MOST = 64 << 10
@@ -49,6 +50,7 @@ class Binding:
         self._keys = keys
         self._content = content
         self._configs = configs
+        self._merged = MergedParameters()
         self._taint = Taint()
         self._jinja = Jinja(self._decrypted)
 
@@ -66,8 +68,9 @@ class Binding:
         Raises `InvalidError` with the parameter's name.
         """
         check_depths(given)
-        schemas = merged_parameters(action, runner)
-        names = await self._names(context, [given, schemas], action.pack)
+        merged = self._merged.of(action, runner)
+        schemas = merged.schemas
+        names = await self._names(context, [given], action.pack, merged)
         taint = self._taint = Taint()
         opened = {name: self._open(name, value, taint) if name in plain else value for name, value in given.items()}
         values = bind_request(schemas, opened, names, self._jinja, plain, taint)
@@ -75,8 +78,9 @@ class Binding:
 
     async def run(self, execution: Execution, action: Action, runner: RunnerType) -> Bound:
         """The values of all parameters for the run, secrets revealed. Raises `InvalidError`."""
-        schemas = merged_parameters(action, runner)
-        names = await self._names(execution.context, [schemas], action.pack)
+        merged = self._merged.of(action, runner)
+        schemas = merged.schemas
+        names = await self._names(execution.context, [], action.pack, merged)
         taint = self._taint = Taint()
         stored = {name: self._open(name, value, taint) for name, value in execution.parameters.items()}
         values = bind_run(schemas, stored, names, self._jinja, taint)
@@ -117,15 +121,19 @@ class Binding:
         """A value that was made from these secrets, sealed, as it stands in stored parameters."""
         return {SEALED: enclose(value, secrets, self._vault.seal)}
 
-    async def _names(self, context: dict[str, Any], texts: list[Any], pack: str) -> dict[str, Any]:
-        """What templates may use besides parameters; keys and the pack's configuration are only looked up if a text may
-        name them."""
-        keys = await self.keys(texts, context["user"])
+    async def _names(
+        self, context: dict[str, Any], texts: list[Any], pack: str, merged: Merged | None = None
+    ) -> dict[str, Any]:
+        """What templates may use besides parameters; keys and the pack's configuration are only looked up if a text, or
+        one in the schemas `merged`, may name them."""
+        by_schemas = merged is not None and merged.names_keys
+        keys = await self._keys.names(context["user"]) if by_schemas else await self.keys(texts, context["user"])
+        configured = (merged is not None and merged.names_config) or mentions_config(texts)
         named: dict[str, Any] = {name: context[name] for name in ("parent", "trigger") if name in context}
         return {
             **named,
             "action_context": context,
-            "config_context": await self._config(texts, pack, context["user"]),
+            "config_context": await self._config(pack, context["user"]) if configured else {},
             "st2kv": keys,
         }
 
@@ -135,8 +143,8 @@ class Binding:
             return await self._keys.names(user)
         return {"system": {}, "user": {}}
 
-    async def _config(self, texts: list[Any], name: str, user: str) -> Mapping[str, Any]:
-        if self._content is None or self._configs is None or not mentions_config(texts):
+    async def _config(self, name: str, user: str) -> Mapping[str, Any]:
+        if self._content is None or self._configs is None:
             return {}
         pack = (await self._content.packs()).get(name)
         if pack is None:

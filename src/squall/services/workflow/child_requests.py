@@ -6,7 +6,7 @@ from typing import Any
 
 from squall.core.workflow.conducting.engine import RunAction
 from squall.services.execution.executions import Request
-from squall.services.workflow.runs import Run
+from squall.services.workflow.run import Run
 
 
 def child_request(run: Run, command: RunAction, notify: dict[str, Any]) -> Request:

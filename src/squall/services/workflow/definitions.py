@@ -79,7 +79,9 @@ class Definitions:
     async def _actions(self, refs: Iterable[str]) -> dict[str, tuple[Action, RunnerType] | None]:
         return {ref: await self._content.runnable(ref) for ref in refs}
 
-    def _inspected(self, document: dict[str, Any], known: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, Any]]:
+    def _inspected(
+        self, document: dict[str, Any], known: Mapping[str, Mapping[str, Any] | None]
+    ) -> list[dict[str, Any]]:
         if self._language is None:
             self._language = self._new_language()
         return inspect_workflow(document, self._language, known.get)

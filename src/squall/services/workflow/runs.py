@@ -15,43 +15,21 @@ from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution
 from squall.core.expr.language import Language
-from squall.core.workflow.conducting import status as st
 from squall.core.workflow.conducting.conductor import Conductor, Step
-from squall.core.workflow.conducting.engine import RunAction
 from squall.core.workflow.conducting.facts import decode_facts, encode_facts
-from squall.core.workflow.conducting.rerun import FAILED_TASKS, RerunError, TaskRerun
+from squall.core.workflow.conducting.rerun import FAILED_TASKS, TaskRerun
 from squall.core.workflow.conducting.state import State
 from squall.ports import Clock, Due, Store, Tx, Vault, WorkflowRecord
 from squall.services.content.content import Content
 from squall.services.execution.binding import Binding
-from squall.services.lanes import ChildChanged, MoreToDo, Start, StatusRequested, advance_of
+from squall.services.lanes import ChildChanged, Start, advance_of
 from squall.services.workflow.definitions import Definitions
 from squall.services.workflow.lookups import KeyReader, Lookups
+from squall.services.workflow.run import KeptRuns, Run
 
 CHAIN = "action-chain"
-_FEW, _KEPT = 128, 1024
-_SMALL = 32 << 10
 _SNAPSHOT_FROM = 256 << 10
 _PLAIN, _SEALED = b"\0", b"\1"
-
-
-class Run(msgspec.Struct):
-    """A workflow on its way. `begins` before its first step; `result` (status, document) when it ends without one."""
-
-    execution: Execution
-    record: WorkflowRecord | None = None
-    conductor: Conductor | None = None
-    lookups: Lookups | None = None
-    text: str | None = None
-    inputs: dict[str, Any] = {}
-    context: dict[str, Any] = {}
-    reruns: list[TaskRerun] | None = None
-    reset: list[str] = []
-    changes: dict[str, Execution] = {}
-    secret: bool = False
-    begins: bool = False
-    is_chain: bool = False
-    result: tuple[str, Any] | None = None
 
 
 class WorkflowLimits(msgspec.Struct, frozen=True):
@@ -62,8 +40,7 @@ class WorkflowLimits(msgspec.Struct, frozen=True):
 
 
 class Runs:
-    """The workflows under way. Those begun last stay in memory, and more of them as long as they are small; the store's
-    batch number says if they are current."""
+    """The workflows under way. Some stay in memory; the store's batch number says if they are current."""
 
     workflow_runners = WORKFLOW_RUNNERS
 
@@ -92,11 +69,11 @@ class Runs:
         self.runner_info = runner_info
         self._url = url
         self._limits = limits
-        self._kept: dict[str, Run] = {}
+        self._kept = KeptRuns()
 
     def forget(self, execution_id: str) -> None:
         """Drops a workflow from memory; what is stored of it stays."""
-        self._kept.pop(execution_id, None)
+        self._kept.drop(execution_id)
 
     async def notified(self, execution: Execution) -> list[str]:
         """The tasks of a workflow whose ends those are told of whom the workflow names: its parameter `notify`."""
@@ -138,7 +115,7 @@ class Runs:
         run = self._kept.get(execution_id)
         if run is None or run.record is None or run.record.seq != seq:
             run = await (self._begin(execution) if seq is None else self._restore(execution))
-            self._keep(execution_id, run)
+            self._kept.add(execution_id, run)
         run.execution = execution
         run.changes = changes
         return run
@@ -161,16 +138,6 @@ class Runs:
             return None
         run = await self._restore(execution)
         return run.conductor.state if run.conductor is not None else None
-
-    def _keep(self, execution_id: str, run: Run) -> None:
-        self._kept[execution_id] = run
-        while len(self._kept) > _FEW:
-            oldest, kept = next(iter(self._kept.items()))
-            del self._kept[oldest]
-            if len(self._kept) < _KEPT and _size(kept) < _SMALL:
-                # It is looked at again when all others have been.
-                self._kept[oldest] = kept
-                break
 
     async def _restore(self, execution: Execution) -> Run:
         async def work(tx: Tx) -> tuple[WorkflowRecord | None, list[bytes]]:
@@ -271,64 +238,6 @@ class Runs:
         ]
         return run
 
-    # -- deciding, on a thread of its own
-
-    def decide(self, run: Run, tasks: list[Due]) -> tuple[list[Step], list[str]]:
-        """Tells the conductor what `tasks` say, in order; gives its steps, and what was asked of the workflow."""
-        conductor = run.conductor
-        assert conductor is not None  # noqa: S101 - the caller has looked
-        steps: list[Step] = []
-        asked: list[str] = []
-        now = self._clock.now()
-        if run.begins:
-            steps.append(self._first(run, conductor, now))
-            run.begins = False
-        for task in tasks:
-            advance = advance_of(task)
-            if isinstance(advance, ChildChanged):
-                steps += self._child(run, conductor, run.changes.get(advance.execution), advance.status, now)
-            elif isinstance(advance, StatusRequested):
-                asked.append(advance.status)
-                steps.append(conductor.request(advance.status, now))
-                if advance.status == ex.RESUMING:
-                    steps.append(conductor.request(ex.RUNNING, now))
-            elif isinstance(advance, MoreToDo):
-                steps.append(conductor.advance(now))
-        return steps, asked
-
-    def _first(self, run: Run, conductor: Conductor, now: int) -> Step:
-        if run.reruns is None:
-            return conductor.start(run.inputs, run.context, now)
-        try:
-            step = conductor.rerun(run.reruns, now, run.reset)
-        except RerunError as error:
-            run.result = (ex.FAILED, {"errors": [{"message": str(error)}], "output": None})
-            return Step([], [], [], False)
-        more = conductor.request(ex.RUNNING, now)
-        return Step(
-            step.facts + more.facts, step.commands + more.commands, step.notes + more.notes, step.more or more.more
-        )
-
-    def _child(self, run: Run, conductor: Conductor, child: Execution | None, status: str, now: int) -> list[Step]:
-        if child is None:
-            return []
-        orquesta = child.context.get("orquesta", {})
-        entry = orquesta.get("task_execution_id", "")
-        before = conductor.state.by_id.get(entry)
-        pending = before is not None and conductor.state.sequence[before].status in (st.PENDING, st.PAUSED)
-        result = child.result if status in ex.FINAL else None
-        steps = [conductor.action(entry, orquesta.get("item_id"), status, result, now)]
-        if pending and status == ex.RUNNING and conductor.state.status == st.PAUSING and not _is_paused(run.execution):
-            steps.append(conductor.request(ex.RUNNING, now))
-        if pending and status in ex.FINAL and conductor.state.status in (st.PAUSED, st.PAUSING):
-            steps.append(conductor.request(ex.RUNNING, now))
-        return steps
-
-    def failed(self, run: Run, command: RunAction, result: Any) -> Step:
-        """An execution could not even be requested: its task has failed."""
-        assert run.conductor is not None  # noqa: S101 - it gave the command
-        return run.conductor.action(command.task_execution, command.item, ex.FAILED, result, self._clock.now())
-
     # -- storing
 
     async def store(self, tx: Tx, run: Run, steps: list[Step]) -> bool:
@@ -365,16 +274,6 @@ class Runs:
         if data[:1] == _PLAIN:
             return data[1:]
         return base64.b85decode(self._vault.open(data[1:].decode()))
-
-
-def _size(run: Run) -> int:
-    """The bytes that are stored of a run's state: what it takes in memory is some times that."""
-    return 0 if run.record is None else run.record.since + len(run.record.snapshot or b"")
-
-
-def _is_paused(execution: Execution) -> bool:
-    """Whether somebody paused the workflow itself, and nobody has resumed it."""
-    return "paused_by" in execution.context and "resumed_by" not in execution.context
 
 
 def _error(message: str) -> dict[str, Any]:

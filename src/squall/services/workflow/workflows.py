@@ -28,8 +28,10 @@ from squall.services.execution.transitions import Transitions
 from squall.services.lanes import ADVANCE, JOURNAL, RUN, MoreToDo, ProgressRecords, Start, StatusRecord, advance_of
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.child_requests import child_request
+from squall.services.workflow.deciding import decide, failed
 from squall.services.workflow.failing import ENVIRONMENT, Failing, done, worded
-from squall.services.workflow.runs import Run, Runs
+from squall.services.workflow.run import Run
+from squall.services.workflow.runs import Runs
 
 T = TypeVar("T")
 _LOG = logging.getLogger("squall.workflows")
@@ -157,7 +159,7 @@ class Workflows:
     async def _advance_run(self, run: Run, tasks: list[Due]) -> None:
         batch = Batch(run, tasks)
         if run.conductor is not None:
-            batch.steps, batch.asked = await self._evaluate(run, lambda: self._runs.decide(run, tasks))
+            batch.steps, batch.asked = await self._evaluate(run, partial(decide, run, tasks, self._clock.now()))
             await self._prepare(batch)
         if not await self._store.tx(lambda tx: self._write(tx, batch)):
             self._runs.forget(run.execution.id)
@@ -197,7 +199,7 @@ class Workflows:
                     failures.append((command, worded(error)))
             waiting = []
             for command, told in failures:
-                step = await self._evaluate(run, partial(self._runs.failed, run, command, {"error": told}))
+                step = await self._evaluate(run, partial(failed, run, command, {"error": told}, self._clock.now()))
                 batch.steps.append(step)
                 waiting += step.commands
 

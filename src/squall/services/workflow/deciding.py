@@ -1,0 +1,77 @@
+"""What a workflow's conductor is told, and its answers. It evaluates expressions: call it on a thread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from squall.core.execution import execution as ex
+from squall.core.execution.execution import Execution
+from squall.core.workflow.conducting import status as st
+from squall.core.workflow.conducting.conductor import Conductor, Step
+from squall.core.workflow.conducting.engine import RunAction
+from squall.core.workflow.conducting.rerun import RerunError
+from squall.ports import Due
+from squall.services.lanes import ChildChanged, MoreToDo, StatusRequested, advance_of
+from squall.services.workflow.run import Run
+
+
+def decide(run: Run, tasks: list[Due], now: int) -> tuple[list[Step], list[str]]:
+    """Tells the conductor what `tasks` say, in order; gives its steps, and what was asked of it. `now` in µs."""
+    conductor = run.conductor
+    assert conductor is not None  # noqa: S101 - the caller has looked
+    steps: list[Step] = []
+    asked: list[str] = []
+    if run.begins:
+        steps.append(_first(run, conductor, now))
+        run.begins = False
+    for task in tasks:
+        advance = advance_of(task)
+        if isinstance(advance, ChildChanged):
+            steps += _child(run, conductor, run.changes.get(advance.execution), advance.status, now)
+        elif isinstance(advance, StatusRequested):
+            asked.append(advance.status)
+            steps.append(conductor.request(advance.status, now))
+            if advance.status == ex.RESUMING:
+                steps.append(conductor.request(ex.RUNNING, now))
+        elif isinstance(advance, MoreToDo):
+            steps.append(conductor.advance(now))
+    return steps, asked
+
+
+def _first(run: Run, conductor: Conductor, now: int) -> Step:
+    if run.reruns is None:
+        return conductor.start(run.inputs, run.context, now)
+    try:
+        step = conductor.rerun(run.reruns, now, run.reset)
+    except RerunError as error:
+        run.result = (ex.FAILED, {"errors": [{"message": str(error)}], "output": None})
+        return Step([], [], [], False)
+    more = conductor.request(ex.RUNNING, now)
+    return Step(step.facts + more.facts, step.commands + more.commands, step.notes + more.notes, step.more or more.more)
+
+
+def _child(run: Run, conductor: Conductor, child: Execution | None, status: str, now: int) -> list[Step]:
+    if child is None:
+        return []
+    orquesta = child.context.get("orquesta", {})
+    entry = orquesta.get("task_execution_id", "")
+    before = conductor.state.by_id.get(entry)
+    pending = before is not None and conductor.state.sequence[before].status in (st.PENDING, st.PAUSED)
+    result = child.result if status in ex.FINAL else None
+    steps = [conductor.action(entry, orquesta.get("item_id"), status, result, now)]
+    if pending and status == ex.RUNNING and conductor.state.status == st.PAUSING and not _is_paused(run.execution):
+        steps.append(conductor.request(ex.RUNNING, now))
+    if pending and status in ex.FINAL and conductor.state.status in (st.PAUSED, st.PAUSING):
+        steps.append(conductor.request(ex.RUNNING, now))
+    return steps
+
+
+def failed(run: Run, command: RunAction, result: Any, now: int) -> Step:
+    """An execution could not even be requested: its task has failed."""
+    assert run.conductor is not None  # noqa: S101 - it gave the command
+    return run.conductor.action(command.task_execution, command.item, ex.FAILED, result, now)
+
+
+def _is_paused(execution: Execution) -> bool:
+    """Whether somebody paused the workflow itself, and nobody has resumed it."""
+    return "paused_by" in execution.context and "resumed_by" not in execution.context
