@@ -81,7 +81,7 @@ async def test_more_changes_than_are_read_at_once_are_all_heard(
                     while len(heard_of) < requests:
                         items, lost = await cursor.next(PATIENCE)
                         assert not lost
-                        heard_of += [item.event.execution for item in items if item.event]
+                        heard_of += [item.event.resource for item in items if item.event]
             assert heard_of == [execution.id for execution in made]
 
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from tests.doubles.assembly import LEASE, Assembly
 
+from squall.core.event.events import EXECUTION
 from squall.core.execution.execution import Execution
 from squall.services.lanes import JOURNAL, RUN
 from squall.testing.samples import sample_id
@@ -19,7 +20,7 @@ async def rows(squall: Assembly, lane: str) -> int:
 
 
 async def told(squall: Assembly, execution: Execution) -> list[tuple[str, str]]:
-    found = await squall.store.read(lambda tx: tx.events.of_execution(execution.id))
+    found = await squall.store.read(lambda tx: tx.events.of(EXECUTION, execution.id))
     return [(event.name.removeprefix("st2.execution__"), event.status) for event in found]
 
 
@@ -31,7 +32,7 @@ async def test_a_claimed_execution_runs(squall: Assembly) -> None:
     assert (execution.attempt, execution.runner_info) == (1, {"hostname": "h", "pid": 1})
     assert await squall.executions.get(made.id) == execution
     (last,) = [
-        event for event in await squall.store.read(lambda tx: tx.events.of_execution(made.id)) if event.id == row
+        event for event in await squall.store.read(lambda tx: tx.events.of(EXECUTION, made.id)) if event.id == row
     ]
     assert last.status == "running"
     assert task.key == made.id
