@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from squall.api.execution.views import Views
 from squall.api.output.forms.frames import event_frame, frame
+from squall.api.output.tails import StreamSources
 from squall.core.errors import NotFoundError
 from squall.core.event import events
 from squall.core.event.events import Event
 from squall.core.execution.execution import FINAL, as_of
-from squall.services.execution.executions import Executions
 
 LIVEACTION = {
     events.EXECUTION_CREATE: events.LIVEACTION_CREATE,
@@ -45,18 +44,20 @@ class Filter(NamedTuple):
 class Changes:
     """Builds the events of rows, by the row's kind."""
 
-    def __init__(self, executions: Executions, views: Views) -> None:
-        self._executions = executions
-        self._views = views
+    def __init__(self, sources: StreamSources) -> None:
+        self._executions = sources.executions
+        self._feeds = sources.feeds
+        self._views = sources.views
 
     async def frames(self, wanted: Filter, event: Event) -> list[bytes]:
         """Returns those events of one row that are wanted, without ids: none, one, or for an execution two, the
         liveaction's first. A row that refers to a resource that is gone has none."""
         if event.kind == events.EXECUTION:
             return await self._of_execution(wanted, event)
-        if not event.document or not wanted.wants(event.name) or not wanted.holds_document(event.kind):
+        if not wanted.wants(event.name) or not wanted.holds_document(event.kind):
             return []
-        return [frame(event.name, event.document)]
+        document = await self._feeds.document(event.id)
+        return [frame(event.name, document)] if document else []
 
     async def _of_execution(self, wanted: Filter, event: Event) -> list[bytes]:
         liveaction = LIVEACTION.get(event.name, "")

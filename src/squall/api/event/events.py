@@ -33,7 +33,7 @@ class EventRoutes:
         self._outputs = sources.outputs
         self._feeds = sources.feeds
         self._heartbeat = sources.heartbeat
-        self._changes = Changes(sources.executions, sources.views)
+        self._changes = Changes(sources)
 
     def routes(self) -> list[Route]:
         """The rows of the table, bound to this instance."""

@@ -105,7 +105,7 @@ class _Page:
     def __init__(self, sources: StreamSources, send: Send, lag: LagPolicy | None, heads: bool, wanted: Filter) -> None:
         self._outputs = sources.outputs
         self._feeds = sources.feeds
-        self._changes = Changes(sources.executions, sources.views)
+        self._changes = Changes(sources)
         self._now = sources.now
         self._heartbeat = sources.heartbeat
         self._send = send

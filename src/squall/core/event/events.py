@@ -39,8 +39,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened to a resource at `at` (µs since 1970).
 
     `kind` is the resource's kind, `resource` its id. `name` says what happened, in the words of the event stream
-    (`st2.execution__update`). `document` is the JSON that clients get; if it is empty, the event refers to the resource
-    as it is in its own table. `tree` and `status` are those of an execution at that time; both are empty for others.
+    (`st2.execution__update`). `tree` and `status` are those of an execution at that time; they are empty for others.
     """
 
     kind: str
@@ -49,11 +48,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     at: int
     tree: str = ""
     status: str = ""
-    document: bytes = b""
 
 
 class Event(Change, frozen=True, kw_only=True):
-    """A change as a row of the event table, written in the change's own transaction. Rows (`id`) count up."""
+    """A change as a row of the event table, written in the change's own transaction. Rows (`id`) count up.
+
+    The row may have a document beside it, the JSON that clients get (`ports.EventRows.document`). Without one it refers
+    to the resource as it is in its own table.
+    """
 
     id: int
 
@@ -64,18 +66,15 @@ class Announcement(msgspec.Struct, frozen=True):
     route: str
     payload: Any
 
+    def change(self, execution_id: str, tree: str, at: int) -> Change:
+        """Returns the event `st2.announcement__<route>` of the execution that announced it."""
+        return Change(
+            kind=ANNOUNCEMENT, name=f"st2.announcement__{self.route}", resource=execution_id, at=at, tree=tree
+        )
 
-def announced(announcement: Announcement, execution_id: str, tree: str, context: dict[str, Any], at: int) -> Change:
-    """Returns the event `st2.announcement__<route>` of an execution with this id, tree and context."""
-    document = {"payload": announcement.payload, "trace_context": context.get("trace_context")}
-    return Change(
-        kind=ANNOUNCEMENT,
-        name=f"st2.announcement__{announcement.route}",
-        resource=execution_id,
-        at=at,
-        tree=tree,
-        document=msgspec.json.encode(document),
-    )
+    def document(self, context: dict[str, Any]) -> bytes:
+        """Returns what listeners get, as JSON. `context` is that of the execution; its trace goes along."""
+        return msgspec.json.encode({"payload": self.payload, "trace_context": context.get("trace_context")})
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:

@@ -126,8 +126,8 @@ class QueueRows(Protocol):
 class EventRows(Protocol):
     """The bounded log of changes of all kinds of resources; the event stream sends them."""
 
-    async def add(self, change: Change) -> int:
-        """Adds the event of a change; returns its row number."""
+    async def add(self, change: Change, document: bytes = b"") -> int:
+        """Adds the event of a change; returns its row number. Without a document the event refers to its resource."""
         ...
 
     async def after(self, row: int, limit: int) -> Sequence[Event]:
@@ -136,6 +136,10 @@ class EventRows(Protocol):
 
     async def bounds(self) -> tuple[int, int]:
         """(first row still kept, last row); (0, 0) when there never was one, (n + 1, n) when none is kept."""
+        ...
+
+    async def document(self, row: int) -> bytes:
+        """Returns the document of an event, JSON; empty if it has none, or if its resource was purged."""
         ...
 
     async def of(self, kind: str, resource: str) -> Sequence[Event]:

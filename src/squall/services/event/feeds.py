@@ -108,6 +108,10 @@ class Feeds:
         found = await self._store.read(lambda tx: tx.events.of(EXECUTION, execution_id))
         return {event.status: event.id for event in found}
 
+    async def document(self, row: int) -> bytes:
+        """Returns the document of an event, JSON; empty if it has none, or if its resource was purged."""
+        return await self._store.read(lambda tx: tx.events.document(row))
+
     def behind(self, cursor: Cursor, now: int) -> tuple[int, int]:
         """How far a listener is behind at `now` (µs); see `Ring.behind`."""
         return self._ring.behind(cursor.number, now)

@@ -111,6 +111,4 @@ class Ring:
 
 def _size(item: Item) -> int:
     """What an item counts for in the ring, in bytes."""
-    if item.event is not None:
-        return _EVENT_BYTES + len(item.event.document)
-    return sum(len(record.payload) for record in item.records)
+    return sum(len(record.payload) for record in item.records) if item.records else _EVENT_BYTES

@@ -215,23 +215,27 @@ class EventContract:
 
     async def test_an_event_of_any_kind_keeps_its_document(self, store: Store) -> None:
         """To the byte, whatever the resource is."""
-        change = events.Change(
-            kind="rule", name="st2.rule__update", resource="p.r", at=NOON, document='{"name":"ü"}'.encode()
-        )
-        row = await store.tx(lambda tx: tx.events.add(change))
-        expected = [events.Event(id=row, **msgspec.structs.asdict(change))]
-        assert await store.read(lambda tx: tx.events.after(0, 10)) == expected
-        assert await store.read(lambda tx: tx.events.of("rule", "p.r")) == expected
+        change, document = events.Change(kind="rule", name="st2.rule__update", resource="p.r", at=NOON), '{"a":"ü"}'
+        row = await store.tx(lambda tx: tx.events.add(change, document.encode()))
+        (event,) = await store.read(lambda tx: tx.events.after(0, 10))
+        assert event == events.Event(id=row, **msgspec.structs.asdict(change))
+        assert await store.read(lambda tx: tx.events.of("rule", "p.r")) == [event]
+        assert await store.read(lambda tx: tx.events.document(row)) == document.encode()
+
+    async def test_an_event_without_a_document_and_no_event_have_none(self, store: Store) -> None:
+        """Such an event refers to its resource."""
+        (row,) = await self.fill(store, 1)
+        assert await store.read(lambda tx: tx.events.document(row)) == b""
+        assert await store.read(lambda tx: tx.events.document(row + 1)) == b""
 
     async def test_events_of_one_kind_are_none_of_another(self, store: Store) -> None:
         """An announcement has the id of its execution."""
-        await self.fill(store, 1)
-        told = events.announced(events.Announcement("general", 1), sample_id(1), sample_id(1), {}, NOON)
-        row = await store.tx(lambda tx: tx.events.add(told))
-        assert [e.name for e in await store.read(lambda tx: tx.events.of(events.EXECUTION, sample_id(1)))] == [
-            events.EXECUTION_CREATE
-        ]
-        assert [e.id for e in await store.read(lambda tx: tx.events.of(events.ANNOUNCEMENT, sample_id(1)))] == [row]
+        (first,) = await self.fill(store, 1)
+        change = events.Announcement("general", 1).change(sample_id(1), sample_id(1), NOON)
+        second = await store.tx(lambda tx: tx.events.add(change, b"1"))
+        for kind, row in ((events.EXECUTION, first), (events.ANNOUNCEMENT, second)):
+            found = await store.read(lambda tx, kind=kind: tx.events.of(kind, sample_id(1)))  # type: ignore[misc]
+            assert [event.id for event in found] == [row]
 
     async def test_a_page_is_as_long_as_asked(self, store: Store) -> None:
         """Readers go on behind the last row they were given."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from squall.adapters.sql.dialect.session import Session
 from squall.core.event.events import Change, Event
 
-_COLUMNS = "id, kind, name, resource, tree, status, at_us, document"
+_COLUMNS = "id, kind, name, resource, tree, status, at_us"
 
 
 class SqlEvents:
@@ -16,7 +16,7 @@ class SqlEvents:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def add(self, change: Change) -> int:
+    async def add(self, change: Change, document: bytes = b"") -> int:
         """Adds an event; returns its row number."""
         rows = await self._session.run(
             "INSERT INTO events (kind, name, resource, tree, status, at_us, document) VALUES (?, ?, ?, ?, ?, ?, ?) "
@@ -27,7 +27,7 @@ class SqlEvents:
             change.tree,
             change.status,
             change.at,
-            change.document.decode() or None,
+            document.decode() or None,
         )
         return int(rows[0][0])
 
@@ -42,6 +42,11 @@ class SqlEvents:
         """(first row kept, last row)."""
         ((first, last),) = await self._session.run("SELECT min(id), max(id) FROM events")
         return (int(first), int(last)) if last is not None else (0, 0)
+
+    async def document(self, row: int) -> bytes:
+        """The document of an event."""
+        rows = await self._session.run("SELECT document FROM events WHERE id = ?", row)
+        return rows[0][0].encode() if rows and rows[0][0] is not None else b""
 
     async def of(self, kind: str, resource: str) -> Sequence[Event]:
         """Events about one resource."""
@@ -58,8 +63,5 @@ class SqlEvents:
         return len(rows)
 
 
-def _event(
-    row: int, kind: str, name: str, resource: str, tree: str, status: str, at: int, document: str | None
-) -> Event:
-    stored = document.encode() if document is not None else b""
-    return Event(id=row, kind=kind, name=name, resource=resource, at=at, tree=tree, status=status, document=stored)
+def _event(row: int, kind: str, name: str, resource: str, tree: str, status: str, at: int) -> Event:
+    return Event(id=row, kind=kind, name=name, resource=resource, tree=tree, status=status, at=at)
