@@ -27,7 +27,7 @@ class SqlEvents:
             change.tree,
             change.status,
             change.at,
-            document.decode() or None,
+            document.decode() if document else None,
         )
         return int(rows[0][0])
 
