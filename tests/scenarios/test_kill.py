@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.scenarios.live.fixtures import QUICK
 from tests.scenarios.live.server import Server, serving
+from tests.scenarios.live.wire import Event, Stream
 
 
 @pytest.fixture
@@ -63,6 +65,32 @@ def test_nothing_that_was_requested_before_is_forgotten(mortal: Server) -> None:
     kill(mortal)
     mortal.start()
     assert {mortal.ended(execution)["status"] for execution in wanted} == {"succeeded"}
+
+
+def test_each_announcement_is_sent_once_over_a_kill(mortal: Server) -> None:
+    # Its parameter has the name under which the result holds all parameters.
+    saying = {"name": "say", "pack": "default", "runner_type": "announcement", "parameters": {
+        "experimental": {"default": True, "immutable": True}, "output": {"type": "integer"}}}  # fmt: skip
+    assert mortal.call("POST", "/v1/actions", saying).status == 201
+    with mortal.stream(events="st2.announcement__*") as stream:
+        mortal.ended(mortal.request("default.say", output=0))
+        [first] = take(stream, 1)
+        executions = [mortal.request("default.say", output=number) for number in range(1, 21)]
+        kill(mortal)
+    mortal.start(mortal.port)
+    for execution in executions:
+        mortal.ended(execution)
+    mortal.ended(mortal.request("default.say", output=21))
+    with mortal.stream(events="st2.announcement__*", last_event_id=first.id) as stream:
+        rest = take(stream, 21)
+    numbers = [event.body["payload"] for event in (first, *rest)]
+    assert sorted(numbers, key=lambda payload: payload["output"]) == [{"output": number} for number in range(22)]
+    assert numbers[-1] == {"output": 21}
+
+
+def take(stream: Stream, count: int) -> list[Event]:
+    """The next events of a stream."""
+    return list(itertools.islice(stream.events(), count))
 
 
 def test_what_cannot_be_known_after_the_death_of_everything_is_abandoned(mortal: Server) -> None:

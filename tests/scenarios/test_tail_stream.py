@@ -193,6 +193,17 @@ def test_the_stream_is_filtered_by_events_and_ends_whatever_is_asked(
     assert {event.name for event in plain_server.tail(execution, asked)} == names
 
 
+def test_the_tail_of_an_announcement_ends_with_its_final_update(plain_server: Server) -> None:
+    execution = plain_server.request("core.announcement", message={"a": 1})
+    plain_server.ended(execution)
+    last = plain_server.tail(execution)[-1]
+    assert (last.name, last.body["status"]) == (UPDATE, "succeeded")
+    assert plain_server.tail(execution, last_event_id=last.id) == []
+    # The announcement stands behind that update.
+    with plain_server.stream(events="st2.announcement__*", last_event_id=last.id) as stream:
+        assert next(iter(stream.events())).body == {"payload": {"message": {"a": 1}}, "trace_context": None}
+
+
 def test_output_events_have_stackstorms_fields(plain_server: Server) -> None:
     execution = plain_server.shell("echo x >&2")
     [event] = [event for event in plain_server.tail(execution) if event.name == OUTPUT]

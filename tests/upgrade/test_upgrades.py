@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,14 @@ def test_keys_and_sealed_parameters_can_be_opened(upgraded: Server) -> None:
 def test_policies_and_packs_are_in_force(upgraded: Server) -> None:
     assert [policy["ref"] for policy in upgraded.get("/v1/policies?pack=kept")] == ["kept.one"]
     assert upgraded.get("/v1/packs/kept")["version"] == "1.0.0"
+
+
+def test_a_client_goes_on_from_the_event_it_saw_last(upgraded: Server) -> None:
+    with upgraded.stream(events="st2.execution__*", last_event_id="3") as stream:
+        events = list(itertools.islice(stream.events(), 5))
+    assert [event.id for event in events] == ["4", "5", "6", "7", "8"]
+    document = upgraded.get(f"/v1/executions/{events[0].body['id']}")
+    assert events[0].body["status"] in [entry["status"] for entry in document["log"]]
 
 
 def test_what_ran_before_runs_again(upgraded: Server) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from squall.api.http.routes import OPEN, OPEN_ERRORS, Route, bound
 from squall.api.http.wire import Answer, Request, failure
 from squall.services.health import Health
+from squall.services.lanes import JOURNAL, RUN
 from squall.services.output.outputs import Outputs
 
 _DOCS = "docs/http.md"
-_LANES = ("run", "journal")
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -53,7 +53,7 @@ class RootRoutes:
             _metric("squall_info", "gauge", "Always 1; the label is the version.", f'{{version="{self._version}"}}', 1),
             _metric("squall_executions_running", "gauge", "Executions this server runs now.", "", self._running()),
             _metric("squall_followers", "gauge", "Readers of output now.", "", self._outputs.followers),
-            _metric("squall_events_total", "counter", "Changes of executions told so far.", "", last_event),
+            _metric("squall_events_total", "counter", "Rows of the event table so far.", "", last_event),
             _metric("process_start_time_seconds", "gauge", "Start of the process, Unix time.", "", self._started),
             _metric("process_cpu_seconds_total", "counter", "CPU time.", "", usage.ru_utime + usage.ru_stime),
             _metric(
@@ -61,7 +61,10 @@ class RootRoutes:
             ),
             _metric("process_open_fds", "gauge", "Open descriptors.", "", len(list(Path("/proc/self/fd").iterdir()))),
             "# HELP squall_queue_rows Rows waiting or being worked on, by lane.\n# TYPE squall_queue_rows gauge\n",
-            *(f'squall_queue_rows{{lane="{lane}"}} {depths.get(lane, 0)}\n' for lane in sorted({*_LANES, *depths})),
+            *(
+                f'squall_queue_rows{{lane="{lane}"}} {depths.get(lane, 0)}\n'
+                for lane in sorted({RUN, JOURNAL, *depths})
+            ),
         ]
         return Answer(raw="".join(rows).encode(), content_type=_METRICS)
 

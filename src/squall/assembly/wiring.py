@@ -47,6 +47,7 @@ from squall.api.http.routes import Route
 from squall.api.output.output import OutputRoutes
 from squall.api.output.output_views import OutputViewRoutes
 from squall.api.output.storage import StorageRoutes
+from squall.api.output.tails import StreamSources
 from squall.api.registry import RegistryRoutes
 from squall.api.root import RootRoutes
 from squall.api.workflow.workflows import WorkflowRoutes
@@ -365,6 +366,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
     waiting = Waiting(out.store, out.clock, out.launcher.waiting, worker.room, use.running.runners())
     views = Views(use.content, use.binding.reveal, waiting, url)
     heartbeat = settings.stream.heartbeat_seconds
+    sources = StreamSources(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat)
     completing = Completing(out.store, out.bus, poll=settings.queue.poll_seconds)
     table = [
         *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),
@@ -372,8 +374,8 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *ExecutionRoutes(use.executions, views, use.conducting.reruns, completing).routes(),
         *OutputRoutes(use.executions, use.outputs, use.lines, out.clock.now, heartbeat=heartbeat).routes(),
         *OutputViewRoutes(use.executions, use.outputs, use.lines, use.storage.digest).routes(),
-        *EventRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
-        *WatchRoutes(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat=heartbeat).routes(),
+        *EventRoutes(sources).routes(),
+        *WatchRoutes(sources).routes(),
         *WorkflowRoutes(use.conducting.definitions, use.executions, use.conducting.graphs).routes(),
         *ActionRoutes(use.content, use.editing).routes(),
         *InstallRoutes(

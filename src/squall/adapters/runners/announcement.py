@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from squall.core.errors import InvalidError
+from squall.core.event.events import Announcement
 from squall.core.execution.execution import SUCCEEDED
 from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
 from squall.ports import OutputText
@@ -12,13 +13,13 @@ class AnnouncementRunner:
     """`ports.Runner` that starts nothing."""
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
-        """The outcome, whose result is what is told. Raises `InvalidError` when `experimental` is not set."""
+        """Returns the outcome with the announcement. Raises `InvalidError` if `experimental` is not set."""
         if not job.runner_parameters.get("experimental"):
             raise InvalidError('Parameter "experimental": must be true for announcements.')
         return Outcome(
             SUCCEEDED,
             {"output": job.action_parameters, **job.action_parameters},
-            announces=str(job.runner_parameters.get("route") or "general"),
+            announcement=Announcement(str(job.runner_parameters.get("route") or "general"), job.action_parameters),
         )
 
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:

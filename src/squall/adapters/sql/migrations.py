@@ -111,6 +111,22 @@ _LARGE_WORKFLOWS = (
     "CREATE INDEX executions_open ON executions (tree) WHERE end_us IS NULL",
 )
 
+# Events were about executions only, and the payload of an announcement stood in the result of its execution. A result
+# that nests deeper than SQLite reads JSON leaves its announcement without a document.
+_RESOURCE_EVENTS = (
+    "ALTER TABLE events RENAME COLUMN execution TO resource",
+    "ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT 'execution'",
+    "ALTER TABLE events ADD COLUMN document TEXT",
+    "DROP INDEX events_execution",
+    "CREATE INDEX events_resource ON events (resource, id)",
+    "UPDATE events SET kind = 'announcement', status = '', document = ("
+    "SELECT json_object('payload', json(results.body -> '$.output'), 'trace_context', "
+    "json(executions.context -> '$.trace_context')) "
+    "FROM results JOIN executions ON executions.id = results.execution WHERE results.execution = events.resource "
+    "AND json_valid(results.body) AND json_valid(executions.context)) "
+    "WHERE name LIKE 'st2.announcement__%'",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _SEALED,
@@ -122,6 +138,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _DEFINITIONS,
     _NOTIFY,
     _LARGE_WORKFLOWS,
+    _RESOURCE_EVENTS,
 )
 """Step n brings a store of version n to version n + 1."""
 

@@ -2,76 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, nullcontext
 from time import monotonic
-from typing import NamedTuple
 
 from starlette.types import Send
 
+from squall.api.event.changes import LIVEACTION, Changes, Filter
 from squall.api.event.listening import Missed, listened
-from squall.api.execution.views import Views
 from squall.api.http.routes import EVENTS, Route, bound
 from squall.api.http.wire import LAST_EVENT_ID, Answer, Query, Request
 from squall.api.output.following import TELL_SECONDS
 from squall.api.output.forms.frames import OPENING, event_frame, id_alone, id_line, lag_comment
 from squall.api.output.forms.stackstorm import joined_events, line_texts
 from squall.api.output.streaming import send_events
-from squall.api.output.tails import Tail, patterns_of
-from squall.core.errors import NotFoundError
+from squall.api.output.tails import StreamSources, Tail, patterns_of
 from squall.core.event import events
 from squall.core.event.events import Event
-from squall.core.execution.execution import FINAL, as_of
 from squall.core.output import journal
 from squall.core.output.places import FeedMark, parse_feed, parse_tail
-from squall.services.event.feeds import Feeds
 from squall.services.event.ring import Item
-from squall.services.execution.executions import Executions
-from squall.services.output.outputs import Outputs
-
-_LIVEACTION = {
-    events.EXECUTION_CREATE: events.LIVEACTION_CREATE,
-    events.EXECUTION_UPDATE: events.LIVEACTION_UPDATE,
-}
-
-
-class Filter(NamedTuple):
-    """What a listener wants; empty sets ask for everything."""
-
-    patterns: tuple[str, ...]
-    actions: frozenset[str]
-    executions: frozenset[str]
-
-    def wants(self, name: str) -> bool:
-        """Whether events of this name are asked for."""
-        return events.matches(name, self.patterns)
-
-    def holds(self, execution_id: str, action: str) -> bool:
-        """Whether the execution is one of those asked for."""
-        if self.executions and execution_id not in self.executions:
-            return False
-        return not self.actions or action in self.actions
 
 
 class EventRoutes:
-    """The event stream. `now` gives µs; `heartbeat` is in seconds."""
+    """The event stream."""
 
-    def __init__(
-        self,
-        executions: Executions,
-        outputs: Outputs,
-        feeds: Feeds,
-        views: Views,
-        now: Callable[[], int],
-        *,
-        heartbeat: float,
-    ) -> None:
-        self._executions = executions
-        self._outputs = outputs
-        self._feeds = feeds
-        self._views = views
-        self._now = now
-        self._heartbeat = heartbeat
+    def __init__(self, sources: StreamSources) -> None:
+        self._sources = sources
+        self._executions = sources.executions
+        self._outputs = sources.outputs
+        self._feeds = sources.feeds
+        self._heartbeat = sources.heartbeat
+        self._changes = Changes(sources)
 
     def routes(self) -> list[Route]:
         """The rows of the table, bound to this instance."""
@@ -95,8 +57,7 @@ class EventRoutes:
         if resumed is not None:
             await self._outputs.check(top.tree, resumed.place)
         patterns = patterns_of(query.listed("events"))
-        tail = Tail(top, patterns, self._executions, self._outputs, self._feeds, self._views, self._now)
-        return tail.pieces(resumed, self._heartbeat)
+        return Tail(top, patterns, self._sources).pieces(resumed)
 
     async def _feed(self, query: Query, resumed: FeedMark | None) -> AsyncGenerator[bytes, None]:
         """The bytes to send. The first is a newline: who has seen it misses nothing from then on."""
@@ -123,7 +84,7 @@ class EventRoutes:
                         yield data
                         if last - told >= TELL_SECONDS:
                             told = last
-                            yield lag_comment(*self._feeds.behind(cursor, self._now()))
+                            yield lag_comment(*self._feeds.behind(cursor, self._sources.now()))
                     elif monotonic() - last >= self._heartbeat:
                         last = monotonic()
                         yield b""
@@ -158,39 +119,14 @@ class EventRoutes:
 
     async def _change(self, wanted: Filter, event: Event, skip: int = 0) -> bytes:
         """The events of one change: the liveaction's, with the id of half a change, then the execution's."""
-        frames = await change_frames(self._executions, self._views, wanted, event)
+        frames = await self._changes.frames(wanted, event)
         if len(frames) == 2:
             first = b"" if skip else _id(FeedMark(event.id - 1, 1)) + frames[0]
             return first + _id(FeedMark(event.id)) + frames[1]
         alone = bool(frames) and not (
-            skip and wanted.wants(_LIVEACTION.get(event.name, "")) and not wanted.wants(event.name)
+            skip and wanted.wants(LIVEACTION.get(event.name, "")) and not wanted.wants(event.name)
         )
         return _id(FeedMark(event.id)) + frames[0] if alone else b""
-
-
-async def change_frames(executions: Executions, views: Views, wanted: Filter, event: Event) -> list[bytes]:
-    """The events of one change, without ids: the liveaction's and the execution's, as far as they are wanted."""
-    liveaction = _LIVEACTION.get(event.name, "")
-    if not wanted.wants(event.name) and not wanted.wants(liveaction):
-        return []
-    try:
-        execution = await executions.get(event.execution, event.status in FINAL)
-    except NotFoundError:
-        return []
-    if event.name.startswith(events.ANNOUNCEMENT):
-        # It is for everybody, so no filter on executions holds it back.
-        told = execution.result.get("output") if isinstance(execution.result, dict) else None
-        return [event_frame(event.name, {"payload": told, "trace_context": execution.context.get("trace_context")})]
-    if not wanted.holds(execution.id, execution.action):
-        return []
-    then = as_of(execution, event.status)
-    frames = []
-    # Liveaction events carry no execution's id, so a filter on executions drops them, as StackStorm's does.
-    if wanted.wants(liveaction) and not wanted.executions:
-        frames.append(event_frame(liveaction, views.liveaction(then)))
-    if wanted.wants(event.name):
-        frames.append(event_frame(event.name, await views.execution(then)))
-    return frames
 
 
 def _id(mark: FeedMark) -> bytes:

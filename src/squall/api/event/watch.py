@@ -10,14 +10,13 @@ wait, so nothing is held in memory but what is being sent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 
 from starlette.types import Send
 
-from squall.api.event.events import Filter, change_frames
+from squall.api.event.changes import Changes, Filter
 from squall.api.event.listening import Missed, listened
-from squall.api.execution.views import Views
 from squall.api.http.bodies import answer_stream, stream_headers
 from squall.api.http.routes import EVENTS, Route, bound
 from squall.api.http.wire import LAST_EVENT_ID, Answer, Query, Request
@@ -25,16 +24,14 @@ from squall.api.output.following import Following, LagPolicy, lag_policy
 from squall.api.output.forms.frames import OPENING, id_line, lag_comment
 from squall.api.output.forms.page import Frames, end_frame, jump_frames, tree_frames
 from squall.api.output.forms.records import Jump
-from squall.api.output.tails import patterns_of
+from squall.api.output.tails import StreamSources, patterns_of
 from squall.core.errors import InvalidError
 from squall.core.event.events import Event
 from squall.core.execution.execution import Execution
 from squall.core.ids import is_id
 from squall.core.output.journal import Batch
 from squall.core.output.places import BEGINNING, PageMark, Place, format_place, parse_page, parse_place
-from squall.services.event.feeds import Feeds
 from squall.services.event.ring import Cursor
-from squall.services.execution.executions import Executions
 from squall.services.output.outputs import Outputs
 
 MOST_TREES = 8
@@ -46,24 +43,12 @@ _CHATTY = 64 << 10
 
 
 class WatchRoutes:
-    """The stream of a page. `heartbeat` is in seconds, `now` gives µs since 1970."""
+    """The stream of a page."""
 
-    def __init__(
-        self,
-        executions: Executions,
-        outputs: Outputs,
-        feeds: Feeds,
-        views: Views,
-        now: Callable[[], int],
-        *,
-        heartbeat: float,
-    ) -> None:
-        self._executions = executions
-        self._outputs = outputs
-        self._feeds = feeds
-        self._views = views
-        self._now = now
-        self._heartbeat = heartbeat
+    def __init__(self, sources: StreamSources) -> None:
+        self._sources = sources
+        self._executions = sources.executions
+        self._outputs = sources.outputs
 
     def routes(self) -> list[Route]:
         """The rows of the table, bound to this instance."""
@@ -77,9 +62,7 @@ class WatchRoutes:
         heads = query.text("output", "full")
         if heads not in ("full", "heads"):
             raise InvalidError(f'output: "{heads}" is none of full, heads')
-        page = _Page(
-            self, send, lag_policy(query), heads == "heads", Filter(_patterns(query), frozenset(), frozenset())
-        )
+        page = _Page(self._sources, send, lag_policy(query), heads == "heads", Filter(_patterns(query)))
 
         async def pump() -> None:
             await page.run(trees, resumed)
@@ -119,13 +102,12 @@ def _patterns(query: Query) -> tuple[str, ...]:
 class _Page:
     """One connection."""
 
-    def __init__(self, routes: WatchRoutes, send: Send, lag: LagPolicy | None, heads: bool, wanted: Filter) -> None:
-        self._outputs = routes._outputs
-        self._executions = routes._executions
-        self._feeds = routes._feeds
-        self._views = routes._views
-        self._now = routes._now
-        self._heartbeat = routes._heartbeat
+    def __init__(self, sources: StreamSources, send: Send, lag: LagPolicy | None, heads: bool, wanted: Filter) -> None:
+        self._outputs = sources.outputs
+        self._feeds = sources.feeds
+        self._changes = Changes(sources)
+        self._now = sources.now
+        self._heartbeat = sources.heartbeat
         self._send = send
         self._lag = lag
         self._heads = heads
@@ -184,7 +166,7 @@ class _Page:
                         await self._event(event)
 
     async def _event(self, event: Event) -> None:
-        frames = await change_frames(self._executions, self._views, self._wanted, event)
+        frames = await self._changes.frames(self._wanted, event)
         async with self._turn:
             self._row = event.id
             if frames:

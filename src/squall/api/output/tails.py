@@ -33,6 +33,17 @@ from squall.services.output.outputs import Outputs, status_of
 _REPLACEMENT = memoryview("\N{REPLACEMENT CHARACTER}".encode())
 
 
+class StreamSources(NamedTuple):
+    """What event streams are made of. `now` gives µs since 1970, `heartbeat` is in seconds."""
+
+    executions: Executions
+    outputs: Outputs
+    feeds: Feeds
+    views: Views
+    now: Callable[[], int]
+    heartbeat: float
+
+
 class _Part(NamedTuple):
     """What is sent of a batch; nothing comes behind the part in which the tail has `ended`."""
 
@@ -43,28 +54,20 @@ class _Part(NamedTuple):
 class Tail:
     """One reader's stream of the execution `top`. `patterns` are the names of the events it wants."""
 
-    def __init__(
-        self,
-        top: Execution,
-        patterns: tuple[str, ...],
-        executions: Executions,
-        outputs: Outputs,
-        feeds: Feeds,
-        views: Views,
-        now: Callable[[], int],
-    ) -> None:
+    def __init__(self, top: Execution, patterns: tuple[str, ...], sources: StreamSources) -> None:
         self._top = top
         self._patterns = patterns
-        self._executions = executions
-        self._outputs = outputs
-        self._feeds = feeds
-        self._views = views
-        self._now = now
+        self._executions = sources.executions
+        self._outputs = sources.outputs
+        self._feeds = sources.feeds
+        self._views = sources.views
+        self._now = sources.now
+        self._heartbeat = sources.heartbeat
         self._place = TailMark(0, BEGINNING)
         self._below: dict[str, bool] = {top.id: True}
         self._wants_output = events.matches(events.OUTPUT_CREATE, patterns)
 
-    async def pieces(self, resumed: TailMark | None, heartbeat: float) -> AsyncGenerator[bytes, None]:
+    async def pieces(self, resumed: TailMark | None) -> AsyncGenerator[bytes, None]:
         """The bytes to send, a newline first; empty ones are heartbeats.
 
         Ends behind the top's final update, or when the server stops. Who has seen that update gets nothing more.
@@ -78,10 +81,12 @@ class Tail:
         # The opening's first event has the row before that of `running`: whoever stopped there gets its second one.
         half = resumed is not None and place.place == BEGINNING and place.row == rows.get(ex.RUNNING, 0) - 1
         if resumed is None or half:
-            async for reached, piece in self._opening(place, heartbeat, skip=int(half)):
+            async for reached, piece in self._opening(place, skip=int(half)):
                 self._place = reached
                 yield piece
-        following = Following(self._outputs, self._top, whole=True, policy=None, heartbeat=heartbeat, now=self._now)
+        following = Following(
+            self._outputs, self._top, whole=True, policy=None, heartbeat=self._heartbeat, now=self._now
+        )
         parts = following.parts(self, self._place.place)
         async with aclosing(parts):
             async for part in parts:
@@ -123,7 +128,7 @@ class Tail:
         """See `following.Form`."""
         return _Part(lag_comment(ms, behind), False)
 
-    async def _opening(self, place: TailMark, heartbeat: float, skip: int) -> AsyncIterator[tuple[TailMark, bytes]]:
+    async def _opening(self, place: TailMark, skip: int) -> AsyncIterator[tuple[TailMark, bytes]]:
         """Waits until the top runs, and says so: also of one that prints nothing for hours."""
         idle = monotonic()
         async with self._outputs.changes(self._top.tree) as changed:
@@ -135,8 +140,8 @@ class Tail:
                         marks = [TailMark(row - 1, BEGINNING), TailMark(row, BEGINNING)]
                         yield marks[-1], _marked((await self._slots(top, ex.RUNNING))[skip:], marks[skip:])
                     return
-                await changed(heartbeat)
-                if monotonic() - idle >= heartbeat:
+                await changed(self._heartbeat)
+                if monotonic() - idle >= self._heartbeat:
                     idle = monotonic()
                     yield place, b""
 

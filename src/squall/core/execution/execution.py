@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from squall.core.errors import ConflictError
+from squall.core.event.events import EXECUTION, Change
 from squall.core.execution.statuses import ABANDONED as ABANDONED
 from squall.core.execution.statuses import CANCELABLE as CANCELABLE
 from squall.core.execution.statuses import CANCELED as CANCELED
@@ -153,3 +154,8 @@ def _cut(execution: Execution, status: str, log: tuple[LogEntry, ...]) -> Execut
         context=context,
         runner_info={key: value for key, value in execution.runner_info.items() if key in WORKER and RUNNING in had},
     )
+
+
+def change_of(execution: Execution, name: str, at: int) -> Change:
+    """Returns the event `name` of an execution that got its present status at `at` (µs)."""
+    return Change(kind=EXECUTION, name=name, resource=execution.id, at=at, tree=execution.tree, status=execution.status)

@@ -8,6 +8,7 @@ import msgspec
 
 from squall.core.content.action import Action, RunnerType
 from squall.core.content.pack_config import PackConfig
+from squall.core.event.events import Announcement
 from squall.core.execution.execution import Execution
 
 
@@ -102,14 +103,14 @@ class Outcome(msgspec.Struct, frozen=True):
     """What became of an execution: a final status and the result (any JSON value); `at` is when (µs, UTC; 0: now).
 
     `used` is what its process took: `cpu_seconds`, `peak_memory` (bytes), and `masked`, how many secrets it printed.
-    With `announces` the end is told to everybody, as the event `st2.announcement__<announces>`.
+    If it succeeds, its `announcement` becomes an event in the transaction of its end.
     """
 
     status: str
     result: Any
     at: int = 0
     used: dict[str, Any] = {}
-    announces: str = ""
+    announcement: Announcement | None = None
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from squall.core.content.action import Action, Pack, RunnerType
-from squall.core.event.events import Event
+from squall.core.event.events import Change, Event
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.execution.retention import Finished
 from squall.ports.output.archive import Seal
@@ -124,10 +124,10 @@ class QueueRows(Protocol):
 
 
 class EventRows(Protocol):
-    """The bounded log of changes that the event stream tells."""
+    """The bounded log of changes of all kinds of resources; the event stream sends them."""
 
-    async def add(self, name: str, execution: Execution, at: int) -> int:
-        """Adds the event that `execution` got the status it has; gives its row number."""
+    async def add(self, change: Change, document: bytes = b"") -> int:
+        """Adds the event of a change; returns its row number. Without a document the event refers to its resource."""
         ...
 
     async def after(self, row: int, limit: int) -> Sequence[Event]:
@@ -138,8 +138,12 @@ class EventRows(Protocol):
         """(first row still kept, last row); (0, 0) when there never was one, (n + 1, n) when none is kept."""
         ...
 
-    async def of_execution(self, execution_id: str) -> Sequence[Event]:
-        """Those about one execution, in order."""
+    async def document(self, row: int) -> bytes:
+        """Returns the document of an event, JSON; empty if it has none, or if its resource was purged."""
+        ...
+
+    async def of(self, kind: str, resource: str) -> Sequence[Event]:
+        """Events about one resource of a kind, in order."""
         ...
 
     async def prune(self, keep: int) -> int:

@@ -1,4 +1,4 @@
-"""The live feed of everything: every change of every execution, and what is printed while somebody listens to it.
+"""The live feed of everything: every change of every resource, and what is printed while somebody listens to it.
 
 Changes come from the event table, output from the journals. Both go into one ring that all listeners read with
 cursors, so a slow listener costs no memory: what has left the ring it reads from the table, and for output it is told
@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from squall.core.event.events import Event
+from squall.core.event.events import EXECUTION, Event
 from squall.core.execution import execution as ex
 from squall.core.output import journal
 from squall.core.output.places import BEGINNING, Place
@@ -105,8 +105,12 @@ class Feeds:
 
     async def rows(self, execution_id: str) -> dict[str, int]:
         """The event rows that tell an execution's statuses, the last of each; only those that are still kept."""
-        found = await self._store.read(lambda tx: tx.events.of_execution(execution_id))
+        found = await self._store.read(lambda tx: tx.events.of(EXECUTION, execution_id))
         return {event.status: event.id for event in found}
+
+    async def document(self, row: int) -> bytes:
+        """Returns the document of an event, JSON; empty if it has none, or if its resource was purged."""
+        return await self._store.read(lambda tx: tx.events.document(row))
 
     def behind(self, cursor: Cursor, now: int) -> tuple[int, int]:
         """How far a listener is behind at `now` (µs); see `Ring.behind`."""
@@ -119,7 +123,7 @@ class Feeds:
             rows = await self._store.read(lambda tx: tx.events.after(self._row, _READ))
             full = len(rows) == _READ
             for event in rows:
-                if self._output_listeners:
+                if self._output_listeners and event.kind == EXECUTION:
                     await self._tap_for(event)
                 self._row = event.id
                 self._ring.append(Item(event.id, event, ()))
@@ -140,7 +144,7 @@ class Feeds:
         if tap is None:
             # A tree that is not followed yet has just begun, or its output so far was nobody's.
             with self._journal.watch(event.tree) as watch:
-                tap = self._tap(event.tree, BEGINNING if event.execution == event.tree else watch.head)
+                tap = self._tap(event.tree, BEGINNING if event.resource == event.tree else watch.head)
         if event.status not in ex.FINAL:
             return
         over = not await self._store.read(lambda tx: tx.executions.unfinished(event.tree))

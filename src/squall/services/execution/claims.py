@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from squall.core.event import events
+from squall.core.event.events import EXECUTION
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.execution.launch import Outcome
@@ -59,7 +59,7 @@ class Claims:
                     execution = msgspec.structs.replace(execution, runner_info=runner_info)
                     execution, row = await self._transitions.move(tx, execution, ex.RUNNING, now)
                 else:
-                    row = max((event.id for event in await tx.events.of_execution(execution.id)), default=0)
+                    row = max((event.id for event in await tx.events.of(EXECUTION, execution.id)), default=0)
                 claimed.append((task, execution, row))
             return claimed
 
@@ -88,8 +88,8 @@ class Claims:
             at = min(now, max(outcome.at, current.log[-1].at)) if outcome.at else now
             current = msgspec.structs.replace(current, runner_info=current.runner_info | outcome.used)
             ended = await self._transitions.conclude(tx, current, outcome.status, outcome.result, at)
-            if outcome.announces and ended.status == ex.SUCCEEDED:
-                await tx.events.add(events.ANNOUNCEMENT + outcome.announces, ended, at)
+            if (told := outcome.announcement) is not None and ended.status == ex.SUCCEEDED:
+                await tx.events.add(told.change(ended.id, ended.tree, at), told.document(ended.context))
             return True
 
         ended = await self._store.tx(work)

@@ -12,7 +12,7 @@ from squall.core.content.action import WORKFLOW_RUNNERS
 from squall.core.errors import ConflictError
 from squall.core.event import events
 from squall.core.execution import execution as ex
-from squall.core.execution.execution import Execution, transition, with_result
+from squall.core.execution.execution import Execution, change_of, transition, with_result
 from squall.ports import Bus, Tx
 from squall.services.lanes import ADVANCE, CHANGED, JOURNAL, RUN, ChildChanged, Start, StatusRecord, StatusRequested
 
@@ -69,7 +69,7 @@ class Transitions:
         Raises `InvalidError` when its context names a trace that is not there.
         """
         await tx.executions.insert(execution)
-        await tx.events.add(events.EXECUTION_CREATE, execution, now)
+        await tx.events.add(change_of(execution, events.EXECUTION_CREATE, now))
         if self._join is not None:
             await self._join(tx, execution)
         if execution.delay:
@@ -103,7 +103,7 @@ class Transitions:
         before = execution.status
         execution = transition(execution, status, now)
         await tx.executions.update(execution)
-        row = await tx.events.add(events.EXECUTION_UPDATE, execution, execution.log[-1].at)
+        row = await tx.events.add(change_of(execution, events.EXECUTION_UPDATE, execution.log[-1].at))
         if status in ex.STARTED and status != ex.RUNNING:
             record = StatusRecord(execution.tree, status, row, execution.log[-1].at, execution.parent is not None)
             await tx.queue.put(JOURNAL, execution.id, record, now)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from squall.core.event import events
-from squall.core.execution.execution import RUNNING, SUCCEEDED
+from squall.core.execution.execution import RUNNING, SUCCEEDED, change_of
 from squall.ports import BLOB, FILE, ROW, Seal, Store, Tx
 from squall.ports.tables.workflows import WorkflowRecord
 from squall.testing.samples import NOON, sample_execution, sample_id
@@ -33,7 +33,7 @@ async def family(store: Store, number: int, children: int = 1, *, running: bool 
     async def work(tx: Tx) -> None:
         for member in members:
             await tx.executions.insert(member)
-            await tx.events.add(events.EXECUTION_CREATE, member, member.start)
+            await tx.events.add(change_of(member, events.EXECUTION_CREATE, member.start))
 
     await store.tx(work)
     return [member.id for member in members]
@@ -104,7 +104,7 @@ class StorageContract:
 
         async def left(tx: Tx) -> list[tuple[bool, int]]:
             return [
-                (await tx.executions.get(each) is not None, len(await tx.events.of_execution(each)))
+                (await tx.executions.get(each) is not None, len(await tx.events.of(events.EXECUTION, each)))
                 for each in (*gone, *stays)
             ]
 
@@ -152,6 +152,23 @@ class StorageContract:
         assert first == last == 2
         await family(store, 2, 0)
         assert (await store.read(lambda tx: tx.events.bounds()))[1] == 3
+
+    async def test_a_purge_takes_announcements_of_its_executions(self, store: Store) -> None:
+        """The newest row stays, and its document goes."""
+        gone = await family(store, 1, 0)
+
+        async def announce(tx: Tx, execution: str) -> int:
+            change = events.Announcement("general", "x").change(execution, execution, NOON)
+            return await tx.events.add(change, b'"x"')
+
+        await store.tx(lambda tx: announce(tx, gone[0]))
+        kept = await store.tx(lambda tx: announce(tx, sample_id(2)))
+        last = await store.tx(lambda tx: announce(tx, gone[0]))
+        await store.tx(lambda tx: tx.retention.purge([gone[0]]))
+        left = [event.id for event in await store.read(lambda tx: tx.events.after(0, 10))]
+        assert left == [kept, last]
+        assert await store.read(lambda tx: tx.events.document(kept)) == b'"x"'
+        assert await store.read(lambda tx: tx.events.document(last)) == b""
 
     async def test_snapshots_go_unless_somebody_has_them_or_has_come_since(self, store: Store) -> None:
         """What was asked for while one looked is not missed."""

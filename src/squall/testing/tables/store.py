@@ -9,11 +9,12 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
 import pytest
 
 from squall.core.errors import SquallError
 from squall.core.event import events
-from squall.core.execution.execution import RUNNING, SUCCEEDED, Execution
+from squall.core.execution.execution import RUNNING, SUCCEEDED, Execution, change_of
 from squall.ports import Store, Tx
 from squall.testing.samples import NOON, sample_execution, sample_id
 from squall.testing.tables.access import AccessContract
@@ -37,7 +38,7 @@ def inserting(number: int) -> Callable[[Tx], Awaitable[int]]:
 
 def adding(execution: Execution) -> Callable[[Tx], Awaitable[int]]:
     """A unit of work that adds the event that `execution` was requested, and gives its row."""
-    return lambda tx: tx.events.add(events.EXECUTION_CREATE, execution, execution.start)
+    return lambda tx: tx.events.add(change_of(execution, events.EXECUTION_CREATE, execution.start))
 
 
 async def events_after(row: int, limit: int, tx: Tx) -> Sequence[events.Event]:
@@ -78,7 +79,7 @@ class TransactionContract:
 
         async def work(tx: Tx) -> None:
             await tx.executions.insert(sample_execution(1))
-            await tx.events.add(events.EXECUTION_CREATE, sample_execution(1), NOON)
+            await tx.events.add(change_of(sample_execution(1), events.EXECUTION_CREATE, NOON))
             await tx.queue.put("run", sample_id(1), None, NOON)
             raise BrokenError
 
@@ -195,21 +196,46 @@ class EventContract:
         return [await store.tx(adding(sample_execution(number))) for number in range(1, count + 1)]
 
     async def test_rows_count_up_and_tell_the_change(self, store: Store) -> None:
-        """An event row holds what changed, not the execution."""
+        """A row about an execution refers to it."""
         rows = await self.fill(store, 3)
         assert rows == sorted(set(rows))
         found = await store.read(lambda tx: tx.events.after(rows[0], 10))
         assert found == [
             events.Event(
-                rows[number - 1],
-                events.EXECUTION_CREATE,
-                sample_id(number),
-                sample_id(number),
-                "requested",
-                sample_execution(number).start,
+                id=rows[number - 1],
+                kind=events.EXECUTION,
+                name=events.EXECUTION_CREATE,
+                resource=sample_id(number),
+                tree=sample_id(number),
+                status="requested",
+                at=sample_execution(number).start,
             )
             for number in (2, 3)
         ]
+
+    async def test_an_event_of_any_kind_keeps_its_document(self, store: Store) -> None:
+        """To the byte, whatever the resource is."""
+        change, document = events.Change(kind="rule", name="st2.rule__update", resource="p.r", at=NOON), '{"a":"ü"}'
+        row = await store.tx(lambda tx: tx.events.add(change, document.encode()))
+        (event,) = await store.read(lambda tx: tx.events.after(0, 10))
+        assert event == events.Event(id=row, **msgspec.structs.asdict(change))
+        assert await store.read(lambda tx: tx.events.of("rule", "p.r")) == [event]
+        assert await store.read(lambda tx: tx.events.document(row)) == document.encode()
+
+    async def test_an_event_without_a_document_and_no_event_have_none(self, store: Store) -> None:
+        """Such an event refers to its resource."""
+        (row,) = await self.fill(store, 1)
+        assert await store.read(lambda tx: tx.events.document(row)) == b""
+        assert await store.read(lambda tx: tx.events.document(row + 1)) == b""
+
+    async def test_events_of_one_kind_are_none_of_another(self, store: Store) -> None:
+        """An announcement has the id of its execution."""
+        (first,) = await self.fill(store, 1)
+        change = events.Announcement("general", 1).change(sample_id(1), sample_id(1), NOON)
+        second = await store.tx(lambda tx: tx.events.add(change, b"1"))
+        for kind, row in ((events.EXECUTION, first), (events.ANNOUNCEMENT, second)):
+            found = await store.read(lambda tx, kind=kind: tx.events.of(kind, sample_id(1)))  # type: ignore[misc]
+            assert [event.id for event in found] == [row]
 
     async def test_a_page_is_as_long_as_asked(self, store: Store) -> None:
         """Readers go on behind the last row they were given."""
@@ -242,7 +268,7 @@ class EventContract:
         rows = await self.fill(store, 3)
         await store.tx(lambda tx: tx.events.prune(1))
         execution = sample_execution(9)
-        assert await store.tx(lambda tx: tx.events.add(events.EXECUTION_UPDATE, execution, NOON)) > rows[-1]
+        assert await store.tx(lambda tx: tx.events.add(change_of(execution, events.EXECUTION_UPDATE, NOON))) > rows[-1]
 
     async def test_the_events_of_one_execution_come_in_order(self, store: Store) -> None:
         """Whatever lies between them."""
@@ -253,11 +279,11 @@ class EventContract:
             for status in ("requested", RUNNING, SUCCEEDED):
                 for each in (first, second):
                     told = sample_execution(1, id=each.id, tree=first.id, status=status)
-                    rows.append(await tx.events.add(events.EXECUTION_UPDATE, told, NOON))
+                    rows.append(await tx.events.add(change_of(told, events.EXECUTION_UPDATE, NOON)))
             return rows
 
         rows = await store.tx(work)
-        found = await store.read(lambda tx: tx.events.of_execution(second.id))
+        found = await store.read(lambda tx: tx.events.of(events.EXECUTION, second.id))
         assert [event.id for event in found] == rows[1::2]
         assert [event.status for event in found] == ["requested", RUNNING, SUCCEEDED]
         assert {event.tree for event in found} == {first.id}

@@ -11,6 +11,7 @@ from tests.doubles.assembly import POLL, Assembly, output_of, scripted
 
 from squall.adapters.bus.inproc import DeafBus
 from squall.core.event import events
+from squall.core.event.events import Announcement, Change
 from squall.services.event import feeds, ring
 from squall.services.event.feeds import Feeds
 from squall.services.event.ring import Cursor, Item
@@ -81,7 +82,7 @@ async def test_more_changes_than_are_read_at_once_are_all_heard(
                     while len(heard_of) < requests:
                         items, lost = await cursor.next(PATIENCE)
                         assert not lost
-                        heard_of += [item.event.execution for item in items if item.event]
+                        heard_of += [item.event.resource for item in items if item.event]
             assert heard_of == [execution.id for execution in made]
 
 
@@ -200,6 +201,27 @@ async def test_what_is_no_longer_kept_is_told(squall: Assembly) -> None:
     assert ([event.id for event in found], gone) == ([4, 5], True)
     found, gone = await squall.feeds.events_between(3, 4)
     assert ([event.id for event in found], gone) == ([4], False)
+
+
+async def test_events_of_every_kind_are_heard_and_open_no_output(squall: Assembly) -> None:
+    change = Change(kind="rule", name="st2.rule__create", resource="p.r", at=1)
+    async with feeding(squall) as feed, feed.listen(True) as cursor:
+        row = await squall.store.tx(lambda tx: tx.events.add(change, b"{}"))
+        await squall.request("core.noop")
+        first, *_ = await heard(cursor, "requested")
+        assert first.event is not None
+        assert (first.row, first.event.kind, first.event.resource) == (row, "rule", "p.r")
+        assert await feed.document(row) == b"{}"
+        assert "" not in feed._taps
+
+
+async def test_an_announcement_is_no_status_of_its_execution(squall: Assembly) -> None:
+    task, execution, _ = await squall.start()
+    await squall.end(task, execution)
+    rows = await squall.feeds.rows(execution.id)
+    change = Announcement("general", 1).change(execution.id, execution.tree, squall.clock.now())
+    await squall.store.tx(lambda tx: tx.events.add(change, b"1"))
+    assert await squall.feeds.rows(execution.id) == rows
 
 
 async def test_the_rows_of_an_execution_are_told_by_status(squall: Assembly) -> None:

@@ -7,7 +7,9 @@ import asyncio
 import pytest
 from tests.doubles.assembly import LEASE, Assembly
 
+from squall.core.event.events import ANNOUNCEMENT, EXECUTION, Announcement
 from squall.core.execution.execution import Execution
+from squall.core.execution.launch import Outcome
 from squall.services.lanes import JOURNAL, RUN
 from squall.testing.samples import sample_id
 
@@ -19,7 +21,7 @@ async def rows(squall: Assembly, lane: str) -> int:
 
 
 async def told(squall: Assembly, execution: Execution) -> list[tuple[str, str]]:
-    found = await squall.store.read(lambda tx: tx.events.of_execution(execution.id))
+    found = await squall.store.read(lambda tx: tx.events.of(EXECUTION, execution.id))
     return [(event.name.removeprefix("st2.execution__"), event.status) for event in found]
 
 
@@ -31,7 +33,7 @@ async def test_a_claimed_execution_runs(squall: Assembly) -> None:
     assert (execution.attempt, execution.runner_info) == (1, {"hostname": "h", "pid": 1})
     assert await squall.executions.get(made.id) == execution
     (last,) = [
-        event for event in await squall.store.read(lambda tx: tx.events.of_execution(made.id)) if event.id == row
+        event for event in await squall.store.read(lambda tx: tx.events.of(EXECUTION, made.id)) if event.id == row
     ]
     assert last.status == "running"
     assert task.key == made.id
@@ -94,3 +96,33 @@ async def test_which_of_some_have_ended_is_told(squall: Assembly) -> None:
     running = await squall.request()
     assert await squall.claims.ended([ended.id, running.id, sample_id(9)]) == {ended.id, sample_id(9)}
     assert await squall.claims.ended([]) == set()
+
+
+async def announced(squall: Assembly) -> list[tuple[str, bytes]]:
+    """The announcements there are: names and documents."""
+    found = await squall.store.read(lambda tx: tx.events.after(0, 100))
+    rows = [event.id for event in found if event.kind == ANNOUNCEMENT]
+    documents = [await squall.store.read(lambda tx, row=row: tx.events.document(row)) for row in rows]  # type: ignore[misc]
+    return list(zip([event.name for event in found if event.kind == ANNOUNCEMENT], documents, strict=True))
+
+
+async def test_an_announcement_is_written_once_with_the_end_of_its_execution(squall: Assembly) -> None:
+    task, execution, row = await squall.start()
+    outcome = Outcome("succeeded", {"output": "other"}, announcement=Announcement("room.one", {"output": 1}))
+    for _ in range(2):
+        assert await squall.claims.finish(task, execution, outcome)
+    assert await announced(squall) == [("st2.announcement__room.one", b'{"payload":{"output":1},"trace_context":null}')]
+    # The announcement is no status of its execution.
+    statuses = [event.id for event in await squall.store.read(lambda tx: tx.events.of(EXECUTION, execution.id))]
+    assert statuses[-2:] == [row, row + 1]
+
+
+@pytest.mark.parametrize("status", ["failed", "timeout", "canceled"])
+async def test_what_does_not_succeed_announces_nothing(squall: Assembly, status: str) -> None:
+    task, execution, _ = await squall.start()
+    if status == "canceled":
+        await squall.executions.cancel(execution.id, "ada")
+        status = "succeeded"
+    await squall.claims.finish(task, execution, Outcome(status, {}, announcement=Announcement("general", 1)))
+    assert (await squall.executions.get(execution.id)).status in ("failed", "timeout", "canceled")
+    assert await announced(squall) == []

@@ -150,7 +150,7 @@ async def test_every_status_of_an_execution_is_told_by_an_event(squall: Assembly
     await squall.executions.cancel(execution.id, "ada")
     await squall.finish(task, execution)
     ended = await squall.executions.get(execution.id)
-    found = await squall.store.read(lambda tx: tx.events.of_execution(execution.id))
+    found = await squall.store.read(lambda tx: tx.events.of(events.EXECUTION, execution.id))
     assert [event.status for event in found] == [entry.status for entry in ended.log]
     assert [event.at for event in found] == [entry.at for entry in ended.log]
     assert found[0].name == events.EXECUTION_CREATE

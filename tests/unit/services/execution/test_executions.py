@@ -9,6 +9,7 @@ import pytest
 from tests.doubles.assembly import Assembly
 
 from squall.core.errors import ConflictError, InvalidError
+from squall.core.event.events import EXECUTION
 from squall.core.execution.execution import FINAL, Execution, ExecutionFilter
 from squall.services.lanes import CANCEL, CHANGED, RUN
 from squall.testing.samples import sample_action, sample_id
@@ -21,7 +22,7 @@ async def rows(squall: Assembly, lane: str) -> int:
 
 
 async def told(squall: Assembly, execution: Execution) -> list[tuple[str, str]]:
-    found = await squall.store.read(lambda tx: tx.events.of_execution(execution.id))
+    found = await squall.store.read(lambda tx: tx.events.of(EXECUTION, execution.id))
     return [(event.name.removeprefix("st2.execution__"), event.status) for event in found]
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.doubles.assembly import Assembly
 
 from squall.core.errors import ConflictError
+from squall.core.event.events import EXECUTION
 from squall.core.execution.execution import Execution
 from squall.ports import Tx
 from squall.services.lanes import ADVANCE, CHANGED, JOURNAL, ChildChanged, advance_of
@@ -25,7 +26,7 @@ async def concluded(squall: Assembly, execution: Execution, status: str, result:
 
 
 async def told(squall: Assembly, execution: Execution) -> list[str]:
-    return [event.status for event in await squall.store.read(lambda tx: tx.events.of_execution(execution.id))]
+    return [event.status for event in await squall.store.read(lambda tx: tx.events.of(EXECUTION, execution.id))]
 
 
 async def test_an_end_has_its_result_its_event_and_its_record_to_carry(squall: Assembly) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from tests.doubles.assembly import LEASE, Assembly, scripted
 
+from squall.core.event.events import EXECUTION
 from squall.core.output import journal as codec
 from squall.ports import Tx
 from squall.services.lanes import CHANGED, JOURNAL, ProgressRecords, StatusRecord, records_of
@@ -40,7 +41,7 @@ async def test_the_end_is_carried_into_the_journal_with_its_event_row_and_time(s
     squall.clock.advance(5)
     await squall.finish(task, execution)
     assert await squall.journaling.carry() == 1
-    found = await squall.store.read(lambda tx: tx.events.of_execution(execution.id))
+    found = await squall.store.read(lambda tx: tx.events.of(EXECUTION, execution.id))
     assert await carried(squall, execution.tree) == [(execution.id, "succeeded", found[-1].id)]
     assert (await read_all(squall.journal, execution.tree))[-1].time == squall.clock.now()
     assert await waiting(squall) == 0

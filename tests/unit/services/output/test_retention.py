@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.doubles.assembly import Assembly, output_of, scripted
 
+from squall.core.event.events import EXECUTION
 from squall.core.execution.execution import Execution
 from squall.core.execution.retention import Selection, Terms, parse_rules
 from squall.ports import Tx
@@ -33,7 +34,7 @@ async def left_of(squall: Assembly, execution: Execution) -> list[str]:
         found = []
         if await tx.executions.get(execution.id):
             found.append("execution")
-        if len(await tx.events.of_execution(execution.id)) > 1:
+        if len(await tx.events.of(EXECUTION, execution.id)) > 1:
             found.append("events")
         if await tx.journals.get(execution.tree):
             found.append("seal")

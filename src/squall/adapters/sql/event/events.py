@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from squall.adapters.sql.dialect.session import Session
-from squall.core.event.events import Event
-from squall.core.execution.execution import Execution
+from squall.core.event.events import Change, Event
 
-_COLUMNS = "id, name, execution, tree, status, at_us"
+_COLUMNS = "id, kind, name, resource, tree, status, at_us"
 
 
 class SqlEvents:
@@ -17,15 +16,18 @@ class SqlEvents:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def add(self, name: str, execution: Execution, at: int) -> int:
-        """Adds an event; gives its row."""
+    async def add(self, change: Change, document: bytes = b"") -> int:
+        """Adds an event; returns its row number."""
         rows = await self._session.run(
-            "INSERT INTO events (name, execution, tree, status, at_us) VALUES (?, ?, ?, ?, ?) RETURNING id",
-            name,
-            execution.id,
-            execution.tree,
-            execution.status,
-            at,
+            "INSERT INTO events (kind, name, resource, tree, status, at_us, document) VALUES (?, ?, ?, ?, ?, ?, ?) "
+            "RETURNING id",
+            change.kind,
+            change.name,
+            change.resource,
+            change.tree,
+            change.status,
+            change.at,
+            document.decode() if document else None,
         )
         return int(rows[0][0])
 
@@ -34,17 +36,24 @@ class SqlEvents:
         rows = await self._session.run(
             f"SELECT {_COLUMNS} FROM events WHERE id > ? ORDER BY id LIMIT {int(limit)}", row
         )
-        return [Event(*row) for row in rows]
+        return [_event(*row) for row in rows]
 
     async def bounds(self) -> tuple[int, int]:
         """(first row kept, last row)."""
         ((first, last),) = await self._session.run("SELECT min(id), max(id) FROM events")
         return (int(first), int(last)) if last is not None else (0, 0)
 
-    async def of_execution(self, execution_id: str) -> Sequence[Event]:
-        """Those about one execution."""
-        rows = await self._session.run(f"SELECT {_COLUMNS} FROM events WHERE execution = ? ORDER BY id", execution_id)
-        return [Event(*row) for row in rows]
+    async def document(self, row: int) -> bytes:
+        """The document of an event."""
+        rows = await self._session.run("SELECT document FROM events WHERE id = ?", row)
+        return rows[0][0].encode() if rows and rows[0][0] is not None else b""
+
+    async def of(self, kind: str, resource: str) -> Sequence[Event]:
+        """Events about one resource."""
+        rows = await self._session.run(
+            f"SELECT {_COLUMNS} FROM events WHERE resource = ? AND kind = ? ORDER BY id", resource, kind
+        )
+        return [_event(*row) for row in rows]
 
     async def prune(self, keep: int) -> int:
         """Deletes all but the newest `keep`; the newest row always stays, so that rows keep counting up."""
@@ -52,3 +61,7 @@ class SqlEvents:
             "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ? RETURNING id", max(keep, 1)
         )
         return len(rows)
+
+
+def _event(row: int, kind: str, name: str, resource: str, tree: str, status: str, at: int) -> Event:
+    return Event(id=row, kind=kind, name=name, resource=resource, tree=tree, status=status, at=at)

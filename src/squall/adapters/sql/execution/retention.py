@@ -72,10 +72,11 @@ class SqlRetention:
                 f"DELETE FROM trace_parts WHERE object {among} AND kind = ? RETURNING trace", *some, EXECUTION
             )
             await self._drop_empty_traces(sorted({row[0] for row in traced}))
-            # The newest event stays, so that rows keep counting up.
+            # The newest event stays, without its document, so that rows keep counting up.
             await self._session.run(
-                f"DELETE FROM events WHERE execution {among} AND id < (SELECT max(id) FROM events)", *some
+                f"DELETE FROM events WHERE resource {among} AND id < (SELECT max(id) FROM events)", *some
             )
+            await self._session.run(f"UPDATE events SET document = NULL WHERE resource {among}", *some)
             await self._session.run(f"DELETE FROM journals WHERE tree {among}", *some)
             await self._session.run(f"DELETE FROM executions WHERE id {among}", *some)
         return len(ids)
