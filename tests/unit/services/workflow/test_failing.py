@@ -71,7 +71,7 @@ async def test_a_defect_fails_the_workflow_and_leaves_nothing_stuck(
     squall: Assembly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flows, made = await started(squall, "line", LINE)
-    monkeypatch.setattr(type(flows.runs), "decide", lambda *args: 1 / 0)
+    monkeypatch.setattr("squall.services.workflow.workflows.decide", lambda *args: 1 / 0)
     await flows.advance()
     done = await flows.get(made)
     assert done.status == "failed"
