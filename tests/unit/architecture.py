@@ -65,8 +65,8 @@ TOO_LARGE: dict[str, int] = {
     "src/squall/services/access/access.py:Access": 218,
     "src/squall/services/execution/executions.py:Executions": 247,
     "src/squall/services/execution/running.py:Running": 224,
-    "src/squall/services/workflow/runs.py:Runs": 235,
-    "src/squall/services/workflow/workflows.py:Workflows": 220,
+    "src/squall/services/workflow/runs.py:Runs": 233,
+    "src/squall/services/workflow/workflows.py:Workflows": 218,
     "src/squall/testing/launcher_ends.py:EndContract": 205,
 }
 TOO_MANY_METHODS: dict[str, int] = {

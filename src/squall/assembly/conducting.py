@@ -18,8 +18,8 @@ from squall.services.execution.executions import Executions
 from squall.services.execution.transitions import Transitions
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.definitions import Definitions
+from squall.services.workflow.expressions import Languages, key_reader
 from squall.services.workflow.graphs import WorkflowGraphs
-from squall.services.workflow.lookups import key_reader
 from squall.services.workflow.reruns import Reruns
 from squall.services.workflow.runs import Runs, WorkflowLimits
 from squall.services.workflow.workflows import Workflows
@@ -42,6 +42,7 @@ class Ground(NamedTuple):
 class Conducting(NamedTuple):
     """The use cases of workflows."""
 
+    languages: Languages
     definitions: Definitions
     workflows: Workflows
     graphs: WorkflowGraphs
@@ -55,8 +56,9 @@ def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Cond
         return Language(Deadline(time.monotonic, settings.expression_seconds))
 
     store, bus, clock, vault, content, binding, executions, transitions, keys = ground
+    languages = Languages(new_language)
     info = {"hostname": socket.gethostname(), "pid": os.getpid()}
-    definitions = Definitions(store, content, new_language)
+    definitions = Definitions(store, content, languages)
     runs = Runs(
         store,
         clock,
@@ -64,12 +66,11 @@ def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Cond
         content,
         binding,
         definitions,
-        new_language,
         key_reader(keys),
         info,
         url,
         WorkflowLimits(settings.most_tasks, settings.most_nested),
     )
     chains = Chains(store, clock, content, binding, executions, transitions, info)
-    workflows = Workflows(store, bus, clock, executions, transitions, runs, chains, owner)
-    return Conducting(definitions, workflows, WorkflowGraphs(store, runs), Reruns(executions, runs))
+    workflows = Workflows(store, bus, clock, executions, transitions, runs, chains, owner, languages)
+    return Conducting(languages, definitions, workflows, WorkflowGraphs(store, runs), Reruns(executions, runs))

@@ -14,6 +14,7 @@ from squall.core.expr.language import Language
 from squall.services.lanes import ADVANCE, RUN
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.definitions import Definitions
+from squall.services.workflow.expressions import Languages
 from squall.services.workflow.runs import Runs, WorkflowLimits
 from squall.services.workflow.workflows import Workflows
 from squall.testing.samples import sample_action, sample_pack, sample_runner
@@ -33,7 +34,7 @@ class Flows:
 
     def __init__(self, squall: Assembly, **texts: Any) -> None:
         self.squall = squall
-        self.definitions = Definitions(squall.store, squall.content, lambda: LANGUAGE)
+        self.definitions = Definitions(squall.store, squall.content, Languages(lambda: LANGUAGE))
         self.restart()
         source = squall.source
         assert isinstance(source, GivenPacks)
@@ -68,7 +69,6 @@ class Flows:
             squall.content,
             squall.binding,
             self.definitions,
-            lambda: LANGUAGE,
             no_keys,
             {"hostname": "h", "pid": 1},
             "http://x",
@@ -77,7 +77,15 @@ class Flows:
         transitions, executions, info = squall.transitions, squall.executions, self.runs.runner_info
         chains = Chains(squall.store, squall.clock, squall.content, squall.binding, executions, transitions, info)
         self.workflows = Workflows(
-            squall.store, squall.bus, squall.clock, executions, transitions, self.runs, chains, "w1"
+            squall.store,
+            squall.bus,
+            squall.clock,
+            executions,
+            transitions,
+            self.runs,
+            chains,
+            "w1",
+            Languages(lambda: LANGUAGE),
         )
 
     async def advance(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc  # noqa: F401 - yaql uses it without importing it
+import copy
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import yaql  # type: ignore[import-untyped]
 from yaql.language import contexts, conventions, specs, yaqltypes  # type: ignore[import-untyped]
 from yaql.language.exceptions import YaqlException  # type: ignore[import-untyped]
-from yaql.language.factory import YaqlFactory  # type: ignore[import-untyped]
+from yaql.language.factory import YaqlEngine, YaqlFactory  # type: ignore[import-untyped]
 
 from squall.core.expr.bounds.limits import (
     MAX_NODES,
@@ -48,20 +49,20 @@ class _Evaluation(contexts.Context):  # type: ignore[misc]
 
 
 class Yaql:
-    """Evaluates YAQL. Keeps the last thousand expressions parsed."""
+    """Evaluates YAQL. Keeps the last thousand expressions parsed.
 
-    def __init__(self, deadline: Deadline | None = None) -> None:
+    With `model`, the grammar's tables and the functions are those of another, which takes a tenth of a second less.
+    """
+
+    def __init__(self, deadline: Deadline | None = None, model: Yaql | None = None) -> None:
         self._deadline = deadline
-        self._engine = YaqlFactory().create(
-            options={
-                "yaql.limitIterators": MAX_NODES,
-                "yaql.memoryQuota": 8 * MAX_SIZE,
-                "yaql.convertInputData": False,
-                "yaql.convertOutputData": False,
-            }
-        )
-        self._root = _root_context()
+        self._engine: Any = _engine() if model is None else _another(model._engine)
+        self._root: Any = _root_context() if model is None else model._root
         self._parsed: dict[str, Any] = {}
+
+    def twin(self) -> Yaql:
+        """Another for another thread: what it parses and evaluates is its own."""
+        return Yaql(self._deadline, self)
 
     def parse(self, source: str) -> Any:
         """The parsed expression. Raises yaql's exceptions, `ValueError` and `TypeError` for what is none."""
@@ -96,6 +97,22 @@ class Yaql:
         context.budget = Budget(self._deadline)
         context[_SCOPE] = scope
         return thaw(self.parse(source).evaluate(context=context))
+
+
+def _engine() -> Any:
+    return YaqlFactory().create(
+        options={
+            "yaql.limitIterators": MAX_NODES,
+            "yaql.memoryQuota": 8 * MAX_SIZE,
+            "yaql.convertInputData": False,
+            "yaql.convertOutputData": False,
+        }
+    )
+
+
+def _another(engine: Any) -> Any:
+    """An engine with the tables of another and a state of its own: parsers and lexers are for one thread."""
+    return YaqlEngine(engine.lexer.clone(), copy.copy(engine.parser), engine.options, engine.factory)
 
 
 def _root_context() -> Any:

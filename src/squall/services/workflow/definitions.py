@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from squall.core.content.action import Action, RunnerType, merged_parameters
 from squall.core.errors import InvalidError
-from squall.core.expr.language import Language
 from squall.core.workflow.definition.graph import Graph
 from squall.core.workflow.definition.inspect import inspect_workflow
 from squall.core.workflow.definition.paths import written_tasks
 from squall.core.workflow.definition.spec import action_and_input, load_document, read_workflow
 from squall.ports import Store
 from squall.services.content.content import Content
+from squall.services.workflow.expressions import Languages
 
 _KEPT = 256
 
@@ -30,12 +30,10 @@ class _Inspection(NamedTuple):
 class Definitions:
     """Definitions by the hash of their text. Graphs never change, so those used last are kept in memory."""
 
-    def __init__(self, store: Store, content: Content, new_language: Callable[[], Language]) -> None:
+    def __init__(self, store: Store, content: Content, languages: Languages) -> None:
         self._store = store
         self._content = content
-        self._new_language = new_language
-        self._language: Language | None = None
-        self._alone = asyncio.Lock()
+        self._languages = languages
         self._graphs: dict[str, Graph] = {}
         self._inspections: dict[str, _Inspection] = {}
 
@@ -69,8 +67,7 @@ class Definitions:
         written = (action_and_input(task.written)[0] for task in written_tasks(document))
         actions = await self._actions({action for action in written if isinstance(action, str)})
         known = {ref: merged_parameters(*action) if action is not None else None for ref, action in actions.items()}
-        async with self._alone:
-            complaints = await asyncio.to_thread(self._inspected, document, known)
+        complaints = await self._languages.apart(partial(inspect_workflow, document, parameters_of=known.get))
         if len(self._inspections) >= _KEPT:
             del self._inspections[next(iter(self._inspections))]
         self._inspections[key] = _Inspection(actions, complaints)
@@ -78,13 +75,6 @@ class Definitions:
 
     async def _actions(self, refs: Iterable[str]) -> dict[str, tuple[Action, RunnerType] | None]:
         return {ref: await self._content.runnable(ref) for ref in refs}
-
-    def _inspected(
-        self, document: dict[str, Any], known: Mapping[str, Mapping[str, Any] | None]
-    ) -> list[dict[str, Any]]:
-        if self._language is None:
-            self._language = self._new_language()
-        return inspect_workflow(document, self._language, known.get)
 
 
 def key_of(text: str | bytes) -> str:

@@ -10,7 +10,7 @@ from squall.core.execution.execution import Execution
 from squall.core.workflow.conducting.conductor import Conductor
 from squall.core.workflow.conducting.rerun import TaskRerun
 from squall.ports import WorkflowRecord
-from squall.services.workflow.lookups import Lookups
+from squall.services.workflow.expressions import Lookups
 
 _FEW, _KEPT = 128, 1024
 _SMALL = 32 << 10

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,7 +13,6 @@ from squall.core.content.action import WORKFLOW_RUNNERS, split_parameters
 from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution
-from squall.core.expr.language import Language
 from squall.core.workflow.conducting.conductor import Conductor, Step
 from squall.core.workflow.conducting.facts import decode_facts, encode_facts
 from squall.core.workflow.conducting.rerun import FAILED_TASKS, TaskRerun
@@ -24,7 +22,7 @@ from squall.services.content.content import Content
 from squall.services.execution.binding import Binding
 from squall.services.lanes import ChildChanged, Start, advance_of
 from squall.services.workflow.definitions import Definitions
-from squall.services.workflow.lookups import KeyReader, Lookups
+from squall.services.workflow.expressions import KeyReader, Lookups
 from squall.services.workflow.run import KeptRuns, Run
 
 CHAIN = "action-chain"
@@ -52,7 +50,6 @@ class Runs:
         content: Content,
         binding: Binding,
         definitions: Definitions,
-        new_language: Callable[[], Language],
         keys: KeyReader,
         runner_info: dict[str, Any],
         url: str,
@@ -64,7 +61,6 @@ class Runs:
         self._content = content
         self._binding = binding
         self._definitions = definitions
-        self.new_language = new_language
         self._keys = keys
         self.runner_info = runner_info
         self._url = url

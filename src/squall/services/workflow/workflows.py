@@ -29,6 +29,7 @@ from squall.services.lanes import ADVANCE, JOURNAL, RUN, MoreToDo, ProgressRecor
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.child_requests import child_request
 from squall.services.workflow.deciding import decide, failed
+from squall.services.workflow.expressions import Languages
 from squall.services.workflow.failing import ENVIRONMENT, Failing, done, worded
 from squall.services.workflow.run import Run
 from squall.services.workflow.runs import Runs
@@ -64,7 +65,7 @@ class Batch(msgspec.Struct):
 
 
 class Workflows:
-    """Advances workflows. `languages` are made as many as there are threads that evaluate at once."""
+    """Advances workflows."""
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class Workflows:
         runs: Runs,
         chains: Chains,
         owner: str,
-        threads: int = 2,
+        languages: Languages,
     ) -> None:
         self._chains = chains
         self._store = store
@@ -87,8 +88,7 @@ class Workflows:
         self._runs = runs
         self._failing = Failing(store, clock, transitions, runs)
         self._owner = owner
-        self._gate = asyncio.Semaphore(threads)
-        self._languages: list[Language] = []
+        self._languages = languages
         self._inboxes: dict[str, list[Due]] = {}
 
     async def advance(self, group: asyncio.TaskGroup) -> int:
@@ -168,15 +168,14 @@ class Workflows:
         self._tell(run.execution, [prepared for _, prepared in batch.children])
 
     async def _evaluate(self, run: Run, work: Callable[[], T]) -> T:
-        """Does what evaluates expressions on a thread, with a language that no other has; making one takes 0.2 s."""
-        async with self._gate:
-            language = self._languages.pop() if self._languages else await asyncio.to_thread(self._runs.new_language)
-            try:
-                if run.conductor is not None:
-                    run.conductor.use(language)
-                return await asyncio.to_thread(work)
-            finally:
-                self._languages.append(language)
+        """Does what evaluates a workflow's expressions."""
+
+        def with_language(language: Language) -> T:
+            if run.conductor is not None:
+                run.conductor.use(language)
+            return work()
+
+        return await self._languages.apart(with_language)
 
     async def _prepare(self, batch: Batch) -> None:
         """Checks what the conductor asked for. What cannot be requested is a task that failed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -201,3 +202,18 @@ def test_a_text_says_which_languages_it_has() -> None:
     assert languages("x") == []
     assert languages("{% if a %}") == ["jinja"]
     assert languages("<% 1 %> {{ 2 }}") == ["jinja", "yaql"]
+
+
+def test_twins_parse_and_evaluate_at_the_same_time_on_threads_of_their_own() -> None:
+    """Parsers keep their state in themselves: two threads with one would read each other's words."""
+
+    def evaluate(twin: Language, number: int) -> list[Any]:
+        # Each text is another, so that each is parsed.
+        return [
+            twin.evaluate(f"<% list(range({number})).select($ + ctx().x + {at}).sum() %>", SCOPE) for at in range(200)
+        ]
+
+    with ThreadPoolExecutor(4) as threads:
+        sums = list(threads.map(evaluate, [LANGUAGE.twin() for _ in range(4)], range(1, 5)))
+    expected = [[sum(each + 4 + at for each in range(number)) for at in range(200)] for number in range(1, 5)]
+    assert sums == expected

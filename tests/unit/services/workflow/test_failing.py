@@ -16,7 +16,7 @@ from squall.core.expr.json_value import printable
 from squall.services.execution.executions import Request
 from squall.services.lanes import ADVANCE
 from squall.services.workflow.chains import Chains
-from squall.services.workflow.lookups import Lookups
+from squall.services.workflow.expressions import Lookups
 
 pytestmark = pytest.mark.anyio
 

@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from squall.core.regex import Regex
+
 _VALUES = (
     r"\[.*\]\s*",
     r"\"[^\"]*\"\s*",
@@ -18,7 +20,8 @@ _VALUES = (
     r"\{\{.*?\}\}",
     r"<%.*?%>",
 )
-_PARAMETER = re.compile(rf"([\w]+)=({'|'.join(_VALUES)})")
+# Python's own engine looks at each word from each of its letters on.
+_PARAMETER = Regex(rf"([\w]+)=({'|'.join(_VALUES)})")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 

@@ -54,3 +54,25 @@ def test_syntax_is_told_with_both_paths() -> None:
 )
 def test_nonsense_is_a_complaint_and_no_crash(text: str) -> None:
     assert {each["type"] for each in inspected(f"version: 1.0\n{text}\n")} >= {"syntax"}
+
+
+@pytest.mark.parametrize("items", [" " * 5000 + "!", "a " * 5000 + "!", "x, " * 5000 + "in", "x" * 5000 + " in <% 1"])
+def test_a_wrong_list_of_items_is_told_however_long_it_is(items: str) -> None:
+    """Python's own engine would take hours for some of these, and hold up everything else."""
+    document = {"version": 1.0, "tasks": {"t": {"action": "core.noop", "with": items}}}
+    complaints = [each for each in inspect_workflow(document, LANGUAGE, ACTIONS.get) if each["type"] == "syntax"]
+    assert complaints[0]["spec_path"] == "tasks.t.with.items"
+    assert "does not match '^(\\s+)?(<%.*?%>|{{.*?}})" in complaints[0]["message"]
+
+
+@pytest.mark.parametrize("items", ["<% ctx(x) %>", " {{ x }} ", "x in <% list(1) %>", "a, b in {{ zip }}"])
+def test_lists_of_items_of_all_forms_are_right(items: str) -> None:
+    document = {"version": 1.0, "tasks": {"t": {"action": "core.noop", "with": items}}}
+    assert [each for each in inspect_workflow(document, LANGUAGE, ACTIONS.get) if each["type"] == "syntax"] == []
+
+
+@pytest.mark.parametrize("name", ["a²", "ä", "名", "t\n"])
+def test_tasks_with_names_of_other_scripts_are_looked_at(name: str) -> None:
+    document = {"version": 1.0, "tasks": {name: {"action": "core.noop", "nosuch": 1}}}
+    messages = [each["message"] for each in inspect_workflow(document, LANGUAGE, ACTIONS.get)]
+    assert "Additional properties are not allowed ('nosuch' was unexpected)" in messages

@@ -1,4 +1,4 @@
-"""What a conductor's expressions ask of the store, answered to the thread they are evaluated on."""
+"""Where a workflow's expressions are evaluated, and what they ask of the store there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from squall.core.content.keyvalue import SYSTEM, USER
 from squall.core.errors import NotFoundError
+from squall.core.expr.language import Language
 from squall.core.timestamp import to_iso
 from squall.core.workflow.conducting.state import Entry
 from squall.ports import Clock, Store, Tx
@@ -35,6 +36,35 @@ def key_reader(keys: Keys) -> KeyReader:
         return keys.reveal(key) if decrypt else key.value
 
     return read
+
+
+class Languages:
+    """The languages that expressions are evaluated with, `threads` at most at once."""
+
+    def __init__(self, make: Callable[[], Language], threads: int = 2) -> None:
+        self._make = make
+        self._gate = asyncio.Semaphore(threads)
+        self._alone = asyncio.Lock()
+        self._model: Language | None = None
+        self._idle: list[Language] = []
+
+    async def warm(self) -> None:
+        """Makes the first language, so that the first workflow need not wait for it."""
+        async with self._alone:
+            if self._model is None:
+                self._model = await asyncio.to_thread(self._make)
+                self._idle.append(self._model)
+
+    async def apart(self, work: Callable[[Language], T]) -> T:
+        """Does what evaluates expressions on a thread, with a language that nobody else has."""
+        await self.warm()
+        async with self._gate:
+            assert self._model is not None  # noqa: S101 - it has been made
+            language = self._idle.pop() if self._idle else self._model.twin()
+            try:
+                return await asyncio.to_thread(work, language)
+            finally:
+                self._idle.append(language)
 
 
 class Lookups:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,9 +12,11 @@ from tests.doubles.assembly import Assembly
 from tests.unit.services.flows import no_keys
 
 from squall.core.errors import NotFoundError
+from squall.core.expr.language import Language
 from squall.core.workflow.conducting.state import Entry
 from squall.services.content.keys import Keys
-from squall.services.workflow.lookups import Lookups, key_reader
+from squall.services.workflow.expressions import Languages, Lookups, key_reader
+from squall.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -52,3 +55,33 @@ async def test_names_of_keys_say_whose_they_are() -> None:
     assert await read("plain", True, "ada") == "revealed"
     with pytest.raises(LookupError):
         await read("nosuch", False, "ada")
+
+
+async def test_nobody_has_the_language_of_another_thread_and_only_one_is_made_from_nothing() -> None:
+    made: list[Language] = []
+    together = threading.Barrier(2)
+
+    def make() -> Language:
+        made.append(Language())
+        return made[-1]
+
+    def evaluate(language: Language) -> int:
+        together.wait(PATIENCE)
+        return id(language)
+
+    languages = Languages(make)
+    await languages.warm()
+    used = await asyncio.gather(languages.apart(evaluate), languages.apart(evaluate))
+    assert len(set(used)) == 2
+    assert len(made) == 1
+
+
+async def test_a_language_is_used_again_also_after_an_error() -> None:
+    languages = Languages(Language)
+
+    def fails(language: Language) -> None:
+        raise ZeroDivisionError(id(language))
+
+    with pytest.raises(ZeroDivisionError) as error:
+        await languages.apart(fails)
+    assert await languages.apart(id) == error.value.args[0]
