@@ -124,6 +124,13 @@ def test_a_key_that_an_action_decrypts_while_it_runs_is_masked_in_what_it_prints
     assert plain_server.call("GET", f"/v1/executions/{execution}/output").raw == f"it is {MASK} now\n".encode()
 
 
+def test_what_a_client_sends_in_the_form_of_an_encrypted_value_stays_plain_data(plain_server: Server) -> None:
+    for env in ({"$sealed": "junk"}, {"$$sealed": "junk"}, {"A": {"$sealed": "v1:AAAA"}}):
+        execution = plain_server.request("core.local", cmd="echo ran", env=env)
+        assert plain_server.ended(execution)["result"]["stdout"] == "ran"
+        assert plain_server.get(f"/v1/executions/{execution}", show_secrets="true")["parameters"]["env"] == env
+
+
 def test_a_decrypted_key_is_masked_in_output_and_sealed_in_the_execution(plain_server: Server) -> None:
     key = {"name": "demo.pw", "value": SECRET, "secret": True}
     assert plain_server.call("PUT", "/v1/keys/demo.pw", key).status == 200

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from squall.core.access.secret import sealed_form
 from squall.core.errors import ConflictError
 from squall.core.execution.statuses import ABANDONED as ABANDONED
 from squall.core.execution.statuses import CANCELABLE as CANCELABLE
@@ -117,6 +118,11 @@ def transition(execution: Execution, status: str, at: int) -> Execution:
         end=at if status in FINAL else None,
         attempt=execution.attempt + (status == RUNNING),
     )
+
+
+def encoded_size(result: Any) -> int:
+    """The size in bytes of a result as JSON."""
+    return len(msgspec.json.encode(result, enc_hook=sealed_form))
 
 
 def with_result(execution: Execution, result: Any, encoded_size: int) -> Execution:

@@ -11,7 +11,7 @@ import msgspec
 from squall.core.content.action import WORKFLOW_RUNNERS
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution import execution as ex
-from squall.core.execution.execution import Execution, with_result
+from squall.core.execution.execution import Execution, encoded_size, with_result
 from squall.core.execution.inquiry import RUNNER as INQUIRY
 from squall.ports import Bus, Store, Tx
 from squall.services.lanes import CANCEL, CHANGED
@@ -46,7 +46,7 @@ class Completing:
             if execution is None:
                 raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
             _check(execution)
-            execution = with_result(execution, result, len(msgspec.json.encode(result)))
+            execution = with_result(execution, result, encoded_size(result))
             context = {**execution.context, ex.COMPLETED_BY: user, ex.COMPLETED_AS: status}
             execution = msgspec.structs.replace(execution, context=context)
             await tx.executions.update(execution)

@@ -12,7 +12,7 @@ from squall.core.content.action import WORKFLOW_RUNNERS
 from squall.core.errors import ConflictError
 from squall.core.event import events
 from squall.core.execution import execution as ex
-from squall.core.execution.execution import Execution, transition, with_result
+from squall.core.execution.execution import Execution, encoded_size, transition, with_result
 from squall.ports import Bus, Tx
 from squall.services.lanes import ADVANCE, CHANGED, JOURNAL, RUN, ChildChanged, Start, StatusRecord, StatusRequested
 
@@ -123,7 +123,7 @@ class Transitions:
         waiting = execution.status in (ex.REQUESTED, ex.DELAYED, ex.PENDING)
         execution = msgspec.structs.replace(execution, context={**_without_completion(execution), "cancelled_by": who})
         result = cancel_result(execution)
-        execution = with_result(execution, result, len(msgspec.json.encode(result)))
+        execution = with_result(execution, result, encoded_size(result))
         if waiting:
             await tx.queue.discard(RUN, execution.id)
         execution, _ = await self.move(tx, execution, ex.CANCELED if waiting else ex.CANCELING, now)
@@ -137,7 +137,7 @@ class Transitions:
             execution = msgspec.structs.replace(execution, context=_without_completion(execution))
         if execution.status == ex.CANCELING:
             status, result = ex.CANCELED, cancel_result(execution)
-        execution = with_result(execution, result, len(msgspec.json.encode(result)))
+        execution = with_result(execution, result, encoded_size(result))
         return (await self.move(tx, execution, status, now))[0]
 
     def hint(self, execution: Execution) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from squall.core.access.secret import replace_sealed
 from squall.core.content.keyvalue import SYSTEM, USER
 from squall.core.errors import NotFoundError
 from squall.core.timestamp import to_iso
@@ -40,15 +41,24 @@ def key_reader(keys: Keys) -> KeyReader:
 class Lookups:
     """`core.workflow.engine.Outside` for one workflow. Its methods are for another thread than the loop's.
 
-    `secret_read` tells whether a key has been decrypted: then what is stored must be sealed.
+    `reveal` opens a sealed value. `secret_read` tells whether a key or a part of a result has been decrypted: then what
+    is stored must be sealed.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, keys: KeyReader, workflow: str, user: str, loop: asyncio.AbstractEventLoop
+        self,
+        store: Store,
+        clock: Clock,
+        keys: KeyReader,
+        reveal: Callable[[str], Any],
+        workflow: str,
+        user: str,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._store = store
         self._clock = clock
         self._keys = keys
+        self._reveal = reveal
         self._workflow = workflow
         self._user = user
         self._loop = loop
@@ -59,6 +69,15 @@ class Lookups:
             return await answer
 
         return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(_PATIENCE)
+
+    def opened(self, result: Any) -> Any:
+        """The result of an execution with its sealed values in plain text."""
+
+        def open_one(envelope: str) -> Any:
+            self.secret_read = True
+            return self._reveal(envelope)
+
+        return replace_sealed(result, open_one)
 
     def new_id(self) -> str:
         """An id."""
@@ -103,4 +122,5 @@ class Lookups:
         async def work(tx: Tx) -> list[tuple[int, str, str, Any]]:
             return list(await tx.workflows.children(task_execution))
 
-        return self._wait(self._store.read(work))
+        children = self._wait(self._store.read(work))
+        return [(item, execution, status, self.opened(result)) for item, execution, status, result in children]

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from squall.core.access.secret import replace_sealed
+from squall.core.access.secret import has_sealed
 from squall.core.content.action import WORKFLOW_RUNNERS, split_parameters
 from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
@@ -185,11 +185,11 @@ class Runs:
 
     def _run(self, execution: Execution, record: WorkflowRecord, state: State, secret: bool) -> Run:
         loop = asyncio.get_running_loop()
-        lookups = Lookups(self._store, self._clock, self._keys, record.workflow, execution.user, loop)
+        reveal = self._binding.reveal
+        lookups = Lookups(self._store, self._clock, self._keys, reveal, record.workflow, execution.user, loop)
         conductor = Conductor(state, None, lookups, self._limits.most_tasks)
-        sealed: list[str] = []
-        replace_sealed(execution.parameters, sealed.append)
-        return Run(execution, record, conductor, lookups, secret=secret or bool(sealed))
+        secret = secret or has_sealed(execution.parameters)
+        return Run(execution, record, conductor, lookups, secret=secret)
 
     async def _begin(self, execution: Execution) -> Run:
         """A new run. What is wrong with the workflow's definition is its result."""
@@ -303,13 +303,13 @@ class Runs:
         )
 
     def _child(self, run: Run, conductor: Conductor, child: Execution | None, status: str, now: int) -> list[Step]:
-        if child is None:
+        if child is None or run.lookups is None:
             return []
         orquesta = child.context.get("orquesta", {})
         entry = orquesta.get("task_execution_id", "")
         before = conductor.state.by_id.get(entry)
         pending = before is not None and conductor.state.sequence[before].status in (st.PENDING, st.PAUSED)
-        result = child.result if status in ex.FINAL else None
+        result = run.lookups.opened(child.result) if status in ex.FINAL else None
         steps = [conductor.action(entry, orquesta.get("item_id"), status, result, now)]
         if pending and status == ex.RUNNING and conductor.state.status == st.PAUSING and not _is_paused(run.execution):
             steps.append(conductor.request(ex.RUNNING, now))
