@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import sqlite3
 import sys
 
 import pytest
@@ -142,3 +144,12 @@ def test_a_decrypted_key_is_masked_in_output_and_sealed_in_the_execution(plain_s
     assert shown["parameters"]["cmd"] == f"echo it is {SECRET} now"
     again = plain_server.call("POST", f"/v1/executions/{execution}/re_run", {}).json["id"]
     assert plain_server.ended(again)["result"]["stdout"] == f"it is {MASK} now"
+
+
+def test_a_secret_part_of_a_result_is_encrypted_in_the_database(plain_server: Server) -> None:
+    execution = plain_server.request("live.promising")
+    assert plain_server.ended(execution)["result"]["stdout"] == MASK
+    with contextlib.closing(sqlite3.connect(plain_server.data_dir / "squall.db")) as database:
+        (row,) = database.execute("SELECT body FROM results WHERE execution = ?", [execution])
+    assert ("hidden" in row[0], '"$sealed"' in row[0]) == (False, True)
+    assert plain_server.get(f"/v1/executions/{execution}", show_secrets="true")["result"]["stdout"] == "hidden"

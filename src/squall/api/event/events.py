@@ -179,7 +179,8 @@ async def change_frames(executions: Executions, views: Views, wanted: Filter, ev
         return []
     if event.name.startswith(events.ANNOUNCEMENT):
         # It is for everybody, so no filter on executions holds it back.
-        told = execution.result.get("output") if isinstance(execution.result, dict) else None
+        result = await views.result(execution, execution.result)
+        told = result.get("output") if isinstance(result, dict) else None
         return [event_frame(event.name, {"payload": told, "trace_context": execution.context.get("trace_context")})]
     if not wanted.holds(execution.id, execution.action):
         return []

@@ -10,7 +10,6 @@ from squall.core.access.secret import masked, replace_sealed
 from squall.core.content.output_schema import masked_output
 from squall.core.execution.document import execution_document, liveaction_document, select
 from squall.core.execution.execution import RUNNING, Execution
-from squall.core.execution.inquiry import RUNNER as INQUIRY
 from squall.services.content.content import Content
 from squall.services.execution.waiting import Waiting
 
@@ -49,13 +48,11 @@ class Views:
         return shown  # type: ignore[no-any-return]
 
     async def result(self, execution: Execution, result: Any, show_secrets: bool = False) -> Any:
-        """What is shown of a result, or of a part of it: what an output schema calls secret is masked. Sealed values
-        stand only in results of inquiries."""
-        if execution.runner == INQUIRY:
-            return replace_sealed(result, self._reveal) if show_secrets else masked(result)
+        """What is shown of a result, or of a part of it: what is sealed, or secret by an output schema, is masked. Rows
+        of older versions have the latter in plain text."""
         if show_secrets:
-            return result
-        return masked_output(result, *await self._content.snapshot(execution.snapshot))
+            return replace_sealed(result, self._reveal)
+        return masked_output(masked(result), *await self._content.snapshot(execution.snapshot))
 
     def liveaction(self, execution: Execution) -> dict[str, Any]:
         """The document of the liveaction that StackStorm would have beside the execution."""
