@@ -16,7 +16,6 @@ from squall.cli.terminal.verb import Verb
 from squall.client.http import JsonObject
 from squall.core.errors import NotFoundError, SquallError
 
-_LEFT_OUT = "left_out"
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
 
@@ -59,15 +58,16 @@ def _configure_register(parser: ArgumentParser) -> None:
 def _register(args: Namespace, target: Target) -> int:
     with target.api() as api:
         found = api.register_packs(args.pack)
-    print(", ".join(f"{count} {kind}" for kind, count in found.items() if kind != _LEFT_OUT))
-    _print_left_out(found)
+    print(", ".join(f"{count} {kind}" for kind, count in found.items() if isinstance(count, int)))
+    _print_notes(found)
     return exits.OK
 
 
-def _print_left_out(reply: JsonObject) -> None:
-    """Prints the actions that the server left out because it lacks their runner."""
-    for text in reply.get(_LEFT_OUT) or []:
-        print(f"left out: {text}", file=sys.stderr, flush=True)
+def _print_notes(reply: JsonObject) -> None:
+    """Prints the actions that the server left out because it lacks their runner, and what is hardly meant as it is."""
+    for word, name in (("left out", "left_out"), ("warning", "warnings")):
+        for text in reply.get(name) or []:
+            print(f"{word}: {text}", file=sys.stderr, flush=True)
 
 
 def _configure_install(parser: ArgumentParser) -> None:
@@ -187,7 +187,7 @@ def _registered(target: Target, ref: str) -> None:
             found = api.register_packs([ref])
         told = ", ".join(f"{count} {kind}" for kind, count in found.items() if count and kind in _OWN)
         print(f"{moment} {ref}: {told or 'nothing'}", flush=True)
-        _print_left_out(found)
+        _print_notes(found)
     except SquallError as error:
         print(f"{moment} {ref}: {error}", flush=True)
 
