@@ -13,7 +13,9 @@ from squall.cli.terminal.lists import configure_list, print_table
 from squall.cli.terminal.table import dump, fields, table
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
+from squall.client.closest import closest
 from squall.client.http import JsonObject
+from squall.client.suggestions import KINDS, missing, suggesting_pack
 from squall.core.errors import NotFoundError, SquallError
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
@@ -56,7 +58,7 @@ def _configure_register(parser: ArgumentParser) -> None:
 
 
 def _register(args: Namespace, target: Target) -> int:
-    with target.api() as api:
+    with target.api() as api, suggesting_pack(api, args.pack):
         found = api.register_packs(args.pack)
     print(", ".join(f"{count} {kind}" for kind, count in found.items() if isinstance(count, int)))
     _print_notes(found)
@@ -123,6 +125,11 @@ def _configure_remove(parser: ArgumentParser) -> None:
 
 
 def _remove(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        names = [str(each.get("ref")) for each in api.packs()]
+    for pack in args.pack:
+        if pack not in names and closest(pack, names):
+            raise NotFoundError(missing(KINDS["packs"], pack, names))
     given = {"packs": args.pack}
     return start_and_watch(args, target, lambda api: api.request_execution("packs.uninstall", given, args.delay))
 
@@ -150,8 +157,9 @@ def _configure_show(parser: ArgumentParser) -> None:
 def _show(args: Namespace, target: Target) -> int:
     with target.api() as api:
         found = api.indexed_pack(args.pack)
-    if found is None:
-        raise NotFoundError(f'the index has no pack "{args.pack}"')
+        if found is None:
+            meant = closest(args.pack, [str(each.get("ref") or each.get("name")) for each in api.search_packs("")])
+            raise NotFoundError(f'the index has no pack "{args.pack}"{f"; did you mean {meant}?" if meant else ""}')
     print(dump(found))
     return exits.OK
 
