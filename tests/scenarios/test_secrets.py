@@ -153,3 +153,14 @@ def test_a_secret_part_of_a_result_is_encrypted_in_the_database(plain_server: Se
         (row,) = database.execute("SELECT body FROM results WHERE execution = ?", [execution])
     assert ("hidden" in row[0], '"$sealed"' in row[0]) == (False, True)
     assert plain_server.get(f"/v1/executions/{execution}", show_secrets="true")["result"]["stdout"] == "hidden"
+
+
+def test_a_result_of_an_older_version_that_looks_like_an_encrypted_value_is_masked(plain_server: Server) -> None:
+    execution = plain_server.shell("echo x")
+    plain_server.ended(execution)
+    with contextlib.closing(sqlite3.connect(plain_server.data_dir / "squall.db")) as database, database:
+        body = '{"stdout": {"$sealed": "junk"}}'
+        database.execute("UPDATE results SET body = ? WHERE execution = ?", [body, execution])
+    for path in (f"{execution}", f"{execution}?show_secrets=true"):
+        assert plain_server.get(f"/v1/executions/{path}")["result"] == {"stdout": MASK}
+    assert plain_server.get(f"/v1/executions/{execution}/result") == {"stdout": MASK}

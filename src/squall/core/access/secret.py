@@ -82,6 +82,14 @@ def sealed_form(value: Any) -> dict[str, str]:
     return {_KEY: value.envelope}
 
 
+def shown_form(value: Any) -> str:
+    """What an encoder of JSON for clients writes for a sealed value. Raises `TypeError` for all else that it does not
+    know."""
+    if not isinstance(value, Sealed):
+        raise TypeError(f"{type(value).__name__} is no type of JSON")
+    return MASK
+
+
 def from_stored(value: Any) -> Any:
     """The document that `to_stored` has made `value` of."""
     if isinstance(value, dict):
@@ -114,13 +122,6 @@ def replace_sealed(value: Any, replacement: Callable[[str], Any]) -> Any:
     if isinstance(value, list):
         return [replace_sealed(item, replacement) for item in value]
     return value
-
-
-def has_sealed(value: Any) -> bool:
-    """Whether a sealed value stands anywhere in `value`."""
-    if isinstance(value, dict | list):
-        return any(has_sealed(item) for item in (value.values() if isinstance(value, dict) else value))
-    return isinstance(value, Sealed)
 
 
 def masked(value: Any) -> Any:

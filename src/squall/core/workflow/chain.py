@@ -174,7 +174,7 @@ def _opened(result: Any, reveal: Callable[[str], Any], secrets: list[Any]) -> An
         secrets.append(reveal(envelope))
         return secrets[-1]
 
-    return replace_sealed(result, open_one)
+    return replace_sealed(result, open_one) if ex.holds_sealed(result) else result
 
 
 def _publish(node: Node, render: _Render, context: dict[str, Any], published: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from squall.core.access.secret import replace_sealed
 from squall.core.content.keyvalue import SYSTEM, USER
 from squall.core.errors import NotFoundError
+from squall.core.execution.execution import holds_sealed
 from squall.core.timestamp import to_iso
 from squall.core.workflow.conducting.state import Entry
 from squall.ports import Clock, Store, Tx
@@ -77,7 +78,7 @@ class Lookups:
             self.secret_read = True
             return self._reveal(envelope)
 
-        return replace_sealed(result, open_one)
+        return replace_sealed(result, open_one) if holds_sealed(result) else result
 
     def new_id(self) -> str:
         """An id."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from squall.core.access.secret import has_sealed
 from squall.core.content.action import WORKFLOW_RUNNERS, split_parameters
 from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
@@ -188,7 +187,7 @@ class Runs:
         reveal = self._binding.reveal
         lookups = Lookups(self._store, self._clock, self._keys, reveal, record.workflow, execution.user, loop)
         conductor = Conductor(state, None, lookups, self._limits.most_tasks)
-        secret = secret or has_sealed(execution.parameters)
+        secret = secret or ex.holds_sealed(execution.parameters)
         return Run(execution, record, conductor, lookups, secret=secret)
 
     async def _begin(self, execution: Execution) -> Run:

@@ -17,12 +17,14 @@ from squall.core.access.secret import (
     Sealed,
     Secret,
     from_stored,
-    has_sealed,
     masked,
     may_be_marked,
     replace_sealed,
+    sealed_form,
+    shown_form,
     to_stored,
 )
+from squall.core.execution.execution import holds_sealed
 from squall.core.schema.walk import seal_secrets
 
 JSON = st.recursive(
@@ -91,8 +93,17 @@ def test_a_document_comes_back_from_its_stored_form_whatever_its_plain_data_look
 @given(LOOKALIKES)
 def test_plain_data_never_comes_back_as_a_sealed_value(value: Any) -> None:
     plain = json.loads(json.dumps(replace_sealed(value, lambda envelope: {"$sealed": envelope})))
-    assert not has_sealed(from_stored(json.loads(json.dumps(to_stored(plain)))))
+    assert not holds_sealed(from_stored(json.loads(json.dumps(to_stored(plain)))))
     assert masked(plain) == plain
+
+
+def test_encoders_write_the_envelope_for_the_store_and_the_mask_for_clients() -> None:
+    value = {"a": [Sealed("v1:x")]}
+    assert msgspec.json.encode(value, enc_hook=sealed_form) == b'{"a":[{"$sealed":"v1:x"}]}'
+    assert msgspec.json.encode(value, enc_hook=shown_form) == b'{"a":["********"]}'
+    for form in (sealed_form, shown_form):
+        with pytest.raises(TypeError, match="object is no type of JSON"):
+            msgspec.json.encode([object()], enc_hook=form)
 
 
 def test_a_sealed_value_is_printed_as_its_mask_and_compared_by_its_envelope() -> None:
@@ -101,6 +112,7 @@ def test_a_sealed_value_is_printed_as_its_mask_and_compared_by_its_envelope() ->
     assert Sealed("x") not in (Sealed("y"), "x", {"$sealed": "x"})
     assert len({Sealed("x"), Sealed("x")}) == 1
     assert from_stored({"$sealed": "x"}) == Sealed("x")
+    assert (holds_sealed([{"a": Sealed("x")}]), holds_sealed([{"a": 10**30}])) == (True, False)
 
 
 SCHEMA = {
