@@ -128,3 +128,11 @@ def test_a_mistyped_name_or_id_is_told_with_the_one_that_was_meant(plain_server:
     told = plain_server.squall(*line.format(mistyped).split())
     assert (told.status, told.out) == (2, b"")
     assert f"; did you mean {meant or execution}?\n".encode() in told.err
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"), [("action list --pack lniux", "linux"), ("execution list --action core.noopp", "core.noop")]
+)
+def test_a_mistyped_filter_that_matches_nothing_is_told(plain_server: Server, line: str, meant: str) -> None:
+    told = plain_server.squall(*line.split())
+    assert (told.status, f"; did you mean {meant}?\n".encode() in told.err) == (0, True)

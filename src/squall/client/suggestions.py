@@ -85,6 +85,13 @@ def missing(kind: Kind, name: str, names: Sequence[str]) -> str:
     return f"there is no {kind.noun} {name!r}; {advice}"
 
 
+def hint(api: Api, collection: str, name: str) -> str | None:
+    """What to say about a filter that matches nothing, if its `name` does not exist but is like one that does."""
+    kind = KINDS[collection]
+    names = list(kind.names(api, ""))
+    return missing(kind, name, names) if name not in names and closest(name, names, kind.alike) else None
+
+
 @contextmanager
 def suggesting_pack(api: Api, packs: Sequence[str]) -> Iterator[None]:
     """Inside, a refusal by the server because one of these packs does not exist is raised with a suggestion."""

@@ -10,7 +10,7 @@ import pytest
 from squall.client.api import Api, Page
 from squall.client.closest import closest
 from squall.client.http import Client, JsonObject, MissingError
-from squall.client.suggestions import SuggestingApi, suggesting_pack, suggestion
+from squall.client.suggestions import SuggestingApi, hint, suggesting_pack, suggestion
 from squall.core.errors import InvalidError, NotFoundError, SquallError
 
 NEWEST = ["6b0b80631679fec447f3b2e9", "6b0b80631ef4c0453613afd4", "6b0a11111111111111111111"]
@@ -99,3 +99,9 @@ def test_the_closest_name_is_found_in_any_case() -> None:
     assert closest("LINUKS", ["Linux", "core"]) == "Linux"
     assert closest("x", []) is None
     assert closest("linus", ["linux"], 0.9) is None
+
+
+def test_a_filter_that_matches_nothing_is_told_with_the_name_that_was_meant() -> None:
+    assert hint(Known(), "packs", "lniux") == "there is no pack 'lniux'; did you mean linux?"
+    for name in ("linux", "zzz"):
+        assert hint(Known(), "packs", name) is None

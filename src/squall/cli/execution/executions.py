@@ -16,7 +16,7 @@ from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
 from squall.client.api import Api
 from squall.client.http import JsonObject, MissingError
-from squall.client.suggestions import suggestion
+from squall.client.suggestions import hint, suggestion
 from squall.core.errors import ConflictError, InvalidError
 from squall.core.execution.statuses import STATUSES
 
@@ -42,6 +42,9 @@ def _list(args: Namespace, target: Target) -> int:
     }
     with target.api() as api:
         page = api.executions(query)
+        told = hint(api, "actions", args.action) if args.action and not page.items else None
+    if told is not None:
+        print(f"squall: {told}", file=sys.stderr)
     if args.json:
         print(dump(page.items))
         return exits.OK
