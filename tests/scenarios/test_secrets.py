@@ -164,3 +164,14 @@ def test_a_result_of_an_older_version_that_looks_like_an_encrypted_value_is_mask
     for path in (f"{execution}", f"{execution}?show_secrets=true"):
         assert plain_server.get(f"/v1/executions/{path}")["result"] == {"stdout": MASK}
     assert plain_server.get(f"/v1/executions/{execution}/result") == {"stdout": MASK}
+
+
+def test_a_secret_part_that_an_older_version_has_stored_as_it_is_reads_as_before(plain_server: Server) -> None:
+    execution = plain_server.request("live.promising")
+    plain_server.ended(execution)
+    with contextlib.closing(sqlite3.connect(plain_server.data_dir / "squall.db")) as database, database:
+        body = '{"stdout": "kept as it was", "return_code": 0}'
+        database.execute("UPDATE results SET body = ? WHERE execution = ?", [body, execution])
+    assert plain_server.get(f"/v1/executions/{execution}")["result"] == {"stdout": MASK, "return_code": 0}
+    shown = plain_server.get(f"/v1/executions/{execution}", show_secrets="true")
+    assert shown["result"]["stdout"] == "kept as it was"
