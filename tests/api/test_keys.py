@@ -13,7 +13,7 @@ def put(server: Server, name: str, **body: Any) -> Any:
     return server.call("PUT", f"/v1/keys/{quote(name)}", {"name": name, "value": "v", **body})
 
 
-@pytest.mark.parametrize("name", ["k1", "a:b", "with space", "grüß"])
+@pytest.mark.parametrize("name", ["k1", "a:b", "with space", "grüß", "team/db/password", "a//b", "views/x"])
 def test_a_key_is_written_read_and_removed(plain_server: Server, name: str) -> None:
     written = put(plain_server, name)
     assert (written.status, written.json["name"], written.json["encrypted"]) == (200, name, False)
@@ -23,6 +23,28 @@ def test_a_key_is_written_read_and_removed(plain_server: Server, name: str) -> N
     gone = plain_server.call("GET", path)
     assert gone.status == 404
     assert gone.json["faultstring"] == f'The key "{name}" does not exist in the StackStorm datastore.'
+
+
+@pytest.mark.parametrize("name", ["/at/the/start", "at/the/end/", "a/./../b", "/"])
+def test_a_slash_that_is_encoded_is_a_part_of_the_name_wherever_it_stands(plain_server: Server, name: str) -> None:
+    assert put(plain_server, "at/the/end", value="other").status == 200
+    path = f"/v1/keys/{quote(name, safe='')}"
+    written = plain_server.call("PUT", path, {"name": name, "value": "v"})
+    assert (written.status, written.json["name"]) == (200, name)
+    assert plain_server.get(path)["value"] == "v"
+    assert [key["name"] for key in plain_server.get("/v1/keys", name=name)] == [name]
+    assert plain_server.call("DELETE", path).status == 204
+    assert plain_server.call("GET", path).status == 404
+    assert plain_server.get("/v1/keys/at/the/end/")["value"] == "other"
+
+
+def test_our_own_command_and_templates_reach_keys_with_slashes(plain_server: Server) -> None:
+    assert plain_server.squall("key", "set", "app/db", "here").status == 0
+    assert plain_server.squall("key", "get", "app/db").out == b"here\n"
+    execution = plain_server.shell("echo {{ st2kv.system['app/db'] }}")
+    assert plain_server.ended(execution)["result"]["stdout"] == "here"
+    assert plain_server.squall("key", "delete", "app/db").status == 0
+    assert plain_server.squall("key", "get", "app/db").status == 2
 
 
 def test_a_secret_key_is_shown_only_when_it_is_asked_for(plain_server: Server) -> None:

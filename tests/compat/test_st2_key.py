@@ -25,6 +25,13 @@ def test_keys_are_set_listed_shown_and_deleted(plain_server: Server, st2: St2) -
     assert json.loads(st2(plain_server, "key", "list", "--prefix", "st2.", "-j").out or "[]") == []
 
 
+def test_keys_with_slashes_are_set_shown_and_deleted(plain_server: Server, st2: St2) -> None:
+    assert st2(plain_server, "key", "set", "st2/db/word", "first").status == 0
+    assert json.loads(st2(plain_server, "key", "get", "st2/db/word", "-j").out)["value"] == "first"
+    assert st2(plain_server, "key", "delete", "st2/db/word").status == 0
+    assert b"not found" in st2(plain_server, "key", "get", "st2/db/word").out
+
+
 def test_keys_are_loaded_from_a_file_with_encrypted_values_as_they_are(
     plain_server: Server, st2: St2, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ from squall.ports import Bus, Due, Launcher, Loaded, LoadedPack, Runner, Store
 from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.content.registration import ActionRegistrar, Registrar, Registration
+from squall.services.content.secret_results import SecretResults
 from squall.services.event.feeds import Feeds
 from squall.services.execution.admission import Admission
 from squall.services.execution.binding import Binding
@@ -138,7 +139,9 @@ class Assembly:
         self.binding = Binding(self.vault, self.keys)
         self.admission = Admission(self.binding.reveal)
         self.traces = Traces(store, self.clock)
-        self.transitions = Transitions(bus, self.traces.join, self.admission, [Retries(self.clock)])
+        self.transitions = Transitions(
+            bus, self.traces.join, self.admission, [Retries(self.clock)], SecretResults(self.vault)
+        )
         self.claims = Claims(store, bus, self.clock, self.transitions)
         self.policies = Policies(store, self.clock, self.admission, self.transitions)
         registrars: list[Registrar] = [

@@ -109,3 +109,30 @@ def test_without_a_server_one_line_says_how_to_start_one(tmp_path: Path, words: 
         done = subprocess.run([*SQUALL, *words], capture_output=True, env=env, timeout=PATIENCE, check=False)
         assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
         assert b"squall serve" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("pack get lniux", "linux"), ("pack register lniux", "linux"), ("pack remove lniux", "linux"),
+        ("action delete core.lcoal", "core.local"), ("key get suggested.nmae", "suggested.name"),
+        ("key delete suggested.nam", "suggested.name"), ("execution get {}", ""), ("tail {}", ""), ("output {}", ""),
+        ("output verify {}", ""), ("open {}", ""), ("execution re-run {}", ""), ("execution cancel {}", ""),
+    ],
+)  # fmt: skip
+def test_a_mistyped_name_or_id_is_told_with_the_one_that_was_meant(plain_server: Server, line: str, meant: str) -> None:
+    plain_server.squall("key", "set", "suggested.name", "x")
+    execution = plain_server.request("core.noop")
+    plain_server.ended(execution)
+    mistyped = execution[:-1] + ("0" if execution[-1] != "0" else "1")
+    told = plain_server.squall(*line.format(mistyped).split())
+    assert (told.status, told.out) == (2, b"")
+    assert f"; did you mean {meant or execution}?\n".encode() in told.err
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"), [("action list --pack lniux", "linux"), ("execution list --action core.noopp", "core.noop")]
+)
+def test_a_mistyped_filter_that_matches_nothing_is_told(plain_server: Server, line: str, meant: str) -> None:
+    told = plain_server.squall(*line.split())
+    assert (told.status, f"; did you mean {meant}?\n".encode() in told.err) == (0, True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import sqlite3
 import sys
 
 import pytest
@@ -124,6 +126,13 @@ def test_a_key_that_an_action_decrypts_while_it_runs_is_masked_in_what_it_prints
     assert plain_server.call("GET", f"/v1/executions/{execution}/output").raw == f"it is {MASK} now\n".encode()
 
 
+def test_what_a_client_sends_in_the_form_of_an_encrypted_value_stays_plain_data(plain_server: Server) -> None:
+    for env in ({"$sealed": "junk"}, {"$$sealed": "junk"}, {"A": {"$sealed": "v1:AAAA"}}):
+        execution = plain_server.request("core.local", cmd="echo ran", env=env)
+        assert plain_server.ended(execution)["result"]["stdout"] == "ran"
+        assert plain_server.get(f"/v1/executions/{execution}", show_secrets="true")["parameters"]["env"] == env
+
+
 def test_a_decrypted_key_is_masked_in_output_and_sealed_in_the_execution(plain_server: Server) -> None:
     key = {"name": "demo.pw", "value": SECRET, "secret": True}
     assert plain_server.call("PUT", "/v1/keys/demo.pw", key).status == 200
@@ -135,3 +144,34 @@ def test_a_decrypted_key_is_masked_in_output_and_sealed_in_the_execution(plain_s
     assert shown["parameters"]["cmd"] == f"echo it is {SECRET} now"
     again = plain_server.call("POST", f"/v1/executions/{execution}/re_run", {}).json["id"]
     assert plain_server.ended(again)["result"]["stdout"] == f"it is {MASK} now"
+
+
+def test_a_secret_part_of_a_result_is_encrypted_in_the_database(plain_server: Server) -> None:
+    execution = plain_server.request("live.promising")
+    assert plain_server.ended(execution)["result"]["stdout"] == MASK
+    with contextlib.closing(sqlite3.connect(plain_server.data_dir / "squall.db")) as database:
+        (row,) = database.execute("SELECT body FROM results WHERE execution = ?", [execution])
+    assert ("hidden" in row[0], '"$sealed"' in row[0]) == (False, True)
+    assert plain_server.get(f"/v1/executions/{execution}", show_secrets="true")["result"]["stdout"] == "hidden"
+
+
+def test_a_result_of_an_older_version_that_looks_like_an_encrypted_value_is_masked(plain_server: Server) -> None:
+    execution = plain_server.shell("echo x")
+    plain_server.ended(execution)
+    with contextlib.closing(sqlite3.connect(plain_server.data_dir / "squall.db")) as database, database:
+        body = '{"stdout": {"$sealed": "junk"}}'
+        database.execute("UPDATE results SET body = ? WHERE execution = ?", [body, execution])
+    for path in (f"{execution}", f"{execution}?show_secrets=true"):
+        assert plain_server.get(f"/v1/executions/{path}")["result"] == {"stdout": MASK}
+    assert plain_server.get(f"/v1/executions/{execution}/result") == {"stdout": MASK}
+
+
+def test_a_secret_part_that_an_older_version_has_stored_as_it_is_reads_as_before(plain_server: Server) -> None:
+    execution = plain_server.request("live.promising")
+    plain_server.ended(execution)
+    with contextlib.closing(sqlite3.connect(plain_server.data_dir / "squall.db")) as database, database:
+        body = '{"stdout": "kept as it was", "return_code": 0}'
+        database.execute("UPDATE results SET body = ? WHERE execution = ?", [body, execution])
+    assert plain_server.get(f"/v1/executions/{execution}")["result"] == {"stdout": MASK, "return_code": 0}
+    shown = plain_server.get(f"/v1/executions/{execution}", show_secrets="true")
+    assert shown["result"]["stdout"] == "kept as it was"

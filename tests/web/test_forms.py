@@ -27,6 +27,7 @@ parameters:
     properties:
       user: {type: string}
       password: {type: string, secret: true}
+  words: {type: array, items: {type: string, secret: true}}
 """,
 }
 
@@ -75,3 +76,21 @@ def test_a_secret_that_is_typed_is_sent(page: Page, secretive: Server) -> None:
     with page.expect_request(lambda request: request.url.endswith("/re_run")) as sent:
         page.get_by_role("button", name="Run", exact=True).click()
     assert json.loads(sent.value.post_data or "") == {"parameters": {"token": "new token"}}
+
+
+def test_an_item_of_a_secret_list_is_changed_and_the_others_stay(page: Page, secretive: Server) -> None:
+    execution = secretive.request("kept.login", words=["first", "second"])
+    secretive.ended(execution)
+    page.goto(f"{secretive.url}/executions/{execution}")
+    page.get_by_role("button", name="Run again").click()
+    for number in (1, 2):
+        expect(page.get_by_label(f"words {number}", exact=True)).to_have_attribute("type", "password")
+        expect(page.get_by_label(f"words {number}", exact=True)).to_have_attribute("placeholder", MASK)
+    page.get_by_label("words 2", exact=True).fill("other")
+    with page.expect_request(lambda request: request.url.endswith("/re_run")) as sent:
+        page.get_by_role("button", name="Run", exact=True).click()
+    assert json.loads(sent.value.post_data or "") == {"parameters": {"words": [MASK, "other"]}}
+    expect(page).not_to_have_url(f"{secretive.url}/executions/{execution}")
+    again = page.url.rpartition("/")[2]
+    secretive.ended(again)
+    assert secretive.get(f"/v1/executions/{again}?show_secrets=true")["parameters"]["words"] == ["first", "other"]

@@ -2,7 +2,7 @@
 import { act } from "react";
 import { expect, test } from "vitest";
 import { Field } from "../src/execution/Field";
-import { MASK, type Schema, textsIn } from "../src/execution/fields";
+import { entryOf, MASK, type Schema, textsIn } from "../src/execution/fields";
 import { drawn, type } from "./render";
 
 function formOf(schema: Schema, value: unknown): HTMLFormElement {
@@ -41,8 +41,60 @@ test("secrets of a nested object are password fields beside fields of the other 
   expect(textsIn(form)("p/login/password")).toBeNull();
 });
 
-test("lists with secrets inside are dots until they are shown", () => {
-  const form = formOf({ type: "array", items: { type: "string", secret: true } }, [MASK]);
+const LISTS: readonly Schema[] = [
+  { type: "array", secret: true },
+  { type: "array", secret: true, items: { type: "string" } },
+  { type: "array", items: { type: "string", secret: true } },
+];
+
+function press(form: HTMLFormElement, name: string): void {
+  const buttons = [...form.querySelectorAll("button")];
+  act(() => buttons.find((each) => (each.getAttribute("aria-label") ?? each.textContent) === name)?.click());
+}
+
+function passwords(form: HTMLFormElement): HTMLInputElement[] {
+  return [...form.querySelectorAll("input")].filter((each) => each.type === "password");
+}
+
+test.each(LISTS)("a list of secrets has a password field for each item", (schema) => {
+  const form = formOf(schema, undefined);
+  expect(form.querySelector("textarea")).toBeNull();
+  expect(textsIn(form)("p")).toBeNull();
+  for (const text of ["one", "two", "three"]) {
+    press(form, "add an item");
+    type(passwords(form).at(-1) as HTMLInputElement, text);
+  }
+  press(form, "remove p 2");
+  expect(textsIn(form)("p")).toBe('["one","three"]');
+  expect(entryOf("p", "p", schema, undefined, textsIn(form)).value).toEqual(["one", "three"]);
+});
+
+test("masked items of a list are changed in their places, or given anew as a whole", () => {
+  const form = formOf({ type: "array", items: { type: "string", secret: true } }, [MASK, MASK]);
+  expect(passwords(form).map((field) => [field.value, field.placeholder])).toEqual([
+    ["", MASK],
+    ["", MASK],
+  ]);
+  expect(textsIn(form)("p")).toBeNull();
+  type(passwords(form)[1] as HTMLInputElement, "new");
+  expect(textsIn(form)("p")).toBe(JSON.stringify([MASK, "new"]));
+  press(form, "give the list anew");
+  expect(textsIn(form)("p")).toBe("[]");
+});
+
+test("a list that is masked as a whole stays unless it is given anew", () => {
+  const form = formOf({ type: "array", secret: true }, MASK);
+  expect(textsIn(form)("p")).toBeNull();
+  expect(form.textContent).toContain(MASK);
+  press(form, "give the list anew");
+  press(form, "add an item");
+  type(passwords(form)[0] as HTMLInputElement, "x");
+  expect(textsIn(form)("p")).toBe('["x"]');
+});
+
+test("lists with secrets inside of their items are dots until they are shown", () => {
+  const login = { type: "object", properties: { word: { type: "string", secret: true } } };
+  const form = formOf({ type: "array", items: login }, [{ word: MASK }]);
   const field = form.querySelector("textarea") as HTMLTextAreaElement;
   expect(field.className).toBe("concealed");
   act(() => form.querySelector("button")?.click());

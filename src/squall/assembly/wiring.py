@@ -68,6 +68,7 @@ from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.content.pack_configs import PackConfigs
 from squall.services.content.registration import ActionRegistrar, Registrar, Registration
+from squall.services.content.secret_results import SecretResults
 from squall.services.event.feeds import Feeds
 from squall.services.execution.admission import Admission
 from squall.services.execution.binding import Binding
@@ -213,7 +214,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     access = _access(settings, out, user)
     binding, traces = Binding(out.vault, keys, content, configs), Traces(out.store, out.clock)
     admission = Admission(binding.reveal)
-    transitions = Transitions(out.bus, traces.join, admission, [Retries(out.clock)])
+    secrets = SecretResults(out.vault)
+    transitions = Transitions(out.bus, traces.join, admission, [Retries(out.clock)], secrets)
     claims = Claims(out.store, out.bus, out.clock, transitions)
     registrars: list[Registrar] = [
         ActionRegistrar(content, out.clock),
@@ -367,7 +369,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
     views = Views(use.content, use.binding.reveal, waiting, url)
     heartbeat = settings.stream.heartbeat_seconds
     sources = StreamSources(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat)
-    completing = Completing(out.store, out.bus, poll=settings.queue.poll_seconds)
+    completing = Completing(out.store, out.bus, SecretResults(out.vault), poll=settings.queue.poll_seconds)
     table = [
         *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),
         *AuthRoutes(use.access, f"{url}/api/v1").routes(),

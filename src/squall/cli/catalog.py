@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from squall.client.closest import closest
+
 
 class Command(NamedTuple):
     """A line of the help. `module` below `squall.cli` has it in its `VERBS`; None: it runs outside the client."""
@@ -159,15 +161,6 @@ def guess(word: str, names: Iterable[str]) -> str:
     """`; did you mean "…"?` with the name that is closest to a mistyped `word`, or "" if none is close."""
     name = closest(word, names)
     return f"; did you mean {name!r}?" if name else ""
-
-
-def closest(word: str, names: Iterable[str]) -> str | None:
-    """The name that is most like a mistyped `word`, in any case; None if no name is like it."""
-    from difflib import get_close_matches
-
-    lowered = {name.lower(): name for name in sorted(names)}
-    matches = get_close_matches(word.lower(), lowered, n=1)
-    return lowered[matches[0]] if matches else None
 
 
 def first_words() -> set[str]:

@@ -48,6 +48,15 @@ class NoServerError(errors.UnavailableError):
         self.refused = refused
 
 
+class MissingError(errors.NotFoundError):
+    """What the request named does not exist. `path` is its path below `/v1`, `scope` the scope of a key."""
+
+    def __init__(self, message: str, path: str = "", scope: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+        self.scope = scope
+
+
 class Answer(NamedTuple):
     """One answer: its HTTP status, its headers with lower-case names, and its decoded JSON body (None if empty)."""
 
@@ -115,7 +124,7 @@ class Client:
             took = (time.monotonic() - began) * 1000
             self._trace(f"{method} {target} -> {response.status} in {took:.1f} ms, {len(raw)} bytes")
         if not 200 <= response.status < 300:
-            raise _error_of(response.status, response.reason, raw)
+            raise _about(_error_of(response.status, response.reason, raw), path, query)
         lowered = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, lowered, _decode(raw, self.url))
 
@@ -135,7 +144,7 @@ class Client:
             connection.request("GET", target, headers=headers)
             response = connection.getresponse()
             if response.status != 200:
-                raise _error_of(response.status, response.reason, response.read())
+                raise _about(_error_of(response.status, response.reason, response.read()), path, query)
             if (response.getheader("Content-Type") or "").startswith("text/html"):
                 raise errors.SquallError(f"a web page came instead of output: is there a Squall server at {self.url}?")
         except (OSError, http.client.HTTPException) as error:
@@ -261,6 +270,13 @@ def _error_of(status: int, reason: str, raw: bytes) -> errors.SquallError:
     if raw and raw.lstrip()[:1] != b"{":
         return kind(f"{told}, and that in no JSON: a proxy may have answered for it")
     return kind(told)
+
+
+def _about(error: errors.SquallError, path: str, query: Query | None) -> errors.SquallError:
+    """The error; one about something that does not exist says what was asked for."""
+    if not isinstance(error, errors.NotFoundError):
+        return error
+    return MissingError(str(error), path, str((query or {}).get("scope") or ""))
 
 
 def _unreached(url: str, error: Exception) -> NoServerError:

@@ -19,13 +19,16 @@ def path_of(collection: str, name: str, *below: str) -> str:
     """The path of one thing, such as `/executions/<id>/output` for ("executions", id, "output").
 
     Raises `InvalidError` for an empty `name`, which would name the whole collection, and for one that a server or a
-    proxy would read as another path: with a slash or a control character, `.` and `..`.
+    proxy would read as another path: with a control character, `.` and `..`, also between slashes. Only names of keys
+    have slashes.
     """
     noun = _NOUNS.get(collection, f"a name in {collection}")
     if not name.strip():
         raise InvalidError(f"{noun} is missing: an empty text was given; is a variable not set?")
-    if "/" in name or name in (".", "..") or not name.isprintable():
-        raise InvalidError(f"{name!r:.80} cannot be {noun}: that has no slashes and no control characters")
+    has_slashes = "/" in name and collection != "keys"
+    if has_slashes or not name.isprintable() or not {".", ".."}.isdisjoint(name.split("/")):
+        lacks = "no control characters" if collection == "keys" else "no slashes and no control characters"
+        raise InvalidError(f'{name!r:.80} cannot be {noun}: that has {lacks}, and is not "." or ".."')
     try:
         segment = quote(name, safe="")
     except UnicodeEncodeError:

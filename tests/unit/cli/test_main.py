@@ -141,7 +141,8 @@ def test_an_empty_name_is_refused_before_anything_is_asked(
 
 
 @pytest.mark.parametrize(
-    "line", ["tail last/result", "execution get ..", "output a/../b", "action get a/b", "pack get x/y", "key get a/b"]
+    "line",
+    ["tail last/result", "execution get ..", "output a/../b", "action get a/b", "pack get x/y", "key get a/../b"],
 )
 def test_a_name_with_a_slash_is_refused(fake: ModuleType, run: Callable[..., Any], line: str) -> None:
     with fake.FakeSquall([]) as server:

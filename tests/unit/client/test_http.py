@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from squall.client.http import Client, NoServerError
+from squall.client.http import Client, MissingError, NoServerError
 from squall.core import errors
 
 
@@ -35,7 +35,7 @@ def free_port() -> int:
         (400, errors.InvalidError),
         (401, errors.UnauthorizedError),
         (403, errors.ForbiddenError),
-        (404, errors.NotFoundError),
+        (404, MissingError),
         (409, errors.ConflictError),
         (413, errors.TooLargeError),
         (415, errors.UnsupportedMediaError),

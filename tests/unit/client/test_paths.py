@@ -12,6 +12,16 @@ def test_a_name_is_quoted_between_its_collection_and_what_is_below() -> None:
     assert path_of("executions", "a b?c#%", "output", "stats") == "/executions/a%20b%3Fc%23%25/output/stats"
 
 
+def test_only_a_key_has_slashes_in_its_name() -> None:
+    assert path_of("keys", "/team/db//word/") == "/keys/%2Fteam%2Fdb%2F%2Fword%2F"
+    for collection in ("executions", "inquiries", "actions", "packs", "others"):
+        with pytest.raises(InvalidError, match="no slashes"):
+            path_of(collection, "a/b")
+    for name in ("a/../b", "./a", "a/.", "..", "a/\n"):
+        with pytest.raises(InvalidError, match="cannot be the name of a key"):
+            path_of("keys", name)
+
+
 @pytest.mark.parametrize("name", ["", " ", "\t\n"])
 def test_an_empty_name_is_missing(name: str) -> None:
     with pytest.raises(InvalidError, match="the id of an execution is missing"):

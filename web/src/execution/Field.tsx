@@ -1,7 +1,8 @@
 // Fields of forms that are made from schemas.
 
 import { type ClipboardEvent, type ReactElement, useId, useState } from "react";
-import { choicesOf, hasMask, hasSecrets, isSecret, partsOf, pathOf, type Schema, textOf } from "./fields";
+import { choicesOf, hasMask, hasSecrets, isSecret, isSecretList, partsOf, pathOf, type Schema, textOf } from "./fields";
+import { SecretList } from "./SecretList";
 
 export interface FieldProps {
   /** The name of the field in its form. */
@@ -33,6 +34,15 @@ export function Field(props: FieldProps): ReactElement {
             value={part.value}
           />
         ))}
+      </fieldset>
+    );
+  }
+  if (isSecretList(schema, value)) {
+    return (
+      <fieldset>
+        <legend>{title}</legend>
+        {described}
+        <SecretList path={path} label={label} value={value} />
       </fieldset>
     );
   }

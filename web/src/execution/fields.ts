@@ -63,6 +63,15 @@ export function hasSecrets(schema: unknown): boolean {
   );
 }
 
+/** Whether a value is a list of texts that are secret, so that each item gets a field of its own. */
+export function isSecretList(schema: Schema | undefined, value: unknown): boolean {
+  const items = schema?.["items"] ?? {};
+  if (schema?.["type"] !== "array" || !isObject(items) || !(isSecret(schema) || isSecret(items))) return false;
+  if (items["enum"] !== undefined || (items["type"] ?? "string") !== "string") return false;
+  if (value === undefined || value === null || value === MASK) return true;
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
 /** Whether the mask stands for any part of a value. */
 export function hasMask(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(hasMask);

@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from squall.adapters.packs.document import read_yaml
-from squall.core.access.secret import replace_sealed
+from squall.core.access.secret import from_stored, replace_sealed, to_stored
 from squall.core.content.action import Pack
 from squall.core.content.pack_config import PackConfig, mask_values, secret_values, templates_in, with_defaults
-from squall.core.errors import InvalidError
+from squall.core.errors import ConfigError, InvalidError
 from squall.core.names import below, pack_name
 
 _Key = tuple[tuple[int, int], tuple[int, int]]
@@ -66,14 +66,21 @@ class ConfigFiles:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.new")
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True)
+            yaml.safe_dump(
+                {name: to_stored(value) for name, value in values.items()}, file, sort_keys=False, allow_unicode=True
+            )
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
 
     def _opened(self, path: Path) -> dict[str, Any]:
-        opened: dict[str, Any] = replace_sealed(_mapping(path), self._reveal)
-        return opened
+        values = _mapping(path)
+        try:
+            return {name: replace_sealed(from_stored(value), self._reveal) for name, value in values.items()}
+        except ConfigError as error:
+            raise InvalidError(
+                f"{path}: a value of $sealed was not encrypted with the key file of this server: {error}"
+            ) from error
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -126,7 +126,7 @@ ROUTES = (
         "GET", "/keys", KeyRoutes._list, "List keys of the datastore", "Key",
         ("id", "name", "prefix", "scope", "user", "decrypt", "sort", *SELECT, *PAGE), listed=True,
     ),
-    Route("GET", "/keys/{name}", KeyRoutes._get, "Show one key", "Key", ("scope", "user", "decrypt")),
-    Route("PUT", "/keys/{name}", KeyRoutes._put, "Write a key", "Key", (), "KeyBody"),
-    Route("DELETE", "/keys/{name}", KeyRoutes._delete, "Remove a key", None, ("scope", "user"), status=204),
+    Route("GET", "/keys/{name*}", KeyRoutes._get, "Show one key", "Key", ("scope", "user", "decrypt")),
+    Route("PUT", "/keys/{name*}", KeyRoutes._put, "Write a key", "Key", (), "KeyBody"),
+    Route("DELETE", "/keys/{name*}", KeyRoutes._delete, "Remove a key", None, ("scope", "user"), status=204),
 )  # fmt: skip

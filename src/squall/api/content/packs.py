@@ -90,7 +90,8 @@ class PackRoutes:
 
     async def _register(self, request: Request) -> Answer:
         """Counts of what is there now, of the packs and kinds that are asked for. All kinds of those packs are
-        looked at: nothing changes where nothing has changed. `left_out` names actions whose runner is lacking."""
+        looked at: nothing changes where nothing has changed. `left_out` names actions whose runner is lacking, and
+        `warnings` what is used although it is hardly meant as it is."""
         body = await request.document()
         packs, kinds = texts(body, "packs"), texts(body, "types") or ["all"]
         for kind in kinds:
@@ -119,8 +120,11 @@ class PackRoutes:
         reply: dict[str, Any] = {
             kind: count for kind, count in counts.items() if "all" in asked or kind in asked | _with(asked)
         }
-        left_out = [f"{pack}: {text}" for pack, text in found.lacking if pack in wanted]
-        return Answer({**reply, "left_out": left_out} if left_out else reply)
+        for name, notes in (("left_out", found.lacking), ("warnings", found.doubts)):
+            told = [f"{pack}: {text}" for pack, text in notes if pack in wanted]
+            if told:
+                reply[name] = told
+        return Answer(reply)
 
     # -- configurations
 

@@ -14,6 +14,7 @@ from squall.api.http.pages import attributes, page
 from squall.api.http.routes import PAGE, SELECT, Route, bound
 from squall.api.http.wire import Answer, Request, failure, field
 from squall.core.access.access import Identity, acting_user, check_run, reveals
+from squall.core.access.secret import shown_form
 from squall.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from squall.core.execution.document import EXCLUDABLE, FIELDS
 from squall.core.execution.execution import COMPLETED_AS, COMPLETED_BY, TRANSITIONS, Execution, ExecutionFilter
@@ -201,7 +202,7 @@ class ExecutionRoutes:
     async def _result(self, request: Request) -> Answer:
         query = request.query
         execution = await self._executions.get(await self._executions.resolve(request.path["id"]))
-        raw = msgspec.json.encode(await self._views.result(execution, execution.result))
+        raw = msgspec.json.encode(await self._views.result(execution, execution.result), enc_hook=shown_form)
         if query.boolean("pretty_format", False):
             raw = msgspec.json.format(raw, indent=4)
         headers, content_type, suffix = {}, "text/json", ".json"

@@ -7,12 +7,15 @@ from typing import Any
 
 from squall.api.http.pages import Attributes
 from squall.core.access.secret import masked, replace_sealed
-from squall.core.content.output_schema import masked_output
+from squall.core.content.output_schema import has_secret_output, masked_output
 from squall.core.execution.document import execution_document, liveaction_document, select
 from squall.core.execution.execution import RUNNING, Execution
 from squall.core.execution.inquiry import RUNNER as INQUIRY
 from squall.services.content.content import Content
 from squall.services.execution.waiting import Waiting
+
+_WITH_SECRETS_OF_OTHERS = frozenset({INQUIRY, "action-chain"})
+"""Runners whose results hold sealed values that no output schema of theirs marks: answers, and results of nodes."""
 
 
 class Views:
@@ -49,13 +52,15 @@ class Views:
         return shown  # type: ignore[no-any-return]
 
     async def result(self, execution: Execution, result: Any, show_secrets: bool = False) -> Any:
-        """What is shown of a result, or of a part of it: what an output schema calls secret is masked. Sealed values
-        stand only in results of inquiries."""
-        if execution.runner == INQUIRY:
-            return replace_sealed(result, self._reveal) if show_secrets else masked(result)
-        if show_secrets:
+        """What is shown of a result, or of a part of it: what is sealed, or secret by an output schema, is masked. Rows
+        of older versions have the latter in plain text."""
+        action, runner = await self._content.snapshot(execution.snapshot)
+        is_marked = has_secret_output(action, runner)
+        if execution.runner not in _WITH_SECRETS_OF_OTHERS and not is_marked:
             return result
-        return masked_output(result, *await self._content.snapshot(execution.snapshot))
+        if show_secrets:
+            return replace_sealed(result, self._reveal)
+        return masked_output(masked(result), action, runner)
 
     def liveaction(self, execution: Execution) -> dict[str, Any]:
         """The document of the liveaction that StackStorm would have beside the execution."""

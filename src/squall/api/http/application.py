@@ -33,12 +33,15 @@ _PREFIXES = (
 _STREAM_IN_API = "/stream"
 
 
-def locate(path: str, home: str) -> tuple[str, str]:
-    """(area, path inside it) of a request's path. `home` is the area of paths without a prefix.
+def locate(path: str, home: str, raw: bytes = b"") -> tuple[str, str]:
+    """(area, path inside it) of a request's path. `home` is the area of paths without a prefix, `raw` the path as it
+    was sent.
 
-    A trailing slash means nothing, and an area may be asked with or without a version.
+    A trailing slash means nothing, unless it is encoded as a part of a name, and an area may be asked with or without
+    a version.
     """
-    path = "/" + path.strip("/")
+    is_of_name = raw[-3:].upper() == b"%2F"
+    path = "/" + (path.lstrip("/") if is_of_name else path.strip("/"))
     if home == "api":
         for prefix, area in _PREFIXES:
             if path == prefix or path.startswith(prefix + "/"):
@@ -90,7 +93,7 @@ class Application:
         self._gate.check_origin(probe)
         if self._web is not None and (page := self._web.answer(probe, scope["path"])) is not None:
             return page
-        area, path = locate(scope["path"], self._home)
+        area, path = locate(scope["path"], self._home, scope.get("raw_path") or b"")
         match = self._router.match(area, path, scope["method"])
         if match is None:
             return self._unrouted(scope, area, path)

@@ -200,7 +200,11 @@ SCHEMAS: dict[str, Schema] = {
         ref=_TEXT, name=_TEXT, description=_TEXT, version=_TEXT, author=_TEXT, email=_TEXT, keywords=_TEXTS,
         files=_TEXTS, path=_TEXT, id=_TEXT, uid=_TEXT,
     ),
-    "Counts": {"type": "object", "properties": {"left_out": _TEXTS}, "additionalProperties": _COUNT},
+    "Counts": {
+        "type": "object",
+        "properties": {"left_out": _TEXTS, "warnings": _TEXTS},
+        "additionalProperties": _COUNT,
+    },
     "File": _of(("file_path", "content"), file_path=_TEXT, content=_TEXT),
     "ConfigSchema": _of(("pack", "attributes"), pack=_TEXT, attributes=_OBJECT, id=_TEXT),
     "Config": _of(("pack", "values"), pack=_TEXT, values=_OBJECT, id=_TEXT),

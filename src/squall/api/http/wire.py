@@ -12,6 +12,7 @@ import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
 from squall.core.access.access import Identity
+from squall.core.access.secret import shown_form
 from squall.core.errors import InvalidError, TooLargeError
 
 LAST_EVENT_ID = "Last-Event-ID"
@@ -25,7 +26,7 @@ a chunked body, otherwise a part of the body itself."""
 FILE_DEFENCES = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 """Headers of files of packs: a browser runs nothing in them."""
 
-_ENCODER = msgspec.json.Encoder()
+_ENCODER = msgspec.json.Encoder(enc_hook=shown_form)
 _TRUE = frozenset({"true", "1", "yes", "y"})
 _FALSE = frozenset({"false", "0", "no", "n"})
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")

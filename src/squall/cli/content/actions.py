@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from squall.cli.terminal.lists import configure_list, print_table
 from squall.cli.terminal.table import dump, fields
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
+from squall.client.suggestions import hint
 from squall.core.errors import InvalidError
 
 
@@ -25,6 +27,9 @@ def _configure_list(parser: ArgumentParser) -> None:
 def _list(args: Namespace, target: Target) -> int:
     with target.api() as api:
         found = list(api.actions(args.pack))
+        told = hint(api, "packs", args.pack) if args.pack and not found else None
+    if told is not None:
+        print(f"squall: {told}", file=sys.stderr)
     if args.json:
         print(dump(found))
     else:

@@ -13,10 +13,11 @@ from squall.cli.terminal.lists import configure_list, print_table
 from squall.cli.terminal.table import dump, fields, table
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
+from squall.client.closest import closest
 from squall.client.http import JsonObject
+from squall.client.suggestions import KINDS, missing, suggesting_pack
 from squall.core.errors import NotFoundError, SquallError
 
-_LEFT_OUT = "left_out"
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
 
@@ -57,17 +58,18 @@ def _configure_register(parser: ArgumentParser) -> None:
 
 
 def _register(args: Namespace, target: Target) -> int:
-    with target.api() as api:
+    with target.api() as api, suggesting_pack(api, args.pack):
         found = api.register_packs(args.pack)
-    print(", ".join(f"{count} {kind}" for kind, count in found.items() if kind != _LEFT_OUT))
-    _print_left_out(found)
+    print(", ".join(f"{count} {kind}" for kind, count in found.items() if isinstance(count, int)))
+    _print_notes(found)
     return exits.OK
 
 
-def _print_left_out(reply: JsonObject) -> None:
-    """Prints the actions that the server left out because it lacks their runner."""
-    for text in reply.get(_LEFT_OUT) or []:
-        print(f"left out: {text}", file=sys.stderr, flush=True)
+def _print_notes(reply: JsonObject) -> None:
+    """Prints the actions that the server left out because it lacks their runner, and what is hardly meant as it is."""
+    for word, name in (("left out", "left_out"), ("warning", "warnings")):
+        for text in reply.get(name) or []:
+            print(f"{word}: {text}", file=sys.stderr, flush=True)
 
 
 def _configure_install(parser: ArgumentParser) -> None:
@@ -123,6 +125,11 @@ def _configure_remove(parser: ArgumentParser) -> None:
 
 
 def _remove(args: Namespace, target: Target) -> int:
+    with target.api() as api:
+        names = [str(each.get("ref")) for each in api.packs()]
+    for pack in args.pack:
+        if pack not in names and closest(pack, names):
+            raise NotFoundError(missing(KINDS["packs"], pack, names))
     given = {"packs": args.pack}
     return start_and_watch(args, target, lambda api: api.request_execution("packs.uninstall", given, args.delay))
 
@@ -150,8 +157,9 @@ def _configure_show(parser: ArgumentParser) -> None:
 def _show(args: Namespace, target: Target) -> int:
     with target.api() as api:
         found = api.indexed_pack(args.pack)
-    if found is None:
-        raise NotFoundError(f'the index has no pack "{args.pack}"')
+        if found is None:
+            meant = closest(args.pack, [str(each.get("ref") or each.get("name")) for each in api.search_packs("")])
+            raise NotFoundError(f'the index has no pack "{args.pack}"{f"; did you mean {meant}?" if meant else ""}')
     print(dump(found))
     return exits.OK
 
@@ -187,7 +195,7 @@ def _registered(target: Target, ref: str) -> None:
             found = api.register_packs([ref])
         told = ", ".join(f"{count} {kind}" for kind, count in found.items() if count and kind in _OWN)
         print(f"{moment} {ref}: {told or 'nothing'}", flush=True)
-        _print_left_out(found)
+        _print_notes(found)
     except SquallError as error:
         print(f"{moment} {ref}: {error}", flush=True)
 

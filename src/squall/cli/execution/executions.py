@@ -15,8 +15,9 @@ from squall.cli.terminal.table import cell, dump, duration, fields
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
 from squall.client.api import Api
-from squall.client.http import JsonObject
-from squall.core.errors import ConflictError, InvalidError, NotFoundError
+from squall.client.http import JsonObject, MissingError
+from squall.client.suggestions import hint, suggestion
+from squall.core.errors import ConflictError, InvalidError
 from squall.core.execution.statuses import STATUSES
 
 _STATUSES = f"executions in this status: {', '.join(STATUSES)}"
@@ -41,6 +42,9 @@ def _list(args: Namespace, target: Target) -> int:
     }
     with target.api() as api:
         page = api.executions(query)
+        told = hint(api, "actions", args.action) if args.action and not page.items else None
+    if told is not None:
+        print(f"squall: {told}", file=sys.stderr)
     if args.json:
         print(dump(page.items))
         return exits.OK
@@ -152,7 +156,9 @@ def _steer(api: Api, execution: str, status: str) -> JsonObject:
     try:
         execution_id = str(api.execution(execution, only="id")["id"]) if execution == "last" else execution
         return api.change_status(execution_id, status)
-    except (InvalidError, NotFoundError, ConflictError) as error:
+    except MissingError as error:
+        return {"id": execution, "faultstring": suggestion(api, error) or str(error)}
+    except (InvalidError, ConflictError) as error:
         return {"id": execution, "faultstring": str(error)}
 
 

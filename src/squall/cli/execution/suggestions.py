@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from squall.cli.catalog import closest
 from squall.cli.execution.described import schemas_of
 from squall.cli.execution.parameters import assigned_names
 from squall.client.api import Api
+from squall.client.closest import closest
+from squall.client.http import MissingError
+from squall.client.suggestions import suggestion
 from squall.core.errors import InvalidError, NotFoundError, SquallError
 
 
@@ -32,13 +34,8 @@ def _better(api: Api, ref: str, words: Sequence[str]) -> str | None:
     """What the refusal should say; None if there is nothing to add to it."""
     try:
         action = api.action(ref)
-    except NotFoundError:
-        refs = [str(each.get("ref")) for each in api.actions()]
-        name = closest(ref, refs)
-        if name is None and "." not in ref:
-            name = next((each for each in refs if each.partition(".")[2] == ref), None)
-        listed = "" if name else "; squall action list shows all"
-        return f"there is no action {ref!r}{f'; did you mean {name}?' if name else listed}"
+    except MissingError as error:
+        return suggestion(api, error)
     schemas = schemas_of(api, action)
     for name in assigned_names(words):
         if name not in schemas:

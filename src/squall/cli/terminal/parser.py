@@ -6,6 +6,7 @@ from argparse import Action, ArgumentError, ArgumentParser
 from typing import Any, NoReturn
 
 from squall.cli.terminal import exits
+from squall.client.closest import closest
 
 _MAY_BE_EMPTY = frozenset({"value", "words", "query", "grep", "prefix"})
 """Arguments that are texts and not names: an empty one has a meaning."""
@@ -29,9 +30,6 @@ class Parser(ArgumentParser):
         what, _, words = message.partition(": ")
         if what != "unrecognized arguments" or not words.startswith("--"):
             return ""
-        from difflib import get_close_matches
-
         word = words.split()[0].partition("=")[0]
-        options = [option for option in self._option_string_actions if option.startswith("--")]
-        matches = get_close_matches(word, options, n=1)
-        return f"; did you mean {matches[0]}?" if matches else ""
+        meant = closest(word, (option for option in self._option_string_actions if option.startswith("--")))
+        return f"; did you mean {meant}?" if meant else ""

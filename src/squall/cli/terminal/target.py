@@ -66,12 +66,13 @@ class Target(NamedTuple):
         return DEFAULT_URL
 
     def api(self) -> Api:
-        """A client of that server. Raises `ConfigError` or `InvalidError` when there is no usable address."""
-        from squall.client.api import Api
+        """A client of that server, which says what a mistyped name means. Raises `ConfigError` or `InvalidError` when
+        there is no usable address."""
         from squall.client.http import Client
+        from squall.client.suggestions import SuggestingApi
 
         url = self.find_url()
-        return Api(Client(url, trace=_trace if self.debug else None, credentials=self.credentials(url)))
+        return SuggestingApi(Client(url, trace=_trace if self.debug else None, credentials=self.credentials(url)))
 
     def credentials(self, url: str) -> dict[str, str]:
         """The headers that say who asks: an API key or a token of the environment, else the token of `squall login`."""

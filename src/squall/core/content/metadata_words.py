@@ -46,6 +46,24 @@ _FILE_WORDS: Mapping[str, Collection[str]] = {
     "triggers": (*_COMMON, "name", "payload_schema", "parameters_schema", "tags"),
     "policies": (*_COMMON, "name", "enabled", "resource_ref", "resource_type", "policy_type", "parameters"),
 }  # fmt: skip
+_TAG = ("name", "value")
+_INNER_WORDS: Mapping[str, Mapping[str, Collection[str]]] = {
+    "actions": {"tags": _TAG},
+    "aliases": {
+        "ack": ("enabled", "format", "extra", "append_url"),
+        "result": ("enabled", "format", "extra"),
+        "formats": ("display", "representation", "match_multiple"),
+    },
+    "rules": {
+        "trigger": ("type", "description", "parameters", "ref", "pack", "criteria"),
+        "action": ("ref", "description", "parameters"),
+        "type": ("ref", "parameters"),
+        "tags": _TAG,
+    },
+    "sensors": {"trigger_types": (*_COMMON, "name", "payload_schema", "parameters_schema", "tags")},
+    "triggers": {"tags": _TAG},
+}
+"""Of each kind of file the keys whose value, or each item of whose list, is an object with these words."""
 _PACK_WORDS = (
     "ref", "name", "description", "version", "author", "email", "keywords", "contributors", "dependencies",
     "stackstorm_version", "python_versions", "system",
@@ -124,6 +142,7 @@ def doubts(kind: str, data: Any) -> Iterator[MetadataError]:
     for key in data if kind in _FILE_WORDS else ():
         if key not in _FILE_WORDS[kind]:
             yield unknown_word(key, _FILE_WORDS[kind])
+    yield from _inner_doubts(data, _INNER_WORDS.get(kind, {}))
     parameters = data.get("parameters") if kind == "actions" else None
     for name, schema in parameters.items() if isinstance(parameters, dict) else ():
         yield from schema_doubts(schema, "parameters", str(name))
@@ -148,21 +167,24 @@ def schema_doubts(schema: Any, *keys: str) -> Iterator[MetadataError]:
                 yield from schema_doubts(inner, *keys, key)
 
 
+def _inner_doubts(data: Mapping[Any, Any], words: Mapping[str, Collection[str]]) -> Iterator[MetadataError]:
+    """Yields the unknown words in the objects below these keys."""
+    for key, known in words.items():
+        value = data.get(key)
+        for part in value if isinstance(value, list) else [value]:
+            for inner in part if isinstance(part, dict) else ():
+                if inner not in known:
+                    yield unknown_word(inner, known, key)
+
+
 def _rule_doubts(data: Mapping[str, Any]) -> Iterator[MetadataError]:
-    trigger, action = data.get("trigger"), data.get("action")
+    trigger = data.get("trigger")
     if isinstance(trigger, dict) and "criteria" in trigger:
         yield MetadataError(
             "it stands inside of trigger, where nothing reads it: the rule matches every instance; move it out of "
             "trigger, to the left",
             "trigger", "criteria",
         )  # fmt: skip
-    for name, part, words in (
-        ("trigger", trigger, ("type", "description", "parameters", "ref", "pack", "criteria")),
-        ("action", action, ("ref", "description", "parameters")),
-    ):
-        for key in part if isinstance(part, dict) else ():
-            if key not in words:
-                yield unknown_word(key, words, name)
 
 
 def _alias_doubts(data: Mapping[str, Any]) -> Iterator[MetadataError]:

@@ -6,11 +6,13 @@ a schema for each property instead of one for the whole.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from squall.core.access.secret import MASK
 from squall.core.content.action import Action, RunnerType
 from squall.core.schema.json_schema import SchemaError, draft4, validator
-from squall.core.schema.walk import has_secrets, mask_secrets, place_of
+from squall.core.schema.walk import has_secrets, mapped, place_of
 
 MESSAGE = "Error validating output. See error output for more details."
 
@@ -48,14 +50,24 @@ def checked_output(result: Any, action: Action, runner: RunnerType) -> dict[str,
     return None
 
 
+def has_secret_output(action: Action, runner: RunnerType) -> bool:
+    """Whether any part of a result may be secret."""
+    return any(has_secrets(schema) for schema in _schemas(action, runner))
+
+
 def masked_output(result: Any, action: Action, runner: RunnerType) -> Any:
     """The result with `********` for what the schemas mark as secret."""
+    return mapped_output(result, action, runner, lambda _: MASK)
+
+
+def mapped_output(result: Any, action: Action, runner: RunnerType, secret: Callable[[Any], Any]) -> Any:
+    """The result with `secret(part)` for each part that the schemas mark as secret."""
     there, part = _part(result, runner)
     if not there:
         return result
     hidden = part
     for schema in _schemas(action, runner):
-        hidden = mask_secrets(hidden, place_of(schema))
+        hidden = mapped(hidden, place_of(schema), secret)
     if hidden is part:
         return result
     return hidden if runner.output_key is None else {**result, runner.output_key: hidden}

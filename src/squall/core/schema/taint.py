@@ -78,8 +78,17 @@ def enclose(value: Any, secrets: list[Any], seal: Callable[[Any], str]) -> str:
     return seal({_VALUE: value, _FROM: secrets})
 
 
+def enclose_alone(secret: Any, seal: Callable[[Any], str]) -> str:
+    """The envelope of a secret value that was made from no other."""
+    return enclose(secret, [], seal) if _is_enclosed(secret) else seal(secret)
+
+
 def disclose(opened: Any) -> tuple[Any, list[Any]]:
     """What was in an envelope: the value, and the secrets it was made from (none for what is simply secret)."""
-    if isinstance(opened, dict) and opened.keys() == {_VALUE, _FROM}:
+    if _is_enclosed(opened):
         return opened[_VALUE], list(opened[_FROM])
     return opened, []
+
+
+def _is_enclosed(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {_VALUE, _FROM}

@@ -14,7 +14,7 @@ from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
-from squall.core.access.secret import MASK, SEALED
+from squall.core.access.secret import MASK, Sealed
 
 _BY_NAME = frozenset({"properties", "patternProperties", "dependencies", "dependentSchemas"})
 """Keywords that hold a schema for each name."""
@@ -156,13 +156,13 @@ def place_of(schema: Any) -> Place:
 def mapped(value: Any, place: Place, secret: Callable[[Any], Any], other: Callable[[Any], Any] | None = None) -> Any:
     """Returns `value` with `secret(part)` for each part that is secret, and `other(leaf)` for each other leaf.
 
-    `None` is never secret. Sealed envelopes are leaves.
+    `None` is never secret. Sealed values are leaves.
     """
     if other is None and not place.has_secrets:
         return value
     if place.secret and value is not None:
         return secret(value)
-    if isinstance(value, dict) and value.keys() != {SEALED}:
+    if isinstance(value, dict):
         return {key: mapped(item, place.property(key), secret, other) for key, item in value.items()}
     if isinstance(value, list):
         return [mapped(item, place.item(index), secret, other) for index, item in enumerate(value)]
@@ -170,8 +170,9 @@ def mapped(value: Any, place: Place, secret: Callable[[Any], Any], other: Callab
 
 
 def seal_secrets(value: Any, schema: Any, seal: Callable[[Any], str]) -> Any:
-    """Returns `value` with an envelope, made by `seal`, for each part that its JSON `schema` marks `secret: true`."""
-    return mapped(value, place_of(schema), lambda secret: {SEALED: seal(secret)})
+    """Returns `value` with a `Sealed` for each part that its JSON `schema` marks `secret: true`; `seal` makes the
+    envelope."""
+    return mapped(value, place_of(schema), lambda secret: Sealed(seal(secret)))
 
 
 def mask_secrets(value: Any, place: Place) -> Any:
@@ -206,7 +207,7 @@ def _filled(value: Any, place: Place, nulls: bool, creates: bool, within: frozen
     """`within` are the schemas of the defaults around `value`: one that refers to itself would never end."""
     if isinstance(value, list):
         return [_filled(item, place.item(index), nulls, creates, within) for index, item in enumerate(value)]
-    if not isinstance(value, dict) or value.keys() == {SEALED}:
+    if not isinstance(value, dict):
         return value
     filled = {key: _filled(item, place.property(key), nulls, creates, within) for key, item in value.items()}
     names = {str(name) for name in value}
@@ -232,7 +233,7 @@ def without_nulls(value: Any, place: Place) -> Any:
     """
     if isinstance(value, list):
         return [without_nulls(item, place.item(index)) for index, item in enumerate(value)]
-    if not isinstance(value, dict) or value.keys() == {SEALED}:
+    if not isinstance(value, dict):
         return value
     listed = frozenset(place.names)
     kept: dict[str, Any] = {}

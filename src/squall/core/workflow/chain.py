@@ -5,13 +5,13 @@ A chain has no state of its own: where it is follows from the executions it has 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from squall.core.access.secret import MASK
+from squall.core.access.secret import MASK, replace_sealed
 from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution
@@ -128,11 +128,12 @@ def next_step(
     children: Sequence[Execution],
     jinja: Jinja,
     taint: Taint | None = None,
+    reveal: Callable[[str], Any] = str,
 ) -> RunNode | Ended | None:
     """What follows from the executions so far (in their order); None while one of them has not ended.
 
     `names` are what templates may use besides parameters, variables, results and what was published. `taint` watches
-    `jinja`, and holds the secrets of parameters.
+    `jinja`, and holds the secrets of parameters. `reveal` opens the sealed values in results.
     """
     if children and children[-1].status not in ex.FINAL:
         return None
@@ -146,8 +147,11 @@ def next_step(
         name: str | None = _name(chain.default, context, jinja)
         for child in children:
             node = chain.nodes[child.context["chain"]["name"]]
-            results[node.name] = context[node.name] = child.result
+            secrets: list[Any] = []
+            results[node.name] = context[node.name] = _opened(child.result, reveal, secrets)
             context["__results"] = results
+            render.taint.only(node.name, secrets)
+            render.taint.hold("__results", secrets)
             name = None
             if child.status == ex.SUCCEEDED:
                 _publish(node, render, context, published)
@@ -161,6 +165,16 @@ def next_step(
     if name not in chain.nodes:
         return Ended(ex.FAILED, published, f'Unable to find node with name "{name}".')
     return _run(chain.nodes[name], render, published)
+
+
+def _opened(result: Any, reveal: Callable[[str], Any], secrets: list[Any]) -> Any:
+    """A result with its sealed values in plain text; these are added to `secrets`."""
+
+    def open_one(envelope: str) -> Any:
+        secrets.append(reveal(envelope))
+        return secrets[-1]
+
+    return replace_sealed(result, open_one) if ex.holds_sealed(result) else result
 
 
 def _publish(node: Node, render: _Render, context: dict[str, Any], published: dict[str, Any]) -> None:

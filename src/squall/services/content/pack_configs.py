@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from squall.core.access.secret import SEALED
+from squall.core.access.secret import Sealed
 from squall.core.content.action import Pack
 from squall.core.content.keyvalue import mentions_keys
 from squall.core.content.pack_config import PackConfig, check_values, secret_values, template_fault, whole
@@ -80,7 +80,7 @@ class PackConfigs:
                 "that is known here. Send the value."
             )
         check_values(ref, str(self._source.path(pack)), kept, attributes, self._jinja)
-        sealed = mapped(kept, place, lambda secret: {SEALED: self._vault.seal(secret)})
+        sealed = mapped(kept, place, lambda secret: Sealed(self._vault.seal(secret)))
         await asyncio.to_thread(self._source.write, pack, sealed)
         return _found(ref, self._given(pack, secrets))
 

@@ -18,7 +18,7 @@ import msgspec
 from squall.core.access.secret import replace_sealed
 from squall.core.content.action import WORKFLOW_RUNNERS, merged_parameters
 from squall.core.execution import execution as ex
-from squall.core.execution.execution import Execution, ExecutionFilter, with_result
+from squall.core.execution.execution import Execution, ExecutionFilter, encoded_size, with_result
 from squall.core.execution.policy import Policy, delays, slot_key
 from squall.ports import Slot, Tx
 from squall.services.execution.transitions import Transitions
@@ -148,7 +148,7 @@ async def _refuse(tx: Tx, execution: Execution, policy: Policy, transitions: Tra
     told = f'Canceled by the policy "{policy.ref}": {policy.threshold} of these run already.'
     result = {"message": told, "user": execution.user}
     execution = msgspec.structs.replace(execution, context=context)
-    execution = with_result(execution, result, len(msgspec.json.encode(result)))
+    execution = with_result(execution, result, encoded_size(result))
     execution, _ = await transitions.move(tx, execution, ex.CANCELING, now)
     await transitions.move(tx, execution, ex.CANCELED, now)
 

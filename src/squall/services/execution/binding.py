@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from squall.core.access.secret import SEALED, is_sealed, replace_sealed
+from squall.core.access.secret import Sealed, replace_sealed
 from squall.core.content.action import Action, RunnerType
 from squall.core.content.config_context import ConfigContext, mentions_config
 from squall.core.content.keyvalue import mentions_keys
 from squall.core.execution.execution import Execution
 from squall.core.execution.params import bind_request, bind_run, check_depths
 from squall.core.expr.jinja import Jinja
-from squall.core.schema.taint import Taint, disclose, enclose, secrets_of
+from squall.core.schema.taint import Taint, disclose, enclose, enclose_alone, secrets_of
 from squall.core.schema.walk import seal_secrets, texts_in
 from squall.ports import Vault
 from squall.services.content.content import Content
@@ -97,8 +97,8 @@ class Binding:
         return disclose(self._vault.open(envelope))[0]
 
     def _open(self, name: str, value: Any, taint: Taint) -> Any:
-        if is_sealed(value):
-            opened, secrets = disclose(self._vault.open(value[SEALED]))
+        if isinstance(value, Sealed):
+            opened, secrets = disclose(self._vault.open(value.envelope))
             taint.hold(name, secrets or [opened])
             return opened
         return replace_sealed(value, self.reveal)
@@ -106,7 +106,7 @@ class Binding:
     def _sealed(self, value: Any, schema: Any, secrets: list[Any]) -> Any:
         if secrets and value is not None:
             return self.enclosed(value, secrets)
-        return seal_secrets(value, schema, self._vault.seal)
+        return seal_secrets(value, schema, lambda secret: enclose_alone(secret, self._vault.seal))
 
     async def names(self, texts: list[Any], context: dict[str, Any], pack: str) -> dict[str, Any]:
         """What templates of a pack may use besides parameters; keys and configuration only if a text may name them."""
@@ -117,9 +117,9 @@ class Binding:
         self._taint = Taint()
         return self._jinja, self._taint
 
-    def enclosed(self, value: Any, secrets: list[Any]) -> dict[str, Any]:
+    def enclosed(self, value: Any, secrets: list[Any]) -> Sealed:
         """A value that was made from these secrets, sealed, as it stands in stored parameters."""
-        return {SEALED: enclose(value, secrets, self._vault.seal)}
+        return Sealed(enclose(value, secrets, self._vault.seal))
 
     async def _names(
         self, context: dict[str, Any], texts: list[Any], pack: str, merged: Merged | None = None

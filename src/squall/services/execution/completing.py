@@ -11,9 +11,10 @@ import msgspec
 from squall.core.content.action import WORKFLOW_RUNNERS
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution import execution as ex
-from squall.core.execution.execution import Execution, with_result
+from squall.core.execution.execution import Execution, encoded_size, with_result
 from squall.core.execution.inquiry import RUNNER as INQUIRY
 from squall.ports import Bus, Store, Tx
+from squall.services.content.secret_results import SecretResults
 from squall.services.lanes import CANCEL, CHANGED
 
 STATUSES = ex.FINAL - {ex.CANCELED}
@@ -24,11 +25,12 @@ _PATIENCE = 30.0
 
 
 class Completing:
-    """Completes executions. `poll` is in seconds."""
+    """Completes executions. `secrets` seals what is secret in a result; `poll` is in seconds."""
 
-    def __init__(self, store: Store, bus: Bus, *, poll: float) -> None:
+    def __init__(self, store: Store, bus: Bus, secrets: SecretResults, *, poll: float) -> None:
         self._store = store
         self._bus = bus
+        self._secrets = secrets
         self._poll = poll
 
     async def complete(self, execution_id: str, status: str, result: Any, user: str) -> Execution:
@@ -46,7 +48,8 @@ class Completing:
             if execution is None:
                 raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
             _check(execution)
-            execution = with_result(execution, result, len(msgspec.json.encode(result)))
+            sealed = await self._secrets.sealed(tx, execution, result)
+            execution = with_result(execution, sealed, encoded_size(result))
             context = {**execution.context, ex.COMPLETED_BY: user, ex.COMPLETED_AS: status}
             execution = msgspec.structs.replace(execution, context=context)
             await tx.executions.update(execution)

@@ -343,8 +343,7 @@ def _stored_secrets(overrides: dict[str, Any], stored: dict[str, Any]) -> dict[s
     check_depths(overrides)
     kept: dict[str, Any] = {}
     for name, value in overrides.items():
-        # What looks like an envelope here was made by the client, and is none.
-        if name in stored and masked(value) == value:
+        if name in stored:
             whole = restored(value, masked(stored[name]), stored[name])
             if whole != value:
                 kept[name] = whole

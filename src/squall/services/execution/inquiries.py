@@ -11,6 +11,7 @@ from squall.core.errors import ConflictError, NotFoundError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.execution.inquiry import RUNNER, Inquiry, check_response, inquiry_of, is_over
+from squall.core.schema.taint import enclose_alone
 from squall.core.schema.walk import seal_secrets
 from squall.ports import Clock, Store, Tx, Vault
 from squall.services.execution.transitions import Transitions
@@ -55,7 +56,7 @@ class Inquiries:
             inquiry = inquiry_of(current)
             check_respond(identity, inquiry.id, inquiry.users, inquiry.roles)
             check_response(inquiry, response)
-            sealed = seal_secrets(response, inquiry.schema, self._vault.seal)
+            sealed = seal_secrets(response, inquiry.schema, lambda secret: enclose_alone(secret, self._vault.seal))
             return ex.SUCCEEDED, {**current.result, "response": sealed}
 
         execution = await self._conclude(inquiry_id, decide)

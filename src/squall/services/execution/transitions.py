@@ -12,8 +12,9 @@ from squall.core.content.action import WORKFLOW_RUNNERS
 from squall.core.errors import ConflictError
 from squall.core.event import events
 from squall.core.execution import execution as ex
-from squall.core.execution.execution import Execution, change_of, transition, with_result
+from squall.core.execution.execution import Execution, change_of, encoded_size, transition, with_result
 from squall.ports import Bus, Tx
+from squall.services.content.secret_results import SecretResults
 from squall.services.lanes import ADVANCE, CHANGED, JOURNAL, RUN, ChildChanged, Start, StatusRecord, StatusRequested
 
 _ASKED = frozenset({ex.PAUSING, ex.RESUMING, ex.CANCELING})
@@ -47,7 +48,8 @@ class Transitions:
     """Changes of status, whoever makes them: workers, workflows, inquiries, people.
 
     The methods with a `tx` work inside of their caller's transaction, which may do more; `hint` and `wake` are for
-    behind it. `join` puts a new execution into its trace, `gate` holds some back, `followers` hear of every change.
+    behind it. `join` puts a new execution into its trace, `gate` holds some back, `followers` hear of every change,
+    `secrets` seals what is secret in a result.
     """
 
     def __init__(
@@ -56,11 +58,13 @@ class Transitions:
         join: Callable[[Tx, Execution], Awaitable[None]] | None = None,
         gate: Gate | None = None,
         followers: Sequence[Follower] = (),
+        secrets: SecretResults | None = None,
     ) -> None:
         self._bus = bus
         self._join = join
         self._gate = gate
         self._followers = [*followers, gate] if gate is not None else followers
+        self._secrets = secrets
         self._queued: set[tuple[str, str]] = set()
 
     async def enter(self, tx: Tx, execution: Execution, now: int) -> None:
@@ -123,7 +127,7 @@ class Transitions:
         waiting = execution.status in (ex.REQUESTED, ex.DELAYED, ex.PENDING)
         execution = msgspec.structs.replace(execution, context={**_without_completion(execution), "cancelled_by": who})
         result = cancel_result(execution)
-        execution = with_result(execution, result, len(msgspec.json.encode(result)))
+        execution = with_result(execution, result, encoded_size(result))
         if waiting:
             await tx.queue.discard(RUN, execution.id)
         execution, _ = await self.move(tx, execution, ex.CANCELED if waiting else ex.CANCELING, now)
@@ -137,7 +141,8 @@ class Transitions:
             execution = msgspec.structs.replace(execution, context=_without_completion(execution))
         if execution.status == ex.CANCELING:
             status, result = ex.CANCELED, cancel_result(execution)
-        execution = with_result(execution, result, len(msgspec.json.encode(result)))
+        sealed = await self._secrets.sealed(tx, execution, result) if self._secrets is not None else result
+        execution = with_result(execution, sealed, encoded_size(result))
         return (await self.move(tx, execution, status, now))[0]
 
     def hint(self, execution: Execution) -> None:

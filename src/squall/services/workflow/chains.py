@@ -87,7 +87,7 @@ class Chains:
         jinja, taint = self._binding.watched()
         for name, value in inputs.items():
             taint.only(name, secrets_of(value, schemas.get(name)))
-        found = next_step(chain, inputs, names, children, jinja, taint)
+        found = next_step(chain, inputs, names, children, jinja, taint, self._binding.reveal)
         if isinstance(found, RunNode):
             skipped = of_runner.get("skip_notify") or []
             notify = {} if found.node.name in skipped else found.node.notify or execution.notify

@@ -51,13 +51,13 @@ def _first(run: Run, conductor: Conductor, now: int) -> Step:
 
 
 def _child(run: Run, conductor: Conductor, child: Execution | None, status: str, now: int) -> list[Step]:
-    if child is None:
+    if child is None or run.lookups is None:
         return []
     orquesta = child.context.get("orquesta", {})
     entry = orquesta.get("task_execution_id", "")
     before = conductor.state.by_id.get(entry)
     pending = before is not None and conductor.state.sequence[before].status in (st.PENDING, st.PAUSED)
-    result = child.result if status in ex.FINAL else None
+    result = run.lookups.opened(child.result) if status in ex.FINAL else None
     steps = [conductor.action(entry, orquesta.get("item_id"), status, result, now)]
     if pending and status == ex.RUNNING and conductor.state.status == st.PAUSING and not _is_paused(run.execution):
         steps.append(conductor.request(ex.RUNNING, now))

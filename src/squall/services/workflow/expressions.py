@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from squall.core.access.secret import replace_sealed
 from squall.core.content.keyvalue import SYSTEM, USER
 from squall.core.errors import NotFoundError
+from squall.core.execution.execution import holds_sealed
 from squall.core.expr.language import Language
 from squall.core.timestamp import to_iso
 from squall.core.workflow.conducting.state import Entry
@@ -70,15 +72,24 @@ class Languages:
 class Lookups:
     """`core.workflow.engine.Outside` for one workflow. Its methods are for another thread than the loop's.
 
-    `secret_read` tells whether a key has been decrypted: then what is stored must be sealed.
+    `reveal` opens a sealed value. `secret_read` tells whether a key or a part of a result has been decrypted: then what
+    is stored must be sealed.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, keys: KeyReader, workflow: str, user: str, loop: asyncio.AbstractEventLoop
+        self,
+        store: Store,
+        clock: Clock,
+        keys: KeyReader,
+        reveal: Callable[[str], Any],
+        workflow: str,
+        user: str,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._store = store
         self._clock = clock
         self._keys = keys
+        self._reveal = reveal
         self._workflow = workflow
         self._user = user
         self._loop = loop
@@ -89,6 +100,15 @@ class Lookups:
             return await answer
 
         return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(_PATIENCE)
+
+    def opened(self, result: Any) -> Any:
+        """The result of an execution with its sealed values in plain text."""
+
+        def open_one(envelope: str) -> Any:
+            self.secret_read = True
+            return self._reveal(envelope)
+
+        return replace_sealed(result, open_one) if holds_sealed(result) else result
 
     def new_id(self) -> str:
         """An id."""
@@ -133,4 +153,5 @@ class Lookups:
         async def work(tx: Tx) -> list[tuple[int, str, str, Any]]:
             return list(await tx.workflows.children(task_execution))
 
-        return self._wait(self._store.read(work))
+        children = self._wait(self._store.read(work))
+        return [(item, execution, status, self.opened(result)) for item, execution, status, result in children]

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from squall.core.access.secret import replace_sealed
 from squall.core.content.action import WORKFLOW_RUNNERS, split_parameters
 from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
@@ -155,11 +154,11 @@ class Runs:
 
     def _run(self, execution: Execution, record: WorkflowRecord, state: State, secret: bool) -> Run:
         loop = asyncio.get_running_loop()
-        lookups = Lookups(self._store, self._clock, self._keys, record.workflow, execution.user, loop)
+        reveal = self._binding.reveal
+        lookups = Lookups(self._store, self._clock, self._keys, reveal, record.workflow, execution.user, loop)
         conductor = Conductor(state, None, lookups, self._limits.most_tasks)
-        sealed: list[str] = []
-        replace_sealed(execution.parameters, sealed.append)
-        return Run(execution, record, conductor, lookups, secret=secret or bool(sealed))
+        secret = secret or ex.holds_sealed(execution.parameters)
+        return Run(execution, record, conductor, lookups, secret=secret)
 
     async def _begin(self, execution: Execution) -> Run:
         """A new run. What is wrong with the workflow's definition is its result."""

@@ -22,6 +22,7 @@ from squall.testing.tables.content import ContentContract
 from squall.testing.tables.execution_filters import ExecutionFilterContract
 from squall.testing.tables.executions import ExecutionContract
 from squall.testing.tables.queue import QueueContract
+from squall.testing.tables.sealed_values import SealedValueContract
 from squall.testing.tables.storage import StorageContract
 from squall.testing.tables.workflows import WorkflowContract
 
@@ -299,5 +300,6 @@ class StoreContract(
     AccessContract,
     StorageContract,
     WorkflowContract,
+    SealedValueContract,
 ):
     """All of a store."""

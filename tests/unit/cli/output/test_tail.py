@@ -60,7 +60,11 @@ def test_ctrl_c_ends_only_the_watching(fake: ModuleType, spawn: Callable[..., An
 
 def test_an_unknown_execution_is_an_error(fake: ModuleType, run: Callable[..., Any]) -> None:
     with fake.FakeSquall(RECORDS) as server:
-        assert run("--url", server.url, "tail", "nope") == (2, b"", b"squall: nothing at /executions/nope\n")
+        assert run("--url", server.url, "tail", "nope") == (
+            2,
+            b"",
+            b"squall: there is no execution 'nope'; squall execution list shows all\n",
+        )
 
 
 def test_without_a_server_it_does_not_wait_for_one(run: Callable[..., Any]) -> None:

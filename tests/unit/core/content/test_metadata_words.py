@@ -115,6 +115,35 @@ def test_authors_are_told_of_words_that_nothing_reads() -> None:
     assert list(schema_doubts({"anyOf": [{"const": 1}], "$defs": {"a": {"examples": []}}})) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "data", "key", "meant"),
+    [
+        ("aliases", {"reslt": {}}, "reslt", "result"),
+        ("aliases", {"ack": {"apend_url": True}}, "ack.apend_url", "append_url"),
+        ("aliases", {"result": {"fromat": "x"}}, "result.fromat", "format"),
+        ("aliases", {"formats": ["x", {"dsplay": "x"}]}, "formats.dsplay", "display"),
+        ("rules", {"type": {"reff": "x"}}, "type.reff", "ref"),
+        ("rules", {"tags": [{"name": "x", "vaule": "y"}]}, "tags.vaule", "value"),
+        ("sensors", {"trigger_types": [{"name": "t"}, {"nam": "u"}]}, "trigger_types.nam", "name"),
+        ("triggers", {"zzz": 1}, "zzz", None),
+        ("triggers", {"tags": [{"key": "x"}]}, "tags.key", None),
+        ("actions", {"tags": [{"nmae": "x"}]}, "tags.nmae", "name"),
+    ],
+)
+def test_a_word_that_nothing_reads_is_told_at_any_depth_of_any_kind_of_file(
+    kind: str, data: dict[str, Any], key: str, meant: str | None
+) -> None:
+    advice = f'; did you mean "{meant}"?' if meant else ""
+    assert told(kind, data) == [f"{key}: this word is not known here{advice}"]
+
+
+@pytest.mark.parametrize("kind", ["aliases", "rules", "sensors", "triggers", "actions"])
+@pytest.mark.parametrize("value", [None, 5, "x", [], [None, 5], {}])
+def test_values_of_another_shape_are_no_matter_of_words(kind: str, value: Any) -> None:
+    keys = ("ack", "result", "formats") if kind == "aliases" else ("trigger_types",) if kind == "sensors" else ("tags",)
+    assert told(kind, dict.fromkeys(keys, value)) == []
+
+
 def test_criteria_inside_of_a_trigger_are_told() -> None:
     rule = {"name": "r", "trigger": {"type": "a.b", "criteria": {}}, "action": {"ref": "a.b"}}
     [error] = doubts("rules", rule)

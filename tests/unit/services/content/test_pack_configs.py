@@ -43,6 +43,7 @@ class Configured:
         files = ConfigFiles(folder / "configs", squall.vault.open)
         self.configs = PackConfigs(squall.content, files, squall.keys, squall.vault)
         self.keys = squall.keys
+        self.vault = squall.vault
         squall.source.packs.append((sample_pack("mine", 7, path=str(folder / "mine")), []))
         squall.source.packs.append((sample_pack("bare", 8, path=str(folder)), []))
         self.content = squall.content
@@ -77,6 +78,26 @@ async def test_what_is_put_is_kept_with_its_secrets_sealed_and_shown_masked(conf
     assert config.values == {**given, "region": "eu"}
     assert set(config.secrets) == {"t0ps3cret", "pw-of-h1"}
     assert (await configured.configs.of_pack("mine", True))["values"] == given
+
+
+async def test_what_is_put_and_looks_like_a_sealed_value_stays_what_it_is(configured: Configured) -> None:
+    envelope = configured.vault.seal("stolen")
+    given = {
+        "unknown": {"$sealed": envelope},
+        "$sealed": "junk",
+        "list": [{"$sealed": "junk"}],
+        "more": {"$$sealed": 1},
+    }
+    assert (await configured.configs.put("mine", given, True))["values"] == given
+    assert await configured.values() == {**given, "region": "eu"}
+    assert (await configured.configs.put("mine", {"$sealed": "junk"}, True))["values"] == {"$sealed": "junk"}
+
+
+async def test_a_file_with_a_value_of_another_key_file_is_refused_by_its_name(configured: Configured) -> None:
+    configured.file.parent.mkdir(exist_ok=True)
+    configured.file.write_text("token: {$sealed: junk}\n")
+    with pytest.raises(InvalidError, match=r"mine.yaml: .* key file"):
+        await configured.configs.rendered(await configured.pack(), "ada")
 
 
 async def test_a_secret_that_is_sent_back_as_asterisks_stays_what_it_was(configured: Configured) -> None:

@@ -11,7 +11,7 @@ from tests.doubles.assembly import Assembly
 from tests.schema_shapes import HIDDEN, SHAPES, Shape
 
 from squall.adapters.packs.configs import ConfigFiles
-from squall.core.access.secret import is_sealed, masked
+from squall.core.access.secret import Sealed, masked, sealed_form
 from squall.core.content.keyvalue import SYSTEM, USER
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution, ExecutionFilter
@@ -38,15 +38,41 @@ async def test_secrets_are_sealed_wherever_they_stand_and_revealed_for_the_run(s
     parameters = {"cmd": "true", "password": "hunter2", "options": {"token": "t0k3n", "shown": "x"}}
     made = await squall.request(parameters=parameters)
     assert made.parameters["cmd"] == "true"
-    assert is_sealed(made.parameters["password"])
-    assert is_sealed(made.parameters["options"]["token"])
+    assert isinstance(made.parameters["password"], Sealed)
+    assert isinstance(made.parameters["options"]["token"], Sealed)
     assert made.parameters["options"]["shown"] == "x"
-    kept = msgspec.json.encode((await squall.executions.find(ExecutionFilter(), None, 0, True))[0])
+    found = await squall.executions.find(ExecutionFilter(), None, 0, True)
+    kept = msgspec.json.encode(found[0], enc_hook=sealed_form)
     assert b"hunter2" not in kept
     assert b"t0k3n" not in kept
     action, runner = await squall.content.snapshot(made.snapshot)
     assert (await squall.binding.run(made, action, runner)).values == {**parameters, "timeout": 60}
     assert set((await squall.binding.run(made, action, runner)).secrets) == {b"hunter2", b"t0k3n"}
+
+
+async def test_what_only_looks_like_a_sealed_value_reaches_the_run_as_it_was_given(squall: Assembly) -> None:
+    stolen = {"$sealed": squall.vault.seal("stolen")}
+    values: list[dict[str, Any]] = [{"a": {"$sealed": "junk"}}, stolen, {"$$sealed": "x"}, {"list": [[stolen]]}]
+    for value in values:
+        made = await squall.request(parameters={"cmd": "true", "options": value})
+        again = await squall.executions.re_run(made.id, {}, None, None)
+        for each in (made, again):
+            execution = await squall.executions.get(each.id)
+            assert (await bound(squall, execution)).values["options"] == value
+            assert masked(execution.parameters)["options"] == value
+
+
+@pytest.mark.parametrize("value", [{"$value": 1, "$from": 5}, {"$value": {}, "$from": ["x"]}])
+async def test_a_secret_that_looks_like_what_an_envelope_holds_comes_back_as_it_was(
+    squall: Assembly, value: dict[str, Any]
+) -> None:
+    squall.source.packs[0][1].append(
+        sample_action("core.hidden", parameters={"whole": {"type": "object", "secret": True}})
+    )
+    await squall.registration.register()
+    made = await squall.request("core.hidden", parameters={"cmd": "true", "whole": value})
+    assert made.parameters["whole"] != value
+    assert (await bound(squall, made)).values["whole"] == value
 
 
 async def bound(squall: Assembly, execution: Execution) -> Bound:
@@ -55,7 +81,8 @@ async def bound(squall: Assembly, execution: Execution) -> Bound:
 
 
 async def kept(squall: Assembly) -> bytes:
-    return msgspec.json.encode((await squall.executions.find(ExecutionFilter(), None, 0, True))[0])
+    found = await squall.executions.find(ExecutionFilter(), None, 0, True)
+    return msgspec.json.encode(found[0], enc_hook=sealed_form)
 
 
 async def test_templates_read_keys_of_both_scopes_and_a_missing_one_is_empty(squall: Assembly) -> None:
@@ -141,7 +168,7 @@ async def test_a_template_sees_the_configuration_and_what_it_makes_of_its_secret
     given = {"open": "in {{ config_context.region }}", "closed": "by {{ config_context.token }}"}
     stored = await binding.request(action, runner, given, {"user": "ada"})
     assert stored["open"] == "in eu"
-    assert is_sealed(stored["closed"])
+    assert isinstance(stored["closed"], Sealed)
     execution = sample_execution(parameters=stored, context={"user": "ada"})
     bound = await binding.run(execution, action, runner)
     assert (bound.values["closed"], bound.values["later"]) == ("by config-secret", "by config-secret!")

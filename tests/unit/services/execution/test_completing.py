@@ -12,6 +12,7 @@ from tests.doubles.assembly import POLL, Assembly
 
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution.execution import Execution
+from squall.services.content.secret_results import SecretResults
 from squall.services.execution.completing import STATUSES, Completing
 from squall.testing.samples import sample_id
 from squall.testing.waiting import eventually
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 def completing(squall: Assembly) -> Completing:
-    return Completing(squall.store, squall.bus, poll=POLL)
+    return Completing(squall.store, squall.bus, SecretResults(squall.vault), poll=POLL)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from tests.doubles.assembly import Assembly
 from tests.schema_shapes import HIDDEN, SHAPES, Shape
 
 from squall.core.access.access import Identity
+from squall.core.access.secret import replace_sealed, to_stored
 from squall.core.errors import ForbiddenError, InvalidError, NotFoundError, SquallError
 from squall.core.execution.inquiry import question
 from squall.core.execution.launch import Outcome
@@ -43,7 +44,7 @@ async def test_an_answer_ends_it_and_its_secrets_are_sealed(squall: Assembly, in
     assert shown == {"ok": True, "pin": "********"}
     ended = await squall.executions.get(inquiry)
     assert (ended.status, ended.result["response"]["ok"]) == ("succeeded", True)
-    assert "1234-secret" not in str(ended.result)
+    assert "1234-secret" not in str(to_stored(ended.result))
     assert await inquiries.find(None, 0) == ([], 0)
 
 
@@ -54,7 +55,18 @@ async def test_every_part_of_an_answer_that_the_schema_marks_is_sealed(
     schema = json.loads(json.dumps(shape.schema).replace("#/", "#/properties/x/"))
     inquiry = await ask(squall, schema={"type": "object", "properties": {"x": schema}})
     assert await inquiries.respond(ADA, inquiry, {"x": shape.value}) == {"x": shape.masked}
-    assert HIDDEN not in str((await squall.executions.get(inquiry)).result)
+    assert HIDDEN not in str(to_stored((await squall.executions.get(inquiry)).result))
+
+
+async def test_an_answer_that_looks_like_a_sealed_value_stays_what_it_is(
+    squall: Assembly, inquiries: Inquiries
+) -> None:
+    properties = {"x": {"type": "object"}, "pin": {"type": "object", "secret": True}}
+    inquiry = await ask(squall, schema={"type": "object", "properties": properties})
+    answer = {"x": {"$sealed": squall.vault.seal("stolen")}, "pin": {"$value": 1, "$from": [2]}}
+    assert await inquiries.respond(ADA, inquiry, answer) == {**answer, "pin": "********"}
+    response = (await squall.executions.get(inquiry)).result["response"]
+    assert replace_sealed(response, squall.binding.reveal) == answer
 
 
 async def test_a_refusal_does_not_quote_a_secret_answer(squall: Assembly, inquiries: Inquiries) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.doubles.assembly import Assembly
 from tests.unit.services.flows import Flows
 
-from squall.core.access.secret import is_sealed
+from squall.core.access.secret import Sealed
 from squall.core.content.keyvalue import SYSTEM
 from squall.core.execution.execution import Execution
 from squall.services.content.keys import NewValue
@@ -173,7 +173,7 @@ async def test_what_a_chain_makes_from_secrets_is_sealed_for_its_nodes_and_maske
         seen[child.context["chain"]["name"]] = bound.values["who"], bound.secrets
         hidden = child.context["chain"]["name"] != "c4"
         assert ("t0ps3cret" in repr(child.parameters), "hunter2-x" in repr(child.parameters)) == (False, False)
-        assert is_sealed(child.parameters["who"]) is hidden
+        assert isinstance(child.parameters["who"], Sealed) is hidden
     assert {name: value for name, (value, _) in seen.items()} == {
         "c1": "with t0ps3cret", "c2": "t0ps3cret!", "c3": "hunter2-x", "c4": "nothing of it",
     }  # fmt: skip

@@ -25,7 +25,7 @@ async def test_results_keys_and_documents_are_answered_to_a_thread(squall: Assem
     task, execution, _ = await squall.start(action="core.noop")
     await squall.finish(task, execution, "succeeded", {"a": 1})
     await squall.store.tx(lambda tx: tx.workflows.add_child("t1", 1, execution.id))
-    lookups = Lookups(squall.store, squall.clock, no_keys, "w", "ada", asyncio.get_running_loop())
+    lookups = Lookups(squall.store, squall.clock, no_keys, str, "w", "ada", asyncio.get_running_loop())
     assert await asyncio.to_thread(lookups.item_results, "t1", 2) == [None, {"a": 1}]
     entry = Entry("t1", "task", 0, 0, {}, squall.clock.now(), "succeeded")
     document = await asyncio.to_thread(lookups.task_document, entry, 2)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import contextlib
 import functools
 import json
+import math
 import os
 import signal
 import ssl
@@ -150,10 +152,8 @@ class Exchange:
         text = decoded(bytes(self._body), response.charset_encoding, whole=self._whole)
         body, parsed = text, False
         if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
-            try:
-                body, parsed = json.loads(text), True
-            except ValueError:
-                pass
+            with contextlib.suppress(ValueError, RecursionError):
+                body, parsed = json.loads(text, parse_constant=_refused, parse_float=_finite), True
         headers = {"-".join(word.capitalize() for word in name.split("-")): response.headers[name]
                    for name in response.headers}  # fmt: skip
         return {"status_code": response.status_code, "body": body, "parsed": parsed, "headers": headers}
@@ -194,6 +194,17 @@ def decoded(body: bytes, charset: str | None, *, whole: bool) -> str:
     except UnicodeDecodeError:
         return body.decode("latin-1")
     return body.decode("utf-8", "replace")
+
+
+def _refused(constant: str) -> Any:
+    """Raises `ValueError`: `NaN` and `Infinity` are no JSON, so neither is the text around them."""
+    raise ValueError(f"{constant} is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    """The number in a text of JSON. Raises `ValueError` for one that is too large, such as 1e999."""
+    number = float(text)
+    return number if math.isfinite(number) else _refused(text)
 
 
 def is_charset(name: str) -> bool:

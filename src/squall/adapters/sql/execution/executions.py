@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from squall.adapters.sql.dialect.documents import document, document_text
 from squall.adapters.sql.dialect.session import Session, marks
 from squall.adapters.sql.execution.filters import order_clause, where_clause
 from squall.core.execution.execution import FINAL, Execution, ExecutionFilter, LogEntry
@@ -44,12 +45,12 @@ def _execution(row: tuple[Any, ...]) -> Execution:
         delay=row[10],
         attempt=row[11],
         result_size=row[12],
-        parameters=_OBJECT.decode(row[13]),
+        parameters=document(row[13]),
         context=_OBJECT.decode(row[14]),
         runner_info=_OBJECT.decode(row[15]),
         log=_LOG.decode(row[16]),
         notify=_OBJECT.decode(row[17]) if row[17] is not None else {},
-        result=msgspec.json.decode(row[18]) if len(row) > 18 and row[18] is not None else None,
+        result=document(row[18]) if len(row) > 18 and row[18] is not None else None,
     )
 
 
@@ -85,7 +86,7 @@ class SqlExecutions:
             execution.delay,
             execution.attempt,
             execution.result_size,
-            _text(execution.parameters),
+            document_text(execution.parameters),
             _text(execution.context),
             _text(execution.runner_info),
             _text(execution.log),
@@ -116,7 +117,7 @@ class SqlExecutions:
             "INSERT INTO results (execution, body) VALUES (?, ?) "
             "ON CONFLICT (execution) DO UPDATE SET body = excluded.body",
             execution.id,
-            _text(execution.result),
+            document_text(execution.result),
         )
 
     async def get(self, execution_id: str, with_result: bool = True) -> Execution | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
+from squall.adapters.sql.dialect.documents import document
 from squall.adapters.sql.dialect.session import Session
 from squall.ports.tables.workflows import WorkflowRecord
 
@@ -114,4 +113,4 @@ class SqlWorkflows:
             "WHERE c.task_execution = ? ORDER BY c.item",
             task_execution,
         )
-        return [(row[0], row[1], row[2], msgspec.json.decode(row[3]) if row[3] else None) for row in rows]
+        return [(row[0], row[1], row[2], document(row[3]) if row[3] else None) for row in rows]

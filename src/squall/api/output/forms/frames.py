@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from squall.core.access.secret import shown_form
+
 OPENING = b"\n"
 """What an event stream begins with: it goes out at once, so that a client knows that it is connected."""
 
@@ -22,7 +24,7 @@ def frame(name: str, body: bytes, token: str = "") -> bytes:
 
 def event_frame(name: str, document: Mapping[str, object]) -> bytes:
     """One event without an id that carries a document."""
-    return frame(name, msgspec.json.encode(document))
+    return frame(name, msgspec.json.encode(document, enc_hook=shown_form))
 
 
 def id_line(token: str) -> bytes:

@@ -12,4 +12,6 @@ class Register(PackAction):
         reply = self.call("POST", "/packs/register", {**body, "packs": packs} if packs else body)
         for text in reply.get("left_out") or []:
             print(f"WARNING: left out: {text}", flush=True)
+        for text in reply.get("warnings") or []:
+            print(f"WARNING: {text}", flush=True)
         return True, reply
