@@ -59,7 +59,6 @@ TOO_LARGE: dict[str, int] = {
     "src/squall/adapters/keeper/process/children.py:Children": 281,
     "src/squall/adapters/keeper/process/keeper.py:Keeper": 239,
     "src/squall/adapters/keeper/process/pump.py:Pump": 252,
-    "src/squall/adapters/keeper/server/remote.py:KeeperLauncher": 352,
     "src/squall/adapters/keeper/process/writing/writer.py:TreeWriter": 239,
     "src/squall/core/workflow/conducting/state.py:State": 236,
     "src/squall/services/access/access.py:Access": 218,

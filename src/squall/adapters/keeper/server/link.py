@@ -58,6 +58,12 @@ class Link:
             raise OSError(f"the keeper could not {message['op']}: {answer['error']}")
         return dict(answer)
 
+    def answered(self, answer: dict[str, Any]) -> None:
+        """Wakes the caller of `ask` that waits for this answer."""
+        future = self.waiting.pop(answer["id"], None)
+        if future is not None and not future.done():
+            future.set_result(answer)
+
     def tell(self, message: dict[str, Any]) -> None:
         """Sends a message that has no answer."""
         if not self.gone:

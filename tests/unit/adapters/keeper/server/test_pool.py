@@ -48,7 +48,7 @@ def spec(execution: str, command: str, tree: str = "", secret: str = "") -> Laun
 
 
 def links(launcher: KeeperLauncher) -> list[Link]:
-    return launcher._pool.links
+    return launcher._keepers.pool.links
 
 
 def pid(link: Link) -> int:
@@ -57,7 +57,7 @@ def pid(link: Link) -> int:
 
 
 def keeper_of(launcher: KeeperLauncher, execution: str) -> Link:
-    link = launcher._holders[(execution, 1)]
+    link = launcher._launches.get((execution, 1)).link
     assert link is not None
     return link
 
