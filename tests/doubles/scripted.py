@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from squall.adapters.keeper.process.writing.journals import Journals
 from squall.core.execution.launch import End, LaunchSpec
 from squall.core.output import journal as codec
@@ -65,7 +63,7 @@ class ScriptedLauncher:
             first_record=first,
             last_record=last,
         )
-        self._ends[spec.execution].set_result(msgspec.structs.replace(end, **changes))
+        self._ends[spec.execution].set_result(end._replace(**changes))
 
     def close(self) -> None:
         """Closes the journals as they are."""

@@ -3,40 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from squall.adapters.keeper.families.cgroups import ActionGroup
 from squall.adapters.keeper.families.processes import Family
+from squall.core.execution.process import End, LaunchSpec
 
 if TYPE_CHECKING:
     from squall.adapters.keeper.process.results import ResultFile
     from squall.core.output.masking import Masker, Patterns
-
-
-class Spec(NamedTuple):
-    """`core.launch.LaunchSpec`, as it arrives at the keeper. `secrets` are what must not reach the journal."""
-
-    execution: str
-    tree: str
-    attempt: int
-    argv: list[str]
-    env: dict[str, str]
-    cwd: str | None = None
-    stdin: bytes | None = None
-    timeout: float | None = None
-    pty: tuple[int, int] | None = None
-    umask: int | None = None
-    limits: dict[str, int] | None = None
-    result_limit: int | None = None
-    tagged: bool = False
-    fork_server: dict[str, Any] | None = None
-    output_limit: int = 1 << 30
-    limit_policy: str = "truncate"
-    opening: bytes = b""
-    opened: int = 0
-    opened_at: int = 0
-    secrets: tuple[bytes, ...] = ()
-    too_long: int = 0
 
 
 class Handle(Protocol):
@@ -157,7 +132,7 @@ class Child:
         "started_at", "stopped", "tails", "terminal", "through", "timed_out", "timers", "waits",
     )  # fmt: skip
 
-    def __init__(self, spec: Spec, on_end: Callable[[Child], None]) -> None:
+    def __init__(self, spec: LaunchSpec, on_end: Callable[[Child], None]) -> None:
         self.spec = spec
         self.on_end = on_end
         self.patterns = make_patterns(spec.secrets) if spec.secrets else None
@@ -192,3 +167,30 @@ class Child:
         self.ended = False
         self.opened = False
         self.waits = ""
+
+    def end_at(self, ended_at: int) -> End:
+        """Returns how it ended, at a time in µs (UTC)."""
+        result = self.result
+        return End(
+            execution=self.spec.execution,
+            attempt=self.spec.attempt,
+            exit_code=self.exit_code,
+            timed_out=self.timed_out,
+            canceled=self.canceled,
+            over_limit=self.over_limit,
+            stopped=self.stopped,
+            error=self.error,
+            stdout_bytes=self.kept[1],
+            stderr_bytes=self.kept[2],
+            first_record=self.first_record,
+            last_record=self.last_record,
+            masked=self.masked,
+            wall_seconds=(self.exited_at or 0.0) - self.started_at,
+            cpu_seconds=self.cpu_seconds,
+            peak_memory=self.peak_memory,
+            result_file=str(result.path) if result is not None and result.begun else None,
+            result_bytes=result.size if result is not None else 0,
+            result_cut=result is not None and result.cut,
+            misused=self.misused,
+            ended_at=ended_at,
+        )

@@ -18,13 +18,14 @@ from typing import IO
 
 from squall.adapters.keeper.families.cgroups import ActionGroups
 from squall.adapters.keeper.families.processes import MARKER, Family, read_process
-from squall.adapters.keeper.process.child import Child, Loop, Spec, make_patterns
+from squall.adapters.keeper.process.child import Child, Loop, make_patterns
 from squall.adapters.keeper.process.descriptors import Descriptors, pipe_of
 from squall.adapters.keeper.process.doomed import Doomed
 from squall.adapters.keeper.process.forks import Ends, Forks, order_of
 from squall.adapters.keeper.process.pump import Pump
 from squall.adapters.keeper.process.starting import marker, start
 from squall.adapters.keeper.process.writing.journals import Journals
+from squall.core.execution.process import LaunchSpec
 from squall.core.output import journal
 from squall.core.output.tagged import RECORDS_FD, RESULT_FD
 
@@ -57,11 +58,11 @@ class Children:
         self._pump = Pump(loop, journals, now, self._maybe_end, self._doomed.add, on_wait)
         self._running: dict[str, Child] = {}
 
-    def spawn(self, spec: Spec, on_end: Callable[[Child], None], on_start: Callable[[Child], None]) -> None:
+    def spawn(self, spec: LaunchSpec, on_end: Callable[[Child], None], on_start: Callable[[Child], None]) -> None:
         """Starts a process; `on_start` is called when it is there, `on_end` once, when all it printed is in the
         journal, or it could not start."""
         child = Child(spec, on_end)
-        self._running[spec.execution] = child
+        self._running[spec.unit] = child
         if not self._ask_for_fork(child, on_start):
             self._start(child, on_start)
 
@@ -141,7 +142,7 @@ class Children:
         child.pid = pid
         child.started_at = child.last_read = self._loop.time()
         # What only a start needs is not kept.
-        child.spec = spec._replace(argv=[], env={}, stdin=None, secrets=(), limits=None)
+        child.spec = spec._replace(argv=[], env={}, stdin=None, secrets=(), limits={})
         known = read_process(pid)
         child.family = Family(pid, known.started if known is not None else 0, marker(spec), child.group)
         child.pidfd = pidfd
@@ -195,17 +196,17 @@ class Children:
             self._loop.remove_writer(stdin.fileno())
             stdin.close()
 
-    def cancel(self, execution: str) -> None:
+    def cancel(self, unit: str) -> None:
         """Ends a child as a whole: TERM, then KILL after three seconds. Does nothing if it is not running."""
-        child = self._running.get(execution)
+        child = self._running.get(unit)
         if child is not None and not child.canceled:
             child.canceled = True
             if child.pid:
                 self._doomed.add(child)
 
-    def add_secrets(self, execution: str, secrets: list[bytes]) -> None:
+    def add_secrets(self, unit: str, secrets: list[bytes]) -> None:
         """Masks these, too, from now on. Does nothing if it is not running."""
-        child = self._running.get(execution)
+        child = self._running.get(unit)
         if child is not None:
             patterns = child.patterns.with_secrets(secrets) if child.patterns is not None else make_patterns(secrets)
             before = child.patterns.too_short if child.patterns is not None else 0
@@ -222,12 +223,12 @@ class Children:
         return self._pump.masking_seconds
 
     def running(self) -> list[str]:
-        """The executions whose process has not ended."""
+        """Returns the units whose process has not ended."""
         return list(self._running)
 
     def waiting(self) -> dict[str, str]:
-        """What the output of executions waits for, where it waits."""
-        return {execution: child.waits for execution, child in self._running.items() if child.waits}
+        """Returns what the output of each unit waits for that waits."""
+        return {unit: child.waits for unit, child in self._running.items() if child.waits}
 
     def pids(self) -> set[int]:
         """The first processes of those that have not been waited for."""
@@ -316,5 +317,5 @@ class Children:
             child.cpu_seconds = max(child.cpu_seconds, cpu)
             child.peak_memory = memory or child.peak_memory
             self._groups.forget(child.group)
-        self._running.pop(child.spec.execution, None)
+        self._running.pop(child.spec.unit, None)
         child.on_end(child)

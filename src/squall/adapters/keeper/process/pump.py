@@ -98,19 +98,19 @@ class Pump:
         for (stream, tag), count in child.dropped.items():
             tail = child.tails.get((stream, tag), b"")
             writer = self._writer(child)
-            writer.skip(child.spec.execution, stream, count - len(tail), tag)
+            writer.skip(child.spec.unit, stream, count - len(tail), tag)
             self._gap(child, stream, tag, count - len(tail))
             if tail:
                 with contextlib.suppress(DiskFullError):
-                    writer.output(child.spec.execution, stream, self._now(), tail, tag)
+                    writer.output(child.spec.unit, stream, self._now(), tail, tag)
         child.dropped.clear()
         if child.opened:
-            child.first_record, child.last_record = self._writer(child).ends(child.spec.execution)
+            child.first_record, child.last_record = self._writer(child).ends(child.spec.unit)
 
     def note(self, child: Child, kind: int, text: str) -> None:
         """Adds a record that is no output, where the disk takes it."""
         with contextlib.suppress(OSError):
-            self._opened_writer(child).note(kind, child.spec.execution, self._now(), 0, text.encode())
+            self._opened_writer(child).note(kind, child.spec.unit, self._now(), 0, text.encode())
 
     def _readable(self, child: Child, pipe: Pipe) -> None:
         self._read(child, pipe)
@@ -192,7 +192,7 @@ class Pump:
         if kept:
             try:
                 self._journals.reserve(len(kept))
-                self._opened_writer(child).output(child.spec.execution, pipe.stream, self._now(), kept, pipe.tag)
+                self._opened_writer(child).output(child.spec.unit, pipe.stream, self._now(), kept, pipe.tag)
             except OSError as error:
                 self._pause(child, pipe, bytes(data), error)
                 return
@@ -222,7 +222,7 @@ class Pump:
         if not child.opened:
             spec = child.spec
             if spec.opening:
-                writer.note(journal.STATUS, spec.execution, spec.opened_at, spec.opened, spec.opening)
+                writer.note(journal.STATUS, spec.unit, spec.opened_at, spec.opened, spec.opening)
             child.opened = True
         return writer
 
@@ -273,7 +273,7 @@ class Pump:
         # The record of a gap may be lost to a full disk; the offsets around the hole still show it exactly.
         with contextlib.suppress(OSError):
             writer = self._opened_writer(child)
-            writer.note(journal.GAP, child.spec.execution, self._now(), 0, text.encode(), stream, tag)
+            writer.note(journal.GAP, child.spec.unit, self._now(), 0, text.encode(), stream, tag)
 
     def _close(self, child: Child, pipe: Pipe) -> None:
         if pipe.open:

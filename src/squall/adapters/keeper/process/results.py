@@ -23,6 +23,11 @@ class ResultFile:
         """Whether the file lacks what was beyond the limit."""
         return self.size > self._limit
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a file: something was written."""
+        return self._descriptor != -1
+
     def room(self) -> int:
         """How many bytes more it takes."""
         return self._limit - self._stored
@@ -50,9 +55,3 @@ class ResultFile:
                 os.fdatasync(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -2
-
-    def told(self) -> dict[str, object]:
-        """What an end says of it."""
-        if self._descriptor == -1:
-            return {}
-        return {"result_file": str(self.path), "result_bytes": self.size, "result_cut": self.cut}

@@ -21,7 +21,7 @@ from typing import Final
 
 from squall.adapters.keeper.families.cgroups import ActionGroup
 from squall.adapters.keeper.families.processes import MARKER
-from squall.adapters.keeper.process.child import Spec
+from squall.core.execution.process import LaunchSpec
 
 LIMITS: Final = {
     "open_files": ("nofile", resource.RLIMIT_NOFILE),
@@ -43,7 +43,7 @@ _LOOK_AGAIN: Final = 0.0003
 
 
 def start(
-    spec: Spec, terminal: tuple[int, int] | None, group: ActionGroup | None, pass_on: Mapping[str, int]
+    spec: LaunchSpec, terminal: tuple[int, int] | None, group: ActionGroup | None, pass_on: Mapping[str, int]
 ) -> subprocess.Popen[bytes]:
     """The process of an action, on `terminal` (master, slave) if there is one, in the cgroup `group` if there is one.
 
@@ -95,7 +95,7 @@ def _enter(pid: int, group: ActionGroup) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-def _find(spec: Spec) -> None:
+def _find(spec: LaunchSpec) -> None:
     """Sees to it that the program is there before a shell is asked to become it. Raises `OSError`."""
     name = spec.argv[0]
     folders = [""] if "/" in name else os.get_exec_path(spec.env)
@@ -103,9 +103,9 @@ def _find(spec: Spec) -> None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 
-def marker(spec: Spec) -> str:
+def marker(spec: LaunchSpec) -> str:
     """What every process of an action carries in its environment."""
-    return f"{spec.execution}.{spec.attempt}"
+    return f"{spec.unit}.{spec.attempt}"
 
 
 def _limited(limits: dict[str, int] | None) -> list[str]:

@@ -10,9 +10,6 @@ import asyncio
 import contextlib
 import logging
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from squall.adapters.keeper import wire
 from squall.adapters.keeper.runlog import Key, read_log
@@ -22,7 +19,7 @@ from squall.adapters.keeper.server.link import Link
 from squall.adapters.keeper.server.pool import Pool, reach
 from squall.adapters.keeper.server.trees import Trees
 from squall.adapters.removing import remove
-from squall.core.execution.launch import End
+from squall.core.execution.process import End
 
 _LOG = logging.getLogger("squall.keeper")
 _RECEIVE = 1 << 18
@@ -71,7 +68,7 @@ class Keepers:
         """Sends a keeper home that has nothing to do and is not needed: of another version, or one too many."""
         if self.pool.surplus(link) and not self._launches.at(link) and not self._trees.at(link):
             link.leaving = True
-            link.tell({"op": "leave"})
+            link.tell(wire.Leave())
 
     async def _take_up(self, home: Path) -> None:
         if await self._connect(home) is None:
@@ -83,22 +80,17 @@ class Keepers:
         link = await reach(home)
         if link is None:
             return None
-        messages: list[dict[str, Any]] = []
         try:
             async with asyncio.timeout(_GREET_WITHIN):
-                # One that dies while it is greeted resets the connection, or ends it.
-                with contextlib.suppress(OSError, wire.BadMessageError):
-                    while not messages and (data := await link.reader.read(_RECEIVE)):
-                        messages = link.unpacker.feed(data)
+                messages = await _first(link)
             if not messages:
                 link.close()
                 return None
         except TimeoutError:
             _LOG.warning("a keeper stands still; its actions are taken up when it goes on", extra={"home": str(home)})
-            for key, entry in read_log(home / "run.log").items():
-                link.known.add(key)
-                await self._trees.take_up(str(entry.start["tree"]), link)
-                self._hold(key, link)
+            messages = []
+        if not messages or isinstance(messages[0], wire.Unreadable):
+            await self._hold_logged(link)
         self.pool.links.append(link)
         for message in messages:
             await self._hear(link, message)
@@ -106,22 +98,27 @@ class Keepers:
             self._group.create_task(self._listen(link))
         return link
 
-    async def _welcome(self, link: Link, hello: dict[str, Any]) -> None:
+    async def _hold_logged(self, link: Link) -> None:
+        """Takes up what the run log of a keeper says, which has not greeted in a way that can be read."""
+        for key, entry in read_log(link.home / "run.log").items():
+            link.known.add(key)
+            await self._trees.take_up(entry.start.tree, link)
+            self._hold(key, link)
+
+    async def _welcome(self, link: Link, greeting: wire.Greeting) -> None:
         """Takes up what a keeper has, from its greeting."""
-        link.version = int(hello["version"])
-        link.pid = int(hello["pid"])
-        link.busy = bool(hello.get("busy"))
-        ends = {(end["execution"], end["attempt"]): end for end in hello["ends"]}
-        for key in [*((execution, attempt) for execution, attempt in hello["held"]), *ends]:
+        link.version = greeting.version
+        link.pid = greeting.pid
+        link.busy = greeting.busy
+        for key in [*greeting.held, *((end.unit, end.attempt) for end in greeting.ends)]:
             # What its log told while it was silent may have been taken care of meanwhile.
             if key not in link.known or key in self._launches:
                 self._hold(key, link)
-        for end in ends.values():
+        for end in greeting.ends:
             self._ended(end)
-        waits = hello.get("waits", {})
         for launch in self._launches.at(link):
-            launch.waits = waits.get(launch.unit, "")
-        for tree in hello["trees"]:
+            launch.waits = greeting.waits.get(launch.unit, "")
+        for tree in greeting.trees:
             await self._trees.take_up(tree, link)
         link.known.clear()
         if not link.fit:
@@ -150,20 +147,25 @@ class Keepers:
             if not launch.asking:
                 # The log of the keeper could not be written, or is gone.
                 launch.link = None
-                launch.ended(_end(lost(launch.key)))
+                launch.ended(lost(launch.key))
         link.buried.set()
 
-    async def _hear(self, link: Link, message: dict[str, Any]) -> None:
-        if message["op"] == "reply" and message["id"] == 0:
-            await self._welcome(link, message)
-        elif message["op"] == "reply":
-            link.answered(message)
-        elif message["op"] == "end":
-            self._ended(message)
-        elif message["op"] == "waits":
-            self._waits(message["execution"], message["reason"])
-        elif message["op"] == "busy":
-            link.busy = bool(message["busy"])
+    async def _hear(self, link: Link, message: wire.Report | wire.Unreadable) -> None:
+        match message:
+            case wire.Greeting():
+                await self._welcome(link, message)
+            case wire.Reply():
+                link.answered(message)
+            case End():
+                self._ended(message)
+            case wire.Waits(unit, reason):
+                self._waits(unit, reason)
+            case wire.Busy(busy):
+                link.busy = busy
+            case wire.Unreadable(reason, number):
+                _LOG.error("a keeper was not understood", extra={"home": str(link.home), "reason": reason})
+                if number is not None:
+                    link.answered(wire.Reply(number, error=reason))
 
     def _waits(self, unit: str, reason: str) -> None:
         if (launch := self._launches.latest(unit)) is not None:
@@ -173,10 +175,9 @@ class Keepers:
         else:
             _LOG.info("an execution waits no more", extra={"execution": unit})
 
-    def _ended(self, message: dict[str, Any]) -> None:
-        end = _end(message)
-        if (end.execution, end.attempt) in self._launches:
-            self._launches.get((end.execution, end.attempt)).ended(end)
+    def _ended(self, end: End) -> None:
+        if (end.unit, end.attempt) in self._launches:
+            self._launches.get((end.unit, end.attempt)).ended(end)
 
     def _take_over(self, home: Path) -> None:
         """Takes up the ends that a dead keeper has logged. What it has not ended is lost."""
@@ -184,13 +185,16 @@ class Keepers:
         for key, entry in entries.items():
             launch = self._hold(key, None)
             launch.dead_homes.add(home)
-            launch.ended(_end(entry.end or lost(key)))
+            launch.ended(entry.end or lost(key))
         if not entries:
             remove(home.parent, home)
 
 
-def _end(message: dict[str, Any]) -> End:
-    return msgspec.convert({key: message[key] for key in _END_FIELDS if key in message}, End)
-
-
-_END_FIELDS = frozenset(field.name for field in msgspec.structs.fields(End))
+async def _first(link: Link) -> list[wire.Report | wire.Unreadable]:
+    """Waits for the first messages of a keeper. Returns none if it has ended: one that dies while it is greeted resets
+    the connection, or ends it."""
+    with contextlib.suppress(OSError, wire.BadMessageError):
+        while data := await link.reader.read(_RECEIVE):
+            if messages := link.unpacker.feed(data):
+                return messages
+    return []

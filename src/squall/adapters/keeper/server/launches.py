@@ -8,7 +8,7 @@ from pathlib import Path
 
 from squall.adapters.keeper.runlog import Key
 from squall.adapters.keeper.server.link import Link
-from squall.core.execution.launch import End
+from squall.core.execution.process import End
 
 
 class Launch:

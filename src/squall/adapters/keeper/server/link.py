@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 from squall.adapters.keeper import wire
 from squall.adapters.keeper.runlog import Key
@@ -23,8 +22,8 @@ class Link:
         self.home = home
         self.reader = reader
         self.writer = writer
-        self.unpacker = wire.Unpacker()
-        self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self.unpacker = wire.Unpacker(wire.read_report)
+        self.waiting: dict[int, asyncio.Future[wire.Reply]] = {}
         self.number = 0
         self.gone = False
         self.version = 0
@@ -44,30 +43,30 @@ class Link:
         """Whether it may be given new trees: it answers, stays, and speaks our version of the protocol."""
         return self.version == wire.VERSION and not self.gone and not self.leaving
 
-    async def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Sends a message and waits for its answer. Raises `UnavailableError` when the keeper goes, `OSError` when it
+    async def ask(self, message: wire.Request) -> wire.Reply:
+        """Sends a request and returns its reply. Raises `UnavailableError` when the keeper goes, `OSError` when it
         could not do it."""
         if self.gone:
             raise UnavailableError("The keeper of actions has ended.")
         self.number += 1
         number = self.number
         future = self.waiting[number] = asyncio.get_running_loop().create_future()
-        self.writer.write(wire.pack({**message, "id": number}))
-        answer = await future
-        if "error" in answer:
-            raise OSError(f"the keeper could not {message['op']}: {answer['error']}")
-        return dict(answer)
+        self.writer.write(wire.request(message, number))
+        reply: wire.Reply = await future
+        if reply.error is not None:
+            raise OSError(f"the keeper could not {wire.name_of(message)}: {reply.error}")
+        return reply
 
-    def answered(self, answer: dict[str, Any]) -> None:
-        """Wakes the caller of `ask` that waits for this answer."""
-        future = self.waiting.pop(answer["id"], None)
+    def answered(self, reply: wire.Reply) -> None:
+        """Wakes the caller of `ask` that waits for this reply."""
+        future = self.waiting.pop(reply.id, None)
         if future is not None and not future.done():
-            future.set_result(answer)
+            future.set_result(reply)
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def tell(self, message: wire.Request) -> None:
         """Sends a message that has no answer."""
         if not self.gone:
-            self.writer.write(wire.pack(message))
+            self.writer.write(wire.request(message))
 
     def close(self) -> None:
         """Ends the connection, not the keeper."""

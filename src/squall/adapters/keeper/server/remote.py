@@ -8,9 +8,6 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from squall.adapters.keeper import wire
 from squall.adapters.keeper.runlog import Key
@@ -22,7 +19,7 @@ from squall.adapters.keeper.server.pool import Pool
 from squall.adapters.keeper.server.trees import Trees
 from squall.adapters.removing import remove
 from squall.core.errors import UnavailableError
-from squall.core.execution.launch import End, LaunchSpec
+from squall.core.execution.process import End, LaunchSpec
 from squall.ports import Clock
 
 _LOG = logging.getLogger("squall.keeper")
@@ -83,24 +80,19 @@ class KeeperLauncher:
         if key in self._launches:
             return
         launch = self._launches.get(key)
-        fields = msgspec.structs.asdict(spec)
-        fields["stdin"] = wire.to_text(spec.stdin)
-        fields["opening"] = spec.opening.decode()
-        fields["fork_server"] = msgspec.to_builtins(spec.fork_server)
-        fields["secrets"] = [wire.to_text(secret) for secret in spec.secrets]
         launch.asking = True
         try:
-            while not await self._tried(launch, spec.tree, fields):
+            while not await self._tried(launch, spec):
                 pass
         finally:
             launch.asking = False
         if spec.execution in self._canceled:
             await self.cancel(spec.execution)
 
-    async def _tried(self, launch: Launch, tree: str, fields: dict[str, Any]) -> bool:
+    async def _tried(self, launch: Launch, spec: LaunchSpec) -> bool:
         """Has a keeper start it, or waits a while for there to be one. Returns whether that is settled."""
         try:
-            return await self._ask_to_spawn(launch, tree, fields)
+            return await self._ask_to_spawn(launch, spec)
         except UnavailableError as error:
             if launch.unit in self._canceled:
                 launch.link = None
@@ -111,15 +103,15 @@ class KeeperLauncher:
             await asyncio.sleep(_TRY_AGAIN)
             return False
 
-    async def _ask_to_spawn(self, launch: Launch, tree: str, fields: dict[str, Any]) -> bool:
+    async def _ask_to_spawn(self, launch: Launch, spec: LaunchSpec) -> bool:
         """Has a keeper start it. Returns False if that keeper died before it began to, so that another may be asked."""
-        link = await self._link_of(tree, True)
+        link = await self._link_of(spec.tree, True)
         assert link is not None  # noqa: S101 - one is made where there is none
         launch.link = link
         # From here on only the keeper says what it waits for, and may do so in the same moment as it answers.
         launch.waits = ""
         try:
-            await link.ask({"op": "spawn", "spec": fields})
+            await link.ask(wire.Spawn(spec))
         except UnavailableError:
             # Whether it was started is in the run log, which is read when the connection's end is noticed.
             await link.buried.wait()
@@ -152,7 +144,7 @@ class KeeperLauncher:
             # Most have none; an end that was lost may have left one.
             (self._results / f"{launch.unit}.{launch.attempt}").unlink(missing_ok=True)
             if launch.link is not None:
-                launch.link.tell({"op": "ack", "execution": launch.unit, "attempt": launch.attempt})
+                launch.link.tell(wire.Acknowledge(launch.unit, launch.attempt))
                 self._keepers.let_go(launch.link)
             for home in launch.dead_homes:
                 if not self._launches.in_home(home):
@@ -163,14 +155,13 @@ class KeeperLauncher:
         self._canceled.add(execution)
         for launch in self._launches.of(execution):
             if launch.link is not None:
-                launch.link.tell({"op": "cancel", "execution": execution})
+                launch.link.tell(wire.Cancel(execution))
 
     async def add_secrets(self, execution: str, secrets: Sequence[bytes]) -> None:
         """Masks these in an execution's output from now on; they are when this returns."""
-        values = [wire.to_text(secret) for secret in secrets]
         for launch in self._launches.of(execution):
             if launch.link is not None:
-                await launch.link.ask({"op": "secrets", "execution": execution, "values": values})
+                await launch.link.ask(wire.AddSecrets(execution, tuple(secrets)))
 
     def waiting(self, execution: str) -> str:
         """Returns what a running execution waits for; empty if for nothing."""
@@ -187,9 +178,8 @@ class KeeperLauncher:
         """Appends a record of the server's."""
         if (link := await self._link_of(tree, create)) is None:
             return False
-        message = {"op": "append", "tree": tree, "execution": execution, "kind": kind, "at": at, "event": event}
-        answer = await link.ask({**message, "payload": payload.decode(), "create": create})
-        return bool(answer["done"])
+        reply = await link.ask(wire.Append(tree, execution, kind, at, event, payload, create))
+        return bool(reply.done)
 
     async def close_tree(self, tree: str) -> None:
         """Closes the tree's journal; it is closed when this returns."""
@@ -197,7 +187,7 @@ class KeeperLauncher:
         async def close(link: Link) -> None:
             # A keeper that is gone, or could not, writes no more either.
             with contextlib.suppress(UnavailableError, OSError):
-                await link.ask({"op": "close", "tree": tree})
+                await link.ask(wire.CloseTree(tree))
 
         if (link := await self._trees.close(tree, close)) is not None:
             self._keepers.let_go(link)
