@@ -50,7 +50,7 @@ SERVER = {
 KEEPERS = {
     "start is about to be logged": Point(f"{KEEPER}.runlog", "RunLog.start", False),
     "start was logged": Point(f"{KEEPER}.runlog", "RunLog.start", True),
-    "the process was made": Point(f"{KEEPER}.process.children", "start", True),
+    "the process was made": Point(f"{KEEPER}.process.starting", "start", True),
     "pid was logged": Point(f"{KEEPER}.runlog", "RunLog.pid", True),
     "output was read": Point(f"{KEEPER}.process.writing.writer", "TreeWriter.output", False),
     "a frame was written and not committed": Point("os", "pwrite", False, lambda arguments: arguments[2] == 64),

@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from squall.adapters.keeper.process.child import Child, Pipe
-from squall.adapters.keeper.process.results import ResultFile
+from squall.adapters.keeper.process.child import Child, Pipe, ResultFile
 from squall.core.execution.process import LaunchSpec
 from squall.core.output import journal, tagged
 

@@ -9,7 +9,6 @@ yet, and the action is started anew the ordinary way. Standard library only.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -17,8 +16,7 @@ import subprocess
 from collections.abc import Callable
 
 from squall.adapters.keeper.process.child import Handle, Loop
-from squall.adapters.keeper.process.starting import LIMITS
-from squall.core.execution.process import ForkServer, LaunchSpec
+from squall.core.execution.process import ForkServer
 
 _ANSWERS_WITHIN = 2.0
 _READY_WITHIN = 60.0
@@ -54,13 +52,6 @@ class Ends:
         for fd in (*self.mine, *self.theirs):
             os.close(fd)
         self.mine, self.theirs = [], []
-
-
-def order_of(spec: LaunchSpec, environment: dict[str, str]) -> bytes:
-    """What a forked process reads: the setting that a started one gets from its start, a newline, then its input."""
-    limits = [[int(LIMITS[name][1]), value] for name, value in (spec.limits or {}).items()]
-    setting = {"env": environment, "cwd": spec.cwd, "umask": spec.umask, "limits": limits}
-    return json.dumps(setting).encode() + b"\n" + (spec.stdin or b"")
 
 
 class _ForkServer:

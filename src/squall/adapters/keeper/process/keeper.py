@@ -85,35 +85,26 @@ class Keeper:
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         boot = bytes.fromhex(self._boot.replace("-", ""))
         self._journals = Journals(journals_root, boot, int(time.time()) & 0xFFFFFFFF, floor)
-        self._children = Children(self.loop, self._journals, groups, results, _now, self._waits)
+        self._children = Children(
+            self.loop, self._journals, groups, results, _now, self._started, self._ended, self._waits
+        )
         self._log = RunLog(home / "run.log")
         self._flusher = Flusher(self.loop)
         self._fsync_seconds = fsync_seconds
         self._links: list[_Link] = []
         self._busy = False
         self._socket = home / "socket"
-        self._listener = self._listen(home)
+        self._listener = _listener(home)
+        self.loop.add_reader(self._listener.fileno(), self._accept)
         self._idle_since = self.loop.time()
-        self.loop.on_child(self._reap_strangers)
+        self.loop.on_child(lambda: _reap_strangers(self._children.pids()))
         self.loop.call_later(fsync_seconds, self._flush)
         self.loop.call_later(_IDLE_EXIT, self._leave_when_idle)
         self.loop.call_later(_LOAD_EVERY, self._look_at_load, 0.0, self.loop.time())
 
-    def _listen(self, home: Path) -> socket.socket:
-        """The socket in `home`: bound through its folder's descriptor, as a path may be longer than a socket's name."""
-        folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        old = os.umask(0o177)
-        listener.bind(f"/proc/self/fd/{folder}/socket")
-        os.umask(old)
-        listener.listen(_WAITING_SERVERS)
-        os.close(folder)
-        self.loop.add_reader(listener.fileno(), self._accept, listener)
-        return listener
-
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self) -> None:
         try:
-            sock, _ = listener.accept()
+            sock, _ = self._listener.accept()
         except OSError:
             return
         _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
@@ -205,7 +196,7 @@ class Keeper:
             # found no `start` in the log.
             self._log.acknowledge(spec.unit, spec.attempt)
             return
-        self._children.spawn(spec, self._ended, self._started)
+        self._children.spawn(spec)
 
     def _started(self, child: Child) -> None:
         known = read_process(child.pid)
@@ -262,16 +253,6 @@ class Keeper:
         flushes = [_flush_of(writer) for writer in dirty]
         self._flusher.submit(flushes, lambda: (self.loop.call_later(again, self._flush), None)[1])
 
-    def _reap_strangers(self) -> None:
-        """Takes the dead that are none of ours: what an action left behind, whose parent this process became."""
-        ours = self._children.pids()
-        for pid in _children_of_mine():
-            if pid not in ours:
-                try:
-                    os.waitpid(pid, os.WNOHANG)
-                except ChildProcessError:
-                    continue
-
     def _leave_when_idle(self) -> None:
         """Ends the keeper when nothing runs and no server is there; what is in the log stays for the next server."""
         if not self._socket.exists() and not self._links:
@@ -290,12 +271,34 @@ class Keeper:
         self.loop.call_later(_IDLE_EXIT / 3, self._leave_when_idle)
 
 
+def _listener(home: Path) -> socket.socket:
+    """The socket in `home`: bound through its folder's descriptor, as a path may be longer than a socket's name."""
+    folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    old = os.umask(0o177)
+    listener.bind(f"/proc/self/fd/{folder}/socket")
+    os.umask(old)
+    listener.listen(_WAITING_SERVERS)
+    os.close(folder)
+    return listener
+
+
 def _now() -> int:
     return time.time_ns() // 1000
 
 
 def _flush_of(writer: TreeWriter) -> Callable[[], None]:
     return writer.flush
+
+
+def _reap_strangers(ours: set[int]) -> None:
+    """Takes the dead that are none of ours: what an action left behind, whose parent this process became."""
+    for pid in _children_of_mine():
+        if pid not in ours:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
 
 
 def _children_of_mine() -> list[int]:

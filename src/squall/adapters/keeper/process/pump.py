@@ -12,14 +12,13 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from squall.adapters.keeper.process.child import Child, Loop, Pipe
+from squall.adapters.keeper.process.child import Child, Loop, Pipe, ResultFile
 from squall.adapters.keeper.process.descriptors import pieces
 from squall.adapters.keeper.process.writing.journals import Journals
 from squall.adapters.keeper.process.writing.writer import DiskFullError, TreeWriter
 from squall.core.output import journal
 
 if TYPE_CHECKING:
-    from squall.adapters.keeper.process.results import ResultFile
     from squall.core.output.masking import Patterns
 
 _READ_SIZE = 128 << 10
