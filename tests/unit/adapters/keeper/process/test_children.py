@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -29,16 +30,17 @@ class Kept:
         self.loop = EpollLoop()
         self.started: list[Child] = []
         self.ended: list[Child] = []
-        journals = Journals(home / "journals", bytes(16), 1, floor=0)
+        self.waits: list[str] = []
+        self.journals = Journals(home / "journals", bytes(16), 1, floor=0)
         self.children = Children(
             self.loop,
-            journals,
+            self.journals,
             ActionGroups(None),
             home / "results",
             lambda: NOON,
             self.started.append,
             self.ended.append,
-            lambda child: None,
+            lambda child: self.waits.append(child.waits),
         )
 
     def until(self, done: Callable[[], object]) -> None:
@@ -111,3 +113,31 @@ def test_a_child_that_exits_while_its_start_is_told_ends_like_any_other(kept: Ke
     os.waitid(os.P_PID, kept.started[0].pid, os.WEXITED | os.WNOWAIT)
     kept.until(lambda: kept.ended)
     assert (kept.ended[0].exit_code, kept.ended[0].state) == (3, State.ENDED)
+
+
+@pytest.mark.parametrize("policy", ["truncate", "fail"])
+def test_what_may_print_nothing_ends_though_its_journal_cannot_be_made(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    def full(tree: str, create: bool) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(kept.journals, "writer", full)
+    kept.children.spawn(shell_spec("echo dropped", output_limit=0, limit_policy=policy))
+    kept.until(lambda: kept.ended)
+    assert (kept.ended[0].over_limit, kept.ended[0].last_record, kept.waits) == (True, 0, [])
+
+
+def test_a_child_says_that_it_waits_for_a_disk_that_was_full_from_the_start_and_then_goes_on(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(tree: str, create: bool) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(kept.journals, "writer", full)
+        kept.children.spawn(shell_spec("echo kept"))
+        kept.until(lambda: kept.waits)
+        assert kept.children.waiting() == {UNIT: "its output waits for the disk: no space"}
+    kept.until(lambda: kept.ended)
+    assert (kept.waits, kept.ended[0].kept[1]) == (["its output waits for the disk: no space", ""], 5)
