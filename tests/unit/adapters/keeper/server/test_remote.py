@@ -155,3 +155,17 @@ async def test_a_tree_that_is_being_closed_is_given_to_a_keeper_when_it_is_close
         keeper.say(reply(held[0]))
         await closing
         await eventually(lambda: keeper.heard[-1]["op"] == "spawn", "the process is started")
+
+
+async def test_a_server_goes_on_when_it_does_not_understand_its_keeper(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def script(message: Message) -> list[Message]:
+        return [reply(message, error=5)] if message["op"] == "append" else agrees(message)
+
+    async with scripted(tmp_path, script, held=[[UNIT, 1]], trees=[UNIT]) as (launcher, keeper):
+        with pytest.raises(OSError, match=r"could not append: the message 'reply' is malformed: its field 'error'"):
+            await launcher.append(UNIT, UNIT, 2, 3, 4, b"{}", True)
+        keeper.say({"op": "dance"}, {"op": "end"}, {"op": "waits", "execution": UNIT, "reason": "for the disk"})
+        await eventually(lambda: launcher.waiting(UNIT) == "for the disk", "what comes behind is heard")
+        assert "a keeper was not understood" in caplog.text
