@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from squall.adapters.keeper.process.writing.journals import Journals
 from squall.core.execution.launch import End, LaunchSpec
 from squall.core.output import journal as codec
@@ -66,7 +64,7 @@ class ScriptedLauncher:
             first_record=first,
             last_record=last,
         )
-        self._ends[spec.execution].set_result(msgspec.structs.replace(end, **changes))
+        self._ends[spec.execution].set_result(end._replace(**changes))
 
     def close(self) -> None:
         """Closes the journals as they are."""
@@ -113,12 +111,7 @@ class ScriptedLauncher:
         """Appends, or raises what was ordered."""
         if self.append_error is not None:
             raise self.append_error
-        writer = None
-        for record in records:
-            writer = self._journals.writer(tree, record.create)
-            if writer is not None:
-                writer.note(record.kind, record.execution, record.time, record.event, record.payload)
-        return writer is not None
+        return self._journals.append(tree, records)
 
     async def add_secrets(self, execution: str, secrets: Sequence[bytes]) -> None:
         """Nothing is masked here."""

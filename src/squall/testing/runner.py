@@ -95,9 +95,9 @@ class RunnerContract:
             return
         killed = End(execution=job.execution.id, attempt=job.execution.attempt, exit_code=-15)
         ends = {
-            CANCELED: msgspec.structs.replace(killed, canceled=True),
-            TIMEOUT: msgspec.structs.replace(killed, timed_out=True),
-            FAILED: msgspec.structs.replace(killed, exit_code=-1, error="It could not be started: because"),
+            CANCELED: killed._replace(canceled=True),
+            TIMEOUT: killed._replace(timed_out=True),
+            FAILED: killed._replace(exit_code=-1, error="It could not be started: because"),
         }
         for status, end in ends.items():
             outcome = runner.outcome(job, end, nothing_printed)

@@ -32,13 +32,13 @@ class Point(NamedTuple):
     fits: Callable[[tuple[Any, ...]], bool] = lambda arguments: True
 
 
-def _op(op: str) -> Callable[[tuple[Any, ...]], bool]:
-    return lambda arguments: arguments[1]["op"] == op
+def _message(kind: str) -> Callable[[tuple[Any, ...]], bool]:
+    return lambda arguments: type(arguments[1]).__name__ == kind
 
 
 SERVER = {
-    "spawn is about to be asked": Point(f"{KEEPER}.server.link", "Link.ask", False, _op("spawn")),
-    "spawn was acknowledged": Point(f"{KEEPER}.server.link", "Link.ask", True, _op("spawn")),
+    "spawn is about to be asked": Point(f"{KEEPER}.server.link", "Link.ask", False, _message("Spawn")),
+    "spawn was acknowledged": Point(f"{KEEPER}.server.link", "Link.ask", True, _message("Spawn")),
     "the finishing transaction is about to begin": Point("squall.services.execution.claims", "Claims.finish", False),
     "the finishing transaction was committed": Point("squall.services.execution.claims", "Claims.finish", True),
     "the end is about to be acknowledged": Point(f"{KEEPER}.server.remote", "KeeperLauncher.acknowledge", False),
@@ -50,7 +50,7 @@ SERVER = {
 KEEPERS = {
     "start is about to be logged": Point(f"{KEEPER}.runlog", "RunLog.start", False),
     "start was logged": Point(f"{KEEPER}.runlog", "RunLog.start", True),
-    "the process was made": Point(f"{KEEPER}.process.children", "start", True),
+    "the process was made": Point(f"{KEEPER}.process.starting", "start", True),
     "pid was logged": Point(f"{KEEPER}.runlog", "RunLog.pid", True),
     "output was read": Point(f"{KEEPER}.process.writing.writer", "TreeWriter.output", False),
     "a frame was written and not committed": Point("os", "pwrite", False, lambda arguments: arguments[2] == 64),
@@ -59,8 +59,8 @@ KEEPERS = {
     "fsync was called": Point(f"{KEEPER}.process.writing.writer", "TreeWriter.flush", True),
     "the end is about to be logged": Point(f"{KEEPER}.runlog", "RunLog.end", False),
     "the end was logged": Point(f"{KEEPER}.runlog", "RunLog.end", True),
-    "the end is about to be told": Point(f"{KEEPER}.process.keeper", "_Link.send", False, _op("end")),
-    "the end was told": Point(f"{KEEPER}.process.keeper", "_Link.send", True, _op("end")),
+    "the end is about to be told": Point(f"{KEEPER}.process.keeper", "_Link.send", False, _message("End")),
+    "the end was told": Point(f"{KEEPER}.process.keeper", "_Link.send", True, _message("End")),
 }
 
 

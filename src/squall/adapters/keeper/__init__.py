@@ -1,5 +1,5 @@
 """Holds the actions' processes and pipes, and is the one writer of their journals.
 
-`writer` and `children` use the standard library only and any event loop with asyncio's four calls, so that they can
-run in a process of their own.
+`process` is the keeper's own program, `server` the side of the servers that use it. `wire` is what they say to each
+other, `runlog` what a keeper leaves on the disk. What the keeper loads uses the standard library only.
 """

@@ -188,7 +188,8 @@ class Running:
         try:
             async with asyncio.timeout(grace):
                 await self._launcher.cancel(execution.id)
-                return msgspec.structs.replace(await self._launcher.ended(execution.id), timed_out=True, canceled=False)
+                end = await self._launcher.ended(execution.id)
+                return end._replace(timed_out=True, canceled=False)
         except TimeoutError:
             told = f"Its time was over after {limit:g} seconds, and the keeper of its process does not answer."
             return End(execution=execution.id, attempt=execution.attempt, exit_code=-1, lost=told)
@@ -239,8 +240,7 @@ class Running:
         own = job.action.output_limit or OutputLimit()
         hidden = dict.fromkeys((*secrets, *(text.encode() for text in job.config.secrets if text)))
         masked = tuple(value for value in hidden if len(value) <= MASKED_MOST)
-        return msgspec.structs.replace(
-            spec,
+        return spec._replace(
             output_limit=own.bytes if own.bytes is not None else self._limits.output,
             limit_policy=own.policy or self._limits.policy,
             umask=self._limits.umask,

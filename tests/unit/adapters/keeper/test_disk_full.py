@@ -67,6 +67,7 @@ async def test_a_full_disk_holds_an_action_back_and_loses_nothing(
     with filled(small, leaving):
         await launcher.spawn(spec)
         await eventually(lambda: "an execution waits" in caplog.text, "it waits for the disk")
+        assert "waits for the disk" in launcher.waiting(spec.execution)
     async with asyncio.timeout(PATIENCE):
         end = await launcher.ended(spec.execution)
     records = await read_all(journal, sample_id(1))

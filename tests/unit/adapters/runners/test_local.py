@@ -269,7 +269,7 @@ def test_a_script_that_is_not_there_is_told() -> None:
 
 def outcome(stdout: str = "", stderr: str = "", omitted: int = 0, timeout: int = 60, **end: Any) -> Any:
     texts = {"stdout": (stdout, omitted), "stderr": (stderr, 0)}
-    the_end = msgspec.structs.replace(End(execution="x", attempt=1, exit_code=0), **end)
+    the_end = End(execution="x", attempt=1, exit_code=0)._replace(**end)
     return LocalRunner({}, "", "/").outcome(job(runner_parameters={"timeout": timeout}), the_end, lambda s: texts[s])
 
 

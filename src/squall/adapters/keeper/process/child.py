@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from squall.adapters.keeper.families.cgroups import ActionGroup
 from squall.adapters.keeper.families.processes import Family
+from squall.adapters.keeper.process.life import Event, State, after
+from squall.core.execution.process import End, LaunchSpec
 
 if TYPE_CHECKING:
-    from squall.adapters.keeper.process.results import ResultFile
     from squall.core.output.masking import Masker, Patterns
-
-
-class Spec(NamedTuple):
-    """`core.launch.LaunchSpec`, as it arrives at the keeper. `secrets` are what must not reach the journal."""
-
-    execution: str
-    tree: str
-    attempt: int
-    argv: list[str]
-    env: dict[str, str]
-    cwd: str | None = None
-    stdin: bytes | None = None
-    timeout: float | None = None
-    pty: tuple[int, int] | None = None
-    umask: int | None = None
-    limits: dict[str, int] | None = None
-    result_limit: int | None = None
-    tagged: bool = False
-    fork_server: dict[str, Any] | None = None
-    output_limit: int = 1 << 30
-    limit_policy: str = "truncate"
-    opening: bytes = b""
-    opened: int = 0
-    opened_at: int = 0
-    secrets: tuple[bytes, ...] = ()
-    too_long: int = 0
 
 
 class Handle(Protocol):
@@ -99,6 +77,56 @@ class Frames(Protocol):
         ...
 
 
+class ResultFile:
+    """Where a result goes, at most `limit` bytes of it. Made (0600) when the first byte comes; `size` is what was
+    written in all, `cut` whether that was too much."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.path = path
+        self.size = 0
+        self._limit = limit
+        self._stored = 0
+        self._descriptor = -1
+
+    @property
+    def cut(self) -> bool:
+        """Whether the file lacks what was beyond the limit."""
+        return self.size > self._limit
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a file: something was written."""
+        return self._descriptor != -1
+
+    def room(self) -> int:
+        """How many bytes more it takes."""
+        return self._limit - self._stored
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Appends; gives how many bytes were taken, all of them unless the disk is full. Raises `OSError`."""
+        if self._descriptor < 0:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # One that a dead keeper began for the same attempt is begun anew.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._descriptor = os.open(self.path, flags, 0o600)
+        kept = data[: self.room()]
+        done = os.write(self._descriptor, kept) if kept else 0
+        self._stored += done
+        if done < len(kept):
+            self.size += done
+            return done
+        self.size += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Makes it durable, and closes it."""
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.fdatasync(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -2
+
+
 class Pipe:
     """One output stream. `kept` is what a full disk did not take yet; while there is some, the pipe is not read.
 
@@ -141,25 +169,25 @@ def make_patterns(secrets: Iterable[bytes]) -> Patterns:
 
 
 class Child:
-    """What became of an action is in the public attributes once `on_end` has been called.
+    """One launch at work: where it is in its life (`state`, changed by `advance` only), and what became of it so far.
 
     `kept` counts bytes by stream, `dropped` by stream and tag, `tails` hold the last of what was dropped; `peak_memory`
     is in bytes. `result` is the file of the result, if there is to be one, `misused` what was wrong with what came
     through a descriptor of its own. `waits` says what the action's output waits for; empty if for nothing. `pid` is 0
-    when it could not be started.
+    when it could not be started. `kill_at` is when those of its processes are killed that ignore being stopped.
     """
 
     # There may be hundreds, each for days.
     __slots__ = (
-        "canceled", "cpu_seconds", "doomed_at", "dropped", "ended", "error", "exit_code", "exited_at",
-        "family", "first_record", "group", "kept", "last_read", "last_record", "masked", "misused", "on_end",
+        "canceled", "cpu_seconds", "dropped", "error", "exit_code", "exited_at",
+        "family", "first_record", "group", "kept", "kill_at", "last_read", "last_record", "masked", "misused",
         "opened", "over_limit", "patterns", "peak_memory", "pid", "pidfd", "pipes", "result", "spec",
-        "started_at", "stopped", "tails", "terminal", "through", "timed_out", "timers", "waits",
+        "started_at", "state", "stopped", "tails", "terminal", "timed_out", "timers", "waits",
     )  # fmt: skip
 
-    def __init__(self, spec: Spec, on_end: Callable[[Child], None]) -> None:
+    def __init__(self, spec: LaunchSpec) -> None:
         self.spec = spec
-        self.on_end = on_end
+        self.state = State.STARTING
         self.patterns = make_patterns(spec.secrets) if spec.secrets else None
         self.exit_code = -1
         self.error: str | None = None
@@ -178,8 +206,7 @@ class Child:
         self.pid = 0
         self.family: Family | None = None
         self.group: ActionGroup | None = None
-        self.doomed_at: float | None = None
-        self.through = False
+        self.kill_at = 0.0
         self.cpu_seconds = 0.0
         self.peak_memory = 0
         self.pidfd = -1
@@ -189,6 +216,47 @@ class Child:
         self.started_at = 0.0
         self.exited_at: float | None = None
         self.last_read = 0.0
-        self.ended = False
         self.opened = False
         self.waits = ""
+
+    def advance(self, event: Event) -> State:
+        """Moves it on in its life; returns the state that it has left. Raises `IllegalEventError`."""
+        left, self.state = self.state, after(self.state, event)
+        return left
+
+    @property
+    def ended(self) -> bool:
+        """Whether its life is over: what still comes out of its pipes is dropped."""
+        return self.state is State.ENDED
+
+    @property
+    def held_back(self) -> bool:
+        """Whether a full disk keeps back some of its output."""
+        return any(pipe.kept for pipe in self.pipes)
+
+    def end_at(self, ended_at: int) -> End:
+        """Returns how it ended, at a time in µs (UTC)."""
+        result = self.result
+        return End(
+            execution=self.spec.execution,
+            attempt=self.spec.attempt,
+            exit_code=self.exit_code,
+            timed_out=self.timed_out,
+            canceled=self.canceled,
+            over_limit=self.over_limit,
+            stopped=self.stopped,
+            error=self.error,
+            stdout_bytes=self.kept[1],
+            stderr_bytes=self.kept[2],
+            first_record=self.first_record,
+            last_record=self.last_record,
+            masked=self.masked,
+            wall_seconds=(self.exited_at or 0.0) - self.started_at,
+            cpu_seconds=self.cpu_seconds,
+            peak_memory=self.peak_memory,
+            result_file=str(result.path) if result is not None and result.begun else None,
+            result_bytes=result.size if result is not None else 0,
+            result_cut=result is not None and result.cut,
+            misused=self.misused,
+            ended_at=ended_at,
+        )

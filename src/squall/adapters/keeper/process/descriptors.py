@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from squall.adapters.keeper.process.child import Child, Pipe, Spec
-from squall.adapters.keeper.process.results import ResultFile
+from squall.adapters.keeper.process.child import Child, Pipe, ResultFile
+from squall.core.execution.process import LaunchSpec
 from squall.core.output import journal, tagged
 
 RESULT_STREAM = 0
@@ -21,7 +21,7 @@ _UNFINISHED = 3
 class Descriptors:
     """The further pipes of a process about to be started: `pass_on` are the child's ends, by environment variable."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: LaunchSpec) -> None:
         self._ends: dict[str, tuple[int, int]] = {}
         try:
             if spec.result_limit is not None:
@@ -62,7 +62,7 @@ def pipe_of(child: Child, name: str, fd: int, results: Path) -> Pipe:
         return pipe
     pipe = Pipe(fd, RESULT_STREAM, child.patterns)
     spec = child.spec
-    pipe.result = child.result = ResultFile(results / f"{spec.execution}.{spec.attempt}", spec.result_limit or 0)
+    pipe.result = child.result = ResultFile(results / f"{spec.unit}.{spec.attempt}", spec.result_limit or 0)
     return pipe
 
 

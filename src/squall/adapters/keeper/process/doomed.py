@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from squall.adapters.keeper.families.processes import Census, Family, kill_all, send_signals
 from squall.adapters.keeper.process.child import Child, Handle, Loop
+from squall.adapters.keeper.process.life import Event, State
 
 KILL_AFTER = 3.0
 """Seconds of grace between TERM and KILL."""
@@ -24,22 +25,20 @@ _SCANS = 3
 
 
 class Doomed:
-    """Those that are being ended. `on_look(child)` is called after every look at one whose first process is gone, with
-    `child.through` set when nothing of it is left, or when it is given up."""
+    """Those that are being ended. `on_gone(child)` is called once nothing is left of a child, or it is given up; again
+    after every further look, until it has ended."""
 
-    def __init__(self, loop: Loop, on_look: Callable[[Child], None]) -> None:
+    def __init__(self, loop: Loop, on_gone: Callable[[Child], None]) -> None:
         self._loop = loop
-        self._on_look = on_look
+        self._on_gone = on_gone
         self._asked: list[Child] = []
         self._told: list[Child] = []
         self._timer: Handle | None = None
         self._due = 0.0
 
     def add(self, child: Child) -> None:
-        """Asks all of an action's processes to end; after the grace they are killed."""
-        if child.family is None or child.ended or child.doomed_at is not None:
-            return
-        child.doomed_at = self._loop.time() + KILL_AFTER
+        """Asks all of a child's processes to end; after the grace they are killed."""
+        child.kill_at = self._loop.time() + KILL_AFTER
         self._asked.append(child)
         self.look_soon()
 
@@ -65,17 +64,19 @@ class Doomed:
         now = self._loop.time()
         left = self._ask(asked, now)
         for child in self._told:
-            if child.exited_at is not None and child.family is not None and child.doomed_at is not None:
-                child.through = not left[child.family] or now > child.doomed_at + GIVE_UP
-                self._on_look(child)
+            over = child.family is None or not left[child.family] or now > child.kill_at + GIVE_UP
+            if child.state is State.SWEEPING and over:
+                child.advance(Event.NOTHING_LEFT)
+            if child.state is State.GONE:
+                self._on_gone(child)
         self._told = [child for child in self._told if not child.ended]
         if self._told:
-            late = min(now - (child.doomed_at or now) for child in self._told)
+            late = min(now - child.kill_at for child in self._told)
             self._look_in(_LOOK_AGAIN if late < GIVE_UP else _LOOK_SELDOM)
 
     def _ask(self, asked: list[Child], now: float) -> dict[Family, set[int]]:
         """Signals what is to be signalled; gives what lives of each family."""
-        late = [child.family for child in self._told if child.family and child.doomed_at and now >= child.doomed_at]
+        late = [child.family for child in self._told if child.family and now >= child.kill_at]
         left = kill_all(late, _SCANS) if late else {}
         census = Census()
         for child in self._told:

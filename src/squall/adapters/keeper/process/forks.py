@@ -9,16 +9,14 @@ yet, and the action is started anew the ordinary way. Standard library only.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import subprocess
 from collections.abc import Callable
-from typing import Any
 
-from squall.adapters.keeper.process.child import Handle, Loop, Spec
-from squall.adapters.keeper.process.starting import LIMITS
+from squall.adapters.keeper.process.child import Handle, Loop
+from squall.core.execution.process import ForkServer
 
 _ANSWERS_WITHIN = 2.0
 _READY_WITHIN = 60.0
@@ -56,13 +54,6 @@ class Ends:
         self.mine, self.theirs = [], []
 
 
-def order_of(spec: Spec, environment: dict[str, str]) -> bytes:
-    """What a forked process reads: the setting that a started one gets from its start, a newline, then its input."""
-    limits = [[int(LIMITS[name][1]), value] for name, value in (spec.limits or {}).items()]
-    setting = {"env": environment, "cwd": spec.cwd, "umask": spec.umask, "limits": limits}
-    return json.dumps(setting).encode() + b"\n" + (spec.stdin or b"")
-
-
 class _ForkServer:
     """One of them. `ready` once it has told that it has imported all; `asked` are the requests it has not answered."""
 
@@ -85,19 +76,19 @@ class Forks:
         self._servers: dict[str, _ForkServer] = {}
         self._count = 0
 
-    def ask(self, wanted: dict[str, Any], fds: list[int], then: Callable[[int], None]) -> bool:
+    def ask(self, wanted: ForkServer, fds: list[int], then: Callable[[int], None]) -> bool:
         """Asks for a process with these descriptors; `then(pid)` is called later, with 0 when there is none.
 
-        False when there is no server that could be asked now; one is started for the next time. `wanted` is
-        `core.launch.ForkServer`. The descriptors stay the caller's.
+        False when there is no server that could be asked now; one is started for the next time. The descriptors stay
+        the caller's.
         """
-        name, stamp = str(wanted["name"]), str(wanted["stamp"])
+        name = wanted.name
         server = self._servers.pop(name, None)
-        if server is not None and server.stamp != stamp:
+        if server is not None and server.stamp != wanted.stamp:
             self._drop(server)
             server = None
         if server is None:
-            self._start(name, wanted)
+            self._start(wanted)
             return False
         # The last one asked stands last.
         self._servers[name] = server
@@ -124,15 +115,14 @@ class Forks:
         for server in list(self._servers.values()):
             self._forget(server)
 
-    def _start(self, name: str, wanted: dict[str, Any]) -> None:
+    def _start(self, wanted: ForkServer) -> None:
         while len(self._servers) >= _MOST:
             self._forget(next(iter(self._servers.values())))
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        argv = [str(word) for word in wanted["argv"]]
         env = {name: value for name, value in os.environ.items() if not name.startswith("SQUALL_")}
         try:
             process = subprocess.Popen(
-                [*argv, str(theirs.fileno())],
+                [*wanted.argv, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -149,7 +139,7 @@ class Forks:
         # The loop takes what has died; the object must not look for it.
         process.returncode = 0
         mine.setblocking(False)
-        server = self._servers[name] = _ForkServer(str(wanted["stamp"]), process, mine, float(wanted["idle"]))
+        server = self._servers[wanted.name] = _ForkServer(wanted.stamp, process, mine, wanted.idle)
         server.timer = self._loop.call_later(_READY_WITHIN, self._late, server)
         self._loop.add_reader(mine.fileno(), self._heard, server)
 

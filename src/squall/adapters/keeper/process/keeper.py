@@ -16,18 +16,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from squall.adapters.keeper import wire
 from squall.adapters.keeper.families.cgroups import ActionGroups, base_of
 from squall.adapters.keeper.families.processes import read_process
-from squall.adapters.keeper.process.child import Child, Spec
+from squall.adapters.keeper.process.child import Child
 from squall.adapters.keeper.process.children import Children
 from squall.adapters.keeper.process.flusher import Flusher
 from squall.adapters.keeper.process.loop import EpollLoop
 from squall.adapters.keeper.process.writing.journals import Journals
 from squall.adapters.keeper.process.writing.writer import TreeWriter
-from squall.adapters.keeper.runlog import RunLog
+from squall.adapters.keeper.runlog import Process, RunLog, Started
+from squall.core.execution.process import LaunchSpec
+from squall.core.output.journal import ServerRecord
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
@@ -46,12 +47,12 @@ class _Link:
     def __init__(self, keeper: Keeper, sock: socket.socket) -> None:
         self.keeper = keeper
         self.socket = sock
-        self.unpacker = wire.Unpacker()
+        self.unpacker = wire.Unpacker(wire.read_request)
         self.out = bytearray()
 
-    def send(self, message: dict[str, Any]) -> None:
+    def send(self, message: wire.Report) -> None:
         """Sends as much as fits now, the rest when there is room."""
-        self.out += wire.pack(message)
+        self.out += wire.report(message)
         self.flush()
 
     def hung_up(self) -> bool:
@@ -85,35 +86,26 @@ class Keeper:
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         boot = bytes.fromhex(self._boot.replace("-", ""))
         self._journals = Journals(journals_root, boot, int(time.time()) & 0xFFFFFFFF, floor)
-        self._children = Children(self.loop, self._journals, groups, results, _now, self._waits)
+        self._children = Children(
+            self.loop, self._journals, groups, results, _now, self._started, self._ended, self._waits
+        )
         self._log = RunLog(home / "run.log")
         self._flusher = Flusher(self.loop)
         self._fsync_seconds = fsync_seconds
         self._links: list[_Link] = []
         self._busy = False
         self._socket = home / "socket"
-        self._listener = self._listen(home)
+        self._listener = _listener(home)
+        self.loop.add_reader(self._listener.fileno(), self._accept)
         self._idle_since = self.loop.time()
-        self.loop.on_child(self._reap_strangers)
+        self.loop.on_child(lambda: _reap_strangers(self._children.pids()))
         self.loop.call_later(fsync_seconds, self._flush)
         self.loop.call_later(_IDLE_EXIT, self._leave_when_idle)
         self.loop.call_later(_LOAD_EVERY, self._look_at_load, 0.0, self.loop.time())
 
-    def _listen(self, home: Path) -> socket.socket:
-        """The socket in `home`: bound through its folder's descriptor, as a path may be longer than a socket's name."""
-        folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        old = os.umask(0o177)
-        listener.bind(f"/proc/self/fd/{folder}/socket")
-        os.umask(old)
-        listener.listen(_WAITING_SERVERS)
-        os.close(folder)
-        self.loop.add_reader(listener.fileno(), self._accept, listener)
-        return listener
-
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self) -> None:
         try:
-            sock, _ = listener.accept()
+            sock, _ = self._listener.accept()
         except OSError:
             return
         _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
@@ -145,109 +137,87 @@ class Keeper:
         if messages is None:
             self.drop(link)
             return
-        for message in messages:
-            self._handle(link, message)
+        for number, message in messages:
+            self._handle(link, number, message)
 
-    def _handle(self, link: _Link, message: dict[str, Any]) -> None:
+    def _handle(self, link: _Link, number: int | None, message: wire.Request | wire.Unreadable) -> None:
         """Does what a message asks; one that cannot be done is answered with an error, and ends nothing."""
-        answer: dict[str, Any] = {"op": "reply", "id": message.get("id")}
-        try:
-            answer.update(self._do(link, message))
-        except (KeyError, TypeError, ValueError, OSError) as error:
-            answer["error"] = f"{type(error).__name__}: {error}"
-        if message.get("id") is not None:
-            link.send(answer)
-
-    def _do(self, link: _Link, message: dict[str, Any]) -> dict[str, Any]:
-        kind = message["op"]
-        if kind == "hello":
-            return self._hello()
-        if kind == "spawn":
-            self._spawn(link, message["spec"])
-        elif kind == "cancel":
-            self._children.cancel(message["execution"])
-        elif kind == "secrets":
-            self._children.add_secrets(
-                message["execution"], [wire.from_text(text) or b"" for text in message["values"]]
-            )
-        elif kind == "ack":
-            self._log.acknowledge(message["execution"], message["attempt"])
-        elif kind == "append":
-            # The next server may have given the tree to another keeper while this one stood still.
-            return {"done": not link.hung_up() and self._append(message)}
-        elif kind == "close":
-            self._journals.close(message["tree"], _now())
-        elif kind == "leave":
-            self._leave()
-        else:
-            raise ValueError(f"no such operation: {kind}")
-        return {}
-
-    def _hello(self) -> dict[str, Any]:
-        return {
-            "version": wire.VERSION,
-            "pid": os.getpid(),
-            "held": [[*key] for key, entry in self._log.entries.items() if entry.end is None],
-            "ends": [entry.end for entry in self._log.entries.values() if entry.end is not None],
-            "trees": sorted({*self._journals.trees(), *(entry.start["tree"] for entry in self._log.entries.values())}),
-            "waits": self._children.waiting(),
-            "busy": self._busy,
-        }
-
-    def _spawn(self, link: _Link, fields: dict[str, Any]) -> None:
-        spec = _spec(fields)
-        if (spec.execution, spec.attempt) in self._log.entries:
+        if isinstance(message, wire.Hello):
+            link.send(self._greeting())
             return
-        self._log.start(spec.execution, spec.attempt, spec.tree)
+        done: bool | None = None
+        error: str | None = None
+        try:
+            done = self._do(link, message)
+        except (TypeError, ValueError, OSError) as problem:
+            error = f"{type(problem).__name__}: {problem}"
+        if number is not None:
+            link.send(wire.Reply(number, error, done))
+
+    def _do(self, link: _Link, message: wire.Request | wire.Unreadable) -> bool | None:
+        """Does it. Returns whether records were appended; None for what appends none."""
+        match message:
+            case wire.Spawn(spec):
+                self._spawn(link, spec)
+            case wire.Cancel(unit):
+                self._children.cancel(unit)
+            case wire.AddSecrets(unit, values):
+                self._children.add_secrets(unit, list(values))
+            case wire.Acknowledge(unit, attempt):
+                self._log.acknowledge(unit, attempt)
+            case wire.Append(tree, unit, kind, at, event, payload, create):
+                record = ServerRecord(unit, kind, at, event, payload, create)
+                return not link.hung_up() and self._journals.append(tree, (record,))
+            case wire.AppendRecords(tree, records):
+                # The next server may have given the tree to another keeper while this one stood still.
+                return not link.hung_up() and self._journals.append(tree, records)
+            case wire.CloseTree(tree):
+                self._journals.close(tree, _now())
+            case wire.Leave():
+                self._leave()
+            case wire.Unreadable(reason):
+                raise ValueError(reason)
+        return None
+
+    def _greeting(self) -> wire.Greeting:
+        entries = self._log.entries
+        return wire.Greeting(
+            version=wire.VERSION,
+            pid=os.getpid(),
+            held=tuple(key for key, entry in entries.items() if entry.end is None),
+            ends=tuple(entry.end for entry in entries.values() if entry.end is not None),
+            trees=tuple(sorted({*self._journals.trees(), *(entry.start.tree for entry in entries.values())})),
+            waits=self._children.waiting(),
+            busy=self._busy,
+        )
+
+    def _spawn(self, link: _Link, spec: LaunchSpec) -> None:
+        if (spec.unit, spec.attempt) in self._log.entries:
+            return
+        self._log.start(Started(spec.unit, spec.attempt, spec.tree))
         if link.hung_up():
             # Read late, after this process had stood still: the next server may have started it elsewhere, as it
             # found no `start` in the log.
-            self._log.acknowledge(spec.execution, spec.attempt)
+            self._log.acknowledge(spec.unit, spec.attempt)
             return
-        self._children.spawn(spec, self._ended, self._started)
+        self._children.spawn(spec)
 
     def _started(self, child: Child) -> None:
         known = read_process(child.pid)
-        self._log.pid(
-            child.spec.execution,
-            child.spec.attempt,
-            child.pid,
-            known.started if known else 0,
-            self._boot,
-            str(child.group.folder) if child.group is not None else None,
-        )
+        started = known.started if known else 0
+        group = str(child.group.folder) if child.group is not None else None
+        self._log.pid(Process(child.spec.unit, child.spec.attempt, child.pid, started, self._boot, group))
         _unprotect(child.pid)
 
     def _ended(self, child: Child) -> None:
         """Output first, then the log, then the disk, then the server is told."""
-        told = {
-            "op": "end",
-            "execution": child.spec.execution,
-            "attempt": child.spec.attempt,
-            "exit_code": child.exit_code,
-            "timed_out": child.timed_out,
-            "canceled": child.canceled,
-            "over_limit": child.over_limit,
-            "stopped": child.stopped,
-            "error": child.error,
-            "stdout_bytes": child.kept[1],
-            "stderr_bytes": child.kept[2],
-            "first_record": child.first_record,
-            "last_record": child.last_record,
-            "masked": child.masked,
-            "wall_seconds": (child.exited_at or 0.0) - child.started_at,
-            "cpu_seconds": child.cpu_seconds,
-            "peak_memory": child.peak_memory,
-            "misused": child.misused,
-            "ended_at": _now(),
-            **(child.result.told() if child.result is not None else {}),
-        }
-        self._log.end(told)
+        end = child.end_at(_now())
+        self._log.end(end)
         writer = self._journals.take_dirty_of(child.spec.tree)
         flushes = [self._log.flush] if writer is None else [writer.flush, self._log.flush]
         if child.result is not None:
             flushes.insert(0, child.result.flush)
-        self._flusher.submit(flushes, lambda: self._tell(told))
+        self._flusher.submit(flushes, lambda: self._tell(end))
 
     def _look_at_load(self, masked_before: float, at: float) -> None:
         """Tells servers when masking takes most of this process's time: new trees then go to another keeper."""
@@ -255,7 +225,7 @@ class Keeper:
         share = (masked - masked_before) / (now - at)
         if self._busy != (share > (_NO_LONGER_BUSY if self._busy else _BUSY)):
             self._busy = not self._busy
-            self._tell({"op": "busy", "busy": self._busy})
+            self._tell(wire.Busy(self._busy))
         self.loop.call_later(_LOAD_EVERY, self._look_at_load, masked, now)
 
     def _leave(self) -> None:
@@ -265,19 +235,11 @@ class Keeper:
             self.loop.stop()
 
     def _waits(self, child: Child) -> None:
-        self._tell({"op": "waits", "execution": child.spec.execution, "reason": child.waits})
+        self._tell(wire.Waits(child.spec.unit, child.waits))
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _tell(self, message: wire.Report) -> None:
         for link in list(self._links):
             link.send(message)
-
-    def _append(self, message: dict[str, Any]) -> bool:
-        writer = None
-        for record in wire.appended(message):
-            writer = self._journals.writer(message["tree"], record.create)
-            if writer is not None:
-                writer.note(record.kind, record.execution, record.time, record.event, record.payload)
-        return writer is not None
 
     def _flush(self) -> None:
         dirty = self._journals.take_dirty()
@@ -288,22 +250,12 @@ class Keeper:
         flushes = [_flush_of(writer) for writer in dirty]
         self._flusher.submit(flushes, lambda: (self.loop.call_later(again, self._flush), None)[1])
 
-    def _reap_strangers(self) -> None:
-        """Takes the dead that are none of ours: what an action left behind, whose parent this process became."""
-        ours = self._children.pids()
-        for pid in _children_of_mine():
-            if pid not in ours:
-                try:
-                    os.waitpid(pid, os.WNOHANG)
-                except ChildProcessError:
-                    continue
-
     def _leave_when_idle(self) -> None:
         """Ends the keeper when nothing runs and no server is there; what is in the log stays for the next server."""
         if not self._socket.exists() and not self._links:
             # Without its socket no server will ever find it: what it holds is nobody's, and ends.
-            for execution in self._children.running():
-                self._children.cancel(execution)
+            for unit in self._children.running():
+                self._children.cancel(unit)
             if self.loop.time() - self._idle_since >= _FORSAKEN_EXIT:
                 self.loop.stop()
                 return
@@ -316,22 +268,34 @@ class Keeper:
         self.loop.call_later(_IDLE_EXIT / 3, self._leave_when_idle)
 
 
+def _listener(home: Path) -> socket.socket:
+    """The socket in `home`: bound through its folder's descriptor, as a path may be longer than a socket's name."""
+    folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    old = os.umask(0o177)
+    listener.bind(f"/proc/self/fd/{folder}/socket")
+    os.umask(old)
+    listener.listen(_WAITING_SERVERS)
+    os.close(folder)
+    return listener
+
+
 def _now() -> int:
     return time.time_ns() // 1000
 
 
-def _spec(fields: dict[str, Any]) -> Spec:
-    """What a server sent, as the keeper's own record. Fields it does not know are a later server's, and left out."""
-    known = {name: fields[name] for name in Spec._fields if name in fields}
-    known["stdin"] = wire.from_text(fields.get("stdin"))
-    known["opening"] = str(fields.get("opening", "")).encode()
-    known["secrets"] = tuple(wire.from_text(text) or b"" for text in fields.get("secrets", ()))
-    known["pty"] = tuple(fields["pty"]) if fields.get("pty") else None
-    return Spec(**known)
-
-
 def _flush_of(writer: TreeWriter) -> Callable[[], None]:
     return writer.flush
+
+
+def _reap_strangers(ours: set[int]) -> None:
+    """Takes the dead that are none of ours: what an action left behind, whose parent this process became."""
+    for pid in _children_of_mine():
+        if pid not in ours:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
 
 
 def _children_of_mine() -> list[int]:

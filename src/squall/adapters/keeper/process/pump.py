@@ -12,14 +12,13 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from squall.adapters.keeper.process.child import Child, Loop, Pipe
+from squall.adapters.keeper.process.child import Child, Loop, Pipe, ResultFile
 from squall.adapters.keeper.process.descriptors import pieces
 from squall.adapters.keeper.process.writing.journals import Journals
 from squall.adapters.keeper.process.writing.writer import DiskFullError, TreeWriter
 from squall.core.output import journal
 
 if TYPE_CHECKING:
-    from squall.adapters.keeper.process.results import ResultFile
     from squall.core.output.masking import Patterns
 
 _READ_SIZE = 128 << 10
@@ -29,6 +28,108 @@ _SETTLE_AFTER = 0.25
 _RETRY_FULL_DISK = 0.25
 _TAIL_KEPT = 64 << 10
 _PIPES_HOLD = 4 << 20
+
+
+class NoRoomError(Exception):
+    """A disk takes no more; the message says why. `rest` is what was not stored, and may be tried again."""
+
+    def __init__(self, rest: bytes, error: OSError) -> None:
+        super().__init__(error.strerror)
+        self.rest = rest
+
+
+class Books:
+    """Writes what children have printed into journals and result files, up to their limits. `on_limit(child)` is called
+    when an action that must not go beyond its limit does."""
+
+    def __init__(self, journals: Journals, now: Callable[[], int], on_limit: Callable[[Child], None]) -> None:
+        self._journals = journals
+        self._now = now
+        self._on_limit = on_limit
+
+    def put(self, child: Child, pipe: Pipe, data: memoryview | bytes) -> None:
+        """Stores what came out of a pipe; what is beyond the limit is counted. Raises `NoRoomError`."""
+        if pipe.result is not None:
+            self._put_result(pipe.result, data)
+            return
+        room = len(data)
+        if child.spec.limit_policy != "unlimited":
+            room = child.spec.output_limit - sum(child.kept.values())
+        kept = data[: max(0, room)]
+        if kept:
+            try:
+                self._journals.reserve(len(kept))
+                self._opened_writer(child).output(child.spec.unit, pipe.stream, self._now(), kept, pipe.tag)
+            except OSError as error:
+                raise NoRoomError(bytes(data), error) from error
+            child.kept[pipe.stream] += len(kept)
+        if len(kept) < len(data):
+            self._drop(child, pipe, bytes(data[len(kept) :]))
+
+    def _put_result(self, result: ResultFile, data: memoryview | bytes) -> None:
+        done = 0
+        try:
+            self._journals.reserve(max(0, min(len(data), result.room())))
+            done = result.write(data)
+            if done < len(data):
+                raise DiskFullError(errno.ENOSPC, "no space for a result")
+        except OSError as error:
+            raise NoRoomError(bytes(data[done:]), error) from error
+
+    def close(self, child: Child) -> None:
+        """Writes down what the limit kept out, its count and its last bytes, where the disk takes it."""
+        for (stream, tag), count in child.dropped.items():
+            tail = child.tails.get((stream, tag), b"")
+            with contextlib.suppress(OSError):
+                writer = self._writer(child)
+                writer.skip(child.spec.unit, stream, count - len(tail), tag)
+                self._gap(child, stream, tag, count - len(tail))
+                if tail:
+                    writer.output(child.spec.unit, stream, self._now(), tail, tag)
+        child.dropped.clear()
+        if child.opened:
+            with contextlib.suppress(OSError):
+                child.first_record, child.last_record = self._writer(child).ends(child.spec.unit)
+
+    def note(self, child: Child, kind: int, text: str) -> None:
+        """Adds a record that is no output, where the disk takes it."""
+        with contextlib.suppress(OSError):
+            self._opened_writer(child).note(kind, child.spec.unit, self._now(), 0, text.encode())
+
+    def _writer(self, child: Child) -> TreeWriter:
+        writer = self._journals.writer(child.spec.tree, create=True)
+        if writer is None:
+            raise DiskFullError(errno.ENOSPC, "the journal cannot be opened")
+        return writer
+
+    def _opened_writer(self, child: Child) -> TreeWriter:
+        """The tree's writer, behind the record that says that the execution runs."""
+        writer = self._writer(child)
+        if not child.opened:
+            spec = child.spec
+            if spec.opening:
+                writer.note(journal.STATUS, spec.unit, spec.opened_at, spec.opened, spec.opening)
+            child.opened = True
+        return writer
+
+    def _drop(self, child: Child, pipe: Pipe, data: bytes) -> None:
+        """Counts what the output limit keeps out, and remembers its end; the first time says so in the journal."""
+        if not child.over_limit:
+            child.over_limit = True
+            self._gap(child, pipe.stream, pipe.tag, 0)
+            if child.spec.limit_policy == "fail":
+                child.stopped = True
+                self._on_limit(child)
+        key = (pipe.stream, pipe.tag)
+        child.dropped[key] = child.dropped.get(key, 0) + len(data)
+        child.tails[key] = (child.tails.get(key, b"") + data)[-_TAIL_KEPT:]
+
+    def _gap(self, child: Child, stream: int, tag: str, count: int) -> None:
+        text = f'{{"reason":"output limit","limit":{child.spec.output_limit},"bytes":{count}}}'
+        # The record of a gap may be lost to a full disk; the offsets around the hole still show it exactly.
+        with contextlib.suppress(OSError):
+            writer = self._opened_writer(child)
+            writer.note(journal.GAP, child.spec.unit, self._now(), 0, text.encode(), stream, tag)
 
 
 class Pump:
@@ -46,10 +147,8 @@ class Pump:
         on_wait: Callable[[Child], None],
     ) -> None:
         self._loop = loop
-        self._journals = journals
-        self._now = now
+        self._books = Books(journals, now, on_limit)
         self._on_quiet = on_quiet
-        self._on_limit = on_limit
         self._on_wait = on_wait
         self.masking_seconds = 0.0
         self._buffer = bytearray(_READ_SIZE)
@@ -95,22 +194,11 @@ class Pump:
             if pipe.source is not None and pipe.source.frames is not None:
                 self._store_behind(child, pipe, pipe.source.frames.finish(pipe))
         child.masked = sum(pipe.masker.count for pipe in child.pipes if pipe.masker is not None)
-        for (stream, tag), count in child.dropped.items():
-            tail = child.tails.get((stream, tag), b"")
-            writer = self._writer(child)
-            writer.skip(child.spec.execution, stream, count - len(tail), tag)
-            self._gap(child, stream, tag, count - len(tail))
-            if tail:
-                with contextlib.suppress(DiskFullError):
-                    writer.output(child.spec.execution, stream, self._now(), tail, tag)
-        child.dropped.clear()
-        if child.opened:
-            child.first_record, child.last_record = self._writer(child).ends(child.spec.execution)
+        self._books.close(child)
 
     def note(self, child: Child, kind: int, text: str) -> None:
         """Adds a record that is no output, where the disk takes it."""
-        with contextlib.suppress(OSError):
-            self._opened_writer(child).note(kind, child.spec.execution, self._now(), 0, text.encode())
+        self._books.note(child, kind, text)
 
     def _readable(self, child: Child, pipe: Pipe) -> None:
         self._read(child, pipe)
@@ -178,60 +266,21 @@ class Pump:
             self._store(child, pipe, data)
 
     def _store(self, child: Child, pipe: Pipe, data: memoryview | bytes) -> None:
-        if pipe.result is not None:
-            self._keep_result(child, pipe, pipe.result, data)
-            return
-        if len(data) > journal.MAX_PAYLOAD:
+        if pipe.result is None and len(data) > journal.MAX_PAYLOAD:
             for piece in pieces(bytes(data)):
                 self._store_behind(child, pipe, piece)
             return
-        room = len(data)
-        if child.spec.limit_policy != "unlimited":
-            room = child.spec.output_limit - sum(child.kept.values())
-        kept = data[: max(0, room)]
-        if kept:
-            try:
-                self._journals.reserve(len(kept))
-                self._opened_writer(child).output(child.spec.execution, pipe.stream, self._now(), kept, pipe.tag)
-            except OSError as error:
-                self._pause(child, pipe, bytes(data), error)
-                return
-            child.kept[pipe.stream] += len(kept)
-        if len(kept) < len(data):
-            self._drop(child, pipe, bytes(data[len(kept) :]))
-
-    def _keep_result(self, child: Child, pipe: Pipe, result: ResultFile, data: memoryview | bytes) -> None:
-        done = 0
         try:
-            self._journals.reserve(max(0, min(len(data), result.room())))
-            done = result.write(data)
-            if done < len(data):
-                raise DiskFullError(errno.ENOSPC, "no space for a result")
-        except OSError as error:
-            self._pause(child, pipe, bytes(data[done:]), error)
+            self._books.put(child, pipe, data)
+        except NoRoomError as error:
+            self._pause(child, pipe, error)
 
-    def _writer(self, child: Child) -> TreeWriter:
-        writer = self._journals.writer(child.spec.tree, create=True)
-        if writer is None:
-            raise DiskFullError(errno.ENOSPC, "the journal cannot be opened")
-        return writer
-
-    def _opened_writer(self, child: Child) -> TreeWriter:
-        """The tree's writer, behind the record that says that the execution runs."""
-        writer = self._writer(child)
-        if not child.opened:
-            spec = child.spec
-            if spec.opening:
-                writer.note(journal.STATUS, spec.execution, spec.opened_at, spec.opened, spec.opening)
-            child.opened = True
-        return writer
-
-    def _pause(self, child: Child, pipe: Pipe, data: bytes, error: OSError) -> None:
-        pipe.kept = data
+    def _pause(self, child: Child, pipe: Pipe, error: NoRoomError) -> None:
+        pipe.kept = error.rest
         source = pipe.source or pipe
         if source.open:
             self._loop.remove_reader(source.fd)
-        self._waits(child, f"its output waits for the disk: {error.strerror}")
+        self._waits(child, f"its output waits for the disk: {error}")
         again = self._loop.call_later(_RETRY_FULL_DISK, self._retry, child, pipe)
         child.timers[f"retry {pipe.stream} {pipe.tag}"] = again
 
@@ -255,25 +304,6 @@ class Pump:
         if child.waits != reason:
             child.waits = reason
             self._on_wait(child)
-
-    def _drop(self, child: Child, pipe: Pipe, data: bytes) -> None:
-        """Counts what the output limit keeps out, and remembers its end; the first time says so in the journal."""
-        if not child.over_limit:
-            child.over_limit = True
-            self._gap(child, pipe.stream, pipe.tag, 0)
-            if child.spec.limit_policy == "fail":
-                child.stopped = True
-                self._on_limit(child)
-        key = (pipe.stream, pipe.tag)
-        child.dropped[key] = child.dropped.get(key, 0) + len(data)
-        child.tails[key] = (child.tails.get(key, b"") + data)[-_TAIL_KEPT:]
-
-    def _gap(self, child: Child, stream: int, tag: str, count: int) -> None:
-        text = f'{{"reason":"output limit","limit":{child.spec.output_limit},"bytes":{count}}}'
-        # The record of a gap may be lost to a full disk; the offsets around the hole still show it exactly.
-        with contextlib.suppress(OSError):
-            writer = self._opened_writer(child)
-            writer.note(journal.GAP, child.spec.execution, self._now(), 0, text.encode(), stream, tag)
 
     def _close(self, child: Child, pipe: Pipe) -> None:
         if pipe.open:

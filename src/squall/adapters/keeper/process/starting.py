@@ -10,18 +10,29 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import json
 import os
 import re
 import resource
 import signal
+import struct
 import subprocess
+import termios
 import time
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Final
 
-from squall.adapters.keeper.families.cgroups import ActionGroup
+from squall.adapters.keeper.families.cgroups import ActionGroup, ActionGroups
 from squall.adapters.keeper.families.processes import MARKER
-from squall.adapters.keeper.process.child import Spec
+from squall.adapters.keeper.process.child import Child, Loop
+from squall.adapters.keeper.process.descriptors import Descriptors, pipe_of
+from squall.adapters.keeper.process.forks import Ends, Forks
+from squall.adapters.keeper.process.pump import Pump
+from squall.core.execution.process import LaunchSpec
+from squall.core.output import journal
+from squall.core.output.tagged import RECORDS_FD, RESULT_FD
 
 LIMITS: Final = {
     "open_files": ("nofile", resource.RLIMIT_NOFILE),
@@ -38,12 +49,14 @@ _STOPPED: Final = "kill -STOP $$; "
 _PLAIN: Final = 'exec "$@"'
 # Shells do not pass on what they could not name themselves.
 _NAMED_BY_SHELLS: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_PIPE_SIZE: Final = 1 << 20
+_INPUT_SIZE: Final = 1 << 16
 _STOPS_WITHIN: Final = 2.0
 _LOOK_AGAIN: Final = 0.0003
 
 
 def start(
-    spec: Spec, terminal: tuple[int, int] | None, group: ActionGroup | None, pass_on: Mapping[str, int]
+    spec: LaunchSpec, terminal: tuple[int, int] | None, group: ActionGroup | None, pass_on: Mapping[str, int]
 ) -> subprocess.Popen[bytes]:
     """The process of an action, on `terminal` (master, slave) if there is one, in the cgroup `group` if there is one.
 
@@ -95,7 +108,7 @@ def _enter(pid: int, group: ActionGroup) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-def _find(spec: Spec) -> None:
+def _find(spec: LaunchSpec) -> None:
     """Sees to it that the program is there before a shell is asked to become it. Raises `OSError`."""
     name = spec.argv[0]
     folders = [""] if "/" in name else os.get_exec_path(spec.env)
@@ -103,12 +116,12 @@ def _find(spec: Spec) -> None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 
-def marker(spec: Spec) -> str:
+def marker(spec: LaunchSpec) -> str:
     """What every process of an action carries in its environment."""
-    return f"{spec.execution}.{spec.attempt}"
+    return f"{spec.unit}.{spec.attempt}"
 
 
-def _limited(limits: dict[str, int] | None) -> list[str]:
+def _limited(limits: dict[str, int]) -> list[str]:
     """The words before a command that start it under limits. Raises `OSError` and `ValueError`."""
     if not limits:
         return []
@@ -127,3 +140,148 @@ def _limited(limits: dict[str, int] | None) -> list[str]:
         value = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
         words.append(f"--{option}={value}:{value}")
     return [*words, "--"]
+
+
+def order_of(spec: LaunchSpec, environment: dict[str, str]) -> bytes:
+    """What a forked process reads: the setting that a started one gets from its start, a newline, then its input."""
+    limits = [[int(LIMITS[name][1]), value] for name, value in spec.limits.items()]
+    setting = {"env": environment, "cwd": spec.cwd, "umask": spec.umask, "limits": limits}
+    return json.dumps(setting).encode() + b"\n" + (spec.stdin or b"")
+
+
+class Starter:
+    """Starts children: through a fork server where there is one, else from nothing. It attaches their pipes to `pump`.
+
+    `on_start(child, pid, pidfd)` is called when the process is there, maybe later; `on_failure(child)` when it could
+    not be started, with `child.error` set. `results` is the folder of result files.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        groups: ActionGroups,
+        results: Path,
+        pump: Pump,
+        on_start: Callable[[Child, int, int], None],
+        on_failure: Callable[[Child], None],
+    ) -> None:
+        self._loop = loop
+        self._groups = groups
+        self._results = results
+        self._pump = pump
+        self._forks = Forks(loop)
+        self._on_start = on_start
+        self._on_failure = on_failure
+
+    def begin(self, child: Child) -> None:
+        """Has the child's process made."""
+        if not self._ask_for_fork(child):
+            self._start(child)
+
+    def _ask_for_fork(self, child: Child) -> bool:
+        """Has a fork server make the process, where one is to and can; false if not."""
+        spec = child.spec
+        if spec.fork_server is None or spec.result_limit is None or spec.pty is not None:
+            return False
+        try:
+            ends = Ends(spec.tagged)
+        except OSError:
+            return False
+        asked = self._forks.ask(spec.fork_server, ends.theirs, lambda pid: self._forked(child, ends, pid))
+        if asked:
+            ends.hand_over()
+        else:
+            ends.close()
+        return asked
+
+    def _forked(self, child: Child, ends: Ends, pid: int) -> None:
+        """A fork server has answered, or is gone: then the process is started the ordinary way."""
+        spec = child.spec
+        try:
+            pidfd = os.pidfd_open(pid) if pid else -1
+        except OSError:
+            pidfd = -1
+        if pidfd < 0:
+            ends.close()
+            self._start(child)
+            return
+        child.group = self._groups.make(marker(spec))
+        if child.group is not None:
+            with contextlib.suppress(OSError):
+                child.group.take(pid)
+        stdin, stdout, stderr, result, *records = ends.mine
+        order = order_of(spec, {**spec.env, MARKER: marker(spec)})
+        self._feed_later(os.fdopen(stdin, "wb", buffering=0), order)
+        self._attach(child, stdout, "stdout")
+        self._attach(child, stderr, "stderr")
+        self._pump.attach_pipe(child, pipe_of(child, RESULT_FD, result, self._results))
+        for fd in records:
+            self._pump.attach_pipe(child, pipe_of(child, RECORDS_FD, fd, self._results))
+        self._on_start(child, pid, pidfd)
+
+    def _start(self, child: Child) -> None:
+        spec = child.spec
+        terminal: tuple[int, int] | None = None
+        extra: Descriptors | None = None
+        try:
+            extra = Descriptors(spec)
+            if spec.pty is not None:
+                terminal = os.openpty()
+                fcntl.ioctl(terminal[0], termios.TIOCSWINSZ, struct.pack("HHHH", *spec.pty, 0, 0))
+            child.group = self._groups.make(marker(spec))
+            process = start(spec, terminal, child.group, extra.pass_on)
+        except (OSError, ValueError) as error:
+            for fd in terminal or ():
+                os.close(fd)
+            if extra is not None:
+                extra.close()
+            if child.group is not None:
+                self._groups.forget(child.group)
+                child.group = None
+            child.error = f"The process could not be started: {error}"
+            self._on_failure(child)
+            return
+        self._connect(child, process, terminal)
+        for name, fd in extra.started().items():
+            self._pump.attach_pipe(child, pipe_of(child, name, fd, self._results))
+        # The object is not kept, and must not look for its process when it goes.
+        process.returncode = 0
+        self._on_start(child, process.pid, os.pidfd_open(process.pid))
+
+    def _connect(self, child: Child, process: subprocess.Popen[bytes], terminal: tuple[int, int] | None) -> None:
+        if process.stdin is not None:
+            self._feed_later(process.stdin, child.spec.stdin or b"")
+        if terminal is not None:
+            # As long as nobody has opened the other end, a terminal reads as if everybody had gone: so we hold it.
+            child.terminal = terminal[1]
+            self._pump.attach(child, terminal[0], journal.STREAM_NUMBERS["stdout"])
+            return
+        for file, stream in ((process.stdout, "stdout"), (process.stderr, "stderr")):
+            if file is None:
+                continue
+            # The pipe object goes, its descriptor is the pump's: it outlives the Popen object.
+            fd = os.dup(file.fileno())
+            file.close()
+            self._attach(child, fd, stream)
+
+    def _attach(self, child: Child, fd: int, stream: str) -> None:
+        # A user may hold a limited amount of pipe memory; a smaller pipe is only slower.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        self._pump.attach(child, fd, journal.STREAM_NUMBERS[stream])
+
+    def _feed_later(self, stdin: IO[bytes], data: bytes) -> None:
+        os.set_blocking(stdin.fileno(), False)
+        self._loop.add_writer(stdin.fileno(), self._feed, stdin, bytearray(data))
+
+    def _feed(self, stdin: IO[bytes], left: bytearray) -> None:
+        """Writes what the process takes now; closes its input when it has all, or is gone."""
+        try:
+            del left[: os.write(stdin.fileno(), left[:_INPUT_SIZE])]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            left.clear()
+        if not left:
+            self._loop.remove_writer(stdin.fileno())
+            stdin.close()

@@ -7,11 +7,11 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 from squall.adapters.keeper.families.cgroups import ActionGroup
 from squall.adapters.keeper.families.processes import Family, kill_all
 from squall.adapters.keeper.runlog import Key, read_log
+from squall.core.execution.process import End
 
 _LOG = logging.getLogger("squall.keeper")
 _REAP_WITHIN = 1.0
@@ -24,18 +24,19 @@ _LOST = (
 def kill_leftovers(home: Path) -> None:
     """Kills what the dead keeper in `home` had started and not ended."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    found: dict[Family, Key] = {}
+    families: dict[Family, Key] = {}
     groups: list[ActionGroup] = []
     for key, entry in read_log(home / "run.log").items():
-        if entry.end is None and (entry.pid is None or entry.pid["boot"] == boot):
+        process = entry.process
+        if entry.end is None and (process is None or process.boot == boot):
+            group = ActionGroup(Path(process.group)) if process is not None and process.group else None
             # Killed between starting a process and saying so, a keeper leaves one that only its marker tells.
-            known = entry.pid or {"pid": 0, "started": 0}
-            group = ActionGroup(Path(known["group"])) if known.get("group") else None
-            found[Family(known["pid"], known["started"], f"{key[0]}.{key[1]}", group)] = key
+            pid, started = (process.pid, process.started) if process is not None else (0, 0)
+            families[Family(pid, started, f"{key[0]}.{key[1]}", group)] = key
             groups += [group] if group is not None else []
-    for family, left in kill_all(list(found)).items() if found else ():
+    for family, left in kill_all(list(families)).items() if families else ():
         if left:
-            _LOG.error("processes are left", extra={"execution": found[family][0], "pids": sorted(left)})
+            _LOG.error("processes are left", extra={"execution": families[family][0], "pids": sorted(left)})
     for group in groups:
         group.remove()
 
@@ -48,9 +49,9 @@ def reap(pid: int) -> None:
             time.sleep(0.01)
 
 
-def lost(key: Key) -> dict[str, Any]:
-    """The end of what a dead keeper had started and not ended, as a keeper would tell it."""
-    return {"execution": key[0], "attempt": key[1], "exit_code": -1, "lost": _LOST}
+def lost(key: Key) -> End:
+    """Returns the end of what a dead keeper had started and not ended."""
+    return End(execution=key[0], attempt=key[1], exit_code=-1, lost=_LOST)
 
 
 def remove_stale(results: Path, held: set[Key]) -> None:

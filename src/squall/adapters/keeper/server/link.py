@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 from squall.adapters.keeper import wire
 from squall.adapters.keeper.runlog import Key
@@ -23,8 +22,8 @@ class Link:
         self.home = home
         self.reader = reader
         self.writer = writer
-        self.unpacker = wire.Unpacker()
-        self.waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self.unpacker = wire.Unpacker(wire.read_report)
+        self.waiting: dict[int, asyncio.Future[wire.Reply]] = {}
         self.number = 0
         self.gone = False
         self.version = 0
@@ -45,31 +44,37 @@ class Link:
         """Whether it may be given new trees: it answers, stays, and speaks our version of the protocol."""
         return self.version == wire.VERSION and not self.gone and not self.leaving
 
-    async def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Sends a message and waits for its answer. Raises `UnavailableError` when the keeper goes, `OSError` when it
+    async def ask(self, message: wire.Request) -> wire.Reply:
+        """Sends a request and returns its reply. Raises `UnavailableError` when the keeper goes, `OSError` when it
         could not do it."""
         if self.gone:
             raise UnavailableError("The keeper of actions has ended.")
         self.number += 1
         number = self.number
         future = self.waiting[number] = asyncio.get_running_loop().create_future()
-        self._send({**message, "id": number})
-        answer = await future
-        if "error" in answer:
-            raise OSError(f"the keeper could not {message['op']}: {answer['error']}")
-        return dict(answer)
+        self._send(wire.request(message, number))
+        reply: wire.Reply = await future
+        if reply.error is not None:
+            raise OSError(f"the keeper could not {wire.name_of(message)}: {reply.error}")
+        return reply
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def answered(self, reply: wire.Reply) -> None:
+        """Wakes the caller of `ask` that waits for this reply."""
+        future = self.waiting.pop(reply.id, None)
+        if future is not None and not future.done():
+            future.set_result(reply)
+
+    def tell(self, message: wire.Request) -> None:
         """Sends a message that has no answer."""
         if not self.gone:
-            self._send(message)
+            self._send(wire.request(message))
 
-    def _send(self, message: dict[str, Any]) -> None:
-        """Sends what one turn of the event loop has for the keeper in one piece: each piece costs a change of
+    def _send(self, data: bytes) -> None:
+        """Sends all that one turn of the event loop has for the keeper at once: each piece costs a change of
         processes."""
         if not self._unsent:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._unsent.append(wire.pack(message))
+        self._unsent.append(data)
 
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, []

@@ -84,7 +84,7 @@ async def reach(home: Path) -> Link | None:
     if sock is None:
         return None
     link = Link(home, *await asyncio.open_unix_connection(sock=sock))
-    link.writer.write(wire.pack({"op": "hello", "version": wire.VERSION, "id": 0}))
+    link.writer.write(wire.request(wire.Hello(wire.VERSION)))
     return link
 
 

@@ -6,8 +6,8 @@ import stat
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
-import msgspec
 import pytest
 
 from squall.adapters.clock import SystemClock
@@ -37,10 +37,10 @@ def result(data):
 """
 
 
-def python_spec(program: str, **changed: object) -> LaunchSpec:
+def python_spec(program: str, **changed: Any) -> LaunchSpec:
     env = {"PYTHONPATH": str(Path(codec.__file__).parents[3]), "PATH": os.environ["PATH"]}
     spec = shell_spec("", env=env)
-    return msgspec.structs.replace(spec, argv=[sys.executable, "-c", WRITES + program], **changed)
+    return spec._replace(argv=[sys.executable, "-c", WRITES + program], **changed)
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from squall.adapters.keeper.process import starting
-from squall.adapters.keeper.process.child import Spec
+from squall.core.execution.process import LaunchSpec
 
 ASK = "umask; ulimit -n; ulimit -v; ulimit -f; ulimit -t; ulimit -Hn"
 
 
 def ran(command: str, terminal: tuple[int, int] | None = None, **fields: Any) -> list[str]:
-    spec = Spec("ab" * 12, "ab" * 12, 1, ["/bin/bash", "-c", command], {"PATH": "/usr/bin:/bin"})
+    spec = LaunchSpec("ab" * 12, "ab" * 12, 1, ["/bin/bash", "-c", command], {"PATH": "/usr/bin:/bin"})
     spec = spec._replace(**fields)
     process = starting.start(spec, terminal, None, {})
     out, err = process.communicate(timeout=60)

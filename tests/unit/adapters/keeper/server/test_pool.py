@@ -48,7 +48,7 @@ def spec(execution: str, command: str, tree: str = "", secret: str = "") -> Laun
 
 
 def links(launcher: KeeperLauncher) -> list[Link]:
-    return launcher._pool.links
+    return launcher._keepers.pool.links
 
 
 def pid(link: Link) -> int:
@@ -57,7 +57,7 @@ def pid(link: Link) -> int:
 
 
 def keeper_of(launcher: KeeperLauncher, execution: str) -> Link:
-    link = launcher._holders[(execution, 1)]
+    link = launcher._launches.get((execution, 1)).link
     assert link is not None
     return link
 
@@ -238,3 +238,15 @@ def test_a_keeper_that_takes_no_connection_is_told_of(tmp_path: Path, monkeypatc
         with pytest.raises(UnavailableError, match="does not answer"):
             pool._connected(tmp_path)
         held.close()
+
+
+async def test_a_keeper_answers_what_it_does_not_understand_and_goes_on(tmp_path: Path) -> None:
+    async with launching(tmp_path) as launcher, asyncio.timeout(PATIENCE):
+        link = links(launcher)[0]
+        for number, body in ((98, b'{"op":"dance","id":98}'), (99, b'{"op":"spawn","id":99,"spec":{}}')):
+            answer = link.waiting[number] = asyncio.get_running_loop().create_future()
+            link.writer.write(struct.pack(">I", len(body)) + body)
+            reply = await answer
+            assert "'dance' is unknown" in reply.error or "no field 'execution'" in reply.error
+        await launcher.spawn(spec(ONE, "exit 3"))
+        assert await over(launcher, ONE) == 3

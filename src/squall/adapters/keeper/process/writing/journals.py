@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from squall.adapters.keeper.process.writing.writer import DiskFullError, TreeWriter
 from squall.core.output import journal
+from squall.core.output.journal import ServerRecord
 
 _CHECK_EVERY = 16 << 20
 
@@ -44,6 +46,16 @@ class Journals:
             self._open[tree] = found
         self._dirty[tree] = found
         return found
+
+    def append(self, tree: str, records: Sequence[ServerRecord]) -> bool:
+        """Appends records of the server's in their order. Returns whether the tree has a journal then. Raises
+        `OSError`."""
+        writer = None
+        for record in records:
+            writer = self.writer(tree, record.create)
+            if writer is not None:
+                writer.note(record.kind, record.execution, record.time, record.event, record.payload)
+        return writer is not None
 
     def trees(self) -> list[str]:
         """The trees whose journal is open here."""

@@ -48,27 +48,8 @@ class TreeWriter:
     @classmethod
     def create(cls, path: Path, tree: str, boot: bytes, incarnation: int) -> TreeWriter:
         """A new journal (mode 0600) at `path`; its folder is made (0700). Raises `OSError`."""
-        # Made under another name: under its own, a journal has a whole header from its first moment on.
-        fresh = path.with_suffix(".new")
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(fresh, flags, 0o600)
-        except FileNotFoundError:
-            # Who tidies up has just removed the folder, which was empty.
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(fresh, flags, 0o600)
         header = journal.pack_header(os.urandom(16), boot, tree)
-        try:
-            if os.pwrite(descriptor, header, 0) != len(header):
-                raise DiskFullError(errno.ENOSPC, "no space for a journal's header", str(path))
-            # Unlike a renaming, a link never replaces what is there.
-            path.hardlink_to(fresh)
-        except OSError:
-            os.close(descriptor)
-            raise
-        finally:
-            fresh.unlink(missing_ok=True)
+        descriptor = _make_file(path, header)
         return cls(descriptor, journal.unpack_header(header), incarnation)
 
     @classmethod
@@ -86,7 +67,7 @@ class TreeWriter:
             os.ftruncate(descriptor, header.committed)
             writer = cls(descriptor, header, incarnation)
             if header.boot != boot:
-                writer._verify_all()
+                _verify_all(descriptor, header)
                 os.fdatasync(descriptor)
                 os.pwrite(descriptor, boot, journal.BOOT_OFFSET)
             writer._read_back()
@@ -95,33 +76,6 @@ class TreeWriter:
             os.close(descriptor)
             raise
         return writer
-
-    def _verify_all(self) -> None:
-        """Takes the marker off every frame whose checksum is wrong, so that nobody takes it for one."""
-        at = journal.HEADER_SIZE
-        while at < self._end:
-            head = os.pread(self._descriptor, journal.FRAME_SIZE, at)
-            if journal.plausible(head, 0, self._nonce):
-                frame = os.pread(self._descriptor, journal.frame_length(head), at)
-                if journal.verify(frame, 0, self._nonce, self._seed, at):
-                    at += len(frame)
-                    continue
-                os.pwrite(self._descriptor, bytes(4), at)
-            at = self._behind_damage(at)
-
-    def _behind_damage(self, at: int) -> int:
-        """Where the first undamaged frame behind `at` starts; the committed length if there is none."""
-        look = at + 1
-        while look < self._end:
-            data = os.pread(self._descriptor, min(_WINDOW, self._end - look), look)
-            found = journal.find_frame(data, 0, self._nonce, self._seed, look)
-            if found >= 0:
-                return look + found
-            # A frame may begin in this piece and end in the next one.
-            look += max(1, len(data) - journal.LARGEST_FRAME)
-            if len(data) <= journal.LARGEST_FRAME:
-                break
-        return self._end
 
     def _read_back(self) -> None:
         at = journal.HEADER_SIZE
@@ -133,7 +87,7 @@ class TreeWriter:
             if record is None:
                 # What was counted before the damage is not known to go on behind it.
                 self._leads.clear()
-                at = self._behind_damage(at)
+                at = _behind_damage(self._descriptor, at, self._end, self._nonce)
                 continue
             self._count(record)
             at += length
@@ -260,3 +214,59 @@ class TreeWriter:
         """Closes the file as it is; another writer may `reopen` it."""
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
+
+
+def _make_file(path: Path, header: bytes) -> int:
+    """Makes a journal's file with its header; its folder is made (0700). Returns its descriptor. Raises `OSError`."""
+    # Made under another name: under its own, a journal has a whole header from its first moment on.
+    fresh = path.with_suffix(".new")
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(fresh, flags, 0o600)
+    except FileNotFoundError:
+        # Who tidies up has just removed the folder, which was empty.
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(fresh, flags, 0o600)
+    try:
+        if os.pwrite(descriptor, header, 0) != len(header):
+            raise DiskFullError(errno.ENOSPC, "no space for a journal's header", str(path))
+        # Unlike a renaming, a link never replaces what is there.
+        path.hardlink_to(fresh)
+    except OSError:
+        os.close(descriptor)
+        raise
+    finally:
+        fresh.unlink(missing_ok=True)
+    return descriptor
+
+
+def _verify_all(descriptor: int, header: journal.Header) -> None:
+    """Takes the marker off every frame whose checksum is wrong, so that nobody takes it for one."""
+    at, nonce = journal.HEADER_SIZE, header.nonce
+    seed = journal.checksum_seed(nonce)
+    while at < header.committed:
+        head = os.pread(descriptor, journal.FRAME_SIZE, at)
+        if journal.plausible(head, 0, nonce):
+            frame = os.pread(descriptor, journal.frame_length(head), at)
+            if journal.verify(frame, 0, nonce, seed, at):
+                at += len(frame)
+                continue
+            os.pwrite(descriptor, bytes(4), at)
+        at = _behind_damage(descriptor, at, header.committed, nonce)
+
+
+def _behind_damage(descriptor: int, at: int, end: int, nonce: bytes) -> int:
+    """Returns where the first undamaged frame behind `at` starts; `end`, the committed length, if there is none."""
+    seed = journal.checksum_seed(nonce)
+    look = at + 1
+    while look < end:
+        data = os.pread(descriptor, min(_WINDOW, end - look), look)
+        found = journal.find_frame(data, 0, nonce, seed, look)
+        if found >= 0:
+            return look + found
+        # A frame may begin in this piece and end in the next one.
+        look += max(1, len(data) - journal.LARGEST_FRAME)
+        if len(data) <= journal.LARGEST_FRAME:
+            break
+    return end

@@ -1,0 +1,200 @@
+"""A server's side of all its keepers: greets them, hears what they say, and takes over what dead ones left.
+
+What a keeper holds survives the server. At its start a server connects to every keeper that lives, and reads the run
+log of every one that does not: what such a keeper had started is killed, and its executions are lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+from squall.adapters.keeper import wire
+from squall.adapters.keeper.runlog import Key, read_log
+from squall.adapters.keeper.server.launches import Launch, Launches
+from squall.adapters.keeper.server.leftovers import kill_leftovers, lost, reap
+from squall.adapters.keeper.server.link import Link
+from squall.adapters.keeper.server.pool import Pool, reach
+from squall.adapters.keeper.server.trees import Trees
+from squall.adapters.removing import remove
+from squall.core.execution.process import End
+
+_LOG = logging.getLogger("squall.keeper")
+_RECEIVE = 1 << 18
+_GREET_WITHIN = 3.0
+
+
+class Keepers:
+    """The keepers of `pool`. What they say of launches and trees goes into `launches` and `trees`."""
+
+    def __init__(self, pool: Pool, launches: Launches, trees: Trees) -> None:
+        self.pool = pool
+        self._launches = launches
+        self._trees = trees
+        self._group: asyncio.TaskGroup | None = None
+
+    async def start(self) -> None:
+        """Takes up what earlier servers left, and has a keeper ready.
+
+        Does not wait for a keeper that stands still: its run log says what it has, and the rest follows later.
+        """
+        async with asyncio.TaskGroup() as group:
+            for home in sorted(self.pool.homes.iterdir()):
+                group.create_task(self._take_up(home))
+        if not any(link.fit for link in self.pool.links):
+            await self.for_new_tree()
+        for link in list(self.pool.links):
+            self.let_go(link)
+
+    async def run(self) -> None:
+        """Listens to the keepers until cancelled; they go on without it."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for link in self.pool.links:
+                    group.create_task(self._listen(link))
+                await asyncio.Event().wait()
+        finally:
+            for link in self.pool.links:
+                link.close()
+
+    async def for_new_tree(self) -> Link:
+        """Returns the keeper for a new tree. Raises `UnavailableError` if none can be started."""
+        return await self.pool.choose(lambda link: len(self._launches.at(link)), self._connect)
+
+    def let_go(self, link: Link) -> None:
+        """Sends a keeper home that has nothing to do and is not needed: of another version, or one too many."""
+        if self.pool.surplus(link) and not self._launches.at(link) and not self._trees.at(link):
+            link.leaving = True
+            link.tell(wire.Leave())
+
+    async def _take_up(self, home: Path) -> None:
+        if await self._connect(home) is None:
+            await asyncio.to_thread(kill_leftovers, home)
+            self._take_over(home)
+
+    async def _connect(self, home: Path) -> Link | None:
+        """Connects to the keeper in `home` and hears its greeting. Returns None if none lives there."""
+        link = await reach(home)
+        if link is None:
+            return None
+        try:
+            async with asyncio.timeout(_GREET_WITHIN):
+                messages = await _first(link)
+            if not messages:
+                link.close()
+                return None
+        except TimeoutError:
+            _LOG.warning("a keeper stands still; its actions are taken up when it goes on", extra={"home": str(home)})
+            messages = []
+        if not messages or isinstance(messages[0], wire.Unreadable):
+            await self._hold_logged(link)
+        self.pool.links.append(link)
+        for message in messages:
+            await self._hear(link, message)
+        if self._group is not None:
+            self._group.create_task(self._listen(link))
+        return link
+
+    async def _hold_logged(self, link: Link) -> None:
+        """Takes up what the run log of a keeper says, which has not greeted in a way that can be read."""
+        for key, entry in read_log(link.home / "run.log").items():
+            link.known.add(key)
+            await self._trees.take_up(entry.start.tree, link)
+            self._hold(key, link)
+
+    async def _welcome(self, link: Link, greeting: wire.Greeting) -> None:
+        """Takes up what a keeper has, from its greeting."""
+        link.version = greeting.version
+        link.pid = greeting.pid
+        link.busy = greeting.busy
+        for key in [*greeting.held, *((end.unit, end.attempt) for end in greeting.ends)]:
+            # What its log told while it was silent may have been taken care of meanwhile.
+            if key not in link.known or key in self._launches:
+                self._hold(key, link)
+        for end in greeting.ends:
+            self._ended(end)
+        for launch in self._launches.at(link):
+            launch.waits = greeting.waits.get(launch.unit, "")
+        for tree in greeting.trees:
+            await self._trees.take_up(tree, link)
+        link.known.clear()
+        if not link.fit:
+            self.let_go(link)
+
+    def _hold(self, key: Key, link: Link | None) -> Launch:
+        launch = self._launches.get(key)
+        launch.link = link
+        return launch
+
+    async def _listen(self, link: Link) -> None:
+        with contextlib.suppress(OSError, wire.BadMessageError):
+            while data := await link.reader.read(_RECEIVE):
+                for message in link.unpacker.feed(data):
+                    await self._hear(link, message)
+        link.close()
+        self.pool.links.remove(link)
+        self._trees.drop(link)
+        if not link.leaving:
+            _LOG.error("a keeper has ended", extra={"home": str(link.home)})
+        await asyncio.to_thread(kill_leftovers, link.home)
+        self._take_over(link.home)
+        if link.pid:
+            await asyncio.to_thread(reap, link.pid)
+        for launch in self._launches.at(link):
+            if not launch.asking:
+                # The log of the keeper could not be written, or is gone.
+                launch.link = None
+                launch.ended(lost(launch.key))
+        link.buried.set()
+
+    async def _hear(self, link: Link, message: wire.Report | wire.Unreadable) -> None:
+        match message:
+            case wire.Greeting():
+                await self._welcome(link, message)
+            case wire.Reply():
+                link.answered(message)
+            case End():
+                self._ended(message)
+            case wire.Waits(unit, reason):
+                self._waits(unit, reason)
+            case wire.Busy(busy):
+                link.busy = busy
+            case wire.Unreadable(reason, number):
+                _LOG.error("a keeper was not understood", extra={"home": str(link.home), "reason": reason})
+                if number is not None:
+                    link.answered(wire.Reply(number, error=reason))
+
+    def _waits(self, unit: str, reason: str) -> None:
+        if (launch := self._launches.latest(unit)) is not None:
+            launch.waits = reason
+        if reason:
+            _LOG.warning("an execution waits", extra={"execution": unit, "reason": reason})
+        else:
+            _LOG.info("an execution waits no more", extra={"execution": unit})
+
+    def _ended(self, end: End) -> None:
+        if (end.unit, end.attempt) in self._launches:
+            self._launches.get((end.unit, end.attempt)).ended(end)
+
+    def _take_over(self, home: Path) -> None:
+        """Takes up the ends that a dead keeper has logged. What it has not ended is lost."""
+        entries = read_log(home / "run.log")
+        for key, entry in entries.items():
+            launch = self._hold(key, None)
+            launch.dead_homes.add(home)
+            launch.ended(entry.end or lost(key))
+        if not entries:
+            remove(home.parent, home)
+
+
+async def _first(link: Link) -> list[wire.Report | wire.Unreadable]:
+    """Waits for the first messages of a keeper. Returns none if it has ended: one that dies while it is greeted resets
+    the connection, or ends it."""
+    with contextlib.suppress(OSError, wire.BadMessageError):
+        while data := await link.reader.read(_RECEIVE):
+            if messages := link.unpacker.feed(data):
+                return messages
+    return []
