@@ -72,7 +72,7 @@ class App:
                 await server.started()
             with datadir.announced(parts.settings.server.data_dir, self.about()):
                 on_ready(self)
-                # The first workflow would wait 0.2 s for it; so would the start, if it were done before.
+                # The first workflow would wait for it, and so would the start if it were done before.
                 warming = group.create_task(parts.services.conducting.languages.warm())
                 await self._stop.wait()
                 await warming

@@ -55,7 +55,7 @@ def languages(text: str) -> list[str]:
 class Language:
     """Evaluates, checks and searches values with expressions in them. `deadline` bounds the time of each.
 
-    One is for one thread at a time. The first takes 0.2 s to make; a `twin` of it takes 1 ms.
+    One is for one thread at a time. The first takes 60 ms to make; a `twin` of it takes 1 ms.
     """
 
     def __init__(self, deadline: Deadline | None = None, model: Language | None = None) -> None:
