@@ -33,7 +33,8 @@ demo: $(READY) ## start a server of its own, run an action, watch it print
 
 test: $(READY) ## run all tests; ARGS="-k name" picks some
 	@$(PYTHON) .ci/packages.py
-	@$(PYTHON) .ci/web.py --if-possible
+	@# While the page is built, the tests are compiled: otherwise each process would do that for itself.
+	@$(if $(ARGS),,$(IN) pytest --collect-only >/dev/null 2>&1 &) $(PYTHON) .ci/web.py --if-possible; result=$$?; wait; exit $$result
 	@if command -v npm >/dev/null; then npm --prefix web test --silent; fi
 	@echo "squall: tests"
 	@$(IN) pytest $(PARALLEL) $(ARGS)
