@@ -61,7 +61,7 @@ TOO_LARGE: dict[str, int] = {
     "src/squall/adapters/keeper/server/remote.py:KeeperLauncher": 351,
     "src/squall/adapters/keeper/process/writing/writer.py:TreeWriter": 239,
     "src/squall/core/workflow/conducting/state.py:State": 236,
-    "src/squall/services/access/access.py:Access": 218,
+    "src/squall/services/access/access.py:Access": 217,
     "src/squall/services/execution/executions.py:Executions": 246,
     "src/squall/services/execution/running.py:Running": 223,
     "src/squall/services/workflow/runs.py:Runs": 233,
