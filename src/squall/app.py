@@ -72,7 +72,7 @@ class App:
                 await server.started()
             with datadir.announced(parts.settings.server.data_dir, self.about()):
                 on_ready(self)
-                # Loading takes 0.2 s. Here it delays neither the start nor the first workflow.
+                # Creating a language takes 0.2 s. Here that delays neither the start nor the first workflow.
                 warming = group.create_task(parts.services.conducting.languages.warm())
                 await self._stop.wait()
                 await warming

@@ -93,7 +93,7 @@ def below(settings: Settings, path: str, name: str) -> Path:
 
 
 def ssh(settings: Settings) -> SshRules:
-    """Returns the rules of SSH connections. New host keys go to the data directory, not to the user's own file."""
+    """Returns the rules of SSH connections. New host keys go to a file in the data directory, not to the user's own."""
     section = settings.ssh
     known_hosts = [str(settings.server.data_dir / "ssh" / "known_hosts")]
     if section.known_hosts:

@@ -29,7 +29,7 @@ from squall.core.output import journal
 
 _DATABASE, _SEALS, _SETTINGS = "squall.db", "seals.db", "squall.toml"
 _ROWS = 1000
-_LOST = "This execution was running when the backup was made that this server was restored from."
+_LOST = "This execution was running at the time of the backup from which this server was restored."
 
 
 class Content(NamedTuple):
@@ -159,8 +159,8 @@ class Backup:
             after = ""
             while trees := [tree for tree, _ in rows.trees(after, _ROWS)]:
                 after = trees[-1]
-                known = copy.known(trees)
-                rows.delete([tree for tree in trees if tree in done or tree not in known])
+                copied = copy.known(trees)
+                rows.delete([tree for tree in trees if tree in done or tree not in copied])
         finally:
             rows.close()
 

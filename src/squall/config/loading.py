@@ -159,11 +159,11 @@ def _from_environment(environ: Mapping[str, str], types: Mapping[str, Any]) -> d
     return raws
 
 
-def _refuse_misspelled(variable: str, known: list[str]) -> None:
+def _refuse_misspelled(variable: str, names: list[str]) -> None:
     """Raises `ConfigError` if the variable looks like a setting. Variables of other programs may begin with SQUALL_."""
     in_section = any(variable.startswith(f"SQUALL_{section.upper()}_") for section in _sections())
-    if in_section or difflib.get_close_matches(variable, known, 1, 0.88):
-        raise ConfigError(f"environment {variable}: there is no such setting{_hint(variable, known)}")
+    if in_section or difflib.get_close_matches(variable, names, 1, 0.88):
+        raise ConfigError(f"environment {variable}: there is no such setting{_hint(variable, names)}")
 
 
 def _from_flags(flags: Mapping[str, object], types: Mapping[str, Any]) -> dict[str, _Raw]:
@@ -221,8 +221,8 @@ def _entries(path: Path, document: Mapping[str, Any], types: Mapping[str, Any]) 
             yield name, value
 
 
-def _hint(name: str, known: Iterable[str], form: str = "{}") -> str:
-    nearest = difflib.get_close_matches(name, list(known), 1)
+def _hint(name: str, names: Iterable[str], form: str = "{}") -> str:
+    nearest = difflib.get_close_matches(name, list(names), 1)
     return f"; did you mean {form.format(nearest[0])}?" if nearest else "; `squall config show` lists all of them"
 
 

@@ -32,7 +32,7 @@ class _Tap:
 
 
 class Feeds:
-    """The feed of one server. It fills the ring while a client listens. `poll` (seconds): it works without hints."""
+    """The feed of one server. It fills the ring while a client listens. It polls every `poll` seconds without hints."""
 
     def __init__(self, store: Store, bus: Bus, journal_port: Journal, outputs: Outputs, *, poll: float) -> None:
         self._store = store

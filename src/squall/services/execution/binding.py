@@ -30,7 +30,7 @@ _LOG = logging.getLogger("squall.binding")
 
 
 class Bound(NamedTuple):
-    """The parameters for a run, and every secret in them or in their templates, as the bytes an action might print."""
+    """The parameters for a run, and the secrets in them or used to make them, as the bytes an action might print."""
 
     values: dict[str, Any]
     secrets: tuple[bytes, ...]

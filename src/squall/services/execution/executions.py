@@ -218,7 +218,7 @@ class Executions:
 
     async def cancel(self, execution_id: str, user: str) -> Execution:
         """Cancels an execution and its descendants in the name of `user`: immediately if they have not started, else
-        after their processes ended. Returns an execution that is canceled already as it is.
+        after their processes ended. If the execution is canceled already, returns it unchanged.
 
         Raises `NotFoundError`, and `ConflictError` in StackStorm's words if its status does not allow a cancel.
         """

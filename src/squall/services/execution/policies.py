@@ -97,23 +97,23 @@ class PolicyRegistrar:
 
     async def replace(self, tx: Tx, loaded: LoadedPack) -> None:
         """Registers the policies in a pack's files, and deletes those whose files are gone."""
-        pack, brought = loaded.pack.ref, {policy.ref: policy for policy in loaded.policies}
+        pack, by_ref = loaded.pack.ref, {policy.ref: policy for policy in loaded.policies}
         before = await tx.policies.find(pack=pack)
         ids = {policy.ref: policy.id for policy in before}
         for old in before:
-            if old.metadata_file and old.ref not in brought:
+            if old.metadata_file and old.ref not in by_ref:
                 await tx.policies.delete(old.id)
-        for ref, policy in brought.items():
+        for ref, policy in by_ref.items():
             await tx.policies.put(msgspec.structs.replace(policy, id=ids.get(ref) or self._clock.new_id()))
         await self._reconsider(tx, before, await tx.policies.find(pack=pack))
 
     async def keep(self, tx: Tx, refs: Collection[str]) -> None:
         """Deletes the file policies of packs that are not in `refs`."""
         before = await tx.policies.find()
-        gone = [policy for policy in before if policy.metadata_file and policy.pack not in refs]
-        for policy in gone:
+        removed = [policy for policy in before if policy.metadata_file and policy.pack not in refs]
+        for policy in removed:
             await tx.policies.delete(policy.id)
-        await self._reconsider(tx, gone, [])
+        await self._reconsider(tx, removed, [])
 
     def changed(self) -> None:
         """Wakes the workers, so that executions that may run now start."""

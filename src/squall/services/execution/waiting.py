@@ -34,7 +34,7 @@ class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
     runner: str | None = None
 
     def document(self) -> dict[str, Any]:
-        """Returns the API's field `waiting_for`. The text is a field of its own beside it."""
+        """Returns the API's field `waiting_for`. The API has the text in a separate field."""
         fields: dict[str, Any] = msgspec.to_builtins(self)
         del fields["text"]
         return fields
@@ -68,9 +68,9 @@ class Waiting:
             return Wait("keeper", text) if text else None
         if execution.status not in _WAITING:
             return None
-        return await self._store.read(lambda tx: self._look(tx, execution))
+        return await self._store.read(lambda tx: self._find_reason(tx, execution))
 
-    async def _look(self, tx: Tx, execution: Execution) -> Wait | None:
+    async def _find_reason(self, tx: Tx, execution: Execution) -> Wait | None:
         slots = [slot for slot in await tx.slots.of_execution(execution.id) if not slot.holding]
         if slots:
             return await _in_line(tx, slots)
@@ -81,7 +81,7 @@ class Waiting:
         available, ahead = place
         if execution.status == ex.DELAYED and available > self._clock.now():
             until = to_iso(available)
-            return Wait("delay", f"waits until {until}, as it was asked to", until=until)
+            return Wait("delay", f"waits until {until}, the end of its delay", until=until)
         return (
             Wait("queue", f"place {ahead + 1} in the queue", ahead + 1)
             if workflow

@@ -220,14 +220,14 @@ class LineHistory:
                 yield Reached(0, False)
                 return
         numbers: Counter[str] = Counter()
-        counted = at == 1
+        from_start = at == 1
         while True:
             page = await self._lines.rows(tree, "", at, min(last, at + PAGE - 1), None, None)
             rows = []
             for execution, line in page.rows:
                 numbers[execution] += 1
                 if query.streams is None or line.stream in query.streams:
-                    number = numbers[execution] if counted else 0
+                    number = numbers[execution] if from_start else 0
                     rows.append(Row(execution, line._replace(number=number), False, False))
             if rows:
                 yield rows

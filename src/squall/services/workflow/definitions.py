@@ -1,4 +1,4 @@
-"""Reads and inspects the texts of workflows, and caches their graphs. The store keeps the text of each run's start."""
+"""Reads and inspects the texts of workflows, and caches their graphs. The store keeps the text that each run uses."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Languages:
 
 
 class Lookups:
-    """The `Outside` of one workflow's engine. Call its methods on another thread than the event loop's.
+    """The `core.workflow.conducting.engine.Outside` of one workflow. Call its methods on a worker thread.
 
     `secret_read` becomes True when a key is decrypted: from then on the stored state must be sealed.
     """

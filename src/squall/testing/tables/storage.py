@@ -98,39 +98,39 @@ class StorageContract:
 
     async def test_a_purge_takes_whole_trees_and_nothing_else(self, store: Store) -> None:
         """The purge deletes their rows from every table."""
-        gone, stays = await family(store, 1, 3), await family(store, 2, 2)
-        await store.tx(lambda tx: tx.journals.keep({gone[0]: seal(), stays[0]: seal()}, NOON))
-        await store.tx(lambda tx: tx.queue.put("run", gone[1], None, NOON))
-        assert await store.read(lambda tx: tx.retention.count([gone[0]])) == 4
-        assert await store.tx(lambda tx: tx.retention.purge([gone[0], sample_id(77)])) == 4
+        purged, others = await family(store, 1, 3), await family(store, 2, 2)
+        await store.tx(lambda tx: tx.journals.keep({purged[0]: seal(), others[0]: seal()}, NOON))
+        await store.tx(lambda tx: tx.queue.put("run", purged[1], None, NOON))
+        assert await store.read(lambda tx: tx.retention.count([purged[0]])) == 4
+        assert await store.tx(lambda tx: tx.retention.purge([purged[0], sample_id(77)])) == 4
 
         async def remaining(tx: Tx) -> list[tuple[bool, int]]:
             return [
                 (await tx.executions.get(each) is not None, len(await tx.events.of(events.EXECUTION, each)))
-                for each in (*gone, *stays)
+                for each in (*purged, *others)
             ]
 
         assert await store.read(remaining) == [(False, 0)] * 4 + [(True, 1)] * 3
         assert await store.read(lambda tx: tx.queue.depths()) == {}
-        assert await store.read(lambda tx: tx.journals.get(gone[0])) is None
-        assert await store.read(lambda tx: tx.journals.get(stays[0])) == seal()
-        child = await store.read(lambda tx: tx.executions.get(stays[1]))
+        assert await store.read(lambda tx: tx.journals.get(purged[0])) is None
+        assert await store.read(lambda tx: tx.journals.get(others[0])) == seal()
+        child = await store.read(lambda tx: tx.executions.get(others[1]))
         assert child is not None
         assert child.result == [1]
 
     async def test_a_purge_takes_the_state_of_workflows_with_it(self, store: Store) -> None:
         """The purge deletes facts, children and, if no other workflow uses it, the text."""
-        gone, stays = await family(store, 1), await family(store, 2)
+        purged, others = await family(store, 1), await family(store, 2)
 
         async def begin(tx: Tx) -> None:
-            for members, text in ((gone, "a"), (stays, "b")):
+            for members, text in ((purged, "a"), (others, "b")):
                 await tx.workflows.keep_definition(text, text)
                 await tx.workflows.insert(WorkflowRecord(members[0], "p.w", text, 0, None, 0, 0))
                 await tx.workflows.append(members[0], 1, b"facts")
                 await tx.workflows.add_child(text, 0, members[1])
 
         await store.tx(begin)
-        await store.tx(lambda tx: tx.retention.purge([gone[0]]))
+        await store.tx(lambda tx: tx.retention.purge([purged[0]]))
         await store.tx(lambda tx: tx.retention.drop_snapshots([], LATER))
 
         async def remaining(tx: Tx) -> list[tuple[bool, int, str | None]]:
@@ -140,16 +140,16 @@ class StorageContract:
                     len(await tx.workflows.facts(members[0], 0)),
                     await tx.workflows.definition(text),
                 )
-                for members, text in ((gone, "a"), (stays, "b"))
+                for members, text in ((purged, "a"), (others, "b"))
             ]
 
         assert await store.read(remaining) == [(False, 0, None), (True, 1, "b")]
-        assert [row[1] for row in await store.read(lambda tx: tx.workflows.children("b"))] == [stays[1]]
+        assert [row[1] for row in await store.read(lambda tx: tx.workflows.children("b"))] == [others[1]]
 
     async def test_events_keep_counting_up_when_all_are_purged(self, store: Store) -> None:
         """The purge leaves the newest row."""
-        gone = await family(store, 1)
-        await store.tx(lambda tx: tx.retention.purge([gone[0]]))
+        purged = await family(store, 1)
+        await store.tx(lambda tx: tx.retention.purge([purged[0]]))
         first, last = await store.read(lambda tx: tx.events.bounds())
         assert first == last == 2
         await family(store, 2, 0)
@@ -157,16 +157,16 @@ class StorageContract:
 
     async def test_a_purge_takes_announcements_of_its_executions(self, store: Store) -> None:
         """The purge leaves the newest row without its document."""
-        gone = await family(store, 1, 0)
+        purged = await family(store, 1, 0)
 
         async def announce(tx: Tx, execution: str) -> int:
             change = events.Announcement("general", "x").change(execution, execution, NOON)
             return await tx.events.add(change, b'"x"')
 
-        await store.tx(lambda tx: announce(tx, gone[0]))
+        await store.tx(lambda tx: announce(tx, purged[0]))
         other = await store.tx(lambda tx: announce(tx, sample_id(2)))
-        last = await store.tx(lambda tx: announce(tx, gone[0]))
-        await store.tx(lambda tx: tx.retention.purge([gone[0]]))
+        last = await store.tx(lambda tx: announce(tx, purged[0]))
+        await store.tx(lambda tx: tx.retention.purge([purged[0]]))
         remaining = [event.id for event in await store.read(lambda tx: tx.events.after(0, 10))]
         assert remaining == [other, last]
         assert await store.read(lambda tx: tx.events.document(other)) == b'"x"'
