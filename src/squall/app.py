@@ -70,7 +70,7 @@ class App:
             servers = [group.create_task(server.run()) for server in parts.servers]
             for server in parts.servers:
                 await server.started()
-            with datadir.announced(parts.settings.server.data_dir, self.about()):
+            with datadir.announce(parts.settings.server.data_dir, self.about()):
                 on_ready(self)
                 # Creating a language takes 0.2 s. Here that delays neither the start nor the first workflow.
                 warming = group.create_task(parts.services.conducting.languages.warm())
@@ -188,8 +188,8 @@ def _web_root() -> Path:
 async def serve(settings: Settings, on_ready: Callable[[App], None]) -> None:
     """Builds and runs a server until SIGTERM or SIGINT. Raises `ConfigError`."""
     datadir.prepare(settings.server.data_dir)
-    with datadir.held(settings.server.data_dir):
-        if not settings.server.stop_actions and (complaint := survival.look()) is not None:
+    with datadir.lock(settings.server.data_dir):
+        if not settings.server.stop_actions and (complaint := survival.check()) is not None:
             _LOG.warning(complaint)
         app = build(settings)
         loop = asyncio.get_running_loop()

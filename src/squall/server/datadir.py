@@ -61,11 +61,11 @@ def identity(path: Path) -> str:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def lock(path: Path) -> Iterator[None]:
     """Locks the directory while the context lasts. Raises `ConfigError` if another server holds it."""
     descriptor = os.open(path / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _lock(path, descriptor)
+        _take_lock(path, descriptor)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
@@ -74,7 +74,7 @@ def held(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _lock(path: Path, descriptor: int) -> None:
+def _take_lock(path: Path, descriptor: int) -> None:
     """Takes the lock. It retries for a moment, because commands that look for a server hold the lock briefly."""
     for attempt in range(_ATTEMPTS):
         try:
@@ -99,7 +99,7 @@ def _holder(path: Path, descriptor: int) -> str:
 
 
 @contextmanager
-def announced(path: Path, about: dict[str, Any]) -> Iterator[None]:
+def announce(path: Path, about: dict[str, Any]) -> Iterator[None]:
     """Writes `server.json` (mode 0600), with which commands find the server, and removes it at the end."""
     file = path / "server.json"
     fresh = path / "server.json.new"

@@ -36,7 +36,7 @@ def unit_of(cgroup: str) -> str | None:
     return next((name for name in reversed(units) if name.endswith(".service")), None)
 
 
-def look() -> str | None:
+def check() -> str | None:
     """Returns the `complaint` about this process."""
     cgroup = Path("/proc/self/cgroup").read_text()
     unit = unit_of(cgroup)

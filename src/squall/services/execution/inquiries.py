@@ -79,7 +79,7 @@ class Inquiries:
     async def _time_out(self, execution_id: str) -> bool:
         def decide(current: Execution) -> tuple[str, Any]:
             if current.status != ex.PENDING:
-                raise ConflictError("It has been answered meanwhile.")
+                raise ConflictError("The inquiry has been answered meanwhile.")
             return ex.TIMEOUT, current.result
 
         try:

@@ -206,7 +206,7 @@ class Running:
         pack = (await self._content.packs()).get(action.pack) if entry_point else None
         if entry_point and not entry_point.startswith("/"):
             if pack is None:
-                raise InvalidError(f'The pack "{action.pack}" of action "{action.ref}" is not installed any more.')
+                raise InvalidError(f'Pack "{action.pack}" of action "{action.ref}" is not installed: install it again.')
             entry_point = str(PurePosixPath(pack.path) / "actions" / entry_point)
         job = RunnerJob(
             execution=execution,

@@ -34,7 +34,7 @@ class Failing:
         """Removes the rows of a workflow that has ended or does not exist."""
         await self._store.tx(lambda tx: done(tx, tasks))
 
-    async def give_back(self, key: str, tasks: list[Due]) -> None:
+    async def release(self, key: str, tasks: list[Due]) -> None:
         """Releases the rows of workflow `key` for a retry in 0.2 s, and drops its run from memory."""
         self._runs.forget(key)
         later = self._clock.now() + _RETRY_DELAY
@@ -45,21 +45,21 @@ class Failing:
 
         await self._store.tx(work)
 
-    async def give_up_or_back(self, key: str, tasks: list[Due], error: Exception) -> None:
+    async def fail_or_release(self, key: str, tasks: list[Due], error: Exception) -> None:
         """Fails a workflow that cannot go on. Releases its rows for a retry instead after a conflict, which another
         change may have caused, and if the failure cannot be written."""
         if isinstance(error, ConflictError) and max(task.attempts for task in tasks) <= _MOST_CONFLICTS:
-            await self.give_back(key, tasks)
+            await self.release(key, tasks)
             return
         try:
-            await self._give_up(key, tasks, error)
+            await self._fail(key, tasks, error)
         except Exception:
             _LOG.exception(
                 "the failure of a workflow could not be stored; the server retries", extra={"execution": key}
             )
-            await self.give_back(key, tasks)
+            await self.release(key, tasks)
 
-    async def _give_up(self, key: str, tasks: list[Due], error: Exception) -> None:
+    async def _fail(self, key: str, tasks: list[Due], error: Exception) -> None:
         """Fails the workflow with the error's text, so that a defect leaves no workflow running for ever."""
         self._runs.forget(key)
         now = self._clock.now()

@@ -128,10 +128,10 @@ class Workflows:
                 await self._advance_run(run, tasks)
         except ENVIRONMENT as error:
             _LOG.warning("a workflow waits for a retry", extra={"execution": key, "error": str(error)})
-            await self._failing.give_back(key, tasks)
+            await self._failing.release(key, tasks)
         except Exception as error:
             _LOG.exception("advancing a workflow failed", extra={"execution": key})
-            await self._failing.give_up_or_back(key, tasks, error)
+            await self._failing.fail_or_release(key, tasks, error)
 
     async def _admitted(self, key: str, tasks: list[Due]) -> bool:
         """Returns True if the workflow may advance. If policies delay its start, they queue it again later."""
@@ -165,7 +165,7 @@ class Workflows:
             await self._prepare(batch)
         if not await self._store.tx(lambda tx: self._write(tx, batch)):
             self._runs.forget(run.execution.id)
-            await self._failing.give_back(run.execution.id, tasks)
+            await self._failing.release(run.execution.id, tasks)
             return
         self._hint(run.execution, [prepared for _, prepared in batch.children])
 
