@@ -1,4 +1,4 @@
-"""One server: `build` makes it from its settings, `serve` runs it until it is told to stop."""
+"""One server: `build` creates it from its settings, `serve` runs it until a signal stops it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _HTTP_GRACE = 5.0
 
 
 class Parts(NamedTuple):
-    """What `build` has made and `App` runs."""
+    """The parts that `build` creates and `App` runs."""
 
     settings: Settings
     outside: Outside
@@ -43,7 +43,7 @@ class Parts(NamedTuple):
 
 
 class App:
-    """One server: everything `build` has made. Serve it with `run`."""
+    """One server. `build` creates it, `run` serves it."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -52,17 +52,17 @@ class App:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The address of the API."""
         return _url(self.parts.settings.server.host, self.parts.servers[0].port)
 
     def stop(self) -> None:
-        """Ends `run`: the first call gracefully, the second at once."""
+        """Ends `run`: the first call gracefully, the second call immediately."""
         if self._stop.is_set():
             self._hurry.set()
         self._stop.set()
 
     async def run(self, on_ready: Callable[[App], None]) -> None:
-        """Serves until `stop`; `on_ready` is called when requests are answered."""
+        """Serves until `stop`. Calls `on_ready` when the server answers requests."""
         parts = self.parts
         await self._recover()
         async with asyncio.TaskGroup() as group:
@@ -70,9 +70,9 @@ class App:
             servers = [group.create_task(server.run()) for server in parts.servers]
             for server in parts.servers:
                 await server.started()
-            with datadir.announced(parts.settings.server.data_dir, self.about()):
+            with datadir.announce(parts.settings.server.data_dir, self.about()):
                 on_ready(self)
-                # The first workflow would wait for it, and so would the start if it were done before.
+                # Creating a language takes 60 ms. Here that delays neither the start nor the first workflow.
                 warming = group.create_task(parts.services.conducting.languages.warm())
                 await self._stop.wait()
                 await warming
@@ -82,11 +82,11 @@ class App:
         await parts.outside.close()
 
     async def _recover(self) -> None:
-        """Registers content and finds the keepers; what an earlier server held is free to be claimed and taken up."""
+        """Registers content, finds the keepers, and frees the leases of an earlier server."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.parts.outside.start())
-            registered = group.create_task(self.parts.services.registration.register())
-        count = sum(found.get("actions", 0) for found in registered.result().packs.values())
+            registering = group.create_task(self.parts.services.registration.register())
+        count = sum(counts.get("actions", 0) for counts in registering.result().packs.values())
         await self.parts.services.running.settle()
         for owner in (self.parts.outside.identity, OLDER_IDENTITY):
             await self._free_leases(owner)
@@ -97,7 +97,7 @@ class App:
         await out.store.tx(lambda tx: tx.queue.free(owner, out.clock.now()))
 
     async def _wind_down(self, servers: list[asyncio.Task[None]]) -> None:
-        """Ends streams first: an HTTP server waits for its answers, and a stream's answer would last."""
+        """Stops all parts, streams first: an HTTP server waits for its responses, and streams would never end."""
         _LOG.info("stopping")
         self.parts.services.outputs.stop()
         self.parts.services.feeds.stop()
@@ -115,13 +115,13 @@ class App:
     async def _stop_actions(self) -> None:
         worker = self.parts.worker
         async with asyncio.TaskGroup() as group:
-            hurried = group.create_task(self._hurry.wait())
-            hurried.add_done_callback(lambda done: None if done.cancelled() else worker.hurry())
+            second_call = group.create_task(self._hurry.wait())
+            second_call.add_done_callback(lambda task: None if task.cancelled() else worker.hurry())
             await worker.stop(self.parts.settings.server.shutdown_grace_seconds)
-            hurried.cancel()
+            second_call.cancel()
 
     def about(self) -> dict[str, Any]:
-        """What commands need to know of a running server."""
+        """Returns the description of the running server for commands (`server.json`)."""
         data_dir = self.parts.settings.server.data_dir
         return {
             "pid": os.getpid(),
@@ -137,9 +137,9 @@ class App:
 
 
 def build(settings: Settings) -> App:
-    """The whole server from its settings. Call it on the event loop, holding the data directory.
+    """Builds the server from its settings. Call it on the event loop while you hold the data directory.
 
-    Raises `ConfigError` when a port, the database or the key file cannot be used.
+    Raises `ConfigError` if a port, the database or the key file is unusable.
     """
     sockets = [listen(settings.server.host, port) for port in _ports(settings)]
     url = _url(settings.server.host, sockets[0].getsockname()[1])
@@ -152,20 +152,20 @@ def build(settings: Settings) -> App:
 
 
 def _ports(settings: Settings) -> list[int]:
-    """The ports to listen on, StackStorm's own for authentication and the stream behind the first if asked for."""
+    """Returns the port of the API, and with `classic_ports` StackStorm's ports for authentication and stream."""
     classic = [_CLASSIC_AUTH, _CLASSIC_STREAM] if settings.server.classic_ports else []
     return [settings.server.port, *classic]
 
 
 def _url(host: str, port: int) -> str:
-    # Where a server listens on every address, its own machine reaches it by the loopback one.
+    # A server that listens on all addresses is reachable from its own machine by the loopback address.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a comparison
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _servers(settings: Settings, routes: list[Route], gate: Gate, sockets: list[socket.socket]) -> list[HttpServer]:
     limit = settings.server.max_body_bytes
-    # Whoever can say who they are may be any user of the machine.
+    # With authentication, requests may come from every user of the machine.
     guarded = not (settings.server.allow_local_users or settings.auth.enable)
     web = WebFiles(_web_root())
     return [
@@ -180,7 +180,7 @@ def _servers(settings: Settings, routes: list[Route], gate: Gate, sockets: list[
 
 
 def _web_root() -> Path:
-    """Where the built page is: in an installed Squall beside this file, in a checkout where its source is."""
+    """Returns the folder of the built page: beside this file if Squall is installed, `web/dist` in a checkout."""
     installed = Path(__file__).parent / "webpage"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "web" / "dist"
 
@@ -188,8 +188,8 @@ def _web_root() -> Path:
 async def serve(settings: Settings, on_ready: Callable[[App], None]) -> None:
     """Builds and runs a server until SIGTERM or SIGINT. Raises `ConfigError`."""
     datadir.prepare(settings.server.data_dir)
-    with datadir.held(settings.server.data_dir):
-        if not settings.server.stop_actions and (complaint := survival.look()) is not None:
+    with datadir.lock(settings.server.data_dir):
+        if not settings.server.stop_actions and (complaint := survival.check()) is not None:
             _LOG.warning(complaint)
         app = build(settings)
         loop = asyncio.get_running_loop()

@@ -113,7 +113,7 @@ def test_a_backup_made_under_load_is_whole(sealing: Server, packs: Path, tmp_pat
     for number in range(2):
         made = squall(sealing.home, "backup", str(tmp_path / f"{number}"), "--data-dir", str(sealing.data_dir))
         assert made.returncode == 0, made.stderr
-        assert b"not in it: secret.key" in made.stderr
+        assert b"not in the backup: secret.key" in made.stderr
         assert not (tmp_path / f"{number}" / "secret.key").exists()
     for execution in executions:
         sealing.ended(execution)

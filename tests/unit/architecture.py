@@ -56,11 +56,11 @@ MOST_METHODS = 10
 TOO_LARGE: dict[str, int] = {
     # "src/squall/x.py" or "src/squall/x.py:name": its lines. An entry may only shrink, and goes when it fits.
     "src/squall/core/workflow/conducting/state.py:State": 236,
-    "src/squall/services/access/access.py:Access": 218,
-    "src/squall/services/execution/executions.py:Executions": 247,
-    "src/squall/services/execution/running.py:Running": 224,
+    "src/squall/services/access/access.py:Access": 217,
+    "src/squall/services/execution/executions.py:Executions": 246,
+    "src/squall/services/execution/running.py:Running": 223,
     "src/squall/services/workflow/runs.py:Runs": 233,
-    "src/squall/services/workflow/workflows.py:Workflows": 218,
+    "src/squall/services/workflow/workflows.py:Workflows": 217,
     "src/squall/testing/launcher_ends.py:EndContract": 205,
 }
 TOO_MANY_METHODS: dict[str, int] = {

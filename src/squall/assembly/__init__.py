@@ -1,1 +1,1 @@
-"""Puts a server together: which adapters there are, and how they are connected."""
+"""Assembles a server: creates the adapters and services and connects them."""

@@ -1,4 +1,4 @@
-"""The arguments of adapters and services, made from the settings."""
+"""Builds the arguments of adapters and services from the settings."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ BUNDLED = Path(__file__).parents[1] / "packs"
 
 
 def cipher(settings: Settings) -> KeyFileCipher:
-    """The cipher of the datastore: under the file that the settings name, else under one that is made if need be."""
-    named = settings.keyvalue.encryption_key_path
-    path = Path(named).expanduser() if named else settings.server.data_dir / "datastore.key.json"
-    return KeyFileCipher(path, make=not named)
+    """Returns the cipher of the datastore. Its key file is the one in the settings, or `datastore.key.json`, which is
+    created if it does not exist."""
+    key_path = settings.keyvalue.encryption_key_path
+    path = Path(key_path).expanduser() if key_path else settings.server.data_dir / "datastore.key.json"
+    return KeyFileCipher(path, make=not key_path)
 
 
 def terms(settings: Settings) -> Terms:
-    """How long executions are kept. Raises `ConfigError`."""
+    """Returns the terms of retention. Raises `ConfigError`."""
     try:
         rules = parse_rules(settings.retention.rules)
     except InvalidError as error:
@@ -39,18 +40,18 @@ def terms(settings: Settings) -> Terms:
 
 
 def installed_packs(settings: Settings) -> Path:
-    """Where packs are installed."""
+    """Returns the folder in which packs are installed."""
     return below(settings, "", "packs")
 
 
 def packs_roots(settings: Settings) -> list[Path]:
-    """The folders of packs, of which the first that has a pack wins; those that come with Squall are last."""
-    named = [Path(each).expanduser() for each in settings.content.packs_base_paths.split(":") if each]
-    return [*settings.server.packs_dirs, *named, installed_packs(settings), BUNDLED]
+    """Returns the folders of packs. If several contain a pack, the first one wins; the bundled packs come last."""
+    base_paths = [Path(each).expanduser() for each in settings.content.packs_base_paths.split(":") if each]
+    return [*settings.server.packs_dirs, *base_paths, installed_packs(settings), BUNDLED]
 
 
 def installing(settings: Settings) -> Places:
-    """Where packs are installed, for the actions that do it."""
+    """Returns the places and options that the actions for installing packs need."""
     content = settings.content
     return Places(
         packs=str(installed_packs(settings)),
@@ -64,66 +65,66 @@ def installing(settings: Settings) -> Places:
 
 
 def installed(settings: Settings) -> Installed:
-    """The versions of what is installed."""
+    """Returns the versions of installed packs and virtualenvs."""
     places = installing(settings)
     return Installed(Versions(Path(places.packs)), Versions(Path(places.virtualenvs)))
 
 
 def places(settings: Settings) -> PythonPlaces:
-    """Where Python actions find what they need."""
-    wanted = settings.actionrunner
+    """Returns the folders and options of Python actions."""
+    section = settings.actionrunner
     return PythonPlaces(
         virtualenvs=below(settings, settings.content.virtualenvs_dir, "virtualenvs"),
         worktrees=settings.server.data_dir / "worktrees",
         packs=tuple(packs_roots(settings)),
         common_libs=settings.content.enable_common_libs,
-        log_level=wanted.python_runner_log_level,
-        result_limit=wanted.result_limit_bytes,
-        fork_idle=wanted.fork_server_idle_seconds,
+        log_level=section.python_runner_log_level,
+        result_limit=section.result_limit_bytes,
+        fork_idle=section.fork_server_idle_seconds,
         installing={VARIABLE: installing(settings).encoded()},
     )
 
 
-def below(settings: Settings, given: str, name: str) -> Path:
-    """A folder that a setting names, relative to the data directory; by its usual name in the base path otherwise."""
-    if given:
-        return settings.server.data_dir / Path(given).expanduser()
+def below(settings: Settings, path: str, name: str) -> Path:
+    """Returns the folder `path` of a setting, relative to the data directory; if empty, `name` in the base path."""
+    if path:
+        return settings.server.data_dir / Path(path).expanduser()
     return settings.server.data_dir / Path(settings.system.base_path).expanduser() / name
 
 
 def ssh(settings: Settings) -> SshRules:
-    """How hosts are reached. New host keys are kept in the data directory, beside those that the user has."""
-    wanted = settings.ssh
-    known = [str(settings.server.data_dir / "ssh" / "known_hosts")]
-    if wanted.known_hosts:
-        known.append(str(Path(wanted.known_hosts).expanduser()))
+    """Returns the rules of SSH connections. New host keys go to a file in the data directory, not to the user's own."""
+    section = settings.ssh
+    known_hosts = [str(settings.server.data_dir / "ssh" / "known_hosts")]
+    if section.known_hosts:
+        known_hosts.append(str(Path(section.known_hosts).expanduser()))
     return SshRules(
-        user=wanted.user or settings.actionrunner.system_user or local_user(),
-        key_file=str(Path(wanted.key_file).expanduser()) if wanted.key_file else "",
-        config_file=str(Path(wanted.config_file).expanduser()) if wanted.config_file else "",
-        host_keys=wanted.host_keys,
-        known_hosts=tuple(known),
-        connect_timeout=wanted.connect_timeout_seconds,
-        parallel=wanted.max_parallel,
-        partial=wanted.allow_partial_failure,
+        user=section.user or settings.actionrunner.system_user or local_user(),
+        key_file=str(Path(section.key_file).expanduser()) if section.key_file else "",
+        config_file=str(Path(section.config_file).expanduser()) if section.config_file else "",
+        host_keys=section.host_keys,
+        known_hosts=tuple(known_hosts),
+        connect_timeout=section.connect_timeout_seconds,
+        parallel=section.max_parallel,
+        partial=section.allow_partial_failure,
         keep=settings.actionrunner.result_output_bytes,
     )
 
 
-def limits(wanted: Actionrunner, check_output: bool) -> RunLimits:
-    """What one execution may take, and whether its result is checked. Raises `ConfigError`."""
+def limits(section: Actionrunner, check_output: bool) -> RunLimits:
+    """Returns the limits of one execution. Raises `ConfigError`."""
     processes = {
-        "open_files": wanted.limit_open_files,
-        "processes": wanted.limit_processes,
-        "memory_bytes": wanted.limit_memory_bytes,
-        "file_bytes": wanted.limit_file_bytes,
-        "cpu_seconds": wanted.limit_cpu_seconds,
+        "open_files": section.limit_open_files,
+        "processes": section.limit_processes,
+        "memory_bytes": section.limit_memory_bytes,
+        "file_bytes": section.limit_file_bytes,
+        "cpu_seconds": section.limit_cpu_seconds,
     }
     return RunLimits(
-        output=wanted.output_limit_bytes,
-        policy=wanted.output_limit_policy,
-        result_output=wanted.result_output_bytes,
-        umask=_umask(wanted.umask),
+        output=section.output_limit_bytes,
+        policy=section.output_limit_policy,
+        result_output=section.result_output_bytes,
+        umask=_umask(section.umask),
         processes={name: limit for name, limit in processes.items() if limit},
         check_output=check_output,
     )
@@ -133,20 +134,20 @@ def _umask(digits: str) -> int | None:
     if not digits:
         return None
     try:
-        found = int(digits, 8)
+        umask = int(digits, 8)
     except ValueError:
-        found = -1
-    if not 0 <= found <= 0o777:
+        umask = -1
+    if not 0 <= umask <= 0o777:
         raise ConfigError(f'actionrunner.umask must be octal digits such as "027", not "{digits:.80}"')
-    return found
+    return umask
 
 
 def inherited_environment() -> dict[str, str]:
-    """What every action inherits: the server's environment without Squall's own settings, and prompt Python output."""
+    """Returns the environment of every action: the server's without Squall's settings, and unbuffered Python output."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SQUALL_")}
     return {**inherited, "PYTHONUNBUFFERED": "1"}
 
 
 def local_user() -> str:
-    """Who requests without saying so."""
+    """Returns the user of requests that name none: the user who runs the server."""
     return pwd.getpwuid(os.geteuid()).pw_name

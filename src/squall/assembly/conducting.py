@@ -1,4 +1,4 @@
-"""Puts together what conducts workflows; `wiring` is the only caller."""
+"""Assembles the services of workflows. `wiring` is the only caller."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from squall.services.workflow.workflows import Workflows
 
 
 class Ground(NamedTuple):
-    """What workflows stand on: ports, and the services of executions."""
+    """The ports and services that the services of workflows need."""
 
     store: Store
     bus: Bus
@@ -50,7 +50,7 @@ class Conducting(NamedTuple):
 
 
 def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Conducting:
-    """The use cases of workflows; `owner` holds their leases, `url` is where the API answers."""
+    """Returns the use cases of workflows. `owner` holds their leases; `url` is the address of the API."""
 
     def new_language() -> Language:
         return Language(Deadline(time.monotonic, settings.expression_seconds))

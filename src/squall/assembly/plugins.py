@@ -1,4 +1,4 @@
-"""What can be plugged in, in one place: the runners, by the name of the runner type they carry out."""
+"""Collects the runners by runner type, built-in ones and plug-ins of installed distributions."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from squall.core.errors import ConfigError
 from squall.ports import Runner
 
 RUNNER_GROUP = "squall.runners"
-"""Entry points of this group are functions of (base environment, system user, working directory) that give a runner;
-their names are runner types'."""
+"""The group of the entry points of runners. An entry point has the name of a runner type, and is a function of (base
+environment, system user, working directory) that returns a runner."""
 
 
 def runners(
@@ -32,16 +32,16 @@ def runners(
     *,
     places: PythonPlaces,
 ) -> dict[str, Runner]:
-    """Every runner there is: the built-in ones, and those of installed distributions.
+    """Returns all runners by runner type: the built-in ones, and those of installed distributions.
 
-    `ssh` is how hosts are reached, `http_limit` the largest answer of an HTTP request (bytes),
-    `places` where Python actions find things.
+    `ssh` are the rules of SSH connections, `http_limit` is the largest HTTP response (bytes), `places` are the
+    folders and options of Python actions. Raises `ConfigError` if a plug-in cannot be loaded.
     """
     local = LocalRunner(base, system_user, cwd, places.virtualenvs)
     rules = ssh or SshRules(user=system_user)
     remote = RemoteRunner(base, rules, places.fork_idle)
     winrm = WinrmRunner(base, rules.connect_timeout, places.fork_idle)
-    found: dict[str, Runner] = {
+    by_type: dict[str, Runner] = {
         "noop": NoopRunner(),
         "local-shell-cmd": local,
         "local-shell-script": local,
@@ -57,22 +57,22 @@ def runners(
     }
     for point in entry_points(group=RUNNER_GROUP):
         try:
-            found[point.name] = point.load()(base, system_user, cwd)
+            by_type[point.name] = point.load()(base, system_user, cwd)
         except Exception as error:
             origin = point.dist.name if point.dist is not None else point.value
             raise ConfigError(
                 f'The runner "{point.name}" of the distribution {origin} cannot be loaded '
                 f"({type(error).__name__}: {error}): update the distribution, or uninstall it."
             ) from error
-    return found
+    return by_type
 
 
 def runner_types() -> list[Path]:
-    """Files with the runner types of installed distributions: `<name of the entry point>.yaml` beside its module."""
-    found = []
+    """Returns the runner type files of installed distributions: `<name of the entry point>.yaml` beside its module."""
+    paths = []
     for point in entry_points(group=RUNNER_GROUP):
         spec = find_spec(point.module)
         if spec is not None and spec.origin is not None:
             path = Path(spec.origin).with_name(f"{point.name}.yaml")
-            found += [path] if path.is_file() else []
-    return found
+            paths += [path] if path.is_file() else []
+    return paths

@@ -1,6 +1,6 @@
-"""Puts the parts together: which adapters there are, what the services are given, which routes and roles there are.
+"""Assembles the parts of a server: adapters, services, roles and routes.
 
-`app.build` is the only caller. Each function makes one layer from those below it.
+`app.build` is the only caller. Each function builds one layer from the layers below it.
 """
 
 from __future__ import annotations
@@ -94,14 +94,13 @@ OLDER_IDENTITY = "local"
 """The name under which servers of version 0.1.0 hold leases."""
 
 _SWEEP_EVERY = 10
-"""Retention is looked at once in so many times the janitor comes."""
-
+"""The retention sweep runs once in so many intervals of the janitor."""
 
 _INQUIRIES_EVERY = 10.0
 
 
 class Role(Protocol):
-    """Something that works until it is cancelled."""
+    """A part of the server that works until it is cancelled."""
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -109,10 +108,10 @@ class Role(Protocol):
 
 
 class Outside(NamedTuple):
-    """What the services need of the outside, as ports.
+    """The adapters that the services use, as ports.
 
-    `identity` is the name under which this server holds leases. `start` finds processes that an earlier server left,
-    `role` works as long as the server does, and `close` ends all of it.
+    `identity` is the name under which this server holds leases. `start` finds the processes of an earlier server,
+    `role` works as long as the server runs, and `close` closes all adapters.
     """
 
     identity: str
@@ -156,7 +155,7 @@ class Services(NamedTuple):
 
 
 def outside(settings: Settings) -> Outside:
-    """The adapters that the settings ask for. Raises `ConfigError` when the database or the key file cannot be used."""
+    """Creates the adapters for the settings. Raises `ConfigError` if the database or the key file is unusable."""
     home = settings.server.data_dir
     clock = SystemClock()
     journals, rows = home / "journals", SqliteSeals(home / "seals.db")
@@ -203,7 +202,7 @@ def outside(settings: Settings) -> Outside:
 
 
 def services(settings: Settings, out: Outside, url: str) -> Services:
-    """The use cases; `url` is where the API answers."""
+    """Creates the services. `url` is the address of the API."""
     poll = settings.queue.poll_seconds
     user = arguments.local_user()
     folders = _pack_folders(settings)
@@ -272,15 +271,15 @@ def _pack_folders(settings: Settings) -> PackFolders:
 
 
 def _access(settings: Settings, out: Outside, user: str) -> Access:
-    wanted = settings.auth
-    names = [name.strip() for name in wanted.admins.split(",")]
+    section = settings.auth
+    names = [name.strip() for name in section.admins.split(",")]
     rules = Rules(
-        enabled=wanted.enable,
+        enabled=section.enable,
         user=user,
         admins=tuple(name for name in names if name),
-        token_ttl=wanted.token_ttl_seconds,
+        token_ttl=section.token_ttl_seconds,
     )
-    passwords = HtpasswdFile(settings.server.data_dir / wanted.htpasswd)
+    passwords = HtpasswdFile(settings.server.data_dir / section.htpasswd)
     return Access(out.store, out.bus, out.clock, passwords, rules)
 
 
@@ -295,7 +294,7 @@ def _running(
     configs: PackConfigs,
 ) -> Running:
     limits = arguments.limits(settings.actionrunner, settings.system.validate_output_schema)
-    found = runners(
+    by_type = runners(
         arguments.inherited_environment(),
         settings.actionrunner.system_user,
         str(Path.cwd()),
@@ -310,7 +309,7 @@ def _running(
         content,
         out.launcher,
         out.journal,
-        found,
+        by_type,
         limits,
         environment,
         url,
@@ -320,7 +319,7 @@ def _running(
 
 
 def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
-    """The worker."""
+    """Creates the worker."""
     return Worker(
         use.executions,
         use.claims,
@@ -337,7 +336,7 @@ def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
 
 
 def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> list[Role]:
-    """Everything that runs as long as the server does, in the order in which it is started."""
+    """Returns the roles that run as long as the server, in their starting order."""
     return [
         out.role,
         worker,
@@ -364,7 +363,7 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
 
 
 def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url: str) -> list[Route]:
-    """Everything the API answers."""
+    """Returns the routes of the API."""
     waiting = Waiting(out.store, out.clock, out.launcher.waiting, worker.room, use.running.runners())
     views = Views(use.content, use.binding.reveal, waiting, url)
     heartbeat = settings.stream.heartbeat_seconds

@@ -1,4 +1,4 @@
-"""`squall pack create|lint|test`: for those who write packs. None of it needs a server."""
+"""`squall pack create|lint|test`: the commands for authors of packs. They need no server."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _NO_TESTS = 5
 
 
 def pack(arguments: list[str]) -> int:
-    """Runs `squall pack create|lint|test …`; gives the exit status. Raises `SquallError`."""
+    """Runs `squall pack create|lint|test …`. Returns the exit status. Raises `SquallError`."""
     run = {"create": _create, "lint": _lint, "test": _test}[arguments[0]]
     return run(arguments[1:])
 
@@ -49,13 +49,13 @@ def _create(arguments: list[str]) -> int:
     parser = Parser(
         prog="squall pack create", description="Make a new pack: an action, a workflow, a sensor, a rule, and tests."
     )
-    parser.add_argument("name", help="what it is called: lower case letters, digits and _")
+    parser.add_argument("name", help="the name of the pack: lower case letters, digits and _")
     parser.add_argument("--in", dest="parent", type=Path, default=Path(), metavar="DIR", help="where (default: here)")
     args = parser.parse_args(arguments)
     pack_ref({"ref": args.name}, args.name)
     folder = args.parent / args.name
     if folder.exists():
-        raise ConflictError(f"{folder} is there already")
+        raise ConflictError(f"{folder} exists already: choose another name, or another folder with --in")
     _ship_schemas(folder)
     author = re.sub(r"[^A-Za-z0-9_.-]", "", getpass.getuser()) or "somebody"
     for name, text in FILES.items():
@@ -67,7 +67,7 @@ def _create(arguments: list[str]) -> int:
 
 
 def _ship_schemas(folder: Path) -> None:
-    """Puts the schemas of metadata files where editors that speak YAML (VS Code's extension of Red Hat) find them."""
+    """Writes the schemas of metadata files for editors with YAML support (Red Hat's extension of VS Code)."""
     for kind, schema in SCHEMAS.items():
         path = folder / ".schemas" / f"{kind}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,26 +79,26 @@ def _ship_schemas(folder: Path) -> None:
 
 def _lint(arguments: list[str]) -> int:
     parser = Parser(
-        prog="squall pack lint", description="What is wrong with packs: the file, the line, the key, and what is right."
+        prog="squall pack lint", description="List the faults of packs: the file, the line, the key, and what is right."
     )
     parser.add_argument("path", nargs="+", type=Path, help="folders of packs")
     args = parser.parse_args(arguments)
-    wrong = 0
+    total = 0
     for path in args.path:
-        found, counted = lint(path)
-        for text in found:
-            print(text)
-        print(f"{path}: {len(found)} faults; {counted}")
-        wrong += len(found)
-    return 1 if wrong else 0
+        faults, summary = lint(path)
+        for fault in faults:
+            print(fault)
+        print(f"{path}: {len(faults)} faults; {summary}")
+        total += len(faults)
+    return 1 if total else 0
 
 
 def lint(path: Path) -> tuple[list[str], str]:
-    """What is wrong with the pack in a folder, and what was looked at, in words. Raises `NotFoundError`."""
+    """Returns the faults of the pack in a folder, and a summary of the files that were read. Raises `NotFoundError`."""
     folder = path.resolve()
     if not (folder / "pack.yaml").is_file():
         raise NotFoundError(f"{path}: there is no pack.yaml")
-    # What is wrong is told as the result, not in a log.
+    # The faults are the result; they must not go to a log as well.
     logging.getLogger("squall.packs").addHandler(logging.NullHandler())
     source = PackFolders(arguments.BUNDLED / "_runners", [], runner_types(), staging=_Only(folder))
     try:
@@ -106,35 +106,35 @@ def lint(path: Path) -> tuple[list[str], str]:
     except InvalidError as error:
         return [f"{path / 'pack.yaml'}: {error}"], "nothing else was read"
     loaded = source.prepared([ref])
-    found = [text for _, text in (*loaded.faults, *loaded.lacking, *loaded.doubts)]
-    counted = "nothing was read"
+    faults = [text for _, text in (*loaded.faults, *loaded.lacking, *loaded.doubts)]
+    summary = "nothing was read"
     for each in loaded.packs:
-        counted = ", ".join(f"{count} {kind}" for kind, count in each.counts.items() if count) or "no content"
+        summary = ", ".join(f"{count} {kind}" for kind, count in each.counts.items() if count) or "no content"
         missing = missing_of_pack(read_yaml(folder / "pack.yaml"))
-        found += [f"{path / 'pack.yaml'}: '{key}' is a required property" for key in missing]
+        faults += [f"{path / 'pack.yaml'}: '{key}' is a required property" for key in missing]
         for action in each.actions:
             entry = action.entry_point
             if entry and not entry.startswith("/") and not (folder / "actions" / entry).is_file():
-                found.append(f"{path / action.metadata_file}: entry_point: there is no actions/{entry}")
-        found += _lint_config(path, folder)
-    return found, counted
+                faults.append(f"{path / action.metadata_file}: entry_point: there is no actions/{entry}")
+        faults += _lint_config(path, folder)
+    return faults, summary
 
 
 def _lint_config(path: Path, folder: Path) -> list[str]:
-    """What is wrong with the schema of the configuration, and with the example that comes with it."""
+    """Returns the faults of the configuration schema and of the example configurations."""
     schema_path = folder / "config.schema.yaml"
-    wrong: list[str] = []
+    faults: list[str] = []
     try:
         schema = read_yaml(schema_path) if schema_path.exists() else {}
         if not isinstance(schema, dict):
             raise InvalidError(f"{schema_path}: expected a mapping")
-        wrong += repeated_keys(schema_path) + [str(located(schema_path, error)) for error in _schema_doubts(schema)]
+        faults += repeated_keys(schema_path) + [str(located(schema_path, error)) for error in _schema_doubts(schema)]
         for example in folder.glob("*.yaml.example"):
-            given = read_yaml(example)
-            check_values(folder.name, str(example), given if isinstance(given, dict) else {}, schema, Jinja())
+            values = read_yaml(example)
+            check_values(folder.name, str(example), values if isinstance(values, dict) else {}, schema, Jinja())
     except InvalidError as error:
-        wrong.append(f"{path}: {error}")
-    return wrong
+        faults.append(f"{path}: {error}")
+    return faults
 
 
 def _schema_doubts(schema: dict[str, Any]) -> Iterator[MetadataError]:
@@ -145,20 +145,20 @@ def _schema_doubts(schema: dict[str, Any]) -> Iterator[MetadataError]:
 
 
 class _Only:
-    """`Staging` of one folder."""
+    """A `Staging` of one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def staged(self, ref: str, installation: str) -> Path | None:
-        """The folder."""
+        """Returns the folder."""
         return self._folder
 
     def activate(self, ref: str, installation: str) -> None:
-        """There is nothing to use."""
+        """Does nothing: the folder is in use already."""
 
     def discard(self, ref: str, installation: str) -> None:
-        """There is nothing to remove."""
+        """Does nothing: there is nothing to remove."""
 
 
 def _test(arguments: list[str]) -> int:
@@ -167,21 +167,21 @@ def _test(arguments: list[str]) -> int:
         description="Run a pack's tests with pytest in a virtualenv of its own, and its rehearsals of workflows.",
     )
     parser.add_argument("path", type=Path, help="the pack's folder, or the name of a pack that is installed here")
-    parser.add_argument("--data-dir", metavar="DIR", help="the server's, for a pack that is installed")
-    parser.add_argument("--no-venv", action="store_true", help="with the Python that runs this command")
-    parser.add_argument("--fresh", action="store_true", help="make the virtualenv anew")
-    parser.add_argument("-k", metavar="EXPRESSION", help="only tests whose names fit")
+    parser.add_argument("--data-dir", metavar="DIR", help="the server's data directory, for an installed pack")
+    parser.add_argument("--no-venv", action="store_true", help="use the Python that runs this command")
+    parser.add_argument("--fresh", action="store_true", help="create the virtualenv again")
+    parser.add_argument("-k", metavar="EXPRESSION", help="run only tests whose names match")
     parser.add_argument("-v", "--verbose", action="store_true", help="name each test")
     args = parser.parse_args(arguments)
     folder = _pack_folder(args.path, args.data_dir)
     ref = pack_ref(read_yaml(folder / "pack.yaml"), folder.name)
     tests = folder / "tests"
     if not tests.is_dir():
-        raise NotFoundError(f"{args.path}: it has no tests")
+        raise NotFoundError(f"{args.path}: the pack has no folder tests")
     python = sys.executable if args.no_venv else str(_virtualenv(ref, folder, args.fresh) / "bin" / "python")
-    more = [*(["-v"] if args.verbose else []), *(["-k", args.k] if args.k else [])]
+    options = [*(["-v"] if args.verbose else []), *(["-k", args.k] if args.k else [])]
     status = subprocess.run(
-        [python, "-m", "pytest", "-p", "no:cacheprovider", *more, str(tests)],
+        [python, "-m", "pytest", "-p", "no:cacheprovider", *options, str(tests)],
         cwd=folder, env=_test_environment(folder), check=False,
     ).returncode  # fmt: skip
     rehearsals = sorted((tests / "rehearsals").glob("**/*.yaml"))
@@ -190,12 +190,15 @@ def _test(arguments: list[str]) -> int:
             print(f"squall: {tests} has no tests", file=sys.stderr)
         return status
     words = [sys.executable, "-m", "squall", "workflow", "test", *map(str, rehearsals)]
-    rehearsed = subprocess.run(words, cwd=folder, check=False).returncode
-    return (0 if status == _NO_TESTS else status) or rehearsed
+    rehearsal_status = subprocess.run(words, cwd=folder, check=False).returncode
+    return (0 if status == _NO_TESTS else status) or rehearsal_status
 
 
 def _pack_folder(path: Path, data_dir: str | None) -> Path:
-    """The folder of a pack: the one at `path`, or that of the installed pack of this name. Raises `NotFoundError`."""
+    """Returns a pack's folder: the one at `path`, or the one of the installed pack with that name.
+
+    Raises `NotFoundError`.
+    """
     folder = path.resolve()
     if (folder / "pack.yaml").is_file():
         return folder
@@ -209,21 +212,24 @@ def _pack_folder(path: Path, data_dir: str | None) -> Path:
 
 
 def _test_environment(folder: Path) -> dict[str, str]:
-    """As StackStorm's tests of packs are run: what a pack has is importable, and what packs import."""
+    """Returns the environment of a pack's tests. As in StackStorm, they can import the pack and its dependencies."""
     places = ["actions", "actions/lib", "sensors", "lib", "etc", "tests"]
     paths = [str(folder / place) for place in places if (folder / place).is_dir()]
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     above = str(folder.parent)
-    return {**kept, "PYTHONPATH": os.pathsep.join([*paths, str(COMPAT)]), "ST2_ACTION_PACKS_PATHS": above}
+    return {**inherited, "PYTHONPATH": os.pathsep.join([*paths, str(COMPAT)]), "ST2_ACTION_PACKS_PATHS": above}
 
 
 def _virtualenv(ref: str, folder: Path, fresh: bool) -> Path:
-    """The virtualenv for the tests of a pack: made once for what its requirements say. Raises `InvalidError`."""
+    """Returns the virtualenv for the tests of a pack. It is created once per content of the requirement files.
+
+    Raises `InvalidError`.
+    """
     files = [folder / "requirements.txt", folder / "requirements-tests.txt"]
     python = read_yaml(folder / "pack.yaml").get("python")
     request = python_request(python) if python not in (None, "") else None
-    said = b"\0".join(path.read_bytes() if path.is_file() else b"" for path in files)
-    key = hashlib.sha256(said + "\n".join([sys.version, request or "", *PACKAGES]).encode()).hexdigest()[:12]
+    contents = b"\0".join(path.read_bytes() if path.is_file() else b"" for path in files)
+    key = hashlib.sha256(contents + "\n".join([sys.version, request or "", *PACKAGES]).encode()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     at = cache / "squall" / "pack-tests" / f"{ref}-{key}"
     if fresh or not (at / "ready").exists():

@@ -1,7 +1,7 @@
-"""`squall backup` and `squall restore`: a copy of a data directory, made while its server runs, and put back.
+"""`squall backup`: copies a data directory, also while its server runs.
 
-The database is copied first, as it is at one moment; then the journals, as far as that database knows of them. What a
-running execution has printed since may be in the copy, what its status became later is not.
+It copies the database first, in its state at one moment, and then the journals of the executions in that database. The
+copy may contain later output of a running execution, but never its later statuses.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from squall.core.output import journal
 
 _DATABASE, _SEALS, _SETTINGS = "squall.db", "seals.db", "squall.toml"
 _ROWS = 1000
-_LOST = "This execution was running when the backup was made that this server was restored from."
+_LOST = "This execution was running at the time of the backup from which this server was restored."
 
 
 class Content(NamedTuple):
-    """What else is copied: the folders of packs that the settings name; and, where it lies in the data directory, the
-    folder of installed packs, that of configurations, and the file of users. Virtualenvs are made anew."""
+    """The content to copy: the pack folders in the settings, and, if they are in the data directory, the folder of
+    installed packs, the folder of configurations, and the password file. Virtualenvs are not copied."""
 
     packs_dirs: tuple[Path, ...]
     installed: Path | None
@@ -43,7 +43,7 @@ class Content(NamedTuple):
 
 
 class Backup:
-    """Makes a backup of the data directory `home` in the empty folder `target`."""
+    """A backup of the data directory `home` in the empty folder `target`. `tell` shows its progress."""
 
     def __init__(self, home: Path, target: Path, blobs: BlobPlace, tell: Progress) -> None:
         self._home = home
@@ -55,7 +55,7 @@ class Backup:
         self.files: dict[str, dict[str, Any]] = {}
 
     def make(self, content: Content, with_key: bool) -> None:
-        """Copies everything, and reads it back. Raises `OSError` and `ConfigError`."""
+        """Copies all files and reads the copies back. Raises `OSError` and `ConfigError`."""
         self._tell("database …")
         copy_database(self._home / _DATABASE, self._target / _DATABASE)
         copy = Copy(self._target / _DATABASE)
@@ -66,8 +66,8 @@ class Backup:
         finally:
             copy.close()
             self._rows.close()
-        named = [Path(name) for name in (_SETTINGS, *(KEYS if with_key else ()))]
-        for file in [*named, *([content.users] if content.users is not None else [])]:
+        names = [Path(name) for name in (_SETTINGS, *(KEYS if with_key else ()))]
+        for file in [*names, *([content.users] if content.users is not None else [])]:
             if (self._home / file).is_file():
                 self._copy(self._home / file, file)
         self._folder(self._home / "results", Path("results"))
@@ -75,7 +75,7 @@ class Backup:
             self._folder(folder, Path(PACKS_DIRS) / f"{number}-{folder.name}")
         if content.installed is not None:
             for pack in sorted((self._home / content.installed).glob("*/pack.yaml")):
-                # The version that is used, as a folder: what is a link here is one to it.
+                # An installed pack is a link to the version in use. Copy that version as a folder.
                 self._folder(pack.parent.resolve(), content.installed / pack.parent.name)
         if content.configs is not None:
             self._folder(self._home / content.configs, content.configs)
@@ -96,15 +96,18 @@ class Backup:
             "with_key": with_key,
             "files": self.files,
         }
-        # Last: a backup without its manifest is none.
+        # The manifest comes last: a backup without it is incomplete.
         write(self._target / MANIFEST, [json.dumps(manifest, indent=1).encode()])
         sync(self._target)
 
     # -- journals
 
     def _journals(self, copy: Copy) -> None:
-        """Every journal that the copy of the database knows. What moves meanwhile is in its new place before it leaves
-        the old one, so live files come first, rows last, and once more what has been opened again since."""
+        """Copies every journal of an execution in the copied database.
+
+        A journal that moves meanwhile is in its new place before it leaves the old one. So live files come first and
+        rows last, and a second pass finds the journals that were opened again.
+        """
         last, running = copy.last_event, set(copy.unfinished())
         done: set[str] = set()
         for tree in sorted(running):
@@ -115,14 +118,14 @@ class Backup:
                 names = {path.name.removesuffix(suffix): path for path in self._root.glob(f"*/*{suffix}")}
                 for tree in sorted(copy.known(names.keys() - done)):
                     with suppress(FileNotFoundError):
-                        self._any(tree, names[tree], last)
+                        self._journal(tree, names[tree], last)
                         done.add(tree)
             if (self._home / _SEALS).exists():
                 (self._target / _SEALS).unlink(missing_ok=True)
                 copy_database(self._home / _SEALS, self._target / _SEALS)
         self._prune_rows(copy, done)
 
-    def _any(self, tree: str, path: Path, last: int) -> None:
+    def _journal(self, tree: str, path: Path, last: int) -> None:
         self._tell(f"output of {tree}")
         if path.suffix == ".sealed":
             self._copy(path, path.relative_to(self._home))
@@ -130,7 +133,10 @@ class Backup:
             raise FileNotFoundError(path)
 
     def _live(self, tree: str, last: int) -> bool:
-        """Writes a tree's journal as a live file, up to the first status that the copied database does not know."""
+        """Writes a tree's journal as a live file, up to the first status that is not in the copied database.
+
+        Returns False if the tree has no journal.
+        """
         source = self._sources.open(tree)
         if source is None:
             return False
@@ -145,7 +151,7 @@ class Backup:
         return True
 
     def _prune_rows(self, copy: Copy, done: set[str]) -> None:
-        """Takes out of the copied rows what was copied as a file, and what the copied database does not know."""
+        """Deletes copied rows of journals that were copied as files or are unknown to the copied database."""
         if not (self._target / _SEALS).exists():
             return
         rows = SqliteSeals(self._target / _SEALS)
@@ -153,14 +159,14 @@ class Backup:
             after = ""
             while trees := [tree for tree, _ in rows.trees(after, _ROWS)]:
                 after = trees[-1]
-                known = copy.known(trees)
-                rows.delete([tree for tree in trees if tree in done or tree not in known])
+                copied = copy.known(trees)
+                rows.delete([tree for tree in trees if tree in done or tree not in copied])
         finally:
             rows.close()
 
     def _ends(self, copy: Copy) -> None:
-        """A keeper's log that says that what ran is lost: a restored server must neither start it again nor look for
-        its processes, which may well run on for the server that was copied."""
+        """Writes a keeper's log in which all running executions are lost. A restored server must neither start them
+        again nor look for their processes, which may still run for the original server."""
         lines = []
         for execution, attempt, tree in copy.begun():
             about = {"execution": execution, "attempt": attempt}
@@ -195,7 +201,7 @@ class Backup:
 
 
 def _known_end(source: Source, last: int) -> int:
-    """Where the first record about an event behind `last` starts, or the journal's end."""
+    """Returns the start of the first record with an event row after `last`, or the journal's end."""
     committed = source.committed
     position = journal.HEADER_SIZE
     while position < committed:
@@ -210,7 +216,7 @@ def _known_end(source: Source, last: int) -> int:
 
 
 def _header(source: Source, end: int) -> bytes:
-    """The header page of a journal that ends at `end`."""
+    """Returns the header page of a journal that ends at `end`."""
     page = bytearray(source.pread(0, journal.HEADER_SIZE))
     closing = source.closing if source.closing < end else 0
     commit = journal.pack_commit(end, closing)
@@ -224,40 +230,40 @@ def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def backup(arguments: list[str]) -> int:
-    """`squall backup DIR`; gives the exit status. Raises `ConfigError`."""
+    """Runs `squall backup DIR`. Returns the exit status. Raises `ConfigError`, `SquallError`."""
     parser = Parser(
         prog="squall backup",
         description="Copy a data directory to DIR, also while its server runs, and check the copy.",
     )
     parser.add_argument("directory", metavar="DIR", help="a new or empty directory")
-    parser.add_argument("--data-dir", metavar="DIR", help="what to copy (default ~/.squall)")
+    parser.add_argument("--data-dir", metavar="DIR", help="the data directory to copy (default ~/.squall)")
     parser.add_argument("--config", metavar="FILE", help="TOML file of settings (default DATA_DIR/squall.toml)")
     parser.add_argument("--with-key", action="store_true", help="also copy the keys, which open every secret")
     args = parser.parse_args(arguments)
     settings = config.load(config.flags_from(args), os.environ).settings
     home, target = settings.server.data_dir, Path(args.directory).absolute()
     if not (home / _DATABASE).is_file():
-        raise ConfigError(f"{home} is no data directory of Squall: there is no {_DATABASE} in it.")
+        raise ConfigError(f"{home} is no data directory of Squall: it has no {_DATABASE}. Choose one with --data-dir.")
     if target.is_relative_to(home):
-        raise ConfigError(f"{target} lies in the data directory itself: choose another directory.")
+        raise ConfigError(f"{target} is inside the data directory: choose another directory.")
     check_empty(target, "a backup")
     tell = Progress()
     storage = settings.storage
     blobs = BlobPlace.below(home, storage.blobs, storage.blobs_endpoint, storage.blobs_region)
-    made = Backup(home, target, blobs, tell)
+    copy = Backup(home, target, blobs, tell)
     try:
-        made.make(_content(settings), args.with_key)
+        copy.make(_content(settings), args.with_key)
     except OSError as error:
-        raise SquallError(f"the backup failed, and {target} is not a whole one: {error}") from error
+        raise SquallError(f"the backup failed, and {target} is incomplete: {error}") from error
     finally:
         tell.end()
-    size = sum(entry["size"] for entry in made.files.values())
-    print(f"{target}: {len(made.files)} files, {size} bytes, checked")
+    size = sum(entry["size"] for entry in copy.files.values())
+    print(f"{target}: {len(copy.files)} files, {size} bytes, checked")
     if not args.with_key:
         names = " and ".join(name for name in KEYS if (home / name).exists())
         if names:
             print(
-                f"not in it: {names}; without them the secrets in it cannot be opened, so keep them elsewhere",
+                f"not in the backup: {names}. Its secrets cannot be opened without them, so keep them elsewhere",
                 file=sys.stderr,
             )
     return 0
@@ -265,12 +271,12 @@ def backup(arguments: list[str]) -> int:
 
 def _content(settings: config.Settings) -> Content:
     home = settings.server.data_dir
-    wanted = (
+    paths = (
         arguments.installed_packs(settings),
         arguments.below(settings, settings.content.configs_dir, "configs"),
         home / settings.auth.htpasswd,
     )
     inside = [
-        path.relative_to(home) if path.is_relative_to(home) and ".." not in path.parts else None for path in wanted
+        path.relative_to(home) if path.is_relative_to(home) and ".." not in path.parts else None for path in paths
     ]
     return Content(settings.server.packs_dirs, *inside)

@@ -1,4 +1,4 @@
-"""Copies of files for backups: written with their hashes, flushed to the disk, told of while they are made."""
+"""Copies files for backups: computes their hashes, flushes them to the disk, and shows the progress."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ PACKS_DIRS = "packs_dirs"
 
 
 class Progress:
-    """Shows on a terminal, if stderr is one, which file is being copied."""
+    """The display of the file that is being copied, if stderr is a terminal."""
 
     def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
+        self._is_terminal = sys.stderr.isatty()
         self._last = 0.0
 
     def __call__(self, text: str) -> None:
-        """Shows `text` in the place of what was shown before, at most ten times a second."""
-        if self._shown and time.monotonic() - self._last > 0.1:
+        """Shows `text` instead of the previous text, at most ten times a second."""
+        if self._is_terminal and time.monotonic() - self._last > 0.1:
             self._last = time.monotonic()
             print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Clears the line."""
-        if self._shown:
+        if self._is_terminal:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def write(path: Path, pieces: Iterator[bytes] | list[bytes]) -> tuple[str, int]:
-    """Writes a new durable file (0600) of these pieces. Returns its SHA-256 and its size in bytes."""
+    """Writes a durable file (0600) from `pieces`. Returns its SHA-256 (hex) and its size in bytes."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     sha256, size = hashlib.sha256(), 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -53,7 +53,7 @@ def write(path: Path, pieces: Iterator[bytes] | list[bytes]) -> tuple[str, int]:
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
+    """Returns the SHA-256 of a file, in hex."""
     sha256 = hashlib.sha256()
     with open(path, "rb") as file:
         while piece := file.read(PIECE):
@@ -62,14 +62,14 @@ def digest(path: Path) -> str:
 
 
 def sync(folder: Path) -> None:
-    """Flushes the names in a folder to the disk."""
+    """Flushes a folder's list of files to the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     os.fsync(descriptor)
     os.close(descriptor)
 
 
 def check_empty(path: Path, what: str) -> None:
-    """Makes a folder (0700) for `what`. Raises `ConfigError` if there is something in it."""
+    """Creates a folder (0700) for `what`. Raises `ConfigError` if it is not empty or cannot be created."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(path.iterdir()):

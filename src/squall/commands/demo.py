@@ -1,4 +1,4 @@
-"""`squall demo`: a server in a temporary directory, one action that prints for a few seconds, and what to try next."""
+"""`squall demo`: runs a server in a temporary directory and one action with live output, and prints next steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ That was a server, an action and its live output, all in a temporary directory t
 
 
 def demo(arguments: list[str]) -> int:
-    """Runs the demonstration; gives the exit status. Takes no arguments."""
+    """Runs the demonstration. Returns the exit status. It takes no arguments."""
     if arguments:
         print("usage: squall demo", file=sys.stderr)
         return 2
@@ -54,9 +54,9 @@ def demo(arguments: list[str]) -> int:
 
 
 def _wait(server: subprocess.Popen[bytes], folder: Path) -> str | None:
-    """The server's address, once it answers; None (told on stderr) when it ends instead or takes too long."""
-    until = time.monotonic() + _READY_WITHIN
-    while time.monotonic() < until and server.poll() is None:
+    """Waits for the server and returns its URL. If it ends or takes too long, prints its errors and returns None."""
+    deadline = time.monotonic() + _READY_WITHIN
+    while time.monotonic() < deadline and server.poll() is None:
         try:
             return str(json.loads((folder / "server.json").read_text())["url"])
         except (OSError, ValueError, KeyError):

@@ -1,4 +1,4 @@
-"""`squall restore`: puts a backup into a new data directory, after every byte of it has been checked."""
+"""`squall restore`: checks every byte of a backup and copies it into a new data directory."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from squall.server import datadir
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a backup whose files are all there, byte for byte. Raises `ConfigError` with what is wrong."""
+    """Returns the manifest of a backup after checking all its files. Raises `ConfigError` if one is wrong."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         files: Mapping[str, Mapping[str, Any]] = manifest["files"]
         form = manifest["format"]
     except FileNotFoundError as error:
-        raise ConfigError(f"{folder} is no backup, or not a whole one: it has no {MANIFEST}.") from error
+        raise ConfigError(f"{folder} is no backup, or an incomplete one: it has no {MANIFEST}.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{folder / MANIFEST} cannot be read: {error}") from error
     if form != FORMAT:
@@ -33,16 +33,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             raise ConfigError(f"{folder / MANIFEST} names {name!r:.200}, which is no file of a backup.")
         path = folder / name
         if path.is_symlink() or not path.is_file():
-            raise ConfigError(f"{path} is missing: the backup is not whole.")
+            raise ConfigError(f"{path} is missing: the backup is incomplete.")
         if path.stat().st_size != entry["size"] or digest(path) != entry["sha256"]:
-            raise ConfigError(f"{path} is not what was written to it: the backup is damaged.")
+            raise ConfigError(f"{path} has changed since the backup: the backup is damaged.")
     return dict(manifest)
 
 
 def restore(arguments: list[str]) -> int:
-    """`squall restore DIR`; gives the exit status. Raises `ConfigError`."""
+    """Runs `squall restore DIR`. Returns the exit status. Raises `ConfigError`, `SquallError`."""
     parser = Parser(prog="squall restore", description="Check a backup and put it into a new data directory.")
-    parser.add_argument("directory", metavar="DIR", help="what squall backup has made")
+    parser.add_argument("directory", metavar="DIR", help="the directory of a backup")
     parser.add_argument("--data-dir", metavar="DIR", help="a new or empty directory (default ~/.squall)")
     args = parser.parse_args(arguments)
     home = config.load(config.flags_from(args), os.environ).settings.server.data_dir
@@ -70,5 +70,5 @@ def restore(arguments: list[str]) -> int:
     if any(name.startswith(f"{PACKS_DIRS}/") for name in manifest["files"]):
         print(f"packs are in {home / PACKS_DIRS}: name their folders with --packs-dir", file=sys.stderr)
     if any(name.endswith("/requirements.txt") for name in manifest["files"]):
-        print("virtualenvs are made anew: squall run packs.setup_virtualenv packs=…", file=sys.stderr)
+        print("virtualenvs are not in backups. Run: squall run packs.setup_virtualenv packs=…", file=sys.stderr)
     return 0

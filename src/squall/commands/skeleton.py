@@ -1,4 +1,4 @@
-"""The pack that `squall pack create` makes: an action, a workflow, a sensor, a rule, a configuration, and tests."""
+"""The files of a new pack (`squall pack create`): an action, a workflow, a sensor, a rule, a configuration, tests."""
 
 from __future__ import annotations
 
@@ -206,4 +206,4 @@ expected_output:
   greetings: ["Hello, Ada!", "Hello, Grace!"]
 """,
 }
-"""Texts by path, with `{{ref}}` and `{{author}}` in single braces."""
+"""The texts of the files by path. They are format strings with the fields `ref` and `author`."""

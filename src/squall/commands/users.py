@@ -1,4 +1,4 @@
-"""`squall user`: the users who may log in, in the server's file of passwords. It needs no running server."""
+"""`squall user`: manages the users in the server's password file. It needs no running server."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from squall.cli.terminal.parser import Parser
 from squall.core.errors import ConflictError, NotFoundError
 
 _SUMMARIES = {
-    "add": "Add a user who may log in; a running server knows at once.",
-    "passwd": "Give a user another password.",
-    "remove": "Take a user away; the user's tokens end with it.",
-    "list": "The users who may log in.",
+    "add": "Add a user who may log in; a running server accepts the user at once.",
+    "passwd": "Change a user's password.",
+    "remove": "Remove a user; the user's tokens become invalid.",
+    "list": "List the users who may log in.",
 }
 
 
 def users(arguments: list[str]) -> int:
-    """Runs `squall user …`; gives the exit status. Raises `SquallError`."""
-    parser = Parser(prog="squall user", description="The users who may log in.")
+    """Runs `squall user …`. Returns the exit status. Raises `SquallError`."""
+    parser = Parser(prog="squall user", description="Manage the users who may log in.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="|".join(_SUMMARIES))
     for name, summary in _SUMMARIES.items():
         verb = verbs.add_parser(name, description=summary, help=summary)
@@ -35,30 +35,30 @@ def users(arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     settings = config.load(config.flags_from(args), os.environ).settings
     path = settings.server.data_dir / settings.auth.htpasswd
-    known = read(path)
+    hashes = read(path)
     if args.verb == "list":
-        print("\n".join(sorted(known)) or f"no users in {path}")
+        print("\n".join(sorted(hashes)) or f"no users in {path}")
         return 0
-    print(_changed(args, path, known))
+    print(_change(args, path, hashes))
     return 0
 
 
-def _changed(args: argparse.Namespace, path: Path, known: dict[str, str]) -> str:
-    """Does what is asked; what to say about it. Raises `SquallError`."""
+def _change(args: argparse.Namespace, path: Path, hashes: dict[str, str]) -> str:
+    """Adds, changes or removes a user. Returns the message for the terminal. Raises `SquallError`."""
     user = args.user
     if args.verb == "add":
         check_user(user)
-        if user in known:
-            raise ConflictError(f"user {user!r} is there already: `squall user passwd {user}` changes the password")
-        said = f"added {user} to {path}"
-    elif user not in known:
+        if user in hashes:
+            raise ConflictError(f"user {user!r} exists already: `squall user passwd {user}` changes the password")
+        message = f"added {user} to {path}"
+    elif user not in hashes:
         raise NotFoundError(f"there is no user {user!r} in {path}")
     elif args.verb == "remove":
-        del known[user]
-        said = f"removed {user} from {path}"
+        del hashes[user]
+        message = f"removed {user} from {path}"
     else:
-        said = f"changed the password of {user}"
+        message = f"changed the password of {user}"
     if args.verb != "remove":
-        known[user] = hashed(read_password(args.password_stdin))
-    write(path, known)
-    return said
+        hashes[user] = hashed(read_password(args.password_stdin))
+    write(path, hashes)
+    return message

@@ -1,4 +1,4 @@
-"""Settings: what can be set, and where each value comes from."""
+"""The settings, and the source of each value."""
 
 from squall.config.loading import Loaded, add_flags, flags_from, load, show
 from squall.config.settings import Settings

@@ -1,7 +1,7 @@
-"""Settings: one frozen record merged from defaults, a TOML file, the environment and flags, in that order.
+"""Loads the settings: one frozen record merged from defaults, a TOML file, the environment and flags, in that order.
 
-Every value remembers where it came from. Whatever is unknown, of the wrong type or out of range is a `ConfigError`
-that names the file, variable or flag and says what would be right; nothing is ignored or clipped in silence.
+Every value has its source. An unknown setting, a wrong type or a value out of range is a `ConfigError` that names the
+file, variable or flag and the right values. No value is ignored or clipped silently.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 
 class Loaded(NamedTuple):
-    """The settings, and for each `section.key` where its value came from: `default`, `file /etc/squall.toml`,
-    `environment SQUALL_PORT` or `flag --port`."""
+    """The settings, and the source of each `section.key`: `default`, `file /etc/squall.toml`, `environment SQUALL_PORT`
+    or `flag --port`."""
 
     settings: Settings
     sources: dict[str, str]
 
 
 class _Raw(NamedTuple):
-    """A value as it was given: `text` if it comes as words to parse, `base` for relative paths."""
+    """A value before its conversion. `text`: it is text that must be parsed; `base`: the folder of relative paths."""
 
     value: object
     source: str
@@ -68,13 +68,13 @@ _WORDS: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
 def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
-    """The settings in force. `flags` is what `flags_from` gives: values by `section.key`, and `config`, a file's path.
+    """Returns the settings in force. `flags` come from `flags_from`: values by `section.key`, and `config`, a path.
 
-    Raises ConfigError for the first value that is unknown, wrong or out of range, and for a file that cannot be read.
+    Raises `ConfigError` for the first setting that is unknown, wrong or out of range, and for an unreadable file.
     """
     types = _types()
-    given = _from_environment(environ, types) | _from_flags(flags, types)
-    merged = _from_file(flags, environ, given, types) | given
+    overrides = _from_environment(environ, types) | _from_flags(flags, types)
+    merged = _from_file(flags, environ, overrides, types) | overrides
     raws = {name: merged.get(name) or _default(name) for name in types}
     values = {name: _convert(name, raw, types[name], environ) for name, raw in raws.items()}
     _check_host(str(values["server.host"]), raws["server.host"].source, bool(values["auth.enable"]))
@@ -86,21 +86,21 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
 
 
 def show(loaded: Loaded) -> str:
-    """The settings as TOML that `load` reads back to the same values, each with its source as a comment."""
+    """Returns the settings as TOML that `load` reads back to the same values, each with its source as a comment."""
     lines: list[str] = []
     for section, struct in _sections().items():
         lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
         hints = get_type_hints(struct, include_extras=True)
         for key in struct.__struct_fields__:
             value = getattr(getattr(loaded.settings, section), key)
-            shown = _toml(size_text(value) if _is_size(hints[key]) else value)
+            toml = _toml(size_text(value) if _is_size(hints[key]) else value)
             source = "".join(c if c.isprintable() else "?" for c in loaded.sources[f"{section}.{key}"])
-            lines.append(f"{key} = {shown}  # from {source}")
+            lines.append(f"{key} = {toml}  # from {source}")
     return "\n".join(lines) + "\n"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the settings that `squall serve` takes as flags; their values are judged by `load`, not by the parser."""
+    """Adds the settings that `squall serve` takes as flags. `load` checks their values, not the parser."""
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1; another one needs --auth)")
     parser.add_argument("--port", help="port to listen on (default 9101; 0 takes a free one)")
     parser.add_argument("--data-dir", metavar="DIR", help="where the server keeps everything (default ~/.squall)")
@@ -119,9 +119,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def flags_from(namespace: argparse.Namespace) -> dict[str, object]:
-    """The flags that were given, from the namespace of a parser that `add_flags` has extended."""
-    given = {name: getattr(namespace, flag[2:].replace("-", "_"), None) for name, flag in _FLAGS.items()}
-    return {name: value for name, value in given.items() if value is not None}
+    """Returns the flags in the namespace of a parser that `add_flags` has extended, without absent ones."""
+    flags = {name: getattr(namespace, flag[2:].replace("-", "_"), None) for name, flag in _FLAGS.items()}
+    return {name: value for name, value in flags.items() if value is not None}
 
 
 def _sections() -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _sections() -> dict[str, Any]:
 
 
 def _types() -> dict[str, Any]:
-    """`section.key` → its type with its limits, in the order of the record."""
+    """Returns the type with its limits of each `section.key`, in the order of the records."""
     return {
         f"{section}.{key}": kind
         for section, struct in _sections().items()
@@ -143,55 +143,55 @@ def _default(name: str) -> _Raw:
 
 
 def _from_environment(environ: Mapping[str, str], types: Mapping[str, Any]) -> dict[str, _Raw]:
-    known = {"SQUALL_" + name.replace(".", "_").upper(): name for name in types} | _SHORT_VARIABLES
-    found: dict[str, _Raw] = {}
+    names = {"SQUALL_" + name.replace(".", "_").upper(): name for name in types} | _SHORT_VARIABLES
+    raws: dict[str, _Raw] = {}
     for variable in sorted(environ):
         if not variable.startswith("SQUALL_") or variable == _CONFIG_VARIABLE or not environ[variable]:
             continue
-        name = known.get(variable)
+        name = names.get(variable)
         if name is None:
-            _refuse_misspelled(variable, [*known, _CONFIG_VARIABLE])
-        elif name in found:
-            other = found[name].source.removeprefix("environment ")
+            _refuse_misspelled(variable, [*names, _CONFIG_VARIABLE])
+        elif name in raws:
+            other = raws[name].source.removeprefix("environment ")
             raise ConfigError(f"environment: {other} and {variable} set the same thing ({name}); unset one of them")
         else:
-            found[name] = _Raw(environ[variable], f"environment {variable}", True, Path.cwd())
-    return found
+            raws[name] = _Raw(environ[variable], f"environment {variable}", True, Path.cwd())
+    return raws
 
 
-def _refuse_misspelled(variable: str, known: list[str]) -> None:
-    """Variables of other programs may begin with SQUALL_ too: only what looks like a setting is refused."""
+def _refuse_misspelled(variable: str, names: list[str]) -> None:
+    """Raises `ConfigError` if the variable looks like a setting. Variables of other programs may begin with SQUALL_."""
     in_section = any(variable.startswith(f"SQUALL_{section.upper()}_") for section in _sections())
-    if in_section or difflib.get_close_matches(variable, known, 1, 0.88):
-        raise ConfigError(f"environment {variable}: there is no such setting{_hint(variable, known)}")
+    if in_section or difflib.get_close_matches(variable, names, 1, 0.88):
+        raise ConfigError(f"environment {variable}: there is no such setting{_hint(variable, names)}")
 
 
 def _from_flags(flags: Mapping[str, object], types: Mapping[str, Any]) -> dict[str, _Raw]:
-    found: dict[str, _Raw] = {}
+    raws: dict[str, _Raw] = {}
     for name, value in flags.items():
         source = f"flag {_FLAGS.get(name, name)}"
         if name != "config" and name not in types:
             raise ConfigError(f"{source}: there is no such setting{_hint(name, types)}")
         if name != "config" and value is not None:
-            found[name] = _Raw(value, source, isinstance(value, str), Path.cwd())
-    return found
+            raws[name] = _Raw(value, source, isinstance(value, str), Path.cwd())
+    return raws
 
 
 def _from_file(
-    flags: Mapping[str, object], environ: Mapping[str, str], given: Mapping[str, _Raw], types: Mapping[str, Any]
+    flags: Mapping[str, object], environ: Mapping[str, str], overrides: Mapping[str, _Raw], types: Mapping[str, Any]
 ) -> dict[str, _Raw]:
-    """What the settings file says. A file that was named must exist; the data directory's own may."""
+    """Returns the values in the settings file. The file of --config must exist; the data directory's own need not."""
     flag, variable = flags.get("config"), environ.get(_CONFIG_VARIABLE)
     if flag or variable:
         source = "flag --config" if flag else f"environment {_CONFIG_VARIABLE}"
         return _read_file(_convert("config", _Raw(flag or variable, source, True, Path.cwd()), Path, environ), types)
-    home = _convert("server.data_dir", given.get("server.data_dir") or _default("server.data_dir"), Path, environ)
+    home = _convert("server.data_dir", overrides.get("server.data_dir") or _default("server.data_dir"), Path, environ)
     path = home / _FILE_NAME
-    found = _read_file(path, types, optional=True)
-    moved = found.get("server.data_dir")
+    raws = _read_file(path, types, optional=True)
+    moved = raws.get("server.data_dir")
     if moved and _convert("server.data_dir", moved, Path, environ) != home:
         raise ConfigError(f"{path}: server.data_dir cannot move the directory this file is in; use --data-dir")
-    return found
+    return raws
 
 
 def _read_file(path: Path, types: Mapping[str, Any], optional: bool = False) -> dict[str, _Raw]:
@@ -221,8 +221,8 @@ def _entries(path: Path, document: Mapping[str, Any], types: Mapping[str, Any]) 
             yield name, value
 
 
-def _hint(name: str, known: Iterable[str], form: str = "{}") -> str:
-    nearest = difflib.get_close_matches(name, list(known), 1)
+def _hint(name: str, names: Iterable[str], form: str = "{}") -> str:
+    nearest = difflib.get_close_matches(name, list(names), 1)
     return f"; did you mean {form.format(nearest[0])}?" if nearest else "; `squall config show` lists all of them"
 
 
@@ -247,7 +247,7 @@ def _convert(name: str, raw: _Raw, kind: Any, environ: Mapping[str, str]) -> Any
 
 
 def _spelling(text: str, kind: Any) -> object:
-    """`text` with the liberties that people may take: units, the case of a choice, `yes` for `true`."""
+    """Returns the value that `text` stands for: it may have a unit, another case of a choice, or `yes` for `true`."""
     if _is_size(kind):
         return parse_size(text)
     match msgspec.inspect.type_info(kind):
@@ -280,9 +280,9 @@ def _expected(kind: Any) -> str:
     return "a string"
 
 
-def _check_host(host: str, source: str, asked: bool) -> None:
-    """Unless callers are asked who they are, nobody but this machine may reach the server."""
-    if asked:
+def _check_host(host: str, source: str, authenticated: bool) -> None:
+    """Raises `ConfigError` if the host is no loopback address and authentication is off."""
+    if authenticated:
         return
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -291,12 +291,15 @@ def _check_host(host: str, source: str, asked: bool) -> None:
     if not loopback:
         raise ConfigError(
             f"{source}: server.host must be a loopback address (127.0.0.1, ::1 or localhost), not {host!r}, "
-            "unless callers are asked who they are: use --auth"
+            "unless authentication is on: use --auth"
         )
 
 
 def _path(value: object, base: Path, environ: Mapping[str, str]) -> Path:
-    """`value` as an absolute path: `~` is `HOME` of `environ`, a relative one starts at `base`. ValueError if none."""
+    """Returns `value` as an absolute path. `~` is `HOME` of `environ`; a relative path starts at `base`.
+
+    Raises `ValueError` if it is no path.
+    """
     if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise ValueError(value)
     first, *rest = Path(value).parts or (".",)
@@ -316,6 +319,6 @@ def _toml(value: object) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, str | Path):
-        # TOML's basic strings are JSON's, but for DEL.
+        # TOML's basic strings are like JSON's, except for DEL.
         return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
     return json.dumps(value)

@@ -1,4 +1,4 @@
-"""What can be set: one frozen record a section, with the default and the limits of every value."""
+"""The settings: one frozen record per section, with the default and the limits of every value."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from msgspec import Meta
 from squall.core.units import GIB, MIB
 
 MARK_SIZE: Final = {"size": True}
-"""Marks a type whose values may be written with a unit."""
+"""The mark of a type whose values may be written with a unit."""
 Size = Annotated[int, Meta(ge=1, le=1 << 62, extra=MARK_SIZE)]
-"""Bytes, at least one; written as a number or as `10 MiB`, `1.5 GB`."""
+"""A number of bytes, at least one; written as a number or as `10 MiB`, `1.5 GB`."""
 SizeOrNone = Annotated[int, Meta(ge=0, le=1 << 62, extra=MARK_SIZE)]
-"""The same, or 0 for no limit of its own."""
+"""A number of bytes like `Size`, or 0 for no limit."""
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
-"""Seconds, more than zero and at most a day."""
+"""A number of seconds, more than zero and at most a day."""
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """`[server]`: where the server listens, where it keeps its data, whom it lets in. Paths are absolute."""
+    """`[server]`: the address, the data directory, the local users that may connect. Paths are absolute."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 9101
@@ -35,7 +35,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Actionrunner(msgspec.Struct, frozen=True, kw_only=True):
-    """`[actionrunner]`: how many actions run at once, and what becomes of their output."""
+    """`[actionrunner]`: the number of actions at once, and the limits of their output and processes."""
 
     stream_output: bool = True
     workers: Annotated[int, Meta(ge=1, le=10_000)] = 64
@@ -58,7 +58,7 @@ class Actionrunner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ssh(msgspec.Struct, frozen=True, kw_only=True):
-    """`[ssh]`: how actions reach hosts, unless they say otherwise. Paths are the worker's; empty ones are not used."""
+    """`[ssh]`: the defaults of actions that connect to hosts. Paths are the worker's; empty paths are not used."""
 
     user: str = ""
     key_file: str = ""
@@ -71,7 +71,7 @@ class Ssh(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
-    """`[content]`: what belongs to packs. A relative path starts at the data directory."""
+    """`[content]`: the folders and the installing of packs. A relative path starts at the data directory."""
 
     packs_base_paths: str = ""
     virtualenvs_dir: str = ""
@@ -83,7 +83,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
-    """`[journal]`: when output is forced to the disk, and how much of the disk it leaves free."""
+    """`[journal]`: the interval of forcing output to the disk, and the disk space that output must leave free."""
 
     fsync_seconds: Seconds = 1.0
     free_space_floor_bytes: Size = 256 * MIB
@@ -96,15 +96,15 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
-    """`[queue]`: how long a claim on a piece of work holds, and how often workers look without being told."""
+    """`[queue]`: the duration of a worker's lease, and the interval at which workers poll without a hint."""
 
     lease_seconds: Seconds = 60.0
     poll_seconds: Seconds = 1.0
 
 
 class Workflow(msgspec.Struct, frozen=True, kw_only=True):
-    """`[workflow]`: how long one expression may take, how many runs of tasks one workflow may have, and how many
-    workflows may be in each other."""
+    """`[workflow]`: the longest evaluation of one expression, the most runs of tasks in one workflow, and the most
+    levels of workflows in workflows."""
 
     expression_seconds: Seconds = 10.0
     most_tasks: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
@@ -112,13 +112,13 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):
-    """`[events]`: `retention` is how many event rows are kept for streams that resume."""
+    """`[events]`: `retention` is the number of event rows that are kept for streams that resume."""
 
     retention: Annotated[int, Meta(ge=1, le=1 << 40)] = 100_000
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
-    """`[storage]`: when finished output is sealed, and where it goes later.
+    """`[storage]`: the sealing of finished output, and its later move to `blobs`.
 
     `blobs` is a directory or `s3://bucket/prefix`; empty: sealed output stays in the data directory.
     """
@@ -132,7 +132,7 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """`[retention]`: what of finished executions is removed by itself. `days` 0 keeps them for ever."""
+    """`[retention]`: the automatic removal of finished executions. `days` 0 keeps them for ever."""
 
     days: Annotated[int, Meta(ge=0, le=36_500)] = 90
     max_bytes: Size = 100 * GIB
@@ -140,8 +140,8 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Auth(msgspec.Struct, frozen=True, kw_only=True):
-    """`[auth]`: whether callers must say who they are. Passwords are in the file `htpasswd`, whose relative path starts
-    at the data directory; `admins` are users, separated by commas: when empty, everybody administrates."""
+    """`[auth]`: the authentication of requests. Passwords are in the file `htpasswd`, whose relative path starts at the
+    data directory. `admins` are users, separated by commas; if empty, every user has all rights."""
 
     enable: bool = False
     htpasswd: str = "htpasswd"
@@ -157,7 +157,7 @@ class Logging(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bus(msgspec.Struct, frozen=True, kw_only=True):
-    """`[bus]`: how hints travel. `deaf` drops all of them: slower, never wrong; it exists to prove that."""
+    """`[bus]`: the transport of hints. `deaf` drops all hints, for tests that the server works without them, slower."""
 
     kind: Literal["inproc", "deaf"] = "inproc"
 
@@ -169,15 +169,14 @@ class Keyvalue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class System(msgspec.Struct, frozen=True, kw_only=True):
-    """`[system]`: where `packs`, `virtualenvs` and `configs` are, and whether results must be what output schemas
-    promise."""
+    """`[system]`: the base path of `packs`, `virtualenvs` and `configs`, and the check of results by output schemas."""
 
     base_path: str = ""
     validate_output_schema: bool = False
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All settings, by section; `docs/settings.md` explains each."""
+    """All settings, by section. `docs/settings.md` explains each one."""
 
     server: Server = Server()
     actionrunner: Actionrunner = Actionrunner()

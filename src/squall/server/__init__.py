@@ -1,1 +1,1 @@
-"""The server as a process: its data directory, its logs, what survives it, its line readers."""
+"""The server as a process: its data directory, its logs, the survival of its actions, its line readers."""

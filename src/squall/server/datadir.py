@@ -1,4 +1,4 @@
-"""The data directory: one server holds it at a time, and says in it who it is."""
+"""Prepares and locks the data directory. One server holds it at a time and describes itself in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BETWEEN = 0.03
 
 
 def prepare(path: Path) -> None:
-    """Makes the directory (mode 0700) with its folders. Raises `ConfigError` when that is not allowed."""
+    """Creates the directory (mode 0700) and its folders. Raises `ConfigError` if that fails."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
@@ -36,9 +36,9 @@ def prepare(path: Path) -> None:
 
 
 def identity(path: Path) -> str:
-    """The name under which the server of this data directory holds leases: made once, and kept in `server.id`.
+    """Returns the name under which this data directory's server holds leases. `server.id` stores it.
 
-    Where it cannot be written it lasts as long as the process; then leases that are left behind run out.
+    If the file cannot be written, the name is new for each process; then the leases of the previous one must expire.
     """
     file = path / "server.id"
     try:
@@ -61,11 +61,11 @@ def identity(path: Path) -> str:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Holds the directory. Raises `ConfigError` that says who holds it already."""
+def lock(path: Path) -> Iterator[None]:
+    """Locks the directory while the context lasts. Raises `ConfigError` if another server holds it."""
     descriptor = os.open(path / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _lock(path, descriptor)
+        _take_lock(path, descriptor)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
@@ -74,8 +74,8 @@ def held(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _lock(path: Path, descriptor: int) -> None:
-    """Takes the lock. Commands that look for a server hold it for a moment, so it is tried for a moment, too."""
+def _take_lock(path: Path, descriptor: int) -> None:
+    """Takes the lock. It retries for a moment, because commands that look for a server hold the lock briefly."""
     for attempt in range(_ATTEMPTS):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,8 +99,8 @@ def _holder(path: Path, descriptor: int) -> str:
 
 
 @contextmanager
-def announced(path: Path, about: dict[str, Any]) -> Iterator[None]:
-    """Writes `server.json` (mode 0600), by which commands find the server, for as long as it runs."""
+def announce(path: Path, about: dict[str, Any]) -> Iterator[None]:
+    """Writes `server.json` (mode 0600), with which commands find the server, and removes it at the end."""
     file = path / "server.json"
     fresh = path / "server.json.new"
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

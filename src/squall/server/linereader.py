@@ -1,4 +1,4 @@
-"""The program of the processes that count and search lines: `start` makes one, `main` is what runs in it."""
+"""Starts and runs the processes that count and search lines: `start` creates one, `main` runs in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _MOST_MEMORY = 4 << 30
 
 
 def start(home: Path, blobs: BlobPlace, connection: socket.socket) -> subprocess.Popen[bytes]:
-    """A process that answers over this end of a socket pair, for the data directory `home`, until it is closed."""
+    """Starts a process that answers over `connection`, one end of a socket pair, until it is closed.
+
+    It reads the data directory `home`.
+    """
     number = connection.fileno()
     return subprocess.Popen(
         [sys.executable, "-m", "squall.server.linereader", str(home), str(number), *blobs.words],
@@ -32,10 +35,10 @@ def start(home: Path, blobs: BlobPlace, connection: socket.socket) -> subprocess
 
 def main(home: Path, number: int, blobs: BlobPlace) -> None:
     """Answers over descriptor `number` until it is closed."""
-    # A terminal's ^C is for the server, which ends this process when it ends.
+    # Ctrl-C in a terminal must stop only the server, which then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICE)
-    # Lines of any length are asked for by the thousand: then this process ends, and not the server's machine.
+    # A request may read thousands of long lines. The limit ends this process before the machine runs out of memory.
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     journals = home / "journals"
     with socket.socket(fileno=number) as connection:

@@ -1,7 +1,7 @@
-"""The server's own log: records with fields, for people on a terminal and as JSON lines everywhere else.
+"""Writes the server's own log: records with fields, as text on a terminal and as JSON lines everywhere else.
 
-Fields travel in logging's `extra`: `log.info("claimed", extra={"execution_id": id})`. A message stands for a kind of
-event and stays the same; what differs is in the fields. A `Secret` among them shows as its mask.
+Fields are in logging's `extra`: `log.info("claimed", extra={"execution_id": id})`. The message of one kind of event
+is constant; the fields hold the values. A `Secret` in a field is masked.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: `ts` (ISO 8601 with µs, UTC), `level`, `logger`, `msg`, the record's fields, and
-    `exception`, the whole traceback as one text."""
+    """A formatter that writes one JSON object per line: `ts` (ISO 8601 with µs, UTC), `level`, `logger`, `msg`, the
+    record's fields, and `exception`, the whole traceback as one text."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line without its line end."""
+        """Returns the record as one line, without the line end."""
         line = {
             "ts": to_iso(int(record.created * 1_000_000)),
             "level": record.levelname,
@@ -45,7 +45,7 @@ class JsonFormatter(logging.Formatter):
             "msg": record.getMessage(),
         }
         for key, value in _fields(record).items():
-            # A field may have any name; it must not replace what every line has.
+            # A field may have any name, but it must not replace a standard key.
             line[f"{key}_" if key in line or key == "exception" else key] = value
         if text := _exception(self, record):
             line["exception"] = text
@@ -53,10 +53,9 @@ class JsonFormatter(logging.Formatter):
 
 
 class HumanFormatter(logging.Formatter):
-    """Local time, level, message, `key=value` fields; a traceback on lines of its own.
+    """A formatter for people: local time, level, message, `key=value` fields; a traceback on separate lines.
 
-    Control characters are written as escapes, so that nothing an action or a caller sent can forge a line or drive
-    the terminal.
+    It escapes control characters, so that text from actions or clients cannot forge lines or control the terminal.
     """
 
     def __init__(self, colour: bool) -> None:
@@ -64,7 +63,7 @@ class HumanFormatter(logging.Formatter):
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line, and its exception below."""
+        """Returns the record as one line, and the exception on the lines below."""
         clock = time.strftime("%H:%M:%S", time.localtime(record.created)) + f".{int(record.msecs):03d}"
         words = [record.getMessage().translate(_CONTROLS)]
         for key, value in _fields(record).items():
@@ -86,7 +85,7 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
             self.baseFilename,
             self.mode,
             encoding="utf-8",
-            # What is no text (a file name, say) becomes a JSON escape rather than an error.
+            # Undecodable text, such as a file name, becomes an escape instead of an error.
             errors="backslashreplace",
             opener=lambda path, flags: os.open(path, flags, 0o600),
         )
@@ -96,7 +95,7 @@ def configure(settings: Settings, stream: TextIO, color: str | None = None) -> C
     """Sends every log record of the process to `stream` and, as JSON, to `logs/server.log` of the data directory.
 
     `color` is `always`, `never` or `auto`; None is `auto`.
-    Returns a function that undoes it and closes the file. Raises ConfigError if the file cannot be written.
+    Returns a function that restores logging and closes the file. Raises `ConfigError` if the file cannot be written.
     """
     handlers: list[logging.Handler] = [_to_file(log_path(settings)), _to_stream(settings.logging.format, stream, color)]
     root = logging.getLogger()
@@ -116,7 +115,7 @@ def configure(settings: Settings, stream: TextIO, color: str | None = None) -> C
 
 
 def log_path(settings: Settings) -> Path:
-    """Where `configure` writes the log file."""
+    """Returns the path of the log file."""
     return settings.server.data_dir / "logs" / "server.log"
 
 

@@ -1,4 +1,4 @@
-"""Whether actions would really outlive this server: what starts it may end everything that it has started."""
+"""Checks whether actions would outlive this server. A service manager or container may kill them with it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _KEEPS = frozenset({"process", "none"})
 
 
 def complaint(cgroup: str, pid: int, kill_mode: str) -> str | None:
-    """What would end the actions with the server, and what to do; None when nothing is known to.
+    """Returns a warning that names what would end the actions with the server, and the remedy; None if there is none.
 
-    `cgroup` is the text of `/proc/self/cgroup`, `kill_mode` what the service manager says of the unit in it.
+    `cgroup` is the text of `/proc/self/cgroup`, `kill_mode` the service manager's KillMode of the unit in it.
     """
     if pid == 1:
         return (
-            "This server is PID 1 of its container, whose end is the end of every action: run it under a small init "
+            "This server is PID 1 of its container: when it ends, every action ends. Run it under a small init "
             "(docker run --init), or with --stop-actions."
         )
     unit = unit_of(cgroup)
@@ -31,24 +31,24 @@ def complaint(cgroup: str, pid: int, kill_mode: str) -> str | None:
 
 
 def unit_of(cgroup: str) -> str | None:
-    """The systemd service that a process with this `/proc/self/cgroup` belongs to; None if to none."""
-    found = [name for line in cgroup.splitlines() for name in _UNIT.findall(line.rpartition(":")[2])]
-    return next((name for name in reversed(found) if name.endswith(".service")), None)
+    """Returns the systemd service in the text of a process's `/proc/self/cgroup`; None if there is none."""
+    units = [name for line in cgroup.splitlines() for name in _UNIT.findall(line.rpartition(":")[2])]
+    return next((name for name in reversed(units) if name.endswith(".service")), None)
 
 
-def look() -> str | None:
-    """`complaint` about this process."""
+def check() -> str | None:
+    """Returns the `complaint` about this process."""
     cgroup = Path("/proc/self/cgroup").read_text()
     unit = unit_of(cgroup)
     return complaint(cgroup, os.getpid(), _kill_mode(unit) if unit is not None else "")
 
 
 def _kill_mode(unit: str) -> str:
-    # Only what a service manager started is told INVOCATION_ID; a shell in a user's session must not be warned.
+    # A service manager sets INVOCATION_ID. A server that a user starts from a shell must get no warning.
     if "INVOCATION_ID" not in os.environ:
         return ""
     try:
-        told = subprocess.run(
+        result = subprocess.run(
             ["systemctl", "show", "--property=KillMode", "--value", unit],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -58,4 +58,4 @@ def _kill_mode(unit: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return told.stdout.strip()
+    return result.stdout.strip()

@@ -1,4 +1,4 @@
-"""Whether the server can do its work, and how much of it waits."""
+"""Checks whether the server works, and reports the lengths of its queues."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from squall.services.lanes import RUN
 
 
 class Health:
-    """Looks at the store."""
+    """The checks of the store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def complaint(self) -> str | None:
-        """What keeps the server from working; None when nothing does."""
+        """Returns the reason why the server cannot work; None if it works."""
         try:
             await self._store.read(lambda tx: tx.queue.next_due(RUN))
         except SquallError as error:
@@ -24,7 +24,7 @@ class Health:
         return None
 
     async def depths(self) -> tuple[Mapping[str, int], int]:
-        """How many rows each lane of the queue has, and the row of the last event."""
+        """Returns the number of rows in each lane of the queue, and the row of the last event."""
 
         async def work(tx: Tx) -> tuple[Mapping[str, int], int]:
             return await tx.queue.depths(), (await tx.events.bounds())[1]

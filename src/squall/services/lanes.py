@@ -1,7 +1,7 @@
-"""The queue's lanes and the topics of hints, and what a row of each lane says.
+"""The lanes of the queue, the topics of hints, and the payloads of each lane.
 
-A payload is a tagged document: `{"type": "child", …}`. Rows of version 0.1.0 hold lists of values, and are read as
-well.
+A payload is a tagged document: `{"type": "child", …}`. Rows of version 0.1.0 have lists of values; they are readable
+too.
 """
 
 from __future__ import annotations
@@ -16,59 +16,59 @@ from squall.core.execution import execution as ex
 from squall.ports import Due
 
 RUN = "run"
-"""The lane of executions that a worker is to run. Its rows have no payload: the key is the execution's id."""
+"""The lane of executions that wait for a worker. Its rows have no payload; the key is the execution's id."""
 
 ADVANCE = "advance"
-"""The lane of workflows, and the topic of hints about them. The key is the workflow's execution id."""
+"""The lane of workflows to advance, and the topic of hints about them. The key is the workflow's execution id."""
 
 JOURNAL = "journal"
-"""The lane of records that are to be appended to a tree's journal, and the topic of hints about it. The key is the
-id of the execution that a record is about."""
+"""The lane of records to append to a tree's journal, and the topic of hints about it. The key is the id of the
+record's execution."""
 
 PURGE = "purge"
-"""The lane of journals that are to be removed. The key is the id of one of the trees."""
+"""The lane of journals to remove. The key is the id of one of the trees."""
 
 CANCEL = "cancel"
-"""The topic of executions whose processes are to be ended."""
+"""The topic of executions whose processes must end."""
 
 CHANGED = "changed"
-"""The topic of trees of which something has changed."""
+"""The topic of trees that have changed."""
 
 COMPLETE = "complete"
-"""The topic of trees that have ended, and whose journals have been closed."""
+"""The topic of trees that have ended and whose journals are closed."""
 
 VOID = "access"
 """The topic of credentials that were revoked: the key is the credential's hash."""
 
 
 class Start(msgspec.Struct, frozen=True, tag="start"):
-    """Lane `advance`: the workflow is to begin."""
+    """A row of lane `advance`: the workflow starts."""
 
 
 class ChildChanged(msgspec.Struct, frozen=True, tag="child"):
-    """Lane `advance`: a child of the workflow has got a status."""
+    """A row of lane `advance`: a child of the workflow has a new status."""
 
     execution: str
     status: str
 
 
 class StatusRequested(msgspec.Struct, frozen=True, tag="asked"):
-    """Lane `advance`: somebody asked the workflow to pause, to resume or to cancel."""
+    """A row of lane `advance`: a client requested the workflow to pause, resume or cancel."""
 
     status: str
 
 
 class MoreToDo(msgspec.Struct, frozen=True, tag="more"):
-    """Lane `advance`: the last batch left something to be decided."""
+    """A row of lane `advance`: the last batch did not finish all decisions."""
 
 
 Advance = Start | ChildChanged | StatusRequested | MoreToDo
 
 
 class StatusRecord(msgspec.Struct, frozen=True, tag="status"):
-    """Lane `journal`: a status of an execution at `at` (µs), whose event has the row number `event`.
+    """A row of lane `journal`: the status of an execution at `at` (µs). `event` is the row of its event.
 
-    `create` makes the journal if there is none.
+    If `create` is true, the journal is created if it does not exist.
     """
 
     tree: str
@@ -79,7 +79,7 @@ class StatusRecord(msgspec.Struct, frozen=True, tag="status"):
 
 
 class ProgressRecords(msgspec.Struct, frozen=True, tag="progress"):
-    """Lane `journal`: what a workflow did at `at` (µs), one record for each note."""
+    """A row of lane `journal`: the progress notes of a workflow at `at` (µs); each note becomes one record."""
 
     tree: str
     at: int
@@ -90,31 +90,31 @@ JournalRecords = StatusRecord | ProgressRecords
 
 
 class JournalRemoval(msgspec.Struct, frozen=True, tag="removal"):
-    """Lane `purge`: trees whose rows are gone, and whose journals are to go."""
+    """A row of lane `purge`: trees whose rows are deleted and whose journals must be removed."""
 
     trees: list[str]
 
 
 class PayloadError(SquallError):
-    """A row of the queue says something that this version does not know."""
+    """A row of the queue has a payload that this version cannot read."""
 
     code = "internal"
 
 
 def advance_of(due: Due) -> Advance:
-    """What a row of lane `advance` says. Raises `PayloadError`."""
+    """Returns the payload of a row of lane `advance`. Raises `PayloadError`."""
     advance: Advance = _read(due, Advance, _old_advance)
     return advance
 
 
 def records_of(due: Due) -> JournalRecords:
-    """What a row of lane `journal` says. Raises `PayloadError`."""
+    """Returns the payload of a row of lane `journal`. Raises `PayloadError`."""
     records: JournalRecords = _read(due, JournalRecords, _old_records)
     return records
 
 
 def removal_of(due: Due) -> JournalRemoval:
-    """What a row of lane `purge` says. Raises `PayloadError`."""
+    """Returns the payload of a row of lane `purge`. Raises `PayloadError`."""
     removal: JournalRemoval = _read(due, JournalRemoval, JournalRemoval)
     return removal
 
@@ -143,5 +143,5 @@ def _old_records(values: list[Any]) -> JournalRecords:
 
 
 def is_final(records: JournalRecords) -> bool:
-    """Whether these are the last records that an execution's journal gets."""
+    """Checks whether these are the last records of an execution in its journal."""
     return isinstance(records, StatusRecord) and records.status in ex.FINAL

@@ -1,1 +1,1 @@
-"""Contract suites: what every adapter of a port must do. Adapters of others run them too."""
+"""The contract suites of ports: every adapter must pass them, also adapters of other projects."""

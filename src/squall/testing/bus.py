@@ -1,7 +1,7 @@
 # ruff: noqa: S101 - asserting is what a contract suite is for
-"""What every bus must do: `BusContract` holds for one that loses everything, `HearingBusContract` for the others.
+"""The contract suites of buses: `BusContract` for a bus that loses all hints, `HearingBusContract` for the others.
 
-A class of tests derives from one of them and stands beside a fixture `bus`, which gives a `ports.Bus`.
+A test class derives from one of them; its module has a fixture `bus` that returns a `ports.Bus`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from squall.testing.waiting import PATIENCE
 
 
 async def heard(subscription: BusSubscription, count: int) -> set[str]:
-    """The next `count` different keys a subscription hears. Raises `TimeoutError` after `PATIENCE` seconds."""
+    """Returns the next `count` different keys of a subscription. Raises `TimeoutError` after `PATIENCE` seconds."""
     keys: set[str] = set()
     async with asyncio.timeout(PATIENCE):
         while len(keys) < count:
@@ -25,7 +25,7 @@ async def heard(subscription: BusSubscription, count: int) -> set[str]:
 
 @pytest.mark.anyio
 class BusContract:
-    """Holds whether hints arrive or not."""
+    """The contract of every bus, whether hints arrive or not."""
 
     async def test_a_wait_without_hints_ends_empty_at_its_time_out(self, bus: Bus) -> None:
         """Polling roles depend on waits that end."""
@@ -34,7 +34,7 @@ class BusContract:
                 assert await subscription.wait(0.01) == set()
 
     async def test_publishing_to_nobody_is_fine(self, bus: Bus) -> None:
-        """The publisher never knows who listens."""
+        """A publisher does not know the subscribers."""
         bus.publish("run", "a")
         with bus.subscribe("run"):
             pass
@@ -51,10 +51,10 @@ class BusContract:
 
 @pytest.mark.anyio
 class HearingBusContract(BusContract):
-    """Holds for a bus whose hints usually arrive."""
+    """The contract of a bus whose hints usually arrive."""
 
     async def test_a_hint_ends_a_wait(self, bus: Bus) -> None:
-        """A hint is there to be quicker than the poll."""
+        """The purpose of a hint is to be faster than the poll."""
         with bus.subscribe("run") as subscription:
             async with asyncio.TaskGroup() as group:
                 waiting = group.create_task(heard(subscription, 1))
@@ -63,14 +63,14 @@ class HearingBusContract(BusContract):
             assert waiting.result() == {"a"}
 
     async def test_hints_collect_until_they_are_asked_for(self, bus: Bus) -> None:
-        """What comes while a role is busy is not lost, and what comes twice is one hint."""
+        """Hints that arrive while a role is busy are not lost; two hints with the same key become one."""
         with bus.subscribe("run") as subscription:
             for key in ("a", "b", "a"):
                 bus.publish("run", key)
             assert await heard(subscription, 2) == {"a", "b"}
 
     async def test_a_hint_is_given_once(self, bus: Bus) -> None:
-        """The next wait is for what is new."""
+        """The next wait returns only new hints."""
         with bus.subscribe("run") as subscription:
             bus.publish("run", "a")
             assert await heard(subscription, 1) == {"a"}
@@ -91,7 +91,7 @@ class HearingBusContract(BusContract):
             assert await heard(first, 1) == await heard(second, 1) == {"a"}
 
     async def test_nothing_is_heard_from_before_the_subscription(self, bus: Bus) -> None:
-        """Subscribe first, then look: what was before is for the look to find."""
+        """A role subscribes first and then reads the store, which has all earlier changes."""
         bus.publish("run", "old")
         with bus.subscribe("run") as subscription:
             bus.publish("run", "new")

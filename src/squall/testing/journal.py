@@ -1,6 +1,6 @@
 # ruff: noqa: S101 - asserting is what a contract suite is for
-"""What every journal must do. A class of tests derives from `JournalContract` and stands beside the fixtures
-`journal` (a `ports.Journal`) and `launcher` (the `ports.Launcher` whose writing it reads).
+"""The contract suite of journals. A test class derives from `JournalContract`; its module has the fixtures `journal`
+(a `ports.Journal`) and `launcher` (the `ports.Launcher` that writes it).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TREE = sample_id(1)
 async def append(
     launcher: Launcher, count: int, *, tree: str = TREE, execution: str = TREE, first: int = 1, size: int = 20
 ) -> None:
-    """Appends records with the event rows `first` and on, each of `size` bytes."""
+    """Appends `count` records of `size` bytes each, with event rows from `first` on."""
     for event in range(first, first + count):
         payload = b"%d " % event + b"x" * size
         await launcher.append(
@@ -32,25 +32,25 @@ async def append(
 
 
 def events(records: list[Record]) -> list[int]:
-    """The event rows of records, by which the suite knows them."""
+    """Returns the event rows of records. The suite identifies records by them."""
     return [record.event for record in records]
 
 
 async def many_of_many(launcher: Launcher, executions: int, each: int) -> dict[str, list[int]]:
-    """Records of many executions, in turn; gives the event rows of each execution."""
-    told: dict[str, list[int]] = {}
+    """Appends `each` records of every execution, in turn. Returns the event rows by execution."""
+    rows: dict[str, list[int]] = {}
     event = 0
     for _ in range(each):
         for number in range(1, executions + 1):
             event += 1
             await append(launcher, 1, execution=sample_id(number), first=event)
-            told.setdefault(sample_id(number), []).append(event)
-    return told
+            rows.setdefault(sample_id(number), []).append(event)
+    return rows
 
 
 @pytest.mark.anyio
 class ReadContract:
-    """Reading what is there."""
+    """The contract of reading existing records."""
 
     async def test_a_tree_without_a_journal_reads_as_empty(self, journal: Journal) -> None:
         """Most executions print nothing."""
@@ -62,7 +62,7 @@ class ReadContract:
             assert watch.head == journal.head(TREE) == 0
 
     async def test_records_come_in_the_order_they_were_appended(self, launcher: Launcher, journal: Journal) -> None:
-        """Each begins where the one before it ends."""
+        """Each record begins at the end of the previous one."""
         await append(launcher, 50)
         records = await read_all(journal, TREE)
         assert events(records) == list(range(1, 51))
@@ -72,14 +72,14 @@ class ReadContract:
     async def test_batches_of_any_size_join_to_the_same_records(
         self, launcher: Launcher, journal: Journal, limit: int
     ) -> None:
-        """Every batch has at least one record, however little is asked for."""
+        """Every batch has at least one record, even with the smallest limit."""
         await append(launcher, 5, size=10)
         await append(launcher, 3, first=6, size=5000)
         assert events(await read_all(journal, TREE, limit=limit)) == list(range(1, 9))
         assert events(await read_one(journal, TREE, TREE, limit=limit)) == list(range(1, 9))
 
     async def test_a_batch_is_not_much_larger_than_asked(self, launcher: Launcher, journal: Journal) -> None:
-        """A reader's memory is bounded by what it asks for and one record."""
+        """A reader's memory is bounded by its limit plus one record."""
         await append(launcher, 40, size=1000)
         for read in (journal.read(TREE, 0, 5000), journal.read_execution(TREE, TREE, 0, 5000)):
             batch = await read
@@ -89,7 +89,7 @@ class ReadContract:
     async def test_reading_after_a_records_end_gives_exactly_the_rest(
         self, launcher: Launcher, journal: Journal
     ) -> None:
-        """The end of a record is the token to resume by: nothing comes twice and nothing is missing."""
+        """A reader resumes at the end of a record: no record comes twice and none is missing."""
         await append(launcher, 12)
         records = await read_all(journal, TREE)
         for index, record in enumerate(records):
@@ -97,7 +97,7 @@ class ReadContract:
         assert await journal.read(TREE, records[-1].end, 1000) == ([], records[-1].end)
 
     async def test_a_position_is_one_if_a_record_ends_there(self, launcher: Launcher, journal: Journal) -> None:
-        """0 always is; anything else is refused rather than guessed at."""
+        """0 is always a position. Other numbers are refused."""
         await append(launcher, 3)
         ends = [record.end for record in await read_all(journal, TREE)]
         assert [await journal.check(TREE, end) for end in (0, *ends)] == [True] * 4
@@ -107,7 +107,7 @@ class ReadContract:
         assert not await journal.check(sample_id(2), ends[0])
 
     async def test_places_have_an_order_and_bytes_between_them(self, launcher: Launcher, journal: Journal) -> None:
-        """Those who read ask the journal, as only it knows what a place means."""
+        """Only the journal knows the meaning of a place, so readers ask it."""
         await append(launcher, 6, size=500)
         places = [0, *(record.end for record in await read_all(journal, TREE))]
         for start, end in itertools.pairwise(places):
@@ -119,21 +119,21 @@ class ReadContract:
     async def test_one_execution_is_read_without_the_others(
         self, launcher: Launcher, journal: Journal, closed: bool
     ) -> None:
-        """While the tree grows and when it is closed; in batches of any size, from any of its positions."""
-        told = await many_of_many(launcher, 7, 40)
+        """This holds while the tree grows and after it is closed; in batches of any size, from any position."""
+        rows_by_execution = await many_of_many(launcher, 7, 40)
         if closed:
             await launcher.close_tree(TREE)
-        for execution, rows in told.items():
+        for execution, rows in rows_by_execution.items():
             assert events(await read_one(journal, TREE, execution)) == rows
             assert events(await read_one(journal, TREE, execution, limit=200)) == rows
-        mine = await read_one(journal, TREE, sample_id(3))
+        records = await read_one(journal, TREE, sample_id(3))
         for index in (0, 17, 39):
-            batch = await journal.read_execution(TREE, sample_id(3), mine[index].end, 1 << 20)
-            assert events(batch.records) == told[sample_id(3)][index + 1 :]
+            batch = await journal.read_execution(TREE, sample_id(3), records[index].end, 1 << 20)
+            assert events(batch.records) == rows_by_execution[sample_id(3)][index + 1 :]
         assert await read_one(journal, TREE, sample_id(99)) == []
 
     async def test_a_closed_tree_reads_like_an_open_one(self, launcher: Launcher, journal: Journal) -> None:
-        """What closing adds is nobody's business."""
+        """Readers do not see what closing adds to the file."""
         await many_of_many(launcher, 3, 5)
         before = await read_all(journal, TREE)
         await launcher.close_tree(TREE)
@@ -142,7 +142,7 @@ class ReadContract:
         assert [record.end for record in after] == [record.end for record in before]
 
     async def test_trees_do_not_mix(self, launcher: Launcher, journal: Journal) -> None:
-        """Each has a journal of its own."""
+        """Each tree has its own journal."""
         for number in (1, 2):
             tree = sample_id(number)
             await append(launcher, 3, tree=tree, execution=tree, first=number * 10)
@@ -151,10 +151,10 @@ class ReadContract:
 
 @pytest.mark.anyio
 class FollowContract:
-    """Waiting for more."""
+    """The contract of waiting for more records."""
 
     async def test_a_wait_ends_at_its_time_when_nothing_comes(self, launcher: Launcher, journal: Journal) -> None:
-        """With and without a journal."""
+        """This holds with and without a journal."""
         await append(launcher, 1, tree=sample_id(2))
         for tree in (TREE, sample_id(2)):
             with journal.watch(tree) as watch:
@@ -164,7 +164,7 @@ class FollowContract:
     async def test_a_follower_wakes_for_a_tree_that_is_created_later(
         self, launcher: Launcher, journal: Journal
     ) -> None:
-        """It may be there before the first byte is."""
+        """A follower may start before the first byte is written."""
         async with asyncio.TaskGroup() as group:
             following = group.create_task(read_until(journal, TREE, lambda records: len(records) == 3))
             await asyncio.sleep(0)
@@ -174,7 +174,7 @@ class FollowContract:
     async def test_followers_see_every_record_once_while_it_is_written(
         self, launcher: Launcher, journal: Journal
     ) -> None:
-        """However many they are, and whenever each has come."""
+        """This holds for any number of followers and any time at which each one starts."""
         total = 200
 
         async def follow() -> list[int]:
@@ -189,7 +189,7 @@ class FollowContract:
         assert [follower.result() for follower in followers] == [list(range(1, total + 1))] * 30
 
     async def test_the_head_is_behind_the_last_record(self, launcher: Launcher, journal: Journal) -> None:
-        """There is something beyond any position before it, and nothing beyond itself."""
+        """Records exist beyond every position before the head, and none beyond the head."""
         await append(launcher, 2)
         records = await read_all(journal, TREE)
         with journal.watch(TREE) as watch:
@@ -199,7 +199,7 @@ class FollowContract:
             assert not await watch.beyond(records[1].end, 0)
 
     async def test_a_poke_wakes_all_who_wait_for_the_tree(self, journal: Journal) -> None:
-        """Though there is nothing to read: something else about it has changed."""
+        """They wake although there is no new record: something else about the tree has changed."""
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
             with journal.watch(TREE) as first, journal.watch(TREE) as second, journal.watch(sample_id(2)) as other:
                 waits = [group.create_task(watch.beyond(0, 2 * PATIENCE)) for watch in (first, second)]
@@ -221,16 +221,16 @@ class FollowContract:
                 assert not await wait
 
     async def test_a_poke_between_a_look_and_the_wait_is_not_missed(self, journal: Journal) -> None:
-        """`changes` from before the look ends the wait at once."""
+        """The value of `changes` from before the read ends the wait at once."""
         with journal.watch(TREE) as watch:
-            seen = watch.changes
+            last_changes = watch.changes
             journal.poke(TREE)
             async with asyncio.timeout(PATIENCE):
-                assert not await watch.beyond(0, 2 * PATIENCE, seen)
-            assert watch.changes != seen
+                assert not await watch.beyond(0, 2 * PATIENCE, last_changes)
+            assert watch.changes != last_changes
 
     async def test_poking_what_nobody_watches_is_fine(self, journal: Journal) -> None:
-        """The one who pokes does not know who waits."""
+        """The caller of `poke` does not know the watches."""
         journal.poke(TREE)
 
     async def test_a_canceled_wait_leaves_the_watch_usable(self, launcher: Launcher, journal: Journal) -> None:
@@ -251,9 +251,9 @@ class FollowContract:
         await append(launcher, 1)
         assert await watch.beyond(0, PATIENCE)
         second.__exit__(None, None, None)
-        with journal.watch(TREE) as again:
-            assert await again.beyond(0, 0)
+        with journal.watch(TREE) as third:
+            assert await third.beyond(0, 0)
 
 
 class JournalContract(ReadContract, FollowContract):
-    """All of a journal."""
+    """The whole contract of `ports.Journal`."""

@@ -1,8 +1,8 @@
 # ruff: noqa: S101 - asserting is what a contract suite is for
-"""What every launcher must do. A class of tests derives from `LauncherContract` and stands beside the fixtures
-`launcher` (a `ports.Launcher` at work) and `journal` (a `ports.Journal` that reads what it writes).
+"""The contract suite of launchers. A test class derives from `LauncherContract`; its module has the fixtures `launcher`
+(a running `ports.Launcher`) and `journal` (a `ports.Journal` that reads the launcher's records).
 
-The suite starts real processes: a shell, and what a POSIX system has.
+The suite starts real processes: a shell and the standard programs of a POSIX system.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from squall.testing.waiting import PATIENCE
 
 
 async def ended(launcher: Launcher, spec: LaunchSpec) -> End:
-    """Starts it and waits for its end."""
+    """Starts a process, waits for its end, and returns it."""
     await launcher.spawn(spec)
     async with asyncio.timeout(PATIENCE):
         return await launcher.ended(spec.execution)
@@ -32,12 +32,12 @@ async def ended(launcher: Launcher, spec: LaunchSpec) -> End:
 
 @pytest.mark.anyio
 class OutputContract:
-    """What processes print, and how it comes into the journal."""
+    """The contract of the output of processes and its records in the journal."""
 
     async def test_all_that_was_printed_is_readable_once_the_end_is_told(
         self, launcher: Launcher, journal: Journal
     ) -> None:
-        """Whoever waits for the end may read the journal and has everything."""
+        """A reader that waits for the end finds all output in the journal."""
         end = await ended(launcher, shell_spec("for i in $(seq 2000); do echo line $i; done; echo oops >&2; exit 3"))
         records = await read_all(journal, sample_id(1))
         expected = b"".join(b"line %d\n" % number for number in range(1, 2001))
@@ -49,11 +49,11 @@ class OutputContract:
     async def test_output_comes_before_its_line_and_its_process_end(
         self, launcher: Launcher, journal: Journal, tmp_path: Path
     ) -> None:
-        """A prompt shows while the process waits for an answer."""
+        """A prompt is readable while the process waits for an answer."""
         os.mkfifo(tmp_path / "answer")
         spec = shell_spec(f"printf 'name? '; read name < {tmp_path}/answer; echo hello $name")
         await launcher.spawn(spec)
-        records = await read_until(journal, spec.tree, lambda found: printed(found) == b"name? ")
+        records = await read_until(journal, spec.tree, lambda records: printed(records) == b"name? ")
         assert records[-1].kind == codec.OUTPUT
         with open(tmp_path / "answer", "w") as answer:
             answer.write("ada\n")
@@ -62,7 +62,7 @@ class OutputContract:
         assert printed(await read_all(journal, spec.tree)) == b"name? hello ada\n"
 
     async def test_bytes_are_kept_as_they_were(self, launcher: Launcher, journal: Journal, tmp_path: Path) -> None:
-        """NUL, invalid UTF-8, carriage returns, escape sequences, no newline at the end."""
+        """The bytes include NUL, invalid UTF-8, carriage returns and escape sequences, and no newline at the end."""
         everything = bytes(range(256)) * 40 + b"\xf0\x9f\x8c\r50%\r\x1b[31mred\x1b[0m\0"
         (tmp_path / "bytes").write_bytes(everything)
         end = await ended(launcher, shell_spec(f"cat {tmp_path}/bytes; cat {tmp_path}/bytes >&2"))
@@ -71,7 +71,7 @@ class OutputContract:
         assert end.stdout_bytes == end.stderr_bytes == len(everything)
 
     async def test_twenty_megabytes_without_a_newline(self, launcher: Launcher, journal: Journal) -> None:
-        """Nothing waits for the end of a line."""
+        """The launcher does not wait for the end of a line."""
         end = await ended(launcher, shell_spec("head -c 20000000 /dev/zero"))
         position = size = 0
         while (batch := await journal.read(sample_id(1), position, 1 << 20)).position != position:
@@ -83,7 +83,7 @@ class OutputContract:
         assert size == end.stdout_bytes == 20_000_000
 
     async def test_every_record_says_where_it_belongs(self, launcher: Launcher, journal: Journal) -> None:
-        """Execution, stream, bytes before it in that stream, and the unfinished character before it."""
+        """A record has its execution, its stream, its offset in that stream, and the unfinished character before it."""
         await ended(launcher, shell_spec("printf 'a\\xf0\\x9f'; echo xy >&2; sleep 0.1; printf '\\x8c\\xa7b'"))
         records = await read_all(journal, sample_id(1))
         sizes = {1: 0, 2: 0}
@@ -93,8 +93,8 @@ class OutputContract:
             assert (record.kind, record.execution) == (codec.OUTPUT, sample_id(1))
             assert (record.offset, record.lead) == (sizes[record.stream], leads[record.stream])
             sizes[record.stream] += len(record.payload)
-            shown, leads[record.stream] = codec.decode_text(record.lead, record.payload)
-            text += shown if record.stream == codec.STREAM_NUMBERS["stdout"] else ""
+            decoded, leads[record.stream] = codec.decode_text(record.lead, record.payload)
+            text += decoded if record.stream == codec.STREAM_NUMBERS["stdout"] else ""
         assert text == "a\U0001f327b"
 
     async def test_the_opening_record_stands_before_the_first_output(
@@ -121,7 +121,7 @@ class OutputContract:
         assert await read_all(journal, sample_id(1)) == []
 
     async def test_the_end_of_a_long_output_is_found_from_the_end(self, launcher: Launcher, journal: Journal) -> None:
-        """`last_record` leads to it; both streams are told, however far the last of one lies back."""
+        """`last_record` is the start of the search. It finds both streams, however far back one of them ended."""
         command = "echo first >&2; for i in $(seq 300); do echo $i; done; echo between >&2; echo last"
         end = await ended(launcher, shell_spec(command))
         records = await journal.read_last(sample_id(1), end.last_record, {1: 1 << 20, 2: 1 << 20})
@@ -134,7 +134,7 @@ class OutputContract:
     async def test_executions_of_one_tree_share_its_journal_and_nothing_else(
         self, launcher: Launcher, journal: Journal
     ) -> None:
-        """Offsets and chains are each one's own."""
+        """Each execution has its own offsets and its own chain of records."""
         specs = [
             shell_spec(f"for i in 1 2 3; do echo {number}.$i; done", number, tree=sample_id(1)) for number in (1, 2)
         ]
@@ -143,36 +143,36 @@ class OutputContract:
                 group.create_task(ended(launcher, spec))
         records = await read_all(journal, sample_id(1))
         for number in (1, 2):
-            mine = [record for record in records if record.execution == sample_id(number)]
-            assert printed(mine) == b"".join(b"%d.%d\n" % (number, line) for line in (1, 2, 3))
-            assert mine[0].offset == 0
-            assert [record.prev for record in mine] == [0, *(record.start for record in mine[:-1])]
+            own = [record for record in records if record.execution == sample_id(number)]
+            assert printed(own) == b"".join(b"%d.%d\n" % (number, line) for line in (1, 2, 3))
+            assert own[0].offset == 0
+            assert [record.prev for record in own] == [0, *(record.start for record in own[:-1])]
 
 
 @pytest.mark.anyio
 class LimitContract:
-    """The output limit."""
+    """The contract of the output limit."""
 
     async def test_beyond_its_limit_output_is_dropped_and_counted(self, launcher: Launcher, journal: Journal) -> None:
-        """Truncating: the process goes on to its own end, and gap records tell exactly what is missing."""
+        """With `truncate`, the process runs to its own end, and gap records count the missing bytes exactly."""
         spec = shell_spec("head -c 100000 /dev/zero; head -c 5000 /dev/zero >&2; exit 4", output_limit=30_000)
         end = await ended(launcher, spec)
         assert (end.over_limit, end.exit_code, end.canceled) == (True, 4, False)
         assert end.stdout_bytes + end.stderr_bytes == 30_000
         records = await read_all(journal, sample_id(1))
         gaps = [record for record in records if record.kind == codec.GAP]
-        told = {record.stream: msgspec.json.decode(record.payload)["bytes"] for record in gaps}
-        # What was dropped last comes behind the gap: at most 64 KiB of each stream.
+        gap_bytes = {record.stream: msgspec.json.decode(record.payload)["bytes"] for record in gaps}
+        # The end of the dropped output follows the gap: at most 64 KiB of each stream.
         dropped = {1: 100_000 - end.stdout_bytes, 2: 5_000 - end.stderr_bytes}
         tails = {stream: min(count, 64 << 10) for stream, count in dropped.items()}
-        assert told == {stream: count - tails[stream] for stream, count in dropped.items()}
+        assert gap_bytes == {stream: count - tails[stream] for stream, count in dropped.items()}
         assert len(printed(records)) == 30_000 + sum(tails.values())
         last = [record for record in records if record.kind == codec.OUTPUT and record.stream == 1][-1]
         assert last.offset + len(last.payload) == 100_000
         assert all(msgspec.json.decode(record.payload)["limit"] == 30_000 for record in gaps)
 
     async def test_output_of_exactly_the_limit_is_complete(self, launcher: Launcher, journal: Journal) -> None:
-        """Nothing is missing, so nothing is told to be."""
+        """No byte is missing, so there is no gap record."""
         end = await ended(launcher, shell_spec("head -c 3000 /dev/zero", output_limit=3000))
         assert not end.over_limit
         assert {record.kind for record in await read_all(journal, sample_id(1))} == {codec.OUTPUT}
@@ -189,10 +189,10 @@ class LimitContract:
 
 @pytest.mark.anyio
 class RecordContract:
-    """The server's own records."""
+    """The contract of the server's own records."""
 
     async def test_an_appended_record_is_read_as_it_was_given(self, launcher: Launcher, journal: Journal) -> None:
-        """Kind, execution, time, event row, payload."""
+        """The record has the same kind, execution, time, event row and payload."""
         tree = sample_id(1)
         assert await launcher.append(tree, [codec.ServerRecord(sample_id(2), codec.PROGRESS, NOON, 9, b"payload")])
         (record,) = await read_all(journal, tree)
@@ -202,14 +202,14 @@ class RecordContract:
     async def test_without_create_a_tree_without_a_journal_gets_none(
         self, launcher: Launcher, journal: Journal
     ) -> None:
-        """The caller is told."""
+        """The call returns False."""
         assert not await launcher.append(
             sample_id(1), [codec.ServerRecord(sample_id(1), codec.STATUS, NOON, 1, b"{}", create=False)]
         )
         assert await read_all(journal, sample_id(1)) == []
 
     async def test_a_copy_of_an_event_that_is_there_is_dropped(self, launcher: Launcher, journal: Journal) -> None:
-        """A crash may have it appended twice, also after the tree was closed. Records of no event always count."""
+        """A crash may append it twice, also to a closed tree. Records without an event are never dropped."""
         tree = sample_id(1)
         for event in (1, 2, 1, 2, 0, 0):
             assert await launcher.append(tree, [codec.ServerRecord(tree, codec.STATUS, NOON, event, b"{}")])
@@ -227,4 +227,4 @@ class RecordContract:
 
 
 class LauncherContract(OutputContract, LimitContract, RecordContract, EndContract):
-    """All of a launcher."""
+    """The whole contract of `ports.Launcher`."""

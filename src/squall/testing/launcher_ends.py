@@ -1,5 +1,5 @@
 # ruff: noqa: S101 - asserting is what a contract suite is for
-"""How processes must start and end under every launcher; a part of `squall.testing.launcher`."""
+"""The contract of starting and ending processes; a part of `squall.testing.launcher`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from squall.testing.waiting import PATIENCE, eventually
 
 
 async def end_of(launcher: Launcher, command: str, number: int = 1, **changes: Any) -> Any:
-    """The end of a shell command."""
+    """Runs a shell command and returns its end."""
     spec = shell_spec(command, number, **changes)
     await launcher.spawn(spec)
     async with asyncio.timeout(PATIENCE):
@@ -38,24 +38,24 @@ async def gone(pid: int) -> bool:
 
 
 STUBBORN = "bash -c 'trap \"\" TERM; echo $$ > {folder}/pid; {close} echo ready; while :; do sleep 60 & wait; done'"
-"""A shell that ignores TERM, writes its pid into a folder and says `ready`."""
+"""A shell command that ignores TERM, writes its pid into a folder and prints `ready`."""
 
 
 @pytest.mark.anyio
 class EndContract:
-    """Starting, ending, killing."""
+    """The contract of starting, ending and killing processes."""
 
     @pytest.mark.parametrize(("command", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", -9)])
     async def test_the_exit_code_is_told_that_of_a_signal_as_negative(
         self, launcher: Launcher, command: str, code: int
     ) -> None:
-        """As the operating system reports it."""
+        """The exit code is the one that the operating system reports."""
         assert (await end_of(launcher, command)).exit_code == code
 
     async def test_environment_and_folder_are_the_given_ones(
         self, launcher: Launcher, journal: Journal, tmp_path: Path
     ) -> None:
-        """Nothing of the launcher's own environment reaches the process."""
+        """The process gets nothing of the launcher's own environment."""
         await end_of(launcher, "pwd; /usr/bin/env", env={"A": "b ü\nc"}, cwd=str(tmp_path))
         lines = printed(await read_all(journal, sample_id(1))).decode()
         names = {line.partition("=")[0] for line in lines.splitlines()[1:] if "=" in line}
@@ -65,14 +65,14 @@ class EndContract:
         assert {name for name in names if not name.startswith("SQUALL_")} <= {"A", "PWD", "SHLVL", "_"}
 
     async def test_standard_input_is_what_is_given_and_then_ends(self, launcher: Launcher, journal: Journal) -> None:
-        """sudo reads its password from there; without any it ends at once."""
+        """For example, sudo reads its password from there. Without input, standard input ends at once."""
         await end_of(launcher, "cat", stdin=b"secret\n")
         await end_of(launcher, "cat; echo end", 2)
         assert printed(await read_all(journal, sample_id(1))) == b"secret\n"
         assert printed(await read_all(journal, sample_id(2))) == b"end\n"
 
     async def test_input_that_nobody_reads_holds_up_nobody_else(self, launcher: Launcher) -> None:
-        """However large it is."""
+        """This holds for input of any size."""
         order: list[int] = []
 
         async def run(number: int, command: str, stdin: bytes | None) -> None:
@@ -85,7 +85,7 @@ class EndContract:
         assert order == [2, 1]
 
     @pytest.mark.parametrize(
-        ("change", "told"),
+        ("change", "reason"),
         [
             ({"argv": ["/nosuch/program"]}, "/nosuch/program"),
             ({"cwd": "/nosuch/folder"}, "/nosuch/folder"),
@@ -96,17 +96,17 @@ class EndContract:
         ],
     )
     async def test_what_cannot_be_started_ends_with_an_error_that_says_why(
-        self, launcher: Launcher, journal: Journal, change: dict[str, Any], told: str
+        self, launcher: Launcher, journal: Journal, change: dict[str, Any], reason: str
     ) -> None:
-        """An end like any other, not an exception."""
+        """The failure is an end, not an exception."""
         end = await end_of(launcher, "true", **change)
-        assert told in (end.error or "")
+        assert reason in (end.error or "")
         assert end.exit_code != 0
         assert not end.canceled
         assert await read_all(journal, sample_id(1)) == []
 
     async def test_spawning_the_same_attempt_again_starts_nothing(self, launcher: Launcher, tmp_path: Path) -> None:
-        """A worker that is not sure asks twice. Another attempt is another process."""
+        """A worker that is not sure may spawn twice. Another attempt starts another process."""
         spec = shell_spec(f"echo x >> {tmp_path}/runs")
         await launcher.spawn(spec)
         await launcher.spawn(spec)
@@ -120,7 +120,7 @@ class EndContract:
         assert (tmp_path / "runs").read_text() == "x\nx\n"
 
     async def test_what_is_held_is_told_until_it_is_acknowledged(self, launcher: Launcher) -> None:
-        """Running or ended: by it a worker knows what it need not start again."""
+        """This holds for running and ended processes, so that a worker does not start them again."""
         spec = shell_spec("sleep 0.1", attempt=3)
         assert list(launcher.held()) == []
         await launcher.spawn(spec)
@@ -132,7 +132,7 @@ class EndContract:
         assert list(launcher.held()) == []
 
     async def test_an_end_is_told_until_it_is_acknowledged(self, launcher: Launcher) -> None:
-        """To all who wait, also when one of them gives up."""
+        """All waiting callers get the end, also if one of them gives up."""
         spec = shell_spec("sleep 0.2; exit 5")
         await launcher.spawn(spec)
         with pytest.raises(TimeoutError):
@@ -146,7 +146,7 @@ class EndContract:
         await launcher.acknowledge(spec.execution)
 
     async def test_a_timeout_ends_a_process(self, launcher: Launcher, journal: Journal) -> None:
-        """What it has printed by then is kept."""
+        """The journal has all output from before the time-out."""
         end = await end_of(launcher, "echo start; exec sleep 60", timeout=0.3)
         assert (end.timed_out, end.canceled) == (True, False)
         assert end.exit_code < 0
@@ -155,7 +155,7 @@ class EndContract:
     async def test_what_ignores_term_is_killed_in_the_end(
         self, launcher: Launcher, journal: Journal, tmp_path: Path
     ) -> None:
-        """At a timeout and at a cancel; also a grandchild whose parent has long gone, whether it holds the pipes or
+        """This holds for a time-out and a cancel, and for a grandchild without a parent, whether it holds the pipes or
         has closed them."""
         folders = [tmp_path / name for name in ("holds", "closed", "itself")]
         for folder in folders:
@@ -181,7 +181,7 @@ class EndContract:
     async def test_canceling_ends_a_process_and_all_it_has_started(
         self, launcher: Launcher, journal: Journal, tmp_path: Path
     ) -> None:
-        """Also what has a process group of its own."""
+        """This includes children with their own process group."""
         spec = shell_spec(f"set -m; sleep 60 & echo $! > {tmp_path}/pid; echo ready; wait")
         await launcher.spawn(spec)
         await read_until(journal, spec.tree, lambda records: printed(records) == b"ready\n")
@@ -193,7 +193,7 @@ class EndContract:
         assert await gone(int((tmp_path / "pid").read_text()))
 
     async def test_a_process_may_end_by_itself_when_it_is_canceled(self, launcher: Launcher, journal: Journal) -> None:
-        """What it prints on the way out is kept, and its own exit code told."""
+        """The journal has its last output, and the end has its own exit code."""
         spec = shell_spec("trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.05; done")
         await launcher.spawn(spec)
         await read_until(journal, spec.tree, lambda records: printed(records) == b"ready\n")
@@ -204,13 +204,13 @@ class EndContract:
         assert printed(await read_all(journal, spec.tree), "stdout") == b"ready\nbye\n"
 
     async def test_canceling_before_the_start_is_not_lost(self, launcher: Launcher) -> None:
-        """The process never gets to its own end."""
+        """The process never runs to its own end."""
         await launcher.cancel(sample_id(1))
         end = await end_of(launcher, "sleep 60")
         assert end.canceled
 
     async def test_canceling_what_has_ended_changes_nothing(self, launcher: Launcher) -> None:
-        """Nor does canceling what never was."""
+        """Canceling an unknown execution changes nothing either."""
         await launcher.cancel(sample_id(9))
         assert not (await end_of(launcher, "true")).canceled
         await launcher.cancel(sample_id(1))
@@ -219,7 +219,7 @@ class EndContract:
     async def test_an_orphan_that_keeps_the_pipe_open_holds_up_no_end(
         self, launcher: Launcher, journal: Journal, tmp_path: Path
     ) -> None:
-        """It lives on: whoever starts a daemon means it."""
+        """The orphan lives on, because an action may start a daemon."""
         end = await end_of(launcher, f"sleep 60 & echo $! > {tmp_path}/pid; echo done")
         pid = int((tmp_path / "pid").read_text())
         try:
@@ -232,7 +232,7 @@ class EndContract:
     async def test_an_orphan_that_prints_for_ever_holds_up_no_end(
         self, launcher: Launcher, journal: Journal, tmp_path: Path
     ) -> None:
-        """There is a moment after which what it prints no longer counts."""
+        """After a moment its output no longer belongs to the execution."""
         command = f"(while :; do echo again; sleep 0.1; done) & echo $! > {tmp_path}/pid"
         try:
             end = await end_of(launcher, command)
@@ -243,7 +243,7 @@ class EndContract:
             os.kill(int((tmp_path / "pid").read_text()), 9)
 
     async def test_what_is_printed_shortly_after_the_exit_is_kept(self, launcher: Launcher, journal: Journal) -> None:
-        """A process substitution outlives its shell."""
+        """For example, a process substitution outlives its shell."""
         end = await end_of(launcher, "echo first > >(sleep 0.2; cat; echo second)")
         assert end.exit_code == 0
         assert printed(await read_all(journal, sample_id(1))) == b"first\nsecond\n"

@@ -1,4 +1,4 @@
-"""Reads journals for the suites: everything there is, or up to a moment that is waited for, never slept for."""
+"""Reads journals for the suites: all records, or the records up to a condition. It waits without sleeping."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from squall.testing.waiting import PATIENCE as PATIENCE
 
 
 async def read_all(journal: Journal, tree: str, after: int = 0, limit: int = 1 << 20) -> list[Record]:
-    """Every record of a tree behind a position, read in batches of about `limit` bytes."""
+    """Returns all records of a tree after a position, read in batches of about `limit` bytes."""
     records: list[Record] = []
     with journal.watch(tree):
         while (batch := await journal.read(tree, after, limit)).position != after:
@@ -22,7 +22,7 @@ async def read_all(journal: Journal, tree: str, after: int = 0, limit: int = 1 <
 
 
 async def read_one(journal: Journal, tree: str, execution: str, limit: int = 1 << 20) -> list[Record]:
-    """Every record of one execution, read by the door for one execution."""
+    """Returns all records of one execution, read with `read_execution`."""
     records: list[Record] = []
     after = 0
     with journal.watch(tree):
@@ -33,7 +33,10 @@ async def read_one(journal: Journal, tree: str, execution: str, limit: int = 1 <
 
 
 async def read_until(journal: Journal, tree: str, enough: Callable[[list[Record]], bool]) -> list[Record]:
-    """Follows a tree until its records are `enough`. Raises `TimeoutError` after `PATIENCE` seconds."""
+    """Follows a tree until `enough(records)` is true. Returns the records.
+
+    Raises `TimeoutError` after `PATIENCE` seconds.
+    """
     records: list[Record] = []
     after = 0
     async with asyncio.timeout(PATIENCE):
@@ -49,7 +52,7 @@ async def read_until(journal: Journal, tree: str, enough: Callable[[list[Record]
 
 
 def printed(records: list[Record], stream: str | None = None, execution: str | None = None) -> bytes:
-    """What the output records hold, of one stream and execution or of all."""
+    """Returns the bytes of the output records of a stream and an execution (None: of all)."""
     return b"".join(
         bytes(record.payload)
         for record in records

@@ -1,7 +1,7 @@
 # ruff: noqa: S101 - asserting is what a contract suite is for
-"""What every runner must do. A class of tests derives from `RunnerContract` and stands beside the fixtures `runner`
-(a `ports.Runner`) and `job` (a `Job` of it that succeeds), and those of `squall.testing.launcher`, which start what
-it prepares.
+"""The contract suite of runners. A test class derives from `RunnerContract`; its module has the fixtures `runner` (a
+`ports.Runner`) and `job` (a `Job` of it that succeeds), and those of `squall.testing.launcher`, which start the
+prepared processes.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ RESULT_LIMIT = 1 << 20
 
 
 async def texts(journal: Journal, job: Job, end: End) -> OutputText:
-    """What the job has printed, as a runner is given it."""
+    """Returns the reader of a job's output that a runner gets."""
     records = await journal.read_last(job.execution.tree, end.last_record, {1: RESULT_LIMIT, 2: RESULT_LIMIT})
 
     def text(stream: str) -> tuple[str, int]:
-        wanted = codec.STREAM_NUMBERS[stream]
-        whole = b"".join(record.payload for record in records if record.stream == wanted)
+        number = codec.STREAM_NUMBERS[stream]
+        whole = b"".join(record.payload for record in records if record.stream == number)
         return whole.decode("utf-8", "replace"), 0
 
     return text
 
 
 async def run_job(runner: Runner, job: Job, launcher: Launcher, journal: Journal) -> Outcome:
-    """The outcome of a job that is prepared, started and waited for as the server does it."""
+    """Prepares, starts and awaits a job like the server. Returns its outcome."""
     prepared = runner.prepare(job)
     if isinstance(prepared, Outcome):
         return prepared
@@ -44,18 +44,18 @@ async def run_job(runner: Runner, job: Job, launcher: Launcher, journal: Journal
 
 
 def nothing_printed(stream: str) -> tuple[str, int]:
-    """The `OutputText` of a silent process."""
+    """Returns the `OutputText` of a process that printed nothing."""
     return "", 0
 
 
 @pytest.mark.anyio
 class RunnerContract:
-    """Prepare and judge."""
+    """The contract of `ports.Runner`."""
 
     async def test_a_job_that_works_succeeds(
         self, runner: Runner, job: Job, launcher: Launcher, journal: Journal
     ) -> None:
-        """With a result that says so: an empty one would count as a failure in StackStorm's world."""
+        """Its result is not empty: StackStorm counts an empty result as a failure."""
         outcome = await run_job(runner, job, launcher, journal)
         assert outcome.status == SUCCEEDED
         assert outcome.result
@@ -63,12 +63,12 @@ class RunnerContract:
     async def test_a_result_is_a_json_value(
         self, runner: Runner, job: Job, launcher: Launcher, journal: Journal
     ) -> None:
-        """It is kept and shown as that."""
+        """The store and the API handle it as JSON."""
         outcome = await run_job(runner, job, launcher, journal)
         assert msgspec.json.decode(msgspec.json.encode(outcome.result)) == outcome.result
 
     async def test_preparing_is_repeatable_and_changes_nothing(self, runner: Runner, job: Job) -> None:
-        """It decides; starting is another's work."""
+        """`prepare` only decides; the launcher starts the process."""
         before = msgspec.json.encode(job)
         assert runner.prepare(job) == runner.prepare(job)
         assert msgspec.json.encode(job) == before
@@ -76,7 +76,7 @@ class RunnerContract:
     async def test_a_launch_belongs_to_its_execution_and_has_the_jobs_environment(
         self, runner: Runner, job: Job
     ) -> None:
-        """Actions find their server and their execution by it."""
+        """Actions find their server and their execution in the environment."""
         prepared = runner.prepare(job)
         if isinstance(prepared, LaunchSpec):
             execution = job.execution
@@ -90,7 +90,7 @@ class RunnerContract:
             assert prepared.status in FINAL
 
     async def test_every_kind_of_end_has_its_status(self, runner: Runner, job: Job) -> None:
-        """Whoever canceled, waited too long or could not start it is told the truth."""
+        """A cancel, a time-out and a failed start have different statuses."""
         if isinstance(runner.prepare(job), Outcome):
             return
         killed = End(execution=job.execution.id, attempt=job.execution.attempt, exit_code=-15)

@@ -1,4 +1,4 @@
-"""The one way in which tests and contract suites wait for something that nothing tells them: they look again."""
+"""The only way in which tests and contract suites wait for a condition without a notification: by polling."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 PATIENCE = 60.0
-"""Seconds until a wait fails: far beyond what anything takes that works, on a machine that is busy with other work."""
+"""The seconds until a wait fails: far more than any working code takes, even on a busy machine."""
 
 
 def until(reached: Callable[[], Any], what: str, within: float = PATIENCE, pause: float = 0.005) -> Any:
-    """Calls `reached` until it returns something true, and returns that.
+    """Calls `reached` until it returns a true value, and returns that value.
 
-    `pause` is the time between two calls in seconds; 0 takes the whole processor and misses no moment. Raises
-    `AssertionError` with the words `what` after `within` seconds.
+    `pause` is the time between two calls in seconds; 0 keeps a processor busy and misses no moment. Raises
+    `AssertionError` with the text `what` after `within` seconds.
     """
     deadline = time.monotonic() + within
     while not (value := reached()):
@@ -27,7 +27,7 @@ def until(reached: Callable[[], Any], what: str, within: float = PATIENCE, pause
 
 
 async def eventually(reached: Callable[[], Any], what: str, within: float = PATIENCE) -> Any:
-    """Does what `until` does, and lets the event loop go on between two calls.
+    """Works like `until`, but lets the event loop run between two calls.
 
     `reached` may return an awaitable; then its result counts.
     """
@@ -44,16 +44,16 @@ async def eventually(reached: Callable[[], Any], what: str, within: float = PATI
 
 
 async def turns(count: int = 20) -> None:
-    """Lets every task of the event loop run up to `count` times; work on other threads is not waited for."""
+    """Lets every task of the event loop run up to `count` times. It does not wait for work on other threads."""
     for _ in range(count):
         await asyncio.sleep(0)
 
 
 async def called(owner: Any, name: str, count: int = 3) -> None:
-    """Waits until the coroutine method `name` of `owner` has been called, and has returned, `count` times from now on.
+    """Waits until the coroutine method `name` of `owner` has been called and has returned `count` times from now on.
 
-    What asks again and again has then seen all that was there before, so that a test may say what did not happen.
-    Raises `AssertionError` after `PATIENCE` seconds.
+    A polling loop has then seen every earlier change, so that a test can assert that something did not happen. Raises
+    `AssertionError` after `PATIENCE` seconds.
     """
     method = getattr(owner, name)
     returned = 0

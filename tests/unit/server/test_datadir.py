@@ -28,33 +28,33 @@ def test_what_cannot_be_a_directory_is_refused_with_what_to_do(tmp_path: Path) -
 
 
 def test_it_is_held_once_and_names_its_holder(tmp_path: Path) -> None:
-    with datadir.held(tmp_path):
+    with datadir.lock(tmp_path):
         assert (tmp_path / "server.lock").read_text() == f"{os.getpid()}\n"
-        with pytest.raises(ConfigError, match=rf"pid {os.getpid()}\)"), datadir.held(tmp_path):
+        with pytest.raises(ConfigError, match=rf"pid {os.getpid()}\)"), datadir.lock(tmp_path):
             pass
         (tmp_path / "server.json").write_text('{"url": "http://127.0.0.1:7"}')
-        with pytest.raises(ConfigError, match=r"at http://127\.0\.0\.1:7"), datadir.held(tmp_path):
+        with pytest.raises(ConfigError, match=r"at http://127\.0\.0\.1:7"), datadir.lock(tmp_path):
             pass
-    with datadir.held(tmp_path):
+    with datadir.lock(tmp_path):
         pass
     assert (tmp_path / "server.lock").read_text() == ""
 
 
 def test_it_is_given_back_when_the_holder_fails(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), datadir.held(tmp_path):
+    with pytest.raises(RuntimeError), datadir.lock(tmp_path):
         raise RuntimeError
-    with datadir.held(tmp_path):
+    with datadir.lock(tmp_path):
         pass
 
 
 def test_the_lock_is_for_its_owner_only(tmp_path: Path) -> None:
-    with datadir.held(tmp_path):
+    with datadir.lock(tmp_path):
         assert (tmp_path / "server.lock").stat().st_mode & 0o777 == 0o600
 
 
 def test_what_is_told_is_there_for_as_long_as_the_server(tmp_path: Path) -> None:
     file = tmp_path / "server.json"
-    with datadir.announced(tmp_path, {"pid": 7}):
+    with datadir.announce(tmp_path, {"pid": 7}):
         assert json.loads(file.read_text()) == {"pid": 7}
         assert file.stat().st_mode & 0o777 == 0o600
         assert [path.name for path in tmp_path.iterdir()] == ["server.json"]
@@ -63,7 +63,7 @@ def test_what_is_told_is_there_for_as_long_as_the_server(tmp_path: Path) -> None
 
 def test_what_an_earlier_server_left_behind_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "server.json").write_text('{"pid": 1, "and": "much longer than what follows"}')
-    with datadir.announced(tmp_path, {"pid": 2}):
+    with datadir.announce(tmp_path, {"pid": 2}):
         assert json.loads((tmp_path / "server.json").read_text()) == {"pid": 2}
 
 

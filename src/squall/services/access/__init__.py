@@ -1,1 +1,1 @@
-"""Users, tokens, API keys."""
+"""The use cases of users, tokens and API keys."""

@@ -1,4 +1,4 @@
-"""Tokens and API keys: made, checked and ended. What a holder shows is kept as a hash only."""
+"""Issues, checks and revokes tokens and API keys. The store has only the hashes of their secret texts."""
 
 from __future__ import annotations
 
@@ -32,13 +32,16 @@ from squall.services.lanes import VOID
 _SECOND = 1_000_000
 _KEY_SALT = b"saltnpepper"
 _SERVICE_TTL, _SERVICE_SPARE = 86_400, 60
-_PAID = 4
-"""How many passwords are checked at once: each check keeps a processor busy on purpose."""
+_MOST_CHECKS = 4
+"""The most password checks at once: each check deliberately keeps a processor busy."""
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether anybody is asked who they are; who is meant when not (`user`); who administrates; the longest lives of
-    tokens (seconds); how long a stream goes on at most after its token was revoked elsewhere (`look`, seconds)."""
+    """The rules of authentication. `enabled`: requests need credentials; `user`: the identity of requests without.
+
+    `admins`: users with all rights; `token_ttl`: the longest lifetime of a token (seconds); `look`: a stream ends at
+    most so many seconds after another server revoked its token.
+    """
 
     enabled: bool
     user: str
@@ -47,18 +50,18 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     look: float = 5.0
 
 
-def token_digest(shown: str) -> str:
-    """What a token is kept as. Tokens are random, so a fast hash is enough."""
-    return hashlib.sha256(shown.encode("utf-8", "replace")).hexdigest()
+def token_digest(token_text: str) -> str:
+    """Returns the stored hash of a token. Tokens are random, so a fast hash is safe."""
+    return hashlib.sha256(token_text.encode("utf-8", "replace")).hexdigest()
 
 
-def key_digest(shown: str) -> str:
-    """What an API key is kept as: as StackStorm does, so that its keys go on working."""
-    return hashlib.sha512(_KEY_SALT + shown.encode("utf-8", "replace")).hexdigest()
+def key_digest(key_text: str) -> str:
+    """Returns the stored hash of an API key. It is StackStorm's hash, so that its keys stay valid."""
+    return hashlib.sha512(_KEY_SALT + key_text.encode("utf-8", "replace")).hexdigest()
 
 
 class Access:
-    """Who is who. Every method that names a credential raises `UnauthorizedError` in StackStorm's words."""
+    """The use cases of tokens and API keys. Checks of credentials raise `UnauthorizedError` in StackStorm's words."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, passwords: Passwords, rules: Rules) -> None:
         self._store = store
@@ -67,28 +70,26 @@ class Access:
         self._passwords = passwords
         self.rules = rules
         self._brake = Brake()
-        self._turns = asyncio.Semaphore(_PAID)
+        self._turns = asyncio.Semaphore(_MOST_CHECKS)
 
     @property
     def anyone(self) -> Identity:
-        """Who asks where nobody is asked."""
+        """The identity of requests when authentication is off."""
         return Identity(user=self.rules.user)
 
     def now(self) -> int:
-        """µs since 1970."""
+        """Returns the time in µs since 1970."""
         return self._clock.now()
 
     # -- tokens
 
     async def login(self, user: str, password: str, peer: str, ttl: int | None) -> tuple[Token, str]:
-        """A token for whoever knows the password: as it is kept, and what its holder shows.
-
-        `peer` is the address it is asked from. After failures, the next attempts of the user and from the address wait.
-        """
+        """Logs a user in. Returns the stored token record and the secret text for the client.
+        After failures, the next attempts of the user and from the address `peer` wait. Raises `UnauthorizedError`."""
         async with self._brake.attempt(user, peer) as attempt:
             async with self._turns:
-                right = await asyncio.to_thread(self._passwords.verify, user, password)
-            if not right:
+                valid = await asyncio.to_thread(self._passwords.verify, user, password)
+            if not valid:
                 attempt.failed()
                 raise UnauthorizedError("Invalid or missing credentials")
         return await self.issue(user, self._lifetime(ttl))
@@ -100,38 +101,39 @@ class Access:
         return most if ttl is None else ttl
 
     def offer(self, execution: str) -> str:
-        """A new token for an action, which opens nothing yet. Where nobody is asked for one it is the execution's id,
-        which only tells who asks."""
+        """Returns a new token for an action. It opens nothing before `grant`. If authentication is off, it is the id
+        of the execution, which only identifies the requester."""
         return secrets.token_hex(16) if self.rules.enabled else execution
 
-    async def grant(self, shown: str, user: str, timeout: float | None, execution: str) -> bool:
-        """Makes an action's token open what `user` may do, until a little after `timeout` (seconds; None: a day).
-        Gives whether it is a secret."""
+    async def grant(self, token: str, user: str, timeout: float | None, execution: str) -> bool:
+        """Gives an action's token the rights of `user` until a little after `timeout` (seconds; None: a day).
+        Returns whether the token is a secret."""
         if self.rules.enabled:
-            await self.issue(user, (timeout or _SERVICE_TTL) + _SERVICE_SPARE, execution, shown)
+            await self.issue(user, (timeout or _SERVICE_TTL) + _SERVICE_SPARE, execution, token)
         return self.rules.enabled
 
-    def named(self, shown: str) -> Identity:
-        """Who asks where nobody is asked: an action says which by what it was given as its token."""
-        return msgspec.structs.replace(self.anyone, execution=shown) if is_id(shown) else self.anyone
+    def named(self, token_text: str) -> Identity:
+        """Returns the identity of a request when authentication is off. The token of an action names its execution."""
+        return msgspec.structs.replace(self.anyone, execution=token_text) if is_id(token_text) else self.anyone
 
-    async def issue(self, user: str, seconds: float, execution: str = "", shown: str = "") -> tuple[Token, str]:
-        """A token that lives so long; with an `execution`, that execution's own; `shown` is made unless given."""
-        shown = shown or secrets.token_hex(16)
+    async def issue(self, user: str, seconds: float, execution: str = "", token_text: str = "") -> tuple[Token, str]:
+        """Stores a token with a lifetime of `seconds`. With `execution`, it belongs to that execution. Returns the
+        record and the secret text, which is `token_text` or new random text."""
+        token_text = token_text or secrets.token_hex(16)
         token = Token(
             id=self._clock.new_id(),
-            hash=token_digest(shown),
+            hash=token_digest(token_text),
             user=user,
             expires=self._clock.now() + int(seconds * _SECOND),
             service=bool(execution),
             execution=execution,
         )
         await self._store.tx(lambda tx: tx.access.add_token(token))
-        return token, shown
+        return token, token_text
 
-    async def by_token(self, shown: str, location: str) -> Identity:
-        """Who holds this token."""
-        digest = token_digest(shown)
+    async def by_token(self, token_text: str, location: str) -> Identity:
+        """Returns the identity of a token's holder. Raises `UnauthorizedError`."""
+        digest = token_digest(token_text)
         token = await self._store.read(lambda tx: tx.access.token(digest))
         if token is None or not hmac.compare_digest(token.hash, digest) or not self._is_user(token.user, token.service):
             raise UnauthorizedError("Unauthorized")
@@ -149,36 +151,36 @@ class Access:
         )
 
     def _is_user(self, user: str, service: bool) -> bool:
-        """Whether the holder of a token may still log in; the user of an execution need not be able to."""
+        """Checks whether the user of a token may still log in. The user of an execution's token need not be able to."""
         return service or self._passwords.knows(user)
 
-    async def is_valid(self, shown: str) -> bool:
-        """Whether this token opens anything now."""
+    async def is_valid(self, token_text: str) -> bool:
+        """Checks whether a token is valid now."""
         try:
-            await self.by_token(shown, "")
+            await self.by_token(token_text, "")
         except UnauthorizedError:
             return False
         return True
 
     async def revoke(self, digest: str) -> None:
-        """Ends a token, and the streams that were opened with it."""
+        """Revokes the token with the hash `digest`, and ends the streams that use it."""
         await self._store.tx(lambda tx: tx.access.remove_token(digest))
         self._bus.publish(VOID, digest)
 
     async def revoke_tokens_of(self, execution: str) -> None:
-        """Ends what an execution was given."""
+        """Revokes the tokens of an execution."""
         if not self.rules.enabled:
             return
         for digest in await self._store.tx(lambda tx: tx.access.remove_tokens_of(execution)):
             self._bus.publish(VOID, digest)
 
     async def prune(self) -> int:
-        """Forgets tokens that ended a day ago: until then their holders are told that they have expired."""
+        """Deletes tokens that expired a day ago. Until then their holders get the error that they have expired."""
         before = self._clock.now() - 86_400 * _SECOND
         return await self._store.tx(lambda tx: tx.access.prune_tokens(before))
 
     async def until_void(self, identity: Identity) -> None:
-        """Returns when the identity's credential has ended; never for one without."""
+        """Waits until the identity's credential expires or is revoked; for ever if it has no credential."""
         if not identity.credential:
             await asyncio.Event().wait()
         with self._bus.subscribe(VOID) as hints:
@@ -200,9 +202,9 @@ class Access:
 
     # -- API keys
 
-    async def by_key(self, shown: str, location: str) -> Identity:
-        """Who holds this API key."""
-        digest = key_digest(shown)
+    async def by_key(self, key_text: str, location: str) -> Identity:
+        """Returns the identity of an API key's holder. Raises `UnauthorizedError`."""
+        digest = key_digest(key_text)
         key = await self._store.read(lambda tx: tx.access.key(digest))
         if key is None or not hmac.compare_digest(key.hash, digest):
             raise UnauthorizedError(f"Unauthorized - ApiKey with key_hash={digest} not found.")
@@ -212,15 +214,15 @@ class Access:
         return Identity(user=key.user, admin=admin, method=API_KEY, location=location, credential=digest)
 
     async def make_key(self, identity: Identity, document: Mapping[str, Any]) -> tuple[ApiKey, str | None]:
-        """A new API key, and what its holder shows: None when its hash was brought along (`key_hash`).
+        """Creates an API key. Returns it with its secret text; None if the document has its hash (`key_hash`).
 
-        Raises `ConflictError` when that is here already, `ForbiddenError` for another user's.
+        Raises `ConflictError` if that hash exists already, `ForbiddenError` if the key is for another user.
         """
-        brought = document.get("key_hash")
-        shown = None if brought else base64.b64encode(secrets.token_hex(32).encode()).decode().rstrip("=")
+        digest = document.get("key_hash")
+        key_text = None if digest else base64.b64encode(secrets.token_hex(32).encode()).decode().rstrip("=")
         key = ApiKey(
             id=self._clock.new_id(),
-            hash=brought or key_digest(shown or ""),
+            hash=digest or key_digest(key_text or ""),
             user=acting_user(identity, document.get("user")),
             created=self._clock.now(),
             enabled=document.get("enabled", True),
@@ -234,25 +236,25 @@ class Access:
             await tx.access.put_key(key)
 
         await self._store.tx(work)
-        return key, shown
+        return key, key_text
 
     async def keys(self, identity: Identity, user: str | None) -> list[ApiKey]:
-        """The API keys that are there for this identity, oldest first."""
-        found = await self._store.read(lambda tx: tx.access.keys(user))
-        return [key for key in found if sees_keys_of(identity, key.user)]
+        """Returns the API keys that this identity may see, oldest first."""
+        rows = await self._store.read(lambda tx: tx.access.keys(user))
+        return [key for key in rows if sees_keys_of(identity, key.user)]
 
     async def key(self, identity: Identity, id_or_key: str) -> ApiKey:
-        """One API key, by its id or by itself. Raises `NotFoundError`."""
-        found = await self._store.read(lambda tx: tx.access.key(id_or_key))
-        if found is None:
+        """Returns one API key, by its id or its secret text. Raises `NotFoundError`."""
+        key = await self._store.read(lambda tx: tx.access.key(id_or_key))
+        if key is None:
             digest = key_digest(id_or_key)
-            found = await self._store.read(lambda tx: tx.access.key(digest))
-        if found is None or not sees_keys_of(identity, found.user):
+            key = await self._store.read(lambda tx: tx.access.key(digest))
+        if key is None or not sees_keys_of(identity, key.user):
             raise NotFoundError(f"ApiKey with key or id={id_or_key} not found.")
-        return found
+        return key
 
     async def change_key(self, identity: Identity, id_or_key: str, document: Mapping[str, Any]) -> ApiKey:
-        """Changes user, metadata and switch of an API key. Raises `NotFoundError`, `InvalidError`, `ForbiddenError`."""
+        """Changes fields of an API key. Raises `NotFoundError`, `InvalidError`, `ForbiddenError`."""
         key = await self.key(identity, id_or_key)
         if document.get("user") is None:
             raise InvalidError(f"ValidationError (ApiKeyDB:{key.id}) (Field is required: ['user'])")
@@ -271,7 +273,7 @@ class Access:
         return changed
 
     async def remove_key(self, identity: Identity, id_or_key: str) -> None:
-        """Ends an API key. Raises `NotFoundError`."""
+        """Deletes an API key. Raises `NotFoundError`."""
         key = await self.key(identity, id_or_key)
         await self._store.tx(lambda tx: tx.access.remove_key(key.id))
         self._bus.publish(VOID, key.hash)

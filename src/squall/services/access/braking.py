@@ -1,4 +1,4 @@
-"""Slows down who guesses passwords: after failures, the next attempts wait, one after the other."""
+"""Slows down password guessing: after failures, the next attempts wait, one after the other."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from time import monotonic
 _FIRST = 0.25
 _LONGEST = 8.0
 _FORGET = 900.0
-_KNOWN = 10_000
+_MOST_KEYS = 10_000
 _PEER_FREE = 5
-"""Failures of one address that cost nothing: several people may sit behind it."""
+"""The failures of one address that cause no wait: several people may share an address."""
 
 
 class _Key:
-    """What is known of one user or address."""
+    """The failures of one user or address."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
@@ -25,7 +25,7 @@ class _Key:
         self.last = monotonic()
 
     def wait(self, free: int) -> float:
-        """How many seconds the next attempt waits."""
+        """Returns the wait of the next attempt in seconds, if `free` failures cause none."""
         if monotonic() - self.last > _FORGET:
             self.failures = 0
         over = self.failures - free
@@ -33,25 +33,25 @@ class _Key:
 
 
 class Attempt:
-    """One attempt under way."""
+    """One running attempt to log in."""
 
     def __init__(self) -> None:
         self.has_failed = False
 
     def failed(self) -> None:
-        """The password was wrong."""
+        """Records that the password was wrong."""
         self.has_failed = True
 
 
 class Brake:
-    """Counts failures by user and by address, of a bounded number of them; a success forgets the user's."""
+    """The failure counters of a bounded number of users and addresses. A success resets the user's counter."""
 
     def __init__(self) -> None:
         self._keys: OrderedDict[tuple[str, str], _Key] = OrderedDict()
 
     @asynccontextmanager
     async def attempt(self, user: str, peer: str) -> AsyncIterator[Attempt]:
-        """Waits for its turn; the attempts of one user come one after the other."""
+        """Waits for the attempt's turn and yields it. The attempts of one user run one after the other."""
         by_user, by_peer = self._key(("user", user)), self._key(("peer", peer))
         attempt = Attempt()
         async with by_user.lock:
@@ -69,6 +69,6 @@ class Brake:
     def _key(self, name: tuple[str, str]) -> _Key:
         key = self._keys.setdefault(name, _Key())
         self._keys.move_to_end(name)
-        while len(self._keys) > _KNOWN:
+        while len(self._keys) > _MOST_KEYS:
             self._keys.popitem(last=False)
         return key

@@ -1,1 +1,1 @@
-"""The streams of events."""
+"""The use cases of the event stream."""

@@ -1,8 +1,8 @@
-"""The live feed of everything: every change of every resource, and what is printed while somebody listens to it.
+"""The live feed of events and output: every change of every resource, and output while a client listens to it.
 
 Changes come from the event table, output from the journals. Both go into one ring that all listeners read with
-cursors, so a slow listener costs no memory: what has left the ring it reads from the table, and for output it is told
-that there is a gap.
+cursors, so a slow listener costs no memory. It reads the changes that have left the ring from the table; for output
+that has left the ring it gets a gap.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _READ = 512
 
 
 class _Tap:
-    """The reading of one tree's journal for the ring."""
+    """The state of reading one tree's journal into the ring."""
 
     def __init__(self, position: Place) -> None:
         self.position = position
@@ -32,7 +32,7 @@ class _Tap:
 
 
 class Feeds:
-    """Fills the ring while somebody listens. `poll` (seconds) makes hints unnecessary."""
+    """The feed of one server. It fills the ring while a client listens. It polls every `poll` seconds without hints."""
 
     def __init__(self, store: Store, bus: Bus, journal_port: Journal, outputs: Outputs, *, poll: float) -> None:
         self._store = store
@@ -49,7 +49,7 @@ class Feeds:
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
-        """Passes hints on to the journals' readers, and fills the ring, until cancelled."""
+        """Passes hints to the readers of journals and fills the ring, until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             with self._bus.subscribe(CHANGED) as hints:
@@ -61,12 +61,12 @@ class Feeds:
                             await self._collect()
 
     def stop(self) -> None:
-        """Wakes every listener; they see that the server stops."""
+        """Wakes every listener, so that it sees that the server stops."""
         self._ring.stop()
 
     @asynccontextmanager
     async def listen(self, with_output: bool) -> AsyncIterator[Cursor]:
-        """A cursor at the present; `with_output` also has what is printed from now on."""
+        """Yields a cursor at the ring's current end. If `with_output`, the ring gets all output from now on."""
         async with self._lock:
             if self._listeners == 0:
                 self._ring.clear()
@@ -89,35 +89,35 @@ class Feeds:
                 self._taps.clear()
 
     async def events_between(self, row: int, until: int) -> tuple[list[Event], bool]:
-        """The changes behind `row` up to `until`, and whether the table no longer has all of them."""
+        """Returns the events after `row` up to `until`, and whether the table no longer has all of them."""
 
         async def work(tx: Tx) -> tuple[list[Event], int]:
             first, _ = await tx.events.bounds()
-            found: list[Event] = []
+            events: list[Event] = []
             at = row
             while at < until and (rows := await tx.events.after(at, _READ)):
-                found += [event for event in rows if event.id <= until]
+                events += [event for event in rows if event.id <= until]
                 at = rows[-1].id
-            return found, first
+            return events, first
 
-        found, first = await self._store.read(work)
-        return found, first > row + 1
+        events, first = await self._store.read(work)
+        return events, first > row + 1
 
     async def rows(self, execution_id: str) -> dict[str, int]:
-        """The event rows that tell an execution's statuses, the last of each; only those that are still kept."""
-        found = await self._store.read(lambda tx: tx.events.of(EXECUTION, execution_id))
-        return {event.status: event.id for event in found}
+        """Returns the last event row of each status of an execution; only rows that are still in the table."""
+        events = await self._store.read(lambda tx: tx.events.of(EXECUTION, execution_id))
+        return {event.status: event.id for event in events}
 
     async def document(self, row: int) -> bytes:
         """Returns the document of an event, JSON; empty if it has none, or if its resource was purged."""
         return await self._store.read(lambda tx: tx.events.document(row))
 
     def behind(self, cursor: Cursor, now: int) -> tuple[int, int]:
-        """How far a listener is behind at `now` (µs); see `Ring.behind`."""
+        """Returns how far a listener is behind at `now` (µs); see `Ring.behind`."""
         return self._ring.behind(cursor.number, now)
 
     async def _collect(self) -> None:
-        """Brings the ring up to the event table. A final event waits for the output before it."""
+        """Copies new events from the table into the ring. Output that was printed before a final event comes first."""
         full = True
         while full:
             rows = await self._store.read(lambda tx: tx.events.after(self._row, _READ))
@@ -129,11 +129,11 @@ class Feeds:
                 self._ring.append(Item(event.id, event, ()))
 
     async def _tap_running(self) -> None:
-        """Taps what runs now, from the present on."""
+        """Taps the trees that run now, from the current ends of their journals."""
 
         async def work(tx: Tx) -> set[str]:
-            found = [await tx.executions.get(key, False) for key in await tx.executions.unfinished(None)]
-            return {execution.tree for execution in found if execution is not None}
+            executions = [await tx.executions.get(key, False) for key in await tx.executions.unfinished(None)]
+            return {execution.tree for execution in executions if execution is not None}
 
         for tree in await self._store.read(work):
             with self._journal.watch(tree) as watch:
@@ -142,7 +142,7 @@ class Feeds:
     async def _tap_for(self, event: Event) -> None:
         tap = self._taps.get(event.tree)
         if tap is None:
-            # A tree that is not followed yet has just begun, or its output so far was nobody's.
+            # A tree without a tap has just begun, or no client listened to its output so far.
             with self._journal.watch(event.tree) as watch:
                 tap = self._tap(event.tree, BEGINNING if event.resource == event.tree else watch.head)
         if event.status not in ex.FINAL:
@@ -168,10 +168,10 @@ class Feeds:
                         await self._drain(tree, tap, collect=True)
 
     async def _drain(self, tree: str, tap: _Tap, collect: bool = False) -> None:
-        """Moves what the tree's journal has into the ring. With streaming off it is done once, at the tree's end.
+        """Copies new records of the tree's journal into the ring. With streaming off this happens once, at its end.
 
-        With `collect` the changes that were made before come first: that an execution runs stands before what it
-        prints. Everybody who drains holds the feed's lock.
+        If `collect`, copies new events first: the event that an execution runs comes before its output. The caller
+        must hold the feed's lock.
         """
         while not tap.done.is_set():
             position = tap.position
@@ -181,7 +181,7 @@ class Feeds:
             if collect:
                 await self._collect()
             if tap.position != position or tap.done.is_set():
-                # Among the changes was the end of this tree, before which this very output has been moved.
+                # One of the events was the end of this tree, and this output has been copied before it.
                 continue
             tap.position = batch.position
             records = tuple(r for r in batch.records if r.kind in (journal.OUTPUT, journal.GAP))
@@ -190,5 +190,5 @@ class Feeds:
                 # Listeners that keep up must get their turn before the ring turns over.
                 await asyncio.sleep(0)
             if collect:
-                # One piece at a time, so that who comes to listen does not wait for the end of an endless output.
+                # Copy one batch at a time, so that a new listener does not wait for the end of an endless output.
                 return

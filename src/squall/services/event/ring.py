@@ -1,4 +1,4 @@
-"""The latest of everything, for all who listen: each reads with a cursor of its own, so a slow one costs no memory."""
+"""A ring of the latest events and output. Each listener reads it with its own cursor, so slow ones cost no memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _READ = 512
 
 
 class Item(NamedTuple):
-    """One change, or some records of one tree; `row` is the event row reached with it."""
+    """One event, or some records of one tree. `row` is the last event row up to this item."""
 
     row: int
     event: Event | None
@@ -23,7 +23,7 @@ class Item(NamedTuple):
 
 
 class Cursor:
-    """One listener's place in the ring: `number` is that of the next item to read, `row` the event row reached."""
+    """One listener's place in the ring: `number` is the next item's number, `row` the last event row it has read."""
 
     def __init__(self, ring: Ring, number: int, row: int) -> None:
         self._ring = ring
@@ -31,13 +31,13 @@ class Cursor:
         self.row = row
 
     async def next(self, timeout: float) -> tuple[list[Item], bool]:
-        """What came since, waiting up to `timeout` seconds, and whether something had left the ring before."""
+        """Returns the next items, and whether items had left the ring before. Waits up to `timeout` seconds for one."""
         items, lost, self.number = await self._ring.take(self.number, timeout)
         return items, lost
 
 
 class Ring:
-    """The latest items, as many as fit into some MiB. Use it on one event loop."""
+    """The latest items, up to 32 MiB. Use it on one event loop."""
 
     def __init__(self) -> None:
         self._items: deque[Item] = deque()
@@ -48,33 +48,35 @@ class Ring:
 
     @property
     def end(self) -> int:
-        """The number of the next item that will come."""
+        """The number that the next new item will have."""
         return self._first + len(self._items)
 
     def stop(self) -> None:
-        """Wakes every listener; from now on none waits."""
+        """Wakes every listener. From now on no listener waits."""
         self._stopped = True
         self._wake()
 
     def clear(self) -> None:
-        """Forgets all items; nobody listens."""
+        """Removes all items. Call it only without listeners."""
         self._first += len(self._items)
         self._items.clear()
         self._size = 0
 
     def append(self, item: Item) -> None:
-        """Adds an item, lets the oldest go, and wakes those who wait."""
+        """Adds an item, removes the oldest items if the ring is full, and wakes waiting listeners."""
         self._items.append(item)
         self._size += _size(item)
         while self._size > _RING_BYTES and len(self._items) > 1:
-            gone = self._items.popleft()
+            oldest = self._items.popleft()
             self._first += 1
-            self._size -= _size(gone)
+            self._size -= _size(oldest)
         self._wake()
 
     async def take(self, number: int, timeout: float) -> tuple[list[Item], bool, int]:
-        """Some items from `number` on, waiting up to `timeout` seconds for one; whether something had left the ring
-        before; and the number of the next one."""
+        """Returns items from `number` on, whether items had left the ring before, and the number of the next item.
+
+        Waits up to `timeout` seconds for an item.
+        """
         if number >= self.end and not self._stopped:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.add(future)
@@ -92,15 +94,15 @@ class Ring:
         return items, lost, self._first + start + len(items)
 
     def behind(self, number: int, now: int) -> tuple[int, int]:
-        """How far a listener whose next item is `number` is behind at `now` (µs): ms since that item came to be, and
+        """Returns the lag at `now` (µs) of a listener whose next item is `number`: the age of that item (ms), and the
         bytes that wait in the ring."""
         start = max(number - self._first, 0)
         waiting = list(self._items)[start:]
         if not waiting:
             return 0, 0
         first = waiting[0]
-        came = first.event.at if first.event is not None else first.records[0].time
-        return max(0, now - came) // 1000, sum(_size(item) for item in waiting)
+        time = first.event.at if first.event is not None else first.records[0].time
+        return max(0, now - time) // 1000, sum(_size(item) for item in waiting)
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, set()
@@ -110,5 +112,5 @@ class Ring:
 
 
 def _size(item: Item) -> int:
-    """What an item counts for in the ring, in bytes."""
+    """Returns the bytes that an item counts for in the ring."""
     return sum(len(record.payload) for record in item.records) if item.records else _EVENT_BYTES

@@ -1,11 +1,11 @@
-"""Policies of concurrency: who of an action's executions may run, and who waits in line.
+"""Applies concurrency policies: decides which executions of an action may run and which wait in line.
 
-An execution holds a place under each policy of its action, or none: whoever cannot have them all waits, without a queue
-row and without being asked. It is let in by the very transaction in which another gives its places back, so that
-between transactions nobody waits who might run. That keeps every line first come, first served.
+An execution holds a slot of every policy of its action, or of none. If it cannot have all slots, it waits without a
+queue row, and no worker polls it. The transaction in which another execution releases its slots admits it. So between
+transactions no execution waits that could run, and every line is first come, first served.
 
-Nobody waits for ever: a child waits for executions only that are no workflows, and these end by themselves. A
-workflow therefore may hold up another root, but never a descendant of its own or of another workflow.
+No execution waits for ever: a child waits only for executions that are not workflows, and these end by themselves. A
+workflow may therefore delay another root execution, but never a descendant of itself or of another workflow.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from squall.services.execution.transitions import Transitions
 
 _PAGE = 64
 _HOLDING = (ex.SCHEDULED, ex.RUNNING, ex.PAUSING, ex.RESUMING, ex.CANCELING)
-_GIVES_BACK = ex.FINAL | {ex.PAUSED, ex.PENDING}
-"""Statuses in which an execution holds no place: what stands still for people would hold up everything else."""
+_RELEASING = ex.FINAL | {ex.PAUSED, ex.PENDING}
+"""Statuses in which an execution holds no slot. Executions that wait for people would block all others."""
 
 
 class Admission:
-    """Gives places and takes them back. `reveal` opens sealed values."""
+    """Assigns slots to executions and releases them. `reveal` opens sealed values."""
 
     def __init__(self, reveal: Callable[[str], Any]) -> None:
         self._reveal = reveal
 
     async def admit(self, tx: Tx, execution: Execution, transitions: Transitions, now: int) -> bool:
-        """Whether an execution that is to be run may be; else it has been put in line (`delayed`) or canceled."""
+        """Applies the policies of the action. Returns True if the execution may start; otherwise the execution is now
+        `delayed` or canceled."""
         slots = await self._slots(tx, execution)
         if not slots or any(slot.holding for slot in await tx.slots.of_execution(execution.id)):
             return True
@@ -53,8 +54,8 @@ class Admission:
         return not full
 
     async def moved(self, tx: Tx, execution: Execution, transitions: Transitions, now: int) -> None:
-        """Takes back the places of an execution that has just got a status in which it holds none."""
-        if execution.status not in _GIVES_BACK:
+        """Releases the slots of an execution if its new status holds none, and admits waiting executions."""
+        if execution.status not in _RELEASING:
             return
         for slot in await tx.slots.leave(execution.id):
             if slot.holding:
@@ -63,7 +64,7 @@ class Admission:
                     await self._let_in(tx, policy, slot.key, transitions, now)
 
     async def reconsider(self, tx: Tx, action: str, transitions: Transitions, now: int) -> None:
-        """Gives the places of an action's executions anew, since its policies have changed."""
+        """Assigns the slots of an action's executions again after its policies have changed."""
         for status in _HOLDING:
             for execution in await tx.executions.find(ExecutionFilter(action=action, status=status), None, 0, False):
                 await tx.slots.leave(execution.id)
@@ -76,7 +77,7 @@ class Admission:
                 await _wake(tx, waiting, transitions, now)
 
     async def _slots(self, tx: Tx, execution: Execution) -> list[tuple[Policy, Slot]]:
-        """The places that an execution needs now."""
+        """Returns the slots that an execution needs now, with their policies."""
         policies = [policy for policy in await tx.policies.find(execution.action) if _applies(policy)]
         if not policies:
             return []
@@ -88,8 +89,8 @@ class Admission:
         ]
 
     async def _values(self, tx: Tx, execution: Execution) -> dict[str, Any]:
-        found = await tx.content.snapshot(execution.snapshot)
-        schemas = merged_parameters(*found) if found is not None else {}
+        snapshot = await tx.content.snapshot(execution.snapshot)
+        schemas = merged_parameters(*snapshot) if snapshot is not None else {}
         defaults = {name: schema["default"] for name, schema in schemas.items() if "default" in schema}
         return defaults | replace_sealed(execution.parameters, self._reveal)  # type: ignore[no-any-return]
 
@@ -97,7 +98,7 @@ class Admission:
         return await tx.slots.held(policy.ref, slot.key, slot.child) < policy.threshold
 
     async def _let_in(self, tx: Tx, policy: Policy, key: str, transitions: Transitions, now: int) -> None:
-        """Lets in whoever waits longest and finds room, until there is none."""
+        """Admits the longest waiting executions whose policies all have room, until there is no more room."""
         blocked: set[tuple[str, str, bool]] = set()
         after = 0
         while _applies(policy):
@@ -115,18 +116,18 @@ class Admission:
                     waiting = await tx.executions.get(slot.execution, False)
                     if waiting is not None:
                         await _wake(tx, waiting, transitions, now)
-                    # What was counted has changed.
+                    # The counts above are stale now: count again.
                     break
 
     async def _fits(self, tx: Tx, execution_id: str, blocked: set[tuple[str, str, bool]]) -> bool:
-        """Whether there is room for all places of one who waits; `blocked` remembers where there was none."""
+        """Checks whether all slots of a waiting execution have room. Adds a full policy and key to `blocked`."""
         for slot in await tx.slots.of_execution(execution_id):
-            where = (slot.policy, slot.key, slot.child)
-            if where in blocked:
+            place = (slot.policy, slot.key, slot.child)
+            if place in blocked:
                 return False
             policy = await tx.policies.get(slot.policy)
             if policy is not None and not await self._room(tx, policy, slot):
-                blocked.add(where)
+                blocked.add(place)
                 return False
         return True
 
@@ -136,17 +137,17 @@ def _applies(policy: Policy) -> bool:
 
 
 async def _wake(tx: Tx, execution: Execution, transitions: Transitions, now: int) -> None:
-    """Queues one that waited, and has its places now: before whatever was requested later."""
+    """Queues an execution that waited and has its slots now. It runs before executions that were requested later."""
     if execution.status == ex.DELAYED:
         execution, _ = await transitions.move(tx, execution, ex.REQUESTED, now)
     await transitions.queue(tx, execution, execution.start)
 
 
 async def _refuse(tx: Tx, execution: Execution, policy: Policy, transitions: Transitions, now: int) -> None:
-    """Cancels an execution for which a policy has no place."""
+    """Cancels an execution because a policy has no free slot."""
     context = {**execution.context, "cancelled_by": policy.ref}
-    told = f'Canceled by the policy "{policy.ref}": {policy.threshold} of these run already.'
-    result = {"message": told, "user": execution.user}
+    message = f'Canceled by the policy "{policy.ref}": {policy.threshold} of these run already.'
+    result = {"message": message, "user": execution.user}
     execution = msgspec.structs.replace(execution, context=context)
     execution = with_result(execution, result, encoded_size(result))
     execution, _ = await transitions.move(tx, execution, ex.CANCELING, now)
@@ -154,7 +155,7 @@ async def _refuse(tx: Tx, execution: Execution, policy: Policy, transitions: Tra
 
 
 def changed_actions(before: Sequence[Policy], after: Sequence[Policy]) -> list[str]:
-    """The actions whose executions must be reconsidered when these policies take the place of those."""
+    """Returns the actions whose executions need `reconsider` after the policies `before` became `after`."""
     old, new = set(map(_essence, before)), set(map(_essence, after))
     return sorted({action for action, *_ in old ^ new})
 

@@ -1,4 +1,4 @@
-"""Parameters bound to an execution: rendered, checked and sealed at its request, revealed for its run."""
+"""Binds parameters to an execution: renders, checks and seals them at its request, and reveals them for its run."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from squall.services.content.merged import Merged, MergedParameters
 from squall.services.content.pack_configs import PackConfigs
 
 MASKED_MOST = 64 << 10
-"""The longest secret (bytes) that is masked in output: finding longer ones would hold up every other action."""
+"""The longest secret (bytes) that is masked in output. A search for longer ones would slow every other action."""
 
 _LOG = logging.getLogger("squall.binding")
 
 
 class Bound(NamedTuple):
-    """Parameters for a run, and every secret that is in them or was used to make them, as an action might print it."""
+    """The parameters for a run, and the secrets in them or used to make them, as the bytes an action might print."""
 
     values: dict[str, Any]
     secrets: tuple[bytes, ...]
 
 
 class Binding:
-    """Binds parameters, with what templates may ask for, and what is secret, or made from secrets, sealed by the vault.
+    """Binds parameters with the names that templates may use. The vault seals secrets and values made from secrets.
 
-    `st2kv.user` are the keys of the `user` in an execution's context, whom the server has put there. StackStorm prefers
-    `api_user`, which whoever requests may choose: with it, anybody could read anybody's keys.
+    `st2kv.user` are the keys of the `user` that the server put into the execution's context. StackStorm prefers
+    `api_user`, which the requester chooses: with it, every user could read the keys of every other user.
     """
 
     def __init__(
@@ -58,42 +58,44 @@ class Binding:
         self,
         action: Action,
         runner: RunnerType,
-        given: Mapping[str, Any],
+        parameters: Mapping[str, Any],
         context: dict[str, Any],
         plain: Collection[str] = (),
     ) -> dict[str, Any]:
-        """What a caller gave, ready to be stored: rendered, checked, secrets sealed. Of `plain` parameters the values
-        are such as have been stored before: they are not rendered again, and what was sealed stays so.
+        """Returns a caller's parameters in their stored form: rendered, checked, secrets sealed.
 
+        The values of `plain` parameters were stored before. They are not rendered again, and sealed values stay sealed.
         Raises `InvalidError` with the parameter's name.
         """
-        check_depths(given)
+        check_depths(parameters)
         merged = self._merged.of(action, runner)
         schemas = merged.schemas
-        names = await self._names(context, [given], action.pack, merged)
+        names = await self._names(context, [parameters], action.pack, merged)
         taint = self._taint = Taint()
-        opened = {name: self._open(name, value, taint) if name in plain else value for name, value in given.items()}
+        opened = {
+            name: self._open(name, value, taint) if name in plain else value for name, value in parameters.items()
+        }
         values = bind_request(schemas, opened, names, self._jinja, plain, taint)
         return {name: self._sealed(value, schemas[name], taint.of(name)) for name, value in values.items()}
 
     async def run(self, execution: Execution, action: Action, runner: RunnerType) -> Bound:
-        """The values of all parameters for the run, secrets revealed. Raises `InvalidError`."""
+        """Returns the values of all parameters for the run, with secrets revealed. Raises `InvalidError`."""
         merged = self._merged.of(action, runner)
         schemas = merged.schemas
         names = await self._names(execution.context, [], action.pack, merged)
         taint = self._taint = Taint()
         stored = {name: self._open(name, value, taint) for name, value in execution.parameters.items()}
         values = bind_run(schemas, stored, names, self._jinja, taint)
-        found = taint.all()
+        secrets = taint.all()
         for name, value in values.items():
-            found += secrets_of(value, schemas[name])
+            secrets += secrets_of(value, schemas[name])
             if taint.of(name) and isinstance(value, str):
-                found.append(value)
-        replace_sealed(execution.parameters, lambda envelope: found.append(self.reveal(envelope)))
-        return Bound(values, _printable(found))
+                secrets.append(value)
+        replace_sealed(execution.parameters, lambda envelope: secrets.append(self.reveal(envelope)))
+        return Bound(values, _printable(secrets))
 
     def reveal(self, envelope: str) -> Any:
-        """The value in an envelope that stands in stored parameters."""
+        """Returns the value in an envelope from stored parameters."""
         return disclose(self._vault.open(envelope))[0]
 
     def _open(self, name: str, value: Any, taint: Taint) -> Any:
@@ -109,36 +111,39 @@ class Binding:
         return seal_secrets(value, schema, lambda secret: enclose_alone(secret, self._vault.seal))
 
     async def names(self, texts: list[Any], context: dict[str, Any], pack: str) -> dict[str, Any]:
-        """What templates of a pack may use besides parameters; keys and configuration only if a text may name them."""
+        """Returns the names for templates of a pack; keys and configuration only if a text may mention them."""
         return await self._names(context, texts, pack)
 
     def watched(self) -> tuple[Jinja, Taint]:
-        """Templates that may decrypt, and who is told what they open: until the next await, then others use it."""
+        """Returns templates that may decrypt, and the `Taint` that records the secrets they open.
+
+        Use both only until the next await: after it, other callers use them.
+        """
         self._taint = Taint()
         return self._jinja, self._taint
 
     def enclosed(self, value: Any, secrets: list[Any]) -> Sealed:
-        """A value that was made from these secrets, sealed, as it stands in stored parameters."""
+        """Returns a value that was made from `secrets`, sealed as in stored parameters."""
         return Sealed(enclose(value, secrets, self._vault.seal))
 
     async def _names(
         self, context: dict[str, Any], texts: list[Any], pack: str, merged: Merged | None = None
     ) -> dict[str, Any]:
-        """What templates may use besides parameters; keys and the pack's configuration are only looked up if a text, or
-        one in the schemas `merged`, may name them."""
+        """Returns the names for templates. Reads keys and the pack's configuration only if a text, or a text in the
+        schemas `merged`, may mention them."""
         by_schemas = merged is not None and merged.names_keys
         keys = await self._keys.names(context["user"]) if by_schemas else await self.keys(texts, context["user"])
         configured = (merged is not None and merged.names_config) or mentions_config(texts)
-        named: dict[str, Any] = {name: context[name] for name in ("parent", "trigger") if name in context}
+        origins: dict[str, Any] = {name: context[name] for name in ("parent", "trigger") if name in context}
         return {
-            **named,
+            **origins,
             "action_context": context,
             "config_context": await self._config(pack, context["user"]) if configured else {},
             "st2kv": keys,
         }
 
     async def keys(self, texts: list[Any], user: str) -> Mapping[str, Any]:
-        """What `st2kv` is in these texts, of which secret values are ciphertext; looked up only if one may name it."""
+        """Returns the value of `st2kv`, with secrets as ciphertext. Reads keys only if a text may mention it."""
         if mentions_keys(texts):
             return await self._keys.names(user)
         return {"system": {}, "user": {}}
@@ -153,14 +158,14 @@ class Binding:
         return ConfigContext(config.values, frozenset(config.secrets), lambda secret: self._taint.open(secret))
 
     def _decrypted(self, ciphertext: Any) -> str:
-        """The filter `decrypt_kv`. One binding is made at a time, so what it opens belongs to that one."""
+        """The filter `decrypt_kv`. Only one binding renders at a time, so the opened secret belongs to that binding."""
         text = self._keys.decrypt(str(ciphertext))
         self._taint.open(text)
         return text
 
 
 def _printable(secrets: list[Any]) -> tuple[bytes, ...]:
-    """Secrets as the bytes that an action might print: of an object or an array also each text and number in it."""
+    """Returns secrets as the bytes that an action might print; also each text and number in objects and arrays."""
     printed: dict[bytes, None] = {}
     for value in secrets:
         printed[value.encode() if isinstance(value, str) else msgspec.json.encode(value)] = None

@@ -1,4 +1,4 @@
-"""What workers do with executions: claim those that are due, and end them with their outcomes."""
+"""Claims due executions for workers, and ends them with their outcomes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from squall.services.lanes import CHANGED, RUN
 
 
 class Claims:
-    """Claimed executions: a lease on the queue row makes them one worker's, until it ends them or lets it run out."""
+    """The claims of workers: a lease on the queue row gives an execution to one worker until it ends or expires."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, transitions: Transitions) -> None:
         self._store = store
@@ -28,13 +28,13 @@ class Claims:
     async def claim(
         self, owner: str, lease: int, limit: int, runner_info: dict[str, Any]
     ) -> list[tuple[Due, Execution, int]]:
-        """Takes due executions to run: each with its task and the event row that tells that it runs.
+        """Claims due executions. Returns each with its queue row and the row of its `running` event.
 
-        Those that a policy holds back are put in line, or canceled, and not given.
+        Leaves out executions that a policy delays or cancels. `lease` is in µs; `runner_info` (host name and pid of
+        the worker) is stored with the execution.
 
-        `lease` is in µs; `runner_info` (host name and pid of the worker) is shown with the execution.
-
-        One that an earlier worker had begun is given as it stands, `running` or `canceling`: its process may well live.
+        If an earlier worker has started an execution, it keeps its status `running` or `canceling`, because its process
+        may still live.
         """
         now = self._clock.now()
         touched: set[str] = set()
@@ -71,8 +71,8 @@ class Claims:
         return claimed
 
     async def finish(self, task: Due, execution: Execution, outcome: Outcome) -> bool:
-        """Ends an execution with its outcome, unless it has ended already; false when another worker has taken it over,
-        who will end it."""
+        """Ends an execution with its outcome, unless it has ended already. Returns False if another worker has claimed
+        it; that worker will end it."""
         now = self._clock.now()
 
         async def work(tx: Tx) -> bool:
@@ -84,12 +84,13 @@ class Claims:
                 return True
             if not await tx.queue.done(task):
                 return False
-            # It may have ended long before a server was there to hear of it.
+            # The process may have ended long before a server ran to receive its end.
             at = min(now, max(outcome.at, current.log[-1].at)) if outcome.at else now
             current = msgspec.structs.replace(current, runner_info=current.runner_info | outcome.used)
             ended = await self._transitions.conclude(tx, current, outcome.status, outcome.result, at)
-            if (told := outcome.announcement) is not None and ended.status == ex.SUCCEEDED:
-                await tx.events.add(told.change(ended.id, ended.tree, at), told.document(ended.context))
+            if (announcement := outcome.announcement) is not None and ended.status == ex.SUCCEEDED:
+                change = announcement.change(ended.id, ended.tree, at)
+                await tx.events.add(change, announcement.document(ended.context))
             return True
 
         ended = await self._store.tx(work)
@@ -97,16 +98,16 @@ class Claims:
         return ended
 
     async def stopping(self, execution_ids: Sequence[str]) -> list[str]:
-        """Returns those of these executions whose processes must stop: canceled ones, and those a client completed."""
+        """Returns the executions whose processes must stop, because they were canceled or a client completed them."""
         if not execution_ids:
             return []
         where = ExecutionFilter(ids=tuple(execution_ids))
-        found = await self._store.read(lambda tx: tx.executions.find(where, None, 0, False))
-        return [each.id for each in found if each.status == ex.CANCELING or ex.COMPLETED_AS in each.context]
+        executions = await self._store.read(lambda tx: tx.executions.find(where, None, 0, False))
+        return [row.id for row in executions if row.status == ex.CANCELING or ex.COMPLETED_AS in row.context]
 
     async def ended(self, execution_ids: Sequence[str]) -> set[str]:
-        """Which of these have a final status, or are not known at all."""
-        found = await self._store.read(
+        """Returns the ids whose executions have a final status or do not exist."""
+        executions = await self._store.read(
             lambda tx: tx.executions.find(ExecutionFilter(ids=tuple(execution_ids)), None, 0, False)
         )
-        return set(execution_ids) - {execution.id for execution in found if execution.status not in ex.FINAL}
+        return set(execution_ids) - {execution.id for execution in executions if execution.status not in ex.FINAL}

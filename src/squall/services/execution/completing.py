@@ -1,4 +1,4 @@
-"""Completion from outside: a client gives an execution its final status and its result."""
+"""Completes executions from outside: a client sets the final status and the result."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from squall.services.content.secret_results import SecretResults
 from squall.services.lanes import CANCEL, CHANGED
 
 STATUSES = ex.FINAL - {ex.CANCELED}
-"""What a client may complete an execution as. `canceled` is a request to cancel it."""
+"""The final statuses that a client may set. A client that sends `canceled` requests a cancel instead."""
 
 _PATIENCE = 30.0
-"""Seconds that a request waits for the process to stop: longer than a keeper takes to kill one."""
+"""Seconds that a request waits for the process to stop. A keeper kills a process in less time."""
 
 
 class Completing:
-    """Completes executions. `secrets` seals what is secret in a result; `poll` is in seconds."""
+    """Completes executions. `secrets` seals the secret parts of a result. `poll` is the interval of the status checks
+    in seconds."""
 
     def __init__(self, store: Store, bus: Bus, secrets: SecretResults, *, poll: float) -> None:
         self._store = store
@@ -36,11 +37,10 @@ class Completing:
     async def complete(self, execution_id: str, status: str, result: Any, user: str) -> Execution:
         """Ends an execution with a `status` of `STATUSES` and a result (any JSON value), in the name of `user`.
 
-        If its process runs, that is stopped first, so that all of its output stands before the end; an execution that
-        has not started starts none. Returns the execution when it has ended, or as it is after 30 seconds.
+        Stops a running process first, so that all of its output comes before the end. An execution that has not
+        started never starts a process. Returns the execution after its end, or its state after 30 seconds.
 
-        Raises `NotFoundError`, and `InvalidError` for an execution that has ended or is delayed, and for workflows and
-        inquiries.
+        Raises `NotFoundError`, and `InvalidError` if the execution has ended, is delayed, or is a workflow or inquiry.
         """
 
         async def work(tx: Tx) -> Execution:
@@ -73,7 +73,7 @@ class Completing:
 
 
 def _check(execution: Execution) -> None:
-    """Raises `InvalidError`, with what to do instead, for an execution that no client may complete."""
+    """Raises `InvalidError`, with the next step, if no client may complete the execution."""
     if execution.status in ex.FINAL:
         raise InvalidError("Execution is already in completed state.")
     if execution.runner == INQUIRY:

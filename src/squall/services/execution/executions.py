@@ -1,4 +1,4 @@
-"""Executions as people and other services deal with them: requested, looked at, canceled, requested again."""
+"""Requests, reads, cancels, pauses, resumes and re-runs executions for clients and other services."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ COUNT_CAP = 10_000
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody asks to be run. `delay` is in ms; `context` may name a parent execution; `notify` takes the place
-    of the action's own section; the values of `plain` parameters are such as an earlier execution has stored."""
+    """A request to run an action. `delay` is in ms; `context` may name a parent execution; `notify` replaces the
+    action's own section; an earlier execution has stored the values of `plain` parameters."""
 
     action: str
     parameters: dict[str, Any] = {}
@@ -37,7 +37,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A request that has been checked: what will be run, with rendered and sealed parameters."""
+    """A checked request: its action and runner, with rendered and sealed parameters."""
 
     request: Request
     action: Action
@@ -46,7 +46,7 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class Executions:
-    """Use cases of executions. `user` is who requests without saying so."""
+    """The use cases of executions. `user` is the user of requests that name none."""
 
     def __init__(
         self,
@@ -69,11 +69,11 @@ class Executions:
     # -- requests
 
     async def request(self, request: Request) -> Execution:
-        """Requests an execution; it is queued when this returns. Raises `InvalidError`; then nothing was made."""
+        """Creates and queues an execution. Raises `InvalidError`; then no execution was created."""
         return await self.start(await self.prepare(request))
 
     async def start(self, prepared: Prepared) -> Execution:
-        """Requests an execution that was prepared; it is queued when this returns. Raises `InvalidError`."""
+        """Creates and queues the execution of a prepared request. Raises `InvalidError`."""
         now = self._clock.now()
         execution = await self._store.tx(lambda tx: self.place(tx, prepared, now))
         self._transitions.wake()
@@ -82,10 +82,10 @@ class Executions:
 
     async def prepare(self, request: Request) -> Prepared:
         """Checks a request, renders its parameters and seals its secrets. Raises `InvalidError`."""
-        found = await self._content.runnable(request.action)
-        if found is None:
+        runnable = await self._content.runnable(request.action)
+        if runnable is None:
             raise InvalidError(f'Action "{request.action}" cannot be found.')
-        action, runner = found
+        action, runner = runnable
         if not action.enabled:
             raise InvalidError(f'Unable to execute. Action "{action.ref}" is disabled.')
         if request.delay is not None and request.delay < 0:
@@ -95,10 +95,11 @@ class Executions:
         return Prepared(request, action, runner, parameters)
 
     async def place(self, tx: Tx, prepared: Prepared, now: int) -> Execution:
-        """Makes the execution of a request and queues it. Raises `InvalidError` when its parent takes no children."""
+        """Creates and queues the execution of a prepared request in the transaction `tx`. Raises `InvalidError` if
+        its parent does not exist or has ended."""
         request, action, runner = prepared.request, prepared.action, prepared.runner
         user = request.user or self._user
-        made = Execution(
+        execution = Execution(
             id=(new_id := self._clock.new_id()),
             tree=new_id,
             action=action.ref,
@@ -113,8 +114,7 @@ class Executions:
             notify=action.notify if request.notify is None else request.notify,
             log=(LogEntry(now, ex.REQUESTED),),
         )
-
-        execution = await _with_parent(tx, made)
+        execution = await _with_parent(tx, execution)
         await tx.content.keep_snapshot(execution.snapshot, action, runner)
         await self._transitions.enter(tx, execution, now)
         return execution
@@ -128,20 +128,19 @@ class Executions:
         tasks: Sequence[str] = (),
         reset: Sequence[str] = (),
     ) -> Execution:
-        """Requests the same action again, with `overrides` over the stored parameters; of a workflow that has ended
-        only `tasks` and what follows them, where of tasks in `reset` all items run again.
+        """Requests the same action again, with `overrides` over the stored parameters. If `tasks` are given, an ended
+        workflow runs only these tasks and their followers again; all items of the tasks in `reset` run again.
 
-        An override that has `********` for a stored secret keeps that secret; its other parts are not rendered.
-
+        An override with `********` in place of a stored secret keeps that secret; its other parts are not rendered.
         Raises `NotFoundError` and `InvalidError`.
         """
         old = await self.get(execution_id)
-        kept = _stored_secrets(overrides, old.parameters)
-        parameters = old.parameters | overrides | kept
+        restored_overrides = _stored_secrets(overrides, old.parameters)
+        parameters = old.parameters | overrides | restored_overrides
         if tasks or reset:
             _check_task_rerun(old, overrides)
-        named = {"tasks": list(tasks)} | ({"reset": list(reset)} if reset else {}) if tasks or reset else {}
-        context: dict[str, Any] = {"re-run": {"ref": old.id, **named}}
+        selection = {"tasks": list(tasks)} | ({"reset": list(reset)} if reset else {}) if tasks or reset else {}
+        context: dict[str, Any] = {"re-run": {"ref": old.id, **selection}}
         trace_id = await self._store.read(lambda tx: tx.traces.of_execution(old.id))
         if trace_id is not None:
             context["trace_context"] = {"id_": trace_id}
@@ -153,14 +152,15 @@ class Executions:
                 context=context,
                 delay=delay,
                 notify=old.notify,
-                plain=frozenset(old.parameters) - (overrides.keys() - kept.keys()),
+                plain=frozenset(old.parameters) - (overrides.keys() - restored_overrides.keys()),
             )
         )
 
-    # -- looking
+    # -- reading
 
     async def resolve(self, execution_id: str) -> str:
-        """The id meant by `last`, or the id itself. Raises `NotFoundError` when nothing has run yet."""
+        """Returns the id of the latest execution for `last`, else the id itself. Raises `NotFoundError` if there is no
+        execution yet."""
         if execution_id != "last":
             return execution_id
         latest = await self._store.read(lambda tx: tx.executions.latest())
@@ -169,16 +169,16 @@ class Executions:
         return latest
 
     async def get(self, execution_id: str, with_result: bool = True) -> Execution:
-        """One execution. Raises `NotFoundError`."""
-        found = await self._store.read(lambda tx: tx.executions.get(execution_id, with_result))
-        if found is None:
+        """Returns one execution. Raises `NotFoundError`."""
+        execution = await self._store.read(lambda tx: tx.executions.get(execution_id, with_result))
+        if execution is None:
             raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
-        return found
+        return execution
 
     async def find(
         self, where: ExecutionFilter, limit: int | None, offset: int, with_result: bool
     ) -> tuple[list[Execution], int, dict[str, list[str]]]:
-        """A page of executions, how many match (at most `COUNT_CAP`), and their children's ids."""
+        """Returns a page of executions, the number of matches (at most `COUNT_CAP`), and their children's ids."""
 
         async def work(tx: Tx) -> tuple[list[Execution], int, dict[str, list[str]]]:
             page = list(await tx.executions.find(where, limit, offset, with_result))
@@ -188,15 +188,15 @@ class Executions:
         return await self._store.read(work)
 
     async def distinct(self, names: Sequence[str]) -> dict[str, list[str]]:
-        """The values there are of `action`, `runner`, `status` and `user`, by name, each list in order."""
+        """Returns the sorted distinct values of `action`, `runner`, `status` and `user`, by name."""
         return dict(await self._store.read(lambda tx: tx.executions.distinct(names)))
 
     async def children(
         self, execution_id: str, depth: int | None, with_result: bool
     ) -> tuple[list[Execution], dict[str, list[str]]]:
-        """Descendants, `depth` levels deep (None: all), and their own children's ids. Raises `NotFoundError`.
+        """Returns descendants down to `depth` levels (None: all), and their children's ids. Raises `NotFoundError`.
 
-        Each is followed by its own descendants, as in StackStorm's answers; children of one stand by their start.
+        The order is StackStorm's: each execution comes before its own descendants; siblings are sorted by start.
         """
 
         async def work(tx: Tx) -> tuple[list[Execution], dict[str, list[str]]] | None:
@@ -205,23 +205,22 @@ class Executions:
             below = list(await tx.executions.descendants(execution_id, depth, with_result))
             return _in_order(execution_id, below), dict(await tx.executions.child_ids([each.id for each in below]))
 
-        found = await self._store.read(work)
-        if found is None:
+        children = await self._store.read(work)
+        if children is None:
             raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
-        return found
+        return children
 
     async def child_ids(self, execution_ids: Sequence[str]) -> dict[str, list[str]]:
-        """The ids of the direct children of each."""
+        """Returns the ids of the direct children of each execution."""
         return dict(await self._store.read(lambda tx: tx.executions.child_ids(execution_ids)))
 
     # -- cancelling
 
     async def cancel(self, execution_id: str, user: str) -> Execution:
-        """Asks an execution and all below it to stop, in the name of `user`: at once what has not started, else as soon
-        as its processes are gone.
+        """Cancels an execution and its descendants in the name of `user`: immediately if they have not started, else
+        after their processes ended. If the execution is canceled already, returns it unchanged.
 
-        One that is canceled already is given back. Raises `ConflictError` in StackStorm's words when it cannot be,
-        and `NotFoundError`.
+        Raises `NotFoundError`, and `ConflictError` in StackStorm's words if its status does not allow a cancel.
         """
         now = self._clock.now()
         stopped: list[Execution] = []
@@ -245,18 +244,18 @@ class Executions:
         return execution
 
     async def ask(self, execution_id: str, status: str, user: str) -> Execution:
-        """Asks a workflow to pause or to resume (`pausing`, `resuming`), in the name of `user`; asking twice changes
-        nothing.
+        """Requests a workflow to pause or to resume (`pausing`, `resuming`) in the name of `user`. A second request
+        changes nothing.
 
-        Raises `InvalidError` when its status does not allow it, and `NotFoundError`.
+        Raises `NotFoundError`, and `InvalidError` if its status does not allow it.
         """
         now = self._clock.now()
         by = "paused_by" if status == ex.PAUSING else "resumed_by"
-        there = (ex.PAUSING, ex.PAUSED) if status == ex.PAUSING else (ex.RESUMING, ex.RUNNING)
+        reached = (ex.PAUSING, ex.PAUSED) if status == ex.PAUSING else (ex.RESUMING, ex.RUNNING)
 
         async def work(tx: Tx) -> Execution | None:
             execution = await tx.executions.get(execution_id)
-            if execution is None or execution.status in there:
+            if execution is None or execution.status in reached:
                 return execution
             if status not in ex.TRANSITIONS[execution.status]:
                 verb = "resumed" if status == ex.RESUMING else "paused"
@@ -272,9 +271,9 @@ class Executions:
         return execution
 
     async def update(self, execution_id: str, status: str, user: str) -> Execution:
-        """Cancels, pauses or resumes an execution, as a client's PUT asks in the name of `user`; only workflows pause.
+        """Cancels, pauses or resumes an execution for a client's PUT in the name of `user`. Only workflows pause.
 
-        Raises `InvalidError`, `NotFoundError`, and `ConflictError` for a cancel that comes too late.
+        Raises `InvalidError`, `NotFoundError`, and `ConflictError` if a cancel comes too late.
         """
         execution = await self.get(execution_id)
         if execution.status in ex.FINAL:
@@ -295,7 +294,7 @@ class Executions:
 
 
 def _check_task_rerun(old: Execution, overrides: dict[str, Any]) -> None:
-    """Raises `InvalidError`, in StackStorm's words, when tasks of an execution cannot be run again."""
+    """Raises `InvalidError`, in StackStorm's words, if tasks of the execution cannot be run again."""
     if old.runner not in WORKFLOW_RUNNERS or old.runner == "action-chain":
         raise InvalidError("Task option is only supported for Orquesta workflows.")
     if overrides:
@@ -305,13 +304,13 @@ def _check_task_rerun(old: Execution, overrides: dict[str, Any]) -> None:
 
 
 async def _with_parent(tx: Tx, execution: Execution) -> Execution:
-    """Puts an execution under the parent its context names, into that parent's tree. Raises `InvalidError`."""
-    named = execution.context.get("parent")
-    if named is None:
+    """Returns the execution as a child of the parent in its context, in that parent's tree. Raises `InvalidError`."""
+    reference = execution.context.get("parent")
+    if reference is None:
         return execution
-    if not isinstance(named, dict) or "execution_id" not in named:
-        raise InvalidError(f"context.parent: {named!r} is not an object with an execution_id")
-    parent_id = named["execution_id"]
+    if not isinstance(reference, dict) or "execution_id" not in reference:
+        raise InvalidError(f"context.parent: {reference!r} is not an object with an execution_id")
+    parent_id = reference["execution_id"]
     parent = await tx.executions.get(parent_id, False) if isinstance(parent_id, str) else None
     if parent is None:
         raise InvalidError(f'context.parent.execution_id: there is no execution "{parent_id}".')
@@ -322,29 +321,29 @@ async def _with_parent(tx: Tx, execution: Execution) -> Execution:
 
 
 def _in_order(root: str, below: Sequence[Execution]) -> list[Execution]:
-    """Descendants of `root`, which come oldest first, each followed by its own."""
+    """Returns the descendants of `root` with each before its own descendants. `below` is sorted by start."""
     children: dict[str, list[Execution]] = {}
     for execution in below:
         children.setdefault(execution.parent or "", []).append(execution)
-    found: list[Execution] = []
-    waiting = children.get(root, [])[::-1]
-    while waiting:
-        execution = waiting.pop()
-        found.append(execution)
-        waiting += children.get(execution.id, [])[::-1]
-    return found
+    ordered: list[Execution] = []
+    stack = children.get(root, [])[::-1]
+    while stack:
+        execution = stack.pop()
+        ordered.append(execution)
+        stack += children.get(execution.id, [])[::-1]
+    return ordered
 
 
 def _stored_secrets(overrides: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
-    """Those overrides that have asterisks for stored secrets, with the sealed secrets in their place.
+    """Returns the overrides that have asterisks for stored secrets, with the sealed secrets in place of the asterisks.
 
-    Raises `InvalidError` for a value that nests too deep.
+    Raises `InvalidError` if a value nests too deep.
     """
     check_depths(overrides)
-    kept: dict[str, Any] = {}
+    restored_overrides: dict[str, Any] = {}
     for name, value in overrides.items():
         if name in stored:
             whole = restored(value, masked(stored[name]), stored[name])
             if whole != value:
-                kept[name] = whole
-    return kept
+                restored_overrides[name] = whole
+    return restored_overrides

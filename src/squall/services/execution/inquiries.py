@@ -1,4 +1,4 @@
-"""Inquiries: listed, answered, and ended when nobody has answered in time."""
+"""Lists and answers inquiries, and ends them at their time-out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MISSING = "The resource could not be found."
 
 
 class Inquiries:
-    """Use cases of inquiries."""
+    """The use cases of inquiries."""
 
     def __init__(self, store: Store, clock: Clock, vault: Vault, transitions: Transitions) -> None:
         self._store = store
@@ -31,24 +31,24 @@ class Inquiries:
         self._transitions = transitions
 
     async def find(self, limit: int | None, offset: int) -> tuple[list[Inquiry], int]:
-        """Those that wait for an answer, oldest first, and how many there are."""
+        """Returns a page of inquiries that wait for an answer, oldest first, and their total number."""
         where = ExecutionFilter(status=ex.PENDING, runner=RUNNER, newest_first=False)
 
         async def work(tx: Tx) -> tuple[Sequence[Execution], int]:
             return await tx.executions.find(where, limit, offset, True), await tx.executions.count(where, _COUNTED)
 
-        found, total = await self._store.read(work)
-        return [inquiry_of(execution) for execution in found], total
+        executions, total = await self._store.read(work)
+        return [inquiry_of(execution) for execution in executions], total
 
     async def get(self, inquiry_id: str) -> Inquiry:
-        """One that waits for an answer. Raises `NotFoundError`, and `InvalidError` when it no longer does."""
+        """Returns an inquiry that waits for an answer. Raises `NotFoundError`, or `InvalidError` if it is over."""
         return inquiry_of(await self._execution(inquiry_id))
 
     async def respond(self, identity: Identity, inquiry_id: str, response: Any) -> dict[str, Any]:
-        """Answers it, which ends it; gives the answer with its secrets masked.
+        """Ends an inquiry with a response. Returns the response with its secrets masked.
 
-        Raises `NotFoundError`, `ForbiddenError`, and `InvalidError` for an answer that does not fit or comes too late:
-        of two that come at once, one is taken.
+        Raises `NotFoundError`, `ForbiddenError`, and `InvalidError` if the response does not fit the schema or comes
+        too late. Of two concurrent responses, the first wins.
         """
         await self.get(inquiry_id)
 
@@ -60,27 +60,27 @@ class Inquiries:
             return ex.SUCCEEDED, {**current.result, "response": sealed}
 
         execution = await self._conclude(inquiry_id, decide)
-        shown: dict[str, Any] = masked(execution.result["response"])
-        return shown
+        masked_response: dict[str, Any] = masked(execution.result["response"])
+        return masked_response
 
     async def sweep(self) -> int:
-        """Ends those whose time is over; how many."""
+        """Ends inquiries after their time-out. Returns their number."""
         ended, offset = 0, 0
         where = ExecutionFilter(status=ex.PENDING, runner=RUNNER, newest_first=False)
         while True:
             at = offset
-            found = await self._store.read(lambda tx, at=at: tx.executions.find(where, _SWEPT, at, True))  # type: ignore[misc]
-            over = [execution.id for execution in found if is_over(execution, self._clock.now())]
-            for execution_id in over:
+            page = await self._store.read(lambda tx, at=at: tx.executions.find(where, _SWEPT, at, True))  # type: ignore[misc]
+            expired = [execution.id for execution in page if is_over(execution, self._clock.now())]
+            for execution_id in expired:
                 ended += await self._time_out(execution_id)
-            if len(found) < _SWEPT:
+            if len(page) < _SWEPT:
                 return ended
-            offset += len(found) - len(over)
+            offset += len(page) - len(expired)
 
     async def _time_out(self, execution_id: str) -> bool:
         def decide(current: Execution) -> tuple[str, Any]:
             if current.status != ex.PENDING:
-                raise ConflictError("It has been answered meanwhile.")
+                raise ConflictError("The inquiry has been answered meanwhile.")
             return ex.TIMEOUT, current.result
 
         try:
@@ -90,8 +90,10 @@ class Inquiries:
         return True
 
     async def _conclude(self, inquiry_id: str, decide: Callable[[Execution], tuple[str, Any]]) -> Execution:
-        """Ends one as `decide` says of it as it stands: of two who decide at once, the second sees what the first did.
-        Raises `NotFoundError`, and what `decide` raises.
+        """Ends an inquiry with the status and result that `decide` returns for its current state.
+
+        Of two concurrent calls, the second one's `decide` sees the first one's change. Raises `NotFoundError`, and the
+        errors of `decide`.
         """
 
         async def work(tx: Tx) -> Execution:
@@ -106,7 +108,7 @@ class Inquiries:
         return execution
 
     async def _execution(self, inquiry_id: str) -> Execution:
-        found = await self._store.read(lambda tx: tx.executions.get(inquiry_id))
-        if found is None:
+        execution = await self._store.read(lambda tx: tx.executions.get(inquiry_id))
+        if execution is None:
             raise NotFoundError(_MISSING)
-        return found
+        return execution

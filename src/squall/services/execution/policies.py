@@ -1,4 +1,4 @@
-"""Policies: what packs bring, and what people add, change and remove."""
+"""Manages policies: registers those of packs; creates, updates and deletes those of users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from squall.services.execution.transitions import Transitions
 
 
 class Policies:
-    """Use cases of policies. A change counts at once, also for those who run and who wait."""
+    """The use cases of policies. A change applies at once, also to running and waiting executions."""
 
     def __init__(self, store: Store, clock: Clock, admission: Admission, transitions: Transitions) -> None:
         self._store = store
@@ -24,23 +24,23 @@ class Policies:
         self._transitions = transitions
 
     async def types(self) -> Sequence[PolicyType]:
-        """All kinds of policies."""
+        """Returns all policy types."""
         return list(POLICY_TYPES.values())
 
     async def get(self, ref_or_id: str) -> Policy:
-        """One policy. Raises `NotFoundError`."""
-        found = await self._store.read(lambda tx: tx.policies.get(ref_or_id))
-        if found is None:
+        """Returns one policy. Raises `NotFoundError`."""
+        policy = await self._store.read(lambda tx: tx.policies.get(ref_or_id))
+        if policy is None:
             raise _missing(ref_or_id)
-        return found
+        return policy
 
     async def find(self, resource_ref: str | None, pack: str | None, policy_type: str | None) -> list[Policy]:
-        """Those that match, by ref."""
+        """Returns the matching policies, sorted by ref."""
         return list(await self._store.read(lambda tx: tx.policies.find(resource_ref, pack, policy_type)))
 
-    async def create(self, given: Mapping[str, Any]) -> Policy:
-        """Adds a policy. Raises `InvalidError`, and `ConflictError` when there is one of this name."""
-        policy = make_policy({**given, "metadata_file": ""}, self._clock.new_id())
+    async def create(self, document: Mapping[str, Any]) -> Policy:
+        """Adds a policy. Raises `InvalidError`, and `ConflictError` if its name is taken."""
+        policy = make_policy({**document, "metadata_file": ""}, self._clock.new_id())
 
         async def work(tx: Tx) -> None:
             await _check_free(tx, policy)
@@ -51,15 +51,14 @@ class Policies:
         self._transitions.wake()
         return policy
 
-    async def update(self, ref_or_id: str, given: Mapping[str, Any]) -> Policy:
-        """Replaces a policy by what is given; it keeps its id. Raises `InvalidError`, `NotFoundError`,
-        `ConflictError`."""
+    async def update(self, ref_or_id: str, document: Mapping[str, Any]) -> Policy:
+        """Replaces a policy; it keeps its id. Raises `InvalidError`, `NotFoundError`, `ConflictError`."""
 
         async def work(tx: Tx) -> Policy:
             old = await tx.policies.get(ref_or_id)
             if old is None:
                 raise _missing(ref_or_id)
-            policy = make_policy({"metadata_file": old.metadata_file, **given}, old.id)
+            policy = make_policy({"metadata_file": old.metadata_file, **document}, old.id)
             if policy.ref != old.ref:
                 await _check_free(tx, policy)
             await tx.policies.put(policy)
@@ -89,7 +88,7 @@ class Policies:
 
 
 class PolicyRegistrar:
-    """`Registrar` of the policies that packs bring. What people have added stays."""
+    """The `Registrar` of the policies in packs. It never changes policies that users added."""
 
     def __init__(self, clock: Clock, admission: Admission, transitions: Transitions) -> None:
         self._clock = clock
@@ -97,27 +96,27 @@ class PolicyRegistrar:
         self._transitions = transitions
 
     async def replace(self, tx: Tx, loaded: LoadedPack) -> None:
-        """Registers the policies of a pack's files, and forgets those whose files are gone."""
-        pack, brought = loaded.pack.ref, {policy.ref: policy for policy in loaded.policies}
+        """Registers the policies in a pack's files, and deletes those whose files are gone."""
+        pack, by_ref = loaded.pack.ref, {policy.ref: policy for policy in loaded.policies}
         before = await tx.policies.find(pack=pack)
-        known = {policy.ref: policy.id for policy in before}
+        ids = {policy.ref: policy.id for policy in before}
         for old in before:
-            if old.metadata_file and old.ref not in brought:
+            if old.metadata_file and old.ref not in by_ref:
                 await tx.policies.delete(old.id)
-        for ref, policy in brought.items():
-            await tx.policies.put(msgspec.structs.replace(policy, id=known.get(ref) or self._clock.new_id()))
+        for ref, policy in by_ref.items():
+            await tx.policies.put(msgspec.structs.replace(policy, id=ids.get(ref) or self._clock.new_id()))
         await self._reconsider(tx, before, await tx.policies.find(pack=pack))
 
     async def keep(self, tx: Tx, refs: Collection[str]) -> None:
-        """Forgets the policies that packs brought which are gone."""
+        """Deletes the file policies of packs that are not in `refs`."""
         before = await tx.policies.find()
-        gone = [policy for policy in before if policy.metadata_file and policy.pack not in refs]
-        for policy in gone:
+        removed = [policy for policy in before if policy.metadata_file and policy.pack not in refs]
+        for policy in removed:
             await tx.policies.delete(policy.id)
-        await self._reconsider(tx, gone, [])
+        await self._reconsider(tx, removed, [])
 
     def changed(self) -> None:
-        """Executions that may run now are run."""
+        """Wakes the workers, so that executions that may run now start."""
         self._transitions.wake()
 
     async def _reconsider(self, tx: Tx, before: Sequence[Policy], after: Sequence[Policy]) -> None:

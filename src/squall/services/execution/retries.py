@@ -1,4 +1,4 @@
-"""Policies of retry: an execution that failed is requested again, in the transaction that ends it."""
+"""Applies retry policies: requests a failed execution again in the transaction that ends it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ from squall.services.execution.transitions import Transitions
 
 
 class Retries:
-    """Requests again what failed, as often as a policy says. What a workflow asked for is the workflow's to retry."""
+    """Retries failed executions as often as a policy allows. Children are left out: their workflow retries them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     async def moved(self, tx: Tx, execution: Execution, transitions: Transitions, now: int) -> None:
-        """Requests an execution that has just failed anew, if a policy of its action says so."""
+        """Requests a new execution if this one has just failed and a policy of its action allows a retry."""
         if execution.status not in (ex.FAILED, ex.TIMEOUT, ex.ABANDONED) or execution.parent is not None:
             return
         _, count = retried(execution.context)
         for policy in await tx.policies.find(execution.action):
             delay = retry_after(policy, execution.status, count) if policy.enabled else None
             if delay is not None:
-                again = self._again(execution, policy, count + 1, delay, now)
-                await transitions.enter(tx, again, now)
+                await transitions.enter(tx, self._retry(execution, policy, count + 1, delay, now), now)
                 return
 
-    def _again(self, failed: Execution, policy: Policy, number: int, delay: int, now: int) -> Execution:
+    def _retry(self, failed: Execution, policy: Policy, number: int, delay: int, now: int) -> Execution:
         applied = {"applied_policy": policy.ref, "retry_count": number, "retried_liveaction_id": failed.id}
-        policies = failed.context.get("policies")
-        known = policies if isinstance(policies, dict) else {}
+        section = failed.context.get("policies")
+        policies = section if isinstance(section, dict) else {}
         context = {key: value for key, value in failed.context.items() if key != "cancelled_by"}
         new_id = self._clock.new_id()
         return msgspec.structs.replace(
@@ -44,7 +43,7 @@ class Retries:
             end=None,
             delay=delay or None,
             attempt=0,
-            context={**context, "policies": {**known, "retry": applied}},
+            context={**context, "policies": {**policies, "retry": applied}},
             runner_info={},
             result=None,
             result_size=0,

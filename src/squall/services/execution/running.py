@@ -1,4 +1,4 @@
-"""Carries one claimed execution from prepared to finished: prepare, launch, wait, judge, report."""
+"""Runs one claimed execution: prepares it, launches its process, waits for the end, and stores the outcome."""
 
 from __future__ import annotations
 
@@ -36,15 +36,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 RESULT = "result"
-"""What runners ask for, beside the names of streams, to read what the process wrote as its result."""
+"""The name with which runners read the result that the process wrote; the other names are those of streams."""
 
 
 class RunLimits(msgspec.Struct, frozen=True):
-    """What one execution may print, in bytes, what happens beyond it (`truncate`, `fail`, `unlimited`), and how many
-    bytes of each stream its result holds; then what its processes get: `LaunchSpec.umask` and `LaunchSpec.limits`.
+    """The limits of one execution. `output`: bytes that it may print; `policy`: what happens beyond them (`truncate`,
+    `fail`, `unlimited`); `result_output`: bytes of each stream in its result; `umask` and `processes`: see
+    `LaunchSpec.umask` and `LaunchSpec.limits`.
 
-    `late_seconds` is how long a keeper has for the end of a process whose time is over; `check_output`: a result must
-    be what the action's output schema promises."""
+    `late_seconds`: the time a keeper has to end a process after its time-out; `check_output`: a result must fit the
+    action's output schema."""
 
     output: int
     policy: str
@@ -56,27 +57,26 @@ class RunLimits(msgspec.Struct, frozen=True):
 
 
 class ActionTokens(Protocol):
-    """Tokens of actions: they open the API for as long as the action runs, in its user's name."""
+    """The tokens of actions: each opens the API in its user's name while the action runs."""
 
     def offer(self, execution: str) -> str:
-        """A new token for it, which opens nothing yet."""
+        """Returns a new token for an execution. It opens nothing before `grant`."""
         ...
 
-    async def grant(self, shown: str, user: str, timeout: float | None, execution: str) -> bool:
-        """Makes it open what `user` may do, until a little after `timeout` (seconds; None: the action has none). Gives
-        whether it must not be seen."""
+    async def grant(self, token: str, user: str, timeout: float | None, execution: str) -> bool:
+        """Gives a token the rights of `user` until a little after `timeout` (seconds; None: the action has none).
+        Returns whether the token is a secret."""
         ...
 
     async def revoke_tokens_of(self, execution: str) -> None:
-        """Ends what an execution was given."""
+        """Revokes the tokens of an execution."""
         ...
 
 
 class Running:
-    """Runs executions with the runners it is given, by runner type's name; `url` is where the API answers.
+    """Runs executions with `runners` (by runner type's name). `url` is the address of the API.
 
-    `configs` are those of packs. `tokens` gives the token that an execution may call the API with; empty if it needs
-    none.
+    `configs` are those of packs. `tokens` issues the tokens with which executions call the API (None: they get none).
     """
 
     def __init__(
@@ -106,14 +106,14 @@ class Running:
         self._tokens = tokens
 
     def runners(self) -> Collection[str]:
-        """The names of the runner types that it has."""
+        """Returns the names of the runner types that have a runner here."""
         return self._runners.keys()
 
     async def run(self, execution: Execution, row: int) -> Outcome:
-        """Runs a claimed execution to its end; `row` is the event row that tells that it runs.
+        """Runs a claimed execution to its end. `row` is the row of its `running` event.
 
-        Nothing an action does raises here: its failure is an outcome. A defect of Squall's own is told as one too,
-        so that no execution stays `running` for ever.
+        A failure of an action never raises here: it is an outcome. So is a defect of Squall, so that no execution
+        stays `running` for ever.
         """
         try:
             outcome = await self._outcome(execution, row)
@@ -125,14 +125,14 @@ class Running:
             return Outcome(ex.FAILED, {"error": str(error), "traceback": traceback.format_exc(limit=8)})
 
     async def _checked(self, execution: Execution, outcome: Outcome) -> Outcome:
-        """The outcome, or the failure to give what the action's output schema promises."""
+        """Returns the outcome, or a failure if its result does not fit the action's output schema."""
         if outcome.status != ex.SUCCEEDED:
             return outcome
-        wrong = checked_output(outcome.result, *await self._content.snapshot(execution.snapshot))
-        return outcome if wrong is None else msgspec.structs.replace(outcome, status=ex.FAILED, result=wrong)
+        mismatch = checked_output(outcome.result, *await self._content.snapshot(execution.snapshot))
+        return outcome if mismatch is None else msgspec.structs.replace(outcome, status=ex.FAILED, result=mismatch)
 
     async def settle(self) -> None:
-        """Forgets, and stops, what the launcher still holds of executions that have ended: call it before any run."""
+        """Stops and releases the launcher's processes of ended executions. Call it before any run."""
         held = [key[0] for key in self._launcher.held()]
         for at in range(0, len(held), _SETTLED):
             for execution_id in await self._claims.ended(held[at : at + _SETTLED]):
@@ -140,7 +140,7 @@ class Running:
                 await self._launcher.acknowledge(execution_id)
 
     async def finish(self, task: Due, execution: Execution, outcome: Outcome) -> None:
-        """Writes the outcome down; only then may the launcher forget how the process ended."""
+        """Stores the outcome. Only then the launcher may forget how the process ended."""
         if await self._claims.finish(task, execution, outcome):
             if self._tokens is not None and (execution.id, execution.attempt) in self._launcher.held():
                 await self._tokens.revoke_tokens_of(execution.id)
@@ -155,7 +155,7 @@ class Running:
             raise InvalidError(f'This server has no runner "{runner_type.name}".')
         if (execution.id, execution.attempt) not in self._launcher.held():
             if execution.status != ex.RUNNING or ex.COMPLETED_AS in execution.context:
-                # It was asked to stop, or completed, before it was ever started.
+                # The execution was canceled or completed before its process started.
                 return Outcome(ex.CANCELED, None)
             prepared = await _apart(_versioned(job), runner.prepare, job)
             if isinstance(prepared, Outcome):
@@ -176,8 +176,8 @@ class Running:
         return msgspec.structs.replace(outcome, at=end.ended_at, used=used)
 
     async def _ended(self, execution: Execution, timeout: Any) -> End:
-        """How the process ended. Its keeper enforces the time-out; one that does not is told to, and one that does not
-        even answer that is given up, so that nothing runs for ever."""
+        """Waits for the end of the process. The keeper enforces the time-out. If it is late, this method cancels the
+        process; if the keeper does not answer, the process counts as lost, so that no execution runs for ever."""
         limit = float(timeout) if isinstance(timeout, int | float) and timeout > 0 else None
         grace = self._limits.late_seconds
         try:
@@ -191,13 +191,13 @@ class Running:
                 end = await self._launcher.ended(execution.id)
                 return end._replace(timed_out=True, canceled=False)
         except TimeoutError:
-            told = f"Its time was over after {limit:g} seconds, and the keeper of its process does not answer."
-            return End(execution=execution.id, attempt=execution.attempt, exit_code=-1, lost=told)
+            reason = f"The execution timed out after {limit:g} seconds, and the keeper of its process does not answer."
+            return End(execution=execution.id, attempt=execution.attempt, exit_code=-1, lost=reason)
 
     async def _job(
         self, execution: Execution, action: Action, runner_type: RunnerType, token: str
     ) -> tuple[RunnerJob, tuple[bytes, ...]]:
-        """What a runner is given, and the secrets in it."""
+        """Returns the job for a runner, and the secrets in it. Raises `InvalidError`."""
         current = await self._content.runner(runner_type.name)
         if not current.enabled:
             raise InvalidError(f'Runner "{runner_type.name}" has been disabled by the administrator.')
@@ -207,7 +207,7 @@ class Running:
         pack = (await self._content.packs()).get(action.pack) if entry_point else None
         if entry_point and not entry_point.startswith("/"):
             if pack is None:
-                raise InvalidError(f'The pack "{action.pack}" of action "{action.ref}" is no longer there.')
+                raise InvalidError(f'Pack "{action.pack}" of action "{action.ref}" is not installed: install it again.')
             entry_point = str(PurePosixPath(pack.path) / "actions" / entry_point)
         job = RunnerJob(
             execution=execution,
@@ -229,31 +229,31 @@ class Running:
         return job, bound.secrets
 
     async def _config(self, runner_type: RunnerType, pack: Pack | None, execution: Execution) -> PackConfig:
-        """What the pack is configured with, where the runner hands it on. Raises `InvalidError`."""
+        """Returns the pack's configuration, or an empty one if the runner does not use it. Raises `InvalidError`."""
         if self._configs is None or pack is None or runner_type.name not in CONFIGURED_RUNNERS:
             return PackConfig()
         return await self._configs.rendered(pack, str(execution.context["user"]))
 
     def _complete(self, spec: LaunchSpec, job: RunnerJob, row: int, secrets: tuple[bytes, ...]) -> LaunchSpec:
-        """The launch spec with what every launch has: limits, and the status record that opens its output."""
+        """Returns the launch spec with limits, secrets, and the status record that opens the output."""
         execution = job.execution
         own = job.action.output_limit or OutputLimit()
-        hidden = dict.fromkeys((*secrets, *(text.encode() for text in job.config.secrets if text)))
-        masked = tuple(value for value in hidden if len(value) <= MASKED_MOST)
+        secret_values = dict.fromkeys((*secrets, *(text.encode() for text in job.config.secrets if text)))
+        masked = tuple(value for value in secret_values if len(value) <= MASKED_MOST)
         return spec._replace(
             output_limit=own.bytes if own.bytes is not None else self._limits.output,
             limit_policy=own.policy or self._limits.policy,
             umask=self._limits.umask,
             limits=self._limits.processes,
             secrets=masked,
-            too_long=len(hidden) - len(masked),
+            too_long=len(secret_values) - len(masked),
             opening=msgspec.json.encode({"status": ex.RUNNING}),
             opened=row,
             opened_at=execution.log[-1].at,
         )
 
     async def _texts(self, execution: Execution, end: End) -> OutputText:
-        """What the execution printed, read back from the journal: whole if a result holds it, else its two ends."""
+        """Returns a reader of the execution's output: each stream whole if it fits a result, else its two ends."""
         most = self._limits.result_output
         totals = {"stdout": end.stdout_bytes, "stderr": end.stderr_bytes}
         long = max(totals.values()) > most
@@ -266,11 +266,11 @@ class Running:
         def text(stream: str) -> tuple[str, int]:
             if stream == RESULT:
                 return result.decode("utf-8", "replace"), end.result_bytes - len(result)
-            kept = _bytes_of(last, stream)
+            printed = _bytes_of(last, stream)
             if totals[stream] <= most:
-                return kept.decode("utf-8", "replace"), 0
+                return printed.decode("utf-8", "replace"), 0
             head = _bytes_of(first, stream)[: most // 2]
-            tail = kept[-(most // 2) :]
+            tail = printed[-(most // 2) :]
             omitted = totals[stream] - len(head) - len(tail)
             note = f"\n[squall: {omitted} bytes are left out here; all of it is at {url}?type={stream}]\n"
             return head.decode("utf-8", "replace") + note + tail.decode("utf-8", "replace"), omitted
@@ -278,28 +278,28 @@ class Running:
         return text
 
     async def _first(self, execution: Execution, end: End, most: int) -> list[Record]:
-        """The execution's first records, about `most` bytes of each stream, or fewer where one comes much later."""
-        found: list[Record] = []
+        """Returns the execution's first records: about `most` bytes of each stream, fewer if a stream starts late."""
+        records: list[Record] = []
         room = dict.fromkeys((1, 2), most)
-        position, looked = end.first_record, 0
+        position, scanned = end.first_record, 0
         with self._journal.watch(execution.tree):
-            while any(left > 0 for left in room.values()) and looked < _LOOK_FOR_FIRST * most:
+            while any(free > 0 for free in room.values()) and scanned < _LOOK_FOR_FIRST * most:
                 batch = await self._journal.read(execution.tree, position, _READ)
                 if batch.position == position:
                     break
-                looked += self._journal.distance(position, batch.position)
+                scanned += self._journal.distance(position, batch.position)
                 position = batch.position
                 for record in batch.records:
-                    # What stands under a tag belongs to no stream of the process itself.
+                    # Tagged records belong to no stream of the process itself.
                     own = record.kind == journal.OUTPUT and record.execution == execution.id and not record.tag
                     if own and room.get(record.stream, 0) > 0:
                         room[record.stream] -= len(record.payload)
-                        found.append(record)
-        return found
+                        records.append(record)
+        return records
 
 
 def _token_variables(token: str, runner: str) -> dict[str, str]:
-    """How an action finds its token; StackStorm's client library, which Python actions use, reads a name of its own."""
+    """Returns the environment variables of a token; StackStorm's client library in Python actions needs its own."""
     if not token:
         return {}
     more = {"ST2_AUTH_TOKEN": token} if runner == "python-script" else {}
@@ -307,15 +307,15 @@ def _token_variables(token: str, runner: str) -> dict[str, str]:
 
 
 def _versioned(job: RunnerJob) -> bool:
-    """Whether files are taken from a pack's repository for it, and removed again."""
+    """Checks whether the job uses another version of the pack, whose files are checked out and removed for it."""
     return bool(job.runner_parameters.get("content_version"))
 
 
 async def _apart(apart: bool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Does the work at once, or on a thread where it takes time."""
+    """Does the work on a thread if `apart` (it takes time), else directly."""
     return await asyncio.to_thread(work, *args, **kwargs) if apart else work(*args, **kwargs)
 
 
 def _bytes_of(records: list[Record], stream: str) -> bytes:
-    wanted = journal.STREAM_NUMBERS[stream]
-    return b"".join([record.payload for record in records if record.kind == journal.OUTPUT and record.stream == wanted])
+    number = journal.STREAM_NUMBERS[stream]
+    return b"".join([record.payload for record in records if record.kind == journal.OUTPUT and record.stream == number])

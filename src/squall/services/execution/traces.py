@@ -1,4 +1,4 @@
-"""Traces: every execution is part of one, its own or that of what led to it."""
+"""Reads traces and adds executions to them. Every execution belongs to one trace."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from squall.ports import Clock, Store, Tx
 
 
 class Traces:
-    """Looking at traces, and adding to them."""
+    """The use cases of traces."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def join(self, tx: Tx, execution: Execution) -> None:
-        """Puts a new execution into the trace of its parent, or of what it is a retry of, else into the one that its
-        context names, else into one of its own.
+        """Adds a new execution to the trace of its parent or of the execution it retries; else to the trace in its
+        context; else to a new trace.
 
-        A tag always begins a new trace, as in StackStorm. Raises `InvalidError` when there is no such trace.
+        A tag always begins a new trace, as in StackStorm. Raises `InvalidError` if the context's trace does not exist.
         """
         part = execution_part(execution)
-        trace_id, tag = _named(execution.context)
+        trace_id, tag = _trace_reference(execution.context)
         origin = execution.parent or retried(execution.context)[0]
         if origin is not None:
             trace_id = await tx.traces.of_execution(origin)
@@ -38,14 +38,14 @@ class Traces:
         await tx.traces.add(Trace(id=self._clock.new_id(), tag=tag, start=execution.start, parts=(part,)))
 
     async def get(self, trace_id: str) -> Trace:
-        """One trace. Raises `NotFoundError`."""
-        found = await self._store.read(lambda tx: tx.traces.get(trace_id))
-        if found is None:
+        """Returns one trace. Raises `NotFoundError`."""
+        trace = await self._store.read(lambda tx: tx.traces.get(trace_id))
+        if trace is None:
             raise NotFoundError(f'Unable to identify resource with id "{trace_id}".')
-        return found
+        return trace
 
     async def find(self, where: TraceFilter, limit: int | None, offset: int, cap: int) -> tuple[list[Trace], int]:
-        """A page of traces, and how many match (at most `cap`)."""
+        """Returns a page of traces, and the number of matches (at most `cap`)."""
 
         async def work(tx: Tx) -> tuple[list[Trace], int]:
             return list(await tx.traces.find(where, limit, offset)), await tx.traces.count(where, cap)
@@ -53,14 +53,14 @@ class Traces:
         return await self._store.read(work)
 
 
-def _named(context: dict[str, Any]) -> tuple[str | None, str | None]:
-    """(id, tag) of the trace that a context names. Raises `InvalidError`."""
-    found = context.get("trace_context")
-    if found is None:
+def _trace_reference(context: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Returns the id and the tag of the trace in a context. Raises `InvalidError`."""
+    reference = context.get("trace_context")
+    if reference is None:
         return None, None
-    if not isinstance(found, dict):
-        raise InvalidError(f"context.trace_context: {found!r} is not of type 'object'")
-    trace_id, tag = found.get("id_"), found.get("trace_tag")
+    if not isinstance(reference, dict):
+        raise InvalidError(f"context.trace_context: {reference!r} is not of type 'object'")
+    trace_id, tag = reference.get("id_"), reference.get("trace_tag")
     for name, value in (("id_", trace_id), ("trace_tag", tag)):
         if value is not None and not isinstance(value, str):
             raise InvalidError(f"context.trace_context.{name}: {value!r} is not of type 'string'")

@@ -1,5 +1,7 @@
-"""The one place where the status of an execution changes in the store, with the event that tells it and the queue rows
-of what must follow, all in one transaction."""
+"""Changes the status of executions in the store. Nothing else does.
+
+One transaction writes the status, its event, and the queue rows of the work that must follow.
+"""
 
 from __future__ import annotations
 
@@ -17,39 +19,39 @@ from squall.ports import Bus, Tx
 from squall.services.content.secret_results import SecretResults
 from squall.services.lanes import ADVANCE, CHANGED, JOURNAL, RUN, ChildChanged, Start, StatusRecord, StatusRequested
 
-_ASKED = frozenset({ex.PAUSING, ex.RESUMING, ex.CANCELING})
+_REQUESTS = frozenset({ex.PAUSING, ex.RESUMING, ex.CANCELING})
 
 
 def _concerns_parent(execution: Execution, before: str) -> bool:
-    """Whether the workflow or chain an execution belongs to must hear of its status."""
+    """Checks whether the parent workflow or chain needs to know the new status."""
     if not {"orquesta", "chain"} & execution.context.keys():
         return False
-    told = ex.FINAL | _ASKED | {ex.PENDING, ex.PAUSED}
-    return execution.status in told or (execution.status == ex.RUNNING and before in (ex.RESUMING, ex.PENDING))
+    relevant = ex.FINAL | _REQUESTS | {ex.PENDING, ex.PAUSED}
+    return execution.status in relevant or (execution.status == ex.RUNNING and before in (ex.RESUMING, ex.PENDING))
 
 
 class Follower(Protocol):
-    """Does what must follow a change of status, in its transaction."""
+    """An observer of status changes. It works in the transaction of the change."""
 
     async def moved(self, tx: Tx, execution: Execution, transitions: Transitions, now: int) -> None:
-        """An execution has got the status it has."""
+        """Handles the new status of an execution."""
         ...
 
 
 class Gate(Follower, Protocol):
-    """Decides who may run, and hears of every change, so that it knows who no longer does."""
+    """A decision on which executions may run. It observes every change to know which executions no longer run."""
 
     async def admit(self, tx: Tx, execution: Execution, transitions: Transitions, now: int) -> bool:
-        """Whether an execution may be run now; if not, it has been told to wait, or canceled."""
+        """Returns True if the execution may run now; otherwise it is now delayed or canceled."""
         ...
 
 
 class Transitions:
-    """Changes of status, whoever makes them: workers, workflows, inquiries, people.
+    """The changes of status by workers, workflows, inquiries and clients.
 
-    The methods with a `tx` work inside of their caller's transaction, which may do more; `hint` and `wake` are for
-    behind it. `join` puts a new execution into its trace, `gate` holds some back, `followers` hear of every change,
-    `secrets` seals what is secret in a result.
+    Methods with a `tx` work inside their caller's transaction; call `hint` and `wake` after it. `join` adds a new
+    execution to its trace, `gate` may delay or cancel executions, `followers` observe every change, `secrets` seals the
+    secret parts of results.
     """
 
     def __init__(
@@ -68,27 +70,27 @@ class Transitions:
         self._queued: set[tuple[str, str]] = set()
 
     async def enter(self, tx: Tx, execution: Execution, now: int) -> None:
-        """Adds a new execution: its row, its event, its place in a trace, and the queue row from which it will be run.
+        """Adds a new execution: its row, its event, its part of a trace, and the queue row to run it.
 
-        Raises `InvalidError` when its context names a trace that is not there.
+        Raises `InvalidError` if the trace in its context does not exist.
         """
         await tx.executions.insert(execution)
         await tx.events.add(change_of(execution, events.EXECUTION_CREATE, now))
         if self._join is not None:
             await self._join(tx, execution)
         if execution.delay:
-            # Clients end their wait at `delayed`, so the answer still shows `requested`, as StackStorm's does.
+            # Clients stop waiting at `delayed`. So the response has `requested`, like StackStorm's.
             await self.move(tx, execution, ex.DELAYED, now)
         await self.queue(tx, execution, now + (execution.delay or 0) * 1000)
 
     async def admit(self, tx: Tx, execution: Execution, now: int) -> bool:
-        """Whether an execution that is due may be run. If not, its queue row is done with: it has been canceled, or it
-        will be queued again when it may."""
+        """Returns True if a due execution may run. If not, its queue row is obsolete: the execution is canceled, or the
+        gate queues it again later."""
         return self._gate is None or await self._gate.admit(tx, execution, self, now)
 
     async def queue(self, tx: Tx, execution: Execution, available: int) -> None:
-        """Queues an execution to be run from `available` (µs) on."""
-        # A workflow takes no worker's slot: children could never run where parents hold them all.
+        """Queues an execution to run at `available` (µs since 1970) or later."""
+        # A workflow takes no slot of a worker. Otherwise parents could hold all slots, and their children never run.
         lane, payload = (ADVANCE, Start()) if execution.runner in WORKFLOW_RUNNERS else (RUN, None)
         await tx.queue.put(lane, execution.id, payload, available)
         self._queued.add((lane, execution.id))
@@ -96,13 +98,13 @@ class Transitions:
     async def move(
         self, tx: Tx, execution: Execution, status: str, now: int, *, asks: bool = True
     ) -> tuple[Execution, int]:
-        """Gives an execution its next status: its row with all that has changed in `execution`, the event, and for what
-        comes after `running` a row in lane `journal`. Gives the execution and the event's row.
+        """Changes the status of an execution: stores all fields of `execution`, adds the event, and for each status
+        after `running` a row in lane `journal`. Returns the execution and the event's row.
 
-        The workflow it belongs to gets a row in lane `advance`, and so does a workflow that was asked for something;
-        without `asks`, the workflow itself has come to that status, and its children are not asked for the same.
+        Adds a row in lane `advance` for its parent workflow, and for a workflow that gets a request. If `asks` is
+        false, the workflow itself has reached the status, and its children get no such request.
 
-        Raises `ConflictError` when it may not become that.
+        Raises `ConflictError` if the transition is not allowed.
         """
         before = execution.status
         execution = transition(execution, status, now)
@@ -113,19 +115,19 @@ class Transitions:
             await tx.queue.put(JOURNAL, execution.id, record, now)
         if execution.parent is not None and _concerns_parent(execution, before):
             await tx.queue.put(ADVANCE, execution.parent, ChildChanged(execution.id, status), now)
-        if asks and status in _ASKED and execution.runner in WORKFLOW_RUNNERS:
+        if asks and status in _REQUESTS and execution.runner in WORKFLOW_RUNNERS:
             await tx.queue.put(ADVANCE, execution.id, StatusRequested(status), now)
         for follower in self._followers:
             await follower.moved(tx, execution, self, now)
         return execution, row
 
-    async def stop(self, tx: Tx, execution: Execution, who: str, now: int) -> Execution:
-        """Cancels one that can be: at once if nothing of it runs, else it is asked to stop (`canceling`), and whoever
-        runs it ends it with `conclude`. Raises `ConflictError`, in StackStorm's words, when it cannot be canceled."""
+    async def stop(self, tx: Tx, execution: Execution, user: str, now: int) -> Execution:
+        """Cancels an execution: immediately if nothing of it runs; else it becomes `canceling`, and its worker or
+        workflow calls `conclude`. Raises `ConflictError`, in StackStorm's words, if its status does not allow it."""
         if execution.status not in ex.CANCELABLE:
             raise ConflictError(f"Action cannot be canceled. State = {execution.status}.")
         waiting = execution.status in (ex.REQUESTED, ex.DELAYED, ex.PENDING)
-        execution = msgspec.structs.replace(execution, context={**_without_completion(execution), "cancelled_by": who})
+        execution = msgspec.structs.replace(execution, context={**_without_completion(execution), "cancelled_by": user})
         result = cancel_result(execution)
         execution = with_result(execution, result, encoded_size(result))
         if waiting:
@@ -134,8 +136,8 @@ class Transitions:
         return execution
 
     async def conclude(self, tx: Tx, execution: Execution, status: str, result: Any, now: int) -> Execution:
-        """Ends an execution with its result. One that was asked to stop ends `canceled`, whatever it did instead; one
-        that a client has completed ends as the client said, if it has been read with its result."""
+        """Ends an execution with its result. A `canceling` execution always ends `canceled`. If a client has completed
+        the execution, it ends with the client's status and result; read it with its result for that."""
         if ex.COMPLETED_AS in execution.context:
             status, result = execution.context[ex.COMPLETED_AS], execution.result
             execution = msgspec.structs.replace(execution, context=_without_completion(execution))
@@ -146,14 +148,14 @@ class Transitions:
         return (await self.move(tx, execution, status, now))[0]
 
     def hint(self, execution: Execution) -> None:
-        """Tells whoever waits that an execution has changed."""
+        """Publishes hints that an execution has changed."""
         self._bus.publish(CHANGED, execution.tree)
         self._bus.publish(JOURNAL, execution.tree)
         self._bus.publish(ADVANCE, execution.parent or execution.id)
         self.wake()
 
     def wake(self) -> None:
-        """Tells those who run executions of what has been queued."""
+        """Publishes hints about the queued executions to workers and workflows."""
         while self._queued:
             self._bus.publish(*self._queued.pop())
 
@@ -163,5 +165,5 @@ def _without_completion(execution: Execution) -> dict[str, Any]:
 
 
 def cancel_result(execution: Execution) -> dict[str, Any]:
-    """The result of an execution that was canceled, as StackStorm words it."""
+    """Returns the result of a canceled execution, in StackStorm's words."""
     return {"message": "Action canceled by user.", "user": execution.context.get("cancelled_by", execution.user)}

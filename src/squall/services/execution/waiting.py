@@ -1,4 +1,4 @@
-"""Why an execution waits: for its time, for a policy, in the queue, or for its keeper."""
+"""Explains why an execution waits: for its start time, a policy, its turn in the queue, a worker, or its keeper."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from squall.core.timestamp import to_iso
 from squall.ports import Clock, Slot, Store, Tx
 from squall.services.lanes import ADVANCE, RUN
 
-_SHOWN = 5
+_MOST_HOLDERS = 5
 _WAITING = (ex.REQUESTED, ex.DELAYED, ex.SCHEDULED)
 
 
 class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an execution waits for. `reason` is `delay`, `policy`, `queue`, `no_worker` or `keeper`; `text` says it to
-    people. `position` counts from 1; `until` is a time; `holders` are some of the executions that hold it up."""
+    """The reason for which an execution waits: `delay`, `policy`, `queue`, `no_worker` or `keeper`; `text` explains it.
+
+    `position` counts from 1; `until` is a time (ISO 8601); `holders` are some of the executions that it waits for.
+    """
 
     reason: str
     text: str
@@ -32,17 +34,17 @@ class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
     runner: str | None = None
 
     def document(self) -> dict[str, Any]:
-        """What of it the API shows as `waiting_for`; the text stands beside it."""
-        shown: dict[str, Any] = msgspec.to_builtins(self)
-        del shown["text"]
-        return shown
+        """Returns the API's field `waiting_for`. The API has the text in a separate field."""
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        del fields["text"]
+        return fields
 
 
 class Waiting:
-    """Tells why executions wait.
+    """The reasons for which executions wait.
 
-    `at_keeper` says what the process of a running one waits for ("" for nothing); `room` how many more executions the
-    worker takes now (None: it takes no work); `runners` are the names of the runner types it has.
+    `at_keeper(id)` returns what a running execution's process waits for ("" for nothing). `room()` returns the free
+    slots of the worker (None: it takes no work). `runners` are the names of the worker's runner types.
     """
 
     def __init__(
@@ -60,15 +62,15 @@ class Waiting:
         self._runners = runners
 
     async def reason(self, execution: Execution) -> Wait | None:
-        """What an execution waits for, if it does."""
+        """Returns the reason for which an execution waits; None if it does not wait."""
         if execution.status == ex.RUNNING:
-            told = self._at_keeper(execution.id)
-            return Wait("keeper", told) if told else None
+            text = self._at_keeper(execution.id)
+            return Wait("keeper", text) if text else None
         if execution.status not in _WAITING:
             return None
-        return await self._store.read(lambda tx: self._look(tx, execution))
+        return await self._store.read(lambda tx: self._find_reason(tx, execution))
 
-    async def _look(self, tx: Tx, execution: Execution) -> Wait | None:
+    async def _find_reason(self, tx: Tx, execution: Execution) -> Wait | None:
         slots = [slot for slot in await tx.slots.of_execution(execution.id) if not slot.holding]
         if slots:
             return await _in_line(tx, slots)
@@ -79,7 +81,7 @@ class Waiting:
         available, ahead = place
         if execution.status == ex.DELAYED and available > self._clock.now():
             until = to_iso(available)
-            return Wait("delay", f"waits until {until}, as it was asked to", until=until)
+            return Wait("delay", f"waits until {until}, the end of its delay", until=until)
         return (
             Wait("queue", f"place {ahead + 1} in the queue", ahead + 1)
             if workflow
@@ -96,14 +98,14 @@ class Waiting:
 
 
 async def _in_line(tx: Tx, slots: list[Slot]) -> Wait:
-    """Of several lines, one in which there is no room: that is the one it really waits in."""
+    """Returns the reason for an execution that waits for slots: the first full policy, else the last one."""
     for slot in slots:
         policy = await tx.policies.get(slot.policy)
         held = await tx.slots.held(slot.policy, slot.key, slot.child)
         if (policy is not None and held >= policy.threshold) or slot is slots[-1]:
             break
     ahead = await tx.slots.ahead(slot)
-    holders = list(await tx.slots.holders(slot.policy, slot.key, _SHOWN))
+    holders = list(await tx.slots.holders(slot.policy, slot.key, _MOST_HOLDERS))
     more = f" and {held - len(holders)} more" if held > len(holders) else ""
     text = f"place {ahead + 1} in the line of the policy {slot.policy}, held up by {', '.join(holders)}{more}"
     threshold = policy.threshold if policy is not None else None

@@ -1,4 +1,4 @@
-"""Which executions have ended for good, so that nothing comes after what their journals hold."""
+"""Checks whether executions are settled: they have a final status, and their journals are complete."""
 
 from __future__ import annotations
 
@@ -8,42 +8,45 @@ from squall.core.execution import execution as ex
 from squall.ports import Store, Tx
 from squall.services.lanes import JOURNAL
 
-_KEPT = 4096
+_CAPACITY = 4096
 
 
 class Ends:
-    """Remembers which executions have ended for good. Use it on one event loop."""
+    """A cache of the executions that are settled. Use it on one event loop."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._settled: dict[str, bool] = {}
-        self._asking: dict[str, asyncio.Future[bool]] = {}
+        self._queries: dict[str, asyncio.Future[bool]] = {}
 
     async def settled(self, execution_id: str) -> bool:
-        """Whether an execution has ended and its last status record has been taken care of; asked once for all."""
+        """Checks whether an execution has ended and the queue holds no more records for its journal.
+
+        Concurrent callers share one database query.
+        """
         while not self._settled.get(execution_id):
-            asking = self._asking.get(execution_id)
-            if asking is None:
-                return await self._ask(execution_id)
-            await asyncio.wait([asking])
-            # Who asked may have given up; then somebody else asks.
-            if not asking.cancelled():
-                return asking.result()
+            query = self._queries.get(execution_id)
+            if query is None:
+                return await self._query(execution_id)
+            await asyncio.wait([query])
+            # The caller that ran the query may have been cancelled. Then another caller queries.
+            if not query.cancelled():
+                return query.result()
         return True
 
-    async def _ask(self, execution_id: str) -> bool:
-        asking = self._asking[execution_id] = asyncio.get_running_loop().create_future()
+    async def _query(self, execution_id: str) -> bool:
+        query = self._queries[execution_id] = asyncio.get_running_loop().create_future()
         try:
-            found = await self._store.read(lambda tx: _settled(tx, execution_id))
-            asking.set_result(found)
+            is_settled = await self._store.read(lambda tx: _settled(tx, execution_id))
+            query.set_result(is_settled)
         finally:
-            del self._asking[execution_id]
-            asking.cancel()
-        if found:
-            if len(self._settled) >= _KEPT:
+            del self._queries[execution_id]
+            query.cancel()
+        if is_settled:
+            if len(self._settled) >= _CAPACITY:
                 self._settled.clear()
             self._settled[execution_id] = True
-        return found
+        return is_settled
 
 
 async def _settled(tx: Tx, execution_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Carries the lane `journal`: copies of status changes into the tree's journal, in the order they were made."""
+"""Works through the lane `journal`: copies status changes into the tree's journal, in their order."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from squall.services.lanes import CHANGED, COMPLETE, JOURNAL, JournalRecords, Pr
 
 _LEASE = 30_000_000
 MOST = 256
-"""How many rows `carry` takes at once: when it gave fewer, there were no more."""
+"""The most rows that one call of `carry` claims. A smaller result means that no more rows are due."""
 
 
 class Journaling:
-    """Appends status records. A record may be appended twice after a crash; its event row tells, and drops it."""
+    """Appends status records. A crash may append a record twice; its event row identifies the duplicate to drop."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, launcher: Launcher, journal: Journal, owner: str) -> None:
         self._store = store
@@ -29,8 +29,10 @@ class Journaling:
         self._owner = owner
 
     async def carry(self) -> int:
-        """Appends what is due, at most `MOST` rows; gives how many there were. Raises `OSError` (a full disk) or
-        `SquallError` (no keeper) when some of it could not be: that is due again."""
+        """Appends the records of at most `MOST` due rows. Returns the number of claimed rows.
+
+        Raises `OSError` (a full disk) or `SquallError` (no keeper) if a tree failed; its rows are due again.
+        """
         now = self._clock.now()
         tasks = await self._store.tx(lambda tx: tx.queue.claim(JOURNAL, self._owner, now, _LEASE, MOST))
         if not tasks:
@@ -51,8 +53,10 @@ class Journaling:
     async def _append(
         self, tree: str, rows: list[tuple[Due, JournalRecords]], done: set[str]
     ) -> OSError | SquallError | None:
-        """Appends what the rows of one tree say, and adds the tree to `done`; or gives why it could not: then all of
-        its rows wait, while those of other trees do not."""
+        """Appends the records of one tree's rows and adds the tree to `done`.
+
+        Returns the error if that failed: then all rows of this tree wait, and the other trees go on.
+        """
         try:
             await self._launcher.append(tree, [record for row in rows for record in _journaled(*row)])
         except (OSError, SquallError) as error:
@@ -61,7 +65,7 @@ class Journaling:
         return None
 
     async def _settle(self, rows: Mapping[str, Sequence[tuple[Due, JournalRecords]]], done: Collection[str]) -> None:
-        """Removes the rows of the trees that are done, gives the others back, and closes journals that are complete."""
+        """Removes the rows of the trees in `done`, releases the other rows, and closes complete journals."""
         now = self._clock.now()
         finished = [tree for tree in done if any(is_final(records) for _, records in rows[tree])]
 
@@ -84,17 +88,17 @@ class Journaling:
 
     @staticmethod
     async def _is_complete(tx: Tx, tree: str) -> bool:
-        """Whether a tree has ended and its root's last record, which is the last of most trees, has been appended."""
+        """Checks whether all executions of a tree have ended and the root's last record has been appended."""
         return not await tx.executions.unfinished(tree) and not await tx.queue.holds(JOURNAL, tree)
 
 
 def _journaled(task: Due, records: JournalRecords) -> list[ServerRecord]:
-    """The records of a journal that a row of the lane stands for."""
+    """Returns the journal records for a row of the lane."""
     if isinstance(records, ProgressRecords):
         return [
             ServerRecord(task.key, PROGRESS, records.at, note_event(task.id, number), msgspec.json.encode(note))
             for number, note in enumerate(records.notes)
         ]
     payload = msgspec.json.encode({"status": records.status})
-    # A lonely execution that printed nothing needs no journal; a family's is its story, also of silent ones.
+    # A single execution without output needs no journal. The journal of a tree records every member, also silent ones.
     return [ServerRecord(task.key, STATUS, records.at, records.event, payload, records.create)]

@@ -1,4 +1,4 @@
-"""What is told of an execution beside its output."""
+"""Metadata that is sent with the output of an execution."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import msgspec
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.ports import Store
 
-_KEPT = 4096
+_CAPACITY = 4096
 
 
 class Label(msgspec.Struct, frozen=True):
-    """What is told of an execution beside its output: `task` is its name in the workflow it belongs to, `depth` how
-    many executions stand above it."""
+    """Metadata that is sent with the output of an execution.
+
+    `task` is the name of its task in the parent workflow; `depth` is the number of its ancestors.
+    """
 
     action: str
     runner: str
@@ -22,51 +24,55 @@ class Label(msgspec.Struct, frozen=True):
 
 
 class Labels:
-    """Remembers the labels of the executions that were asked for last."""
+    """A cache of the labels of recently read executions."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._labels: dict[str, Label] = {}
 
     async def of(self, execution_ids: set[str]) -> dict[str, Label]:
-        """Action, runner, parent, task and depth of each of these executions."""
+        """Returns the label of each execution, by id; executions that do not exist are left out."""
         if not execution_ids <= self._labels.keys():
-            await self._learn(execution_ids)
+            await self._load(execution_ids)
         return {key: self._labels[key] for key in execution_ids if key in self._labels}
 
-    async def _learn(self, execution_ids: set[str]) -> None:
-        """Finds these executions and those above them."""
-        found: dict[str, Execution] = {}
-        wanted = execution_ids - self._labels.keys()
-        while wanted:
-            where = ExecutionFilter(ids=tuple(wanted))
+    async def _load(self, execution_ids: set[str]) -> None:
+        """Reads these executions and their ancestors, and stores their labels."""
+        loaded: dict[str, Execution] = {}
+        missing = execution_ids - self._labels.keys()
+        while missing:
+            where = ExecutionFilter(ids=tuple(missing))
             rows = await self._store.read(lambda tx, where=where: tx.executions.find(where, None, 0, False))  # type: ignore[misc]
-            found |= {row.id: row for row in rows}
-            wanted = {row.parent for row in rows if row.parent} - found.keys() - self._labels.keys()
-        if len(self._labels) + len(found) >= _KEPT:
-            kept = {key: label for key, label in self._labels.items() if key in execution_ids}
+            loaded |= {row.id: row for row in rows}
+            missing = {row.parent for row in rows if row.parent} - loaded.keys() - self._labels.keys()
+        if len(self._labels) + len(loaded) >= _CAPACITY:
+            retained = {key: label for key, label in self._labels.items() if key in execution_ids}
             self._labels.clear()
-            self._labels |= kept
-        for execution in found.values():
+            self._labels |= retained
+        for execution in loaded.values():
             self._labels[execution.id] = Label(
-                execution.action, execution.runner, execution.parent, _task(execution), self._depth(execution, found)
+                execution.action,
+                execution.runner,
+                execution.parent,
+                _task(execution),
+                self._depth(execution, loaded),
             )
 
-    def _depth(self, execution: Execution, found: dict[str, Execution]) -> int:
-        depth, at = 0, execution
-        while at.parent:
+    def _depth(self, execution: Execution, loaded: dict[str, Execution]) -> int:
+        depth, ancestor = 0, execution
+        while ancestor.parent:
             depth += 1
-            if at.parent not in found:
-                known = self._labels.get(at.parent)
-                return depth + (known.depth if known is not None else 0)
-            at = found[at.parent]
+            if ancestor.parent not in loaded:
+                label = self._labels.get(ancestor.parent)
+                return depth + (label.depth if label is not None else 0)
+            ancestor = loaded[ancestor.parent]
         return depth
 
 
 def _task(execution: Execution) -> str | None:
-    """The name of the task that an execution is, as workflows and chains write it into its context."""
+    """Returns the task name that a workflow or chain wrote into the execution's context."""
     for section, name in (("orquesta", "task_name"), ("chain", "name")):
-        told = execution.context.get(section)
-        if isinstance(told, dict) and isinstance(told.get(name), str):
-            return str(told[name])
+        task_context = execution.context.get(section)
+        if isinstance(task_context, dict) and isinstance(task_context.get(name), str):
+            return str(task_context[name])
     return None

@@ -1,4 +1,4 @@
-"""The lines that executions have printed so far: ranges, the last ones, those since a time, those that match."""
+"""Reads lines that are in the journal now: by line number, from the end, by time, or by a search."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ from squall.ports import Lines
 from squall.services.output.outputs import Outputs
 
 PAGE = 5_000
-"""Lines that are read at once."""
+"""The number of lines read at once."""
 
 MOST_MERGED = 10_000
-"""Lines of several executions that are put into one order at most; those of one, and of a whole tree, have no bound."""
+"""The most lines of several executions that one query merges. One execution and a whole tree have no such limit."""
 
 _HITS = 2_000
 
 
 class LineQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which lines. `members` are the executions (None: all of the tree); `first` and `last` numbers of lines (of one
-    execution only), `since` and `until` times (µs, the second one excluded), `tail` the last so many; `search` what has
-    to be in them, with `context` lines around. `streams` are numbers; None is all."""
+    """A selection of lines. `members` are the executions (None: the whole tree).
+
+    `first` and `last` are line numbers (only with one execution), `since` and `until` times (µs, `until` excluded).
+    `tail` limits the result to the last lines. `search` selects matching lines, with `context` lines around each.
+    `streams` are stream numbers (None: all).
+    """
 
     execution: Execution
     members: tuple[str, ...] | None
@@ -44,13 +47,13 @@ class LineQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def bounded(self) -> bool:
-        """Whether nothing that comes later can belong to it."""
+        """True if no line that is printed later can belong to the selection."""
         return self.last is not None or self.until is not None
 
 
 class Row(NamedTuple):
-    """One line of an execution. `match`: it is what was searched for, and no line around it; `apart`: lines between it
-    and the row before it are left out."""
+    """One line of an execution. `match`: the search matches it (context lines do not match). `apart`: lines between
+    the previous row and this one are left out."""
 
     execution: str
     line: Line
@@ -59,15 +62,14 @@ class Row(NamedTuple):
 
 
 class Reached(NamedTuple):
-    """Where the lines so far end: a position, and how many more there were (of merged lines only the last are
-    given)."""
+    """The end of a history: the position after its last line. `more`: earlier merged lines were left out."""
 
     position: Place
     more: bool
 
 
 class LineHistory:
-    """Reads the lines that are there."""
+    """Reads the lines that are in the journal now."""
 
     def __init__(self, lines: Lines, outputs: Outputs) -> None:
         self._lines = lines
@@ -76,8 +78,10 @@ class LineHistory:
     async def read(
         self, query: LineQuery, states: Mapping[str, LineState] | None = None
     ) -> AsyncGenerator[Sequence[Row] | Reached, None]:
-        """The lines that are there, in pages; at the end a `Reached`. With `states`, a search ends where they end: what
-        is open there, or comes behind it, is `follow`'s."""
+        """Yields pages of the lines that are in the journal now, and a `Reached` at the end.
+
+        With `states`, a search stops at them: `follow` reports the lines that are open there or begin later.
+        """
         if query.members is not None and len(query.members) == 1:
             inner = self._single(query, query.members[0], states)
         else:
@@ -126,7 +130,7 @@ class LineHistory:
     async def pages(
         self, tree: str, execution: str, first: int, last: int, streams: tuple[int, ...] | None
     ) -> AsyncGenerator[LinePage, None]:
-        """Lines by number, as many at once as fit."""
+        """Yields the lines `first` to `last` in pages of at most `PAGE` lines."""
         while True:
             page = await self._lines.lines(tree, execution, first, min(last, first + PAGE - 1), streams)
             yield page
@@ -149,20 +153,19 @@ class LineHistory:
     async def _matching(
         self, query: LineQuery, execution: str, first: int, last: int, open_lines: frozenset[int]
     ) -> AsyncGenerator[Sequence[Row], None]:
-        """The lines that match, with those around them, except for the open ones. With `tail` the last so many
-        matches."""
-        assert query.search is not None  # noqa: S101 - the caller has asked
-        wanted = msgspec.structs.replace(
+        """Yields matching lines and their context, without the open lines. With `tail`, only the last matches."""
+        assert query.search is not None  # noqa: S101 - the caller has checked it
+        search = msgspec.structs.replace(
             query.search, start=first, stop=last, limit=query.tail or _HITS, backwards=query.tail is not None,
             streams=query.streams,
         )  # fmt: skip
-        shown = 0
+        last_yielded = 0
         while True:
-            hits = await self._lines.search(query.execution.tree, execution, wanted)
+            hits = await self._lines.search(query.execution.tree, execution, search)
             complete = [number for number in hits.numbers if number not in open_lines]
             for start, stop, numbers in groups(complete, query.context, first, last):
-                begin = max(start, shown + 1)
-                apart = query.context > 0 and 0 < shown < begin - 1
+                begin = max(start, last_yielded + 1)
+                apart = query.context > 0 and 0 < last_yielded < begin - 1
                 async with aclosing(self.pages(query.execution.tree, execution, begin, stop, query.streams)) as pages:
                     async for page in pages:
                         yield [
@@ -170,15 +173,15 @@ class LineHistory:
                             for at, line in enumerate(page.lines)
                         ]
                         apart = apart and not page.lines
-                        shown = max(shown, page.last)
+                        last_yielded = max(last_yielded, page.last)
             if query.tail is not None or not hits.resume:
                 return
-            wanted = msgspec.structs.replace(wanted, start=hits.resume)
+            search = msgspec.structs.replace(search, start=hits.resume)
 
     async def _merged(
         self, query: LineQuery, states: Mapping[str, LineState] | None
     ) -> AsyncGenerator[Sequence[Row] | Reached, None]:
-        """The lines of several executions, in the order in which they began: the last ones, if they are very many."""
+        """Yields the lines of several executions, in the order in which they began; at most the last `MOST_MERGED`."""
         tree = query.execution.tree
         if states is None and query.members is None and query.search is None and query.tail is None and not query.after:
             async for part in self._whole(query):
@@ -190,25 +193,25 @@ class LineHistory:
             yield self._in_order([Row(execution, line, False, False) for execution, line in rows])
             yield Reached(position, query.tail is None and len(rows) == MOST_MERGED)
             return
-        found: list[Row] = []
+        merged: list[Row] = []
         for execution in await self._lines.sums(tree, query.members):
             async with aclosing(self._single(query, execution, states)) as pages:
                 async for page in pages:
                     if not isinstance(page, Reached):
-                        found += page
-            if len(found) > 2 * MOST_MERGED:
-                found = self._in_order(found)[-MOST_MERGED:]
+                        merged += page
+            if len(merged) > 2 * MOST_MERGED:
+                merged = self._in_order(merged)[-MOST_MERGED:]
         most = query.tail if query.tail is not None else MOST_MERGED
-        yield self._in_order(found)[-most:] if most else []
-        yield Reached(0, len(found) > most)
+        yield self._in_order(merged)[-most:] if most else []
+        yield Reached(0, len(merged) > most)
 
     def _in_order(self, rows: Sequence[Row]) -> list[Row]:
         order = self._outputs.order
         return sorted(rows, key=lambda row: (order(row.line.position), row.line.number))
 
     async def _whole(self, query: LineQuery) -> AsyncGenerator[Sequence[Row] | Reached, None]:
-        """The lines of a whole tree, however many, in the order in which they began. Given from the first
-        one on they have the numbers of their executions."""
+        """Yields all lines of a tree in the order in which they began. Rows have their line number in the execution
+        only if the range starts at the first line; otherwise the number is 0."""
         tree, last = query.execution.tree, 1 << 53
         at = await self._lines.line_at(tree, "", query.since) if query.since is not None else 1
         if query.until is not None:
@@ -217,32 +220,32 @@ class LineHistory:
                 yield Reached(0, False)
                 return
         numbers: Counter[str] = Counter()
-        counted = at == 1
+        from_start = at == 1
         while True:
             page = await self._lines.rows(tree, "", at, min(last, at + PAGE - 1), None, None)
             rows = []
             for execution, line in page.rows:
                 numbers[execution] += 1
                 if query.streams is None or line.stream in query.streams:
-                    number = numbers[execution] if counted else 0
+                    number = numbers[execution] if from_start else 0
                     rows.append(Row(execution, line._replace(number=number), False, False))
             if rows:
                 yield rows
             at += len(page.rows)
             if at > min(last, page.total):
-                # What follows goes on where this page ends: a later look would pass over what has come since.
+                # `follow` continues at this position. A position read later would skip the lines printed since.
                 yield Reached(page.position, False)
                 return
 
 
 def groups(numbers: Sequence[int], context: int, first: int, last: int) -> list[tuple[int, int, frozenset[int]]]:
-    """Runs of lines that hold all of `numbers` and `context` lines around each: first, last, and those in it that
-    match."""
-    found: list[tuple[int, int, list[int]]] = []
+    """Returns runs of lines that cover all `numbers` and `context` lines around each: the first line, the last line,
+    and the matching numbers of each run."""
+    runs: list[tuple[int, int, list[int]]] = []
     for number in numbers:
         start, stop = max(first, number - context), min(last, number + context)
-        if found and start <= found[-1][1] + 1 and stop - found[-1][0] < PAGE:
-            found[-1] = (found[-1][0], max(stop, found[-1][1]), [*found[-1][2], number])
+        if runs and start <= runs[-1][1] + 1 and stop - runs[-1][0] < PAGE:
+            runs[-1] = (runs[-1][0], max(stop, runs[-1][1]), [*runs[-1][2], number])
         else:
-            found.append((start, stop, [number]))
-    return [(start, stop, frozenset(inside)) for start, stop, inside in found]
+            runs.append((start, stop, [number]))
+    return [(start, stop, frozenset(inside)) for start, stop, inside in runs]

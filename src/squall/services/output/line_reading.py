@@ -1,5 +1,4 @@
-"""Reading outputs by their lines: ranges, the last ones, those since a time, those that match; and then what
-follows."""
+"""Reads output by lines: the lines that are in the journal now, and then the lines that follow."""
 
 from __future__ import annotations
 
@@ -30,16 +29,16 @@ class LineReading:
         self._history = LineHistory(lines, outputs)
 
     async def sums(self, execution: Execution, members: Collection[str] | None) -> dict[str, OutputSums]:
-        """What each of these executions (None: all of the tree) has printed; see `ports.Lines`."""
+        """Returns the output totals of each execution (None: all of the tree); see `ports.Lines`."""
         return await self._lines.sums(execution.tree, members)
 
     async def count_finished(self, tree: str) -> None:
-        """Counts the lines of a tree that has ended, if it is so large that a reader would have to wait for it."""
+        """Counts the lines of an ended tree if it is so large that a reader would wait for the count."""
         if self._outputs.left(tree, BEGINNING) >= _LARGE and await self._outputs.settled(tree):
             await self._lines.sums(tree, ())
 
     def check(self, query: LineQuery) -> None:
-        """Raises `InvalidError` for what cannot be asked."""
+        """Raises `InvalidError` if the query's fields do not fit together or its pattern is invalid."""
         single = query.members is not None and len(query.members) == 1
         if not single and (query.first is not None or query.last is not None):
             name = "from_line" if query.first is not None else "to_line"
@@ -50,11 +49,11 @@ class LineReading:
     def history(
         self, query: LineQuery, states: Mapping[str, LineState] | None = None
     ) -> AsyncGenerator[Sequence[Row] | Reached, None]:
-        """The lines that are there; see `LineHistory.read`."""
+        """Yields the lines that are in the journal now; see `LineHistory.read`."""
         return self._history.read(query, states)
 
     async def states(self, query: LineQuery, after: Place | None = None) -> tuple[dict[str, LineState], int]:
-        """How far the lines go at a position (None: now), for `follow` to go on from."""
+        """Returns the state of each execution's lines at a position (None: now), and that position, for `follow`."""
         return await self._lines.states(query.execution.tree, query.members, after)
 
     async def follow(
@@ -65,8 +64,8 @@ class LineReading:
         after: Place,
         heartbeat: float,
     ) -> AsyncIterator[tuple[list[Row], int] | None]:
-        """The lines that are completed behind a position, until the execution ends; with each list the position it ends
-        at. None when nothing came for `heartbeat` seconds. `holds` tells whether an execution is wanted."""
+        """Yields lines that are completed after a position, with the position after each list, until the execution
+        ends. Yields None after `heartbeat` seconds without output. `holds(id)` selects the executions."""
         choosing: dict[str, Callable[[Line], list[Row]]] = {}
         streams = {
             execution: LineStream(state.counter(), state.begun, query.streams) for execution, state in states.items()
@@ -102,18 +101,17 @@ class LineReading:
     async def rows(
         self, execution: Execution, whole: bool, first: int, last: int, streams: tuple[int, ...] | None, cut: int | None
     ) -> RowPage:
-        """Lines by their numbers among those on some streams, of one execution or of its `whole` tree: see
-        `ports.Lines`."""
+        """Returns lines by their numbers on `streams`, of one execution or of its `whole` tree; see `ports.Lines`."""
         return await self._lines.rows(execution.tree, "" if whole else execution.id, first, last, streams, cut)
 
     async def find_rows(self, execution: Execution, whole: bool, search: Search) -> Hits:
-        """The rows that match; their numbers are counted among those on `search.counted`."""
-        wanted = msgspec.structs.replace(search, rows=True)
-        return await self._lines.search(execution.tree, "" if whole else execution.id, wanted)
+        """Returns the matching rows; row numbers count the lines on the streams `search.counted`."""
+        row_search = msgspec.structs.replace(search, rows=True)
+        return await self._lines.search(execution.tree, "" if whole else execution.id, row_search)
 
     async def find(self, execution: Execution, search: Search, context: int | None) -> tuple[list[Row], Hits]:
-        """The lines of one execution that match, up to `search.limit`, with `context` lines around each (None: only
-        the numbers), and what the search has given."""
+        """Returns the matching lines of one execution, up to `search.limit`, with `context` lines around each (None:
+        no lines), and the search result with their numbers."""
         hits = await self._lines.search(execution.tree, execution.id, search)
         rows: list[Row] = []
         for start, stop, numbers in groups(hits.numbers, context, 1, 1 << 53) if context is not None else ():
@@ -131,14 +129,14 @@ class LineReading:
     async def _chooser(
         self, query: LineQuery, execution: str, states: Mapping[str, LineState]
     ) -> Callable[[Line], list[Row]]:
-        """Gives what is to be shown of an execution's next line, which goes on behind `states`."""
+        """Returns a function that chooses the rows to yield for each line of an execution after `states`."""
         since = query.since or 0
         if query.search is None:
             return lambda line: [Row(execution, line, False, False)] if line.time >= since else []
         context = LineContext(self._lines.matcher(query.search), query.context)
         state = states.get(execution)
         if query.context and state is not None and state.lines:
-            # So many lines decide which of those before the next match have been shown already.
+            # These lines decide which context lines before the next match the history has already yielded.
             first = max(1, state.lines - 2 * query.context)
             page = await self._lines.lines(query.execution.tree, execution, first, state.lines, query.streams)
             open_lines = {line.number for line in state.begun}
@@ -150,5 +148,5 @@ class LineReading:
     async def place_of_byte(
         self, execution: Execution, offset: int, streams: tuple[int, ...] | None
     ) -> tuple[int, int]:
-        """Where to read on from for a byte of one execution's output, and how many bytes come before it there."""
+        """Returns the position to read from to reach a byte of one execution's output, and the bytes to skip there."""
         return await self._lines.byte(execution.tree, execution.id, offset, streams)

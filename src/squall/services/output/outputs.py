@@ -1,6 +1,6 @@
-"""Reading what executions printed: from any position, live or later, through the one door of the journal.
+"""Reads the output of executions from the journal: from any position, while they run or later.
 
-Always: watch first, then read, then wait. Whoever does so in another order loses what comes in between.
+A reader must watch first, then read, then wait. Any other order loses the records appended in between.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from squall.services.output.ends import Ends
 from squall.services.output.labels import Label, Labels
 
 CHUNK = 256 << 10
-"""About how many bytes a reader is given at once."""
+"""The approximate number of bytes in one batch."""
 
 _SHARED = 32
 
 
 class Outputs:
-    """Readers of journals. `poll` is how long (seconds) a reader waits at most before it looks by itself.
+    """The readers of journals. `poll`: a waiting reader checks the journal at least every so many seconds.
 
-    With `live` false (StackStorm's `stream_output = False`) output shows only when its execution has ended.
+    With `live` false (StackStorm's `stream_output = False`) output is delivered only after its execution ended.
     """
 
     def __init__(self, store: Store, journal_port: Journal, *, poll: float, live: bool) -> None:
@@ -43,11 +43,11 @@ class Outputs:
         self._read_last: dict[tuple[str, str | None, Place], tuple[Batch, frozenset[str]]] = {}
         self._waited_for: Counter[str] = Counter()
         self.followers = 0
-        """How many readers there are now."""
+        """The number of readers now."""
         self.stopping = False
 
     def stop(self) -> None:
-        """Ends every follower at the position it has reached: from now on none waits for more."""
+        """Ends every follower at its current position. From now on no follower waits for more."""
         self.stopping = True
         for tree in list(self._waited_for):
             self._journal.poke(tree)
@@ -63,7 +63,7 @@ class Outputs:
 
     @contextmanager
     def _watched(self, tree: str) -> Iterator[Watch]:
-        """A watch on a tree that `stop` pokes."""
+        """Watches a tree; `stop` pokes the watch."""
         self._waited_for[tree] += 1
         try:
             with self._journal.watch(tree) as watch:
@@ -74,27 +74,27 @@ class Outputs:
                 del self._waited_for[tree]
 
     def head(self, tree: str) -> Place:
-        """Where the tree's journal ends now."""
+        """Returns the current end of the tree's journal."""
         return self._journal.head(tree)
 
     def left(self, tree: str, place: Place) -> int:
-        """How many bytes of the tree's journal come after a place."""
+        """Returns the number of bytes in the tree's journal after a place."""
         return self._journal.distance(place, self._journal.head(tree))
 
     def distance(self, start: Place, end: Place) -> int:
-        """About how many bytes of one tree's journal lie between two places; 0 if `end` is not behind `start`."""
+        """Returns about how many bytes lie between two places of one journal; 0 if `end` is not after `start`."""
         return self._journal.distance(start, end)
 
     def order(self, place: Place) -> int:
-        """A number by which the places of one tree are sorted: larger for a later one."""
+        """Returns a number that sorts the places of one tree: a later place has a larger number."""
         return self._journal.order(place)
 
     async def holds(self, tree: str, position: Place) -> bool:
-        """Whether `position` is one of the tree's journal."""
+        """Checks whether `position` is a position of the tree's journal."""
         return await self._journal.check(tree, position)
 
     async def check(self, tree: str, position: Place) -> None:
-        """Raises `InvalidError` when `position` is not one of the tree's journal."""
+        """Raises `InvalidError` if `position` is not a position of the tree's journal."""
         if not await self._journal.check(tree, position):
             token = format_place(position)
             raise InvalidError(f'after: "{token}" is not a position of this execution\'s output.')
@@ -108,18 +108,18 @@ class Outputs:
         heartbeat: float,
         until: Place | None = None,
     ) -> AsyncGenerator[Batch | None, None]:
-        """Batches after a position; None when nothing came for `heartbeat` seconds.
+        """Yields batches after a position; None after `heartbeat` seconds without records.
 
-        Ends behind the execution's final status record, or when it has ended without one; with `wait` false, when
-        nothing more is there; at the position `until`; and when the server stops (then `stopping` is true).
+        Ends after the execution's final status record, or if it ended without one; with `wait` false, at the current
+        end of the journal; at the position `until`; and when the server stops (then `stopping` is true).
         """
         single = None if whole_tree else execution.id
         with self._watched(execution.tree) as watch:
             position = after
             last = monotonic()
-            seen = watch.changes
-            asked = not self.live
-            ended = asked and await self.settled(execution.id)
+            last_changes = watch.changes
+            checked_end = not self.live
+            ended = checked_end and await self.settled(execution.id)
             while not self.stopping and position != until:
                 if self.live or ended:
                     batch, ends = await self._shared(watch, execution.tree, single, position)
@@ -135,12 +135,12 @@ class Outputs:
                     continue
                 if ended or not wait:
                     return
-                # With streaming off, what is there already is not what is waited for.
+                # With streaming off, the reader waits for the end, so records that are there must not wake it.
                 behind = position if self.live else None
-                if asked and await watch.beyond(behind, min(self._poll, heartbeat), seen):
+                if checked_end and await watch.beyond(behind, min(self._poll, heartbeat), last_changes):
                     continue
-                # Asked before reading once more, so that what was written before the end is not missed.
-                seen, asked = watch.changes, True
+                # Check the end first, then read again, so that no record written before the end is missed.
+                last_changes, checked_end = watch.changes, True
                 ended = await self.settled(execution.id)
                 if monotonic() - last >= heartbeat and not ended:
                     last = monotonic()
@@ -153,61 +153,64 @@ class Outputs:
     async def _shared(
         self, watch: Watch, tree: str, execution: str | None, position: Place
     ) -> tuple[Batch, frozenset[str]]:
-        """What is read from a position, and the executions whose end is in it: read once for all who stand there."""
+        """Returns the batch after a position, and the executions that end in it. Readers at one position share it."""
         key = (tree, execution, position)
-        found = self._read_last.get(key)
-        # A short piece behind which there is more by now is read again: fewer and longer ones cost everybody less.
-        if found is None or (found[0].position != watch.head and self.distance(position, found[0].position) < CHUNK):
+        shared = self._read_last.get(key)
+        # A short batch is read again if more records follow it by now: fewer, longer batches cost all readers less.
+        if shared is None or (shared[0].position != watch.head and self.distance(position, shared[0].position) < CHUNK):
             if execution is None:
                 batch = await self._journal.read(tree, position, CHUNK)
             else:
                 batch = await self._journal.read_execution(tree, execution, position, CHUNK)
             if batch.position == position:
                 return batch, frozenset()
-            found = batch, frozenset(record.execution for record in batch.records if _ends(record))
+            shared = batch, frozenset(record.execution for record in batch.records if _ends(record))
             self._read_last.pop(key, None)
             if len(self._read_last) >= _SHARED:
                 del self._read_last[next(iter(self._read_last))]
-            self._read_last[key] = found
-        return found
+            self._read_last[key] = shared
+        return shared
 
     async def settled(self, execution_id: str) -> bool:
-        """Whether an execution has ended and its last status record has been taken care of."""
+        """Checks whether an execution has ended and the queue holds no more records for its journal."""
         return await self._ends.settled(execution_id)
 
     @asynccontextmanager
     async def changes(self, tree: str) -> AsyncIterator[Callable[[float], Awaitable[bool]]]:
-        """Gives a function that waits (at most so many seconds) until something about a tree changes: whether it did.
+        """Yields a function that waits until a tree changes, at most so many seconds, and returns whether it changed.
 
-        What changed since the last call, or since this was entered, counts.
+        A change since the previous call, or since the context was entered, counts.
         """
         with self._watched(tree) as watch:
-            seen = watch.changes
+            last_changes = watch.changes
 
             async def wait(timeout: float) -> bool:
-                nonlocal seen
+                nonlocal last_changes
                 if not self.stopping:
-                    await watch.beyond(None, min(timeout, self._poll), seen)
-                changed, seen = watch.changes != seen, watch.changes
+                    await watch.beyond(None, min(timeout, self._poll), last_changes)
+                changed, last_changes = watch.changes != last_changes, watch.changes
                 return changed
 
             yield wait
 
     async def labels(self, execution_ids: set[str]) -> dict[str, Label]:
-        """Action, runner, parent, task and depth of each of these executions."""
+        """Returns the label of each execution, by id; executions that do not exist are left out."""
         return await self._labels.of(execution_ids)
 
     async def unfinished(self, tree: str, end: Record) -> dict[tuple[str, int], bytes]:
-        """The unfinished characters an execution left, by execution and stream; `end` is its final status record."""
+        """Returns the bytes of unfinished characters at the end of the output, by execution and stream.
+
+        `end` is the execution's final status record.
+        """
         last = await self._journal.read_last(tree, end.prev, dict.fromkeys(journal.STREAMS, 1))
         leads = {(r.execution, r.stream): journal.decode_text(r.lead, r.payload)[1] for r in last}
         return {key: lead for key, lead in leads.items() if lead}
 
 
 def status_of(record: Record) -> str:
-    """The status that a status record tells."""
-    told: str = msgspec.json.decode(record.payload)["status"]
-    return told
+    """Returns the status in a status record."""
+    status: str = msgspec.json.decode(record.payload)["status"]
+    return status
 
 
 def _ends(record: Record) -> bool:
@@ -215,5 +218,5 @@ def _ends(record: Record) -> bool:
 
 
 def is_end(record: Record, execution_id: str) -> bool:
-    """Whether this is the final status record of the execution."""
+    """Checks whether this is the final status record of the execution."""
     return record.execution == execution_id and _ends(record)

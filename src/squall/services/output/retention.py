@@ -1,7 +1,7 @@
-"""Removing finished executions: by their age and the rules, by the space their output takes, or because somebody asks.
+"""Removes finished executions: by age and rules, by the space of their output, or by a purge request.
 
-A batch is one transaction that removes the rows of some whole trees and queues what must follow: their journals. A kill
-in between leaves that row, and the next server goes on from there.
+Each batch is one transaction that deletes the rows of some whole trees and queues the removal of their journals. If
+the server is killed in between, the queue row remains and the next server continues from it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ _BEGIN = (0, "")
 
 
 class Purged(msgspec.Struct, frozen=True):
-    """What was (or, in a dry run, would be) removed: executions, trees of them, bytes of stored output. `cursor` is
-    where to go on; None at the end."""
+    """The counts of one purge step: executions, trees, bytes of stored output. A dry run counts without removing.
+
+    `cursor` is the start of the next step; None at the end.
+    """
 
     executions: int
     trees: int
@@ -39,7 +41,10 @@ class Purged(msgspec.Struct, frozen=True):
 
 
 class Retention:
-    """Removes what `terms` say, and what is asked for. `moment` is told where a kill would be worst."""
+    """Deletes executions that the retention `terms` or a purge request select.
+
+    Calls `moment(name)` at the points where fault tests kill the process.
+    """
 
     def __init__(
         self,
@@ -62,7 +67,7 @@ class Retention:
         self._moment = moment
 
     async def sweep(self) -> int:
-        """Removes everything that is due by age, rules and space; gives how many executions that were."""
+        """Removes all executions that are due by age, rules and space. Returns their number."""
         count = 0
         if shortest := self._terms.shortest:
             now = self._clock.now()
@@ -70,7 +75,7 @@ class Retention:
             before = now - int(shortest * 86_400_000_000)
             while cursor is not None:
                 page, cursor = await self._page(cursor, before)
-                count += await self._remove([found.id for found in expired(self._terms, page, now)])
+                count += await self._remove([tree.id for tree in expired(self._terms, page, now)])
         count += await self._make_room()
         if count:
             await self.tidy()
@@ -79,11 +84,11 @@ class Retention:
     async def _page(
         self, cursor: tuple[int, str], before: int, limit: int = _PAGE
     ) -> tuple[Sequence[Finished], tuple[int, str] | None]:
-        found = await self._store.read(lambda tx: tx.retention.finished(cursor, before, limit))
-        return found, (found[-1].start, found[-1].id) if len(found) == limit else None
+        page = await self._store.read(lambda tx: tx.retention.finished(cursor, before, limit))
+        return page, (page[-1].start, page[-1].id) if len(page) == limit else None
 
     async def _make_room(self) -> int:
-        """Removes the oldest trees until the others' output fits."""
+        """Removes the oldest trees until the output of the remaining trees fits. Returns the number of executions."""
         totals = await self._store.read(lambda tx: tx.journals.totals())
         excess = sum(stored for _, _, stored in totals.values()) - self._terms.max_bytes
         count = 0
@@ -91,36 +96,35 @@ class Retention:
         while excess > 0 and cursor is not None:
             page, cursor = await self._page(cursor, self._clock.now())
             chosen = []
-            for found in page:
+            for tree in page:
                 if excess <= 0:
                     break
-                if found.stored:
-                    excess -= found.stored
-                    chosen.append(found.id)
+                if tree.stored:
+                    excess -= tree.stored
+                    chosen.append(tree.id)
             count += await self._remove(chosen)
         return count
 
-    async def purge(self, wanted: Selection, cursor: tuple[int, str] | None, limit: int, dry_run: bool) -> Purged:
-        """Looks at the next `limit` finished trees behind `cursor` (None: from the oldest) and removes those that are
-        wanted."""
-        page, following = await self._page(cursor or _BEGIN, wanted.before, limit)
-        chosen = [found for found in page if wanted.fits(found)]
-        trees = [found.id for found in chosen]
+    async def purge(self, selection: Selection, cursor: tuple[int, str] | None, limit: int, dry_run: bool) -> Purged:
+        """Removes the selected trees among the next `limit` finished trees after `cursor` (None: from the oldest)."""
+        page, following = await self._page(cursor or _BEGIN, selection.before, limit)
+        chosen = [tree for tree in page if selection.fits(tree)]
+        trees = [tree.id for tree in chosen]
         if dry_run:
             executions = await self._store.read(lambda tx: tx.retention.count(trees)) if trees else 0
         else:
             executions = await self._remove(trees)
             if following is None:
                 await self.tidy()
-        return Purged(executions, len(trees), sum(found.stored for found in chosen), following)
+        return Purged(executions, len(trees), sum(tree.stored for tree in chosen), following)
 
     async def _remove(self, trees: Sequence[str]) -> int:
-        """Removes whole trees, in batches with pauses in which others have the database."""
+        """Removes whole trees in batches, with pauses for other writers. Returns the number of removed executions."""
         count = 0
         for at in range(0, len(trees), _BATCH):
             began = monotonic()
-            some = list(trees[at : at + _BATCH])
-            count += await self._remove_batch(some)
+            batch = list(trees[at : at + _BATCH])
+            count += await self._remove_batch(batch)
             await asyncio.sleep(min(monotonic() - began, _PAUSE))
         return count
 
@@ -128,12 +132,12 @@ class Retention:
         now = self._clock.now()
 
         async def work(tx: Tx) -> int:
-            # One that has got a late record to copy since it was chosen is left for the next time.
-            ended = list(await tx.journals.complete(trees))
-            if not ended:
+            # A tree may have got a late journal record since it was chosen. The next sweep removes it.
+            complete = list(await tx.journals.complete(trees))
+            if not complete:
                 return 0
-            count = await tx.retention.purge(ended)
-            await tx.queue.put(PURGE, ended[0], JournalRemoval(ended), now)
+            count = await tx.retention.purge(complete)
+            await tx.queue.put(PURGE, complete[0], JournalRemoval(complete), now)
             return count
 
         count = await self._store.tx(work)
@@ -142,7 +146,7 @@ class Retention:
         return count
 
     async def carry(self) -> int:
-        """Removes the journals that are queued for it; gives how many rows that were."""
+        """Removes the journals that the lane `purge` lists. Returns the number of claimed rows."""
         now = self._clock.now()
         tasks = await self._store.tx(lambda tx: tx.queue.claim(PURGE, self._owner, now, _LEASE, 16))
         for task in tasks:
@@ -154,21 +158,21 @@ class Retention:
         try:
             for tree in set(self._archive.held()).intersection(trees):
                 await self._launcher.close_tree(tree)
-            left = sorted(set(trees) - set(await self._archive.remove(trees)))
+            remaining = sorted(set(trees) - set(await self._archive.remove(trees)))
         except (OSError, SquallError) as error:
-            _LOG.warning("output could not be removed yet", extra={"error": str(error)})
-            left = trees
+            _LOG.warning("journals could not be removed; the server tries again later", extra={"error": str(error)})
+            remaining = trees
         self._moment("journals removed")
-        if left:
+        if remaining:
             await self._store.tx(lambda tx: tx.queue.release(task, self._clock.now() + _AGAIN))
         else:
             await self._store.tx(lambda tx: tx.queue.done(task))
         for tree in trees:
-            # Who follows it learns that it is gone.
+            # Streams that follow the tree end now.
             self._journal.poke(tree)
 
     async def tidy(self) -> int:
-        """Removes snapshots of actions that no execution needs any more; gives how many."""
+        """Removes snapshots of actions that no execution uses. Returns their number."""
         since = self._clock.now() - _HOUR
         used = await self._store.read(lambda tx: tx.retention.used_snapshots())
         return await self._store.tx(lambda tx: tx.retention.drop_snapshots(used, since))

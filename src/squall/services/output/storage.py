@@ -1,4 +1,4 @@
-"""What takes space."""
+"""Reports the disk space of journals and database, and verifies sealed journals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from squall.ports import FILE, LIVE, Archive, Store, Tx, Verdict
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Journals of one kind: how many, their bytes, and the bytes they take (for live ones the same)."""
+    """The journals in one place: their number, the bytes of their content (`size`) and on disk (`stored`).
+
+    Both are equal for live journals.
+    """
 
     place: str
     journals: int
@@ -20,7 +23,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Share(msgspec.Struct, frozen=True):
-    """What the executions of one action (or pack) have: bytes of sealed output, and what these take."""
+    """The sealed output of one action's (or pack's) executions: bytes of content (`size`) and on disk (`stored`)."""
 
     name: str
     executions: int
@@ -29,7 +32,7 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Where the space goes, in bytes. `events` is how many rows the event log has."""
+    """The space in use, in bytes. `events` is the number of rows in the event table."""
 
     database: int
     events: int
@@ -39,14 +42,14 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Storage:
-    """Looks at what there is."""
+    """Reads space figures and checks journals."""
 
     def __init__(self, store: Store, archive: Archive) -> None:
         self._store = store
         self._archive = archive
 
     async def usage(self, actions: int) -> Usage:
-        """Where the space goes; the `actions` actions and packs that take most."""
+        """Returns the space in use, with the `actions` largest actions and as many packs."""
         files = await self._archive.usage()
 
         async def work(tx: Tx) -> tuple[int, tuple[int, int], dict[str, tuple[int, int, int]], list[Share]]:
@@ -68,13 +71,15 @@ class Storage:
         )
 
     async def digest(self, tree: str) -> str | None:
-        """The SHA-256 (hex) of a sealed journal; None as long as it is not sealed."""
+        """Returns the SHA-256 (hex) of a sealed journal; None if it is not sealed yet."""
         seal = await self._store.read(lambda tx: tx.journals.get(tree))
         return seal.digest if seal is not None else None
 
     async def verify(self, tree: str) -> tuple[Verdict | None, str | None]:
-        """What is found when every byte of a tree's journal is read, and the hash its execution has (None: it is not
-        sealed). Raises `NotFoundError` when there is no such execution."""
+        """Reads every byte of a tree's journal. Returns the verdict and the stored hash (None: not sealed yet).
+
+        Raises `NotFoundError` if the execution does not exist.
+        """
 
         async def work(tx: Tx) -> str | None:
             if await tx.executions.get(tree, False) is None:
@@ -90,6 +95,8 @@ def _by_pack(shares: Sequence[Share]) -> list[Share]:
     packs: dict[str, Share] = {}
     for share in shares:
         name = share.name.partition(".")[0]
-        had = packs.get(name, Share(name, 0, 0, 0))
-        packs[name] = Share(name, had.executions + share.executions, had.size + share.size, had.stored + share.stored)
+        pack = packs.get(name, Share(name, 0, 0, 0))
+        packs[name] = Share(
+            name, pack.executions + share.executions, pack.size + share.size, pack.stored + share.stored
+        )
     return sorted(packs.values(), key=lambda share: (-share.stored, -share.executions, share.name))

@@ -1,4 +1,4 @@
-"""Action chains: the next node is requested as soon as the one before it has ended."""
+"""Advances action chains: requests the next node after the previous one has ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from squall.services.workflow.definitions import key_of
 
 
 class Step(msgspec.Struct):
-    """What is to be done for one chain, worked out from what was read of it."""
+    """One step of a chain: what was read, and the child to request (`prepared`) or the end (`ended`, `result`)."""
 
     execution: Execution
     record: WorkflowRecord | None
@@ -32,7 +32,7 @@ class Step(msgspec.Struct):
 
 
 class Chains:
-    """Advances chains. Where one is follows from its children; its record's number keeps two servers apart."""
+    """Advances chains. A chain's children determine its next node; its record's number stops a second server."""
 
     def __init__(
         self,
@@ -53,7 +53,10 @@ class Chains:
         self._info = info
 
     async def advance(self, execution: Execution, tasks: list[Due]) -> Prepared | None:
-        """Does what follows from `tasks`; gives the child that was requested. Raises `OSError`, `SquallError`."""
+        """Advances a chain and removes the rows `tasks`. Returns the child that was requested, if any.
+
+        Raises `OSError`, `SquallError`.
+        """
 
         async def read(tx: Tx) -> tuple[WorkflowRecord | None, str | None, list[Execution]]:
             record = await tx.workflows.get(execution.id)
@@ -87,14 +90,14 @@ class Chains:
         jinja, taint = self._binding.watched()
         for name, value in inputs.items():
             taint.only(name, secrets_of(value, schemas.get(name)))
-        found = next_step(chain, inputs, names, children, jinja, taint, self._binding.reveal)
-        if isinstance(found, RunNode):
+        decision = next_step(chain, inputs, names, children, jinja, taint, self._binding.reveal)
+        if isinstance(decision, RunNode):
             skipped = of_runner.get("skip_notify") or []
-            notify = {} if found.node.name in skipped else found.node.notify or execution.notify
-            found = await self._prepare(step, chain, found, parent, notify)
-        if isinstance(found, Ended):
-            step.ended = found
-            step.result = chain_result(children, found, bool(of_runner.get("display_published", True)))
+            notify = {} if decision.node.name in skipped else decision.node.notify or execution.notify
+            decision = await self._prepare(step, chain, decision, parent, notify)
+        if isinstance(decision, Ended):
+            step.ended = decision
+            step.result = chain_result(children, decision, bool(of_runner.get("display_published", True)))
 
     async def _prepare(
         self, step: Step, chain: Chain, run: RunNode, parent: dict[str, Any], notify: dict[str, Any]
@@ -102,10 +105,10 @@ class Chains:
         context: dict[str, Any] = {"parent": parent, "chain": child_context(run.node)}
         if "trace_context" in step.execution.context:
             context["trace_context"] = step.execution.context["trace_context"]
-        secret = {name: self._binding.enclosed(run.parameters[name], made) for name, made in run.secrets.items()}
+        sealed = {name: self._binding.enclosed(run.parameters[name], each) for name, each in run.secrets.items()}
         request = Request(
             action=run.node.ref,
-            parameters=run.parameters | secret,
+            parameters=run.parameters | sealed,
             user=step.execution.user,
             context=context,
             notify=notify,
@@ -138,7 +141,7 @@ class Chains:
             step.prepared = None
             await self._stop(tx, execution, running, now)
             return
-        execution = await self._rest(tx, execution, running, now)
+        execution = await self._pause_or_resume(tx, execution, running, now)
         if execution.status == ex.PAUSED:
             step.prepared = None
         elif step.prepared is not None:
@@ -147,7 +150,7 @@ class Chains:
             await self._transitions.conclude(tx, execution, step.ended.status, step.result, now)
 
     async def _claimed(self, tx: Tx, step: Step) -> bool:
-        """Whether this server is the first to act on what it has read."""
+        """Writes the chain's next number. Returns False if another server has written it first."""
         if step.record is None or step.text is None:
             return True
         if step.record.seq == 0:
@@ -162,17 +165,17 @@ class Chains:
         if not running:
             await self._transitions.conclude(tx, execution, ex.CANCELED, None, now)
 
-    async def _rest(self, tx: Tx, execution: Execution, running: list[Execution], now: int) -> Execution:
-        """Takes the chain through a pause: it rests between two nodes, and while its node rests or waits."""
+    async def _pause_or_resume(self, tx: Tx, execution: Execution, running: list[Execution], now: int) -> Execution:
+        """Pauses and resumes the chain: it pauses between two nodes, and while its node is paused or pending."""
         move = self._transitions.move
-        rests = not running or running[-1].status in (ex.PENDING, ex.PAUSED)
-        if execution.status == ex.RUNNING and running and rests:
+        pausable = not running or running[-1].status in (ex.PENDING, ex.PAUSED)
+        if execution.status == ex.RUNNING and running and pausable:
             execution, _ = await move(tx, execution, ex.PAUSING, now)
         if execution.status == ex.PAUSING:
             for child in running:
                 if child.status == ex.RUNNING and child.runner in ("orquesta", "orchestra", "action-chain"):
                     await move(tx, child, ex.PAUSING, now)
-            if rests:
+            if pausable:
                 execution, _ = await move(tx, execution, ex.PAUSED, now)
         elif execution.status == ex.RESUMING:
             for child in running:
@@ -186,7 +189,7 @@ class Chains:
 
 
 def _goes_on(execution: Execution, running: list[Execution]) -> bool:
-    """Whether a chain that rests goes on by itself: its node does, or has its answer and nobody paused the chain."""
+    """Checks whether a paused chain resumes by itself: its node runs again, or ended and no user paused the chain."""
     if running:
         return running[-1].status == ex.RUNNING
     return "paused_by" not in execution.context

@@ -1,4 +1,4 @@
-"""The requests that a workflow makes: the executions of its tasks."""
+"""Builds the requests for the executions of a workflow's tasks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from squall.services.workflow.run import Run
 
 
 def child_request(run: Run, command: RunAction, notify: dict[str, Any]) -> Request:
-    """The request for a child of a workflow. Its parameters have been rendered, and are not rendered again.
+    """Returns the request for a child of a workflow. Its parameters are rendered already and not rendered again.
 
-    The `notify` of its own action is not used, as in StackStorm.
+    As in StackStorm, the `notify` section of the child's action is not used.
     """
     execution = run.execution
-    own = execution.context
+    context = execution.context
     orquesta: dict[str, Any] = {
         "workflow_execution_id": run.record.workflow if run.record is not None else "",
         "task_execution_id": command.task_execution,
@@ -26,9 +26,9 @@ def child_request(run: Run, command: RunAction, notify: dict[str, Any]) -> Reque
     if command.item is not None:
         orquesta["item_id"] = command.item
     inherited: dict[str, Any] = {
-        name: own[name] for name in ("trace_context", "source_channel", "api_user") if name in own
+        name: context[name] for name in ("trace_context", "source_channel", "api_user") if name in context
     }
-    parent = {"execution_id": execution.id, "user": execution.user, "pack": own.get("pack"), **inherited}
+    parent = {"execution_id": execution.id, "user": execution.user, "pack": context.get("pack"), **inherited}
     return Request(
         action=command.action,
         parameters=command.input,

@@ -1,4 +1,4 @@
-"""What a workflow's conductor is told, and its answers. It evaluates expressions: call it on a thread."""
+"""Passes events to a workflow's conductor and collects its steps. It evaluates expressions: call it on a thread."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from squall.services.workflow.run import Run
 
 
 def decide(run: Run, tasks: list[Due], now: int) -> tuple[list[Step], list[str]]:
-    """Tells the conductor what `tasks` say, in order; gives its steps, and what was asked of it. `now` in µs."""
+    """Passes the events in `tasks` to the conductor, in order. Returns its steps, and the statuses that were requested.
+
+    `now` is in µs since 1970.
+    """
     conductor = run.conductor
-    assert conductor is not None  # noqa: S101 - the caller has looked
+    assert conductor is not None  # noqa: S101 - the caller has checked it
     steps: list[Step] = []
-    asked: list[str] = []
+    requested: list[str] = []
     if run.begins:
         steps.append(_first(run, conductor, now))
         run.begins = False
@@ -29,13 +32,13 @@ def decide(run: Run, tasks: list[Due], now: int) -> tuple[list[Step], list[str]]
         if isinstance(advance, ChildChanged):
             steps += _child(run, conductor, run.changes.get(advance.execution), advance.status, now)
         elif isinstance(advance, StatusRequested):
-            asked.append(advance.status)
+            requested.append(advance.status)
             steps.append(conductor.request(advance.status, now))
             if advance.status == ex.RESUMING:
                 steps.append(conductor.request(ex.RUNNING, now))
         elif isinstance(advance, MoreToDo):
             steps.append(conductor.advance(now))
-    return steps, asked
+    return steps, requested
 
 
 def _first(run: Run, conductor: Conductor, now: int) -> Step:
@@ -67,11 +70,11 @@ def _child(run: Run, conductor: Conductor, child: Execution | None, status: str,
 
 
 def failed(run: Run, command: RunAction, result: Any, now: int) -> Step:
-    """An execution could not even be requested: its task has failed."""
-    assert run.conductor is not None  # noqa: S101 - it gave the command
+    """Tells the conductor that a task has failed because its execution could not be requested. Returns the step."""
+    assert run.conductor is not None  # noqa: S101 - the command comes from it
     return run.conductor.action(command.task_execution, command.item, ex.FAILED, result, now)
 
 
 def _is_paused(execution: Execution) -> bool:
-    """Whether somebody paused the workflow itself, and nobody has resumed it."""
+    """Checks whether a user paused the workflow itself and no user has resumed it."""
     return "paused_by" in execution.context and "resumed_by" not in execution.context

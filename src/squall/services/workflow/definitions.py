@@ -1,4 +1,4 @@
-"""The texts of workflows, kept as they were when a run of theirs began; their graphs; and what is wrong with a text."""
+"""Reads and inspects the texts of workflows, and caches their graphs. The store keeps the text that each run uses."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from squall.ports import Store
 from squall.services.content.content import Content
 from squall.services.workflow.expressions import Languages
 
-_KEPT = 256
+_CAPACITY = 256
 
 
 class _Inspection(NamedTuple):
-    """What is wrong with a text, given these actions, each with its runner; None where there is no such action."""
+    """The complaints about a text, with the actions (and runners) it was checked against; None for a missing action."""
 
     actions: Mapping[str, tuple[Action, RunnerType] | None]
     complaints: list[dict[str, Any]]
 
 
 class Definitions:
-    """Definitions by the hash of their text. Graphs never change, so those used last are kept in memory."""
+    """The definitions by the hash of their text. Graphs never change, so the latest ones stay in memory."""
 
     def __init__(self, store: Store, content: Content, languages: Languages) -> None:
         self._store = store
@@ -38,37 +38,40 @@ class Definitions:
         self._inspections: dict[str, _Inspection] = {}
 
     async def graph(self, key: str) -> Graph:
-        """The graph of a text that has been kept. Raises `InvalidError` when it is gone."""
-        found = self._graphs.get(key)
-        if found is None:
+        """Returns the graph of a stored text. Raises `InvalidError` if the text is gone."""
+        graph = self._graphs.get(key)
+        if graph is None:
             text = await self._store.read(lambda tx: tx.workflows.definition(key))
             if text is None:
                 raise InvalidError(f'The definition "{key}" of a workflow is gone')
-            found = self._keep(key, Graph(read_workflow(load_document(text))))
-        return found
+            graph = self._cache(key, Graph(read_workflow(load_document(text))))
+        return graph
 
     def read(self, text: str) -> tuple[str, Graph]:
-        """The key and the graph of a text that has passed inspection. Raises `InvalidError`."""
+        """Returns the key and the graph of a text that has passed inspection. Raises `InvalidError`."""
         key = key_of(text)
-        return key, self._graphs.get(key) or self._keep(key, Graph(read_workflow(load_document(text))))
+        return key, self._graphs.get(key) or self._cache(key, Graph(read_workflow(load_document(text))))
 
-    def _keep(self, key: str, graph: Graph) -> Graph:
-        if len(self._graphs) >= _KEPT:
+    def _cache(self, key: str, graph: Graph) -> Graph:
+        if len(self._graphs) >= _CAPACITY:
             del self._graphs[next(iter(self._graphs))]
         self._graphs[key] = graph
         return graph
 
     async def inspect(self, text: str | bytes) -> list[dict[str, Any]]:
-        """What is wrong with a text, in Orquesta's form; empty when nothing is. Raises `InvalidError` for no YAML."""
+        """Returns the complaints about a text in Orquesta's form; empty if it is valid.
+
+        Raises `InvalidError` if the text is no YAML.
+        """
         key = key_of(text)
         if (last := self._inspections.get(key)) is not None and await self._actions(last.actions) == last.actions:
             return last.complaints
         document = load_document(text)
         written = (action_and_input(task.written)[0] for task in written_tasks(document))
         actions = await self._actions({action for action in written if isinstance(action, str)})
-        known = {ref: merged_parameters(*action) if action is not None else None for ref, action in actions.items()}
-        complaints = await self._languages.apart(partial(inspect_workflow, document, parameters_of=known.get))
-        if len(self._inspections) >= _KEPT:
+        schemas = {ref: merged_parameters(*action) if action is not None else None for ref, action in actions.items()}
+        complaints = await self._languages.apart(partial(inspect_workflow, document, parameters_of=schemas.get))
+        if len(self._inspections) >= _CAPACITY:
             del self._inspections[next(iter(self._inspections))]
         self._inspections[key] = _Inspection(actions, complaints)
         return complaints
@@ -78,5 +81,5 @@ class Definitions:
 
 
 def key_of(text: str | bytes) -> str:
-    """The hash that names a text."""
+    """Returns the key of a text: 32 hex digits of its SHA-256."""
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Where a workflow's expressions are evaluated, and what they ask of the store there."""
+"""Evaluates a workflow's expressions on threads, and answers their queries to the store."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from squall.services.content.keys import Keys
 
 T = TypeVar("T")
 KeyReader = Callable[[str, bool, str], Awaitable[Any]]
-"""Gives the value of a key by (name, whether to decrypt, user). Raises `LookupError`."""
+"""A function that returns the value of a key by (name, whether to decrypt, user). It raises `LookupError`."""
 
 _PATIENCE = 60.0
 
 
 def key_reader(keys: Keys) -> KeyReader:
-    """Reads the datastore as `st2kv()` does: `system.x` from the system's keys, any other name from the user's own."""
+    """Returns a reader of the datastore for `st2kv()`: `system.x` is a system key, any other name a key of the user."""
 
     async def read(name: str, decrypt: bool, user: str) -> str:
         first, _, rest = name.removeprefix("st2kv.").partition(".")
@@ -41,7 +41,7 @@ def key_reader(keys: Keys) -> KeyReader:
 
 
 class Languages:
-    """The languages that expressions are evaluated with, `threads` at most at once."""
+    """The languages that evaluate expressions, on at most `threads` threads at once."""
 
     def __init__(self, make: Callable[[], Language], threads: int = 2) -> None:
         self._make = make
@@ -51,17 +51,17 @@ class Languages:
         self._idle: list[Language] = []
 
     async def warm(self) -> None:
-        """Makes the first language, so that the first workflow need not wait for it."""
+        """Creates the first language, so that the first workflow does not wait for it."""
         async with self._alone:
             if self._model is None:
                 self._model = await asyncio.to_thread(self._make)
                 self._idle.append(self._model)
 
     async def apart(self, work: Callable[[Language], T]) -> T:
-        """Does what evaluates expressions on a thread, with a language that nobody else has."""
+        """Calls `work` on a thread with a language that no other thread uses. Returns its result."""
         await self.warm()
         async with self._gate:
-            assert self._model is not None  # noqa: S101 - it has been made
+            assert self._model is not None  # noqa: S101 - `warm` has created it
             language = self._idle.pop() if self._idle else self._model.twin()
             try:
                 return await asyncio.to_thread(work, language)
@@ -70,10 +70,10 @@ class Languages:
 
 
 class Lookups:
-    """`core.workflow.engine.Outside` for one workflow. Its methods are for another thread than the loop's.
+    """The `core.workflow.conducting.engine.Outside` of one workflow. Call its methods on a worker thread.
 
-    `reveal` opens a sealed value. `secret_read` tells whether a key or a part of a result has been decrypted: then what
-    is stored must be sealed.
+    `reveal` opens a sealed value. `secret_read` becomes True when a key or a part of a result is decrypted: from then
+    on the stored state must be sealed.
     """
 
     def __init__(
@@ -111,11 +111,11 @@ class Lookups:
         return replace_sealed(result, open_one) if holds_sealed(result) else result
 
     def new_id(self) -> str:
-        """An id."""
+        """Returns a new id."""
         return self._clock.new_id()
 
     def item_results(self, task_execution: str, count: int) -> list[Any]:
-        """The results of a task's items."""
+        """Returns the results of a task's items; None for an item without a result."""
         results: list[Any] = [None] * count
         for item, _, _, result in self._children(task_execution):
             if 0 <= item < count:
@@ -123,15 +123,15 @@ class Lookups:
         return results
 
     def task_document(self, entry: Entry, items: int | None) -> dict[str, Any]:
-        """What `task()` tells of a run."""
+        """Returns the document that `task()` gives for a run of a task."""
         children = self._children(entry.id)
         result: Any = children[0][3] if children else None
         if items is not None:
-            shown: list[Any] = [None] * items
+            item_documents: list[Any] = [None] * items
             for item, _, status, each in children:
                 if 0 <= item < items:
-                    shown[item] = {"status": status, "result": each}
-            result = {"items": shown}
+                    item_documents[item] = {"status": status, "result": each}
+            result = {"items": item_documents}
         return {
             "task_execution_id": entry.id,
             "workflow_execution_id": self._workflow,
@@ -145,7 +145,7 @@ class Lookups:
         }
 
     def key(self, name: str, decrypt: bool) -> Any:
-        """A key's value. Raises `LookupError`."""
+        """Returns the value of a key. Raises `LookupError`."""
         self.secret_read = self.secret_read or decrypt
         return self._wait(self._keys(name, decrypt, self._user))
 

@@ -1,4 +1,4 @@
-"""Workflows that cannot be advanced: they are taken again later if that may help, and else they fail."""
+"""Handles workflows that cannot advance: retries them later if a retry may help, else fails them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from squall.services.execution.transitions import Transitions
 from squall.services.workflow.runs import CHAIN, Runs
 
 _LOG = logging.getLogger("squall.workflows")
-_AGAIN = 200_000
+_RETRY_DELAY = 200_000
 _MOST_CONFLICTS = 5
 ENVIRONMENT = (UnavailableError, OSError, MemoryError)
-"""Errors after which another try may succeed with the same input. After all others the same would come of it again."""
+"""The errors after which a retry with the same input may succeed. After any other error it would fail again."""
 
 
 class Failing:
-    """Gives rows of lane `advance` back to be taken again, or fails their workflow."""
+    """Releases rows of lane `advance` for a retry, or fails their workflow."""
 
     def __init__(self, store: Store, clock: Clock, transitions: Transitions, runs: Runs) -> None:
         self._store = store
@@ -31,13 +31,13 @@ class Failing:
         self._runs = runs
 
     async def drop(self, tasks: list[Due]) -> None:
-        """Removes rows of a workflow that has ended or is not there."""
+        """Removes the rows of a workflow that has ended or does not exist."""
         await self._store.tx(lambda tx: done(tx, tasks))
 
-    async def give_back(self, key: str, tasks: list[Due]) -> None:
-        """Lets the rows of workflow `key` be taken again in 0.2 s, and what is in memory of it be read anew."""
+    async def release(self, key: str, tasks: list[Due]) -> None:
+        """Releases the rows of workflow `key` for a retry in 0.2 s, and drops its run from memory."""
         self._runs.forget(key)
-        later = self._clock.now() + _AGAIN
+        later = self._clock.now() + _RETRY_DELAY
 
         async def work(tx: Tx) -> None:
             for task in tasks:
@@ -45,20 +45,22 @@ class Failing:
 
         await self._store.tx(work)
 
-    async def give_up_or_back(self, key: str, tasks: list[Due], error: Exception) -> None:
-        """Fails a workflow that cannot go on. Only after a conflict, which another change may have caused, and if the
-        failure cannot be written, its rows are taken again later."""
+    async def fail_or_release(self, key: str, tasks: list[Due], error: Exception) -> None:
+        """Fails a workflow that cannot go on. Releases its rows for a retry instead after a conflict, which another
+        change may have caused, and if the failure cannot be written."""
         if isinstance(error, ConflictError) and max(task.attempts for task in tasks) <= _MOST_CONFLICTS:
-            await self.give_back(key, tasks)
+            await self.release(key, tasks)
             return
         try:
-            await self._give_up(key, tasks, error)
+            await self._fail(key, tasks, error)
         except Exception:
-            _LOG.exception("a workflow could not be failed", extra={"execution": key})
-            await self.give_back(key, tasks)
+            _LOG.exception(
+                "the failure of a workflow could not be stored; the server retries", extra={"execution": key}
+            )
+            await self.release(key, tasks)
 
-    async def _give_up(self, key: str, tasks: list[Due], error: Exception) -> None:
-        """A defect must leave nothing stuck: the workflow fails with what is known."""
+    async def _fail(self, key: str, tasks: list[Due], error: Exception) -> None:
+        """Fails the workflow with the error's text, so that a defect leaves no workflow running for ever."""
         self._runs.forget(key)
         now = self._clock.now()
         message = worded(error)
@@ -81,11 +83,11 @@ class Failing:
 
 
 def worded(error: Exception) -> str:
-    """The text of an error for a result: with its class, unless the text was written for people."""
+    """Returns the text of an error for a result, with its class unless it is a `SquallError`."""
     return printable(str(error) if isinstance(error, SquallError) else f"{type(error).__name__}: {error}")
 
 
 async def done(tx: Tx, tasks: Sequence[Due]) -> None:
-    """Removes rows that have been dealt with."""
+    """Removes handled rows from the queue."""
     for task in tasks:
         await tx.queue.done(task)

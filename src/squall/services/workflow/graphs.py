@@ -1,4 +1,4 @@
-"""The graph of a workflow's run: tasks, the ways between them, states and times."""
+"""Builds the graph of a workflow's run: tasks, transitions between them, statuses and times."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MOST_CHILDREN = 5000
 
 
 class WorkflowGraphs:
-    """Draws runs from what is stored of them."""
+    """The graphs of runs, from their stored state."""
 
     def __init__(self, store: Store, runs: Runs) -> None:
         self._store = store
         self._runs = runs
 
     async def of_execution(self, execution_id: str) -> dict[str, Any]:
-        """`{execution, status, tasks, edges}`. Raises `NotFoundError`, and `InvalidError` for what is no workflow."""
+        """Returns `{execution, status, tasks, edges}`. Raises `NotFoundError`; `InvalidError` if it is no workflow."""
         execution = await self._store.read(lambda tx: tx.executions.get(execution_id, False))
         if execution is None:
             raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
@@ -42,14 +42,13 @@ class WorkflowGraphs:
 
 
 def graph_document(execution: Execution, state: State | None, executions: Mapping[str, list[str]]) -> dict[str, Any]:
-    """The graph of a run; without tasks when it has not begun, or could not. `executions` are by the ids of runs of
-    tasks."""
-    shown: dict[str, Any] = {"execution": execution.id, "status": execution.status, "tasks": [], "edges": []}
+    """Returns the graph of a run; without tasks if the run has no state. `executions`: their ids by task execution."""
+    graph: dict[str, Any] = {"execution": execution.id, "status": execution.status, "tasks": [], "edges": []}
     if state is None:
-        return shown
+        return graph
     if state.status == st.FAILED and execution.status not in ex.FINAL:
-        # The execution ends with the last of its tasks; that the workflow has failed is certain before.
-        shown["status"] = st.FAILED
+        # The execution ends after its last task, but the workflow's failure is certain before that.
+        graph["status"] = st.FAILED
     for name in state.graph.workflow.tasks:
         task = state.graph.task(name)
         runs = [
@@ -67,14 +66,14 @@ def graph_document(execution: Execution, state: State | None, executions: Mappin
             if entry.task == name
         ]
         status = runs[-1]["status"] if runs else None
-        shown["tasks"].append({"name": name, "action": task.action, "join": task.join, "status": status, "runs": runs})
+        graph["tasks"].append({"name": name, "action": task.action, "join": task.join, "status": status, "runs": runs})
         for edge in state.graph.outbound.get(name, ()):
-            taken = sum(1 for entry in state.sequence if entry.task == name and entry.next.get(edge.id))
-            shown["edges"].append({"from": name, "to": edge.target, "id": edge.id, "when": edge.when, "taken": taken})
-    shown["is_final"] = execution.status in ex.FINAL
-    return shown
+            count = sum(1 for entry in state.sequence if entry.task == name and entry.next.get(edge.id))
+            graph["edges"].append({"from": name, "to": edge.target, "id": edge.id, "when": edge.when, "taken": count})
+    graph["is_final"] = execution.status in ex.FINAL
+    return graph
 
 
 def _items(counts: Mapping[str, int]) -> dict[str, int]:
-    """How many items there are in each status; those that have none yet are `waiting`."""
+    """Returns the number of items by status; items without a status count as `waiting`."""
     return {name if name not in ("null", "None", "") else "waiting": count for name, count in counts.items()}

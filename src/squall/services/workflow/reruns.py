@@ -1,4 +1,4 @@
-"""Checks requests to run tasks of an ended workflow again, before anything is made of them."""
+"""Checks requests to run tasks of an ended workflow again, before an execution is created."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from squall.services.workflow.runs import CHAIN, Runs
 
 
 class Reruns:
-    """Refuses re-runs that would run nothing."""
+    """The checks of re-runs: it refuses those that would run nothing."""
 
     def __init__(self, executions: Executions, runs: Runs) -> None:
         self._executions = executions
@@ -22,7 +22,7 @@ class Reruns:
     async def check(self, execution_id: str, tasks: Sequence[str], reset: Sequence[str]) -> None:
         """Raises `InvalidError` with the reason if a re-run of these tasks would run nothing; `NotFoundError`.
 
-        What has not ended, or is no workflow, is not looked at. Neither are names that the workflow does not know:
+        Executions that have not ended or are no workflows pass. So do names of tasks that the workflow does not have:
         as in StackStorm, the re-run fails and names them.
         """
         names = list(tasks) or list(reset)

@@ -1,4 +1,4 @@
-"""A workflow on its way, as it is in memory, and those that stay there."""
+"""The run of a workflow in memory, and the cache of runs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from squall.core.workflow.conducting.rerun import TaskRerun
 from squall.ports import WorkflowRecord
 from squall.services.workflow.expressions import Lookups
 
-_FEW, _KEPT = 128, 1024
+_MOST_LARGE, _MOST = 128, 1024
 _SMALL = 32 << 10
 
 
 class Run(msgspec.Struct):
-    """A workflow on its way. `begins` before its first step; `result` (status, document) when it ends without one."""
+    """The run of a workflow. `begins` is True before its first step; `result` (status, document) is set if the run
+    ends without its conductor's result."""
 
     execution: Execution
     record: WorkflowRecord | None = None
@@ -35,32 +36,32 @@ class Run(msgspec.Struct):
     result: tuple[str, Any] | None = None
 
 
-class KeptRuns:
-    """Runs by execution. Those begun last stay, and many more of them as long as they are small."""
+class RunCache:
+    """A cache of runs by execution. It holds the latest 128 runs, and up to 1024 if the older ones are small."""
 
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
 
     def get(self, execution_id: str) -> Run | None:
-        """The run of an execution, if it is here."""
+        """Returns the run of an execution; None if it is not in the cache."""
         return self._runs.get(execution_id)
 
     def drop(self, execution_id: str) -> None:
-        """Forgets a run."""
+        """Removes a run."""
         self._runs.pop(execution_id, None)
 
     def add(self, execution_id: str, run: Run) -> None:
-        """Keeps a run, and forgets others where it is time."""
+        """Adds a run, and removes older runs if there are too many."""
         self._runs[execution_id] = run
-        while len(self._runs) > _FEW:
-            oldest, kept = next(iter(self._runs.items()))
+        while len(self._runs) > _MOST_LARGE:
+            oldest, candidate = next(iter(self._runs.items()))
             del self._runs[oldest]
-            if len(self._runs) < _KEPT and _size(kept) < _SMALL:
-                # It is looked at again when all others have been.
-                self._runs[oldest] = kept
+            if len(self._runs) < _MOST and _size(candidate) < _SMALL:
+                # A small run moves to the end and becomes a candidate again after all others.
+                self._runs[oldest] = candidate
                 break
 
 
 def _size(run: Run) -> int:
-    """The bytes that are stored of a run's state: what it takes in memory is some times that."""
+    """Returns the bytes of a run's stored state. In memory the run takes a few times as much."""
     return 0 if run.record is None else run.record.since + len(run.record.snapshot or b"")

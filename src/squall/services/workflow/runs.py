@@ -1,4 +1,4 @@
-"""Runs of workflows in memory: loaded from the store, or begun; told what happened; stored again as facts."""
+"""Loads, begins and stores the runs of workflows. The store holds a run as facts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from squall.services.execution.binding import Binding
 from squall.services.lanes import ChildChanged, Start, advance_of
 from squall.services.workflow.definitions import Definitions
 from squall.services.workflow.expressions import KeyReader, Lookups
-from squall.services.workflow.run import KeptRuns, Run
+from squall.services.workflow.run import Run, RunCache
 
 CHAIN = "action-chain"
 _SNAPSHOT_FROM = 256 << 10
@@ -30,14 +30,14 @@ _PLAIN, _SEALED = b"\0", b"\1"
 
 
 class WorkflowLimits(msgspec.Struct, frozen=True):
-    """`most_tasks` bounds the runs of tasks in one workflow, `most_nested` how many workflows are in each other."""
+    """The limits of one workflow: `most_tasks` runs of tasks, and `most_nested` levels of workflows in workflows."""
 
     most_tasks: int = 100_000
     most_nested: int = 500
 
 
 class Runs:
-    """The workflows under way. Some stay in memory; the store's batch number says if they are current."""
+    """The runs of workflows. Some stay in memory; they are current if the store has the same batch number."""
 
     workflow_runners = WORKFLOW_RUNNERS
 
@@ -64,35 +64,35 @@ class Runs:
         self.runner_info = runner_info
         self._url = url
         self._limits = limits
-        self._kept = KeptRuns()
+        self._cache = RunCache()
 
     def forget(self, execution_id: str) -> None:
-        """Drops a workflow from memory; what is stored of it stays."""
-        self._kept.drop(execution_id)
+        """Drops a run from memory. Its stored state stays."""
+        self._cache.drop(execution_id)
 
     async def notified(self, execution: Execution) -> list[str]:
-        """The tasks of a workflow whose ends those are told of whom the workflow names: its parameter `notify`."""
+        """Returns the tasks in the workflow's parameter `notify`: their executions get the workflow's notifications."""
         if not execution.notify and "notify" not in execution.parameters:
             return []
         action, _ = await self._content.snapshot(execution.snapshot)
-        named = execution.parameters.get("notify", action.parameters.get("notify", {}).get("default"))
-        return [str(name) for name in named] if isinstance(named, list) else []
+        names = execution.parameters.get("notify", action.parameters.get("notify", {}).get("default"))
+        return [str(name) for name in names] if isinstance(names, list) else []
 
     # -- loading
 
     async def load(self, execution_id: str, tasks: list[Due]) -> Run | None:
-        """The workflow's run with the children that `tasks` tell of; None when it has ended or is not there.
+        """Returns the workflow's run, with the children named in `tasks`; None if it has ended or does not exist.
 
-        Raises `SquallError` when it cannot be loaded now.
+        Raises `SquallError` if it cannot be loaded now.
         """
         children = {advance.execution for advance in map(advance_of, tasks) if isinstance(advance, ChildChanged)}
 
         async def work(tx: Tx) -> tuple[Execution | None, int | None, dict[str, Execution], bool]:
             changes = {}
-            for child in children:
-                found = await tx.executions.get(child)
-                if found is not None:
-                    changes[child] = found
+            for child_id in children:
+                child = await tx.executions.get(child_id)
+                if child is not None:
+                    changes[child_id] = child
             execution = await tx.executions.get(execution_id, False)
             starts = execution is not None and any(isinstance(advance_of(task), Start) for task in tasks)
             too_deep = starts and await self._too_deep(tx, execution)
@@ -100,23 +100,23 @@ class Runs:
 
         execution, seq, changes, too_deep = await self._store.read(work)
         if execution is None or execution.status in ex.FINAL or execution.runner not in WORKFLOW_RUNNERS:
-            # Whoever requests a child may say anything of the task that it is: of no workflow, that means nothing.
+            # A requester may put any parent into a child's context. A parent that is no workflow is ignored.
             self.forget(execution_id)
             return None
         if too_deep:
             return Run(execution, result=(ex.FAILED, self._nested_too_deep(execution)))
         if execution.runner == CHAIN:
             return Run(execution, is_chain=True)
-        run = self._kept.get(execution_id)
+        run = self._cache.get(execution_id)
         if run is None or run.record is None or run.record.seq != seq:
             run = await (self._begin(execution) if seq is None else self._restore(execution))
-            self._kept.add(execution_id, run)
+            self._cache.add(execution_id, run)
         run.execution = execution
         run.changes = changes
         return run
 
     async def _too_deep(self, tx: Tx, execution: Execution | None) -> bool:
-        """Whether it is in more workflows than it may: one that runs itself would never end."""
+        """Checks whether a workflow has too many ancestors. A workflow that runs itself would never end."""
         for _ in range(self._limits.most_nested + 1):
             if execution is None or execution.parent is None:
                 return False
@@ -124,11 +124,11 @@ class Runs:
         return True
 
     def _nested_too_deep(self, execution: Execution) -> dict[str, Any]:
-        told = f"The workflow is in {self._limits.most_nested} others, and it may be in no more (workflow.most_nested)."
-        return {"error": told} if execution.runner == CHAIN else {"errors": [_error(told)], "output": None}
+        text = f"The workflow is in {self._limits.most_nested} others, and it may be in no more (workflow.most_nested)."
+        return {"error": text} if execution.runner == CHAIN else {"errors": [_error(text)], "output": None}
 
     async def peek(self, execution: Execution) -> State | None:
-        """The state of a workflow as it is stored, for looking at; None when it has none."""
+        """Returns the stored state of a workflow, for reading only; None if it has none."""
         if await self._store.read(lambda tx: tx.workflows.seq(execution.id)) is None:
             return None
         run = await self._restore(execution)
@@ -148,7 +148,7 @@ class Runs:
         for batch in batches:
             for fact in decode_facts(self._opened(batch)):
                 state.apply(fact)
-        # Secrets come from defaults too, which the parameters of the execution do not show.
+        # Secrets may also come from defaults, which the parameters of the execution do not contain.
         was_sealed = any(data[:1] == _SEALED for data in (record.snapshot, *batches) if data is not None)
         return self._run(execution, record, state, was_sealed)
 
@@ -161,7 +161,7 @@ class Runs:
         return Run(execution, record, conductor, lookups, secret=secret)
 
     async def _begin(self, execution: Execution) -> Run:
-        """A new run. What is wrong with the workflow's definition is its result."""
+        """Returns a new run. If the workflow's definition has faults, they are the run's result."""
         rerun = execution.context.get("re-run")
         if isinstance(rerun, dict) and (rerun.get("tasks") or rerun.get("reset")):
             return await self._begin_again(execution, rerun)
@@ -176,8 +176,8 @@ class Runs:
             return Run(execution, result=(ex.FAILED, {"errors": complaints, "output": None}))
         key, graph = self._definitions.read(text)
         if unknown := [name for name in await self.notified(execution) if name not in graph.workflow.tasks]:
-            told = f"notify: the workflow has no such task: {', '.join(unknown)}"
-            return Run(execution, result=(ex.FAILED, {"errors": [_error(told)], "output": None}))
+            text = f"notify: the workflow has no such task: {', '.join(unknown)}"
+            return Run(execution, result=(ex.FAILED, {"errors": [_error(text)], "output": None}))
         record = WorkflowRecord(execution.id, self._clock.new_id(), key)
         run = self._run(execution, record, State(graph), bool(bound.secrets))
         _, run.inputs = split_parameters(bound.values, runner)
@@ -203,7 +203,7 @@ class Runs:
         return run
 
     async def _begin_again(self, execution: Execution, rerun: dict[str, Any]) -> Run:
-        """A run that goes on from the state of one that has ended."""
+        """Returns a run that continues from the state of an ended workflow."""
 
         async def work(tx: Tx) -> tuple[WorkflowRecord | None, Execution | None]:
             return await tx.workflows.get(rerun["ref"]), await tx.executions.get(rerun["ref"], False)
@@ -214,12 +214,12 @@ class Runs:
             return Run(execution, result=(ex.FAILED, {"errors": [{"message": message}], "output": None}))
         restored = await self._restore(old)
         assert restored.conductor is not None  # noqa: S101 - a restored run has one
-        known = {task for task, _ in restored.conductor.state.latest}
+        latest = {task for task, _ in restored.conductor.state.latest}
         reset = list(rerun.get("reset") or ())
         tasks = list(rerun.get("tasks") or ()) or reset
         if tasks == [FAILED_TASKS]:
             tasks = []
-        missing = [name for name in tasks if name not in known]
+        missing = [name for name in tasks if name not in latest]
         if missing:
             message = f"Unable to rerun workflow because one or more tasks is not found: {', '.join(missing)}"
             return Run(execution, result=(ex.FAILED, {"errors": [{"message": message}], "output": None}))
@@ -236,7 +236,7 @@ class Runs:
     # -- storing
 
     async def store(self, tx: Tx, run: Run, steps: list[Step]) -> bool:
-        """Writes what the steps changed; false when another server has written since this one has read."""
+        """Stores the facts of the steps. Returns False if another server has written since this one's read."""
         if run.record is None:
             return True
         if run.record.seq == 0:
@@ -246,7 +246,7 @@ class Runs:
         facts = [fact for step in steps for fact in step.facts]
         if not facts:
             return True
-        assert run.conductor is not None and run.lookups is not None  # noqa: S101 - facts come from one
+        assert run.conductor is not None and run.lookups is not None  # noqa: S101 - facts come from a conductor
         run.secret = run.secret or run.lookups.secret_read
         body = self._closed(encode_facts(facts), run)
         if not await tx.workflows.append(run.record.execution, run.record.seq + 1, body):
@@ -260,7 +260,7 @@ class Runs:
         return True
 
     def _closed(self, data: bytes, run: Run) -> bytes:
-        """Bytes for the store; sealed when secrets may be among them."""
+        """Returns the bytes for the store, sealed if they may contain secrets."""
         if not run.secret:
             return _PLAIN + data
         return _SEALED + self._vault.seal(base64.b85encode(data).decode()).encode()

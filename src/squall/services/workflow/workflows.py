@@ -1,8 +1,8 @@
-"""Workflows: what happened to them, in order, is told to their conductor; what it decides is done in one transaction.
+"""Advances workflows: passes events to the conductor in order, and stores its decisions in one transaction.
 
-A workflow's state is what its facts fold to. Each batch of events appends one batch of facts, under a number that
-only one server can write: two that work on the same workflow cannot both have been right. Facts, children, finished
-rows and the final status are one transaction, so that a crash leaves everything or nothing of a step.
+A workflow's state is the fold of its facts. Each batch of events appends one batch of facts under a number that only
+one server can write, so of two servers that advance the same workflow only one succeeds. One transaction writes facts,
+children, removed queue rows and the final status. A crash therefore leaves all or nothing of a step.
 """
 
 from __future__ import annotations
@@ -37,24 +37,27 @@ from squall.services.workflow.runs import Runs
 T = TypeVar("T")
 _LOG = logging.getLogger("squall.workflows")
 MOST = 256
-"""How many rows `advance` takes at once."""
+"""The most rows that one call of `advance` claims."""
 
 _LEASE = 60_000_000
 _CANCELABLE = (ex.REQUESTED, ex.DELAYED, ex.SCHEDULED, ex.RUNNING, ex.PAUSING, ex.PAUSED, ex.RESUMING)
 
 
 class Batch(msgspec.Struct):
-    """What is to be written for one workflow: rows that are done, steps taken, and children to be requested."""
+    """The changes to write for one workflow: handled rows, the conductor's steps, and children to request.
+
+    `requested` are the statuses that clients requested.
+    """
 
     run: Run
     tasks: list[Due]
     steps: list[Step] = []
     children: list[tuple[RunAction, Prepared]] = []
-    asked: list[str] = []
+    requested: list[str] = []
 
     @property
     def notes(self) -> list[dict[str, Any]]:
-        """What is shown of the steps."""
+        """The progress notes of the steps."""
         return [
             {"event": note.event, "task": note.task, "route": note.route, **note.details}
             if note.task is not None
@@ -92,10 +95,8 @@ class Workflows:
         self._inboxes: dict[str, list[Due]] = {}
 
     async def advance(self, group: asyncio.TaskGroup) -> int:
-        """Takes what is due in lane `advance`, at most `MOST` rows; gives how many there were.
-
-        It is carried out by tasks of `group`: one for each workflow, in order, so that none waits for another.
-        """
+        """Claims at most `MOST` due rows of lane `advance`. Returns their number.
+        One task of `group` per workflow handles its rows in order, so that no workflow waits for another."""
         now = self._clock.now()
         tasks = await self._store.tx(lambda tx: tx.queue.claim(ADVANCE, self._owner, now, _LEASE, MOST))
         for task in tasks:
@@ -107,7 +108,7 @@ class Workflows:
         return len(tasks)
 
     async def _drain(self, key: str) -> None:
-        """Advances one workflow until nothing more has come for it."""
+        """Advances one workflow until it has no more rows."""
         while rows := self._inboxes[key]:
             self._inboxes[key] = []
             await self._advance_one(key, rows)
@@ -121,18 +122,19 @@ class Workflows:
             if run is None:
                 await self._failing.drop(tasks)
             elif run.is_chain:
-                self._tell(run.execution, [made] if (made := await self._chains.advance(run.execution, tasks)) else [])
+                child = await self._chains.advance(run.execution, tasks)
+                self._hint(run.execution, [child] if child else [])
             else:
                 await self._advance_run(run, tasks)
         except ENVIRONMENT as error:
-            _LOG.warning("a workflow waits", extra={"execution": key, "error": str(error)})
-            await self._failing.give_back(key, tasks)
+            _LOG.warning("a workflow waits for a retry", extra={"execution": key, "error": str(error)})
+            await self._failing.release(key, tasks)
         except Exception as error:
             _LOG.exception("advancing a workflow failed", extra={"execution": key})
-            await self._failing.give_up_or_back(key, tasks, error)
+            await self._failing.fail_or_release(key, tasks, error)
 
     async def _admitted(self, key: str, tasks: list[Due]) -> bool:
-        """Whether a workflow that is to start may; one that may not comes back when it may."""
+        """Returns True if the workflow may advance. If policies delay its start, they queue it again later."""
         if not any(isinstance(advance_of(task), Start) for task in tasks):
             return True
         now = self._clock.now()
@@ -149,7 +151,7 @@ class Workflows:
             await done(tx, tasks)
             return False
 
-        # Most actions have no policies, and then a start is one transaction only.
+        # Most actions have no policies. Then a start needs only one transaction.
         execution = await self._store.read(limited)
         if execution is None or await self._store.tx(work):
             return True
@@ -159,16 +161,16 @@ class Workflows:
     async def _advance_run(self, run: Run, tasks: list[Due]) -> None:
         batch = Batch(run, tasks)
         if run.conductor is not None:
-            batch.steps, batch.asked = await self._evaluate(run, partial(decide, run, tasks, self._clock.now()))
+            batch.steps, batch.requested = await self._evaluate(run, partial(decide, run, tasks, self._clock.now()))
             await self._prepare(batch)
         if not await self._store.tx(lambda tx: self._write(tx, batch)):
             self._runs.forget(run.execution.id)
-            await self._failing.give_back(run.execution.id, tasks)
+            await self._failing.release(run.execution.id, tasks)
             return
-        self._tell(run.execution, [prepared for _, prepared in batch.children])
+        self._hint(run.execution, [prepared for _, prepared in batch.children])
 
     async def _evaluate(self, run: Run, work: Callable[[], T]) -> T:
-        """Does what evaluates a workflow's expressions."""
+        """Calls `work`, which evaluates the workflow's expressions, on a thread. Returns its result."""
 
         def with_language(language: Language) -> T:
             if run.conductor is not None:
@@ -178,7 +180,7 @@ class Workflows:
         return await self._languages.apart(with_language)
 
     async def _prepare(self, batch: Batch) -> None:
-        """Checks what the conductor asked for. What cannot be requested is a task that failed."""
+        """Prepares the children in the conductor's commands. If one cannot be requested, its task fails."""
         run = batch.run
         notified = await self._runs.notified(run.execution)
         waiting = [command for step in batch.steps for command in step.commands]
@@ -197,13 +199,13 @@ class Workflows:
                     _LOG.exception("an execution could not be prepared", extra={"execution": run.execution.id})
                     failures.append((command, worded(error)))
             waiting = []
-            for command, told in failures:
-                step = await self._evaluate(run, partial(failed, run, command, {"error": told}, self._clock.now()))
+            for command, text in failures:
+                step = await self._evaluate(run, partial(failed, run, command, {"error": text}, self._clock.now()))
                 batch.steps.append(step)
                 waiting += step.commands
 
     async def _write(self, tx: Tx, batch: Batch) -> bool:
-        """Everything that follows from a batch; false when another server has been there first."""
+        """Writes a batch. Returns False if another server has advanced the workflow first."""
         now = self._clock.now()
         run = batch.run
         execution = await tx.executions.get(run.execution.id, False)
@@ -243,26 +245,26 @@ class Workflows:
         return execution
 
     async def _cascade(self, tx: Tx, batch: Batch, execution: Execution, now: int) -> Execution:
-        """Takes the execution's status along with the conductor's, and children along with what was asked."""
+        """Moves the execution to the conductor's status, and passes requests on to the children."""
         conductor = batch.run.conductor
         if conductor is None:
             return execution
         move = self._transitions.move
-        asked = set(batch.asked)
+        requested = set(batch.requested)
         for status in _way(execution.status, conductor.state.status):
             if status == ex.CANCELING:
-                asked.add(ex.CANCELING)
+                requested.add(ex.CANCELING)
                 context = {**execution.context, "cancelled_by": await _canceler(tx, execution)}
                 execution = msgspec.structs.replace(execution, context=context)
             execution, _ = await move(tx, execution, status, now, asks=False)
-        if ex.CANCELING in asked:
+        if ex.CANCELING in requested:
             for child in await _children(tx, execution, _CANCELABLE):
                 await self._transitions.stop(tx, child, execution.context.get("cancelled_by", execution.user), now)
-        if ex.PAUSING in asked:
+        if ex.PAUSING in requested:
             for child in await _children(tx, execution, (ex.RUNNING, ex.RESUMING)):
                 if child.runner in self._runs.workflow_runners:
                     await move(tx, child, ex.PAUSING, now)
-        if ex.RESUMING in asked:
+        if ex.RESUMING in requested:
             for child in await _children(tx, execution, (ex.PAUSED,)):
                 await move(tx, child, ex.RESUMING, now)
         return execution
@@ -276,7 +278,7 @@ class Workflows:
         await self._transitions.conclude(tx, execution, status, result, now)
         self._runs.forget(execution.id)
 
-    def _tell(self, execution: Execution, children: Sequence[Prepared]) -> None:
+    def _hint(self, execution: Execution, children: Sequence[Prepared]) -> None:
         self._transitions.hint(execution)
         if execution.parent is not None:
             self._bus.publish(ADVANCE, execution.parent)
@@ -284,11 +286,11 @@ class Workflows:
             self._bus.publish(ADVANCE if prepared.runner.name in self._runs.workflow_runners else RUN, "")
 
 
-def _way(current: str, wanted: str) -> Sequence[str]:
-    """The statuses an execution goes through to where its conductor is; ends are not made here."""
-    if current == ex.CANCELING or wanted == current:
+def _way(current: str, target: str) -> Sequence[str]:
+    """Returns the statuses between an execution's status and its conductor's, without final statuses."""
+    if current == ex.CANCELING or target == current:
         return ()
-    if wanted in (st.CANCELING, st.CANCELED):
+    if target in (st.CANCELING, st.CANCELED):
         return (ex.CANCELING,)
     ways: dict[tuple[str, str], tuple[str, ...]] = {
         (ex.RUNNING, ex.PAUSING): (ex.PAUSING,),
@@ -302,20 +304,20 @@ def _way(current: str, wanted: str) -> Sequence[str]:
         (ex.PAUSED, ex.RESUMING): (ex.RESUMING, ex.RUNNING),
         (ex.PAUSED, ex.PAUSING): (ex.RESUMING, ex.PAUSING),
     }
-    if wanted in ex.FINAL and current == ex.PAUSED:
+    if target in ex.FINAL and current == ex.PAUSED:
         return (ex.RESUMING,)
-    return ways.get((current, wanted), ())
+    return ways.get((current, target), ())
 
 
 async def _children(tx: Tx, execution: Execution, statuses: Sequence[str]) -> list[Execution]:
-    found: list[Execution] = []
+    children: list[Execution] = []
     for status in statuses:
-        found += await tx.executions.find(ExecutionFilter(parent=execution.id, status=status), None, 0, False)
-    return found
+        children += await tx.executions.find(ExecutionFilter(parent=execution.id, status=status), None, 0, False)
+    return children
 
 
 async def _canceler(tx: Tx, execution: Execution) -> str:
-    """Returns who cancels a workflow: the user named in it, or in the task execution whose cancel ends the workflow."""
+    """Returns the user who canceled the workflow, or the task execution whose cancel ends the workflow."""
     for each in (execution, *await _children(tx, execution, (ex.CANCELING, ex.CANCELED))):
         if (user := each.context.get("cancelled_by")) is not None:
             return str(user)

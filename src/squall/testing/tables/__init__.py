@@ -1,1 +1,1 @@
-"""The contract suite of stores, one part for each table."""
+"""The contract suite of stores, one part per table."""

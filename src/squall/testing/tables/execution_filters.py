@@ -1,5 +1,5 @@
 # ruff: noqa: S101 - asserting is what a contract suite is for
-"""How every table of executions answers advanced filters and orders; a part of `squall.testing.tables.store`."""
+"""The contract of advanced filters and orders of executions; a part of `squall.testing.tables.store`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from squall.testing.tables.executions import insert, numbers
 
 
 def _deep(levels: int) -> dict[str, Any]:
-    """Objects below the key `a`, so many levels of them."""
+    """Returns `levels` nested objects, each below the key `a`."""
     whole: dict[str, Any] = {"a": 1}
     for _ in range(levels):
         whole = {"a": whole}
@@ -23,7 +23,7 @@ def _deep(levels: int) -> dict[str, Any]:
 
 
 async def _filled(store: Store) -> None:
-    """Four executions. The first has a result, the second odd parameters, the third runs, the fourth has a delay."""
+    """Inserts four executions: one with a result, one with unusual parameters, a running one, one with a delay."""
     log = (LogEntry(NOON, RUNNING), LogEntry(NOON + 1, SUCCEEDED))
     await insert(
         store,
@@ -48,7 +48,7 @@ async def _filled(store: Store) -> None:
 
 @pytest.mark.anyio
 class ExecutionFilterContract:
-    """`ports.ExecutionRows.find` and `count`, by terms and orders."""
+    """The contract of `ports.ExecutionRows.find` and `count` with terms and orders."""
 
     @pytest.mark.parametrize(
         ("text", "expected"),
@@ -81,14 +81,14 @@ class ExecutionFilterContract:
         ],
     )
     async def test_terms_find_exactly_what_they_name(self, store: Store, text: str, expected: list[int]) -> None:
-        """And the count agrees."""
+        """`count` gives the same number."""
         await _filled(store)
         terms = tuple(advanced_terms(text).values())
         assert await numbers(store, terms=terms) == expected
         assert await store.read(lambda tx: tx.executions.count(ExecutionFilter(terms=terms), 9)) == len(expected)
 
     async def test_a_number_between_two_bounds_may_be_either_of_them(self, store: Store) -> None:
-        """As a time may be the end of a range."""
+        """For example, a time may be the end of a range."""
         await _filled(store)
         bounds = (sample_execution(2).start, sample_execution(3).start)
         assert await numbers(store, terms=(Term("start", between=bounds),)) == [3, 2]
@@ -107,7 +107,7 @@ class ExecutionFilterContract:
     async def test_attributes_decide_the_order_and_the_start_what_they_leave_open(
         self, store: Store, order: list[tuple[str, bool]], expected: list[int]
     ) -> None:
-        """Whole, and page by page."""
+        """This holds for the whole list and for its pages."""
         await _filled(store)
         assert await numbers(store, order=tuple(order)) == expected
         pages = [await numbers(store, 1, offset, order=tuple(order)) for offset in range(4)]
@@ -115,6 +115,6 @@ class ExecutionFilterContract:
 
     @pytest.mark.parametrize("name", sorted(SORTED))
     async def test_every_attribute_of_an_order_is_known(self, store: Store, name: str) -> None:
-        """To the database as well."""
+        """The database can sort by each of them."""
         await _filled(store)
         assert sorted(await numbers(store, order=((name, True),))) == [1, 2, 3, 4]

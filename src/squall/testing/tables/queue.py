@@ -1,5 +1,5 @@
 # ruff: noqa: S101 - asserting is what a contract suite is for
-"""What every store's queue must do; a part of `squall.testing.tables.store`."""
+"""The contract of the queue; a part of `squall.testing.tables.store`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEASE = 30_000_000
 
 
 async def put(store: Store, *keys: str, lane: str = "run", at: int = NOON, payload: Any = None) -> None:
-    """Queues rows, in this order."""
+    """Queues one row per key, in this order."""
 
     async def work(tx: Tx) -> None:
         for key in keys:
@@ -33,19 +33,19 @@ async def claim(
 
 
 async def claim_one(store: Store, at: int = NOON, owner: str = "w1") -> Due:
-    """Claims the one row that must be due."""
+    """Claims the only due row."""
     (task,) = await claim(store, at, owner=owner)
     return task
 
 
 def keys(tasks: Sequence[Due]) -> list[str]:
-    """What the tasks are about, in their order."""
+    """Returns the keys of the tasks, in their order."""
     return [task.key for task in tasks]
 
 
 @pytest.mark.anyio
 class QueueContract:
-    """`ports.QueueRows`."""
+    """The contract of `ports.QueueRows`."""
 
     async def test_rows_are_claimed_in_the_order_they_were_put(self, store: Store) -> None:
         """Status records of one execution must not overtake each other."""
@@ -56,7 +56,7 @@ class QueueContract:
         assert {(task.lane, task.attempts) for task in tasks} == {("run", 1)}
 
     async def test_a_claim_takes_no_more_than_its_limit_and_those_first_that_waited_longest(self, store: Store) -> None:
-        """The rest stays for others."""
+        """The other rows stay for other claims."""
         await put(store, "late", at=NOON - 1)
         await put(store, "early", at=NOON - 2)
         await put(store, "last", at=NOON)
@@ -72,7 +72,7 @@ class QueueContract:
         assert keys(await claim(store, NOON + 10)) == ["a"]
 
     async def test_lanes_do_not_see_each_other(self, store: Store) -> None:
-        """Neither in claiming nor in anything told of them."""
+        """A claim and a query of one lane ignore the rows of other lanes."""
         await put(store, "a", lane="run")
         await put(store, "a", lane="journal", at=NOON + 5)
         assert keys(await claim(store, NOON + 9, lane="journal")) == ["a"]
@@ -80,7 +80,7 @@ class QueueContract:
         assert await claim(store, NOON + 9, lane="nosuch") == []
 
     async def test_a_leased_row_is_nobody_elses_until_its_lease_runs_out(self, store: Store) -> None:
-        """Then it is claimed again by whoever asks first: nobody needs to notice that a holder died."""
+        """Then the next claim gets it: no component needs to notice that the holder died."""
         await put(store, "a")
         first = await claim_one(store)
         assert await claim(store, NOON + LEASE - 1, owner="w2") == []
@@ -89,7 +89,7 @@ class QueueContract:
         assert second.token > first.token
 
     async def test_a_holder_whose_lease_was_taken_can_do_nothing(self, store: Store) -> None:
-        """Its token is old: it may not finish, renew or give back what another now holds."""
+        """Its token is old: it may not finish, renew or release a row that another owner holds now."""
         await put(store, "a")
         old = await claim_one(store)
         new = await claim_one(store, NOON + LEASE, "w2")
@@ -101,7 +101,7 @@ class QueueContract:
         assert await store.tx(lambda tx: tx.queue.done(new))
 
     async def test_what_is_done_is_gone(self, store: Store) -> None:
-        """And being done twice is told."""
+        """A second call of `done` returns False."""
         await put(store, "a")
         task = await claim_one(store)
         assert await store.tx(lambda tx: tx.queue.done(task))
@@ -110,7 +110,7 @@ class QueueContract:
         assert await store.read(lambda tx: tx.queue.next_due("run")) is None
 
     async def test_a_renewed_lease_lasts_from_its_renewal(self, store: Store) -> None:
-        """Of several tasks, those still held are told."""
+        """`renew` returns the tasks that the owner still holds."""
         await put(store, "a", "b")
         first, second = await claim(store)
         await store.tx(lambda tx: tx.queue.done(second))
@@ -120,18 +120,18 @@ class QueueContract:
         assert keys(await claim(store, renewal + LEASE, owner="w2")) == ["a"]
 
     async def test_a_released_row_may_be_claimed_from_the_moment_given(self, store: Store) -> None:
-        """And whoever gave it back holds it no more."""
+        """The owner that released it no longer holds it."""
         await put(store, "a")
         task = await claim_one(store)
         assert await store.tx(lambda tx: tx.queue.release(task, NOON + 50))
         assert not await store.tx(lambda tx: tx.queue.done(task))
         assert not await store.tx(lambda tx: tx.queue.release(task, NOON))
         assert await claim(store, NOON + 49) == []
-        again = await claim_one(store, NOON + 50)
-        assert again.token > task.token
+        second = await claim_one(store, NOON + 50)
+        assert second.token > task.token
 
     async def test_discarding_removes_what_a_lane_has_about_a_key(self, store: Store) -> None:
-        """Claimed or not; other lanes and keys keep theirs."""
+        """It removes claimed and unclaimed rows. Rows of other lanes and keys stay."""
         await put(store, "a")
         held = await claim_one(store)
         await put(store, "a", "b")
@@ -142,7 +142,7 @@ class QueueContract:
         assert await store.read(lambda tx: tx.queue.holds("journal", "a"))
 
     async def test_the_next_due_row_is_told_leased_ones_at_the_end_of_their_lease(self, store: Store) -> None:
-        """A worker sleeps until then and no longer."""
+        """A worker sleeps until that time."""
         assert await store.read(lambda tx: tx.queue.next_due("run")) is None
         await put(store, "late", at=NOON + 2 * LEASE)
         await put(store, "now")
@@ -151,7 +151,7 @@ class QueueContract:
         assert await store.read(lambda tx: tx.queue.next_due("run")) == NOON + LEASE
 
     async def test_a_lane_tells_whether_it_has_a_row_about_a_key(self, store: Store) -> None:
-        """Also while it is leased: it is gone only when it is done."""
+        """A leased row counts. Only `done` removes it."""
         await put(store, "a")
         task = await claim_one(store)
         assert await store.read(lambda tx: tx.queue.holds("run", "a"))
@@ -161,7 +161,7 @@ class QueueContract:
         assert not await store.read(lambda tx: tx.queue.holds("run", "a"))
 
     async def test_an_owner_that_starts_anew_frees_its_own_leases_at_once(self, store: Store) -> None:
-        """Its tokens of before are worth nothing, and others keep what they hold."""
+        """Its earlier tokens become invalid, and other owners keep their leases."""
         await put(store, "a")
         mine = await claim_one(store, owner="w1")
         await put(store, "b")
@@ -172,7 +172,7 @@ class QueueContract:
         assert await store.tx(lambda tx: tx.queue.done(theirs))
 
     async def test_freeing_leaves_delayed_rows_delayed(self, store: Store) -> None:
-        """A row that was given back for later is nobody's."""
+        """A row that was released for later has no owner."""
         await put(store, "a")
         task = await claim_one(store)
         await store.tx(lambda tx: tx.queue.release(task, NOON + LEASE))
@@ -181,7 +181,7 @@ class QueueContract:
         assert await claim(store, NOON + LEASE - 1) == []
 
     async def test_the_depth_of_every_lane_counts_claimed_rows_too(self, store: Store) -> None:
-        """Empty lanes are not told."""
+        """Empty lanes are left out."""
         assert await store.read(lambda tx: tx.queue.depths()) == {}
         await put(store, "a", "b")
         await put(store, "a", lane="journal")
@@ -189,16 +189,16 @@ class QueueContract:
         assert await store.read(lambda tx: tx.queue.depths()) == {"run": 2, "journal": 1}
 
     async def test_concurrent_claims_never_share_a_row(self, store: Store) -> None:
-        """Forty workers that ask at once empty the lane, each row once."""
-        wanted = [f"k{number}" for number in range(200)]
-        await put(store, *wanted)
+        """Forty workers that claim at the same time empty the lane and get each row once."""
+        queued = [f"k{number}" for number in range(200)]
+        await put(store, *queued)
         claims = await asyncio.gather(*(claim(store, owner=f"w{number}", limit=5) for number in range(40)))
-        taken = [task.key for tasks in claims for task in tasks]
-        assert sorted(taken) == sorted(wanted)
+        claimed = [task.key for tasks in claims for task in tasks]
+        assert sorted(claimed) == sorted(queued)
         assert all(len(tasks) == 5 for tasks in claims)
 
     async def test_a_claim_in_a_failing_unit_has_not_happened(self, store: Store) -> None:
-        """What the unit would have done with it is undone too."""
+        """The claim is rolled back with the unit."""
         await put(store, "a")
 
         async def work(tx: Tx) -> None:
@@ -212,6 +212,6 @@ class QueueContract:
 
     @pytest.mark.parametrize("payload", [None, {"a": [1, "ü", None]}, "text", 5, [], 2**60])
     async def test_a_payload_may_be_any_json_value(self, store: Store, payload: Any) -> None:
-        """It comes back as it was put."""
+        """The claimed row has the same payload."""
         await put(store, "a", payload=payload)
         assert (await claim_one(store)).payload == payload

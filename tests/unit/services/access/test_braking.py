@@ -67,7 +67,7 @@ async def test_attempts_of_one_user_come_one_after_the_other() -> None:
 
 
 async def test_what_is_remembered_is_bounded(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(braking, "_KNOWN", 10)
+    monkeypatch.setattr(braking, "_MOST_KEYS", 10)
     brake = Brake()
     for number in range(50):
         await attempt(brake, f"user{number}", "10.0.0.1", False)

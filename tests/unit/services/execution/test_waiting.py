@@ -46,7 +46,7 @@ async def test_one_that_nobody_can_run_says_so(squall: Assembly, known: dict[str
 async def test_a_delayed_one_says_until_when(squall: Assembly) -> None:
     made = await squall.request(delay=1500)
     until = "2026-01-01T12:00:01.500000Z"
-    assert await why(squall, made) == Wait("delay", f"waits until {until}, as it was asked to", until=until)
+    assert await why(squall, made) == Wait("delay", f"waits until {until}, the end of its delay", until=until)
     squall.clock.advance(2)
     assert await why(squall, made) == Wait("queue", "place 1 in the queue", 1)
 

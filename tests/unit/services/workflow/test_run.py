@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from squall.ports import WorkflowRecord
-from squall.services.workflow.run import KeptRuns, Run
+from squall.services.workflow.run import Run, RunCache
 from squall.testing.samples import sample_execution
 
 
@@ -13,7 +13,7 @@ def _run(number: int, stored: int) -> tuple[str, Run]:
 
 
 def test_small_runs_stay_by_the_hundred_and_not_for_ever() -> None:
-    runs = KeptRuns()
+    runs = RunCache()
     ids = []
     for number in range(1, 1200):
         execution_id, run = _run(number, 1000)
@@ -25,7 +25,7 @@ def test_small_runs_stay_by_the_hundred_and_not_for_ever() -> None:
 
 
 def test_of_large_runs_only_those_begun_last_stay() -> None:
-    runs = KeptRuns()
+    runs = RunCache()
     ids = []
     for number in range(1, 300):
         execution_id, run = _run(number, 1 << 20)
@@ -35,7 +35,7 @@ def test_of_large_runs_only_those_begun_last_stay() -> None:
 
 
 def test_a_run_that_is_dropped_is_gone_and_may_be_dropped_again() -> None:
-    runs = KeptRuns()
+    runs = RunCache()
     execution_id, run = _run(1, 10)
     runs.add(execution_id, run)
     runs.drop(execution_id)
