@@ -151,7 +151,7 @@ class Versions:
 _DEFAULT_PACK = """\
 ref: default
 name: default
-description: What is made over the API without saying in which pack.
+description: Resources created over the API without a pack.
 version: 0.1.0
 author: The Squall authors
 """

@@ -57,7 +57,7 @@ class FileArchive:
         self._busy: dict[str, asyncio.Event] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="archive")
 
-    # -- who may touch a tree
+    # -- access to trees
 
     async def open(self, tree: str) -> None:
         """Protects the tree from sealing, and restores its live file."""
@@ -67,13 +67,13 @@ class FileArchive:
                 await busy.wait()
             if self._trees.live(tree).exists() or self._trees.sealed_place(tree) is None:
                 return
-            self._busy[tree] = done = asyncio.Event()
+            self._busy[tree] = idle = asyncio.Event()
             try:
                 # An action waits for this, so it does not queue on the archive's thread.
                 await asyncio.to_thread(self._sealer.unseal, tree)
             finally:
                 del self._busy[tree]
-                done.set()
+                idle.set()
         except BaseException:
             self._open.discard(tree)
             raise
@@ -90,14 +90,14 @@ class FileArchive:
         """Runs `work` on the archive's thread with the trees that are neither open nor busy. `open` waits for them
         until `work` is done."""
         own_trees = [tree for tree in dict.fromkeys(trees) if tree not in self._open and tree not in self._busy]
-        done = asyncio.Event()
-        self._busy.update(dict.fromkeys(own_trees, done))
+        idle = asyncio.Event()
+        self._busy.update(dict.fromkeys(own_trees, idle))
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work, own_trees)
         finally:
             for tree in own_trees:
                 del self._busy[tree]
-            done.set()
+            idle.set()
 
     # -- sealing
 
@@ -132,7 +132,7 @@ class FileArchive:
         self._sealer.forget(trees, self._remover.remove(trees))
         return trees
 
-    # -- looking
+    # -- checks and sizes
 
     async def verify(self, tree: str) -> Verdict | None:
         """Reads every byte of the tree's journal. Returns None if there is no journal."""

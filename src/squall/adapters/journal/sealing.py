@@ -153,12 +153,12 @@ class _Examiner:
         """Checks the next record of the journal."""
         self.records += 1
         if record.kind == journal.INDEX:
-            wrong = {
+            mismatches = {
                 execution
                 for execution, tail in journal.unpack_index(record.payload).items()
                 if self._tails.get(execution) != tail
             }
-            if wrong:
+            if mismatches:
                 self.fault(f"{record.start}: the closing index names other last records than there are")
             return
         tail = self._tails.get(record.execution, 0)

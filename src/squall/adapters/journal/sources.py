@@ -158,7 +158,7 @@ class SealedSource:
 
     def decompress(self, number: int) -> bytes:
         """Reads and decompresses one block without the cache. Raises `OSError` if it is damaged."""
-        # Loaded with the first sealed journal that is read: an idle server does without.
+        # The first read of a sealed journal loads the library, so an idle server needs less memory.
         from backports.zstd import ZstdDecompressor, ZstdError
 
         head = self.container.head
@@ -228,7 +228,8 @@ class Sources:
         """Opens the tree's journal. Returns None if there is none. Raises `OSError`; `GoneError` if the journal is
         removed at the same time."""
         for _ in range(_ATTEMPTS):
-            # A move puts the journal in its new place before it removes the old one, in this order of places.
+            # A move puts the journal in its new place before it removes the old one. If the journal moves between these
+            # looks, the next attempt finds it.
             for open_place in (self._open_live, self._open_file, self._open_row):
                 if (source := open_place(tree)) is not None:
                     return source

@@ -20,7 +20,7 @@ def read_yaml(path: Path) -> Any:
     try:
         size = path.stat().st_size
         if size > _LARGEST:
-            raise InvalidError(f"{path}: the file has {size} bytes; metadata may have {_LARGEST}")
+            raise InvalidError(f"{path}: the file has {size} bytes; the limit for metadata is {_LARGEST}")
         return load_yaml(path.read_bytes())
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise InvalidError(f"{path}: {_message(error)}") from error

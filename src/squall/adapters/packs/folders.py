@@ -332,7 +332,7 @@ class _Content:
         for path in _yaml_files(self._folder / kind):
             try:
                 if not path.resolve().is_relative_to(self._folder):
-                    raise InvalidError(f"{path}: it is a link to a file outside of the pack")
+                    raise InvalidError(f"{path}: the link leads to a file outside of the pack")
                 document = read_yaml(path)
                 resource = _located(path, lambda path=path, document=document: read(document, f"{kind}/{path.name}"))
                 if resource.name in resources:

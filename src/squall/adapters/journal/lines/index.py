@@ -164,7 +164,7 @@ class LineIndex:
         self._last = 0
         self._load()
 
-    # -- asking
+    # -- queries
 
     def marks(self, execution: str) -> list[Mark]:
         """Returns the execution's marks. The first one is the state before its first record."""

@@ -51,7 +51,7 @@ def compile_pattern(pattern: str, *, fixed: bool = False, ignore_case: bool = Fa
         reason = error.args[0] if error.args else ""
         reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         reason = reason.replace("(?m)", "", 1)
-        raise InvalidError(f"grep: {pattern!r} is no expression RE2 takes: {reason}") from None
+        raise InvalidError(f"grep: {pattern!r} is not an expression of RE2: {reason}") from None
 
 
 class _Chunk:

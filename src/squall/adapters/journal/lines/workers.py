@@ -198,7 +198,7 @@ class LineWorkers:
             assert isinstance(answer, Unfinished)  # noqa: S101 - each question has one other type of answer
             if monotonic() > deadline:
                 raise UnavailableError(
-                    f"The lines of this output are being counted ({answer.counted:.0%} so far). Ask again in a moment."
+                    f"The lines of this output are being counted ({answer.counted:.0%} so far). Try again in a moment."
                 )
 
     async def _turn(self, message: bytes) -> Answer:

@@ -58,7 +58,7 @@ class SqlEvents:
     async def prune(self, keep: int) -> int:
         """Deletes all events but the newest `keep`. Returns the number of deleted events.
 
-        The newest row always stays, so that row numbers never repeat."""
+        The newest row always stays, so that row numbers keep counting up."""
         rows = await self._session.run(
             "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ? RETURNING id", max(keep, 1)
         )

@@ -72,7 +72,7 @@ class SqlRetention:
                 f"DELETE FROM trace_parts WHERE object {among} AND kind = ? RETURNING trace", *chunk, EXECUTION
             )
             await self._drop_empty_traces(sorted({row[0] for row in traced}))
-            # The newest event stays, without its document, so that row numbers never repeat.
+            # The newest event stays, without its document, so that row numbers keep counting up.
             await self._session.run(
                 f"DELETE FROM events WHERE resource {among} AND id < (SELECT max(id) FROM events)", *chunk
             )
