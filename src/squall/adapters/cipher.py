@@ -116,10 +116,10 @@ def _write(path: Path) -> None:
     key_file = _KeyFile(
         _Hmac(_text(os.urandom(_KEY_BITS // 8)), _KEY_BITS), _text(os.urandom(_KEY_BITS // 8)), "CBC", _KEY_BITS
     )
-    fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(msgspec.json.encode(key_file) + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(path)
+    temporary.replace(path)

@@ -25,16 +25,16 @@ class DirectoryBlobs:
         """Copies the file. The copy gets its name only after it is complete and durable."""
         target = self._root / key
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = target.with_name(target.name + _NEW)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        temporary = target.with_name(target.name + _NEW)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             with open(path, "rb") as source, os.fdopen(descriptor, "wb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
                 copy.flush()
                 os.fsync(copy.fileno())
-            fresh.replace(target)
+            temporary.replace(target)
         except OSError:
-            fresh.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
         os.fsync(folder)

@@ -100,33 +100,33 @@ def _fetch_local(path: Path, version: str | None, into: Path, env: Mapping[str, 
 
 
 def _clone(url: str, version: str | None, into: Path, env: Mapping[str, str]) -> None:
-    quiet = {**env, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "GIT_CONFIG_COUNT": "1"}
+    git_env = {**env, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "GIT_CONFIG_COUNT": "1"}
     # git refuses repositories of other users. Cloning one is safe, because it runs no code of the repository.
-    quiet |= {"GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+    git_env |= {"GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
     if shutil.which("git", path=env.get("PATH")) is None:
         raise InvalidError("git is not installed on the server: install it, or install the pack from a folder")
-    run(["git", "clone", "--progress", "--", url, str(into)], f"{url} cannot be cloned", quiet)
+    run(["git", "clone", "--progress", "--", url, str(into)], f"{url} cannot be cloned", git_env)
     if version is not None:
-        _check_out(version, url, into, quiet)
+        _check_out(version, url, into, git_env)
     if (into / ".gitmodules").is_file():
         # git refuses submodules from folders, so that a remote repository cannot name folders of this machine.
         local = ["-c", "protocol.file.allow=always"] if url.startswith("file://") else []
         words = ["git", *local, "submodule", "update", "--init", "--recursive", "--progress"]
-        run(words, f"the submodules of {url} cannot be fetched", quiet, into)
+        run(words, f"the submodules of {url} cannot be fetched", git_env, into)
 
 
-def _check_out(version: str, url: str, into: Path, quiet: Mapping[str, str]) -> None:
+def _check_out(version: str, url: str, into: Path, git_env: Mapping[str, str]) -> None:
     """Checks out a branch, tag or commit. Raises `InvalidError` that lists the available versions."""
     for name in (f"origin/{version}", version, f"v{version}"):
-        if output(["git", "rev-parse", "--verify", "-q", f"{name}^{{commit}}"], quiet, into) is not None:
+        if output(["git", "rev-parse", "--verify", "-q", f"{name}^{{commit}}"], git_env, into) is not None:
             run(
                 ["git", "-c", "advice.detachedHead=false", "checkout", name],
                 f"{name} cannot be checked out",
-                quiet,
+                git_env,
                 into,
             )
             return
-    tags = (output(["git", "tag"], quiet, into) or "").splitlines()
+    tags = (output(["git", "tag"], git_env, into) or "").splitlines()
     versions = [match[1] for tag in tags if (match := _VERSION.fullmatch(tag))]
     remove(into.parent, into)
     raise InvalidError(
@@ -137,9 +137,9 @@ def _check_out(version: str, url: str, into: Path, quiet: Mapping[str, str]) -> 
 
 def _download(url: str, into: Path) -> None:
     print(f"Downloading {url} ...", flush=True)
-    beside = into.with_name("download" + next(end for end in _ARCHIVES if urlsplit(url).path.endswith(end)))
+    archive = into.with_name("download" + next(end for end in _ARCHIVES if urlsplit(url).path.endswith(end)))
     try:
-        with urllib.request.urlopen(url, timeout=60) as reply, open(beside, "wb") as file:  # noqa: S310 - http(s) only
+        with urllib.request.urlopen(url, timeout=60) as reply, open(archive, "wb") as file:  # noqa: S310 - http(s) only
             size = 0
             while piece := reply.read(1 << 20):
                 size += len(piece)
@@ -147,11 +147,11 @@ def _download(url: str, into: Path) -> None:
                     raise InvalidError(f"{url}: it is larger than {_MOST_BYTES} bytes")
                 file.write(piece)
         print(f"{size} bytes", flush=True)
-        _extract(beside, into)
+        _extract(archive, into)
     except OSError as error:
         raise InvalidError(f"{url} cannot be downloaded: {error}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        archive.unlink(missing_ok=True)
 
 
 def _extract(path: Path, into: Path) -> None:
@@ -190,10 +190,10 @@ def _lift(into: Path) -> None:
     inner = [path for path in into.iterdir() if not path.name.startswith(".")]
     is_folder = len(inner) == 1 and inner[0].is_dir() and not inner[0].is_symlink()
     if is_folder and (inner[0] / "pack.yaml").is_file():
-        beside = into.with_name("lifted")
-        inner[0].rename(beside)
+        temporary = into.with_name("lifted")
+        inner[0].rename(temporary)
         remove(into.parent, into)
-        beside.rename(into)
+        temporary.rename(into)
         return
     raise InvalidError(f"pack.yaml is missing: {', '.join(sorted(path.name for path in inner))[:200]}")
 

@@ -195,6 +195,6 @@ class Installed:
 def _link(link: Path, target: Path) -> None:
     """Points `link` to `target` in one atomic step."""
     link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}")
-    beside.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
-    beside.replace(link)
+    temporary = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}")
+    temporary.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
+    temporary.replace(link)

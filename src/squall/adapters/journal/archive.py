@@ -29,7 +29,7 @@ SMALL = 64 << 10
 T = TypeVar("T")
 
 
-def _nothing(_moment: str) -> None:
+def _ignore(_moment: str) -> None:
     """Ignores the name of a moment: only fault tests kill the server."""
 
 
@@ -45,7 +45,7 @@ class FileArchive:
         sources: Sources,
         *,
         blobs: Callable[[], Blobs | None] = lambda: None,
-        moment: Callable[[str], None] = _nothing,
+        moment: Callable[[str], None] = _ignore,
         small: int = SMALL,
     ) -> None:
         self._trees = Trees(root, rows)
@@ -86,7 +86,7 @@ class FileArchive:
         """Returns the trees that are open."""
         return list(self._open)
 
-    async def _alone(self, trees: Sequence[str], work: Callable[[list[str]], T]) -> T:
+    async def _run_exclusive(self, trees: Sequence[str], work: Callable[[list[str]], T]) -> T:
         """Runs `work` on the archive's thread with the trees that are neither open nor busy. `open` waits for them
         until `work` is done."""
         own_trees = [tree for tree in dict.fromkeys(trees) if tree not in self._open and tree not in self._busy]
@@ -110,23 +110,23 @@ class FileArchive:
 
     async def seal(self, trees: Sequence[str]) -> Mapping[str, Seal]:
         """Seals the journals of these trees. The live files stay in use until `settle`."""
-        return await self._alone(trees, self._sealer.seal)
+        return await self._run_exclusive(trees, self._sealer.seal)
 
     async def settle(self, trees: Sequence[str]) -> None:
         """Removes the live files of sealed journals, unless they have grown."""
-        await self._alone(trees, self._sealer.settle)
+        await self._run_exclusive(trees, self._sealer.settle)
 
     # -- moving
 
     async def move(self, trees: Sequence[str]) -> Mapping[str, Seal]:
         """Moves the sealed files of these trees to the blob store."""
-        return await self._alone(trees, self._mover.move)
+        return await self._run_exclusive(trees, self._mover.move)
 
     # -- removing
 
     async def remove(self, trees: Sequence[str]) -> Sequence[str]:
         """Removes the journals and line indexes of these trees from every place."""
-        return await self._alone(trees, self._remove)
+        return await self._run_exclusive(trees, self._remove)
 
     def _remove(self, trees: list[str]) -> list[str]:
         self._sealer.forget(trees, self._remover.remove(trees))

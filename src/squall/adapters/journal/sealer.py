@@ -31,14 +31,14 @@ class Sealer:
         self._moment = moment
         self._small = small
         self._sealed_commits: dict[str, tuple[int, int]] = {}
-        self._quiet: dict[str, int] = {}
+        self._idle_folders: dict[str, int] = {}
 
     def forget(self, trees: Sequence[str], folders: Sequence[Path]) -> None:
         """Drops the state of trees and folders that have been removed."""
         for tree in trees:
             self._sealed_commits.pop(tree, None)
         for folder in folders:
-            self._quiet.pop(folder.name, None)
+            self._idle_folders.pop(folder.name, None)
 
     def candidates(self, idle: float, is_busy: Callable[[str], bool]) -> list[str]:
         """Returns the trees whose live journal has not changed for `idle` seconds. Removes the half-written files that
@@ -48,13 +48,13 @@ class Sealer:
         for folder in self._trees.folders():
             # A folder without live journals is not read again until a new file changes its time.
             changed = folder.stat().st_mtime_ns
-            if self._quiet.get(folder.name) == changed:
+            if self._idle_folders.get(folder.name) == changed:
                 continue
             entries = list(os.scandir(folder))
             _sweep(entries, is_busy)
             live = [entry for entry in entries if entry.name.endswith(".journal")]
             if not live:
-                self._quiet[folder.name] = changed
+                self._idle_folders[folder.name] = changed
             for entry in live:
                 with suppress(FileNotFoundError):
                     if is_id(tree := entry.name.removesuffix(".journal")) and entry.stat().st_mtime <= before:
@@ -92,12 +92,12 @@ class Sealer:
             self._moment("rows kept")
         return seals
 
-    def _seal_file(self, tree: str, source: LiveSource) -> sealing.Made:
+    def _seal_file(self, tree: str, source: LiveSource) -> sealing.SealResult:
         path = self._trees.sealed(tree)
-        with sealing.written(path.with_suffix(_NEW)) as (fresh, write):
+        with sealing.written(path.with_suffix(_NEW)) as (temporary, write):
             result = sealing.seal(source, write)
             self._moment("file written")
-        fresh.replace(path)
+        temporary.replace(path)
         sealing.sync_folder(path.parent)
         self._moment("file in place")
         return result
@@ -133,14 +133,14 @@ class Sealer:
             return
         path = self._trees.live(tree)
         try:
-            with sealing.written(path.with_suffix(_OPENING)) as (fresh, write):
+            with sealing.written(path.with_suffix(_OPENING)) as (temporary, write):
                 sealing.unseal(source, write)
                 self._moment("journal written")
             self._moment("journal opened")
             # Unlike a rename, a link never replaces an existing file.
             with suppress(FileExistsError):
-                path.hardlink_to(fresh)
-            fresh.unlink()
+                path.hardlink_to(temporary)
+            temporary.unlink()
         finally:
             source.close()
         self._moment("sealed removed")

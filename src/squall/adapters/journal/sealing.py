@@ -21,7 +21,7 @@ _LEVEL = 3
 _MOST_FAULTS = 20
 
 
-class Made(NamedTuple):
+class SealResult(NamedTuple):
     """The result of sealing: the bytes of the journal, the bytes of its sealed form, and its SHA-256 in hex."""
 
     size: int
@@ -77,7 +77,7 @@ class _Frames:
         return self._next
 
 
-def seal(source: LiveSource, write: Callable[[bytes], object]) -> Made:
+def seal(source: LiveSource, write: Callable[[bytes], object]) -> SealResult:
     """Writes the sealed form of the bytes that were committed when the journal was opened. Raises `OSError`."""
     from backports.zstd import CompressionParameter, ZstdCompressor
 
@@ -107,7 +107,7 @@ def seal(source: LiveSource, write: Callable[[bytes], object]) -> Made:
     table.append((len(index), 0))
     tail = index + sealed.pack_table(table)
     write(tail)
-    return Made(size, stored + len(tail), digest.hexdigest())
+    return SealResult(size, stored + len(tail), digest.hexdigest())
 
 
 def _blocks(table: list[tuple[int, int]], survey: sealed.Survey) -> list[sealed.Block]:

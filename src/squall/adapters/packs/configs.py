@@ -65,12 +65,12 @@ class ConfigFiles:
         """Writes the pack's values, whose secret ones are sealed already. Raises `OSError`."""
         path = self.path(pack)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.new")
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        temporary = path.with_name(f".{path.name}.new")
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
 
     def _revealed(self, path: Path) -> dict[str, Any]:
         values: dict[str, Any] = replace_sealed(_mapping(path), self._reveal)

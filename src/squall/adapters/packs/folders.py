@@ -82,9 +82,9 @@ class PackFolders:
     def load(self, only: Collection[str] | None = None) -> Loaded:
         """Returns all runner types, and all packs with their content, or only the packs in `only`. Logs faults too."""
         faults: list[tuple[str, str]] = []
-        return self._loaded(self._folders(faults), only, faults)
+        return self._load_packs(self._folders(faults), only, faults)
 
-    def _loaded(
+    def _load_packs(
         self, folders: dict[str, tuple[Path, Any]], only: Collection[str] | None, faults: list[tuple[str, str]]
     ) -> Loaded:
         files = [*sorted(self._runners.glob("*.yaml")), *self._more_runners]
@@ -155,7 +155,7 @@ class PackFolders:
                     folders[ref] = (folder, read_yaml(folder / "pack.yaml"))
                 except InvalidError as error:
                     faults.append((ref, str(error)))
-        return self._loaded(folders, None, faults)
+        return self._load_packs(folders, None, faults)
 
     def activate(self, refs: Collection[str], installation: str = "") -> None:
         """Makes the prepared versions of packs the active ones."""
@@ -244,15 +244,15 @@ def _outside(name: str, folder: Path) -> InvalidError:
 
 def _replace(path: Path, data: bytes) -> None:
     """Replaces a file, or a link, in one step: readers see either all old bytes or all new ones."""
-    beside = path.with_name(f".{path.name[:200]}.new")
+    temporary = path.with_name(f".{path.name[:200]}.new")
     # An entry point may be a script, which must be executable.
     mode = 0o700 if data.startswith(b"#!") else 0o600
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    beside.chmod(mode)
-    beside.replace(path)
+    temporary.chmod(mode)
+    temporary.replace(path)
 
 
 def _located(path: Path, work: Any) -> Any:
@@ -298,16 +298,16 @@ def _load(ref: str, folder: Path, data: Any, runners: dict[str, RunnerType], rep
     pack: Pack = _located(folder / "pack.yaml", lambda: read_pack(data, folder.name, str(real), _files(folder)))
     reports.doubt(ref, folder / "pack.yaml", doubts("pack", data))
     content = _Content(real, ref, reports)
-    actions: list[Action] = content.each(
+    actions: list[Action] = content.read_all(
         "actions",
         lambda document, file: read_action(document, ref, file, runners),
         lambda document, action: _action_doubts(document, action, runners),
     )
-    policies: list[Policy] = content.each("policies", lambda document, file: read_policy(document, ref, file))
+    policies: list[Policy] = content.read_all("policies", lambda document, file: read_policy(document, ref, file))
     counts = {"actions": len(actions), "policies": len(policies)}
     for kind in RESOURCES:
         counts[kind] = len(
-            content.each(kind, lambda document, _, kind=kind: _Named(read_resource(kind, document, ref)))
+            content.read_all(kind, lambda document, _, kind=kind: _Named(read_resource(kind, document, ref)))
         )
     return LoadedPack(pack, actions, policies, counts)
 
@@ -324,7 +324,7 @@ class _Content:
         self._pack = pack
         self._reports = reports
 
-    def each(self, kind: str, read: Any, doubt: Any = None) -> list[Any]:
+    def read_all(self, kind: str, read: Any, doubt: Any = None) -> list[Any]:
         """Returns the resources that `read(document, path in the pack)` returns for each file of a kind.
 
         Reports faults and leaves out their files. Reports the doubts that `doubt(document, resource)` yields."""

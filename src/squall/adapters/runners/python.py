@@ -164,7 +164,7 @@ class PythonRunner:
             result[stream], omitted = output(stream)
             if omitted:
                 result[f"{stream}_omitted"] = omitted
-        status, value, error = self._returned(end, output)
+        status, value, error = self._action_result(end, output)
         if end.timed_out:
             error = f"Action failed to complete in {parameters.get('timeout')} seconds"
         elif end.stopped:
@@ -177,7 +177,7 @@ class PythonRunner:
             CANCELED if end.canceled else TIMEOUT if end.timed_out else SUCCEEDED if succeeded else FAILED, result
         )
 
-    def _returned(self, end: End, output: OutputText) -> tuple[bool | None, Any, str | None]:
+    def _action_result(self, end: End, output: OutputText) -> tuple[bool | None, Any, str | None]:
         """Returns status, result and error of the action. The result is the text `None` if the action returned none."""
         if end.result_file is None:
             return None, "None", end.misused

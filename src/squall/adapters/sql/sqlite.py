@@ -38,7 +38,7 @@ DIALECT = Dialect(identity="INTEGER PRIMARY KEY AUTOINCREMENT", skip_locked="")
 _READERS = 2
 _GROUP = 512
 _STATEMENT_CACHE = 256
-_PASSING = (
+_TRANSIENT = (
     apsw.BusyError, apsw.CantOpenError, apsw.CorruptError, apsw.FullError, apsw.IOError, apsw.LockedError,
     apsw.NoMemError, apsw.NotADBError, apsw.PermissionsError, apsw.ProtocolError, apsw.ReadOnlyError,
 )  # fmt: skip
@@ -115,14 +115,14 @@ def _run_unit(connection: apsw.Connection, tables: _Tables, unit: _Unit) -> None
         # Some errors, such as a full disk, end the transaction by themselves: then no unit in it has done its work.
         if isinstance(error, apsw.Error) and not connection.in_transaction:
             raise
-        unit.error = UnavailableError(f"The database could not write: {error}") if _is_passing(error) else error
+        unit.error = UnavailableError(f"The database could not write: {error}") if _is_transient(error) else error
         connection.execute("ROLLBACK TO unit")
     connection.execute("RELEASE unit")
 
 
-def _is_passing(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     """Returns True if the machine, not the statement, caused an error: a later attempt may succeed."""
-    return isinstance(error, _PASSING)
+    return isinstance(error, _TRANSIENT)
 
 
 def _settle(units: list[_Unit]) -> None:
@@ -230,7 +230,9 @@ class SqliteStore:
                 connection.execute("BEGIN")
                 unit.result = drive(unit.work(tables))
             except BaseException as error:
-                unit.error = UnavailableError(f"The database could not read: {error}") if _is_passing(error) else error
+                unit.error = (
+                    UnavailableError(f"The database could not read: {error}") if _is_transient(error) else error
+                )
             finally:
                 if connection.in_transaction:
                     connection.execute("COMMIT")

@@ -24,7 +24,7 @@ MOST_PATTERN = 10_000
 """The longest expression, in characters."""
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """The result of one search: the numbers of the matching lines, in order, and the line where the search must resume
     (0: it is complete)."""
 
@@ -111,27 +111,29 @@ def search(
     streams: Collection[int] | None,
     backwards: bool,
     more: Callable[[], bool],
-) -> Found:
+) -> SearchResult:
     """Finds the first `limit` matching lines from `start` to `stop` (inclusive); with `backwards`, the last ones, from
     `stop` down to `start`. If `more()` is false, stops early and returns the line to resume from. Raises `OSError`."""
     stop = min(stop, lookup.last_line)
     if start > stop:
-        return Found([], 0)
+        return SearchResult([], 0)
     first, last = lookup.segment_of(start), lookup.segment_of(stop)
     order = range(last, first - 1, -1) if backwards else range(first, last + 1)
     numbers: list[int] = []
     for segment in order:
         if not more():
             edge = lookup.marks[segment].lines
-            return Found(sorted(numbers), min(stop, _end_of(lookup, segment)) if backwards else max(start, edge + 1))
+            return SearchResult(
+                sorted(numbers), min(stop, _end_of(lookup, segment)) if backwards else max(start, edge + 1)
+            )
         hits = [number for number in _segment(lookup, segment, expression, streams, more) if start <= number <= stop]
         hits.sort(reverse=backwards)
         remaining = limit - len(numbers)
         numbers += hits[:remaining]
         if len(hits) > remaining or (len(hits) == remaining and segment != order[-1]):
             resume = numbers[-1] - 1 if backwards else numbers[-1] + 1
-            return Found(sorted(numbers), resume if start <= resume <= stop else 0)
-    return Found(sorted(numbers), 0)
+            return SearchResult(sorted(numbers), resume if start <= resume <= stop else 0)
+    return SearchResult(sorted(numbers), 0)
 
 
 def _end_of(lookup: Lookup, segment: int) -> int:

@@ -112,7 +112,7 @@ class Program:
             async with self._room:
                 if self._stop.is_set():
                     return _result(remote, _LOST, "Not started: the action was canceled", timeout=False)
-                return await self._connected(host, client, remote)
+                return await self._run_on_host(host, client, remote)
         except (asyncssh.Error, OSError, TimeoutError, ValueError, asyncssh.KeyImportError) as error:
             reason = client.refused or str(error) or type(error).__name__
             began = remote.pid is not None
@@ -120,25 +120,27 @@ class Program:
             await write(3, f"{message}\n".encode())
             return {**_result(remote, _LOST, message, timeout=False), "traceback": traceback.format_exc(limit=-3)}
 
-    async def _connected(self, host: dict[str, Any], client: Client, remote: Remote) -> dict[str, Any]:
+    async def _run_on_host(self, host: dict[str, Any], client: Client, remote: Remote) -> dict[str, Any]:
         connection = await self._connect(host, client, await self._tunnel())
         async with connection:
             command, folder = self._job["command"], self._folder(host["name"])
             if self._job["script"]:
                 command = await self._upload(connection, folder)
             try:
-                result = await self._watched(connection, remote, command)
+                result = await self._run_command(connection, remote, command)
             finally:
                 if self._job["script"]:
                     with contextlib.suppress(asyncssh.Error, OSError):
                         await connection.run(f"rm -rf -- {shlex.quote(folder)}")
         return result
 
-    async def _watched(self, connection: asyncssh.SSHClientConnection, remote: Remote, command: str) -> dict[str, Any]:
+    async def _run_command(
+        self, connection: asyncssh.SSHClientConnection, remote: Remote, command: str
+    ) -> dict[str, Any]:
         """Runs the command, and kills it if its time is over or the action must stop. Returns the host's result."""
         seconds = self._job["timeout"]
         async with asyncio.TaskGroup() as group:
-            running = group.create_task(_settled(remote.run(connection, command)))
+            running = group.create_task(_result_or_error(remote.run(connection, command)))
             stopping = group.create_task(self._stop.wait())
             started = group.create_task(remote.started.wait())
             # The timeout starts with the command, because nothing can kill the command before its start.
@@ -250,7 +252,7 @@ class Program:
         return " ".join(shlex.quote(word) for word in words)
 
 
-async def _settled(work: Coroutine[Any, Any, int]) -> int | Exception:
+async def _result_or_error(work: Coroutine[Any, Any, int]) -> int | Exception:
     """Returns the result of `work`, or its exception as a value, so that the task group cancels no other task."""
     try:
         return await work
