@@ -1,1 +1,1 @@
-"""Touches: databases, files, processes. Each folder is one adapter and imports no other."""
+"""Adapters for databases, files, processes and networks. Each folder is one adapter and imports no other."""

@@ -1,8 +1,8 @@
-"""Encrypts the datastore's secret values in the form that StackStorm uses, under a key file in the form it uses.
+"""Encrypts secret values of the datastore in StackStorm's format, under a key file in StackStorm's format.
 
-The form is keyczar's, as StackStorm's documentation and its key files show it: hex digits of five header bytes, an
-initialisation vector, AES-CBC ciphertext with PKCS #5 padding, and an HMAC-SHA1 of all that. So keys can be carried
-from and to a StackStorm server together with its key file.
+The format is that of keyczar, as StackStorm's documentation and its key files show it: hex digits of five header bytes,
+an initialisation vector, AES-CBC ciphertext with PKCS #5 padding, and an HMAC-SHA1 of all that. So users can move keys
+between Squall and StackStorm together with the key file.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class _KeyFile(msgspec.Struct):
 
 
 class KeyFileCipher:
-    """`ports.Cipher` under the key file at `path`, which is made (mode 0600) with the first value that is encrypted,
-    if `make` is set and it is not there."""
+    """`ports.Cipher` with the key file at `path`. If the file is missing and `make` is set, the first encryption
+    creates it (mode 0600)."""
 
     def __init__(self, path: Path, *, make: bool) -> None:
         self._path = path
@@ -50,7 +50,7 @@ class KeyFileCipher:
         self._keys: tuple[bytes, bytes] | None = None
 
     def encrypt(self, text: str) -> str:
-        """The ciphertext. Raises `ConfigError` when there is no key file that can be used."""
+        """Returns the ciphertext of a text. Raises `ConfigError` if there is no usable key file."""
         aes, mac = self._open(self._make)
         vector = os.urandom(_IV)
         padder = PKCS7(_BLOCK_BITS).padder()
@@ -60,7 +60,7 @@ class KeyFileCipher:
         return (body + _signature(mac, body)).hex().upper()
 
     def decrypt(self, ciphertext: str) -> str:
-        """The text. Raises `InvalidError`, and `ConfigError` when there is no key file."""
+        """Returns the text of a ciphertext. Raises `InvalidError`; `ConfigError` if there is no usable key file."""
         aes, mac = self._open(self._make)
         try:
             data = bytes.fromhex(ciphertext)
@@ -86,19 +86,20 @@ def _signature(key: bytes, body: bytes) -> bytes:
 
 
 def _read(path: Path, make: bool) -> tuple[bytes, bytes]:
-    """The AES key and the HMAC key of a file, which is made if need be. Raises `ConfigError`."""
+    """Returns the AES key and the HMAC key of a file. With `make`, creates a missing file. Raises `ConfigError`."""
     try:
         if make and not path.exists():
             _write(path)
-        found = msgspec.json.decode(path.read_bytes(), type=_KeyFile)
-        aes, mac = _bytes(found.aesKeyString), _bytes(found.hmacKey.hmacKeyString)
+        key_file = msgspec.json.decode(path.read_bytes(), type=_KeyFile)
+        aes, mac = _bytes(key_file.aesKeyString), _bytes(key_file.hmacKey.hmacKeyString)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"The datastore's key file {path} cannot be read: {error}. Restore it, or set keyvalue.encryption_key_path."
         ) from error
-    if found.mode != "CBC" or len(aes) not in (16, 24, 32):
+    if key_file.mode != "CBC" or len(aes) not in (16, 24, 32):
         raise ConfigError(
-            f"The datastore's key file {path} is of a kind that is not known: {found.mode}, {found.size} bit"
+            f"The datastore's key file {path} has an unknown kind of key: {key_file.mode}, {key_file.size} bit. "
+            "Squall needs AES in CBC mode."
         )
     return aes, mac
 
@@ -112,13 +113,13 @@ def _text(data: bytes) -> str:
 
 
 def _write(path: Path) -> None:
-    made = _KeyFile(
+    key_file = _KeyFile(
         _Hmac(_text(os.urandom(_KEY_BITS // 8)), _KEY_BITS), _text(os.urandom(_KEY_BITS // 8)), "CBC", _KEY_BITS
     )
-    fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(made) + b"\n")
+        file.write(msgspec.json.encode(key_file) + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(path)
+    temporary.replace(path)

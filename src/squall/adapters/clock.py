@@ -12,9 +12,9 @@ class SystemClock:
     """`ports.Clock` of this machine."""
 
     def now(self) -> int:
-        """µs since 1970, UTC."""
+        """Returns the µs since 1970, UTC."""
         return time.time_ns() // 1000
 
     def new_id(self) -> str:
-        """A new id."""
+        """Returns a new id."""
         return make_id(self.now(), os.urandom(6))

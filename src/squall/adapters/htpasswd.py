@@ -1,4 +1,4 @@
-"""Users and passwords in a file as Apache's `htpasswd` writes it: bcrypt, apr1 (MD5) and SHA-1 entries."""
+"""Users and passwords in a file of Apache's `htpasswd` format: bcrypt, apr1 (MD5) and SHA-1 entries."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ _ROUNDS = 12
 _BCRYPT_MOST = 72
 _ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _USER = re.compile(r"[^\s:\x00-\x1f\x7f]{1,255}")
-_SPENT = b"$2b$12$pCRtTqMhnNrIskr2./s/o.IVJ3lO3TW9ExxtMDYY49iif0ybAxS4i"
-"""What a password is checked against where there is none, so that it takes as long."""
+_DUMMY_HASH = b"$2b$12$pCRtTqMhnNrIskr2./s/o.IVJ3lO3TW9ExxtMDYY49iif0ybAxS4i"
+"""The hash for checks without a bcrypt entry, so that they take as long as those with one."""
 
 
 class HtpasswdFile:
-    """`ports.Passwords` on a file, which is read anew whenever it has changed."""
+    """`ports.Passwords` for a file. Reads the file again after each change."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, int, int] | None = None
+        self._signature: tuple[int, int, int] | None = None
         self._entries: dict[str, str] = {}
 
     def verify(self, user: str, password: str) -> bool:
-        """Whether it is the user's password. Raises `ConfigError` when the file cannot be read."""
+        """Returns True if the password is the user's. Raises `ConfigError` if the file cannot be read."""
         entry = self._users().get(user, "")
-        right = matches(entry, password)
+        is_right = matches(entry, password)
         if not entry.startswith("$2"):
-            bcrypt.checkpw(_cut(password), _SPENT)
-        return right
+            bcrypt.checkpw(_cut(password), _DUMMY_HASH)
+        return is_right
 
     def knows(self, user: str) -> bool:
-        """Whether the file has the user. Raises `ConfigError` when it cannot be read."""
+        """Returns True if the file has an entry for the user. Raises `ConfigError` if the file cannot be read."""
         return user in self._users()
 
     def _users(self) -> dict[str, str]:
         try:
-            about = self._path.stat()
+            status = self._path.stat()
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise ConfigError(f"{self._path}: cannot be read ({error.strerror})") from error
-        seen = (about.st_mtime_ns, about.st_size, about.st_ino)
-        if seen != self._seen:
+        signature = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if signature != self._signature:
             self._entries = read(self._path)
-            self._seen = seen
+            self._signature = signature
         return self._entries
 
 
 def read(path: Path) -> dict[str, str]:
-    """User → hash. Lines that are none are left out. Raises `ConfigError` when the file cannot be read."""
+    """Returns the hashes by user. Leaves out malformed lines. Raises `ConfigError` if the file cannot be read."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -64,33 +64,34 @@ def read(path: Path) -> dict[str, str]:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     pairs = (line.strip().partition(":") for line in text.splitlines() if not line.lstrip().startswith("#"))
-    return {user: entry for user, mark, entry in pairs if mark and user and entry}
+    return {user: entry for user, separator, entry in pairs if separator and user and entry}
 
 
 def write(path: Path, users: dict[str, str]) -> None:
-    """Writes the file (mode 0600) as a whole, so that a server never reads half of it. Raises `ConfigError`."""
-    fresh = path.with_name(path.name + ".new")
+    """Replaces the file (mode 0600) in one step, so that a server never reads a half-written one. Raises
+    `ConfigError`."""
+    temporary = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.writelines(f"{user}:{entry}\n" for user, entry in users.items())
             stream.flush()
             os.fsync(stream.fileno())
-        fresh.replace(path)
+        temporary.replace(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def check_user(user: str) -> str:
-    """The name, if an entry can have it. Raises `InvalidError`."""
+    """Returns the user name. Raises `InvalidError` if an entry cannot hold it."""
     if not _USER.fullmatch(user) or user.startswith("#"):
-        raise InvalidError(f"user: {user!r} is no name: 1 to 255 characters without spaces and colons")
+        raise InvalidError(f"user: {user!r} is not a user name: use 1 to 255 characters without spaces and colons")
     return user
 
 
 def hashed(password: str) -> str:
-    """An entry for a new password, by bcrypt. Raises `InvalidError` for one that bcrypt cannot tell from others."""
+    """Returns a bcrypt entry for a new password. Raises `InvalidError` for a password that bcrypt would cut."""
     raw = password.encode()
     if not raw or len(raw) > _BCRYPT_MOST or b"\0" in raw:
         raise InvalidError(f"password: must have 1 to {_BCRYPT_MOST} bytes and no NUL")
@@ -98,7 +99,7 @@ def hashed(password: str) -> str:
 
 
 def matches(entry: str, password: str) -> bool:
-    """Whether `entry` was made from `password`; false for an empty entry and for a kind that is not known."""
+    """Returns True if `entry` is a hash of `password`; False for an empty entry and for an unknown kind of hash."""
     raw = password.encode()
     if entry.startswith(("$2a$", "$2b$", "$2y$")):
         try:
@@ -106,16 +107,17 @@ def matches(entry: str, password: str) -> bool:
         except ValueError:
             return False
     if entry.startswith("{SHA}"):
-        made = "{SHA}" + base64.b64encode(hashlib.sha1(raw, usedforsecurity=False).digest()).decode()
+        expected = "{SHA}" + base64.b64encode(hashlib.sha1(raw, usedforsecurity=False).digest()).decode()
     elif entry.startswith("$apr1$"):
-        made = apr1(raw, entry.split("$")[2].encode())
+        expected = apr1(raw, entry.split("$")[2].encode())
     else:
         return False
-    return hmac.compare_digest(made.encode(), entry.encode())
+    return hmac.compare_digest(expected.encode(), entry.encode())
 
 
 def _cut(password: str) -> bytes:
-    """What bcrypt takes of a password: 72 bytes, as every implementation did before they refused longer ones."""
+    """Returns the part of a password that bcrypt uses: 72 bytes. Older implementations cut longer passwords, newer ones
+    refuse them."""
     return password.encode()[:_BCRYPT_MOST].replace(b"\0", b"\xff")
 
 
@@ -124,7 +126,7 @@ def _md5(data: bytes) -> bytes:
 
 
 def apr1(password: bytes, salt: bytes) -> str:
-    """Apache's MD5-based hash, as its documentation of password formats describes it."""
+    """Returns Apache's MD5-based hash, as its documentation of password formats describes it."""
     salt = salt[:8]
     inner = _md5(password + salt + password)
     start = password + b"$apr1$" + salt

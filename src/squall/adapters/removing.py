@@ -1,4 +1,4 @@
-"""Removing files and folders: below one root, and never through a link."""
+"""Deletes files and folders below one root, and never follows links."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from squall.core.errors import InvalidError
 
 
 def remove(root: Path, path: Path) -> bool:
-    """Removes `path`, a file, a link or a folder with all that is in it, which must lie below `root`.
+    """Deletes `path`: a file, a link, or a folder with its contents. It must lie below `root`.
 
-    A link is removed, and what it leads to stays; so do the targets of links inside of a folder. What cannot be
-    removed stays too. False if nothing was there. Raises `InvalidError`, before anything is removed, for a path that
-    is `root` itself or outside of it, also when a link on the way leads there.
+    Deletes links, but not their targets, also inside of folders. Entries that cannot be deleted stay. Returns False if
+    `path` did not exist. Raises `InvalidError`, and deletes nothing, if `path` is `root` itself or lies outside of it,
+    even through a link in a parent folder.
     """
     real_root = os.path.realpath(root)
     parent = os.path.realpath(path.parent)
     if path.name in ("", ".", "..") or os.path.commonpath([real_root, parent]) != real_root:
-        raise InvalidError(f"{path} is not below {root}: it is not removed")
+        raise InvalidError(f"{path} is not below {root}, so it was not removed")
     entry = Path(parent, path.name)
     if entry.is_symlink() or not entry.is_dir():
         existed = os.path.lexists(entry)
@@ -32,6 +32,6 @@ def remove(root: Path, path: Path) -> bool:
 
 
 def remove_empty(root: Path, folder: Path) -> None:
-    """Removes a folder below `root` if nothing is in it. Raises `InvalidError` as `remove` does."""
+    """Deletes a folder below `root` if it is empty. Raises `InvalidError` in the same cases as `remove`."""
     if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
         remove(root, folder)

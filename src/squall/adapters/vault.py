@@ -19,20 +19,20 @@ _KEY_SIZE = 32
 
 
 class KeyFileVault:
-    """`ports.Vault` under one key. An envelope is `v1:<base64 of nonce and ciphertext>`."""
+    """`ports.Vault` with one key. An envelope is `v1:<base64 of nonce and ciphertext>`."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
 
     @classmethod
     def open_file(cls, path: Path) -> KeyFileVault:
-        """The vault of a key file, which is made (mode 0600) when it is not there. Raises `ConfigError`."""
+        """Opens the vault of a key file. Creates the file (mode 0600) if it is missing. Raises `ConfigError`."""
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:
             pass
         except OSError as error:
-            raise ConfigError(f"The key file {path} cannot be made: {error}.") from error
+            raise ConfigError(f"The key file {path} cannot be created: {error}.") from error
         else:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(base64.b64encode(os.urandom(_KEY_SIZE)) + b"\n")
@@ -49,13 +49,13 @@ class KeyFileVault:
         return cls(key)
 
     def seal(self, value: Any) -> str:
-        """An envelope of any JSON value."""
+        """Returns an envelope of any JSON value."""
         nonce = os.urandom(_NONCE_SIZE)
         sealed = nonce + self._cipher.encrypt(nonce, msgspec.json.encode(value), _VERSION.encode())
         return f"{_VERSION}:{base64.b64encode(sealed).decode()}"
 
     def open(self, envelope: str) -> Any:
-        """The value in an envelope."""
+        """Returns the value in an envelope. Raises `ConfigError` if the envelope has another key."""
         version, _, body = envelope.partition(":")
         try:
             sealed = base64.b64decode(body, validate=True)

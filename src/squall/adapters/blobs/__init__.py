@@ -1,1 +1,1 @@
-"""Stores of large objects: a local directory, and what speaks S3."""
+"""Stores of large objects: a local directory, or a bucket of a server with the S3 protocol."""

@@ -1,4 +1,4 @@
-"""Objects as files below a directory: another disk, a network mount, or a stand-in for a store that is far away."""
+"""Objects as files below a directory: on another disk, on a network mount, or in place of a remote store."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ _NEW = ".putting"
 
 
 class DirectoryBlobs:
-    """`ports.Blobs` below `root`, which is made (mode 0700) with the first object."""
+    """`ports.Blobs` below `root`. The first object creates the directory (mode 0700)."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     @property
     def name(self) -> str:
-        """Where it is."""
+        """The path of the directory."""
         return str(self._root)
 
     def put(self, key: str, path: Path) -> None:
-        """Copies the file; it has its name when it is whole and on the disk."""
+        """Copies the file. The copy gets its name only after it is complete and durable."""
         target = self._root / key
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = target.with_name(target.name + _NEW)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        temporary = target.with_name(target.name + _NEW)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             with open(path, "rb") as source, os.fdopen(descriptor, "wb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
                 copy.flush()
                 os.fsync(copy.fileno())
-            fresh.replace(target)
+            temporary.replace(target)
         except OSError:
-            fresh.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
         os.fsync(folder)
         os.close(folder)
 
     def read(self, key: str, at: int, length: int) -> bytes:
-        """Some bytes of an object."""
+        """Returns `length` bytes of an object from offset `at` on."""
         descriptor = os.open(self._root / key, os.O_RDONLY | os.O_CLOEXEC)
         try:
             return os.pread(descriptor, length, at)
@@ -49,11 +49,11 @@ class DirectoryBlobs:
             os.close(descriptor)
 
     def size(self, key: str) -> int:
-        """An object's length."""
+        """Returns the length of an object in bytes."""
         return (self._root / key).stat().st_size
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Removes objects, and folders in which nothing is left."""
+        """Deletes objects, and the folders that become empty."""
         for key in keys:
             target = self._root / key
             target.unlink(missing_ok=True)
@@ -62,7 +62,7 @@ class DirectoryBlobs:
                 target.parent.rmdir()
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """The keys of all objects that begin with `prefix`, in order."""
+        """Yields the keys that begin with `prefix`, in order."""
         for path in sorted(self._root.rglob("*")):
             key = path.relative_to(self._root).as_posix()
             if path.is_file() and key.startswith(prefix) and not key.endswith(_NEW):

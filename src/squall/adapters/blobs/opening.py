@@ -1,4 +1,4 @@
-"""Which blob store a setting means; opened when it is first needed."""
+"""Opens the blob store of a setting at its first use."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from squall.ports import Blobs
 
 
 class BlobPlace:
-    """A blob store by its name: empty (there is none), an absolute directory, or `s3://bucket/prefix`.
+    """A blob store by its name: empty (no blob store), an absolute directory, or `s3://bucket/prefix`.
 
-    `words` are what it was made from, for another process.
+    `words` are the arguments that create the same place in another process.
 
-    Raises `ConfigError` when it is neither, or needs what is not installed.
+    Raises `ConfigError` if the name has another form, or if a package is missing.
     """
 
     def __init__(self, name: str, endpoint: str = "", region: str = "") -> None:
@@ -26,18 +26,18 @@ class BlobPlace:
         self._endpoint = endpoint
         self._region = region
         self._lock = Lock()
-        self._found: Blobs | None = None
+        self._blobs: Blobs | None = None
         self._parts = urlsplit(name)
         if self._parts.scheme == "s3":
             self._check_s3()
         elif name and not Path(name).is_absolute():
             raise ConfigError(f"storage.blobs must be an absolute directory or s3://bucket/prefix, not {name!r}")
         elif endpoint and not name:
-            raise ConfigError("storage.blobs_endpoint is set, and storage.blobs is not: set it to s3://bucket/prefix")
+            raise ConfigError("storage.blobs_endpoint is set, but storage.blobs is not: set it to s3://bucket/prefix")
 
     @classmethod
     def below(cls, home: Path, name: str, endpoint: str, region: str) -> BlobPlace:
-        """As a setting says it: a relative directory starts at `home`."""
+        """Returns the place of a setting. A relative directory starts at `home`."""
         if name and "://" not in name:
             name = str(home / Path(name).expanduser())
         return cls(name, endpoint, region)
@@ -52,15 +52,15 @@ class BlobPlace:
 
     @property
     def given(self) -> bool:
-        """Whether there is one."""
+        """True if a blob store is configured."""
         return bool(self._name)
 
     def __call__(self) -> Blobs | None:
-        """The store, or None."""
+        """Returns the blob store; None if none is configured. The first call opens it."""
         with self._lock:
-            if self._found is None and self._name:
-                self._found = self._open()
-            return self._found
+            if self._blobs is None and self._name:
+                self._blobs = self._open()
+            return self._blobs
 
     def _open(self) -> Blobs:
         if self._parts.scheme != "s3":

@@ -1,4 +1,4 @@
-"""Objects in a bucket of Amazon S3 or of a server that speaks like it, through obstore (the extra `s3`)."""
+"""Objects in a bucket of Amazon S3 or of a server with the same protocol, through obstore (the extra `s3`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=0.1), timedelta(seconds=2)
 class S3Blobs:
     """`ports.Blobs` in `bucket`, below `prefix`. `endpoint` (a URL) and `region` may be empty.
 
-    Keys to the bucket come from the environment, as Amazon's own tools take them. Raises `ImportError` without obstore.
+    The credentials come from the environment, as for Amazon's own tools. Raises `ImportError` without obstore.
     """
 
     def __init__(self, bucket: str, prefix: str, endpoint: str, region: str) -> None:
@@ -46,12 +46,12 @@ class S3Blobs:
 
     @property
     def name(self) -> str:
-        """Where it is."""
+        """The URL of the bucket and the prefix."""
         return self._name
 
     @contextmanager
-    def _told(self, key: str) -> Iterator[None]:
-        """Makes obstore's errors into those of the port."""
+    def _port_errors(self, key: str) -> Iterator[None]:
+        """Converts errors of obstore in the block to those of the port."""
         from obstore.exceptions import BaseError, NotFoundError
 
         try:
@@ -59,42 +59,42 @@ class S3Blobs:
         except (NotFoundError, FileNotFoundError) as error:
             raise FileNotFoundError(f"{self._name} has no {key}") from error
         except (BaseError, OSError) as error:
-            # The first line says what happened; the rest are internals of the client.
-            first = str(error).strip().partition("\n")[0]
-            raise OSError(f"{self._name}: {first}") from error
+            # The first line is the message; the others are internals of the client.
+            message = str(error).strip().partition("\n")[0]
+            raise OSError(f"{self._name}: {message}") from error
 
     def put(self, key: str, path: Path) -> None:
-        """Uploads the file, a large one in parts; there is no object before it is whole."""
+        """Uploads the file, a large one in parts. The object exists only after the upload is complete."""
         import obstore
 
-        with self._told(key), open(path, "rb") as file:
+        with self._port_errors(key), open(path, "rb") as file:
             obstore.put(self._store, key, file)
 
     def read(self, key: str, at: int, length: int) -> bytes:
-        """Some bytes of an object, by a request for that range."""
+        """Returns `length` bytes of an object from offset `at` on, with one range request."""
         import obstore
 
-        with self._told(key):
+        with self._port_errors(key):
             return bytes(obstore.get_range(self._store, key, start=at, length=length)) if length else b""
 
     def size(self, key: str) -> int:
-        """An object's length."""
+        """Returns the length of an object in bytes."""
         import obstore
 
-        with self._told(key):
+        with self._port_errors(key):
             return int(obstore.head(self._store, key)["size"])
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Removes objects, many with one request."""
+        """Deletes objects, many with one request."""
         import obstore
 
         if not keys:
             return
         try:
-            with self._told(keys[0]):
+            with self._port_errors(keys[0]):
                 obstore.delete(self._store, list(keys))
         except FileNotFoundError:
-            # Some servers complain of the one that is not there and leave the others: then one by one.
+            # If one object is missing, some servers refuse the whole request. Then each object gets its own request.
             for key in keys:
                 self._delete_one(key)
 
@@ -102,15 +102,15 @@ class S3Blobs:
         import obstore
 
         try:
-            with self._told(key):
+            with self._port_errors(key):
                 obstore.delete(self._store, key)
         except FileNotFoundError:
             return
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """The keys of all objects that begin with `prefix`."""
+        """Yields the keys that begin with `prefix`."""
         import obstore
 
-        with self._told(prefix):
+        with self._port_errors(prefix):
             for page in obstore.list(self._store):
-                yield from (str(found["path"]) for found in page if str(found["path"]).startswith(prefix))
+                yield from (str(entry["path"]) for entry in page if str(entry["path"]).startswith(prefix))

@@ -1,1 +1,1 @@
-"""Carries hints: within one process, or nowhere at all."""
+"""Buses for hints: one delivers them within one process, one drops them all."""

@@ -1,4 +1,4 @@
-"""The bus of one process, and the deaf one, which loses every hint: what works on it does not depend on hints."""
+"""The bus of one process, and a bus that drops every hint: code that works with the latter does not depend on hints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class _Subscription:
-    """`ports.BusSubscription`: keys collect until they are asked for."""
+    """`ports.BusSubscription`: collects keys until the next `wait`."""
 
     def __init__(self) -> None:
         self._keys: set[str] = set()
@@ -19,7 +19,7 @@ class _Subscription:
         self._arrived.set()
 
     async def wait(self, timeout: float) -> set[str]:
-        """The keys hinted at since the last call."""
+        """Waits up to `timeout` seconds for a hint. Returns the keys of all hints since the last call."""
         if not self._keys:
             try:
                 async with asyncio.timeout(timeout):
@@ -32,19 +32,19 @@ class _Subscription:
 
 
 class InProcessBus:
-    """`ports.Bus` within one event loop."""
+    """`ports.Bus` for one event loop."""
 
     def __init__(self) -> None:
         self._subscriptions: dict[str, set[_Subscription]] = {}
 
     def publish(self, topic: str, key: str) -> None:
-        """Hints at once; nobody listening is fine."""
+        """Delivers the hint at once to all subscriptions of the topic."""
         for subscription in self._subscriptions.get(topic, ()):
             subscription.hear(key)
 
     @contextmanager
     def subscribe(self, topic: str) -> Iterator[_Subscription]:
-        """Hears `topic` from now on."""
+        """Yields a subscription of `topic`, which ends with the block."""
         subscription = _Subscription()
         self._subscriptions.setdefault(topic, set()).add(subscription)
         try:
@@ -54,7 +54,7 @@ class InProcessBus:
 
 
 class DeafBus(InProcessBus):
-    """Drops everything."""
+    """`ports.Bus` that drops every hint."""
 
     def publish(self, topic: str, key: str) -> None:
-        """Drops it."""
+        """Drops the hint."""

@@ -1,1 +1,1 @@
-"""Fetches packs, makes their virtualenvs and switches versions."""
+"""Installation of packs: fetches packs, creates their virtualenvs, and switches versions."""

@@ -1,7 +1,7 @@
-"""The packages that every pack may import without asking, because StackStorm's own packages were importable for them.
+"""The packages that every pack may import without a requirement, because packs could import StackStorm's own packages.
 
-They lie in one folder per interpreter, which stands at the end of `sys.path` of every virtualenv: what a pack requires
-comes before it, and nothing a pack requires takes anything away from it.
+One folder for each interpreter holds them. It is the last entry in `sys.path` of every virtualenv: a pack's own
+requirements come before it, and cannot remove anything from it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PACKAGES = (
     "six", "requests", "pyyaml", "urllib3", "jinja2", "simplejson", "python-dateutil", "pytz", "eventlet", "paramiko",
     "st2client>=3.8,<3.10", "setuptools<81",
 )  # fmt: skip
-"""`setuptools` is there for `pkg_resources`, which its later versions no longer have."""
+"""The default packages. `setuptools` provides `pkg_resources`, which its later versions no longer contain."""
 
 _RETRY_SECONDS = 3600
 _MISSING = "squall-missing"
@@ -28,17 +28,18 @@ _ABOUT = "import sys, sysconfig; print(sys.implementation.cache_tag, sys.abiflag
 
 
 class DefaultPackages:
-    """The folders of these packages below `folder`. Several processes may use it at once."""
+    """The folders of the default packages below `folder`. Several processes may use it at once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._versions = Versions(folder)
 
     def provide(self, python: str, install: Callable[[Path], list[str]], env: Mapping[str, str]) -> Path:
-        """Returns the folder for an interpreter, made if it is not there or lacks a package that can be had now.
+        """Returns the folder for an interpreter. Creates it if it is missing, or if it lacks a package that can be
+        installed now.
 
-        `install(folder)` is the command that installs into a folder, without the names of packages. What cannot be had
-        is told. Raises `InvalidError` if the interpreter does not run.
+        `install(folder)` returns the command that installs into a folder, without the names of packages. Prints a
+        warning that names the packages that cannot be installed. Raises `InvalidError` if the interpreter does not run.
         """
         ref = _ref(python, env)
         with self._versions.locked(ref):
@@ -48,26 +49,29 @@ class DefaultPackages:
                 return active
             self._versions.clean(ref)
             version = self._versions.new(ref)
-            left = _fill(version, install(version), env, _was_tried_lately(active))
-            if len(left) < len(missing):
+            lacking = _fill(version, install(version), env, _was_tried_recently(active))
+            if len(lacking) < len(missing):
                 self._versions.stage(ref, version)
                 self._versions.activate(ref)
             else:
                 self._versions.give_up(version)
-                left = list(missing)
-            if left:
-                print(f"WARNING: {', '.join(left)} cannot be had: packs may need it without saying so", flush=True)
+                lacking = list(missing)
+            if lacking:
+                print(
+                    f"WARNING: {', '.join(lacking)} cannot be had; a pack may need it without requiring it", flush=True
+                )
         return active
 
 
 def link(virtualenv: Path, packages: Path) -> None:
-    """Puts a folder of default packages at the end of what a virtualenv imports from."""
+    """Adds a folder of default packages at the end of a virtualenv's import path."""
     for folder in sorted(virtualenv.glob("lib/python3*/site-packages")):
         (folder / _LINES).write_text(f"{packages.absolute()}\n")
 
 
 def _ref(python: str, env: Mapping[str, str]) -> str:
-    """A name for an interpreter and what is installed for it: lower case letters, digits and `_`."""
+    """Returns a name for an interpreter with its default packages: lower case letters, digits and `_`. Raises
+    `InvalidError` if the interpreter does not run."""
     about = output([python, "-I", "-c", _ABOUT], env)
     if about is None:
         raise InvalidError(f"{python} does not run")
@@ -76,15 +80,16 @@ def _ref(python: str, env: Mapping[str, str]) -> str:
 
 
 def _missing(folder: Path) -> Sequence[str]:
-    """The packages that are not in a folder; all of them and one more if it was never made."""
+    """Returns the packages that a folder lacks. For a folder that does not exist: all packages and an empty name, which
+    are more than any folder can lack."""
     try:
         return (folder / _MISSING).read_text().splitlines()
     except OSError:
         return [*PACKAGES, ""]
 
 
-def _was_tried_lately(folder: Path) -> bool:
-    """Whether it is no hour ago that each package was tried."""
+def _was_tried_recently(folder: Path) -> bool:
+    """Returns True if an installation of all packages was tried within the last hour."""
     try:
         return time.time() - (folder / _MISSING).stat().st_mtime < _RETRY_SECONDS
     except OSError:
@@ -92,19 +97,20 @@ def _was_tried_lately(folder: Path) -> bool:
 
 
 def _fill(folder: Path, command: Sequence[str], env: Mapping[str, str], at_once: bool) -> list[str]:
-    """Installs all packages, or, unless they must come `at_once`, those that can be had; returns the others."""
+    """Installs all packages. If that fails, installs each one alone, unless they must come `at_once`. Returns the
+    packages that were not installed."""
     folder.mkdir()
-    left: list[str] = []
-    if not _had([*command, *PACKAGES], env):
+    lacking: list[str] = []
+    if not _installs([*command, *PACKAGES], env):
         if at_once:
             return list(PACKAGES)
-        print("Not all at once: one after the other.", flush=True)
-        left = [package for package in PACKAGES if not _had([*command, package], env)]
-    (folder / _MISSING).write_text("".join(f"{package}\n" for package in left))
-    return left
+        print("The packages cannot be installed together; installing one after the other.", flush=True)
+        lacking = [package for package in PACKAGES if not _installs([*command, package], env)]
+    (folder / _MISSING).write_text("".join(f"{package}\n" for package in lacking))
+    return lacking
 
 
-def _had(words: Sequence[str], env: Mapping[str, str]) -> bool:
+def _installs(words: Sequence[str], env: Mapping[str, str]) -> bool:
     try:
         run(words, "it cannot be had", env)
     except InvalidError:

@@ -1,4 +1,4 @@
-"""Why requirements could not be installed: the requirement, and what is missing, from what uv or pip printed."""
+"""Explains failed installations from the output of uv or pip: names the requirement and its missing part."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CAUSE = re.compile(r"(?:cause:|╰─▶|├─▶)\s*(.+)")
 _MARKS = re.compile(r"[│╰─▶├×]+")
 
 _PACKAGES = (
-    # What is missing: a pattern of headers, commands and libraries; the Debian package that has it.
+    # A pattern of missing headers, commands and libraries, and the Debian package that contains them.
     (r"pg_config|libpq-fe\.h|pq", "libpq-dev"),
     (r"(mysql|mariadb)_config|mysql\.h", "default-libmysqlclient-dev"),
     (r"krb5-config|gssapi.*\.h|krb5\.h", "libkrb5-dev"),
@@ -58,9 +58,9 @@ _PACKAGES = (
 
 
 class Failure(NamedTuple):
-    """Why an installation failed: the `requirement` if it is known, whether it failed to build, and a hint.
+    """The cause of a failed installation: the `requirement` (empty if unknown), `is_build` if a build failed, a hint.
 
-    `isolated`: the hint is about a Python module that the build lacks, which another environment may have.
+    `isolated` means that the build lacks a Python module, which another environment may contain.
     """
 
     requirement: str
@@ -75,8 +75,8 @@ class Failure(NamedTuple):
 
 
 def explain(errors: str) -> Failure:
-    """Reads what an installer printed on its standard error."""
-    # uv breaks its lines to fit a terminal, wherever that falls.
+    """Finds the cause of a failure in an installer's standard error."""
+    # uv breaks its lines to the width of a terminal, even inside a sentence.
     unbroken = " ".join(_MARKS.sub(" ", errors).split())
     built = _first(_BUILT, unbroken)
     is_build = bool(built or _BUILD.search(unbroken))
@@ -89,8 +89,9 @@ def explain(errors: str) -> Failure:
     module = _MODULE.search(errors)
     if module is not None:
         return Failure(requirement, True, f"its build needs the Python module {module[1]}, which is missing", True)
-    told = _LAST_ERROR.findall(errors.partition("[stderr]")[2] or errors)
-    return Failure(requirement, True, _line(told[-1]) if told else "its builder failed; what it printed is above")
+    messages = _LAST_ERROR.findall(errors.partition("[stderr]")[2] or errors)
+    hint = _line(messages[-1]) if messages else "its builder failed; see its output above"
+    return Failure(requirement, True, hint)
 
 
 def _first(patterns: tuple[re.Pattern[str], ...], text: str) -> str:
@@ -98,7 +99,7 @@ def _first(patterns: tuple[re.Pattern[str], ...], text: str) -> str:
 
 
 def _missing(text: str) -> str:
-    """What a builder lacked on this machine, and what to install; empty if it says nothing of that kind."""
+    """Returns the part that a builder lacks on this machine, and the package to install; empty if it reports none."""
     if _PYTHON_2.search(text):
         return "it is written for Python 2; ask for a later version"
     header = _HEADER.search(text)
@@ -124,12 +125,12 @@ def _package(name: str) -> str:
 
 
 def _resolution(text: str) -> str:
-    """Why no set of versions fits, or what else kept the installer from it."""
+    """Returns the reason why no set of versions fits, or another reason of the installer."""
     version = _VERSION.search(text)
     if version is not None:
         return f"it needs {version[2]}, and this is Python {version[1]}. Choose one: squall pack install … --python 3.x"
     causes = _CAUSE.findall(text) or re.findall(r"(?im)^error: (.+)$", text)
-    return _line(causes[-1]) if causes else "what the installer printed is above"
+    return _line(causes[-1]) if causes else "see the installer's output above"
 
 
 def _line(text: str) -> str:

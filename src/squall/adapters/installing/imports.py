@@ -1,4 +1,4 @@
-"""Imports what the actions and sensors of a pack run, once, so that what cannot be imported is known at once."""
+"""Imports the entry points of a pack's actions and sensors once, so that an installation reports import errors."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _PIECE = 1 << 16
 
 
 class Limits(NamedTuple):
-    """How long one file may take, and all files of a pack together, in seconds."""
+    """The time limits in seconds: for one file, and for all files of a pack together."""
 
     one: float = 30.0
     all: float = 240.0
 
 
 def import_faults(folder: Path, python: str, env: Mapping[str, str], limits: Limits = Limits()) -> list[str]:  # noqa: B008
-    """Imports each entry point of a pack once, in child processes of `python`; returns a line for each that fails."""
+    """Imports each entry point of a pack once, in child processes of `python`. Returns one line for each failure."""
     faults: list[str] = []
     end = time.monotonic() + limits.all
     for kind in ("actions", "sensors"):
@@ -47,13 +47,13 @@ def import_faults(folder: Path, python: str, env: Mapping[str, str], limits: Lim
 
 
 def _paths(folder: Path) -> list[str]:
-    """Where actions import from before anything else; `squall.compat` comes last of all."""
+    """Returns the first folders of an action's import path. The last one is `COMPAT`."""
     places = [folder / "lib", folder / "actions" / "lib"]
     return [str(path) for path in (*places, COMPAT)]
 
 
 def _entry_points(folder: Path, kind: str) -> dict[Path, list[str]]:
-    """The files with Python code that the metadata of a kind name, each with the names of what runs it."""
+    """Returns the Python files that the metadata of a kind name, each with the names of its actions or sensors."""
     users: dict[Path, list[str]] = {}
     for path in sorted([*(folder / kind).glob("*.yaml"), *(folder / kind).glob("*.yml")]):
         metadata = _metadata(path)
@@ -69,7 +69,7 @@ def _entry_points(folder: Path, kind: str) -> dict[Path, list[str]]:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    """The mapping in a metadata file; empty for what is none, which registration tells."""
+    """Returns the mapping in a metadata file; empty for a bad file, which registration reports."""
     try:
         data = load_yaml(path.read_bytes()) if path.stat().st_size <= _LARGEST else None
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
@@ -78,7 +78,8 @@ def _metadata(path: Path) -> dict[str, Any]:
 
 
 class _Importer:
-    """Imports files in child processes until `end` (monotonic seconds), each for `one` seconds at most."""
+    """An importer of files in child processes: until `end` (monotonic seconds), and at most `one` seconds for each
+    file."""
 
     def __init__(self, python: str, paths: list[str], env: Mapping[str, str], one: float, end: float) -> None:
         self._python = python
@@ -88,23 +89,25 @@ class _Importer:
         self._end = end
 
     def errors(self, files: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-        """Yields the files that cannot be imported, and why.
+        """Yields the files that cannot be imported, with the reason.
 
-        One process imports all, so that libraries are loaded once; what fails there fails alone, too, or is no fault.
+        One process imports all files, so that it loads libraries once. A file that fails there is a fault only if it
+        also fails alone.
         """
-        left = list(files)
-        while left:
-            results = self._import(left)
-            for path, error in zip(left, results, strict=False):
+        remaining = list(files)
+        while remaining:
+            results = self._import(remaining)
+            for path, error in zip(remaining, results, strict=False):
                 if error is None:
                     continue
-                (again,) = self._import([path]) if len(files) > 1 else (error,)
-                if again is not None:
-                    yield path, again
-            left = left[len(results) :]
+                (alone,) = self._import([path]) if len(files) > 1 else (error,)
+                if alone is not None:
+                    yield path, alone
+            remaining = remaining[len(results) :]
 
     def _import(self, files: Sequence[Path]) -> list[str | None]:
-        """The results of one process, at least one: the last may be of a file that ends it or takes too long."""
+        """Returns the results of one process: at least one. The last result may be that of a file that ends the process
+        or takes too long."""
         if time.monotonic() >= self._end:
             return ["it was not tried, as the others took too long"] * len(files)
         order = json.dumps({"paths": self._paths, "files": [str(path) for path in files]})
@@ -123,15 +126,15 @@ class _Importer:
                     piece = self._piece(process)
                     if not piece:
                         return [*results, "it takes too long" if piece is None else "it ends its process"]
-                    *whole, lines = (lines + piece).split(b"\n")
-                    results += [json.loads(line) for line in whole]
+                    *complete, lines = (lines + piece).split(b"\n")
+                    results += [json.loads(line) for line in complete]
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
         return results
 
     def _piece(self, process: subprocess.Popen[bytes]) -> bytes | None:
-        """What it writes next; empty at the end, None if it takes too long."""
+        """Returns the next output of the process; empty at the end, None if it takes too long."""
         if process.stdout is None:
             return b""
         wait = min(self._one, self._end - time.monotonic())

@@ -1,4 +1,4 @@
-"""Lists of packs, fetched: each from its URL or file; one that is bad does not fail the others."""
+"""Fetches lists of packs from URLs or files. A bad list does not fail the others."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ _LARGEST = 64 << 20
 
 
 def fetch_index(urls: Sequence[str]) -> PackIndex:
-    """All packs of all lists, and how it went with each of them; the first list that has a pack wins."""
-    return merge([(url, *_fetched(url)) for url in urls])
+    """Returns the packs of all lists, and the status of each list. If several lists have a pack, the first one wins."""
+    return merge([(url, *_fetch(url)) for url in urls])
 
 
-def _fetched(url: str) -> tuple[Any, str, str]:
-    """What is at a URL, and why it could not be had: a kind of StackStorm's (`unresponsive`, …) and a text."""
+def _fetch(url: str) -> tuple[Any, str, str]:
+    """Returns the document at a URL, and its error: StackStorm's kind (`unresponsive`, …) and a text, both empty if
+    there is none."""
     try:
         data = _read(url)
     except (OSError, ValueError, InvalidError) as error:

@@ -1,4 +1,4 @@
-"""Which Python a pack's virtualenv is made with: found on this machine, never downloaded."""
+"""Chooses the Python of a pack's virtualenv: an interpreter of this machine, never a download."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from squall.core.content.metadata import python_request
 from squall.core.errors import InvalidError
 
 DEFAULT = "default"
-"""Asks for what the pack says, or else for the server's own Python, in place of a choice that was remembered."""
+"""The request that drops the stored choice: it selects the Python of the pack's metadata, or else the server's own."""
 
 _CHOICE = "squall-python"
 
 
-def chosen(request: str | None, virtualenv: Path, said_by_pack: object) -> tuple[str | None, str | None]:
-    """Returns the request for a pack's Python, and the part of it that is to be remembered; None: the server's own.
+def chosen(request: str | None, virtualenv: Path, metadata_value: object) -> tuple[str | None, str | None]:
+    """Returns the request for a pack's Python (None: the server's own), and the choice to store (None: no choice).
 
-    `request` is what somebody asks for now, and wins over what `virtualenv`, the one in use, was asked for, and that
-    over what the pack says. Raises `InvalidError` for a request that names no Python.
+    `request` is the user's choice. It wins over the stored choice of `virtualenv`, the one in use, which wins over the
+    pack's metadata. Raises `InvalidError` for a request that names no Python.
     """
-    by_pack = python_request(said_by_pack) if said_by_pack not in (None, "") else None
+    by_pack = python_request(metadata_value) if metadata_value not in (None, "") else None
     if request == DEFAULT:
         return by_pack, None
     if not request:
@@ -35,7 +35,7 @@ def chosen(request: str | None, virtualenv: Path, said_by_pack: object) -> tuple
 
 
 def remember(virtualenv: Path, request: str | None) -> None:
-    """Keeps a choice in the virtualenv that was made for it, so that it goes and comes with it."""
+    """Stores a choice in the virtualenv that was created for it, so that both share their lifetime."""
     if request is not None:
         (virtualenv / _CHOICE).write_text(f"{request}\n")
 
@@ -48,7 +48,7 @@ def _remembered(virtualenv: Path) -> str | None:
 
 
 def find(request: str | None, uv: Sequence[str] | None, env: Mapping[str, str], own: str = sys.executable) -> str:
-    """The path of an interpreter of this machine. Raises `InvalidError` that says how to get one."""
+    """Returns the path of an interpreter of this machine. Raises `InvalidError` that says how to get one."""
     if request is None or _is_own(request, own):
         return own
     if request.startswith("/"):
@@ -66,7 +66,7 @@ def find(request: str | None, uv: Sequence[str] | None, env: Mapping[str, str], 
 
 
 def installer() -> list[str] | None:
-    """The command of uv; None where there is none."""
+    """Returns the command of uv; None if uv is missing."""
     if find_spec("uv") is not None:
         return [sys.executable, "-m", "uv"]
     path = shutil.which("uv")

@@ -1,4 +1,4 @@
-"""What the actions of the pack `packs` do, one function each."""
+"""The work of the actions of the pack `packs`: one method for each action."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from squall.adapters.installing.commands import output
 from squall.adapters.installing.imports import import_faults
 from squall.adapters.installing.index import fetch_index
 from squall.adapters.installing.places import Places
-from squall.adapters.installing.sources import Wanted, check_tree, fetch, parse
+from squall.adapters.installing.sources import PackRequest, check_tree, fetch, parse
 from squall.adapters.installing.versions import Versions
 from squall.adapters.installing.virtualenvs import Recipe, make_virtualenv
 from squall.adapters.removing import remove
@@ -27,15 +27,15 @@ from squall.core.names import is_file_name, is_pack_name, pack_name
 from squall.core.safe_yaml import load_yaml
 
 COMPATIBLE = (3, 9, 0)
-"""The version of StackStorm whose packs run here."""
+"""The version of StackStorm with which Squall is compatible."""
 
 _CONSTRAINT = re.compile(r"\s*(>=|<=|==|=|>>|<<|>|<)?\s*v?(\d+)(?:\.(\d+))?(?:\.(\d+))?\s*")
 
 
 class Packs:
-    """Installs packs into `places`; `env` is the environment of the commands that are run, `config` the
-    configuration of the pack `packs`: its proxies. What is prepared is seen by the same `installation` only, the id of
-    a workflow's execution; empty: by those that belong to none."""
+    """The installer of packs into `places`. `env` is the environment of its commands, `config` the configuration of the
+    pack `packs`, which names proxies. `installation` is the id of a workflow's execution: only actions of the same
+    installation see its prepared versions. If it is empty, actions outside of workflows see them."""
 
     def __init__(
         self,
@@ -46,41 +46,42 @@ class Packs:
     ) -> None:
         self._places = places
         self._installation = installation
-        # What is fetched may run code of its own while it is built: it is given no token of the server's.
-        kept = {name: value for name, value in env.items() if not name.startswith(("ST2_", "SQUALL_"))}
-        # On the disk of the virtualenvs: there packages can be linked, and nothing else of this machine is touched.
-        kept.setdefault("UV_CACHE_DIR", str(Path(places.virtualenvs) / ".uv-cache"))
-        self._env = {**kept, **_proxies(config or {})}
+        # Fetched packages may run their own code during a build, so they get no token of the server.
+        variables = {name: value for name, value in env.items() if not name.startswith(("ST2_", "SQUALL_"))}
+        # On the disk of the virtualenvs, uv can link packages from its cache; no other folder of the machine changes.
+        variables.setdefault("UV_CACHE_DIR", str(Path(places.virtualenvs) / ".uv-cache"))
+        self._env = {**variables, **_proxies(config or {})}
         self._packs = Versions(Path(places.packs))
         self._virtualenvs = Versions(Path(places.virtualenvs))
 
     def download(self, texts: Sequence[str], force: bool, stage: bool) -> dict[str, str]:
-        """Fetches packs; `Success.` by ref. They are used at once, or, with `stage`, when they are loaded.
+        """Fetches packs. Returns `Success.` by ref. With `stage`, the packs become active when they are loaded; without
+        it, at once.
 
-        Raises `InvalidError` with everything that was wrong; what could be fetched is there all the same.
+        Raises `InvalidError` with all faults; the packs without faults stay fetched.
         """
-        done: dict[str, str] = {}
-        wrong: list[str] = []
+        messages: dict[str, str] = {}
+        faults: list[str] = []
         for text in texts:
             try:
-                done[self._download(parse(text), force, stage)] = "Success."
+                messages[self._download(parse(text), force, stage)] = "Success."
             except InvalidError as error:
                 print(f"{text}: {error}", flush=True)
-                wrong.append(f"{text}: {error}")
-        if wrong:
-            raise InvalidError("\n".join(wrong))
-        return done
+                faults.append(f"{text}: {error}")
+        if faults:
+            raise InvalidError("\n".join(faults))
+        return messages
 
-    def _download(self, wanted: Wanted, force: bool, stage: bool) -> str:
-        print(f"== {wanted.source}{f' {wanted.version}' if wanted.version else ''}", flush=True)
+    def _download(self, request: PackRequest, force: bool, stage: bool) -> str:
+        print(f"== {request.source}{f' {request.version}' if request.version else ''}", flush=True)
         root = Path(self._places.packs)
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         work = Path(mkdtemp(prefix=".fetch-", dir=root))
         try:
-            found = work / _folder_name(wanted.source)
-            fetch(wanted, found, self._lookup, self._env)
-            check_tree(found, self._places.max_file_bytes)
-            ref, data = _read(found)
+            folder = work / _folder_name(request.source)
+            fetch(request, folder, self._lookup, self._env)
+            check_tree(folder, self._places.max_file_bytes)
+            ref, data = _read(folder)
             if not force:
                 _check_versions(ref, data)
             if ref in SYSTEM_PACKS:
@@ -89,11 +90,11 @@ class Packs:
                 self._packs.discard(ref, self._installation)
                 self._packs.clean(ref)
                 version = self._packs.new(ref)
-                found.rename(version)
+                folder.rename(version)
                 self._packs.stage(ref, version, self._installation)
                 if not stage:
                     self._packs.activate(ref, self._installation)
-            print(f'Pack "{ref}" {data.get("version", "")} is here.', flush=True)
+            print(f'Pack "{ref}" {data.get("version", "")} has been fetched.', flush=True)
             return ref
         finally:
             remove(root, work)
@@ -103,10 +104,10 @@ class Packs:
         return packs.get(name)
 
     def setup_virtualenv(self, ref: str, python: str | None = None) -> Path:
-        """Makes the virtualenv of a pack anew: of the version that is prepared, or else of the one that is used.
+        """Creates a new virtualenv for a pack: for the prepared version, or else for the active one. Returns its path.
 
-        `python` asks for an interpreter, such as `3.9`, a path, or `default`; it is remembered, and None means what is
-        remembered. What was used stays, until all of it is there. Raises `InvalidError`.
+        `python` requests an interpreter, such as `3.9`, a path, or `default`. The choice is stored; None means the
+        stored choice. The old virtualenv stays active until the new one is complete. Raises `InvalidError`.
         """
         staged = self._packs.staged(ref, self._installation)
         folder = staged or self._places.installed(ref)
@@ -137,35 +138,37 @@ class Packs:
         return at
 
     def dependencies(self, refs: Sequence[str], nested: int) -> dict[str, Any]:
-        """What packs that were fetched depend on: what is to be fetched, and what is there in another version."""
-        wanted: list[str] = []
+        """Returns the dependencies of fetched packs: those to fetch, and those that are installed in another
+        version."""
+        missing: list[str] = []
         conflicts: list[str] = []
         for ref in refs:
             for text in self.metadata(ref).get("dependencies") or []:
                 dependency = parse(str(text))
-                there = self._there(dependency)
-                if there is None:
-                    if nested > 0 and text not in wanted:
-                        wanted.append(str(text))
-                elif dependency.version and dependency.version.removeprefix("v") != str(there.get("version", "")):
-                    conflicts.append(f"{text} (installed: {there.get('version')})")
-        return {"dependency_list": wanted, "conflict_list": conflicts, "nested": nested - 1}
+                metadata = self._installed_metadata(dependency)
+                if metadata is None:
+                    if nested > 0 and text not in missing:
+                        missing.append(str(text))
+                elif dependency.version and dependency.version.removeprefix("v") != str(metadata.get("version", "")):
+                    conflicts.append(f"{text} (installed: {metadata.get('version')})")
+        return {"dependency_list": missing, "conflict_list": conflicts, "nested": nested - 1}
 
-    def _there(self, wanted: Wanted) -> dict[str, Any] | None:
-        """The metadata of a pack that is there already."""
-        name = _folder_name(wanted.source).removeprefix("stackstorm-")
+    def _installed_metadata(self, request: PackRequest) -> dict[str, Any] | None:
+        """Returns the metadata of an installed or prepared pack; None if there is none."""
+        name = _folder_name(request.source).removeprefix("stackstorm-")
         if not is_pack_name(name):
             return None
         folder = self._packs.staged(name, self._installation) or self._places.installed(name)
         return _read(folder)[1] if folder is not None else None
 
     def warnings(self, refs: Sequence[str]) -> list[str]:
-        """What is to be known of packs that were installed."""
-        told = "DEPRECATION WARNING: Pack {} only supports Python 2.x. It may not work here."
-        return [told.format(ref) for ref in refs if _is_python_2(self.metadata(ref))]
+        """Returns warnings about installed packs."""
+        template = "DEPRECATION WARNING: Pack {} only supports Python 2.x. It may not work here."
+        return [template.format(ref) for ref in refs if _is_python_2(self.metadata(ref))]
 
     def import_faults(self, ref: str) -> list[str]:
-        """Imports each file with code of a pack once, in its virtualenv; returns what fails. Raises `InvalidError`."""
+        """Imports each entry point of a pack once, in its virtualenv. Returns one line for each failure. Raises
+        `InvalidError` if the pack is not installed."""
         folder = self._packs.staged(ref, self._installation) or self._places.installed(ref)
         if folder is None:
             raise InvalidError(f'Pack "{ref}" is not installed')
@@ -176,14 +179,14 @@ class Packs:
         return [f"{ref}: {fault}" for fault in import_faults(folder.resolve(), str(python), self._env)]
 
     def metadata(self, ref: str) -> dict[str, Any]:
-        """What the `pack.yaml` of a pack says. Raises `InvalidError`."""
+        """Returns the metadata in a pack's `pack.yaml`. Raises `InvalidError`."""
         folder = self._packs.staged(ref, self._installation) or self._places.installed(ref)
         if folder is None:
             raise InvalidError(f'Pack "{ref}" is not installed')
         return _read(folder)[1]
 
     def delete(self, refs: Sequence[str], environments: bool) -> None:
-        """Removes the files of packs, and their virtualenvs. Raises `InvalidError`."""
+        """Deletes the files of packs and, with `environments`, their virtualenvs. Raises `InvalidError`."""
         for ref in [pack_name(ref) for ref in refs]:
             if ref in SYSTEM_PACKS:
                 raise InvalidError(f'Uninstall of system packs is not allowed: "{ref}"')
@@ -196,7 +199,7 @@ class Packs:
                 self._virtualenvs.remove(ref)
 
     def status(self, ref: str, branch: str) -> dict[str, Any]:
-        """What is installed of a pack, and, if it is a git repository, what has been changed in it."""
+        """Returns the metadata of an installed pack and, if it is a git repository, its state and changed files."""
         folder = self._places.installed(ref)
         data = _read(folder)[1] if folder is not None else None
         status = None
@@ -213,7 +216,7 @@ class Packs:
 
 
 def _read(folder: Path) -> tuple[str, dict[str, Any]]:
-    """The ref of the pack in a folder, and what its `pack.yaml` says. Raises `InvalidError`."""
+    """Returns the ref of the pack in a folder, and the metadata in its `pack.yaml`. Raises `InvalidError`."""
     path = folder / "pack.yaml"
     try:
         data = load_yaml(path.read_bytes())
@@ -227,14 +230,14 @@ def _read(folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _check_versions(ref: str, data: Mapping[str, Any]) -> None:
-    """Raises `InvalidError` for a pack that is for other versions."""
+    """Raises `InvalidError` if a pack requires another version of StackStorm or of Python."""
     needs = str(data.get("stackstorm_version") or "")
     for part in needs.split(","):
-        found = _CONSTRAINT.fullmatch(part)
-        if found is not None and not _holds(found):
-            told = ".".join(str(number) for number in COMPATIBLE)
+        constraint = _CONSTRAINT.fullmatch(part)
+        if constraint is not None and not _holds(constraint):
+            version = ".".join(str(number) for number in COMPATIBLE)
             raise InvalidError(
-                f'Pack "{ref}" requires StackStorm "{needs}", but Squall is compatible with "{told}". '
+                f'Pack "{ref}" requires StackStorm "{needs}", but Squall is compatible with "{version}". '
                 "You can override this restriction by setting the force flag, but the pack is not guaranteed to work."
             )
     if _is_python_2(data):
@@ -245,21 +248,21 @@ def _check_versions(ref: str, data: Mapping[str, Any]) -> None:
 
 
 def _is_python_2(data: Mapping[str, Any]) -> bool:
-    """Whether a pack says that it is for nothing newer."""
+    """Returns True if a pack's metadata names Python 2 as its only version."""
     return [str(version) for version in data.get("python_versions") or []] == ["2"]
 
 
-def _holds(found: re.Match[str]) -> bool:
-    given = tuple(int(number or 0) for number in found.groups()[1:])
-    sign = found[1] or "="
+def _holds(constraint: re.Match[str]) -> bool:
+    version = tuple(int(number or 0) for number in constraint.groups()[1:])
+    sign = constraint[1] or "="
     return {
-        ">=": given <= COMPATIBLE, "<=": given >= COMPATIBLE, ">": given < COMPATIBLE, ">>": given < COMPATIBLE,
-        "<": given > COMPATIBLE, "<<": given > COMPATIBLE, "=": given == COMPATIBLE, "==": given == COMPATIBLE,
+        ">=": version <= COMPATIBLE, "<=": version >= COMPATIBLE, ">": version < COMPATIBLE, ">>": version < COMPATIBLE,
+        "<": version > COMPATIBLE, "<<": version > COMPATIBLE, "=": version == COMPATIBLE, "==": version == COMPATIBLE,
     }[sign]  # fmt: skip
 
 
 def _folder_name(source: str) -> str:
-    """What a repository or a folder is called, without what its kind adds."""
+    """Returns the name of a repository, folder or archive without its suffix."""
     name = source.rstrip("/").rpartition("/")[2].rpartition(":")[2]
     for end in (".git", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", ".zip"):
         name = name.removesuffix(end)
@@ -267,13 +270,13 @@ def _folder_name(source: str) -> str:
 
 
 def _proxies(config: Mapping[str, Any]) -> dict[str, str]:
-    """The variables of the proxies that the pack `packs` is configured with."""
-    found: dict[str, str] = {}
+    """Returns the variables of the proxies in the configuration of the pack `packs`."""
+    variables: dict[str, str] = {}
     for name in ("http_proxy", "https_proxy", "no_proxy"):
         value = str(config.get(name) or os.environ.get(name) or "")
         if value:
-            found |= {name: value, name.upper(): value}
+            variables |= {name: value, name.upper(): value}
     bundle = config.get("proxy_ca_bundle_path")
     if bundle:
-        found |= dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT"), str(bundle))
-    return found
+        variables |= dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT"), str(bundle))
+    return variables

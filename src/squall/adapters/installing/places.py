@@ -1,4 +1,4 @@
-"""Where packs are installed, and what installing may use: told to the actions of the pack `packs` in one variable."""
+"""The places and limits of installations. One variable passes them to the actions of the pack `packs`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ VARIABLE = "SQUALL_INSTALLING"
 
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):
-    """`packs`, `virtualenvs` and `configs` are folders; `search` are all folders of packs, in their order.
+    """The folders `packs`, `virtualenvs` and `configs`, and `search`: all folders of packs, in their order.
 
-    `index_urls` are where lists of packs are; `pip_options` go to every installation, such as `--no-index`; `python` is
-    the interpreter of virtualenvs, `max_file_bytes` the largest file a pack may have.
+    `index_urls` are the places of pack lists. Every install command gets the `pip_options`, such as `--no-index`.
+    `python` is the interpreter of virtualenvs, `max_file_bytes` the size limit of a file in a pack.
     """
 
     packs: str
@@ -33,12 +33,12 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
     max_file_bytes: int = 64 << 20
 
     def encoded(self) -> str:
-        """All of it as a text, for the variable."""
+        """Returns all fields as a text for the variable."""
         return msgspec.json.encode(self).decode()
 
     def installed(self, ref: str) -> Path | None:
-        """The folder of a pack that is there, wherever it came from. Raises `InvalidError` for what is no name."""
-        # The packs that come with Squall are in the last folder, and no other replaces them.
+        """Returns the folder of an installed pack; None if there is none. Raises `InvalidError` for a bad name."""
+        # The packs that come with Squall are in the last folder, and no other pack replaces them.
         for root in self.search[-1:] if ref in SYSTEM_PACKS else self.search:
             folder = below(Path(root), pack_name(ref))
             if (folder / "pack.yaml").is_file():
@@ -47,7 +47,8 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Places:
-    """What the server has told this process. Raises `InvalidError` outside of an action of the pack `packs`."""
+    """Returns the places that the server passed to this process. Raises `InvalidError` outside of an action of the pack
+    `packs`."""
     if VARIABLE not in environ:
         raise InvalidError(f"{VARIABLE} is not set: only actions of the pack `packs` install packs")
     return msgspec.json.decode(environ[VARIABLE], type=Places)

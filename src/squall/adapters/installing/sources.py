@@ -1,4 +1,4 @@
-"""Where a pack can come from: a name in an index, a git repository, a folder, an archive, in StackStorm's forms."""
+"""The sources of packs, in StackStorm's forms: a name in an index, a git repository, a folder, an archive."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ _MOST_ENTRIES = 100_000
 _MOST_BYTES = 2 << 30
 
 Lookup = Callable[[str], Mapping[str, Any] | None]
-"""Gives the entry of a pack in the index."""
+"""A function that returns the entry of a pack in the index; None if it has none."""
 
 
-class Wanted(NamedTuple):
-    """A pack that is wanted: where from, and which version, branch, tag or commit (None: the default)."""
+class PackRequest(NamedTuple):
+    """A requested pack: its source, and its version, branch, tag or commit (None: the default)."""
 
     source: str
     version: str | None
 
 
-def parse(text: str) -> Wanted:
-    """`source[=version]`. Raises `InvalidError`."""
-    source, mark, version = text.strip().rpartition("=")
-    if not mark or ("/" in version.partition("?")[0] and "://" in version):
+def parse(text: str) -> PackRequest:
+    """Parses `source[=version]`. Raises `InvalidError`."""
+    source, separator, version = text.strip().rpartition("=")
+    if not separator or ("/" in version.partition("?")[0] and "://" in version):
         source, version = text.strip(), ""
-    wrong = not source or source.startswith("-") or version.startswith("-")
-    if wrong or not all(character.isprintable() for character in text):
+    malformed = not source or source.startswith("-") or version.startswith("-")
+    if malformed or not all(character.isprintable() for character in text):
         raise InvalidError(f'"{text}" names no pack: give a name, owner/repository, a URL, file:///path or a folder')
-    return Wanted(source, version or None)
+    return PackRequest(source, version or None)
 
 
-def fetch(wanted: Wanted, into: Path, lookup: Lookup, env: Mapping[str, str]) -> None:
-    """Puts the pack's files into `into`, which must not be there yet. Raises `InvalidError`."""
-    source, version = wanted
+def fetch(request: PackRequest, into: Path, lookup: Lookup, env: Mapping[str, str]) -> None:
+    """Writes the pack's files to the folder `into`, which must not exist yet. Raises `InvalidError`."""
+    source, version = request
     path = _local(source)
     if path is not None:
         _fetch_local(path, version, into, env)
@@ -66,12 +66,12 @@ def fetch(wanted: Wanted, into: Path, lookup: Lookup, env: Mapping[str, str]) ->
     elif "://" in source or "@" in source:
         _clone(source, version, into, env)
     else:
-        raise InvalidError(f'"{source}" is no name of a pack, no URL, and no folder')
+        raise InvalidError(f'"{source}" is neither a pack name, nor a URL, nor a folder')
     _lift(into)
 
 
 def _local(source: str) -> Path | None:
-    """The path of a source on this machine."""
+    """Returns the path of a source on this machine; None if the source is elsewhere."""
     if source.startswith("file://"):
         return Path(unquote(urlsplit(source).path))
     if source.startswith(("/", "./", "../", "~")):
@@ -85,12 +85,12 @@ def _fetch_local(path: Path, version: str | None, into: Path, env: Mapping[str, 
             raise InvalidError(f"{path}: a file must be one of {', '.join(_ARCHIVES)}")
         return _extract(path, into)
     if not path.is_dir():
-        raise InvalidError(f"{path}: there is no such folder or file")
+        raise InvalidError(f"{path}: no such folder or file")
     is_repository = (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())
     if is_repository:
         return _clone(path.resolve().as_uri(), version, into, env)
     if version is not None:
-        raise InvalidError(f"{path}: it is no git repository, so it has no version {version}")
+        raise InvalidError(f"{path}: not a git repository, so it has no version {version}")
     print(f"Copying {path} ...", flush=True)
     try:
         shutil.copytree(path, into, symlinks=True)
@@ -100,34 +100,34 @@ def _fetch_local(path: Path, version: str | None, into: Path, env: Mapping[str, 
 
 
 def _clone(url: str, version: str | None, into: Path, env: Mapping[str, str]) -> None:
-    quiet = {**env, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "GIT_CONFIG_COUNT": "1"}
-    # A repository of another user is cloned, never run.
-    quiet |= {"GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+    git_env = {**env, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "GIT_CONFIG_COUNT": "1"}
+    # git refuses repositories of other users. Cloning one is safe, because it runs no code of the repository.
+    git_env |= {"GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
     if shutil.which("git", path=env.get("PATH")) is None:
         raise InvalidError("git is not installed on the server: install it, or install the pack from a folder")
-    run(["git", "clone", "--progress", "--", url, str(into)], f"{url} cannot be cloned", quiet)
+    run(["git", "clone", "--progress", "--", url, str(into)], f"{url} cannot be cloned", git_env)
     if version is not None:
-        _check_out(version, url, into, quiet)
+        _check_out(version, url, into, git_env)
     if (into / ".gitmodules").is_file():
-        # Git refuses to clone submodules from folders, so that a repository cannot name those of whoever clones it.
+        # git refuses submodules from folders, so that a remote repository cannot name folders of this machine.
         local = ["-c", "protocol.file.allow=always"] if url.startswith("file://") else []
         words = ["git", *local, "submodule", "update", "--init", "--recursive", "--progress"]
-        run(words, f"the submodules of {url} cannot be fetched", quiet, into)
+        run(words, f"the submodules of {url} cannot be fetched", git_env, into)
 
 
-def _check_out(version: str, url: str, into: Path, quiet: Mapping[str, str]) -> None:
-    """Checks out a branch, tag or commit. Raises `InvalidError` that lists the versions there are."""
+def _check_out(version: str, url: str, into: Path, git_env: Mapping[str, str]) -> None:
+    """Checks out a branch, tag or commit. Raises `InvalidError` that lists the available versions."""
     for name in (f"origin/{version}", version, f"v{version}"):
-        if output(["git", "rev-parse", "--verify", "-q", f"{name}^{{commit}}"], quiet, into) is not None:
+        if output(["git", "rev-parse", "--verify", "-q", f"{name}^{{commit}}"], git_env, into) is not None:
             run(
                 ["git", "-c", "advice.detachedHead=false", "checkout", name],
                 f"{name} cannot be checked out",
-                quiet,
+                git_env,
                 into,
             )
             return
-    tags = (output(["git", "tag"], quiet, into) or "").splitlines()
-    versions = [found[1] for tag in tags if (found := _VERSION.fullmatch(tag))]
+    tags = (output(["git", "tag"], git_env, into) or "").splitlines()
+    versions = [match[1] for tag in tags if (match := _VERSION.fullmatch(tag))]
     remove(into.parent, into)
     raise InvalidError(
         f"{version} is not a valid version, hash, tag or branch of {url}. "
@@ -137,9 +137,9 @@ def _check_out(version: str, url: str, into: Path, quiet: Mapping[str, str]) -> 
 
 def _download(url: str, into: Path) -> None:
     print(f"Downloading {url} ...", flush=True)
-    beside = into.with_name("download" + next(end for end in _ARCHIVES if urlsplit(url).path.endswith(end)))
+    archive = into.with_name("download" + next(end for end in _ARCHIVES if urlsplit(url).path.endswith(end)))
     try:
-        with urllib.request.urlopen(url, timeout=60) as reply, open(beside, "wb") as file:  # noqa: S310 - http(s) only
+        with urllib.request.urlopen(url, timeout=60) as reply, open(archive, "wb") as file:  # noqa: S310 - http(s) only
             size = 0
             while piece := reply.read(1 << 20):
                 size += len(piece)
@@ -147,15 +147,15 @@ def _download(url: str, into: Path) -> None:
                     raise InvalidError(f"{url}: it is larger than {_MOST_BYTES} bytes")
                 file.write(piece)
         print(f"{size} bytes", flush=True)
-        _extract(beside, into)
+        _extract(archive, into)
     except OSError as error:
         raise InvalidError(f"{url} cannot be downloaded: {error}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        archive.unlink(missing_ok=True)
 
 
 def _extract(path: Path, into: Path) -> None:
-    """Extracts an archive: nothing outside of `into`, no devices, no endless contents. Raises `InvalidError`."""
+    """Extracts an archive. Raises `InvalidError` for entries outside of `into`, devices, and too large contents."""
     print(f"Extracting {path.name} ...", flush=True)
     try:
         if path.name.endswith(".zip"):
@@ -165,7 +165,7 @@ def _extract(path: Path, into: Path) -> None:
                 for info in infos:
                     if not (into / info.filename).resolve().is_relative_to(into.resolve()):
                         raise InvalidError(f"{path.name}: {info.filename} is outside of the archive")
-                archive.extractall(into)  # noqa: S202 - all names have been looked at
+                archive.extractall(into)  # noqa: S202 - the loop has checked all names
                 for info in infos:
                     if (mode := info.external_attr >> 16 & 0o777) and not info.is_dir():
                         (into / info.filename).chmod(mode | 0o600)
@@ -184,16 +184,16 @@ def _check_size(path: Path, count: int, size: int) -> None:
 
 
 def _lift(into: Path) -> None:
-    """An archive has often one folder that holds everything."""
+    """Moves the files of an archive's only folder up to `into`. Raises `InvalidError` if `pack.yaml` is missing."""
     if (into / "pack.yaml").is_file():
         return
     inner = [path for path in into.iterdir() if not path.name.startswith(".")]
     is_folder = len(inner) == 1 and inner[0].is_dir() and not inner[0].is_symlink()
     if is_folder and (inner[0] / "pack.yaml").is_file():
-        beside = into.with_name("lifted")
-        inner[0].rename(beside)
+        temporary = into.with_name("lifted")
+        inner[0].rename(temporary)
         remove(into.parent, into)
-        beside.rename(into)
+        temporary.rename(into)
         return
     raise InvalidError(f"pack.yaml is missing: {', '.join(sorted(path.name for path in inner))[:200]}")
 
@@ -206,11 +206,11 @@ def check_tree(folder: Path, largest: int) -> None:
             folders.remove(".git")
         for name in (*folders, *names):
             path = Path(parent) / name
-            where = path.relative_to(folder)
+            name_in_pack = path.relative_to(folder)
             if path.is_symlink() and not path.resolve().is_relative_to(root):
-                raise InvalidError(f"{where}: the link leads out of the pack, to {path.readlink()}")
+                raise InvalidError(f"{name_in_pack}: the link leads out of the pack, to {path.readlink()}")
             if path.is_file() and path.lstat().st_size > largest:
                 size = path.lstat().st_size
                 raise InvalidError(
-                    f"{where}: the file has {size} bytes; one may have {largest} (content.max_file_bytes)"
+                    f"{name_in_pack}: the file has {size} bytes, but the limit is {largest} (content.max_file_bytes)"
                 )

@@ -1,10 +1,10 @@
-"""Versions of packs, or of their virtualenvs, side by side: what is new is prepared beside what is used, and takes its
-place at once.
+"""Versions of packs, or of their virtualenvs, side by side. An installation prepares a new version beside the active
+one, then switches to it in one step.
 
-`<folder>/<ref>` is a link to `.versions/<id>/<ref>`; what was prepared and is not used yet has its link in `.staged`,
-or in `.staged.<installation>` if the workflow execution `installation` prepares it: installations that run side by side
-do not see what the others prepare, and of two of one pack the last to finish wins. What runs keeps the files it began
-with: a version that was used goes with a later installation, a day after it was replaced.
+`<folder>/<ref>` is a link to `.versions/<id>/<ref>`. A prepared version has its link in `.staged`, or in
+`.staged.<installation>` if the workflow execution `installation` prepares it. Installations that run side by side do
+not see each other's versions; if two install the same pack, the last to finish wins. Running processes keep the files
+they began with: a later installation deletes a version one day after its replacement.
 """
 
 from __future__ import annotations
@@ -22,38 +22,39 @@ from squall.adapters.removing import remove, remove_empty
 from squall.core.errors import InvalidError
 from squall.core.names import below, pack_name
 
-_KEPT_SECONDS = 86_400
+_RETENTION_SECONDS = 86_400
 _INSTALLATION = re.compile(r"[0-9a-zA-Z_]{1,64}")
 
 
 class Versions:
-    """The versions in a folder. Several processes may use it."""
+    """The versions in a folder. Several processes may use it at once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def active(self, ref: str) -> Path:
-        """Where the version that is used is, or will be. Raises `InvalidError` for what is no name of a pack."""
+        """Returns the path of the active version, which need not exist yet. Raises `InvalidError` for a bad pack
+        name."""
         return below(self._folder, pack_name(ref))
 
     def staged(self, ref: str, installation: str = "") -> Path | None:
-        """The version that is prepared, if there is one. Raises `InvalidError` for what is no id."""
+        """Returns the prepared version; None if there is none. Raises `InvalidError` if `installation` is not an id."""
         link = self._staged(ref, installation)
         return link.resolve() if link.exists() else None
 
     def new(self, ref: str) -> Path:
-        """Where the next version can be made: a path in a folder of its own, at which nothing is yet."""
+        """Returns a path for the next version: unused, in a new folder of its own."""
         parent = self._folder / ".versions" / uuid.uuid4().hex[:12]
         path = below(parent, pack_name(ref))
         parent.mkdir(mode=0o700, parents=True)
         return path
 
     def stage(self, ref: str, version: Path, installation: str = "") -> None:
-        """Has `version`, made at a path of `new`, wait for `activate`, in place of what waited before."""
+        """Marks `version`, at a path from `new`, as the prepared version. It replaces an earlier prepared version."""
         _link(self._staged(ref, installation), version)
 
     def activate(self, ref: str, installation: str = "") -> bool:
-        """Uses the version that is prepared from now on; False if there is none."""
+        """Makes the prepared version the active one. Returns False if there is none."""
         version = self.staged(ref, installation)
         if version is None:
             return False
@@ -62,21 +63,21 @@ class Versions:
         return True
 
     def discard(self, ref: str, installation: str = "") -> None:
-        """Removes the version that is prepared."""
+        """Deletes the prepared version."""
         version = self.staged(ref, installation)
         self._unstage(self._staged(ref, installation))
         if version is not None:
             self._remove(version)
 
     def give_up(self, version: Path) -> None:
-        """Removes a version that was made at a path of `new` and is neither used nor prepared."""
+        """Deletes a version at a path from `new` that is neither active nor prepared."""
         self._remove(version)
 
     def remove(self, ref: str) -> bool:
-        """Removes what is used and what is prepared; False if there was nothing.
+        """Deletes the active and the prepared version. Returns False if there was no active one.
 
-        A link that leads elsewhere, such as to a developer's checkout, is removed; what it leads to stays.
-        Raises `InvalidError` for what is no name of a pack.
+        If the active version is a link to another place, such as a developer's checkout, deletes only the link.
+        Raises `InvalidError` for a bad pack name.
         """
         active = self.active(ref)
         self.discard(ref)
@@ -87,14 +88,14 @@ class Versions:
         return True
 
     def clean(self, ref: str) -> None:
-        """Removes versions that were replaced long ago, and what was left behind half made."""
+        """Deletes versions that were replaced or abandoned more than a day ago."""
         used = {self.active(ref).resolve(), self.staged(ref)}
         for version in self._versions(ref):
             with contextlib.suppress(FileNotFoundError):
-                old = time.time() - version.parent.stat().st_mtime > _KEPT_SECONDS
+                old = time.time() - version.parent.stat().st_mtime > _RETENTION_SECONDS
                 if version.resolve() not in used and old:
                     self._remove(version)
-        # An installation that failed left what it had prepared.
+        # Failed installations leave links whose versions are gone.
         for folder in self._folder.glob(".staged.*"):
             link = folder / pack_name(ref)
             if link.is_symlink() and not link.exists():
@@ -102,7 +103,7 @@ class Versions:
 
     @contextlib.contextmanager
     def locked(self, ref: str) -> Iterator[None]:
-        """Keeps others from changing this pack meanwhile; waits for whoever does."""
+        """Locks this pack against other processes until the block ends. Waits for the holder of the lock."""
         lock = below(self._folder, f".{pack_name(ref)}.lock")
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(os.open(lock, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
@@ -116,7 +117,7 @@ class Versions:
     def _use(self, ref: str, version: Path) -> None:
         active = self.active(ref)
         if active.is_dir() and not active.is_symlink():
-            # Somebody has put it there by hand.
+            # A person put this folder here by hand.
             active.rename(self.new(ref))
         elif active.is_symlink() and self._is_version(active.resolve()):
             with contextlib.suppress(OSError):
@@ -129,7 +130,7 @@ class Versions:
         return below(self._folder / f".staged{installation and f'.{installation}'}", pack_name(ref))
 
     def _unstage(self, link: Path) -> None:
-        """Removes a link to what was prepared, and the folder of its installation with the last of them."""
+        """Deletes the link to a prepared version. With the last link, deletes the folder of its installation."""
         remove(self._folder, link)
         if link.parent.name != ".staged":
             remove_empty(self._folder, link.parent)
@@ -141,7 +142,7 @@ class Versions:
         return path.parent.parent == (self._folder / ".versions").resolve()
 
     def _remove(self, version: Path) -> None:
-        """Removes a version that was made at a path of `new`, and the folder of its own; nothing else."""
+        """Deletes a version at a path from `new`, with its own folder. Does nothing for other paths."""
         if self._is_version(version) or self._is_version(version.absolute()):
             remove(self._folder, version)
             remove_empty(self._folder, version.parent)
@@ -150,15 +151,15 @@ class Versions:
 _DEFAULT_PACK = """\
 ref: default
 name: default
-description: What is made over the API without saying in which pack.
+description: Resources created over the API without a pack.
 version: 0.1.0
 author: The Squall authors
 """
 
 
 def make_default_pack(folder: Path) -> None:
-    """Makes the pack `default` in a folder of packs, where there is none; its actions may have files. A folder that
-    cannot be written has none."""
+    """Creates the pack `default` in a folder of packs, if it is missing. Does nothing if the folder cannot be
+    written."""
     with contextlib.suppress(OSError):
         (folder / "default" / "actions").mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(os.open(folder / "default" / "pack.yaml", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -166,34 +167,34 @@ def make_default_pack(folder: Path) -> None:
 
 
 class Installed:
-    """Packs and their virtualenvs, whose versions change together."""
+    """The versions of packs and of their virtualenvs, which change together."""
 
     def __init__(self, packs: Versions, virtualenvs: Versions) -> None:
         self._packs = packs
         self._virtualenvs = virtualenvs
 
     def staged(self, ref: str, installation: str) -> Path | None:
-        """The version of a pack that an installation has prepared, if there is one."""
+        """Returns the version of a pack that an installation has prepared; None if there is none."""
         return self._packs.staged(ref, installation)
 
     def activate(self, ref: str, installation: str) -> None:
-        """Uses what an installation has prepared of a pack from now on."""
+        """Makes the pack version and the virtualenv that an installation has prepared the active ones."""
         if self._packs.staged(ref, installation) is None and self._virtualenvs.staged(ref, installation) is None:
             return
-        # Two installations may end at once: both links are changed by one of them, then by the other.
+        # Two installations may end at once: under the lock, each changes both links together.
         with self._packs.locked(ref):
             self._virtualenvs.activate(ref, installation)
             self._packs.activate(ref, installation)
 
     def discard(self, ref: str, installation: str) -> None:
-        """Removes what an installation has prepared of a pack."""
+        """Deletes the pack version and the virtualenv that an installation has prepared."""
         self._virtualenvs.discard(ref, installation)
         self._packs.discard(ref, installation)
 
 
 def _link(link: Path, target: Path) -> None:
-    """Makes `link` lead to `target`, at once."""
+    """Points `link` to `target` in one atomic step."""
     link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}")
-    beside.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
-    beside.replace(link)
+    temporary = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}")
+    temporary.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
+    temporary.replace(link)

@@ -1,4 +1,4 @@
-"""Virtualenvs of packs: made by uv, which links packages from its cache; by `venv` and pip where uv is not there."""
+"""Creates virtualenvs of packs: with uv, which links packages from its cache, or with `venv` and pip without uv."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SEED = ("setuptools<81", "wheel")
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """What a virtualenv is made of. `options` go to every command that installs.
+    """The contents of a virtualenv. Every install command gets the `options`.
 
-    `requirements`, `constraints` and `overrides` are files, which need not be there; an override replaces what any
-    package asks for.
+    `requirements`, `constraints` and `overrides` are files, which need not exist. An override replaces the requirements
+    of all packages.
 
-    `packages` is the folder of the default packages; `python` asks for an interpreter (None: `own`, the server's).
+    `packages` is the folder of the default packages. `python` requests an interpreter (None: `own`, the server's).
     """
 
     requirements: Sequence[Path]
@@ -38,17 +38,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_virtualenv(at: Path, recipe: Recipe, env: Mapping[str, str]) -> None:
-    """Makes the virtualenv `at`. Raises `InvalidError` that names the requirement that failed, and what it lacks."""
+    """Creates the virtualenv `at`. Raises `InvalidError` that names the failed requirement and its missing part."""
     environment = _environment(env)
     uv = interpreters.installer()
     python = interpreters.find(recipe.python, uv, environment, recipe.own)
     try:
         if uv is not None:
-            # Not `--relocatable`: the path of a version never changes. The link to it may.
+            # `--relocatable` is not needed, because the path of a version never changes, only the link to it.
             words = [*uv, "venv", "--no-project", "--python", python, str(at)]
         else:
             words = [python, "-m", "venv", str(at)]
-        run(words, "the virtualenv cannot be made", environment)
+        run(words, "the virtualenv cannot be created", environment)
         _install_requirements(at, uv, recipe, environment)
         inner = str(at / "bin" / "python")
         command = [*_installer(at, uv), *recipe.options, "--target"]
@@ -60,40 +60,41 @@ def make_virtualenv(at: Path, recipe: Recipe, env: Mapping[str, str]) -> None:
 
 
 def install(at: Path, requirements: Sequence[str], options: Sequence[str], env: Mapping[str, str]) -> None:
-    """Installs more into a virtualenv. Raises `InvalidError`."""
+    """Installs further requirements into a virtualenv. Raises `InvalidError`."""
     words = [*_installer(at, interpreters.installer()), *options, *requirements]
     run(words, f"{', '.join(requirements)} cannot be installed", _environment(env))
 
 
 def _install_requirements(at: Path, uv: list[str] | None, recipe: Recipe, env: Mapping[str, str]) -> None:
-    """Installs what the files ask for. What cannot be built is tried again as it was built long ago: with setuptools
+    """Installs the requirements of the files. If a build fails, tries again as older installers built: with setuptools
     and wheel in the virtualenv, and without isolation. Raises `InvalidError`."""
     command = [*_installer(at, uv), *recipe.options]
-    named = [word for path in recipe.requirements if path.is_file() for word in ("-r", str(path))]
+    files = [word for path in recipe.requirements if path.is_file() for word in ("-r", str(path))]
     if recipe.constraints is not None and recipe.constraints.is_file():
-        named += ["-c", str(recipe.constraints)]
+        files += ["-c", str(recipe.constraints)]
     if recipe.overrides is not None and recipe.overrides.is_file():
         if uv is None:
             raise InvalidError(f"{recipe.overrides}: only uv installs with overrides, and it is not on this machine")
-        named += ["--overrides", str(recipe.overrides)]
-    if "-r" not in named:
+        files += ["--overrides", str(recipe.overrides)]
+    if "-r" not in files:
         return None
     try:
-        return run([*command, *named], "the requirements of the pack cannot be met", env)
+        return run([*command, *files], "the requirements of the pack cannot be met", env)
     except CommandError as error:
         failure = explain(error.errors)
         if not failure.is_build:
             raise InvalidError(str(failure)) from error
     print(
-        f"{failure}\nOnce more, with {' and '.join(_SEED)} in the virtualenv and without build isolation.", flush=True
+        f"{failure}\nTrying again with {' and '.join(_SEED)} in the virtualenv and without build isolation.", flush=True
     )
     try:
-        run([*command, *_SEED], "what builds packages cannot be had", env)
-        run([*command, "--no-build-isolation", *named], "the requirements of the pack cannot be met", env)
+        run([*command, *_SEED], "the packages that build others cannot be installed", env)
+        run([*command, "--no-build-isolation", *files], "the requirements of the pack cannot be met", env)
     except CommandError as error:
-        again = explain(error.errors)
-        # The second try lacks what the package declares for its build; the first one says more, unless that was all.
-        raise InvalidError(str(again if failure.isolated and again.is_build else failure)) from error
+        second = explain(error.errors)
+        # The second try ignores the build requirements that the package declares, so the first failure says more,
+        # unless it was only about a missing module.
+        raise InvalidError(str(second if failure.isolated and second.is_build else failure)) from error
     return None
 
 
@@ -103,14 +104,15 @@ def _installer(at: Path, uv: list[str] | None) -> list[str]:
 
 
 def _environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Without what belongs to the process that asks; pip's settings of offline sites hold for uv as well."""
-    kept = {name: value for name, value in env.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONHOME")}
-    for theirs, ours in (("PIP_FIND_LINKS", "UV_FIND_LINKS"), ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
+    """Returns the variables for installers, without those of the calling process's own Python. Settings of pip for
+    offline sites also apply to uv."""
+    variables = {name: value for name, value in env.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONHOME")}
+    for pip_name, uv_name in (("PIP_FIND_LINKS", "UV_FIND_LINKS"), ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
                          ("PIP_EXTRA_INDEX_URL", "UV_INDEX"), ("PIP_NO_INDEX", "UV_NO_INDEX")):  # fmt: skip
-        if env.get(theirs) and ours not in kept:
-            # pip separates places by spaces, and so does uv, but for those of links.
-            kept[ours] = ",".join(env[theirs].split()) if ours == "UV_FIND_LINKS" else env[theirs]
-    kept.setdefault("UV_LINK_MODE", "hardlink" if os.name == "posix" else "copy")
-    kept.setdefault("UV_NO_PROGRESS", "1")
-    kept.setdefault("UV_PYTHON_DOWNLOADS", "never")
-    return kept
+        if env.get(pip_name) and uv_name not in variables:
+            # Both separate places by spaces, except that uv separates those of links by commas.
+            variables[uv_name] = ",".join(env[pip_name].split()) if uv_name == "UV_FIND_LINKS" else env[pip_name]
+    variables.setdefault("UV_LINK_MODE", "hardlink" if os.name == "posix" else "copy")
+    variables.setdefault("UV_NO_PROGRESS", "1")
+    variables.setdefault("UV_PYTHON_DOWNLOADS", "never")
+    return variables

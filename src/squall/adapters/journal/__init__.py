@@ -1,1 +1,1 @@
-"""Reads the journals: from files below one folder, woken by inotify."""
+"""Journals in files below one folder: reading, sealing, and moving them to the blob store."""

@@ -1,8 +1,8 @@
 """The archive: seals finished journals, moves them to the blob store, opens them again, removes them.
 
-A live file always wins over a sealed one of the same tree, and is removed only when the sealed one is durable and in
-its place; a sealed one is removed only when the live one, or the object, is. So whatever moment a server is killed at,
-every journal is whole in at least one place, and what is left over is known by its name.
+Readers prefer a live file to a sealed one of the same tree. The archive removes a live file only after the sealed one
+is durable and in its place. It removes a sealed file only after the live file, or the object, is durable. So every
+journal is whole in at least one place whenever a kill stops the server, and unfinished files are known by their names.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from squall.core.errors import UnavailableError
 from squall.ports import LIVE, Blobs, Seal, SealRows, Verdict
 
 SMALL = 64 << 10
-"""Journals of fewer bytes become rows."""
-
+"""The size limit in bytes: the archive stores smaller journals as database rows."""
 
 T = TypeVar("T")
 
 
-def _nothing(_moment: str) -> None:
-    """Where a server is not killed."""
+def _ignore(_moment: str) -> None:
+    """Ignores the name of a moment: only fault tests kill the server."""
 
 
 class FileArchive:
-    """`ports.Archive` on the files below `root`. `blobs` gives the blob store, if one is set; `moment` is told the name
-    of each moment at which a kill would be worst; journals of fewer than `small` bytes become rows."""
+    """`ports.Archive` for the files below `root`. `blobs` returns the blob store, or None if none is configured.
+    The archive calls `moment(name)` at the points where fault tests kill the process. Journals of fewer than `small`
+    bytes become rows."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class FileArchive:
         sources: Sources,
         *,
         blobs: Callable[[], Blobs | None] = lambda: None,
-        moment: Callable[[str], None] = _nothing,
+        moment: Callable[[str], None] = _ignore,
         small: int = SMALL,
     ) -> None:
         self._trees = Trees(root, rows)
@@ -57,84 +57,85 @@ class FileArchive:
         self._busy: dict[str, asyncio.Event] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="archive")
 
-    # -- who may touch a tree
+    # -- access to trees
 
     async def open(self, tree: str) -> None:
-        """Keeps the tree from being sealed, and gives it its live file back."""
+        """Protects the tree from sealing, and restores its live file."""
         self._open.add(tree)
         try:
             while (busy := self._busy.get(tree)) is not None:
                 await busy.wait()
             if self._trees.live(tree).exists() or self._trees.sealed_place(tree) is None:
                 return
-            self._busy[tree] = done = asyncio.Event()
+            self._busy[tree] = idle = asyncio.Event()
             try:
-                # On a thread of its own: an action waits for it.
+                # An action waits for this, so it does not queue on the archive's thread.
                 await asyncio.to_thread(self._sealer.unseal, tree)
             finally:
                 del self._busy[tree]
-                done.set()
+                idle.set()
         except BaseException:
             self._open.discard(tree)
             raise
 
     def release(self, tree: str) -> None:
-        """It may be sealed again."""
+        """Allows sealing of the tree again."""
         self._open.discard(tree)
 
     def held(self) -> Sequence[str]:
-        """What is open."""
+        """Returns the trees that are open."""
         return list(self._open)
 
-    async def _alone(self, trees: Sequence[str], work: Callable[[list[str]], T]) -> T:
-        """Runs `work` on the archive's thread with those trees that nobody writes to or moves; none opens meanwhile."""
-        mine = [tree for tree in dict.fromkeys(trees) if tree not in self._open and tree not in self._busy]
-        done = asyncio.Event()
-        self._busy.update(dict.fromkeys(mine, done))
+    async def _run_exclusive(self, trees: Sequence[str], work: Callable[[list[str]], T]) -> T:
+        """Runs `work` on the archive's thread with the trees that are neither open nor busy. `open` waits for them
+        until `work` is done."""
+        own_trees = [tree for tree in dict.fromkeys(trees) if tree not in self._open and tree not in self._busy]
+        idle = asyncio.Event()
+        self._busy.update(dict.fromkeys(own_trees, idle))
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, mine)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, own_trees)
         finally:
-            for tree in mine:
+            for tree in own_trees:
                 del self._busy[tree]
-            done.set()
+            idle.set()
 
     # -- sealing
 
     async def candidates(self, idle: float) -> Sequence[str]:
-        """Trees with a live journal that is `idle` seconds old."""
-        found = await asyncio.get_running_loop().run_in_executor(
+        """Returns the trees whose live journal has not changed for `idle` seconds and which are not open."""
+        trees = await asyncio.get_running_loop().run_in_executor(
             self._thread, self._sealer.candidates, idle, self._busy.__contains__
         )
-        return [tree for tree in found if tree not in self._open]
+        return [tree for tree in trees if tree not in self._open]
 
     async def seal(self, trees: Sequence[str]) -> Mapping[str, Seal]:
-        """Seals, and leaves the live files in use."""
-        return await self._alone(trees, self._sealer.seal)
+        """Seals the journals of these trees. The live files stay in use until `settle`."""
+        return await self._run_exclusive(trees, self._sealer.seal)
 
     async def settle(self, trees: Sequence[str]) -> None:
-        """Removes the live files."""
-        await self._alone(trees, self._sealer.settle)
+        """Removes the live files of sealed journals, unless they have grown."""
+        await self._run_exclusive(trees, self._sealer.settle)
 
     # -- moving
 
     async def move(self, trees: Sequence[str]) -> Mapping[str, Seal]:
-        """Moves sealed files to the blob store."""
-        return await self._alone(trees, self._mover.move)
+        """Moves the sealed files of these trees to the blob store."""
+        return await self._run_exclusive(trees, self._mover.move)
 
     # -- removing
 
     async def remove(self, trees: Sequence[str]) -> Sequence[str]:
-        """Removes everything there is of these trees."""
-        return await self._alone(trees, self._remove)
+        """Removes the journals and line indexes of these trees from every place."""
+        return await self._run_exclusive(trees, self._remove)
 
     def _remove(self, trees: list[str]) -> list[str]:
         self._sealer.forget(trees, self._remover.remove(trees))
         return trees
 
-    # -- looking
+    # -- checks and sizes
 
     async def verify(self, tree: str) -> Verdict | None:
-        """Reads every byte of a journal."""
+        """Reads every byte of the tree's journal. Returns None if there is no journal."""
         return await asyncio.to_thread(self._verify, tree)
 
     def _verify(self, tree: str) -> Verdict | None:
@@ -152,10 +153,11 @@ class FileArchive:
             raise UnavailableError(f"The output cannot be read: {error}") from error
 
     async def usage(self) -> Mapping[str, tuple[int, int]]:
-        """Journals and bytes of the live files; of the others the store knows."""
+        """Returns the number of journals and their bytes on the disk, for live and sealed files. The store counts the
+        rows and objects."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._trees.usage)
 
     def close(self) -> None:
-        """Ends after what is under way."""
+        """Waits for the work in progress, then closes the store."""
         self._thread.shutdown()
         self._trees.rows.close()

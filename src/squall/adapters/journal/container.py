@@ -1,4 +1,4 @@
-"""The file, row or object of a sealed journal: finding its parts, and keeping what has been decompressed."""
+"""The parts of a sealed journal's file, row or object, and a cache of decompressed blocks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ CACHED_BLOCKS = 128
 
 
 class DamagedError(OSError):
-    """What is stored of a journal is not what was stored."""
+    """A stored journal is damaged: its bytes are not those that were written."""
 
 
 class BlockCache:
-    """Decompressed blocks, the last used ones of all who share it."""
+    """A cache of the `blocks` decompressed blocks that were used last. Several sources share one cache."""
 
     def __init__(self, blocks: int = CACHED_BLOCKS) -> None:
         self._most = blocks
@@ -26,15 +26,15 @@ class BlockCache:
         self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()
 
     def get(self, key: tuple[int, int]) -> bytes | None:
-        """One block."""
+        """Returns one block; None if the cache does not hold it."""
         with self._lock:
-            found = self._blocks.get(key)
-            if found is not None:
+            block = self._blocks.get(key)
+            if block is not None:
                 self._blocks.move_to_end(key)
-            return found
+            return block
 
     def put(self, key: tuple[int, int], block: bytes) -> None:
-        """Keeps a block."""
+        """Stores a block, and drops the blocks that were not used for the longest time."""
         with self._lock:
             self._blocks[key] = block
             while len(self._blocks) > self._most:
@@ -48,9 +48,9 @@ class BlockCache:
 
 
 class Container:
-    """A sealed journal's file, row or blob: `read(at, length)` gives its bytes, `size` is their number.
+    """A sealed journal's file, row or blob: `read(at, length)` returns its bytes, `size` is their number.
 
-    Raises `sealed.NotSealedError` when it is none.
+    Raises `sealed.NotSealedError` if the bytes are not a sealed journal.
     """
 
     def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
@@ -67,29 +67,29 @@ class Container:
         self._body_at = self.index_at + sealed.HEAD_SIZE
 
     def block(self, number: int) -> sealed.Block:
-        """What the index says of a block."""
+        """Returns the index entry of a block."""
         at = self._body_at + self.head.blocks_at + number * sealed.BLOCK_ENTRY_SIZE
         return sealed.unpack_block(self.read(at, sealed.BLOCK_ENTRY_SIZE))
 
     def frame(self, number: int) -> bytes:
-        """The compressed bytes of a block."""
+        """Returns the compressed bytes of a block."""
         at = self.block(number).at
         end = self.block(number + 1).at if number + 1 < self.head.blocks else self.index_at
         return self.read(at, end - at)
 
     def entry(self, number: int) -> sealed.Entry:
-        """An execution's entry."""
+        """Returns the index entry of an execution, by its number in the index."""
         at = self._body_at + self.head.executions_at + number * sealed.EXECUTION_ENTRY_SIZE
         return sealed.unpack_entry(self.read(at, sealed.EXECUTION_ENTRY_SIZE))
 
     def marks(self, entry: sealed.Entry) -> array[int]:
-        """The starts that an execution's entry names."""
-        found = array("Q")
-        found.frombytes(self.read(self._body_at + self.head.marks_at + 8 * entry.mark, 8 * entry.marks))
-        return found
+        """Returns the offsets of the record starts that an execution's entry names."""
+        starts = array("Q")
+        starts.frombytes(self.read(self._body_at + self.head.marks_at + 8 * entry.mark, 8 * entry.marks))
+        return starts
 
     def find(self, execution: str) -> sealed.Entry | None:
-        """An execution's entry, by bisection."""
+        """Finds an execution's index entry by bisection. Returns None if there is no such entry."""
         number = bisect_left(range(self.head.executions), execution, key=lambda at: self.entry(at).execution)
         if number < self.head.executions and (entry := self.entry(number)).execution == execution:
             return entry

@@ -1,7 +1,7 @@
-"""Journals read from files. A follower is a cursor: what it has not read yet lies in the file, not in memory.
+"""Reads journals from files. A follower is a cursor: its unread records stay in the file, not in memory.
 
-Nothing behind a journal's committed length is ever looked at, and nothing below it ever changes, so readers and the
-writer need no lock.
+Readers never read behind a journal's committed length, and bytes below it never change. So readers and the writer need
+no lock.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ T = TypeVar("T")
 
 
 class _File:
-    """One open journal, shared by all who read the tree. Where its bytes are may change meanwhile, they never do."""
+    """One open journal, shared by all readers of the tree. Its bytes never change, but they may move to another place
+    while the journal is open."""
 
     __slots__ = ("_last", "_retired", "_sources", "closing", "marks", "source")
 
@@ -42,38 +43,40 @@ class _File:
         self.marks: dict[str, array[int]] = {}
 
     def committed(self) -> int:
-        """The committed length as it is now."""
+        """Returns the current committed length, in bytes."""
         committed = self.source.committed
         if committed == self._last and self.source.stale():
             committed = self._move()
         self._last = committed
         if (closing := self.source.closing) != self.closing:
-            # The tree went on after it had been closed: its chains have grown.
+            # A writer added records after the journal was closed: its chains have grown.
             self.marks.clear()
             self.closing = closing
         return committed
 
     def _move(self) -> int:
-        """Goes on where the journal is now; one that has been removed is read on from what is still held of it."""
+        """Opens the journal at its new place. Returns the committed length.
+
+        If the journal was removed, readers go on with the descriptor that is still open."""
         try:
-            found = self._sources.open(self.source.tree)
+            source = self._sources.open(self.source.tree)
         except (OSError, SquallError):
-            found = None
-        if found is not None:
+            source = None
+        if source is not None:
             # A read on a thread may still need the old one.
             self._retired.append(self.source)
-            self.source = found
+            self.source = source
             self.marks.clear()
         return max(self._last, self.source.committed)
 
     def close(self) -> None:
-        """Gives back what it holds."""
+        """Closes every source that this journal opened."""
         for source in (*self._retired, self.source):
             close_quietly(source)
 
 
 class _Watch:
-    """`ports.Watch`: waits on one tree, for all its readers at once."""
+    """`ports.Watch`: waits for changes of one tree, for all its readers at once."""
 
     def __init__(self, journals: FileJournal, tree: str) -> None:
         self._journals = journals
@@ -89,7 +92,7 @@ class _Watch:
         self._timer: asyncio.TimerHandle | None = None
 
     def look(self, _name: str = "") -> None:
-        """Reads how far the journal goes now; wakes the readers if it goes further."""
+        """Reads the committed length; wakes the readers if it has grown."""
         if self.file is None and not self._journals.attach(self):
             return
         if self.file is not None:
@@ -106,19 +109,23 @@ class _Watch:
                 future.set_result(None)
 
     def _arm(self, deadline: float) -> None:
-        """One timer serves all who wait: a timer for each would cost a thousand readers more than their reading."""
+        """Sets the timer to `deadline` (loop time) unless it expires earlier.
+
+        One timer serves all readers: a thousand timers would cost more than the reading itself."""
         if self._timer is None or deadline < self._timer.when():
             self.disarm()
             self._timer = asyncio.get_running_loop().call_at(deadline, self._expire)
 
     def disarm(self) -> None:
-        """Calls the timer off."""
+        """Cancels the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _expire(self) -> None:
-        """Wakes those whose time is over, after a look of the kind that makes hints unnecessary."""
+        """Polls the journal, then wakes the readers whose deadline has passed.
+
+        The poll finds growth that inotify did not report."""
         self._timer = None
         self.look()
         now = asyncio.get_running_loop().time()
@@ -130,10 +137,10 @@ class _Watch:
             self._arm(min(self._waiting.values()))
 
     async def beyond(self, place: int | None, timeout: float, seen: int | None = None) -> bool:
-        """Waits until there is something after `place`, a poke, or the time is over."""
+        """Waits for bytes after `place`, for a poke, or for `timeout` seconds. Returns True if there are such bytes."""
         if self._goes_beyond(place):
             return True
-        # Most readers never wait: they cost the kernel no watches.
+        # Most readers never wait, so only waiting readers use a kernel watch.
         self._journals.listen(self)
         self.look()
         if self._goes_beyond(place):
@@ -156,7 +163,7 @@ class _Watch:
 
 
 class FileJournal:
-    """`ports.Journal` on the files below `root`. Make it on the event loop; `close` it there."""
+    """`ports.Journal` for the files below `root`. Create and `close` it on the event loop."""
 
     source = "f"
 
@@ -168,33 +175,33 @@ class FileJournal:
 
     @contextmanager
     def watch(self, tree: str) -> Iterator[_Watch]:
-        """Interest in a tree."""
-        found = self._watches.get(tree)
-        if found is None:
-            found = self._watches[tree] = _Watch(self, tree)
-        found.users += 1
+        """Yields the tree's watch, which is open until the block ends."""
+        watch = self._watches.get(tree)
+        if watch is None:
+            watch = self._watches[tree] = _Watch(self, tree)
+        watch.users += 1
         try:
-            found.look()
-            yield found
+            watch.look()
+            yield watch
         finally:
-            found.users -= 1
-            if found.users == 0:
-                self._release(found)
+            watch.users -= 1
+            if watch.users == 0:
+                self._release(watch)
 
     def listen(self, watch: _Watch) -> None:
-        """Has the kernel tell when the tree's file grows, or when there is a file for it in its folder."""
+        """Registers inotify watches for growth of the tree's file and for new files in its folder."""
         if watch.listens:
             return
         watch.listens = True
         path = self._root / journal.file_name(watch.tree)
-        # One number serves every watch of a folder, so the callback asks all of its trees.
+        # All watches of a folder share one number, so the callback checks all of its trees.
         path.parent.mkdir(mode=0o700, exist_ok=True)
         watch.folder_number = self._inotify.watch(path.parent, CREATE | MOVED_TO, self._created)
         if watch.file is not None:
             watch.watch_number = self._inotify.watch(path, MODIFY, watch.look)
 
     def attach(self, watch: _Watch) -> bool:
-        """Opens the tree's file, and has it watched if somebody waits for it; false as long as there is none."""
+        """Opens the tree's file, and registers its inotify watch if readers wait. Returns False if there is no file."""
         try:
             source = self._sources.open(watch.tree)
         except OSError as error:
@@ -211,7 +218,7 @@ class FileJournal:
         for tree in (name.removesuffix(".journal"),) if name else list(self._watches):
             if (watch := self._watches.get(tree)) is not None:
                 if watch.file is not None:
-                    # A late writer has opened the sealed journal: it grows in another file.
+                    # A late writer opened the sealed journal again, so the journal grows in another file.
                     self._inotify.forget(watch.watch_number)
                     path = self._root / journal.file_name(tree)
                     watch.watch_number = self._inotify.watch(path, MODIFY, watch.look)
@@ -233,7 +240,7 @@ class FileJournal:
             watch.file = None
 
     def head(self, tree: str) -> int:
-        """Where the tree's journal ends now; 0 when it has none."""
+        """Returns the end position of the tree's journal; 0 if there is no journal."""
         if (watch := self._watches.get(tree)) is not None and watch.file is not None:
             return watch.file.committed()
         try:
@@ -248,29 +255,30 @@ class FileJournal:
             source.close()
 
     def order(self, place: int) -> int:
-        """The place itself: a file offset."""
+        """Returns the place itself, which is a file offset."""
         return place
 
     def distance(self, start: int, end: int) -> int:
-        """The bytes of the file between two places."""
+        """Returns the number of bytes in the file between two places."""
         return max(0, end - start)
 
     def poke(self, tree: str) -> None:
-        """Wakes those who wait for the tree."""
+        """Wakes the readers that wait for the tree."""
         if (watch := self._watches.get(tree)) is not None:
             watch.changes += 1
             watch.look()
             watch.wake()
 
     async def read(self, tree: str, after: int, limit: int) -> Batch:
-        """Whole records after a position."""
+        """Returns whole records after a position."""
         with self.watch(tree) as watch:
             if watch.file is None:
                 return Batch([], after)
             return await _run(watch.file.source, reading.read, watch.head, after, limit)
 
     async def read_execution(self, tree: str, execution: str, after: int, limit: int) -> Batch:
-        """One execution's records after a position. A root alone in its tree is simply read on."""
+        """Returns one execution's records after a position. If no closing index gives its chain, reads all records of
+        the tree and selects those of the execution."""
         with self.watch(tree) as watch:
             file, head = watch.file, watch.head
             if file is None:
@@ -281,21 +289,21 @@ class FileJournal:
                 return reading.own_records(batch, execution)
             if not tail:
                 return Batch([], max(after, head))
-            found = marks or file.marks.get(execution)
-            if found is None:
-                # A closed journal's chains do not change: they are walked once for as long as somebody reads the tree.
-                found = file.marks[execution] = await _run(file.source, reading.marks_of, tail)
-            return await _run(file.source, reading.read_chain, head, found, after, limit)
+            chain_marks = marks or file.marks.get(execution)
+            if chain_marks is None:
+                # A closed journal's chains do not change, so one walk is enough while the tree is open.
+                chain_marks = file.marks[execution] = await _run(file.source, reading.marks_of, tail)
+            return await _run(file.source, reading.read_chain, head, chain_marks, after, limit)
 
     async def read_last(self, tree: str, last_record: int, limits: Mapping[int, int]) -> list[Record]:
-        """The last output records of one execution, of each stream about so many bytes."""
+        """Returns the last output records of one execution: about `limits[stream]` bytes of each stream."""
         with self.watch(tree) as watch:
             if watch.file is None or not last_record:
                 return []
             return await _run(watch.file.source, reading.read_last, last_record, limits)
 
     async def check(self, tree: str, place: int) -> bool:
-        """Whether a record of this journal ends at `place`."""
+        """Returns True if a record of this journal ends at `place`."""
         if place in (0, journal.HEADER_SIZE):
             return True
         with self.watch(tree) as watch:
@@ -309,11 +317,11 @@ class FileJournal:
 
 
 def _chain(source: Source, pread: reading.Pread, execution: str) -> tuple[int, array[int] | None]:
-    """`Source.chain`, which reads with the source's own means."""
+    """Calls `Source.chain`, which reads without `pread`. Raises `BlockingIOError` if that may block the event loop."""
     if source.place == LIVE:
         return source.chain(execution)
     if pread == source.pread_now:
-        # The index of a sealed journal is looked up with a dozen small reads, perhaps over a network.
+        # A lookup in the index of a sealed journal takes a dozen small reads, perhaps over a network.
         raise BlockingIOError
     return source.chain(execution)
 
@@ -321,7 +329,7 @@ def _chain(source: Source, pread: reading.Pread, execution: str) -> tuple[int, a
 async def _run(
     source: Source, read: Callable[Concatenate[Source, reading.Pread, P], T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """Reads from memory at once; what is only on the disk is read by a thread, so that nobody else waits for it."""
+    """Reads from memory directly. If the bytes are only on the disk, a thread reads them and the event loop goes on."""
     try:
         return read(source, source.pread_now, *args, **kwargs)
     except BlockingIOError:

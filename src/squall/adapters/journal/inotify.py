@@ -1,4 +1,4 @@
-"""One inotify instance: closing one costs the kernel 10 ms, so a server has one and many watches."""
+"""One inotify instance for the whole server, with many watches: the kernel needs 10 ms to close an instance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EVENT = struct.Struct("iIII")
 
 
 class Inotify:
-    """Calls back for watched paths. Where the kernel offers no more watches, it does nothing: the readers also poll."""
+    """Calls back when watched paths change. If the kernel has no more watches, it does nothing: readers also poll."""
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -29,9 +29,10 @@ class Inotify:
             asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
     def watch(self, path: Path, mask: int, callback: Callable[[str], None]) -> int:
-        """Calls `callback(name)` on events of `mask`; `name` is the entry's in a watched folder, else empty.
+        """Calls `callback(name)` on events of `mask`. `name` is the entry's name in a watched folder, else empty.
 
-        Gives the watch's number, or -1 when there is none: no such path, or no more watches.
+        Returns the number of the watch; -1 if the path does not exist or the kernel has no more watches.
+        Raises `OSError` for any other failure.
         """
         if self._descriptor < 0:
             return -1
@@ -61,8 +62,8 @@ class Inotify:
             if mask & _OVERFLOW:
                 for callback in list(self._callbacks.values()):
                     callback("")
-            elif not mask & _IGNORED and (found := self._callbacks.get(number)) is not None:
-                found(os.fsdecode(name))
+            elif not mask & _IGNORED and (watcher := self._callbacks.get(number)) is not None:
+                watcher(os.fsdecode(name))
 
     def close(self) -> None:
         """Ends all watches."""

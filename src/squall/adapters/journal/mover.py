@@ -13,7 +13,8 @@ from squall.ports import BLOB, Blobs, Seal, SealRow
 
 
 class Mover:
-    """Moves files to the store that `blobs` gives, if one is set. It blocks: call it on a thread."""
+    """Moves files to the blob store that `blobs` returns; None means that none is configured. `move` blocks, so call it
+    on a thread."""
 
     def __init__(self, trees: Trees, sources: Sources, blobs: Callable[[], Blobs | None], moment: Moment) -> None:
         self._trees = trees
@@ -22,7 +23,7 @@ class Mover:
         self._moment = moment
 
     def move(self, trees: Sequence[str]) -> dict[str, Seal]:
-        """Moves the sealed files of these trees; gives the seals of what has been moved. Raises `OSError`."""
+        """Moves the sealed files of these trees. Returns the seals of the moved journals. Raises `OSError`."""
         blobs = self._blobs()
         moved: dict[str, Seal] = {}
         for tree in trees if blobs is not None else ():
@@ -30,12 +31,12 @@ class Mover:
             if self._trees.live(tree).exists():
                 continue
             if not path.exists():
-                # A server that was killed has moved it.
+                # A server that was killed later has already moved it.
                 row = self._trees.rows.get(tree)
                 if row is not None and row.seal.place == BLOB:
                     moved[tree] = row.seal
                 continue
-            assert blobs is not None  # noqa: S101 - the loop has looked
+            assert blobs is not None  # noqa: S101 - the loop has no items otherwise
             source = self._sources.open(tree)
             if not isinstance(source, SealedSource):
                 continue
@@ -58,12 +59,12 @@ class Mover:
 
     @staticmethod
     def _compare(blobs: Blobs, key: str, path: Path) -> None:
-        """Reads an object back. Raises `OSError` when it is not what was put there."""
+        """Reads an object back. Raises `OSError` if its bytes or its length differ from the file."""
         with open(path, "rb") as file:
             at = 0
             while piece := file.read(4 << 20):
                 if blobs.read(key, at, len(piece)) != piece:
-                    raise OSError(f"{blobs.name} has other bytes of {key} than it was given; the file stays")
+                    raise OSError(f"{blobs.name} returned other bytes of {key} than were stored; the file stays")
                 at += len(piece)
         if blobs.size(key) != at:
-            raise OSError(f"{blobs.name} has another length of {key} than it was given; the file stays")
+            raise OSError(f"{blobs.name} reports another length of {key} than was stored; the file stays")

@@ -1,6 +1,6 @@
-"""Reads records out of a source: in order, by an execution's chain, from its end.
+"""Reads records from a source: in order, along an execution's chain, or from its end.
 
-Every function takes `pread`, so that the same code reads what is in memory at once, and what is not on a thread.
+Every function takes `pread`, so the same code reads bytes in memory on the event loop and other bytes on a thread.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Pread = Callable[[int, int], bytes | memoryview]
 
 
 def read(source: Source, pread: Pread, head: int, after: int, limit: int) -> Batch:
-    """Whole records after a position and below `head`, about `limit` bytes of them."""
+    """Returns whole records after a position and below `head`: about `limit` bytes of them."""
     at = max(after, journal.HEADER_SIZE)
     if at >= head:
         return Batch([], after)
@@ -34,28 +34,29 @@ def read(source: Source, pread: Pread, head: int, after: int, limit: int) -> Bat
 
 
 def damage(source: Source, pread: Pread, head: int, at: int) -> Record:
-    """What stands for the damage at `at`: a gap up to the next whole frame, or to the journal's end."""
-    look = at + 1
-    while look < head:
-        data = bytes(pread(look, min(4 * journal.MAX_PAYLOAD, head - look)))
-        found = journal.find_frame(data, 0, source.nonce, source.seed, look)
-        if found >= 0:
-            return journal.damage_record(at, look + found, source.tree)
+    """Returns a gap record for the damage at `at`. It ends at the next whole frame, or at the journal's end."""
+    base = at + 1
+    while base < head:
+        data = bytes(pread(base, min(4 * journal.MAX_PAYLOAD, head - base)))
+        frame_offset = journal.find_frame(data, 0, source.nonce, source.seed, base)
+        if frame_offset >= 0:
+            return journal.damage_record(at, base + frame_offset, source.tree)
         # A frame may begin in this piece and end in the next one.
-        look += max(1, len(data) - 2 * journal.MAX_PAYLOAD)
+        base += max(1, len(data) - 2 * journal.MAX_PAYLOAD)
         if len(data) <= 2 * journal.MAX_PAYLOAD:
             break
     return journal.damage_record(at, head, source.tree)
 
 
 def own_records(batch: Batch, execution: str) -> Batch:
-    """What of a batch is one execution's, or is told to all."""
+    """Returns the records of a batch that belong to one execution, and the gaps that concern the whole tree."""
     own = [r for r in batch.records if r.execution == execution or (r.kind == journal.GAP and not r.stream)]
     return Batch(own, batch.position)
 
 
 def marks_of(source: Source, pread: Pread, tail: int) -> array[int]:
-    """Every 1024th start of the chain that ends at `tail`, first ones first, the last record's among them."""
+    """Returns the offset of every 1024th record of the chain that ends at `tail`, and that of its last record, in
+    ascending order."""
     backwards = array("Q")
     at, steps = tail, 0
     while at:
@@ -67,9 +68,9 @@ def marks_of(source: Source, pread: Pread, tail: int) -> array[int]:
 
 
 def read_chain(source: Source, pread: Pread, head: int, marks: array[int], after: int, limit: int) -> Batch:
-    """The first records of a chain that start at or behind `after`, about `limit` bytes of them.
+    """Returns the first records of a chain that start at or behind `after`: about `limit` bytes of them.
 
-    From each mark the chain is walked back to the mark before it, so only as much is looked at as is read.
+    Walks the chain back from each mark to the mark before it, so that it visits few records that it does not return.
     """
     records: list[Record] = []
     size, lower = 0, after
@@ -93,30 +94,31 @@ def read_chain(source: Source, pread: Pread, head: int, marks: array[int], after
 
 
 def read_last(source: Source, pread: Pread, last_record: int, limits: Mapping[int, int]) -> list[Record]:
-    """The last output records of the execution whose last record starts there, of each stream about so many bytes.
+    """Returns the last output records of the execution whose last record starts at `last_record`: about
+    `limits[stream]` bytes of each stream.
 
-    Those with a tag are left out: they are what others printed, and each stands alone.
+    Leaves out records with a tag: other sources printed them, and each stands alone.
     """
     room = dict(limits)
     starts: list[tuple[int, int]] = []
     at = last_record
-    while at and any(left > 0 for left in room.values()):
-        record, length, tagged = _header(source, pread, at)
-        if record is None:
+    while at and any(remaining > 0 for remaining in room.values()):
+        header, length, tagged = _header(source, pread, at)
+        if header is None:
             break
-        if record.kind == journal.OUTPUT and not tagged and room.get(record.stream, 0) > 0:
-            room[record.stream] -= length - journal.FRAME_SIZE
+        if header.kind == journal.OUTPUT and not tagged and room.get(header.stream, 0) > 0:
+            room[header.stream] -= length - journal.FRAME_SIZE
             starts.append((at, length))
-        at = record.prev if record.prev < at else 0
-    found = []
+        at = header.prev if header.prev < at else 0
+    records = []
     for start, length in reversed(starts):
-        if (whole := journal.unpack_frame(memoryview(pread(start, length)), 0, start)) is not None:
-            found.append(whole)
-    return found
+        if (record := journal.unpack_frame(memoryview(pread(start, length)), 0, start)) is not None:
+            records.append(record)
+    return records
 
 
 def check(source: Source, pread: Pread, head: int, position: int) -> bool:
-    """Whether a record of the journal ends at `position`."""
+    """Returns True if a record of the journal ends at `position`."""
     if not journal.HEADER_SIZE < position <= head:
         return False
     if position == head:
@@ -127,22 +129,24 @@ def check(source: Source, pread: Pread, head: int, position: int) -> bool:
 
 
 def _header(source: Source, pread: Pread, at: int) -> tuple[Record | None, int, bool]:
-    """The record at `at` without tag and payload, the length of its frame, and whether it has a tag; None where none
-    seems to be."""
+    """Reads a record's header at `at`. Returns the record without tag and payload (None if no frame seems to start
+    there), the length of its frame, and True if it has a tag."""
     head = bytearray(pread(at, journal.FRAME_SIZE))
     if not journal.plausible(head, 0, source.nonce):
         return None, 0, False
     length = journal.frame_length(head)
-    # The header alone is enough to go on, so the frame is told to end with it.
+    # `unpack_frame` needs a whole frame, so the copy of the header gets the length of a frame without payload.
     head[4:8] = journal.FRAME_SIZE.to_bytes(4, "little")
     tagged, head[15] = head[15], 0
     return journal.unpack_frame(memoryview(head), 0, at), length, bool(tagged)
 
 
 def before(source: Source, pread: Pread, at: int) -> int:
-    """Where the record before the one at `at` in its chain starts; 0 at the chain's beginning, and at damage.
+    """Returns the offset of the previous record in the chain of the record at `at`; 0 at the chain's beginning and at
+    damage.
 
-    A chain only ever leads towards the beginning of the file: what does not is damage, and would be followed for ever.
+    A chain always leads towards the beginning of the file. A link in the other direction is damage: following it might
+    never end.
     """
     record, _, _ = _header(source, pread, at)
     return record.prev if record is not None and journal.HEADER_SIZE <= record.prev < at else 0

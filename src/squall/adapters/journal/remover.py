@@ -1,4 +1,4 @@
-"""Removes sealed journals, and all there is of trees."""
+"""Removes the journals of trees: live files, line indexes, and sealed journals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIVE, _LINES = ".journal", ".lines"
 
 
 class Remover:
-    """Removes from files, rows and the blob store. It blocks: call it on a thread."""
+    """Removes files, rows and objects of the blob store. Every method blocks, so call it on a thread."""
 
     def __init__(self, trees: Trees, blobs: Callable[[], Blobs | None], moment: Moment) -> None:
         self._trees = trees
@@ -23,41 +23,41 @@ class Remover:
         self._moment = moment
 
     def remove(self, trees: Sequence[str]) -> list[Path]:
-        """Removes everything there is of these trees; gives the folders that were removed with them. Raises `OSError`
-        when the blob store cannot do it."""
+        """Removes the live files, line indexes and sealed journals of these trees. Returns the folders that it removed
+        with them. Raises `OSError` if the blob store fails."""
         for tree in trees:
             stem = f"{self._trees.root}/{tree[:5]}/{tree}"
             for suffix in (_LIVE, _LINES):
                 _unlink(stem + suffix)
         self._moment("live purged")
         self.remove_sealed(trees)
-        gone: list[Path] = []
+        removed_folders: list[Path] = []
         for folder in {self._trees.live(tree).parent for tree in trees}:
-            # A writer that needs the folder makes it again.
+            # A writer that needs the folder creates it again.
             with suppress(OSError):
                 folder.rmdir()
-                gone.append(folder)
-        return gone
+                removed_folders.append(folder)
+        return removed_folders
 
     def remove_sealed(self, trees: Sequence[str]) -> None:
-        """Removes the sealed journals of these trees, wherever they are. Raises `OSError`."""
-        rows = self._trees.rows.places(trees)
-        far = [tree for tree, place in rows.items() if place == BLOB]
+        """Removes the sealed journals of these trees from files, rows and the blob store. Raises `OSError`."""
+        places = self._trees.rows.places(trees)
+        object_trees = [tree for tree, place in places.items() if place == BLOB]
         blobs = self._blobs()
-        if far and blobs is None:
-            raise OSError("journals are in a blob store, and no blob store is set (storage.blobs)")
+        if object_trees and blobs is None:
+            raise OSError("journals are in a blob store, but no blob store is configured: set storage.blobs")
         if blobs is not None:
-            # A move that was killed may have put an object for a file that still is here.
-            far += [tree for tree in trees if self._trees.sealed(tree).exists()]
-            blobs.delete([sealed.file_name(tree) for tree in far])
+            # A move that was killed may have stored an object although the file is still here.
+            object_trees += [tree for tree in trees if self._trees.sealed(tree).exists()]
+            blobs.delete([sealed.file_name(tree) for tree in object_trees])
             self._moment("objects purged")
         for tree in trees:
             _unlink(f"{self._trees.root}/{sealed.file_name(tree)}")
-        if rows:
-            self._trees.rows.delete(list(rows))
+        if places:
+            self._trees.rows.delete(list(places))
 
 
 def _unlink(path: str) -> None:
-    """Removes a file that may not be there. A hundred thousand paths in plain text cost a tenth of what objects do."""
+    """Removes a file if it exists. For a hundred thousand files, text paths cost a tenth of what `Path` objects do."""
     with suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 - see above

@@ -21,7 +21,8 @@ _OPENING = ".opening"
 
 
 class Sealer:
-    """Journals of fewer than `small` bytes become rows, others files. It blocks: call it on a thread."""
+    """Seals journals: those of fewer than `small` bytes become rows, larger ones files. Every method blocks, so call
+    it on a thread."""
 
     def __init__(self, trees: Trees, sources: Sources, remover: Remover, moment: Moment, small: int) -> None:
         self._trees = trees
@@ -29,40 +30,40 @@ class Sealer:
         self._remover = remover
         self._moment = moment
         self._small = small
-        self._made: dict[str, tuple[int, int]] = {}
-        self._quiet: dict[str, int] = {}
+        self._sealed_commits: dict[str, tuple[int, int]] = {}
+        self._idle_folders: dict[str, int] = {}
 
     def forget(self, trees: Sequence[str], folders: Sequence[Path]) -> None:
-        """Trees and folders that have been removed."""
+        """Drops the state of trees and folders that have been removed."""
         for tree in trees:
-            self._made.pop(tree, None)
+            self._sealed_commits.pop(tree, None)
         for folder in folders:
-            self._quiet.pop(folder.name, None)
+            self._idle_folders.pop(folder.name, None)
 
     def candidates(self, idle: float, is_busy: Callable[[str], bool]) -> list[str]:
-        """Trees with a live journal that is `idle` seconds old. What an archive that was killed left half-written is
-        removed, except of trees that are busy."""
+        """Returns the trees whose live journal has not changed for `idle` seconds. Removes the half-written files that
+        a killed archive left behind, except those of busy trees."""
         before = time.time() - idle
-        found: list[str] = []
+        trees: list[str] = []
         for folder in self._trees.folders():
-            # A folder in which nothing is live and nothing has been made since is not looked through again.
+            # A folder without live journals is not read again until a new file changes its time.
             changed = folder.stat().st_mtime_ns
-            if self._quiet.get(folder.name) == changed:
+            if self._idle_folders.get(folder.name) == changed:
                 continue
             entries = list(os.scandir(folder))
             _sweep(entries, is_busy)
             live = [entry for entry in entries if entry.name.endswith(".journal")]
             if not live:
-                self._quiet[folder.name] = changed
+                self._idle_folders[folder.name] = changed
             for entry in live:
                 with suppress(FileNotFoundError):
                     if is_id(tree := entry.name.removesuffix(".journal")) and entry.stat().st_mtime <= before:
-                        found.append(tree)
-        return found
+                        trees.append(tree)
+        return trees
 
     def seal(self, trees: Sequence[str]) -> dict[str, Seal]:
-        """Seals, and leaves the live files in use. Raises `OSError`."""
-        made: dict[str, Seal] = {}
+        """Seals the journals of these trees, and leaves the live files in use. Raises `OSError`."""
+        seals: dict[str, Seal] = {}
         rows: list[SealRow] = []
         for tree in trees:
             try:
@@ -71,40 +72,40 @@ class Sealer:
                 continue
             try:
                 source = LiveSource(descriptor)
-                self._made[tree] = source.opened.committed, source.opened.closing
+                self._sealed_commits[tree] = source.opened.committed, source.opened.closing
                 if source.opened.committed < self._small:
                     parts: list[bytes] = []
-                    done = sealing.seal(source, parts.append)
-                    seal = Seal(ROW, done.size, done.stored, done.digest)
+                    result = sealing.seal(source, parts.append)
+                    seal = Seal(ROW, result.size, result.stored, result.digest)
                     rows.append(SealRow(tree, seal, time.time_ns() // 1000, b"".join(parts)))
                 else:
-                    done = self._seal_file(tree, source)
-                    seal = Seal(FILE, done.size, done.stored, done.digest)
+                    result = self._seal_file(tree, source)
+                    seal = Seal(FILE, result.size, result.stored, result.digest)
             except journal.NotAJournalError:
                 continue
             finally:
                 os.close(descriptor)
-            made[tree] = seal
+            seals[tree] = seal
         if rows:
             self._moment("rows made")
             self._trees.rows.put(rows)
             self._moment("rows kept")
-        return made
+        return seals
 
-    def _seal_file(self, tree: str, source: LiveSource) -> sealing.Made:
+    def _seal_file(self, tree: str, source: LiveSource) -> sealing.SealResult:
         path = self._trees.sealed(tree)
-        with sealing.written(path.with_suffix(_NEW)) as (fresh, write):
-            made = sealing.seal(source, write)
+        with sealing.written(path.with_suffix(_NEW)) as (temporary, write):
+            result = sealing.seal(source, write)
             self._moment("file written")
-        fresh.replace(path)
+        temporary.replace(path)
         sealing.sync_folder(path.parent)
         self._moment("file in place")
-        return made
+        return result
 
     def settle(self, trees: Sequence[str]) -> None:
-        """Removes the live files of what has been sealed, unless they have grown."""
+        """Removes the live files of sealed journals, unless they have grown."""
         for tree in trees:
-            sealed_at = self._made.pop(tree, None)
+            sealed_at = self._sealed_commits.pop(tree, None)
             path = self._trees.live(tree)
             with suppress(FileNotFoundError, journal.NotAJournalError):
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -115,7 +116,8 @@ class Sealer:
                 if same:
                     self._moment("live removed")
                     path.unlink()
-                    # Of an earlier sealing, which the late writer made larger or smaller than a row may be.
+                    # An earlier sealing may have left a row: the late writer's records made the journal too large for
+                    # one.
                     self._drop_other(tree)
 
     def _drop_other(self, tree: str) -> None:
@@ -123,7 +125,7 @@ class Sealer:
             self._trees.rows.delete([tree])
 
     def unseal(self, tree: str) -> None:
-        """Makes a sealed journal live again. Raises `OSError`."""
+        """Writes a sealed journal back as a live file, then removes the sealed one. Raises `OSError`."""
         source = self._sources.open(tree)
         if not isinstance(source, SealedSource):
             if source is not None:
@@ -131,18 +133,18 @@ class Sealer:
             return
         path = self._trees.live(tree)
         try:
-            with sealing.written(path.with_suffix(_OPENING)) as (fresh, write):
+            with sealing.written(path.with_suffix(_OPENING)) as (temporary, write):
                 sealing.unseal(source, write)
                 self._moment("journal written")
             self._moment("journal opened")
-            # Unlike a renaming, a link never replaces what is there.
+            # Unlike a rename, a link never replaces an existing file.
             with suppress(FileExistsError):
-                path.hardlink_to(fresh)
-            fresh.unlink()
+                path.hardlink_to(temporary)
+            temporary.unlink()
         finally:
             source.close()
         self._moment("sealed removed")
-        # From here on the live file is the journal; it will be sealed again.
+        # The live file is the journal now; the archive seals it again later.
         self._remover.remove_sealed([tree])
 
 

@@ -1,6 +1,6 @@
-"""Makes a sealed journal of a live one, a live one of a sealed one, and looks whether one is undamaged.
+"""Seals live journals, unseals sealed ones, and examines journals for damage.
 
-Works in pieces of one block: memory does not grow with the journal, only with how many executions it has.
+All functions work block by block. Memory grows with the number of executions in the journal, not with its length.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _LEVEL = 3
 _MOST_FAULTS = 20
 
 
-class Made(NamedTuple):
-    """What sealing has made: bytes of the journal and of the sealed one, and the journal's SHA-256 in hex."""
+class SealResult(NamedTuple):
+    """The result of sealing: the bytes of the journal, the bytes of its sealed form, and its SHA-256 in hex."""
 
     size: int
     stored: int
@@ -30,12 +30,12 @@ class Made(NamedTuple):
 
 
 _Note = Callable[[memoryview, int, int, int, int, bytes, int], None]
-"""Told of a frame: bytes, where in them it starts, which offset the first of them has; its length, kind, execution,
-time."""
+"""A function that receives a frame: bytes, the frame's start in them, the journal offset of the first byte; the frame's
+length, kind, execution and time."""
 
 
 class _Frames:
-    """Finds the records in blocks that are given in order; damaged stretches have none."""
+    """Finds the records in consecutive blocks. Skips damaged stretches and notes them in `holes`."""
 
     def __init__(self, source: Source, size: int, note: _Note) -> None:
         self._source = source
@@ -46,14 +46,14 @@ class _Frames:
         self.holes: list[tuple[int, int]] = []
 
     def feed(self, block: bytes | memoryview, at: int) -> None:
-        """The journal's bytes from offset `at` on, where the last ones ended."""
+        """Reads the journal's next block, which starts at offset `at`: the end of the previous block."""
         base = at - len(self._rest)
         view = memoryview(self._rest + bytes(block) if self._rest else block)
         marker, note, size = self._source.nonce[:4], self._note, len(view)
         offset = self._next - base
         while offset + journal.FRAME_SIZE <= size:
-            found, length, kind, execution, time = journal.frame_gist(view, offset)
-            if found != marker or not journal.FRAME_SIZE <= length <= journal.LARGEST_FRAME:
+            nonce, length, kind, execution, time = journal.frame_gist(view, offset)
+            if nonce != marker or not journal.FRAME_SIZE <= length <= journal.LARGEST_FRAME:
                 offset = self._skip(base + offset) - base
                 continue
             if offset + length > size:
@@ -64,7 +64,7 @@ class _Frames:
         self._rest = bytes(view[offset:]) if offset < size else b""
 
     def _skip(self, at: int) -> int:
-        """Where the journal goes on behind damage at `at`."""
+        """Notes the damage at offset `at`. Returns the offset of the next whole frame."""
         from squall.adapters.journal.reading import damage
 
         end = damage(self._source, self._source.pread, self._size, at).end
@@ -73,12 +73,12 @@ class _Frames:
 
     @property
     def end(self) -> int:
-        """Behind the last whole record."""
+        """The offset behind the last whole record."""
         return self._next
 
 
-def seal(source: LiveSource, write: Callable[[bytes], object]) -> Made:
-    """Writes the sealed form of what was committed when the journal was opened, piece by piece. Raises `OSError`."""
+def seal(source: LiveSource, write: Callable[[bytes], object]) -> SealResult:
+    """Writes the sealed form of the bytes that were committed when the journal was opened. Raises `OSError`."""
     from backports.zstd import CompressionParameter, ZstdCompressor
 
     header = source.opened
@@ -107,21 +107,21 @@ def seal(source: LiveSource, write: Callable[[bytes], object]) -> Made:
     table.append((len(index), 0))
     tail = index + sealed.pack_table(table)
     write(tail)
-    return Made(size, stored + len(tail), digest.hexdigest())
+    return SealResult(size, stored + len(tail), digest.hexdigest())
 
 
 def _blocks(table: list[tuple[int, int]], survey: sealed.Survey) -> list[sealed.Block]:
-    found = []
+    blocks = []
     at = 0
     for number, (packed, _) in enumerate(table):
         first, time = survey.firsts.get(number, (sealed.NO_FRAME, 0))
-        found.append(sealed.Block(at, first, time))
+        blocks.append(sealed.Block(at, first, time))
         at += packed
-    return found
+    return blocks
 
 
 def unseal(source: SealedSource, write: Callable[[bytes], object]) -> None:
-    """Writes the journal's own bytes again. Raises `OSError`, also when they are not those that were sealed."""
+    """Writes the original bytes of a sealed journal. Raises `OSError`; `DamagedError` if their hash is wrong."""
     digest = hashlib.sha256()
     for block in _decompressed(source):
         digest.update(block)
@@ -136,7 +136,7 @@ def _decompressed(source: SealedSource) -> Iterator[bytes]:
 
 
 class _Examiner:
-    """Looks at every record of a journal: checksum, chain, offsets."""
+    """Checks the chain and the output offsets of every record of a journal."""
 
     def __init__(self) -> None:
         self.faults: list[str] = []
@@ -145,20 +145,20 @@ class _Examiner:
         self._offsets: dict[tuple[str, int], int] = {}
 
     def fault(self, text: str) -> None:
-        """Notes what is wrong, up to a number that a person can read."""
+        """Adds a fault to the report, which holds only as many as a person can read."""
         if len(self.faults) < _MOST_FAULTS:
             self.faults.append(text)
 
     def record(self, record: journal.Record) -> None:
-        """One record, in order."""
+        """Checks the next record of the journal."""
         self.records += 1
         if record.kind == journal.INDEX:
-            wrong = {
+            mismatches = {
                 execution
                 for execution, tail in journal.unpack_index(record.payload).items()
                 if self._tails.get(execution) != tail
             }
-            if wrong:
+            if mismatches:
                 self.fault(f"{record.start}: the closing index names other last records than there are")
             return
         tail = self._tails.get(record.execution, 0)
@@ -167,26 +167,27 @@ class _Examiner:
         self._tails[record.execution] = record.start
         if record.kind == journal.OUTPUT:
             key = record.execution, record.stream
-            wanted = self._offsets.get(key, 0)
-            if record.offset < wanted:
+            expected = self._offsets.get(key, 0)
+            if record.offset < expected:
                 stream = journal.STREAMS.get(record.stream, "?")
                 self.fault(
-                    f"{record.start}: {record.execution} repeats {stream} from byte {record.offset}, behind {wanted}"
+                    f"{record.start}: {record.execution} repeats {stream} from byte {record.offset}, behind {expected}"
                 )
             self._offsets[key] = record.offset + len(record.payload)
 
 
 def examine(source: Source) -> Verdict:
-    """Reads every byte of a journal: that every frame is whole and its checksum right, that each execution's records
-    lead to each other, that no output is repeated; of a sealed one also that its bytes are those that were sealed.
+    """Reads every byte of a journal and returns the faults. Checks that each frame is whole and has the right checksum,
+    that each execution's records form a chain, and that no output is repeated. For a sealed journal, also checks that
+    its bytes have the hash from its sealing.
 
-    Raises `OSError` when it cannot be read at all.
+    Raises `OSError` if the journal cannot be read.
     """
     size = source.committed
     examiner = _Examiner()
     digest = hashlib.sha256()
 
-    def note(view: memoryview, offset: int, base: int, _length: int, _kind: int, _who: bytes, _time: int) -> None:
+    def note(view: memoryview, offset: int, base: int, _length: int, _kind: int, _execution: bytes, _time: int) -> None:
         if not journal.verify(view, offset, source.nonce, source.seed, base):
             examiner.fault(f"{base + offset}: the record's checksum is wrong")
         if (record := journal.unpack_frame(view, offset, base)) is not None:
@@ -210,7 +211,7 @@ def examine(source: Source) -> Verdict:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Writes all of `data`, or raises `OSError`."""
+    """Writes all of `data`. Raises `OSError`."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
@@ -218,7 +219,8 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 @contextmanager
 def written(path: Path) -> Iterator[tuple[Path, Callable[[bytes], None]]]:
-    """A new file (mode 0600) that is durable when the block ends; gone when it fails."""
+    """Yields a new file (mode 0600) and its writer. The file is durable when the block ends, and removed if the block
+    fails."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -232,7 +234,7 @@ def written(path: Path) -> Iterator[tuple[Path, Callable[[bytes], None]]]:
 
 
 def sync_folder(path: Path) -> None:
-    """Makes the names in a folder durable."""
+    """Makes the names of a folder's entries durable. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""Where a journal's bytes come from: its own file, a sealed file, a row, or a blob store. To all who read, they are the
-same bytes at the same offsets.
+"""The sources of a journal's bytes: its own file, a sealed file, a row, or an object in a blob store. Readers get the
+same bytes at the same offsets from each.
 
-A source needs no event loop: everything here may be used on any thread, and in programs beside the server.
+A source needs no event loop: any thread may use it, and so may programs other than the server.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from squall.core.errors import GoneError, SquallError
 from squall.core.output import journal, sealed
 from squall.ports import BLOB, FILE, LIVE, Blobs, SealRows
 
-_LOOKS = 3
+_ATTEMPTS = 3
 
 
 class Source(Protocol):
-    """The bytes of one tree's journal. `committed` may grow for as long as the journal is not sealed; what lies below
-    it never changes. `nonce` and `seed` check its frames."""
+    """The bytes of one tree's journal. `committed` may grow until the journal is sealed; the bytes below it never
+    change. `nonce` and `seed` check its frames."""
 
     tree: str
     nonce: bytes
@@ -32,39 +32,39 @@ class Source(Protocol):
 
     @property
     def committed(self) -> int:
-        """How many bytes may be read, now."""
+        """The current number of readable bytes."""
         ...
 
     @property
     def closing(self) -> int:
-        """Where the closing index record starts; 0 if there is none."""
+        """The offset of the closing index record; 0 if there is none."""
         ...
 
     def pread(self, at: int, length: int) -> bytes | memoryview:
-        """`length` bytes from offset `at` on; fewer only at the end. Raises `OSError`, and `GoneError` when the journal
-        has been removed meanwhile."""
+        """Returns `length` bytes from offset `at` on; fewer only at the end. Raises `OSError`; `GoneError` if the
+        journal has been removed meanwhile."""
         ...
 
     def pread_now(self, at: int, length: int) -> bytes | memoryview:
-        """As `pread`, of what is in memory. Raises `BlockingIOError` when that is not all of it."""
+        """Returns the same bytes as `pread`. Raises `BlockingIOError` if not all of them are in memory."""
         ...
 
     def chain(self, execution: str) -> tuple[int, array[int] | None]:
-        """Where the execution's last record starts (0 if it has none, -1 if that is not known) and the starts of some
-        of its records, the last one's among them (None if not known)."""
+        """Returns the offset of the execution's last record (0 if it has none, -1 if unknown), and the offsets of some
+        of its records, which include the last one (None if unknown)."""
         ...
 
     def stale(self) -> bool:
-        """Whether the journal is elsewhere by now, and should be opened again."""
+        """Returns True if the journal has moved to another place and must be opened again."""
         ...
 
     def close(self) -> None:
-        """Gives back what it holds."""
+        """Closes the file and drops the cached blocks."""
         ...
 
 
 class LiveSource:
-    """`Source` of a journal's own file; `opened` is its header as it was then."""
+    """`Source` of a journal's own file. `opened` is the header at the time of opening."""
 
     place = LIVE
 
@@ -76,21 +76,21 @@ class LiveSource:
         self.seed = journal.checksum_seed(header.nonce)
 
     def commit(self) -> tuple[int, int]:
-        """Committed length and start of the closing index record, as they are now."""
+        """Returns the current committed length and the offset of the closing index record."""
         return journal.unpack_commit(os.pread(self._descriptor, 16, journal.COMMIT_OFFSET))
 
     @property
     def committed(self) -> int:
-        """The committed length as it is now."""
+        """The current committed length."""
         return self.commit()[0]
 
     @property
     def closing(self) -> int:
-        """Where the closing index record starts."""
+        """The offset of the closing index record; 0 if there is none."""
         return self.commit()[1]
 
     def pread(self, at: int, length: int) -> bytes:
-        """Reads, from the disk if need be."""
+        """Reads from memory or from the disk."""
         return os.pread(self._descriptor, length, at)
 
     def pread_now(self, at: int, length: int) -> memoryview:
@@ -105,7 +105,7 @@ class LiveSource:
         return memoryview(buffer)
 
     def chain(self, execution: str) -> tuple[int, array[int] | None]:
-        """What the closing index record says."""
+        """Looks the execution up in the closing index record."""
         if not (closing := self.closing):
             return -1, None
         data = self.pread(closing, journal.frame_length(self.pread(closing, journal.FRAME_SIZE)))
@@ -113,7 +113,7 @@ class LiveSource:
         return (journal.unpack_index(record.payload).get(execution, 0) if record is not None else -1), None
 
     def stale(self) -> bool:
-        """Whether the file has been sealed or removed."""
+        """Returns True if the file has been sealed or removed."""
         return os.fstat(self._descriptor).st_nlink == 0
 
     def close(self) -> None:
@@ -140,35 +140,37 @@ class SealedSource:
 
     @property
     def committed(self) -> int:
-        """The journal's length."""
+        """The length of the original journal, in bytes."""
         return self.container.head.size
 
     @property
     def digest(self) -> str:
-        """The SHA-256 (hex) that was taken when it was sealed."""
+        """The SHA-256 (hex) of the journal when it was sealed."""
         return self.container.head.digest.hex()
 
     def _load(self, number: int) -> bytes:
-        """One block, decompressed. Raises `OSError` when it is damaged."""
-        if (found := self._cache.get((id(self), number))) is not None:
-            return found
+        """Returns one decompressed block, and caches it. Raises `OSError` if it is damaged."""
+        if (block := self._cache.get((id(self), number))) is not None:
+            return block
         block = self.decompress(number)
         self._cache.put((id(self), number), block)
         return block
 
     def decompress(self, number: int) -> bytes:
-        """One block from where it is stored, kept nowhere. Raises `OSError` when it is damaged."""
-        # Loaded with the first sealed journal that is read: an idle server does without.
+        """Reads and decompresses one block without the cache. Raises `OSError` if it is damaged."""
+        # The first read of a sealed journal loads the library, so an idle server needs less memory.
         from backports.zstd import ZstdDecompressor, ZstdError
 
         head = self.container.head
-        want = min(head.block, head.size - number * head.block)
+        expected_size = min(head.block, head.size - number * head.block)
         try:
             block = ZstdDecompressor().decompress(self.container.frame(number))
         except (ZstdError, EOFError) as error:
             raise DamagedError(f"block {number} of the sealed journal is damaged: {error}") from error
-        if len(block) != want:
-            raise DamagedError(f"block {number} of the sealed journal has {len(block)} bytes instead of {want}")
+        if len(block) != expected_size:
+            raise DamagedError(
+                f"block {number} of the sealed journal has {len(block)} bytes instead of {expected_size}"
+            )
         return block
 
     def _collect(self, at: int, length: int, load: Callable[[int], bytes]) -> bytes | memoryview:
@@ -186,33 +188,33 @@ class SealedSource:
         return b"".join(parts)
 
     def pread(self, at: int, length: int) -> bytes | memoryview:
-        """Reads and decompresses what is not in memory."""
+        """Reads bytes. Blocks that are not in memory are loaded and decompressed."""
         return self._collect(at, length, self._load)
 
     def pread_now(self, at: int, length: int) -> bytes | memoryview:
-        """Reads blocks that are in memory."""
+        """Reads bytes of blocks that are in memory. Raises `BlockingIOError` for other blocks."""
 
         def load(number: int) -> bytes:
-            found = self._cache.get((id(self), number))
-            if found is None:
+            block = self._cache.get((id(self), number))
+            if block is None:
                 raise BlockingIOError
-            return found
+            return block
 
         return self._collect(at, length, load)
 
     def chain(self, execution: str) -> tuple[int, array[int] | None]:
-        """What the index says."""
+        """Looks the execution up in the index."""
         entry = self.container.find(execution)
         return (entry.tail, self.container.marks(entry)) if entry is not None else (0, None)
 
     def close(self) -> None:
-        """Gives back the file and what is kept in memory."""
+        """Closes the file and drops the cached blocks."""
         self._cache.forget(id(self))
         self._close()
 
 
 class Sources:
-    """Opens journals below `root`, wherever they are: `rows` and `blobs` are asked for what is no file there."""
+    """Opens journals: files below `root`, or sealed ones in `rows` and `blobs`."""
 
     def __init__(
         self, root: Path, rows: SealRows | None = None, blobs: Callable[[], Blobs | None] | None = None
@@ -223,12 +225,14 @@ class Sources:
         self._cache = BlockCache()
 
     def open(self, tree: str) -> Source | None:
-        """The tree's journal; None if it has none. Raises `OSError`, and `GoneError` when it is removed just now."""
-        for _ in range(_LOOKS):
-            # Whatever moves a journal has it in its new place before it leaves the old one.
-            for place in (self._open_live, self._open_file, self._open_row):
-                if (found := place(tree)) is not None:
-                    return found
+        """Opens the tree's journal. Returns None if there is none. Raises `OSError`; `GoneError` if the journal is
+        removed at the same time."""
+        for _ in range(_ATTEMPTS):
+            # A move puts the journal in its new place before it removes the old one. If the journal moves between these
+            # looks, the next attempt finds it.
+            for open_place in (self._open_live, self._open_file, self._open_row):
+                if (source := open_place(tree)) is not None:
+                    return source
             if not (self._root / journal.file_name(tree)).exists():
                 return None
         return None
@@ -241,7 +245,7 @@ class Sources:
         try:
             return LiveSource(descriptor)
         except journal.NotAJournalError:
-            # Damage, or a header that an older writer has not yet written.
+            # The header is damaged, or an older writer has not written it yet.
             os.close(descriptor)
             return None
 
@@ -280,7 +284,8 @@ class Sources:
             raise DamagedError(f"the sealed journal of {tree} is damaged: {error}") from error
 
     def _blob_reader(self, tree: str, stored: int, tail: bytes) -> Callable[[int, int], bytes]:
-        """Reads a journal in the blob store; its index and seek table, which are looked into often, are in its row."""
+        """Returns a reader of a journal in the blob store. Reads its index and seek table, which are needed often, from
+        its row."""
         key = sealed.file_name(tree)
         tail_at = stored - len(tail)
 
@@ -289,7 +294,9 @@ class Sources:
                 return tail[at - tail_at : at - tail_at + length]
             blobs = self._blobs() if self._blobs is not None else None
             if blobs is None:
-                raise OSError(f"the journal of {tree} is in a blob store, and no blob store is set (storage.blobs)")
+                raise OSError(
+                    f"the journal of {tree} is in a blob store, but no blob store is configured: set storage.blobs"
+                )
             try:
                 return blobs.read(key, at, length)
             except FileNotFoundError as error:
@@ -301,17 +308,18 @@ class Sources:
 def open_source(
     root: Path, tree: str, rows: SealRows | None = None, blobs: Callable[[], Blobs | None] | None = None
 ) -> Source:
-    """The journal of `tree` below the folder of journals, for reading without an event loop, in any process.
+    """Opens the journal of `tree`, for reading without an event loop in any process. `root` is the folder of journals;
+    `rows` and `blobs` find journals that are not files.
 
-    `rows` and `blobs` find what is no file there. Raises `FileNotFoundError` when there is no journal, and `OSError`.
+    Raises `FileNotFoundError` if there is no journal, and other kinds of `OSError`.
     """
-    found = Sources(root, rows, blobs).open(tree)
-    if found is None:
+    source = Sources(root, rows, blobs).open(tree)
+    if source is None:
         raise FileNotFoundError(f"there is no journal of {tree}")
-    return found
+    return source
 
 
 def close_quietly(source: Source) -> None:
-    """Closes what may be damaged."""
+    """Closes a source. Ignores the errors of a damaged one."""
     with suppress(OSError, SquallError):
         source.close()

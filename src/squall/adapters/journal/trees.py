@@ -1,4 +1,4 @@
-"""Where the journals of trees lie: live and sealed files below one folder, rows of the store."""
+"""The places of journals: live and sealed files below one folder, and rows of the store."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from squall.core.output import journal, sealed
 from squall.ports import FILE, LIVE, SealRows
 
 Moment = Callable[[str], None]
-"""Is told the name of each moment at which a kill would be worst."""
+"""A function that receives the name of each point where fault tests kill the process."""
 
 
 class Trees:
-    """The places of journals below `root`, and `rows`, the store's part."""
+    """The places of journals: files below `root`, and the store's `rows`."""
 
     def __init__(self, root: Path, rows: SealRows) -> None:
         self.root = root
@@ -27,28 +27,28 @@ class Trees:
             yield from [Path(entry.path) for entry in os.scandir(self.root) if entry.is_dir(follow_symlinks=False)]
 
     def live(self, tree: str) -> Path:
-        """The live file, which may not be there."""
+        """Returns the path of the live file, which need not exist."""
         return self.root / journal.file_name(tree)
 
     def sealed(self, tree: str) -> Path:
-        """The sealed file, which may not be there."""
+        """Returns the path of the sealed file, which need not exist."""
         return self.root / sealed.file_name(tree)
 
     def sealed_place(self, tree: str) -> str | None:
-        """Where the sealed journal is; None if there is none."""
+        """Returns the place of the sealed journal (`FILE`, `ROW` or `BLOB`); None if there is none."""
         if self.sealed(tree).exists():
             return FILE
         row = self.rows.get(tree)
         return row.seal.place if row is not None else None
 
     def usage(self) -> dict[str, tuple[int, int]]:
-        """How many journals, and bytes on the disk, the live and the sealed files are."""
-        found = {LIVE: (0, 0), FILE: (0, 0)}
+        """Returns the number of journals and their bytes on the disk, for live and for sealed files."""
+        usage = {LIVE: (0, 0), FILE: (0, 0)}
         for folder in self.folders():
             for entry in os.scandir(folder):
                 place = LIVE if entry.name.endswith(".journal") else FILE if entry.name.endswith(".sealed") else None
                 if place is not None:
                     with suppress(FileNotFoundError):
-                        count, size = found[place]
-                        found[place] = count + 1, size + entry.stat().st_blocks * 512
-        return found
+                        count, size = usage[place]
+                        usage[place] = count + 1, size + entry.stat().st_blocks * 512
+        return usage

@@ -1,1 +1,1 @@
-"""Packs in folders, in StackStorm's layout, and what they are configured with."""
+"""Packs in folders, in StackStorm's layout, and their configuration files."""

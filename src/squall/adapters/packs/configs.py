@@ -20,60 +20,61 @@ _Key = tuple[tuple[int, int], tuple[int, int]]
 
 
 class ConfigFiles:
-    """`ports.ConfigSource` over the files in `folder`; `reveal` opens what is sealed in them. What was read is kept
-    until a file changes."""
+    """`ports.ConfigSource` for the files in `folder`. `reveal` opens the sealed values in them. Caches the
+    configurations until a file changes."""
 
     def __init__(self, folder: Path, reveal: Callable[[str], Any]) -> None:
         self._folder = folder
         self._reveal = reveal
-        self._kept: dict[str, tuple[_Key, PackConfig]] = {}
+        self._cache: dict[str, tuple[_Key, PackConfig]] = {}
 
     def load(self, pack: Pack) -> PackConfig:
-        """The pack's values, with its schema's defaults. Raises `InvalidError` that names a file it cannot read."""
+        """Returns the pack's values with its schema's defaults. Raises `InvalidError` that names an unreadable file."""
         path = self.path(pack)
         schema_path = Path(pack.path) / "config.schema.yaml"
         key = (_stamp(path), _stamp(schema_path))
-        kept = self._kept.get(pack.ref)
-        if kept is not None and kept[0] == key:
-            return kept[1]
+        entry = self._cache.get(pack.ref)
+        if entry is not None and entry[0] == key:
+            return entry[1]
         schema = _mapping(schema_path)
-        given = self._opened(path)
-        values = with_defaults(given, schema)
+        file_values = self._revealed(path)
+        values = with_defaults(file_values, schema)
         secrets = tuple(secret_values(values, schema))
-        found = PackConfig(values, str(path), secrets, frozenset(templates_in(given)))
-        self._kept[pack.ref] = (key, found)
-        return found
+        config = PackConfig(values, str(path), secrets, frozenset(templates_in(file_values)))
+        self._cache[pack.ref] = (key, config)
+        return config
 
     def path(self, pack: Pack) -> Path:
-        """The file of a pack's values."""
+        """Returns the path of the file of a pack's values."""
         return below(self._folder, f"{pack_name(pack.ref)}.yaml")
 
     def schema(self, pack: Pack) -> dict[str, Any]:
-        """What its `config.schema.yaml` says. Raises `InvalidError`."""
+        """Returns the schema in the pack's `config.schema.yaml`; empty without one. Raises `InvalidError`."""
         return _mapping(Path(pack.path) / "config.schema.yaml")
 
     def given(self, pack: Pack, secrets: bool) -> dict[str, Any] | None:
-        """What its file says; secret values are masked unless `secrets` are to be shown. Raises `InvalidError`."""
+        """Returns the values in the pack's file, or None without a file. Masks secret values unless `secrets` is true.
+        Raises `InvalidError`."""
         path = self.path(pack)
         if not path.exists():
             return None
-        values = self._opened(path)
+        values = self._revealed(path)
         return values if secrets else mask_values(values, self.schema(pack))
 
     def write(self, pack: Pack, values: dict[str, Any]) -> None:
-        """Writes the pack's values, of which secret ones are sealed. Raises `OSError`."""
+        """Writes the pack's values, whose secret ones are sealed already. Raises `OSError`."""
         path = self.path(pack)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.new")
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        temporary = path.with_name(f".{path.name}.new")
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             yaml.safe_dump(
                 {name: to_stored(value) for name, value in values.items()}, file, sort_keys=False, allow_unicode=True
             )
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
 
-    def _opened(self, path: Path) -> dict[str, Any]:
+    def _revealed(self, path: Path) -> dict[str, Any]:
         values = _mapping(path)
         try:
             return {name: replace_sealed(from_stored(value), self._reveal) for name, value in values.items()}
@@ -85,14 +86,14 @@ class ConfigFiles:
 
 def _stamp(path: Path) -> tuple[int, int]:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return (0, 0)
-    return (found.st_mtime_ns, found.st_size)
+    return (status.st_mtime_ns, status.st_size)
 
 
 def _mapping(path: Path) -> dict[str, Any]:
-    """The mapping in a file; empty when there is none. Raises `InvalidError`."""
+    """Returns the mapping in a file; empty if there is no file. Raises `InvalidError`."""
     if not path.exists():
         return {}
     data = read_yaml(path)

@@ -1,4 +1,4 @@
-"""YAML files of packs, read safely: bounded in size, and in what they become when their references are followed."""
+"""Reads YAML files of packs safely: limits the size of the file, and that of the document with all its references."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from squall.core.errors import InvalidError
 from squall.core.safe_yaml import LOADER, check_depth, load_yaml
 
 _LARGEST = 4 << 20
-"""Bytes of the largest metadata file; the largest of the public catalogue has 78 kB."""
+"""The size limit of a metadata file, in bytes. The largest one in the public catalogue has 78 kB."""
 
 
 def read_yaml(path: Path) -> Any:
-    """The document in a YAML file. Raises `InvalidError` that names the file, and the line where that is known."""
+    """Returns the document in a YAML file. Raises `InvalidError` that names the file and, if known, the line."""
     try:
         size = path.stat().st_size
         if size > _LARGEST:
-            raise InvalidError(f"{path}: the file has {size} bytes; metadata may have {_LARGEST}")
+            raise InvalidError(f"{path}: the file has {size} bytes; the limit for metadata is {_LARGEST}")
         return load_yaml(path.read_bytes())
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InvalidError(f"{path}: {_told(error)}") from error
+        raise InvalidError(f"{path}: {_message(error)}") from error
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return str(error)
@@ -35,14 +35,14 @@ def _told(error: Exception) -> str:
 
 
 def located(path: Path, error: MetadataError) -> InvalidError:
-    """The error with the file and, where it can be found, the line of what it is about."""
+    """Returns the error with the file and, if it can be found, the line of the faulty key."""
     line = _line(path, error.keys)
     return InvalidError(f"{path}:{line}: {error}" if line else f"{path}: {error}")
 
 
 def _line(path: Path, keys: tuple[str, ...]) -> int | None:
-    """The line of the innermost of nested keys that is there."""
-    found = None
+    """Returns the line of the innermost of nested keys that the file contains; None if it contains none."""
+    line = None
     try:
         text = path.read_bytes()
         check_depth(text)
@@ -52,32 +52,32 @@ def _line(path: Path, keys: tuple[str, ...]) -> int | None:
     for key in keys:
         if not isinstance(node, yaml.MappingNode):
             break
-        # Of keys that are there twice the last one counts.
+        # If a mapping repeats a key, the last one counts.
         inner = next((pair for pair in reversed(node.value) if str(pair[0].value) == key), None)
         if inner is None:
             break
-        found, node = inner[0].start_mark.line + 1, inner[1]
-    return found
+        line, node = inner[0].start_mark.line + 1, inner[1]
+    return line
 
 
 def repeated_keys(path: Path) -> list[str]:
-    """What is said of each key that a mapping in a YAML file has more than once: only the last one counts."""
+    """Returns a message for each key that a mapping in a YAML file repeats: only its last value counts."""
     try:
         text = path.read_bytes()
         check_depth(text)
         root = yaml.compose(text, Loader=LOADER)
     except (OSError, yaml.YAMLError, ValueError, RecursionError):
         return []
-    repeated: list[str] = []
-    seen: set[int] = set()
-    waiting: list[tuple[Any, tuple[str, ...]]] = [(root, ())]
-    while waiting:
-        node, keys = waiting.pop()
-        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+    messages: list[str] = []
+    visited: set[int] = set()
+    pending: list[tuple[Any, tuple[str, ...]]] = [(root, ())]
+    while pending:
+        node, keys = pending.pop()
+        if id(node) in visited or not isinstance(node, yaml.CollectionNode):
             continue
-        seen.add(id(node))
+        visited.add(id(node))
         if isinstance(node, yaml.SequenceNode):
-            waiting += [(item, keys) for item in reversed(node.value)]
+            pending += [(item, keys) for item in reversed(node.value)]
             continue
         lines: dict[tuple[str, str], int] = {}
         for key, _ in node.value:
@@ -86,7 +86,7 @@ def repeated_keys(path: Path) -> list[str]:
             line, name = key.start_mark.line + 1, ".".join((*keys, key.value))
             first = lines.get((key.tag, key.value))
             if first is not None:
-                repeated.append(f"{path}:{line}: {name}: this key is in line {first} already; only the last one counts")
+                messages.append(f"{path}:{line}: {name}: this key is in line {first} already; only the last one counts")
             lines[key.tag, key.value] = line
-        waiting += [(value, (*keys, str(key.value))) for key, value in reversed(node.value)]
-    return repeated
+        pending += [(value, (*keys, str(key.value))) for key, value in reversed(node.value)]
+    return messages

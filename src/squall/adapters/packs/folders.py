@@ -1,5 +1,5 @@
-"""Packs in folders, in StackStorm's layout. What is broken is left out and told: its file, line and key, and what is
-right; nothing broken stops the rest.
+"""Loads packs from folders in StackStorm's layout. Leaves out broken files, and reports the file, line and key of each
+fault with its fix. A broken file does not stop the others.
 """
 
 from __future__ import annotations
@@ -36,29 +36,30 @@ _MOST_FILES = 10_000
 
 
 class Staging(Protocol):
-    """Versions of packs that are prepared beside those that are used."""
+    """The prepared versions of packs, which are not active yet."""
 
     def staged(self, ref: str, installation: str) -> Path | None:
-        """The folder of the version that an installation has prepared, if there is one."""
+        """Returns the folder of the version that an installation has prepared; None if there is none."""
         ...
 
     def activate(self, ref: str, installation: str) -> None:
-        """Uses it from now on."""
+        """Makes the prepared version the active one."""
         ...
 
     def discard(self, ref: str, installation: str) -> None:
-        """Removes it."""
+        """Deletes the prepared version."""
         ...
 
 
 class PackFolders:
-    """`ports.PackSource`: folders of packs, of which the first that has a pack of a ref wins.
+    """`ports.PackSource` for folders of packs. If several folders have a pack of the same ref, the first one wins.
 
-    Packs that come with Squall (`SYSTEM_PACKS`, beside the folder `runners`) cannot be replaced: others of their refs
-    are left out.
+    Other packs cannot replace those that come with Squall (`SYSTEM_PACKS`, beside the folder `runners`): packs with the
+    same refs are left out.
 
-    `runners` holds files with lists of runner types, `more_runners` are further ones; `roots` are folders whose
-    sub-folders are packs; where there is none yet, one of `may_miss` may come. `staging` has what is being installed.
+    `runners` is the folder of files with lists of runner types; `more_runners` are further such files. `roots` are
+    folders whose sub-folders are packs. A missing root is logged unless it is in `may_miss`. `staging` holds the
+    prepared versions.
     """
 
     def __init__(
@@ -75,15 +76,15 @@ class PackFolders:
         self._may_miss = may_miss
         self._staging = staging
         self._bundled = runners.parent
-        self._replacements: list[str] = []
+        self._logged_replacements: list[str] = []
         self._texts = Texts()
 
     def load(self, only: Collection[str] | None = None) -> Loaded:
-        """Every runner type, and every pack with its content, or only those packs; what is broken is also logged."""
+        """Returns all runner types, and all packs with their content, or only the packs in `only`. Logs faults too."""
         faults: list[tuple[str, str]] = []
-        return self._loaded(self._folders(faults), only, faults)
+        return self._load_packs(self._folders(faults), only, faults)
 
-    def _loaded(
+    def _load_packs(
         self, folders: dict[str, tuple[Path, Any]], only: Collection[str] | None, faults: list[tuple[str, str]]
     ) -> Loaded:
         files = [*sorted(self._runners.glob("*.yaml")), *self._more_runners]
@@ -99,13 +100,13 @@ class PackFolders:
             except InvalidError as error:
                 _LOG.error("pack left out", extra={"error": str(error)})
                 faults.append((ref, str(error)))
-        # What cannot be read now, as somebody is writing it, is not gone: what is known of it stays.
+        # A person may be writing a file that cannot be read now, so its pack stays registered.
         refs = [*folders, *(name for name, _ in faults)]
         return Loaded(runners, packs, faults, refs, reports.doubts, reports.lacking)
 
     def _folders(self, faults: list[tuple[str, str]]) -> dict[str, tuple[Path, Any]]:
-        """The folder and the `pack.yaml` of each pack by its ref."""
-        found: dict[str, tuple[Path, Any]] = {}
+        """Returns the folder and the document of `pack.yaml` of each pack by ref."""
+        folders: dict[str, tuple[Path, Any]] = {}
         replacements: list[str] = []
         for root in self._roots:
             if not root.is_dir():
@@ -122,29 +123,29 @@ class PackFolders:
                     if self._replaces_bundled(ref, root):
                         replacements.append(str(folder))
                         continue
-                    other = found.setdefault(ref, (folder, data))[0]
+                    other = folders.setdefault(ref, (folder, data))[0]
                     if other != folder and other.parent == root:
                         raise InvalidError(f'{path}: the pack "{ref}" is in {other} already')
                 except InvalidError as error:
                     _LOG.error("pack left out", extra={"error": str(error)})
                     faults.append((folder.name, str(error)))
         self._warn(replacements)
-        return found
+        return folders
 
     def _replaces_bundled(self, ref: str, root: Path) -> bool:
-        """Whether a pack in `root` would replace one that comes with Squall."""
+        """Returns True if a pack in `root` would replace one that comes with Squall."""
         return ref in SYSTEM_PACKS and root != self._bundled and (self._bundled / ref / "pack.yaml").is_file()
 
     def _warn(self, replacements: list[str]) -> None:
-        """Logs the packs that were left out for Squall's own, once until they are others."""
-        if replacements and replacements != self._replacements:
+        """Logs the packs that were left out because Squall has its own. Logs the same packs only once."""
+        if replacements and replacements != self._logged_replacements:
             _LOG.warning(
                 "packs left out, as Squall has its own of these names", extra={"paths": ", ".join(replacements)}
             )
-        self._replacements = replacements
+        self._logged_replacements = replacements
 
     def prepared(self, refs: Collection[str], installation: str = "") -> Loaded:
-        """What is in the versions of packs that were prepared and are not used yet."""
+        """Returns the content of the prepared versions of packs, which are not active yet."""
         faults: list[tuple[str, str]] = []
         folders: dict[str, tuple[Path, Any]] = {}
         for ref in refs:
@@ -154,22 +155,23 @@ class PackFolders:
                     folders[ref] = (folder, read_yaml(folder / "pack.yaml"))
                 except InvalidError as error:
                     faults.append((ref, str(error)))
-        return self._loaded(folders, None, faults)
+        return self._load_packs(folders, None, faults)
 
     def activate(self, refs: Collection[str], installation: str = "") -> None:
-        """Uses the prepared versions of packs from now on."""
+        """Makes the prepared versions of packs the active ones."""
         for ref in refs:
             if self._staging is not None:
                 self._staging.activate(ref, installation)
 
     def discard(self, refs: Collection[str], installation: str = "") -> None:
-        """Removes the prepared versions of packs."""
+        """Deletes the prepared versions of packs."""
         for ref in refs:
             if self._staging is not None:
                 self._staging.discard(ref, installation)
 
     def file(self, pack: Pack, name: str) -> bytes:
-        """A file of a pack. Raises `InvalidError` for one that lies elsewhere, `NotFoundError`."""
+        """Returns the bytes of a file of a pack. Raises `InvalidError` for a path outside of the pack,
+        `NotFoundError`."""
         path = _inside(pack, name)
         try:
             return path.read_bytes()
@@ -179,7 +181,7 @@ class PackFolders:
     def write_files(self, pack: Pack, files: Mapping[str, bytes]) -> None:
         """Writes files of a pack, by their paths in it. Raises `InvalidError`."""
         if Path(pack.path).resolve().is_relative_to(self._runners.parent.resolve()):
-            raise InvalidError(f'The pack "{pack.ref}" comes with Squall: its files are not changed')
+            raise InvalidError(f'The pack "{pack.ref}" comes with Squall, so its files cannot be changed')
         for name, data in files.items():
             path = _entry(pack, name)
             try:
@@ -189,7 +191,7 @@ class PackFolders:
                 raise InvalidError(f'File "{name}" of pack "{pack.ref}" cannot be written: {error}') from error
 
     def remove_files(self, pack: Pack, names: Collection[str]) -> None:
-        """Removes files of a pack; those that are not there do not matter. Raises `InvalidError`."""
+        """Deletes files of a pack. Ignores missing ones. Raises `InvalidError`."""
         for name in names:
             try:
                 remove(Path(pack.path), _entry(pack, name))
@@ -197,7 +199,7 @@ class PackFolders:
                 raise InvalidError(f'File "{name}" of pack "{pack.ref}" cannot be removed: {error}') from error
 
     def text(self, path: str) -> str:
-        """The text of a file of a pack. Raises `InvalidError`."""
+        """Returns the text of a file of a pack. Raises `InvalidError`."""
         try:
             return self._texts.read(path)
         except (OSError, UnicodeDecodeError) as error:
@@ -205,7 +207,7 @@ class PackFolders:
 
 
 def _inside(pack: Pack, name: str) -> Path:
-    """The path of a file of a pack. Raises `InvalidError` for one that lies elsewhere."""
+    """Returns the path of a file of a pack. Raises `InvalidError` for a path outside of the pack."""
     folder = Path(pack.path).resolve()
     try:
         path = (folder / inner_path(name)).resolve()
@@ -217,9 +219,10 @@ def _inside(pack: Pack, name: str) -> Path:
 
 
 def _entry(pack: Pack, name: str) -> Path:
-    """The path of a file of a pack that is written or removed: the entry itself, not what it leads to if it is a link.
+    """Returns the path of a file of a pack for writing or deleting. If the file is a link, this is the path of the link
+    itself, not that of its target.
 
-    Raises `InvalidError` for one that lies outside of the pack's folder `actions`.
+    Raises `InvalidError` for a path outside of the pack's folder `actions`.
     """
     folder = Path(pack.path).resolve()
     try:
@@ -240,20 +243,20 @@ def _outside(name: str, folder: Path) -> InvalidError:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Writes a file at once: whoever reads it sees all of the old bytes, or all of the new. A link is replaced."""
-    beside = path.with_name(f".{path.name[:200]}.new")
-    # An entry point may be a script.
+    """Replaces a file, or a link, in one step: readers see either all old bytes or all new ones."""
+    temporary = path.with_name(f".{path.name[:200]}.new")
+    # An entry point may be a script, which must be executable.
     mode = 0o700 if data.startswith(b"#!") else 0o600
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    beside.chmod(mode)
-    beside.replace(path)
+    temporary.chmod(mode)
+    temporary.replace(path)
 
 
 def _located(path: Path, work: Any) -> Any:
-    """What `work` gives; a `MetadataError` in it is told with the file and the line."""
+    """Returns the result of `work`. Raises `InvalidError` with the file and the line for a `MetadataError` in it."""
     try:
         return work()
     except MetadataError as error:
@@ -268,15 +271,15 @@ def _runner_types(path: Path) -> list[RunnerType]:
 
 
 class _Reports(NamedTuple):
-    """(pack, message) of what is left out, of what is used although it is hardly meant so, and of actions that are left
-    out because this server lacks their runner."""
+    """The reports as (pack, message): faults, which leave out files; doubts about metadata that is used; and actions
+    that are left out because this server lacks their runner."""
 
     faults: list[tuple[str, str]]
     doubts: list[tuple[str, str]]
     lacking: list[tuple[str, str]]
 
     def doubt(self, pack: str, path: Path, errors: Iterator[MetadataError]) -> None:
-        """Tells what is doubtful in a file, and which keys it has twice."""
+        """Reports the doubtful metadata of a file, and its repeated keys."""
         for message in (*repeated_keys(path), *(str(located(path, error)) for error in errors)):
             _LOG.warning("doubtful metadata", extra={"pack": pack, "error": message})
             self.doubts.append((pack, message))
@@ -285,8 +288,8 @@ class _Reports(NamedTuple):
 def _action_doubts(data: Any, action: Action, runners: Mapping[str, RunnerType]) -> Iterator[MetadataError]:
     yield from doubts("actions", data)
     schemas = merged_parameters(action, runners[action.runner_type])
-    own = {name: schema for name, schema in schemas.items() if "default" in action.parameters.get(name, {})}
-    for keys, reason in wrong_defaults(own):
+    with_default = {name: schema for name, schema in schemas.items() if "default" in action.parameters.get(name, {})}
+    for keys, reason in wrong_defaults(with_default):
         yield MetadataError(f"{reason}; the action fails when it runs with it", "parameters", *keys, "default")
 
 
@@ -295,15 +298,17 @@ def _load(ref: str, folder: Path, data: Any, runners: dict[str, RunnerType], rep
     pack: Pack = _located(folder / "pack.yaml", lambda: read_pack(data, folder.name, str(real), _files(folder)))
     reports.doubt(ref, folder / "pack.yaml", doubts("pack", data))
     content = _Content(real, ref, reports)
-    actions: list[Action] = content.each(
+    actions: list[Action] = content.read_all(
         "actions",
         lambda document, file: read_action(document, ref, file, runners),
         lambda document, action: _action_doubts(document, action, runners),
     )
-    policies: list[Policy] = content.each("policies", lambda found, file: read_policy(found, ref, file))
+    policies: list[Policy] = content.read_all("policies", lambda document, file: read_policy(document, ref, file))
     counts = {"actions": len(actions), "policies": len(policies)}
     for kind in RESOURCES:
-        counts[kind] = len(content.each(kind, lambda found, _, kind=kind: _Named(read_resource(kind, found, ref))))
+        counts[kind] = len(
+            content.read_all(kind, lambda document, _, kind=kind: _Named(read_resource(kind, document, ref)))
+        )
     return LoadedPack(pack, actions, policies, counts)
 
 
@@ -319,28 +324,29 @@ class _Content:
         self._pack = pack
         self._reports = reports
 
-    def each(self, kind: str, read: Any, doubt: Any = None) -> list[Any]:
-        """What `read(document, path in the pack)` makes of each file; what is wrong is told and left out. What
-        `doubt(document, what was read)` yields is told."""
-        found: dict[str, Any] = {}
+    def read_all(self, kind: str, read: Any, doubt: Any = None) -> list[Any]:
+        """Returns the resources that `read(document, path in the pack)` returns for each file of a kind.
+
+        Reports faults and leaves out their files. Reports the doubts that `doubt(document, resource)` yields."""
+        resources: dict[str, Any] = {}
         for path in _yaml_files(self._folder / kind):
             try:
                 if not path.resolve().is_relative_to(self._folder):
-                    raise InvalidError(f"{path}: it is a link to a file outside of the pack")
+                    raise InvalidError(f"{path}: the link leads to a file outside of the pack")
                 document = read_yaml(path)
-                one = _located(path, lambda path=path, document=document: read(document, f"{kind}/{path.name}"))
-                if one.name in found:
-                    raise InvalidError(f'{path}: another file of this pack is "{self._pack}.{one.name}" already')
-                found[one.name] = one
-                self._reports.doubt(self._pack, path, doubt(document, one) if doubt else doubts(kind, document))
+                resource = _located(path, lambda path=path, document=document: read(document, f"{kind}/{path.name}"))
+                if resource.name in resources:
+                    raise InvalidError(f'{path}: another file of this pack is "{self._pack}.{resource.name}" already')
+                resources[resource.name] = resource
+                self._reports.doubt(self._pack, path, doubt(document, resource) if doubt else doubts(kind, document))
             except InvalidError as error:
-                told = str(error) if str(path) in str(error) else f"{path}: {error}"
+                message = str(error) if str(path) in str(error) else f"{path}: {error}"
                 lacks_runner = isinstance(error.__cause__, LacksRunnerError)
                 level = logging.WARNING if lacks_runner else logging.ERROR
-                _LOG.log(level, f"{_ONE[kind]} left out", extra={"pack": self._pack, "error": told})
+                _LOG.log(level, f"{_ONE[kind]} left out", extra={"pack": self._pack, "error": message})
                 reports = self._reports.lacking if lacks_runner else self._reports.faults
-                reports.append((self._pack, told))
-        return list(found.values())
+                reports.append((self._pack, message))
+        return list(resources.values())
 
 
 _ONE = {
@@ -350,7 +356,7 @@ _ONE = {
 
 
 def _yaml_files(folder: Path) -> Iterator[Path]:
-    """The metadata files in a folder, not below it."""
+    """Yields the metadata files in a folder, without those of its sub-folders."""
     try:
         paths = sorted(folder.iterdir())
     except OSError:
@@ -359,12 +365,12 @@ def _yaml_files(folder: Path) -> Iterator[Path]:
 
 
 def _files(folder: Path) -> list[str]:
-    """What lies in a pack's folder, except for what is hidden and what Python has compiled."""
-    found: list[str] = []
+    """Returns the paths of the files in a pack's folder, without hidden files and Python's compiled ones."""
+    paths: list[str] = []
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
         below = Path(root).relative_to(folder)
-        found += [str(below / name) for name in sorted(names) if not name.startswith(".")]
-        if len(found) > _MOST_FILES:
-            return found[:_MOST_FILES]
-    return found
+        paths += [str(below / name) for name in sorted(names) if not name.startswith(".")]
+        if len(paths) > _MOST_FILES:
+            return paths[:_MOST_FILES]
+    return paths

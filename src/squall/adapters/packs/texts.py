@@ -1,4 +1,4 @@
-"""Texts of files that are read again and again, and seldom change."""
+"""A cache for texts of files that are read often and seldom change."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ _SETTLED_NS = 2_000_000_000
 
 
 class Texts:
-    """Keeps small texts in memory as long as their files stay as they are."""
+    """A cache of small texts. An entry is valid until its file changes."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[tuple[int, ...], str]] = {}
+        self._cache: dict[str, tuple[tuple[int, ...], str]] = {}
 
     def read(self, path: str) -> str:
-        """The text of a file as it is now. Raises `OSError`, and `UnicodeDecodeError` for what is not UTF-8."""
-        status = os.stat(path)  # noqa: PTH116 - each workflow that begins asks for one
+        """Returns the current text of a file. Raises `OSError`, and `UnicodeDecodeError` if it is not UTF-8."""
+        status = os.stat(path)  # noqa: PTH116 - each workflow that begins reads a text
         signature = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        last = self._kept.get(path)
-        if last is not None and last[0] == signature:
-            return last[1]
+        entry = self._cache.get(path)
+        if entry is not None and entry[0] == signature:
+            return entry[1]
         text = Path(path).read_text(encoding="utf-8")
-        # A file that changes twice within a tick of the clock keeps its times: one that changed just now is not kept.
+        # A file that changes twice within a tick of the clock keeps its times, so the cache ignores files that changed
+        # just now.
         if len(text) <= _LARGEST and time.time_ns() - status.st_ctime_ns > _SETTLED_NS:
-            if len(self._kept) >= _MOST:
-                self._kept.clear()
-            self._kept[path] = (signature, text)
+            if len(self._cache) >= _MOST:
+                self._cache.clear()
+            self._cache[path] = (signature, text)
         return text

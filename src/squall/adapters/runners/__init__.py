@@ -1,1 +1,1 @@
-"""The built-in ways of running actions."""
+"""The built-in runners of actions."""

@@ -1,4 +1,5 @@
-"""The runner `announcement`: tells everybody who listens to the event stream. The event is written with its end."""
+"""The runner `announcement`: sends an event to all clients of the event stream. The event is stored with the end of the
+execution."""
 
 from __future__ import annotations
 
@@ -23,5 +24,5 @@ class AnnouncementRunner:
         )
 
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
-        """Never asked: nothing is started."""
+        """Returns a success. Never called, because this runner starts no process."""
         return Outcome(SUCCEEDED, {})

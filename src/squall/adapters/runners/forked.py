@@ -1,7 +1,7 @@
-"""Fork servers of our own programs: what a program imports takes longer than what it does.
+"""Fork servers of our own programs, whose imports take longer than their work.
 
-`python -P -m squall.adapters.runners.forked MODULE SOCKET` imports the module once, and becomes a fresh process that
-runs its `main` whenever the keeper asks for one (see `compat/squall_forks.py`).
+`python -P -m squall.adapters.runners.forked MODULE SOCKET` imports the module once. For each request of the keeper, it
+forks a fresh process that runs the module's `main` (see `compat/squall_forks.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ COMPAT = Path(__file__).parents[2] / "compat"
 
 
 def fork_server(module: str, idle: float) -> ForkServer | None:
-    """The fork server of a program, which ends after `idle` seconds without a request; None with 0: there is none."""
+    """Returns the fork server of a program. It ends after `idle` seconds without a request; 0 returns None: the program
+    has no fork server."""
     if not idle:
         return None
     spec = find_spec(module)
@@ -33,7 +34,7 @@ def fork_server(module: str, idle: float) -> ForkServer | None:
 
 
 def main(module: str, socket: int) -> int:
-    """Serves until the keeper is gone; in a process that was made for a job, runs it and gives its exit status."""
+    """Serves until the keeper is gone. In a process forked for a job, runs the job and returns its exit status."""
     sys.path.append(str(COMPAT))
     forks = importlib.import_module("squall_forks")
     program = importlib.import_module(module)

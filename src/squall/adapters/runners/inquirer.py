@@ -1,4 +1,4 @@
-"""The runner `inquirer`: asks a person, and waits for the answer without a process."""
+"""The runner `inquirer`: asks a person a question, and waits for the response without a process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class InquirerRunner:
     """`ports.Runner` whose executions stay pending; `services/execution/inquiries.py` ends them."""
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
-        """The question. Raises `InvalidError` for a schema that no answer could fit."""
+        """Returns the question as a pending outcome. Raises `InvalidError` for a schema that no response can match."""
         check_question(job.runner_parameters.get("schema") or {})
         return Outcome(PENDING, question(job.runner_parameters))
 
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
-        """Never asked: nothing is started."""
+        """Returns the question as a pending outcome. Never called, because this runner starts no process."""
         return Outcome(PENDING, question(job.runner_parameters))

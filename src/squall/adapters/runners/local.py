@@ -28,7 +28,7 @@ from squall.core.names import below, pack_name
 from squall.ports import OutputText
 
 COMPAT = Path(__file__).parents[2] / "compat"
-"""The folder of the names that packs import; the last one that an action imports from."""
+"""The folder of the modules that packs import. It is the last folder in an action's import path."""
 
 _TIMED_OUT = -9
 _CANNOT_START = 126
@@ -47,11 +47,11 @@ _SIZE = re.compile(r"^([1-9]\d{0,3})x([1-9]\d{0,3})$")
 
 
 class LocalRunner:
-    """`ports.Runner` for both local runners. `base` is the environment every process gets, `cwd` where it starts.
+    """`ports.Runner` for both local runners. `base` is the environment of every process, `cwd` its working directory.
 
-    `system_user` is whom processes run as when they are not told to use sudo; empty: the server's own user.
-    `virtualenvs` has those of packs: a script for StackStorm's own Python (`#!/opt/stackstorm/st2/bin/python`) gets
-    that of its pack.
+    Processes run as `system_user` unless the action uses sudo; if it is empty, as the server's own user.
+    `virtualenvs` is the folder of packs' virtualenvs: a script for StackStorm's own Python
+    (`#!/opt/stackstorm/st2/bin/python`) runs with the virtualenv of its pack.
     """
 
     def __init__(self, base: Mapping[str, str], system_user: str, cwd: str, virtualenvs: Path = Path()) -> None:
@@ -61,7 +61,7 @@ class LocalRunner:
         self._virtualenvs = virtualenvs
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
-        """The process to start. Raises `InvalidError` when the script is missing or sudo is not there."""
+        """Returns the process to start. Raises `InvalidError` if the script or sudo is missing."""
         parameters = job.runner_parameters
         if parameters.get("content_version"):
             raise InvalidError('Parameter "content_version": the pack is not a git repository this server installed.')
@@ -101,14 +101,15 @@ class LocalRunner:
         return shutil.which("bash") or "/bin/sh"
 
     def _sudo(self, parameters: Mapping[str, Any]) -> tuple[list[str], bytes | None]:
-        """What goes before the command so that the right user runs it, and what goes to its standard input."""
+        """Returns the command prefix that switches to the right user, and the bytes for its standard input. Raises
+        `InvalidError` if sudo is missing."""
         target = "root" if parameters.get("sudo") else self._system_user
         if not target or target == self._own_user:
             return [], None
         if os.geteuid() == 0:
             return ["runuser", "-u", target, "--"], None
         if shutil.which("sudo") is None:
-            raise InvalidError(f'The command is to run as "{target}", but there is no sudo on this machine.')
+            raise InvalidError(f'The command must run as "{target}", but this machine has no sudo. Install sudo.')
         user = ["-H", "-u", target] if target != "root" else []
         password = parameters.get("sudo_password")
         if password:
@@ -116,7 +117,8 @@ class LocalRunner:
         return ["sudo", "-n", "-E", *user, "--"], None
 
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
-        """StackStorm's shell result; text that was cut is told by `stdout_omitted` or `stderr_omitted` (bytes)."""
+        """Returns StackStorm's shell result. If output was cut, `stdout_omitted` or `stderr_omitted` is the number of
+        omitted bytes."""
         code = _TIMED_OUT if end.timed_out else end.exit_code if end.exit_code >= 0 else 128 - end.exit_code
         if end.error is not None:
             code = _CANNOT_START
@@ -139,65 +141,66 @@ class LocalRunner:
 
 
 def text_result(text: str) -> Any:
-    """Printed text as a result: one trailing newline shorter, and parsed if all of it is JSON."""
+    """Returns printed text as a result: without one trailing newline, and parsed if all of it is JSON."""
     return json_or_text(text.removesuffix("\n").removesuffix("\r"))
 
 
 def json_or_text(text: str) -> Any:
-    """The value of `text` if all of it is JSON, else the text itself."""
+    """Returns the value of `text` if all of it is JSON, else the text itself."""
     with contextlib.suppress(msgspec.DecodeError, RecursionError):
-        found = msgspec.json.decode(text)
-        if text.count("[") + text.count("{") <= _NESTED_MOST or not nests_deeper(found, _NESTED_MOST):
-            return found
+        value = msgspec.json.decode(text)
+        if text.count("[") + text.count("{") <= _NESTED_MOST or not nests_deeper(value, _NESTED_MOST):
+            return value
     return text
 
 
 def nests_deeper(value: Any, most: int) -> bool:
-    """Whether arrays and objects in `value` are nested more than `most` deep: then it could not always be encoded."""
-    level = [value]
+    """Returns True if arrays and objects in `value` are nested deeper than `most`: then encoding it may fail."""
+    values = [value]
     for _ in range(most):
-        level = [
+        values = [
             inner
-            for outer in level
+            for outer in values
             if isinstance(outer, dict | list)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
-        if not level:
+        if not values:
             return False
     return True
 
 
 def command_line(job: Job) -> str:
-    """The parameter `cmd`. Raises `InvalidError` if it is not given."""
+    """Returns the parameter `cmd`. Raises `InvalidError` if it is missing."""
     command = job.runner_parameters.get("cmd")
     if command is None:
         raise InvalidError(
-            f'Parameter "cmd" of action "{job.action.ref}" is missing; give the command line that it is to run.'
+            f'Parameter "cmd" of action "{job.action.ref}" is missing. Set it to the command line of the action.'
         )
     return str(command)
 
 
 def script_path(job: Job) -> str:
-    """The file of the action's script. Raises `InvalidError` if the action names none, or it is not a readable file."""
+    """Returns the path of the action's script. Raises `InvalidError` if the action names none, or if it is not a
+    readable file."""
     path, ref = job.entry_point, job.action.ref
     if not path:
         raise InvalidError(f'Action "{ref}" has no "entry_point"; its metadata must name the script that it runs.')
     try:
         is_file = stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - paths are text on their way into argv
     except (OSError, ValueError) as error:
-        why = (error.strerror or "").lower() if isinstance(error, OSError) else "not a path"
-        raise InvalidError(f'The entry point of action "{ref}" cannot be read: {path}: {why}') from error
+        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "not a path"
+        raise InvalidError(f'The entry point of action "{ref}" cannot be read: {path}: {reason}') from error
     if not is_file:
         raise InvalidError(f'The entry point of action "{ref}" is not a file: {path}')
     return path
 
 
-def _environment(given: Any) -> dict[str, str]:
-    return {str(name): "" if value is None else str(value) for name, value in (given or {}).items()}
+def _environment(variables: Any) -> dict[str, str]:
+    return {str(name): "" if value is None else str(value) for name, value in (variables or {}).items()}
 
 
 def _terminal_size(parameters: Mapping[str, Any]) -> tuple[int, int]:
-    """(rows, columns) of `pty_size`. Raises `InvalidError`."""
+    """Returns (rows, columns) of `pty_size`. Raises `InvalidError` if it is not a size."""
     match = _SIZE.match(str(parameters.get("pty_size") or "80x24"))
     if match is None:
         raise InvalidError(f'Parameter "pty_size": {parameters["pty_size"]!r} is not a size such as 80x24.')
@@ -205,20 +208,20 @@ def _terminal_size(parameters: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _script(job: Job, shell: str) -> list[str]:
-    """The script with its arguments. Raises `InvalidError` when there is no such file."""
+    """Returns the words that run the script with its arguments. Raises `InvalidError` if there is no such file."""
     path = script_path(job)
     mode = os.stat(path).st_mode  # noqa: PTH116
     if not mode & stat.S_IXUSR:
-        # Packs unpacked from archives lose the bit; on a read-only file system the shell reads the file itself.
+        # Packs unpacked from archives lose the executable bit. On a read-only file system, the shell reads the file.
         with contextlib.suppress(OSError):
-            os.chmod(path, mode | 0o111)  # noqa: PTH101, S103 - what may be read here may be run
+            os.chmod(path, mode | 0o111)  # noqa: PTH101, S103 - readable scripts may be run
     words = [shell, path] if not os.access(path, os.X_OK) else [shell, "-c", '"$0" "$@"', path]
     return [*words, *script_arguments(job)]
 
 
 def _packs_python(job: Job, virtualenvs: Path) -> tuple[list[str], Path | None]:
-    """The interpreter of a script that is written for a Python of StackStorm's, with its option, and the virtualenv;
-    nothing for other scripts. Raises `InvalidError` if the pack's virtualenv is missing."""
+    """Returns the interpreter of a script that is written for a Python of StackStorm, with its option, and the
+    virtualenv; an empty list and None for other scripts. Raises `InvalidError` if the pack's virtualenv is missing."""
     with open(job.entry_point, "rb") as file:
         match = _PACKS_PYTHON.match(file.read(_FIRST_LINE))
     if match is None:
@@ -234,7 +237,8 @@ def _packs_python(job: Job, virtualenvs: Path) -> tuple[list[str], Path | None]:
 
 
 def pack_interpreter(virtualenvs: Path, pack: str, folder: Path) -> tuple[str, Path | None]:
-    """The Python of the pack's virtualenv, and the virtualenv; the server's own if the pack needs none.
+    """Returns the Python of the pack's virtualenv, and the virtualenv. If the pack needs none, returns the server's own
+    Python and None.
 
     Raises `InvalidError` for a pack with requirements and without a virtualenv.
     """
@@ -248,7 +252,7 @@ def pack_interpreter(virtualenvs: Path, pack: str, folder: Path) -> tuple[str, P
 
 
 def _requires(path: Path) -> bool:
-    """Whether a file of requirements asks for anything."""
+    """Returns True if a requirements file lists any requirement."""
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:
@@ -257,7 +261,7 @@ def _requires(path: Path) -> bool:
 
 
 def script_arguments(job: Job) -> list[str]:
-    """The script's arguments: named ones first, then positional ones by their position."""
+    """Returns the script's arguments: named ones first, then positional ones by their position."""
     operator = job.runner_parameters.get("kwarg_op")
     operator = "--" if operator is None else str(operator)
     schemas = action_schemas(job.action, job.runner_type)
@@ -275,7 +279,7 @@ def script_arguments(job: Job) -> list[str]:
 
 
 def positional_text(value: Any, declared: Any) -> str:
-    """A positional argument as text, by the type that the action declares for it."""
+    """Returns a positional argument as text, by the type that the action declares for it."""
     if value is None:
         return ""
     if declared == "boolean":

@@ -1,8 +1,8 @@
 """The runner `python-script`: a Python class of a pack, in a process of its own.
 
-Parameters, the order of folders to import from, environment variables and the result's shape are StackStorm's. The
-process runs `compat/squall_action.py`; what it is to do goes to its standard input, its result comes through a
-descriptor of its own.
+Parameters, the order of import folders, environment variables and the result's shape are StackStorm's. The process runs
+`compat/squall_action.py`. It reads its order from standard input, and returns its result through a descriptor of its
+own.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _TIMED_OUT = -9
 _BAD_STATUS = 220
 _NESTED_MOST = 100
 _INSTALLER = "packs"
-# What an interpreter, or the C library, reads when it starts: a process that is forked has started already.
+# The interpreter and the C library read these variables only at their start, so a forked process would ignore them.
 _READ_AT_START = re.compile(r"PYTHON|LD_|LC_|LANG|MALLOC_|GLIBC_|OPENSSL_|ASAN_")
 _IN_JSON = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s\[\]{}:,"]*\*{8}[^\s\[\]{}:,"]*')
 
 
 class PythonPlaces(msgspec.Struct, frozen=True, kw_only=True):
-    """Where Python actions find things: the folder of virtualenvs and that of git worktrees, the folders of packs.
+    """The folders and limits of Python actions: the folder of virtualenvs, that of git worktrees, the folders of packs.
 
-    `common_libs`: a pack's `lib` is imported from. `log_level` is that of loggers where an action does not say,
-    `result_limit` the most bytes of a result, `fork_idle` how long (seconds) a fork server waits; 0: there are none.
-    `installing` are variables for the actions that install packs.
+    If `common_libs` is true, actions also import from a pack's `lib`. `log_level` is the default log level of actions.
+    `result_limit` is the largest result in bytes. A fork server ends after `fork_idle` seconds without a request; 0
+    means no fork servers. `installing` holds variables for the actions that install packs.
     """
 
     virtualenvs: Path
@@ -54,7 +54,7 @@ class PythonPlaces(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PythonRunner:
-    """`ports.Runner` for `python-script`. `base` is the environment every process gets, `cwd` where it starts."""
+    """`ports.Runner` for `python-script`. `base` is the environment of every process, `cwd` its working directory."""
 
     def __init__(self, base: Mapping[str, str], cwd: str, places: PythonPlaces) -> None:
         self._base = {name: value for name, value in base.items() if name != "PYTHONPATH"}
@@ -62,20 +62,20 @@ class PythonRunner:
         self._places = places
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
-        """The process to start. Raises `InvalidError` when the file or the virtualenv is missing."""
+        """Returns the process to start. Raises `InvalidError` if the entry point or the virtualenv is missing."""
         parameters = job.runner_parameters
         if not job.entry_point:
             raise InvalidError(f'Action "{job.action.name}" is missing entry_point attribute')
         pack, entry_point = Path(job.pack_path), Path(job.entry_point)
         if parameters.get("content_version"):
-            tree = add_worktree(pack, str(parameters["content_version"]), self._worktree(job))
+            worktree = add_worktree(pack, str(parameters["content_version"]), self._worktree(job))
             if entry_point.is_relative_to(pack):
-                entry_point = tree / entry_point.relative_to(pack)
-            pack = tree
+                entry_point = worktree / entry_point.relative_to(pack)
+            pack = worktree
         python, virtualenv = pack_interpreter(self._places.virtualenvs, job.action.pack, Path(job.pack_path))
         paths = self._paths(pack, virtualenv)
-        given = _environment(parameters.get("env"))
-        env = {**self._base, "PYTHONPATH": ":".join(paths), **given, **job.environment}
+        variables = _environment(parameters.get("env"))
+        env = {**self._base, "PYTHONPATH": ":".join(paths), **variables, **job.environment}
         if virtualenv is not None:
             env["PATH"] = f"{virtualenv / 'bin'}:{env.get('PATH', os.defpath)}"
         env["ST2_API_URL"] = env.get("ST2_ACTION_API_URL", "")
@@ -97,16 +97,16 @@ class PythonRunner:
             stdin=self._order(job, entry_point, paths),
             timeout=float(timeout) if timeout else None,
             result_limit=self._places.result_limit,
-            fork_server=self._fork_server(job, python, virtualenv, given),
+            fork_server=self._fork_server(job, python, virtualenv, variables),
         )
 
     def _worktree(self, job: Job) -> Path:
         return self._places.worktrees / f"{job.execution.id}.{job.execution.attempt}"
 
     def _order(self, job: Job, entry_point: Path, paths: list[str]) -> bytes:
-        """What the process reads: see `compat/squall_action.py`."""
+        """Returns the JSON that the process reads: see `compat/squall_action.py`."""
         level = str(job.runner_parameters.get("log_level") or "DEBUG")
-        # Every declared parameter is passed, as actions rarely give defaults of their own.
+        # The order holds every declared parameter, because the methods of actions rarely have defaults.
         names = action_schemas(job.action, job.runner_type)
         order = {
             "file": str(entry_point),
@@ -121,20 +121,20 @@ class PythonRunner:
         return msgspec.json.encode(order)
 
     def _paths(self, pack: Path, virtualenv: Path | None) -> list[str]:
-        """Where an action's imports are looked for first, in StackStorm's order; `squall.compat` comes last of all."""
-        found = [pack / "lib"] if self._places.common_libs else []
+        """Returns the first folders of an action's import path, in StackStorm's order. The last one is `COMPAT`."""
+        folders = [pack / "lib"] if self._places.common_libs else []
         if virtualenv is not None:
             for library in sorted((virtualenv / "lib").glob("python3*")):
-                found += [library, library / "site-packages"]
-        return [str(path) for path in [*found, pack / "actions" / "lib", COMPAT]]
+                folders += [library, library / "site-packages"]
+        return [str(path) for path in [*folders, pack / "actions" / "lib", COMPAT]]
 
     def _fork_server(
-        self, job: Job, python: str, virtualenv: Path | None, given: Mapping[str, str]
+        self, job: Job, python: str, virtualenv: Path | None, variables: Mapping[str, str]
     ) -> ForkServer | None:
-        """The fork server that may make the process; None where it must be started anew."""
+        """Returns the fork server that may fork the process; None if the process needs an interpreter of its own."""
         if not self._places.fork_idle or job.action.fork_server is False:
             return None
-        if any(_READ_AT_START.match(name) for name in given):
+        if any(_READ_AT_START.match(name) for name in variables):
             return None
         stamps = [python]
         if virtualenv is not None:
@@ -149,7 +149,8 @@ class PythonRunner:
         )
 
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
-        """StackStorm's result of Python actions; text that was cut is told by `stdout_omitted` or `stderr_omitted`."""
+        """Returns StackStorm's result of Python actions. If output was cut, `stdout_omitted` or `stderr_omitted` is the
+        number of omitted bytes."""
         parameters = job.runner_parameters
         if parameters.get("content_version") and not parameters.get("debug"):
             remove_worktree(Path(job.pack_path), self._worktree(job))
@@ -163,7 +164,7 @@ class PythonRunner:
             result[stream], omitted = output(stream)
             if omitted:
                 result[f"{stream}_omitted"] = omitted
-        status, value, error = self._returned(end, output)
+        status, value, error = self._action_result(end, output)
         if end.timed_out:
             error = f"Action failed to complete in {parameters.get('timeout')} seconds"
         elif end.stopped:
@@ -176,8 +177,8 @@ class PythonRunner:
             CANCELED if end.canceled else TIMEOUT if end.timed_out else SUCCEEDED if succeeded else FAILED, result
         )
 
-    def _returned(self, end: End, output: OutputText) -> tuple[bool | None, Any, str | None]:
-        """Status, result and error of what the action returned; the text `None` when it returned nothing."""
+    def _action_result(self, end: End, output: OutputText) -> tuple[bool | None, Any, str | None]:
+        """Returns status, result and error of the action. The result is the text `None` if the action returned none."""
         if end.result_file is None:
             return None, "None", end.misused
         if end.result_cut:
@@ -185,39 +186,39 @@ class PythonRunner:
             return (
                 None,
                 None,
-                f"The result has {end.result_bytes} bytes; at most {limit} are kept (result_limit_bytes).",
+                f"The result has {end.result_bytes} bytes, but the limit is {limit}. Raise result_limit_bytes.",
             )
-        found = decode_result(output("result")[0])
-        if not isinstance(found, dict) or not found.keys() & {"result", "text"}:
-            # The process ended while it wrote it.
+        document = decode_result(output("result")[0])
+        if not isinstance(document, dict) or not document.keys() & {"result", "text"}:
+            # The process ended while it wrote its result.
             return None, "None", None
-        value = found.get("text", found.get("result"))
+        value = document.get("text", document.get("result"))
         if nests_deeper(value, _NESTED_MOST):
             value = msgspec.json.encode(value).decode()
-        return found.get("status"), value, None
+        return document.get("status"), value, None
 
 
 def decode_result(text: str) -> Any:
-    """The JSON in the text; a number that was masked becomes a string, so that the rest can be read. None if it is no
-    JSON at all."""
+    """Returns the JSON value of the text; None if it is not JSON. A masked number becomes a string, so that the rest of
+    the text stays readable."""
     with contextlib.suppress(msgspec.DecodeError, RecursionError):
         return msgspec.json.decode(text)
     if MASK in text:
-        quoted = _IN_JSON.sub(lambda found: found[0] if found[0].startswith('"') else f'"{found[0]}"', text)
+        quoted = _IN_JSON.sub(lambda match: match[0] if match[0].startswith('"') else f'"{match[0]}"', text)
         with contextlib.suppress(msgspec.DecodeError, RecursionError):
             return msgspec.json.decode(quoted)
     return None
 
 
-def _environment(given: Any) -> dict[str, str]:
-    """The variables a caller gives; where to import from is not theirs to say, as in StackStorm."""
-    named = {str(name): "" if value is None else str(value) for name, value in (given or {}).items()}
-    return {name: value for name, value in named.items() if name.lower() != "pythonpath"}
+def _environment(variables: Any) -> dict[str, str]:
+    """Returns the caller's variables as text. Leaves out PYTHONPATH, as StackStorm does."""
+    texts = {str(name): "" if value is None else str(value) for name, value in (variables or {}).items()}
+    return {name: value for name, value in texts.items() if name.lower() != "pythonpath"}
 
 
 def _stamp(path: Path) -> str:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return "-"
-    return f"{found.st_mtime_ns}.{found.st_size}"
+    return f"{status.st_mtime_ns}.{status.st_size}"

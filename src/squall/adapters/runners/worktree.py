@@ -1,4 +1,4 @@
-"""A pack's files as they were at a commit, tag or branch: a git worktree, made and removed without a shell."""
+"""Git worktrees: a pack's files at a commit, tag or branch, added and removed without a shell."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _WITHIN = 60.0
 
 
 def add_worktree(pack: Path, revision: str, folder: Path) -> Path:
-    """The files of `pack` at `revision`, in `folder`. Raises `InvalidError` when there is no such revision."""
+    """Checks out the files of `pack` at `revision` into `folder`, and returns `folder`. Raises `InvalidError` if the
+    pack is not a git repository or has no such revision."""
     if not _REVISION.fullmatch(revision):
         raise InvalidError(f'Parameter "content_version": {revision[:80]!r} is not the name of a git revision.')
     if not (pack / ".git").exists():
@@ -24,28 +25,28 @@ def add_worktree(pack: Path, revision: str, folder: Path) -> Path:
         )
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     remove(folder.parent, folder)
-    told = _git(pack, "worktree", "add", "--force", "--detach", str(folder), revision)
-    if told is not None:
+    problem = _git(pack, "worktree", "add", "--force", "--detach", str(folder), revision)
+    if problem is not None:
         raise InvalidError(
             f'Failed to create a git worktree for pack "{pack.name}": Invalid content_version "{revision}" provided. '
-            f"Make sure that git repository is up to date and contains that revision. ({told})"
+            f"Make sure that git repository is up to date and contains that revision. ({problem})"
         )
     return folder
 
 
 def remove_worktree(pack: Path, folder: Path) -> None:
-    """Removes what `add_worktree` made, if it is there."""
+    """Removes the worktree in `folder`, if it exists."""
     if folder.exists():
         _git(pack, "worktree", "remove", "--force", str(folder))
         remove(folder.parent, folder)
 
 
 def _git(pack: Path, *words: str) -> str | None:
-    """Runs git in the pack; what it says when it fails."""
-    # The repository may belong to the one who installed it.
+    """Runs git in the pack. Returns the end of its error output if it fails, else None."""
+    # The repository may belong to the user who installed the pack, which git refuses without `safe.directory`.
     command = ["git", "-c", f"safe.directory={pack}", "-c", "core.hooksPath=/dev/null", "-C", str(pack), *words]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_WITHIN, check=False)
+        completed = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_WITHIN, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    return done.stderr.decode(errors="replace").strip()[-300:] if done.returncode else None
+    return completed.stderr.decode(errors="replace").strip()[-300:] if completed.returncode else None

@@ -1,1 +1,1 @@
-"""The store: SQL once per noun, for SQLite and PostgreSQL; the engine below it is the only thing that differs."""
+"""The store: one SQL module for each noun, for SQLite and PostgreSQL. Only the engine below the modules differs."""

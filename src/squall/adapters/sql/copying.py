@@ -1,4 +1,4 @@
-"""Copies of the databases while a server writes to them, and what a backup must know of a copy."""
+"""Copies databases while a server writes to them, and reads from a copy the facts that a backup needs."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ class Copy:
 
     @property
     def schema(self) -> int:
-        """Its schema version."""
+        """The copy's schema version."""
         return int(self._rows("SELECT version FROM schema_version")[0][0])
 
     @property
     def last_event(self) -> int:
-        """The row of its last event; 0 if there is none."""
+        """The row number of the last event; 0 if there is none."""
         return int(self._rows("SELECT COALESCE(max(id), 0) FROM events")[0][0])
 
     def unfinished(self) -> list[str]:
-        """The trees in which something has not ended, or has a status change that is not yet in its journal."""
+        """Returns the trees with an execution that has not ended, or with a status change that is not yet in the
+        journal."""
         rows = self._rows(
             f"SELECT DISTINCT tree FROM executions WHERE status NOT IN ({marks(len(_FINAL))}) UNION "
             "SELECT executions.tree FROM queue JOIN executions ON executions.id = queue.key WHERE lane = 'journal'",
@@ -41,7 +42,7 @@ class Copy:
         return [str(row[0]) for row in rows]
 
     def begun(self) -> list[tuple[str, int, str]]:
-        """Execution, attempt and tree of everything that a worker had begun to run."""
+        """Returns execution, attempt and tree of every unfinished execution that a worker has begun to run."""
         rows = self._rows(
             "SELECT executions.id, attempt, tree FROM executions JOIN queue ON queue.key = executions.id "
             f"WHERE lane = 'run' AND attempt > 0 AND status NOT IN ({marks(len(_FINAL))})",
@@ -50,27 +51,27 @@ class Copy:
         return [(str(execution), int(attempt), str(tree)) for execution, attempt, tree in rows]
 
     def known(self, trees: Collection[str]) -> set[str]:
-        """Which of these have a root execution."""
-        found: set[str] = set()
+        """Returns those of `trees` that have a root execution."""
+        ids: set[str] = set()
         ordered = sorted(trees)
         for at in range(0, len(ordered), _MANY):
-            some = ordered[at : at + _MANY]
-            found.update(
-                row[0] for row in self._rows(f"SELECT id FROM executions WHERE id IN ({marks(len(some))})", *some)
+            chunk = ordered[at : at + _MANY]
+            ids.update(
+                row[0] for row in self._rows(f"SELECT id FROM executions WHERE id IN ({marks(len(chunk))})", *chunk)
             )
-        return found
+        return ids
 
     def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement, values).fetchall()
 
     def close(self) -> None:
-        """Closes it; nothing is left beside its file."""
+        """Closes the copy, and leaves no WAL file beside it."""
         self._connection.execute("PRAGMA journal_mode = DELETE").fetchall()
         self._connection.close()
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copies a database as it is at one moment, also while others write to it. Raises `OSError`."""
+    """Copies the state of a database at one moment, even while a server writes to it. Raises `OSError`."""
     try:
         connection = _open(source)
         try:
@@ -83,16 +84,16 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 def check_database(path: Path) -> str:
-    """What SQLite finds wrong with a database; empty when it is whole."""
+    """Returns the first fault that SQLite finds in a database; an empty text if there is none."""
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         try:
-            ((found, *_), *_) = connection.execute("PRAGMA integrity_check(1)").fetchall()
+            ((verdict, *_), *_) = connection.execute("PRAGMA integrity_check(1)").fetchall()
         finally:
             connection.close()
     except apsw.Error as error:
         return str(error)
-    return "" if found == "ok" else str(found)
+    return "" if verdict == "ok" else str(verdict)
 
 
 def _open(path: Path) -> apsw.Connection:

@@ -1,4 +1,4 @@
-"""The schema, as numbered steps. A step that has been released is never edited: a change is a new step.
+"""The schema as numbered steps. Never edit a released step: add a new step for each change.
 
 `{identity}` is the dialect's counting primary key. Times are µs since 1970; documents are JSON text.
 """
@@ -101,8 +101,8 @@ _DEFINITIONS = ("CREATE INDEX workflows_definition ON workflows (definition)",)
 
 _NOTIFY = ("ALTER TABLE executions ADD COLUMN notify TEXT",)
 
-# A snapshot in the row that every batch updates would be written again with each of them; and whether a tree is over is
-# asked at every end in it.
+# Every batch updates the workflow's row, so a snapshot in that row would be written again with each batch. The index
+# serves the check, at each end of an execution, whether its tree has ended.
 _LARGE_WORKFLOWS = (
     "CREATE TABLE workflow_snapshots (execution TEXT PRIMARY KEY, body BYTEA NOT NULL)",
     "INSERT INTO workflow_snapshots (execution, body) SELECT execution, snapshot FROM workflows "
@@ -111,8 +111,8 @@ _LARGE_WORKFLOWS = (
     "CREATE INDEX executions_open ON executions (tree) WHERE end_us IS NULL",
 )
 
-# Events were about executions only, and the payload of an announcement stood in the result of its execution. A result
-# that nests deeper than SQLite reads JSON leaves its announcement without a document.
+# Earlier events were about executions only, and the payload of an announcement was in the result of its execution. If a
+# result nests deeper than SQLite reads JSON, its announcement gets no document.
 _RESOURCE_EVENTS = (
     "ALTER TABLE events RENAME COLUMN execution TO resource",
     "ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT 'execution'",
@@ -147,14 +147,14 @@ VERSION = len(MIGRATIONS)
 
 
 async def stored_version(session: Session) -> int:
-    """The version of an existing store; 0 for an empty one."""
+    """Returns the schema version of an existing store; 0 for an empty one."""
     await session.run("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
     rows = await session.run("SELECT version FROM schema_version")
     return int(rows[0][0]) if rows else 0
 
 
 async def migrate(session: Session) -> None:
-    """Brings an older store to `VERSION`; does nothing to a current one. One transaction, so it is all or nothing."""
+    """Brings an older store to `VERSION`; does not change a current one. The caller's transaction makes it atomic."""
     version = await stored_version(session)
     for step in MIGRATIONS[version:]:
         for statement in step:

@@ -1,8 +1,8 @@
-"""SQLite: one thread writes, with group commit; a few threads read. The connection that writes is the only one that
-checkpoints, and readers cannot write: that keeps every known WAL defect out of reach.
+"""The SQLite store: one thread writes, with group commit; a few threads read. Only the writing connection checkpoints,
+and readers cannot write, so no known WAL defect can occur.
 
-A unit of work is a coroutine that never waits for anything but its own statements, so a thread can drive it to its
-end by hand: the same units run on an event loop over an asynchronous driver.
+A unit of work is a coroutine that only waits for its own statements, so a thread can drive it to its end. The same
+units can run on an event loop over an asynchronous driver.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ DIALECT = Dialect(identity="INTEGER PRIMARY KEY AUTOINCREMENT", skip_locked="")
 _READERS = 2
 _GROUP = 512
 _STATEMENT_CACHE = 256
-_PASSING = (
+_TRANSIENT = (
     apsw.BusyError, apsw.CantOpenError, apsw.CorruptError, apsw.FullError, apsw.IOError, apsw.LockedError,
     apsw.NoMemError, apsw.NotADBError, apsw.PermissionsError, apsw.ProtocolError, apsw.ReadOnlyError,
 )  # fmt: skip
 
 
 class _Session:
-    """`Session` over one connection."""
+    """A `Session` over one connection."""
 
     dialect = DIALECT
 
@@ -53,12 +53,12 @@ class _Session:
         self._connection = connection
 
     async def run(self, statement: str, *parameters: Any) -> Sequence[tuple[Any, ...]]:
-        # apsw wants a fresh cursor when a unit's rows may still be open; fetchall closes this one at once.
+        # `execute` opens a cursor for each statement; `fetchall` closes it at once.
         return self._connection.execute(statement, parameters).fetchall()
 
 
 class _Tables:
-    """`Tx` over one session."""
+    """A `Tx` over one session."""
 
     def __init__(self, session: _Session) -> None:
         self.executions = SqlExecutions(session)
@@ -76,7 +76,7 @@ class _Tables:
 
 
 class _Unit:
-    """One piece of work on its way through a thread, and the future its caller waits for."""
+    """One unit of work for a thread, and the future on which its caller waits."""
 
     __slots__ = ("error", "future", "loop", "result", "work")
 
@@ -97,7 +97,7 @@ class _Unit:
 
 
 def drive(unit: Awaitable[T]) -> T:
-    """Runs a unit of work to its end on this thread. Raises `RuntimeError` if it waits for anything else."""
+    """Runs a unit of work to its end on this thread. Raises `RuntimeError` if it waits for anything but statements."""
     steps = unit.__await__()
     try:
         next(steps)
@@ -107,22 +107,22 @@ def drive(unit: Awaitable[T]) -> T:
 
 
 def _run_unit(connection: apsw.Connection, tables: _Tables, unit: _Unit) -> None:
-    """Runs one unit in its savepoint. Raises `apsw.Error` when its failure took the whole transaction with it."""
+    """Runs one unit in its savepoint. Raises `apsw.Error` if its failure ended the whole transaction."""
     connection.execute("SAVEPOINT unit")
     try:
         unit.result = drive(unit.work(tables))
     except BaseException as error:
-        # A full disk, for one, ends the transaction by itself; then nobody's work in it has been done.
+        # Some errors, such as a full disk, end the transaction by themselves: then no unit in it has done its work.
         if isinstance(error, apsw.Error) and not connection.in_transaction:
             raise
-        unit.error = UnavailableError(f"The database could not write: {error}") if _is_passing(error) else error
+        unit.error = UnavailableError(f"The database could not write: {error}") if _is_transient(error) else error
         connection.execute("ROLLBACK TO unit")
     connection.execute("RELEASE unit")
 
 
-def _is_passing(error: BaseException) -> bool:
-    """Whether the machine caused an error of SQLite, not what was asked: the same may succeed another time."""
-    return isinstance(error, _PASSING)
+def _is_transient(error: BaseException) -> bool:
+    """Returns True if the machine, not the statement, caused an error: a later attempt may succeed."""
+    return isinstance(error, _TRANSIENT)
 
 
 def _settle(units: list[_Unit]) -> None:
@@ -163,11 +163,11 @@ class SqliteStore:
             thread.start()
 
     async def tx(self, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Runs `work` in a writing transaction, which it may share with others that came at the same time."""
+        """Runs `work` in a writing transaction, which it may share with other units of the same moment."""
         return await self._submit(self._writes, work)
 
     async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Runs `work` on one consistent view."""
+        """Runs `work` on one consistent view of the store."""
         return await self._submit(self._reads, work)
 
     async def _submit(self, channel: queue.SimpleQueue[_Unit | None], work: Callable[[Tx], Awaitable[T]]) -> T:
@@ -178,7 +178,7 @@ class SqliteStore:
         return cast(T, await unit.future)
 
     async def close(self) -> None:
-        """Ends the threads after what was submitted; the last checkpoint leaves an empty WAL."""
+        """Ends the threads after all submitted units. The last checkpoint leaves an empty WAL."""
         if self._closed:
             return
         self._closed = True
@@ -209,7 +209,7 @@ class SqliteStore:
 
     @staticmethod
     def _commit(connection: apsw.Connection, tables: _Tables, group: list[_Unit]) -> None:
-        """Runs every unit in a savepoint of one transaction: a failing one undoes itself only."""
+        """Runs every unit in a savepoint of one transaction: a failure undoes only its own unit."""
         try:
             connection.execute("BEGIN IMMEDIATE")
             for unit in group:
@@ -230,7 +230,9 @@ class SqliteStore:
                 connection.execute("BEGIN")
                 unit.result = drive(unit.work(tables))
             except BaseException as error:
-                unit.error = UnavailableError(f"The database could not read: {error}") if _is_passing(error) else error
+                unit.error = (
+                    UnavailableError(f"The database could not read: {error}") if _is_transient(error) else error
+                )
             finally:
                 if connection.in_transaction:
                     connection.execute("COMMIT")
@@ -239,10 +241,10 @@ class SqliteStore:
 
 
 def open_store(path: Path, *, backup_suffix: str) -> SqliteStore:
-    """Opens (or makes, mode 0600) the store at `path`, brought to the current schema.
+    """Opens or creates (mode 0600) the store at `path`, and brings it to the current schema.
 
-    A store of an older version is copied to `path` + `backup_suffix` first. Raises `ConfigError` when it is of a
-    newer version, or is no database, or may not be written.
+    First copies a store of an older version to `path` + `backup_suffix`. Raises `ConfigError` if the store has a newer
+    version, is not a database, or cannot be written.
     """
     try:
         path.touch(mode=0o600, exist_ok=True)

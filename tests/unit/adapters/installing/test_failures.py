@@ -46,7 +46,7 @@ NO_HEADER = "x.c:1:10: fatal error: {}: No such file or directory"
         ("SyntaxError: Missing parentheses in call to 'print'.", "it is written for Python 2; ask for a later version"),
         ("ModuleNotFoundError: No module named 'a.b'", "its build needs the Python module a.b, which is missing"),
         ("RuntimeError: this platform is too old", "RuntimeError: this platform is too old"),
-        ("nothing that looks like it", "its builder failed; what it printed is above"),
+        ("nothing that looks like it", "its builder failed; see its output above"),
     ],
 )  # fmt: skip
 def test_a_build_that_failed_names_the_requirement_and_what_is_missing(told: str, hint: str) -> None:
@@ -81,7 +81,7 @@ def test_a_build_that_failed_names_the_requirement_and_what_is_missing(told: str
             "ERROR: No matching distribution found for nosuch==1.0\n",
             "The requirement nosuch==1.0 cannot be installed: No matching distribution found for nosuch==1.0",
         ),
-        ("", "A requirement cannot be installed: what the installer printed is above"),
+        ("", "A requirement cannot be installed: see the installer's output above"),
     ],
 )
 def test_requirements_that_cannot_be_met_are_named_with_the_reason(printed: str, line: str) -> None:

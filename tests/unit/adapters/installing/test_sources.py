@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from squall.adapters.installing.sources import Wanted, check_tree, fetch, parse
+from squall.adapters.installing.sources import PackRequest, check_tree, fetch, parse
 from squall.core.errors import InvalidError
 
 PACK = "name: p\nref: p\ndescription: d\nversion: 1.0.0\nauthor: a\n"
@@ -26,7 +26,7 @@ def write_pack(folder: Path) -> Path:
 
 
 def fetched(source: str, into: Path, version: str | None = None) -> Path:
-    fetch(Wanted(source, version), into, lambda name: None, dict(os.environ))
+    fetch(PackRequest(source, version), into, lambda name: None, dict(os.environ))
     return into
 
 
@@ -168,5 +168,5 @@ def test_submodules_of_a_repository_come_with_it_also_those_of_a_version(tmp_pat
     subprocess.run([*git, "tag", "v1.0.0"], check=True, env=env, cwd=tmp_path / "outer")
     for number, version in enumerate((None, "1.0.0")):
         into = tmp_path / f"into{number}"
-        fetch(Wanted(f"file://{tmp_path / 'outer'}", version), into, lambda name: None, env)
+        fetch(PackRequest(f"file://{tmp_path / 'outer'}", version), into, lambda name: None, env)
         assert (into / "actions" / "lib" / "inner" / "code.py").read_text() == "VALUE = 1\n"

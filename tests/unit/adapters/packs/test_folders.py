@@ -307,7 +307,7 @@ def test_yaml_that_grows_without_end_is_left_out(folders: Folders) -> None:
 def test_huge_and_deep_files_are_left_out(folders: Folders) -> None:
     folders.pack("tools", huge="#" * (5 << 20), deep="a: " + "[" * 100_000)
     assert folders.actions("tools") == ["tools.good"]
-    assert "metadata may have" in " ".join(faults(folders))
+    assert "the limit for metadata is" in " ".join(faults(folders))
 
 
 def test_a_link_out_of_the_pack_is_left_out(folders: Folders, tmp_path: Path) -> None:
@@ -315,7 +315,7 @@ def test_a_link_out_of_the_pack_is_left_out(folders: Folders, tmp_path: Path) ->
     (tmp_path / "outside.yaml").write_text("name: outside\nrunner_type: noop\n")
     (folder / "actions" / "link.yaml").symlink_to(tmp_path / "outside.yaml")
     assert folders.actions("tools") == ["tools.good"]
-    assert "link to a file outside of the pack" in faults(folders)[0]
+    assert "the link leads to a file outside of the pack" in faults(folders)[0]
 
 
 def test_only_the_packs_that_are_asked_for_are_looked_into(folders: Folders) -> None:

@@ -132,7 +132,7 @@ def test_a_password_is_neither_in_the_arguments_nor_in_the_environment(monkeypat
 def test_without_sudo_another_user_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     Machine(monkeypatch, "ada", sudo=False)
     assert command().argv[0] == "/bin/bash"
-    with pytest.raises(InvalidError, match='run as "root", but there is no sudo'):
+    with pytest.raises(InvalidError, match='run as "root", but this machine has no sudo'):
         command(sudo=True)
 
 

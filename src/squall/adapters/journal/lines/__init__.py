@@ -1,1 +1,1 @@
-"""Lines of journals: an index of each, what finds and searches them, and the processes that do so."""
+"""Lines of journals: an index of each journal, lookup and search, and the processes that run them."""

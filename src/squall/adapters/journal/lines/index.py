@@ -1,10 +1,11 @@
-"""The line index of a journal: how many lines and bytes each execution had printed at places about 256 KiB apart.
+"""The line index of a journal: the number of lines and bytes that each execution had printed, about every 256 KiB.
 
-It is a side file that is only ever appended to, made by whoever asks about lines, and made again where it is missing,
-torn, or another journal's. Nothing in it is needed to read a journal; it only tells where to begin.
+The index is a side file that processes only append to. The first request about lines creates it. If it is missing,
+torn, or belongs to another journal, it is built again. Reading a journal does not need it: it only gives starting
+points.
 
-The file is a head with the journal's nonce, then chunks: length, checksum, and what has become known since the chunk
-before. A chunk that is not whole ends the file: what stood behind it is counted again.
+The file is a head with the journal's nonce, then chunks: length, checksum, and the changes since the previous chunk.
+An incomplete chunk ends the file, and the records behind it are counted again.
 """
 
 from __future__ import annotations
@@ -33,18 +34,18 @@ _READ = 1 << 20
 _WRITE_AFTER = 4 << 20
 _MOST_CHUNK = 64 << 20
 _SMALL = 1 << 20
-"""Journals of fewer bytes have no side file: they are counted in no time."""
+"""The size limit in bytes: smaller journals have no side file, because counting them takes no time."""
 
 _MOST_PLACES = 100
 
 TREE = ""
-"""What stands for an execution where the lines of all of a tree are meant, in the order in which they begin."""
+"""The key of the whole tree in place of an execution: all its lines, in the order in which they begin."""
 
 
 class Mark(msgspec.Struct, array_like=True, frozen=True):
-    """One execution's state behind a record of its: that record's start (`last`) and end (`position`; zeros before its
-    first), its time (µs), the lines that have begun, the bytes printed and the lines begun on each stream (by number),
-    the open lines as (stream, tag, number), and how many gap records there were."""
+    """One execution's state behind one of its records: that record's start (`last`) and end (`position`), which are 0
+    before its first record; the record's time (µs), the lines begun so far, the bytes printed and the lines begun on
+    each stream (by number), the open lines as (stream, tag, number), and the number of gap records."""
 
     last: int = 0
     position: int = 0
@@ -56,22 +57,22 @@ class Mark(msgspec.Struct, array_like=True, frozen=True):
     gaps: int = 0
 
     def rows(self, streams: Collection[int] | None) -> int:
-        """How many lines have begun on these streams (None: on all)."""
+        """Returns the number of lines begun on these streams (None: on all)."""
         return self.lines if streams is None else sum(self.line_counts[stream] for stream in streams)
 
     def printed(self, streams: Collection[int]) -> int:
-        """How many bytes were printed on these streams."""
+        """Returns the number of bytes printed on these streams."""
         return sum(self.sizes[stream] for stream in streams)
 
     def counter(self) -> LineCounter:
-        """A counter that goes on from here."""
+        """Returns a counter that continues from this state."""
         return LineCounter(self.lines, {(stream, tag): number for stream, tag, number in self.open})
 
 
 class Tally(msgspec.Struct, array_like=True, frozen=True):
-    """What one execution has printed so far: `now` is its latest state, `first` where its first record starts and
-    `began` that record's time; `missing` counts the bytes that gap records tell of; `places` are the lines behind which
-    the first of them are."""
+    """The sums of one execution's output so far. `now` is its latest state. `first` is the offset of its first record,
+    `began` that record's time (µs). `missing` counts the bytes that gap records report as lost. `places` holds the
+    numbers of the lines before the first gaps."""
 
     now: Mark
     first: int = 0
@@ -81,9 +82,9 @@ class Tally(msgspec.Struct, array_like=True, frozen=True):
 
 
 class _Chunk(msgspec.Struct, array_like=True):
-    """What is appended at once: how far the journal has been counted, the new marks, and the tallies that changed.
-    `last` is where the last frame starts that was counted, `frame` its head: if that is another one by now, a loss of
-    power has taken back what was counted."""
+    """One append to the side file: the position up to which records are counted, the new marks, and the changed
+    tallies. `last` is the offset of the last counted frame, `frame` its head. If the journal holds another head there,
+    a loss of power took back counted records."""
 
     counted: int
     marks: list[tuple[str, Mark]]
@@ -93,7 +94,7 @@ class _Chunk(msgspec.Struct, array_like=True):
 
 
 class _Count:
-    """The counting of one execution, or of a whole tree."""
+    """The running count of one execution, or of a whole tree."""
 
     __slots__ = ("counter", "line_counts", "since", "sizes", "tally", "whole")
 
@@ -136,16 +137,16 @@ class _Count:
 
 
 def _missing(record: Record) -> int:
-    told = msgspec.json.decode(record.payload)
-    return int(told.get("bytes") or 0) if isinstance(told, dict) else 0
+    gap = msgspec.json.decode(record.payload)
+    return int(gap.get("bytes") or 0) if isinstance(gap, dict) else 0
 
 
 class LineIndex:
-    """The index of one journal, in memory as far as it has been counted. `path` is its side file.
+    """The index of one journal: the part that has been counted is in memory. `path` is its side file.
 
-    From the second execution on that prints, the tree has marks and a tally as well: those of `TREE`.
+    As soon as a second execution prints, the tree has marks and a tally too, under the key `TREE`.
 
-    One thread uses it; several processes may keep the same file.
+    Only one thread may use an index; several processes may write the same file.
     """
 
     def __init__(self, source: Source, path: Path) -> None:
@@ -155,34 +156,34 @@ class LineIndex:
         self.tallies: dict[str, Tally] = {}
         self._marks: dict[str, list[Mark]] = {}
         self._counts: dict[str, _Count] = {}
-        self._fresh: list[tuple[str, Mark]] = []
+        self._new_marks: list[tuple[str, Mark]] = []
         self._changed: set[str] = set()
-        self._kept = 0
+        self._file_end = 0
         self._size = 0
-        self._written = journal.HEADER_SIZE
+        self._saved = journal.HEADER_SIZE
         self._last = 0
         self._load()
 
-    # -- asking
+    # -- queries
 
     def marks(self, execution: str) -> list[Mark]:
-        """The execution's marks, the state before its first record among them."""
+        """Returns the execution's marks. The first one is the state before its first record."""
         return [Mark(), *self._marks.get(execution, ())]
 
     def executions(self) -> list[str]:
-        """Those that have printed something."""
-        return [each for each in self.tallies if each != TREE]
+        """Returns the executions that have printed something."""
+        return [execution for execution in self.tallies if execution != TREE]
 
     # -- counting
 
     def catch_up(self, head: int, more: Callable[[], bool]) -> bool:
-        """Counts what the journal has got up to `head`, for as long as `more` allows; whether all of it is counted.
+        """Counts the journal's records up to `head` while `more()` is true. Returns True if all are counted.
 
-        Raises `OSError` when the journal cannot be read. That the side file cannot be written is no error.
+        Raises `OSError` if the journal cannot be read. Failure to write the side file is not an error.
         """
         while self.counted < head:
             if not more():
-                self._keep()
+                self._append_chunk()
                 return False
             batch = reading.read(self.source, self.source.pread, head, self.counted, _READ)
             if batch.position == self.counted:
@@ -191,13 +192,13 @@ class LineIndex:
                 self._take(record)
                 self._last = record.start
             self.counted = batch.position
-            if self.counted - self._written >= _WRITE_AFTER:
-                self._keep()
+            if self.counted - self._saved >= _WRITE_AFTER:
+                self._append_chunk()
         return True
 
     def keep(self) -> None:
-        """Writes down what has been counted, however little it is: nothing more will come for now."""
-        self._keep()
+        """Writes all counts to the side file, however few they are. Call it when counting stops for now."""
+        self._append_chunk()
 
     def _take(self, record: Record) -> None:
         if record.kind == journal.GAP and not record.stream:
@@ -216,33 +217,33 @@ class LineIndex:
         if count.since >= STRIDE:
             mark = count.tally.now
             self._marks.setdefault(execution, []).append(mark)
-            self._fresh.append((execution, mark))
+            self._new_marks.append((execution, mark))
             count.since = 0
         count.take(record)
         self._settle(execution)
 
     def _begin_tree(self) -> None:
-        """So far only one execution has printed: its lines are the first ones of the tree."""
-        ((only, tally),) = self.tallies.items()
+        """Creates the tree's tally from that of the only execution that has printed so far."""
+        ((execution, tally),) = self.tallies.items()
 
         def widened(mark: Mark) -> Mark:
-            opened = tuple((stream, tag_in_tree(only, tag), number) for stream, tag, number in mark.open)
+            opened = tuple((stream, tag_in_tree(execution, tag), number) for stream, tag, number in mark.open)
             return msgspec.structs.replace(mark, open=opened)
 
-        marks = [widened(mark) for mark in self._marks.get(only, ())]
+        marks = [widened(mark) for mark in self._marks.get(execution, ())]
         self._marks[TREE] = marks
-        self._fresh += [(TREE, mark) for mark in marks]
+        self._new_marks += [(TREE, mark) for mark in marks]
         self.tallies[TREE] = msgspec.structs.replace(tally, now=widened(tally.now))
         self._changed.add(TREE)
 
     def _count(self, execution: str) -> _Count:
-        found = self._counts.get(execution)
-        if found is None:
+        count = self._counts.get(execution)
+        if count is None:
             tally = self.tallies.get(execution, Tally(Mark()))
             last = self.marks(execution)[-1]
             since = sum(tally.now.sizes) - sum(last.sizes)
-            found = self._counts[execution] = _Count(tally, since, execution == TREE)
-        return found
+            count = self._counts[execution] = _Count(tally, since, execution == TREE)
+        return count
 
     def _settle(self, execution: str) -> None:
         self.tallies[execution] = self._counts[execution].tally
@@ -263,32 +264,32 @@ class LineIndex:
         if not data.startswith(head):
             return
         at, frame = len(head), b""
-        while (found := _unpack(data, at)) is not None:
-            chunk, at = found
-            self.counted = self._written = chunk.counted
+        while (unpacked := _unpack(data, at)) is not None:
+            chunk, at = unpacked
+            self.counted = self._saved = chunk.counted
             self._last = chunk.last
             frame = chunk.frame
             self.tallies.update(chunk.tallies)
             for execution, mark in chunk.marks:
                 self._marks.setdefault(execution, []).append(mark)
-            self._kept = at
-        if self._kept and (self.counted > self.source.committed or self._frame(self._last) != frame):
-            # Counted from what a loss of power has taken back: none of it can be trusted.
-            self.tallies, self._marks, self._kept, self._last = {}, {}, 0, 0
-            self.counted = self._written = journal.HEADER_SIZE
+            self._file_end = at
+        if self._file_end and (self.counted > self.source.committed or self._frame(self._last) != frame):
+            # A loss of power took back records that were counted, so no count can be trusted.
+            self.tallies, self._marks, self._file_end, self._last = {}, {}, 0, 0
+            self.counted = self._saved = journal.HEADER_SIZE
 
     def _frame(self, at: int) -> bytes:
         return bytes(self.source.pread(at, journal.FRAME_SIZE)) if at else b""
 
-    def _keep(self) -> None:
-        """Appends what is new. Where another process keeps the same file, one of the two is enough."""
-        if self.counted == self._written or self.counted < _SMALL or self.source.stale():
-            # Of a journal that has been moved or removed meanwhile, whoever opens it again counts the rest.
+    def _append_chunk(self) -> None:
+        """Appends the new counts to the side file. If another process writes the file, this one does not."""
+        if self.counted == self._saved or self.counted < _SMALL or self.source.stale():
+            # If the journal has been moved or removed, the next process that opens it counts the rest.
             return
-        changed = {each: self.tallies[each] for each in self._changed}
-        chunk = _Chunk(self.counted, self._fresh, changed, self._last, self._frame(self._last))
+        changed = {execution: self.tallies[execution] for execution in self._changed}
+        chunk = _Chunk(self.counted, self._new_marks, changed, self._last, self._frame(self._last))
         data = _pack(chunk)
-        self._fresh, self._changed, self._written = [], set(), self.counted
+        self._new_marks, self._changed, self._saved = [], set(), self.counted
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError:
@@ -296,16 +297,16 @@ class LineIndex:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(descriptor).st_size != self._size:
-                # Another process has gone on with it: what that writes is as good.
+                # Another process has appended to the file; its counts are as good.
                 return
-            if self._kept == 0:
+            if self._file_end == 0:
                 data = self._head() + data
-            if os.pwrite(descriptor, data, self._kept) == len(data):
-                self._kept += len(data)
-                os.ftruncate(descriptor, self._kept)
-                self._size = self._kept
+            if os.pwrite(descriptor, data, self._file_end) == len(data):
+                self._file_end += len(data)
+                os.ftruncate(descriptor, self._file_end)
+                self._size = self._file_end
         except OSError:
-            # Somebody else writes it just now, or the disk is full: what is in memory is right all the same.
+            # Another process is writing the file, or the disk is full. The counts in memory stay correct.
             return
         finally:
             os.close(descriptor)
@@ -317,7 +318,7 @@ def _pack(chunk: _Chunk) -> bytes:
 
 
 def _unpack(data: bytes, at: int) -> tuple[_Chunk, int] | None:
-    """The chunk at `at` and where the next one starts; None where none is whole."""
+    """Returns the chunk at offset `at` and the offset of the next one; None if there is no whole chunk."""
     if at + _CHUNK.size > len(data):
         return None
     length, checksum = _CHUNK.unpack_from(data, at)

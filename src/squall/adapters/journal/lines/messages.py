@@ -1,4 +1,4 @@
-"""What the server and the processes that read lines say to each other: one type for each question and each answer.
+"""The messages between the server and the processes that read lines: one type for each question and each answer.
 
 A message is its length (`LENGTH`) and MessagePack, in which a tag names the type.
 """
@@ -14,17 +14,17 @@ from squall.core.output.line_query import Hits, LinePage, LineState, OutputSums,
 from squall.core.output.lines import Line
 
 LENGTH = struct.Struct("<I")
-"""What stands before each message: its length in bytes."""
+"""The prefix of each message: its length in bytes."""
 
 Streams: TypeAlias = tuple[int, ...] | None
-"""Streams by number; None is all."""
+"""Streams by number; None means all."""
 
 
-# -- answers; without values they are those about a tree without a journal
+# -- answers; the default values answer for a tree without a journal
 
 
 class Sums(msgspec.Struct, tag=True):
-    """What executions have printed."""
+    """The sums of the output of executions."""
 
     sums: dict[str, OutputSums] = {}
 
@@ -37,20 +37,20 @@ class Tail(msgspec.Struct, tag=True):
 
 
 class States(msgspec.Struct, tag=True):
-    """How far the lines of executions go at `position`."""
+    """The state of the lines of executions at `position`."""
 
     states: dict[str, LineState] = {}
     position: int = 0
 
 
 class Lines(msgspec.Struct, tag=True):
-    """Lines by their numbers."""
+    """Lines, selected by their numbers."""
 
     page: LinePage = LinePage([], 0, 0, 0)
 
 
 class Rows(msgspec.Struct, tag=True):
-    """Lines by their numbers among those on some streams."""
+    """Lines, selected by their numbers among the lines on some streams."""
 
     page: RowPage = RowPage([], 0, 0)
 
@@ -62,26 +62,26 @@ class LineNumber(msgspec.Struct, tag=True):
 
 
 class BytePlace(msgspec.Struct, tag=True):
-    """The position to read on from for a byte, and how many bytes behind it come before."""
+    """The place of a byte: a position to read from, and the number of output bytes to skip behind it."""
 
     position: int = 0
     skip: int = 0
 
 
 class Matches(msgspec.Struct, tag=True):
-    """The lines that match."""
+    """The lines that match a search."""
 
     hits: Hits = Hits([], 0)
 
 
 class Unfinished(msgspec.Struct, tag=True):
-    """The time was over before all lines had been counted: `counted` (0 to 1) is the part that has been."""
+    """The answer if time ran out before all lines were counted. `counted` (0 to 1) is the counted part."""
 
     counted: float
 
 
 class Failed(msgspec.Struct, tag=True):
-    """An error, with its code in `core.errors`."""
+    """An error: its code in `core.errors`, and its text."""
 
     code: str
     error: str
@@ -90,12 +90,12 @@ class Failed(msgspec.Struct, tag=True):
 Answer: TypeAlias = Sums | Tail | States | Lines | Rows | LineNumber | BytePlace | Matches | Unfinished | Failed
 
 
-# -- questions; what they mean is as in `ports.Lines`
+# -- questions; their meaning is as in `ports.Lines`
 
 
 class Question(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A question about one tree. `seconds` is how long the answer may take; `nothing` makes the answer about a tree
-    without a journal."""
+    """A question about one tree. The answer may take `seconds`. `nothing` is the type whose default values answer for
+    a tree without a journal."""
 
     nothing: ClassVar[type[Sums | Tail | States | Lines | Rows | LineNumber | BytePlace | Matches]]
     tree: str
@@ -103,14 +103,14 @@ class Question(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class AskSums(Question, tag=True, kw_only=True):
-    """What these executions (None: all) have printed."""
+    """Requests the sums of these executions (None: all)."""
 
     nothing = Sums
     executions: list[str] | None = None
 
 
 class AskTail(Question, tag=True, kw_only=True):
-    """The last `count` lines of these executions (None: all)."""
+    """Requests the last `count` lines of these executions (None: all)."""
 
     nothing = Tail
     executions: list[str] | None = None
@@ -119,7 +119,7 @@ class AskTail(Question, tag=True, kw_only=True):
 
 
 class AskStates(Question, tag=True, kw_only=True):
-    """How far the lines of these executions (None: all) go at a position (None: now)."""
+    """Requests the line states of these executions (None: all) at a position (None: now)."""
 
     nothing = States
     executions: list[str] | None = None
@@ -127,7 +127,7 @@ class AskStates(Question, tag=True, kw_only=True):
 
 
 class AskLines(Question, tag=True, kw_only=True):
-    """The lines `first` to `last`."""
+    """Requests the lines `first` to `last`."""
 
     nothing = Lines
     execution: str
@@ -137,7 +137,7 @@ class AskLines(Question, tag=True, kw_only=True):
 
 
 class AskRows(Question, tag=True, kw_only=True):
-    """The rows `first` to `last`, each up to `cut` bytes."""
+    """Requests the rows `first` to `last`, with up to `cut` bytes of each."""
 
     nothing = Rows
     execution: str
@@ -148,7 +148,7 @@ class AskRows(Question, tag=True, kw_only=True):
 
 
 class AskLineAt(Question, tag=True, kw_only=True):
-    """The first line that began at `time` (µs) or later."""
+    """Requests the number of the first line that began at `time` (µs) or later."""
 
     nothing = LineNumber
     execution: str
@@ -156,7 +156,7 @@ class AskLineAt(Question, tag=True, kw_only=True):
 
 
 class AskByte(Question, tag=True, kw_only=True):
-    """Where the byte at `offset` of these streams' output is."""
+    """Requests the place of the byte at `offset` of these streams' output."""
 
     nothing = BytePlace
     execution: str
@@ -165,11 +165,11 @@ class AskByte(Question, tag=True, kw_only=True):
 
 
 class AskSearch(Question, tag=True, kw_only=True):
-    """The lines that match."""
+    """Requests the lines that match a search."""
 
     nothing = Matches
     execution: str
     search: Search
 
 
-Asked: TypeAlias = AskSums | AskTail | AskStates | AskLines | AskRows | AskLineAt | AskByte | AskSearch
+AnyQuestion: TypeAlias = AskSums | AskTail | AskStates | AskLines | AskRows | AskLineAt | AskByte | AskSearch

@@ -1,8 +1,8 @@
-"""Searches the lines of one execution with RE2, which takes time in proportion to the text whatever the expression.
+"""Searches the lines of one execution with RE2. Its time is proportional to the text for every expression.
 
-Whole chunks are searched; only lines that match are looked at one by one. A chunk is what was printed to one stream
-between two marks of the index, and the ends of the lines that are open there; so lines are found in their order, a
-piece at a time, forwards or backwards.
+The search runs over whole chunks, and counts only the lines that match. A chunk is one stream's output between two
+marks of the index, with the ends of the lines that are open at the second mark. So the search finds lines in their
+order, one piece at a time, forwards or backwards.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ MOST_PATTERN = 10_000
 """The longest expression, in characters."""
 
 
-class Found(NamedTuple):
-    """What one search gave: the numbers of the lines that match, in order, and the line to search on from (0: there is
-    nothing more)."""
+class SearchResult(NamedTuple):
+    """The result of one search: the numbers of the matching lines, in order, and the line where the search must resume
+    (0: it is complete)."""
 
     numbers: list[int]
     resume: int
 
 
 def compile_pattern(pattern: str, *, fixed: bool = False, ignore_case: bool = False) -> Any:
-    """The expression, for `search`. `fixed`: it is a text and no expression.
+    """Compiles an expression for `search`. If `fixed` is true, the pattern is plain text.
 
-    Raises `InvalidError` with what is wrong with it.
+    Raises `InvalidError` if RE2 does not accept the expression.
     """
     if len(pattern) > MOST_PATTERN:
         raise InvalidError(f"grep: the expression is longer than {MOST_PATTERN} characters")
@@ -48,14 +48,14 @@ def compile_pattern(pattern: str, *, fixed: bool = False, ignore_case: bool = Fa
     try:
         return re2.compile(b"(?m)" + str(text).encode(), options)
     except re2.error as error:
-        told = error.args[0] if error.args else ""
-        told = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
-        told = told.replace("(?m)", "", 1)
-        raise InvalidError(f"grep: {pattern!r} is no expression RE2 takes: {told}") from None
+        reason = error.args[0] if error.args else ""
+        reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        reason = reason.replace("(?m)", "", 1)
+        raise InvalidError(f"grep: {pattern!r} is not an expression of RE2: {reason}") from None
 
 
 class _Chunk:
-    """What one stream printed in one segment, with the numbers of its lines."""
+    """The output of one stream in one segment, with the numbers of its lines."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
@@ -64,33 +64,34 @@ class _Chunk:
         self.numbers: list[tuple[int | None, int]] = []
 
     def add(self, data: bytes, going_on: int | None, before: int) -> None:
-        """What a record brings; the two as `LineCounter.take` gives them."""
+        """Adds the output of a record. `going_on` and `before` are the values that `LineCounter.take` returns."""
         self.offsets.append(self.size)
         self.numbers.append((going_on, before))
         self.parts.append(data)
         self.size += len(data)
 
     def matches(self, expression: Any, more: Callable[[], bool]) -> list[int]:
-        """The numbers of its lines that match."""
+        """Returns the numbers of the lines that match. Stops early when `more()` is false."""
         text = b"".join(self.parts)
-        found: list[int] = []
+        numbers: list[int] = []
         at = 0
-        known = (-1, 0, 0)
+        counted = (-1, 0, 0)
         while at < len(text) and (match := expression.search(text, at)) is not None:
             start = text.rfind(b"\n", 0, match.start()) + 1
             if start >= len(text):
                 break
-            known = self._count(text, start, known)
-            found.append(self._number(known[0], known[2]))
+            counted = self._count(text, start, counted)
+            numbers.append(self._number(counted[0], counted[2]))
             at = text.find(b"\n", max(match.start(), start)) + 1
-            if not at or (len(found) % 1024 == 0 and not more()):
+            if not at or (len(numbers) % 1024 == 0 and not more()):
                 break
-        return found
+        return numbers
 
-    def _count(self, text: bytes, start: int, known: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Which part `start` lies in, and how many newlines of that part stand before it: counted on from `known`."""
+    def _count(self, text: bytes, start: int, counted: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Returns the part in which `start` lies, `start` itself, and the number of newlines before it in that part.
+        Continues from the result of the previous call, `counted`."""
         part = bisect_right(self.offsets, start) - 1
-        begin, newlines = (known[1], known[2]) if known[0] == part else (self.offsets[part], 0)
+        begin, newlines = (counted[1], counted[2]) if counted[0] == part else (self.offsets[part], 0)
         return part, start, newlines + text.count(b"\n", begin, start)
 
     def _number(self, part: int, newlines: int) -> int:
@@ -110,27 +111,29 @@ def search(
     streams: Collection[int] | None,
     backwards: bool,
     more: Callable[[], bool],
-) -> Found:
-    """The first `limit` lines from `start` to `stop` (inclusive) that match; with `backwards` the last ones, from
-    `stop` down to `start`. Ends early when `more` says so, and tells where to go on. Raises `OSError`."""
+) -> SearchResult:
+    """Finds the first `limit` matching lines from `start` to `stop` (inclusive); with `backwards`, the last ones, from
+    `stop` down to `start`. If `more()` is false, stops early and returns the line to resume from. Raises `OSError`."""
     stop = min(stop, lookup.last_line)
     if start > stop:
-        return Found([], 0)
+        return SearchResult([], 0)
     first, last = lookup.segment_of(start), lookup.segment_of(stop)
     order = range(last, first - 1, -1) if backwards else range(first, last + 1)
     numbers: list[int] = []
     for segment in order:
         if not more():
             edge = lookup.marks[segment].lines
-            return Found(sorted(numbers), min(stop, _end_of(lookup, segment)) if backwards else max(start, edge + 1))
+            return SearchResult(
+                sorted(numbers), min(stop, _end_of(lookup, segment)) if backwards else max(start, edge + 1)
+            )
         hits = [number for number in _segment(lookup, segment, expression, streams, more) if start <= number <= stop]
         hits.sort(reverse=backwards)
-        room = limit - len(numbers)
-        numbers += hits[:room]
-        if len(hits) > room or (len(hits) == room and segment != order[-1]):
+        remaining = limit - len(numbers)
+        numbers += hits[:remaining]
+        if len(hits) > remaining or (len(hits) == remaining and segment != order[-1]):
             resume = numbers[-1] - 1 if backwards else numbers[-1] + 1
-            return Found(sorted(numbers), resume if start <= resume <= stop else 0)
-    return Found(sorted(numbers), 0)
+            return SearchResult(sorted(numbers), resume if start <= resume <= stop else 0)
+    return SearchResult(sorted(numbers), 0)
 
 
 def _end_of(lookup: Lookup, segment: int) -> int:
@@ -141,7 +144,7 @@ def _end_of(lookup: Lookup, segment: int) -> int:
 def _segment(
     lookup: Lookup, segment: int, expression: Any, streams: Collection[int] | None, more: Callable[[], bool]
 ) -> list[int]:
-    """The numbers of the lines that begin in a segment and match."""
+    """Returns the numbers of the matching lines that begin in a segment."""
     counter = lookup.marks[segment].counter()
     begun = counter.lines
     chunks: dict[Key, _Chunk] = {}
@@ -150,7 +153,7 @@ def _segment(
             opened = dict(counter.open)
             count_record(counter, record, lookup.whole)
             for key in opened.keys() - counter.open.keys():
-                # What comes behind the gap begins a line: the one before it must not run into it.
+                # The output behind the gap begins a new line, so this ends the line before the gap.
                 if key in chunks:
                     chunks[key].add(b"\n", opened[key], opened[key])
             continue
@@ -161,11 +164,11 @@ def _segment(
     open_here = {key: number for key, number in counter.open.items() if number > begun and key in chunks}
     if open_here and segment + 1 < len(lookup.marks):
         _finish(lookup, segment + 1, open_here, chunks)
-    found: list[int] = []
+    numbers: list[int] = []
     for chunk in chunks.values():
-        # A line that had begun before belongs to the segment where it did.
-        found += [number for number in chunk.matches(expression, more) if number > begun]
-    return found
+        # A line that began in an earlier segment belongs to that segment.
+        numbers += [number for number in chunk.matches(expression, more) if number > begun]
+    return numbers
 
 
 def _key(lookup: Lookup, record: Record) -> Key:

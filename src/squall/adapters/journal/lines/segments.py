@@ -1,4 +1,4 @@
-"""The records of one execution of an indexed journal, segment by segment: only what is asked for is read."""
+"""The records of one execution of an indexed journal, segment by segment: only requested segments are read."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from squall.core.output.journal import Record
 
 _READ = 1 << 20
 _CROWDED = 4
-"""A segment that spreads over more than so many times its own bytes is read by its chain, not through."""
+"""The spread limit: a segment that spreads over more than this many times its own bytes is read along its chain."""
 
 
 class Segments:
-    """One execution of an indexed journal, or all of it (`TREE`), cut at the `marks` of its index. Raises `OSError`
-    when the journal cannot be read."""
+    """One execution of an indexed journal, or the whole journal (`TREE`), divided at the `marks` of its index. Methods
+    raise `OSError` if the journal cannot be read."""
 
     def __init__(self, index: LineIndex, execution: str) -> None:
         self._index = index
         self._source: Source = index.source
         if execution == TREE and TREE not in index.tallies:
-            # Where only one has printed its lines are the tree's.
+            # If only one execution has printed, its lines are those of the tree.
             execution = next(iter(index.tallies), TREE)
         self._execution = execution
         self.whole = execution == TREE
@@ -33,16 +33,16 @@ class Segments:
 
     @property
     def last_line(self) -> int:
-        """How many lines there are."""
+        """The number of the last line, which is the number of lines."""
         return self.ends[-1].lines
 
     def records(self, segment: int) -> Iterator[Record]:
-        """The output and gap records from the beginning of a segment (a number of `marks`) on, in order."""
+        """Yields the output and gap records from the beginning of a segment (an index of `marks`) on, in order."""
         for number in range(segment, len(self.marks)):
             yield from self._segment(self.marks[number], self.ends[number])
 
     def segment_records(self, segment: int) -> Iterator[Record]:
-        """Those of one segment."""
+        """Yields the output and gap records of one segment."""
         yield from self._segment(self.marks[segment], self.ends[segment])
 
     def _segment(self, begin: Mark, end: Mark) -> Iterator[Record]:
@@ -66,14 +66,14 @@ class Segments:
             if batch.position == at:
                 return
             for record in batch.records:
-                ours = self.whole or record.execution == self._execution
-                own = ours and record.kind in (journal.OUTPUT, journal.GAP)
-                if own or (record.kind == journal.GAP and not record.stream):
+                selected = self.whole or record.execution == self._execution
+                printed = selected and record.kind in (journal.OUTPUT, journal.GAP)
+                if printed or (record.kind == journal.GAP and not record.stream):
                     yield record
             at = batch.position
 
     def _chain(self, begin: Mark, end: Mark) -> list[int] | None:
-        """The starts of the execution's records between two marks; None where its chain is broken."""
+        """Returns the offsets of the execution's records between two marks; None if its chain is broken."""
         starts: list[int] = []
         at = end.last
         while at > begin.last:

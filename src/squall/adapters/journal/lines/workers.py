@@ -1,4 +1,4 @@
-"""`ports.Lines` by processes: started when somebody asks, killed when they take too long, ended when idle."""
+"""`ports.Lines` with worker processes: started on demand, killed when they take too long, ended when idle."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import msgspec
 from squall.adapters.journal.lines.messages import (
     LENGTH,
     Answer,
+    AnyQuestion,
     AskByte,
-    Asked,
     AskLineAt,
     AskLines,
     AskRows,
@@ -53,7 +53,7 @@ A = TypeVar("A", Sums, Tail, States, Lines, Rows, LineNumber, BytePlace, Matches
 
 
 class _Worker:
-    """One process and the connection to it."""
+    """One worker process and the connection to it."""
 
     def __init__(
         self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -63,24 +63,24 @@ class _Worker:
         self._writer = writer
         self.used = monotonic()
 
-    async def ask(self, question: bytes) -> Answer:
-        """Its answer. Raises `OSError` or `EOFError` when the process has ended."""
-        self._writer.write(LENGTH.pack(len(question)) + question)
+    async def ask(self, message: bytes) -> Answer:
+        """Sends an encoded question. Returns the answer. Raises `OSError` or `EOFError` if the process has ended."""
+        self._writer.write(LENGTH.pack(len(message)) + message)
         (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
         answer: Answer = _DECODER.decode(await self._reader.readexactly(length))
         self.used = monotonic()
         return answer
 
     def end(self) -> None:
-        """Ends the process at once."""
+        """Kills the process."""
         self._writer.close()
         self._process.kill()
         self._process.wait()
 
 
 class LineWorkers:
-    """Up to `most` processes, each made by `start` with its end of a socket pair; `patience` is how long (seconds) an
-    answer may take in all, and `crowd` how many may wait for one. Use it on one event loop, and `close` it there."""
+    """A pool of up to `most` processes. `start` starts one with its end of a socket pair. An answer may take `patience`
+    seconds in all, and at most `crowd` requests may wait. Use it on one event loop, and `close` it there."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class LineWorkers:
         self._reaper: asyncio.TimerHandle | None = None
 
     def close(self) -> None:
-        """Ends the processes."""
+        """Kills the processes."""
         self._closed = True
         if self._reaper is not None:
             self._reaper.cancel()
@@ -111,118 +111,120 @@ class LineWorkers:
     # -- the port
 
     async def sums(self, tree: str, executions: Collection[str] | None) -> dict[str, OutputSums]:
-        """What each execution has printed."""
-        asked = AskSums(tree=tree, seconds=_SLICE, executions=_listed(executions))
-        return (await self._ask(asked, Sums)).sums
+        """Returns the output sums of each execution."""
+        question = AskSums(tree=tree, seconds=_SLICE, executions=_as_list(executions))
+        return (await self._ask(question, Sums)).sums
 
     async def lines(
         self, tree: str, execution: str, first: int, last: int, streams: tuple[int, ...] | None
     ) -> LinePage:
-        """Lines by their numbers."""
-        asked = AskLines(tree=tree, seconds=_SLICE, execution=execution, first=first, last=last, streams=streams)
-        return (await self._ask(asked, Lines)).page
+        """Returns lines by their numbers."""
+        question = AskLines(tree=tree, seconds=_SLICE, execution=execution, first=first, last=last, streams=streams)
+        return (await self._ask(question, Lines)).page
 
     async def rows(
         self, tree: str, execution: str, first: int, last: int, streams: tuple[int, ...] | None, cut: int | None
     ) -> RowPage:
-        """Lines as counted among those on some streams."""
-        asked = AskRows(
+        """Returns lines by their numbers among the lines on some streams."""
+        question = AskRows(
             tree=tree, seconds=_SLICE, execution=execution, first=first, last=last, streams=streams, cut=cut
         )
-        return (await self._ask(asked, Rows)).page
+        return (await self._ask(question, Rows)).page
 
     async def tail(
         self, tree: str, executions: Collection[str] | None, count: int, streams: tuple[int, ...] | None
     ) -> tuple[list[tuple[str, Line]], int]:
-        """The last lines."""
-        asked = AskTail(tree=tree, seconds=_SLICE, executions=_listed(executions), count=count, streams=streams)
-        tail = await self._ask(asked, Tail)
+        """Returns the last lines with their executions, and the position up to which they go."""
+        question = AskTail(tree=tree, seconds=_SLICE, executions=_as_list(executions), count=count, streams=streams)
+        tail = await self._ask(question, Tail)
         return tail.rows, tail.position
 
     async def states(
         self, tree: str, executions: Collection[str] | None, after: int | None = None
     ) -> tuple[dict[str, LineState], int]:
-        """How far the lines go."""
-        # The beginning has two names; what is counted begins behind the header.
+        """Returns the line states of executions at a position, and that position."""
+        # Both 0 and the end of the header stand for the beginning; counting begins behind the header.
         at = None if after is None else max(after, journal.HEADER_SIZE)
-        asked = AskStates(tree=tree, seconds=_SLICE, executions=_listed(executions), position=at)
-        states = await self._ask(asked, States)
+        question = AskStates(tree=tree, seconds=_SLICE, executions=_as_list(executions), position=at)
+        states = await self._ask(question, States)
         return states.states, states.position if at is None else at
 
     async def line_at(self, tree: str, execution: str, time: int) -> int:
-        """The first line from a time on."""
-        asked = AskLineAt(tree=tree, seconds=_SLICE, execution=execution, time=time)
-        return (await self._ask(asked, LineNumber)).number
+        """Returns the number of the first line that began at a time (µs) or later."""
+        question = AskLineAt(tree=tree, seconds=_SLICE, execution=execution, time=time)
+        return (await self._ask(question, LineNumber)).number
 
     async def search(self, tree: str, execution: str, wanted: Search) -> Hits:
-        """The lines that match."""
-        until = monotonic() + self._patience
+        """Returns the lines that match, and the line to resume from if the time ran out."""
+        deadline = monotonic() + self._patience
         numbers: list[int] = []
         while True:
-            asked = AskSearch(tree=tree, seconds=_SLICE, execution=execution, search=wanted)
-            hits = (await self._ask(asked, Matches)).hits
+            question = AskSearch(tree=tree, seconds=_SLICE, execution=execution, search=wanted)
+            hits = (await self._ask(question, Matches)).hits
             numbers = sorted(numbers + hits.numbers)
-            if not hits.resume or len(numbers) >= wanted.limit or monotonic() > until:
+            if not hits.resume or len(numbers) >= wanted.limit or monotonic() > deadline:
                 return Hits(numbers, hits.resume)
-            # Its slice of time was over: others have their turn, then it goes on.
+            # The search used up its time slice: other requests get a turn before it resumes.
             edge = {"stop": hits.resume} if wanted.backwards else {"start": hits.resume}
             wanted = msgspec.structs.replace(wanted, limit=wanted.limit - len(hits.numbers), **edge)
 
     def matcher(self, wanted: Search) -> Callable[[bytes], bool]:
-        """Whether a line matches."""
-        # Only who searches needs RE2.
+        """Returns a function that checks whether a line matches."""
+        # Only searches need RE2.
         from squall.adapters.journal.lines.search import compile_pattern
 
         expression = compile_pattern(wanted.pattern, fixed=wanted.fixed, ignore_case=wanted.ignore_case)
         return lambda line: expression.search(line) is not None
 
     async def byte(self, tree: str, execution: str, offset: int, streams: tuple[int, ...] | None) -> tuple[int, int]:
-        """Where a byte is."""
-        asked = AskByte(tree=tree, seconds=_SLICE, execution=execution, offset=offset, streams=streams)
-        place = await self._ask(asked, BytePlace)
+        """Returns a position to read from for a byte, and the number of output bytes to skip behind it."""
+        question = AskByte(tree=tree, seconds=_SLICE, execution=execution, offset=offset, streams=streams)
+        place = await self._ask(question, BytePlace)
         return place.position, place.skip
 
     # -- processes
 
-    async def _ask(self, asked: Asked, kind: type[A]) -> A:
-        """An answer of this kind, after as many turns as the counting takes."""
-        until = monotonic() + self._patience
+    async def _ask(self, question: AnyQuestion, kind: type[A]) -> A:
+        """Returns the answer to a question. Repeats the question until all lines are counted.
+
+        Raises the error that the worker reports; `UnavailableError` after `patience` seconds."""
+        deadline = monotonic() + self._patience
         while True:
-            answer = await self._turn(msgspec.msgpack.encode(asked))
+            answer = await self._turn(msgspec.msgpack.encode(question))
             if isinstance(answer, kind):
                 return answer
             if isinstance(answer, Failed):
                 raise _ERRORS.get(answer.code, UnavailableError)(answer.error)
-            assert isinstance(answer, Unfinished)  # noqa: S101 - each question has one kind of answer
-            if monotonic() > until:
+            assert isinstance(answer, Unfinished)  # noqa: S101 - each question has one other type of answer
+            if monotonic() > deadline:
                 raise UnavailableError(
-                    f"The lines of this output are being counted ({answer.counted:.0%} so far). Ask again in a moment."
+                    f"The lines of this output are being counted ({answer.counted:.0%} so far). Try again in a moment."
                 )
 
-    async def _turn(self, question: bytes) -> Answer:
+    async def _turn(self, message: bytes) -> Answer:
         if self._waiting >= self._crowd:
-            raise UnavailableError("Too many search in outputs just now. Ask again in a moment.")
+            raise UnavailableError("Too many clients search outputs now. Try again in a moment.")
         self._waiting += 1
         try:
             async with self._room:
-                return await self._with_worker(question)
+                return await self._with_worker(message)
         finally:
             self._waiting -= 1
 
-    async def _with_worker(self, question: bytes) -> Answer:
+    async def _with_worker(self, message: bytes) -> Answer:
         worker = self._free.pop() if self._free else await self._begin()
         try:
             async with asyncio.timeout(_SLICE + _GRACE):
-                reply = await worker.ask(question)
+                reply = await worker.ask(message)
         except TimeoutError:
             worker.end()
-            raise UnavailableError("This took too long, and has been stopped.") from None
+            raise UnavailableError("The search in the output took too long, so the server stopped it.") from None
         except (OSError, EOFError) as error:
             worker.end()
             _LOG.warning("a process that reads outputs has ended", extra={"error": str(error)})
-            raise UnavailableError("The process that reads outputs has ended. Ask again.") from error
+            raise UnavailableError("The process that reads outputs has ended. Try again.") from error
         except BaseException:
-            # Whoever asked has gone: its answer would be taken for the next one's.
+            # The request was canceled: its answer must not reach the next request.
             worker.end()
             raise
         if self._closed:
@@ -252,16 +254,16 @@ class LineWorkers:
             self._reaper = asyncio.get_running_loop().call_later(_IDLE, self._reap)
 
     def _reap(self) -> None:
-        """Ends the processes that nobody has needed for a while."""
+        """Kills the processes that have been idle for `_IDLE` seconds."""
         self._reaper = None
-        old = [worker for worker in self._free if monotonic() - worker.used >= _IDLE]
-        self._free = [worker for worker in self._free if worker not in old]
-        for worker in old:
+        idle = [worker for worker in self._free if monotonic() - worker.used >= _IDLE]
+        self._free = [worker for worker in self._free if worker not in idle]
+        for worker in idle:
             with contextlib.suppress(OSError):
                 worker.end()
         if self._free:
             self._arm()
 
 
-def _listed(executions: Collection[str] | None) -> list[str] | None:
+def _as_list(executions: Collection[str] | None) -> list[str] | None:
     return None if executions is None else list(executions)

@@ -1,7 +1,7 @@
 """The program of an HTTP action: `python -m squall.adapters.runners.http.program`, with the job as JSON on stdin.
 
-The answer's body goes to stdout as it comes, if it is text; the result is written at the end, also of an answer that
-was cut off. It runs under the keeper, so it lives on when the server does not.
+It writes the response's body to stdout while it arrives, if the body is text. It writes the result at the end, even if
+the response was cut off. The keeper runs it, so it survives an end of the server.
 """
 
 from __future__ import annotations
@@ -32,26 +32,27 @@ _TEXTS = ("json", "xml", "javascript", "x-www-form-urlencoded", "yaml", "csv", "
 
 @functools.cache
 def trusted() -> ssl.SSLContext:
-    """The certificates of this machine; reading them takes longer than most requests, so a fork server has done it."""
+    """Returns the trusted certificates of this machine. A fork server reads them once, because that takes longer than
+    most requests."""
     return httpx2.create_ssl_context()
 
 
 class RefusedError(Exception):
-    """The request, or where it was led to, is not allowed."""
+    """The request, its redirect, or the size of its response is not allowed."""
 
 
 class Exchange:
-    """One request and what came back of it so far."""
+    """One request, and the received part of its response."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._job = job
         self._body = bytearray()
         self._response: httpx2.Response | None = None
-        self._whole = False
+        self._complete = False
 
     async def run(self) -> None:
-        """Sends it, follows redirects if asked for, and takes in the whole answer. Raises `httpx2.HTTPError`,
-        `RefusedError`, `TimeoutError`."""
+        """Sends the request, follows redirects if the action allows them, and receives the whole response. Raises
+        `httpx2.HTTPError`, `RefusedError`, `TimeoutError`."""
         job = self._job
         async with asyncio.timeout(job["timeout"]), self._client() as client:
             request = client.build_request(job["method"], address(job["url"], job["query"]), **self._content())
@@ -103,14 +104,14 @@ class Exchange:
         return content
 
     def _finish_headers(self, request: httpx2.Request) -> None:
-        """Leaves out the headers that are null in the action, and writes cookies in Latin-1, repeated ones as well."""
+        """Removes the headers that are null in the action. Writes cookies in Latin-1, repeated ones too."""
         for name in self._job["omitted"]:
             if name not in _NEEDED and name in request.headers:
                 del request.headers[name]
         cookies = self._job["cookies"]
         last = {name: at for at, (name, _) in enumerate(cookies)}
         repeated = "".join(f"; {name}={value}" for at, (name, value) in enumerate(cookies) if last[name] != at)
-        # The client writes each cookie once, and mostly in UTF-8.
+        # The library writes each cookie name once, and most values in UTF-8.
         request.headers = httpx2.Headers(
             [
                 (name, (decoded(value, None, whole=True) + repeated).encode("latin-1", "replace"))
@@ -121,17 +122,17 @@ class Exchange:
         )
 
     def _check(self, url: httpx2.URL) -> None:
-        """Raises `RefusedError` for a host that is not allowed; redirects are checked as well."""
+        """Raises `RefusedError` if the host is not allowed. `run` also checks redirects."""
         denied, allowed = self._job["denied"], self._job["allowed"]
         names = {url.host.rstrip("."), url.raw_host.decode().rstrip(".")}
-        refused = names.intersection(denied)
-        if refused or (allowed and not names.intersection(allowed)):
-            raise RefusedError(f'URL "{url.host}" is {"blacklisted" if refused else "not in the whitelist"}')
+        denied_names = names.intersection(denied)
+        if denied_names or (allowed and not names.intersection(allowed)):
+            raise RefusedError(f'URL "{url.host}" is {"blacklisted" if denied_names else "not in the whitelist"}')
 
     async def _take(self, response: httpx2.Response) -> None:
         show = is_text(response.headers.get("content-type", ""))
         text = Text(response.charset_encoding)
-        # Without a size each piece comes as it was received.
+        # Without a size argument, the iterator yields each piece as it arrives.
         async for piece in response.aiter_bytes():
             room = self._job["limit"] - len(self._body)
             self._body += piece[:room]
@@ -139,17 +140,17 @@ class Exchange:
                 _print(text.feed(piece[:room]))
             if len(piece) > room:
                 await response.aclose()
-                raise RefusedError(f"The answer is larger than {self._job['limit']} bytes")
-        self._whole = True
+                raise RefusedError(f"The response is larger than {self._job['limit']} bytes")
+        self._complete = True
         if show:
             _print(text.feed(b"", final=True))
 
     def result(self) -> dict[str, Any]:
-        """StackStorm's result of what came; empty when nothing did."""
+        """Returns StackStorm's result of the received response; empty if there was none."""
         response = self._response
         if response is None:
             return {}
-        text = decoded(bytes(self._body), response.charset_encoding, whole=self._whole)
+        text = decoded(bytes(self._body), response.charset_encoding, whole=self._complete)
         body, parsed = text, False
         if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
             with contextlib.suppress(ValueError, RecursionError):
@@ -160,17 +161,18 @@ class Exchange:
 
 
 class Text:
-    """Decodes a body piece by piece. Without a known `charset` it is UTF-8, and bytes that are none are Latin-1."""
+    """A decoder of a body, piece by piece. Without a valid `charset`, it decodes UTF-8, and invalid bytes as
+    Latin-1."""
 
     def __init__(self, charset: str | None) -> None:
-        self._named = codecs.getincrementaldecoder(charset)("replace") if charset and is_charset(charset) else None
-        self._left = b""
+        self._decoder = codecs.getincrementaldecoder(charset)("replace") if charset and is_charset(charset) else None
+        self._rest = b""
 
     def feed(self, data: bytes, final: bool = False) -> str:
-        """The text of the next bytes, as far as its characters are whole; with `final`, all of it."""
-        if self._named is not None:
-            return self._named.decode(data, final)
-        text, rest = "", self._left + data
+        """Decodes the next bytes. Returns the text up to the last whole character; with `final`, all of it."""
+        if self._decoder is not None:
+            return self._decoder.decode(data, final)
+        text, rest = "", self._rest + data
         while rest:
             try:
                 part, count = codecs.utf_8_decode(rest, "strict", final)
@@ -180,13 +182,13 @@ class Text:
                 continue
             text, rest = text + part, rest[count:]
             break
-        self._left = rest
+        self._rest = rest
         return text
 
 
 def decoded(body: bytes, charset: str | None, *, whole: bool) -> str:
-    """The text of a body. Without a known `charset` it is UTF-8, or Latin-1 if it is not that; a body that is not
-    `whole` may end within a character."""
+    """Returns the text of a body. Without a valid `charset`, the body is UTF-8, or Latin-1 if it is not valid UTF-8. A
+    body that is not `whole` may end within a character."""
     if charset and is_charset(charset):
         return body.decode(charset, "replace").encode("utf-8", "replace").decode()
     try:
@@ -208,7 +210,7 @@ def _finite(text: str) -> float:
 
 
 def is_charset(name: str) -> bool:
-    """Whether text can be decoded from this encoding."""
+    """Returns True if Python can decode text from this encoding."""
     try:
         b"x".decode(name, "replace")
         codecs.getincrementaldecoder(name)("replace").decode(b"x", True)
@@ -218,7 +220,7 @@ def is_charset(name: str) -> bool:
 
 
 def address(url: str, query: str) -> httpx2.URL:
-    """`url` as it is, with `query` behind the query that it has. Raises `httpx2.InvalidURL`."""
+    """Returns `url` with `query` appended to its query. Raises `httpx2.InvalidURL`."""
     parsed = httpx2.URL(url)
     if not query:
         return parsed
@@ -226,18 +228,18 @@ def address(url: str, query: str) -> httpx2.URL:
 
 
 def is_text(content_type: str) -> bool:
-    """Whether people can read a body of this type."""
+    """Returns True if a body of this type is text."""
     kind = content_type.partition(";")[0].strip().lower()
     return kind.startswith("text/") or any(kind.endswith(word) for word in _TEXTS)
 
 
 def _print(text: str) -> None:
-    # Some charsets have halves of characters, which UTF-8 has not.
+    # Some charsets decode to lone surrogates, which UTF-8 cannot encode.
     data = text.encode("utf-8", "replace")
-    # Blocking, on purpose: while the keeper takes no more, no more is to be received.
-    left = memoryview(data)
-    while left:
-        left = left[os.write(1, left) :]
+    # The write blocks on purpose: while the keeper does not read, the program must not receive.
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(1, rest) :]
 
 
 async def _main(job: dict[str, Any]) -> dict[str, Any]:
@@ -253,29 +255,29 @@ async def _main(job: dict[str, Any]) -> dict[str, Any]:
         error = f"HTTP request failed: no complete answer from {_place(job['url'])} in {job['timeout']:g} seconds"
         return {**exchange.result(), "error": error, "late": True}
     except (httpx2.HTTPError, httpx2.InvalidURL, RefusedError, OSError, ValueError) as error:
-        said = f"{_place(job['url'])}: {_why(error)}"
-        return {**exchange.result(), "error": said, "traceback": traceback.format_exc(limit=-3)}
+        message = f"{_place(job['url'])}: {_reason(error)}"
+        return {**exchange.result(), "error": message, "traceback": traceback.format_exc(limit=-3)}
     return exchange.result()
 
 
 def _place(url: str) -> str:
-    """A URL without what may be secret in it."""
+    """Returns a URL without its user, password, query and fragment, which may be secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
-def _why(error: BaseException) -> str:
-    """What went wrong, with the cause that lies deepest."""
+def _reason(error: BaseException) -> str:
+    """Returns the error's message with that of its deepest cause."""
     deepest = error
     while (below := deepest.__cause__ or deepest.__context__) is not None:
         deepest = below
-    said = str(error) or type(error).__name__
+    message = str(error) or type(error).__name__
     cause = str(deepest)
-    return said if not cause or cause in said else f"{said} ({cause})"
+    return message if not cause or cause in message else f"{message} ({cause})"
 
 
 def main(data: bytes) -> int:
-    """Runs the job in `data`; 0 when its result has been written, whatever came of the request."""
+    """Runs the job in `data`. Returns 0 when its result has been written, even if the request failed."""
     job = json.loads(data)
     result = asyncio.run(_main(job))
     with os.fdopen(int(os.environ[RESULT_FD]), "wb") as stream:

@@ -1,5 +1,4 @@
-"""One command on one host: how it is started there, so that its secrets are in no process list and all of it can be
-ended."""
+"""Runs one command on one host. Its secrets appear in no process list, and all of its processes can be killed."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ _KILL_WITHIN = 2.5
 _WRONG_PASSWORD = re.compile(rb"incorrect password attempt|Sorry, try again|no password was provided")
 _MARKER_MOST = 4096
 _LINGER_SILENCE, _LINGER_MOST, _LINGER_LOOK = 0.5, 5.0, 0.1
-"""Seconds of silence after a command's end that end its output, the longest wait for them, and the step of it."""
+"""Seconds: the silence after a command's end that ends its output, the longest wait for it, and the poll interval."""
 
 
 class _Process(asyncssh.SSHClientProcess[bytes]):
@@ -30,16 +29,16 @@ class _Process(asyncssh.SSHClientProcess[bytes]):
         self._exited = exited
 
     def exit_status_received(self, status: int) -> None:
-        """The host reports a number."""
+        """Notes that the host reported an exit status."""
         self._exited.set()
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
-        """The host reports a signal."""
+        """Notes that the host reported the signal that ended the process."""
         self._exited.set()
 
 
-class Kept:
-    """The two ends of what was printed: at most `most` bytes, and how many are missing between them."""
+class Excerpt:
+    """The beginning and the end of an output: at most `most` bytes. `omitted` counts the bytes between them."""
 
     def __init__(self, most: int) -> None:
         self._half = max(1, most // 2)
@@ -48,18 +47,18 @@ class Kept:
         self.omitted = 0
 
     def add(self, data: bytes) -> None:
-        """Keeps what came."""
+        """Adds a piece of output."""
         room = self._half - len(self._first)
         self._first += data[:room] if room > 0 else b""
         self._last += data[max(0, room) :]
         over = len(self._last) - self._half
-        # Cut now and then, not with every piece.
+        # One cut for many pieces is faster than one for each.
         if over > self._half:
             del self._last[:over]
             self.omitted += over
 
     def text(self) -> str:
-        """What is kept, with a note where something is missing."""
+        """Returns the text, with a note in place of omitted bytes."""
         over = len(self._last) - self._half
         if over > 0:
             del self._last[:over]
@@ -69,13 +68,13 @@ class Kept:
 
 
 def one_line(text: str) -> str:
-    """`text` quoted for a POSIX shell on one line, where the variable NL is a newline."""
+    """Quotes `text` for a POSIX shell on one line. The result uses the shell variable NL, which holds a newline."""
     return '"$NL"'.join(shlex.quote(part) for part in text.split("\n"))
 
 
 def script_line(mark: str, env: Mapping[str, str], cwd: str, command: str) -> str:
-    """The line that the remote shell reads and carries out: it tells its process id behind `mark`, then becomes the
-    command. Variables travel in it and not in the command line, which everybody on the host can read."""
+    """Returns the line that the remote shell reads and runs: it prints its process id behind `mark`, then executes the
+    command. The line holds the variables, because every user on the host can read command lines."""
     exports = "".join(f"export {name}={one_line(value)}; " for name, value in env.items())
     shell = 'S=$(command -v bash || echo /bin/sh); exec "$S" -c'
     change = f"cd {one_line(cwd)} || exit 1; " if cwd else ""
@@ -84,7 +83,7 @@ def script_line(mark: str, env: Mapping[str, str], cwd: str, command: str) -> st
 
 
 def start_command(mark: str, sudo: bool, has_password: bool) -> str:
-    """What is started: a shell that waits for the marked line, below sudo if asked for."""
+    """Returns the command to start on the host: a shell that waits for the marked line, under sudo if `sudo` is set."""
     wait = f'while IFS= read -r L; do case $L in "{mark}"*) break;; esac; done; eval "${{L#{mark}}}"'
     start = f"/bin/sh -c {shlex.quote(wait)}"
     if not sudo:
@@ -93,18 +92,18 @@ def start_command(mark: str, sudo: bool, has_password: bool) -> str:
 
 
 def kill_command(pid: int, sudo: bool) -> str:
-    """Ends the process group and the session of `pid`: TERM, and KILL a second and a half later."""
-    look = f"kill -0 -- -{pid} 2>/dev/null"
+    """Returns the command that ends the process group and the session of `pid`: TERM, then KILL after 1.5 seconds."""
+    alive = f"kill -0 -- -{pid} 2>/dev/null"
     end = (
         f"kill -TERM -- -{pid} 2>/dev/null; pkill -TERM -s {pid} 2>/dev/null; "
-        f"for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do {look} || break; sleep 0.1; done; "
+        f"for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do {alive} || break; sleep 0.1; done; "
         f"kill -KILL -- -{pid} 2>/dev/null; pkill -KILL -s {pid} 2>/dev/null; true"
     )
     return f"{'sudo -n ' if sudo else ''}/bin/sh -c {shlex.quote(end)}"
 
 
 class Remote:
-    """A command under way. `write(stream, data)` takes what it prints; the result has `keep` bytes of each."""
+    """A command on a host. `write(stream, data)` receives its output; the result holds `keep` bytes of each stream."""
 
     def __init__(
         self, job: Mapping[str, Any], mark: str, write: Callable[[int, bytes], Awaitable[None]], keep: int
@@ -112,8 +111,8 @@ class Remote:
         self._job = job
         self._mark = mark.encode()
         self._write = write
-        self.stdout = Kept(keep)
-        self.stderr = Kept(keep)
+        self.stdout = Excerpt(keep)
+        self.stderr = Excerpt(keep)
         self.pid: int | None = None
         self.started = asyncio.Event()
         self.exited = asyncio.Event()
@@ -123,10 +122,11 @@ class Remote:
         self.wrong_password = False
 
     async def run(self, connection: asyncssh.SSHClientConnection, command: str) -> int:
-        """Runs it to its end; its exit code, 128 + n for signal n. Raises `asyncssh.Error` when the connection ends.
+        """Runs the command. Returns its exit code, 128 + n for signal n. Raises `asyncssh.Error` if the connection
+        ends.
 
-        Processes that it has left behind may hold its output open. They do not delay the end by more than
-        `_LINGER_MOST` seconds, and they go on."""
+        Processes that the command left behind may hold its output open. They go on, and delay the end by at most
+        `_LINGER_MOST` seconds."""
         job = self._job
         password = job.get("sudo_password") if job["sudo"] else None
         start = start_command(self._mark.decode(), job["sudo"], bool(password))
@@ -155,17 +155,17 @@ class Remote:
         return int(process.exit_status)
 
     async def _silence(self) -> None:
-        """Returns when the command has ended and nothing more of its output is to be expected."""
+        """Returns when the command has ended and its output has been silent long enough."""
         await self.exited.wait()
         self._last_read = time.monotonic()
         waited = 0.0
-        # While the keeper takes nothing, output of the command itself may still be on its way.
+        # While the keeper reads nothing, the command's own output may still be on its way.
         while self._writing or (waited < _LINGER_MOST and time.monotonic() - self._last_read < _LINGER_SILENCE):
             await asyncio.sleep(_LINGER_LOOK)
             waited += 0 if self._writing else _LINGER_LOOK
 
     async def _pump(self, reader: asyncssh.SSHReader[bytes], stream: int) -> None:
-        with contextlib.suppress(asyncssh.Error):  # `run` finds that there is no exit status.
+        with contextlib.suppress(asyncssh.Error):  # `run` reports the missing exit status.
             while data := await reader.read(_READ):
                 if stream == 2:
                     data = self._without_mark(data)
@@ -186,17 +186,17 @@ class Remote:
             self._writing -= 1
 
     def _without_mark(self, data: bytes) -> bytes:
-        """What came on stderr without the line that told the process id, which sudo's own words may precede."""
+        """Returns the data of stderr without the line of the process id. Messages of sudo may precede that line."""
         if self._head is None:
             return data
         self._head += data
         at = self._head.find(self._mark)
         if at < 0:
-            # Half of the mark may have come; everything before a possible one is let go.
-            whole = max(0, len(self._head) - len(self._mark))
-            found = bytes(self._head[:whole])
-            del self._head[:whole]
-            return found
+            # The last bytes may be the beginning of the mark; the bytes before them cannot.
+            size = max(0, len(self._head) - len(self._mark))
+            output = bytes(self._head[:size])
+            del self._head[:size]
+            return output
         end = self._head.find(b"\n", at)
         if end < 0 and len(self._head) - at < _MARKER_MOST:
             return b""
@@ -208,7 +208,7 @@ class Remote:
         return rest
 
     async def kill(self, connection: asyncssh.SSHClientConnection) -> None:
-        """Ends all of it, if the host still answers."""
+        """Kills all processes of the command, if the host still answers."""
         if self.pid is None:
             return
         with contextlib.suppress(asyncssh.Error, OSError, TimeoutError):
@@ -217,6 +217,6 @@ class Remote:
 
 
 def signal_number(name: str) -> int:
-    """The number of a signal as SSH names it; 0 when this machine has none of that name."""
-    found = getattr(signal, f"SIG{name}", None)
-    return int(found) if found is not None else 0
+    """Returns the number of a signal by its SSH name; 0 if this machine has no such signal."""
+    number = getattr(signal, f"SIG{name}", None)
+    return int(number) if number is not None else 0

@@ -1,4 +1,4 @@
-"""Host keys of SSH servers: which are known, by policy, and how new ones are kept."""
+"""Host keys of SSH servers: checks them by policy, and stores new ones."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ KNOWN_HOSTS, ACCEPT_NEW, IGNORE = "known_hosts", "accept-new", "ignore"
 
 
 class HostKeys:
-    """The keys in `files` (OpenSSH's `known_hosts`); new ones are added to the first of them, if `policy` takes any."""
+    """The host keys in `files` (OpenSSH's `known_hosts`). If `policy` accepts new keys, they go to the first file."""
 
     def __init__(self, policy: str, files: list[str]) -> None:
         self.policy = policy
         self._files = [Path(name) for name in files]
-        self._known = asyncssh.import_known_hosts(self._text())
+        self._stored_keys = asyncssh.import_known_hosts(self._text())
 
     def _text(self) -> str:
-        found = []
+        texts = []
         for path in self._files:
             try:
-                found.append(path.read_text(encoding="utf-8", errors="replace"))
+                texts.append(path.read_text(encoding="utf-8", errors="replace"))
             except OSError:
                 continue
-        return "\n".join(found)
+        return "\n".join(texts)
 
     def match(self, host: str, addr: str, port: int | None) -> tuple[object, ...]:
-        """What asyncssh asks: the trusted and the revoked keys of a host."""
-        return self._known.match(host, "", port)
+        """Returns the trusted and the revoked keys of a host. asyncssh calls this."""
+        return self._stored_keys.match(host, "", port)
 
     def accepts(self, host: str, port: int, key: asyncssh.SSHKey) -> bool:
-        """Whether a key that is not among the known ones may be taken; it is kept then."""
+        """Decides about an unknown key. Returns True, and stores the key, if the policy accepts it."""
         if self.policy != ACCEPT_NEW:
             return False
-        known = self._known.match(host, "", port)
-        if known[0]:
+        trusted = self._stored_keys.match(host, "", port)[0]
+        if trusted:
             return False
         self._keep(host, port, key)
         return True
@@ -56,17 +56,17 @@ class HostKeys:
 
 
 class Client(asyncssh.SSHClient):
-    """Decides on the keys of one connection; `refused` says why it took none."""
+    """Checks the host key of one connection. `refused` is the reason why it did not accept the key."""
 
     def __init__(self, keys: HostKeys) -> None:
         self._keys = keys
         self.refused = ""
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        """What to do with a key that is not among the known ones."""
+        """Decides about an unknown host key. Returns True if the connection may use it."""
         if self._keys.accepts(host, port, key):
             return True
-        known = bool(self._keys.match(host, "", port)[0])
-        what = "differs from the one that is known" if known else "is not known"
-        self.refused = f"The host key of {host} (port {port}) {what}: {key.get_fingerprint()}"
+        other_key = bool(self._keys.match(host, "", port)[0])
+        fault = "differs from the one that is known" if other_key else "is not known"
+        self.refused = f"The host key of {host} (port {port}) {fault}: {key.get_fingerprint()}"
         return False

@@ -1,7 +1,7 @@
 """The program of a remote action: `python -m squall.adapters.runners.ssh.program`, with the job as JSON on stdin.
 
-It connects to all hosts at once, writes what they print as tagged records, and at the end the results of all. It runs
-under the keeper, so it lives on when the server does not; TERM makes it end what runs on the hosts.
+It connects to all hosts at once, writes their output as tagged records, and at the end writes the results of all hosts.
+The keeper runs it, so it survives an end of the server. On TERM, it kills the commands on the hosts.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ _KEPT_LEAST = 32 << 10
 
 
 class Records:
-    """Writes records; whoever writes waits while the keeper takes no more."""
+    """Writes records to a descriptor. Writers wait while the keeper does not read."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._lock = asyncio.Lock()
-        self._left = memoryview(b"")
+        self._unwritten = memoryview(b"")
         os.set_blocking(descriptor, False)
 
     async def write(self, stream: int, tag: str, data: bytes) -> None:
-        """One piece of one host's output, whole, behind those that wait already. If the caller is cancelled in the
-        middle of a piece, the next caller writes the rest of it first."""
+        """Writes one piece of a host's output as a whole, after those of earlier callers. If a caller is cancelled in
+        the middle of a piece, the next caller first writes the rest of it."""
         async with self._lock:
             await self._flush()
-            self._left = memoryview(pack(stream, tag, data))
+            self._unwritten = memoryview(pack(stream, tag, data))
             await self._flush()
 
     async def finish(self) -> None:
@@ -58,9 +58,9 @@ class Records:
             await self._flush()
 
     async def _flush(self) -> None:
-        while self._left:
+        while self._unwritten:
             try:
-                self._left = self._left[os.write(self._descriptor, self._left) :]
+                self._unwritten = self._unwritten[os.write(self._descriptor, self._unwritten) :]
             except BlockingIOError:
                 await self._writable()
 
@@ -89,11 +89,11 @@ class Program:
         self._bastion: asyncssh.SSHClientConnection | None = None
 
     def stop(self) -> None:
-        """Ends what runs on the hosts."""
+        """Stops the commands on the hosts."""
         self._stop.set()
 
     async def run(self) -> dict[str, Any]:
-        """The results of all hosts, by host."""
+        """Runs the action on all hosts. Returns the results by host."""
         hosts = self._job["hosts"]
         async with asyncio.TaskGroup() as group:
             tasks = {host["name"]: group.create_task(self._host(host)) for host in hosts}
@@ -112,47 +112,49 @@ class Program:
             async with self._room:
                 if self._stop.is_set():
                     return _result(remote, _LOST, "Not started: the action was canceled", timeout=False)
-                return await self._connected(host, client, remote)
+                return await self._run_on_host(host, client, remote)
         except (asyncssh.Error, OSError, TimeoutError, ValueError, asyncssh.KeyImportError) as error:
-            said = client.refused or str(error) or type(error).__name__
+            reason = client.refused or str(error) or type(error).__name__
             began = remote.pid is not None
-            words = f"The connection to host {name} was lost: {said}" if began else _unreached(name, said)
-            await write(3, f"{words}\n".encode())
-            return {**_result(remote, _LOST, words, timeout=False), "traceback": traceback.format_exc(limit=-3)}
+            message = f"The connection to host {name} was lost: {reason}" if began else _unreached(name, reason)
+            await write(3, f"{message}\n".encode())
+            return {**_result(remote, _LOST, message, timeout=False), "traceback": traceback.format_exc(limit=-3)}
 
-    async def _connected(self, host: dict[str, Any], client: Client, remote: Remote) -> dict[str, Any]:
+    async def _run_on_host(self, host: dict[str, Any], client: Client, remote: Remote) -> dict[str, Any]:
         connection = await self._connect(host, client, await self._tunnel())
         async with connection:
             command, folder = self._job["command"], self._folder(host["name"])
             if self._job["script"]:
                 command = await self._upload(connection, folder)
             try:
-                found = await self._watched(connection, remote, command)
+                result = await self._run_command(connection, remote, command)
             finally:
                 if self._job["script"]:
                     with contextlib.suppress(asyncssh.Error, OSError):
                         await connection.run(f"rm -rf -- {shlex.quote(folder)}")
-        return found
+        return result
 
-    async def _watched(self, connection: asyncssh.SSHClientConnection, remote: Remote, command: str) -> dict[str, Any]:
-        """Runs the command, and ends it when its time is over or the action is to end."""
+    async def _run_command(
+        self, connection: asyncssh.SSHClientConnection, remote: Remote, command: str
+    ) -> dict[str, Any]:
+        """Runs the command, and kills it if its time is over or the action must stop. Returns the host's result."""
         seconds = self._job["timeout"]
         async with asyncio.TaskGroup() as group:
-            running = group.create_task(_settled(remote.run(connection, command)))
+            running = group.create_task(_result_or_error(remote.run(connection, command)))
             stopping = group.create_task(self._stop.wait())
             started = group.create_task(remote.started.wait())
-            # Time runs from when the command does: until then it could not be ended.
+            # The timeout starts with the command, because nothing can kill the command before its start.
             limit = self._job["connect_timeout"]
             await asyncio.wait({running, started}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
             exited = group.create_task(remote.exited.wait())
             await asyncio.wait({running, stopping, exited}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if remote.exited.is_set():
-                # The command is through: what it has left running is not to be ended.
+                # The command has ended by itself, so processes that it left behind go on.
                 await asyncio.wait({running})
             ended = running.done()
             if not ended:
                 await remote.kill(connection)
-                # What it printed until it died belongs to it.
+                # The output up to the kill belongs to the result.
                 await asyncio.wait({running}, timeout=0.5)
                 running.cancel()
             for task in (stopping, started, exited):
@@ -161,8 +163,8 @@ class Program:
             code = running.result()
             if isinstance(code, Exception):
                 raise code
-            wrong = "The sudo password was not accepted" if code and remote.wrong_password else None
-            return _result(remote, code, wrong, timeout=None)
+            problem = "The sudo password was not accepted" if code and remote.wrong_password else None
+            return _result(remote, code, problem, timeout=None)
         if self._stop.is_set():
             return _result(remote, _LOST, "The action was canceled", timeout=False)
         return _result(remote, _TIMED_OUT, f"Action failed to complete in {seconds:g} seconds", timeout=True)
@@ -170,7 +172,7 @@ class Program:
     # -- connecting
 
     async def _tunnel(self) -> asyncssh.SSHClientConnection | None:
-        """The connection to the bastion, which all hosts share."""
+        """Returns the connection to the bastion, which all hosts share; None without a bastion. Raises `OSError`."""
         bastion = self._job["bastion"]
         if not bastion:
             return None
@@ -180,8 +182,8 @@ class Program:
                 try:
                     self._bastion = await self._connect(bastion, client, None)
                 except (asyncssh.Error, OSError, TimeoutError) as error:
-                    why = client.refused or str(error) or type(error).__name__
-                    raise OSError(f"bastion {bastion['name']}: {why}") from error
+                    reason = client.refused or str(error) or type(error).__name__
+                    raise OSError(f"bastion {bastion['name']}: {reason}") from error
             return self._bastion
 
     async def _connect(
@@ -208,7 +210,8 @@ class Program:
             raise TimeoutError(f"no connection within {seconds:g} seconds") from None
 
     def _credentials(self) -> dict[str, Any]:
-        """As StackStorm's order is: a password, else the key that was given, else the default keys and the agent."""
+        """Returns the login options in StackStorm's order: the password, else the private key, else the default keys
+        and the agent."""
         job = self._job
         if job.get("password"):
             return {
@@ -226,12 +229,12 @@ class Program:
     # -- scripts
 
     def _folder(self, host: str) -> str:
-        """A folder of the host's own: two hosts may have one disk, or be one machine under two names."""
-        own = hashlib.sha256(host.encode()).hexdigest()[:8]
-        return f"{self._job['dir'].rstrip('/')}/{self._job['execution']}.{own}"
+        """Returns a folder of the host's own: two hosts may share a disk, or be one machine under two names."""
+        suffix = hashlib.sha256(host.encode()).hexdigest()[:8]
+        return f"{self._job['dir'].rstrip('/')}/{self._job['execution']}.{suffix}"
 
     async def _upload(self, connection: asyncssh.SSHClientConnection, place: str) -> str:
-        """Puts the script and its `lib` folder there; the command that runs it. Raises `OSError`."""
+        """Uploads the script and its `lib` folder to `place`. Returns the command that runs it. Raises `OSError`."""
         script = Path(self._job["script"])
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -239,18 +242,18 @@ class Program:
             if (script.parent / "lib").is_dir():
                 archive.add(script.parent / "lib", "lib")
         folder = shlex.quote(place)
-        # Whoever sudo makes it must be able to read it; its name cannot be foretold.
+        # The sudo user must be able to read the folder, whose name nobody can guess.
         put = f"umask 022; mkdir -p -- {folder} && cd -- {folder} && tar -xf - 2>&1"
-        done = await connection.run(put, input=packed.getvalue(), encoding=None)
-        if done.exit_status != 0:
-            said = done.stdout.decode("utf-8", "replace") if isinstance(done.stdout, bytes) else ""
-            raise OSError(f"the script could not be put into {place}: {said.strip() or 'no reason given'}")
+        completed = await connection.run(put, input=packed.getvalue(), encoding=None)
+        if completed.exit_status != 0:
+            reason = completed.stdout.decode("utf-8", "replace") if isinstance(completed.stdout, bytes) else ""
+            raise OSError(f"the script could not be uploaded to {place}: {reason.strip() or 'no reason given'}")
         words = [f"{place}/{script.name}", *self._job["arguments"]]
         return " ".join(shlex.quote(word) for word in words)
 
 
-async def _settled(work: Coroutine[Any, Any, int]) -> int | Exception:
-    """What became of it: a failure is a value, so that nothing beside it is cancelled."""
+async def _result_or_error(work: Coroutine[Any, Any, int]) -> int | Exception:
+    """Returns the result of `work`, or its exception as a value, so that the task group cancels no other task."""
     try:
         return await work
     except Exception as error:
@@ -262,26 +265,26 @@ def _runnable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def _unreached(name: str, why: str) -> str:
-    return f"Failed connecting to host {name}. {why}"
+def _unreached(name: str, reason: str) -> str:
+    return f"Failed connecting to host {name}. {reason}"
 
 
 def _result(remote: Remote, code: int, error: str | None, *, timeout: bool | None) -> dict[str, Any]:
-    """One host's result in StackStorm's shape."""
-    fine = code == 0 and error is None
-    found: dict[str, Any] = {
+    """Returns one host's result in StackStorm's shape."""
+    succeeded = code == 0 and error is None
+    result: dict[str, Any] = {
         "stdout": remote.stdout.text(),
         "stderr": remote.stderr.text(),
         "return_code": code,
-        "succeeded": fine,
-        "failed": not fine,
+        "succeeded": succeeded,
+        "failed": not succeeded,
     }
     if timeout is not None:
-        found["timeout"] = timeout
+        result["timeout"] = timeout
     if error is not None:
-        found["error"] = error
+        result["error"] = error
     omitted = {"stdout_omitted": remote.stdout.omitted, "stderr_omitted": remote.stderr.omitted}
-    return {**found, **{name: count for name, count in omitted.items() if count}}
+    return {**result, **{name: count for name, count in omitted.items() if count}}
 
 
 async def _main(job: dict[str, Any]) -> dict[str, Any]:
@@ -292,7 +295,7 @@ async def _main(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(data: bytes) -> int:
-    """Runs the job in `data`; 0 when its result has been written, whatever the hosts did."""
+    """Runs the job in `data`. Returns 0 when its result has been written, even if hosts failed."""
     job = json.loads(data)
     result = asyncio.run(_main(job))
     with os.fdopen(int(os.environ[RESULT_FD]), "wb") as stream:

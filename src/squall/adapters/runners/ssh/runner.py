@@ -1,6 +1,6 @@
 """The runners `remote-shell-cmd` and `remote-shell-script`: a command, or a pack's script, on hosts over SSH.
 
-Parameters and the result's shape are StackStorm's; that all hosts run at once, live, is not.
+Parameters and the result's shape are StackStorm's. Squall adds live output, and runs all hosts at once.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ _OUTCOME = {"stdout", "stderr"}
 
 
 class SshRules(msgspec.Struct, frozen=True, kw_only=True):
-    """How hosts are reached unless the action says otherwise: `host_keys` is `known_hosts`, `accept-new` or `ignore`;
-    new keys go to the first of `known_hosts`; `connect_timeout` is in seconds; `parallel` hosts are spoken to at once;
-    with `partial` the execution succeeds when one host does. `keep` is how many bytes of all hosts' output the result
-    holds."""
+    """The default settings of connections to hosts. `host_keys` is `known_hosts`, `accept-new` or `ignore`; new keys go
+    to the first of `known_hosts`. `connect_timeout` is in seconds. At most `parallel` hosts are connected at once. With
+    `partial`, the execution succeeds if one host does. The result holds `keep` bytes of all hosts' output."""
 
     user: str
     key_file: str = ""
@@ -52,21 +51,22 @@ class RemoteRunner:
         self._fork_server = fork_server(_PROGRAM, fork_idle)
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
-        """The program to start, with the job on its standard input. Raises `InvalidError`."""
-        given = job.runner_parameters
+        """Returns the program to start, with the job on its standard input. Raises `InvalidError`."""
+        parameters = job.runner_parameters
         is_command = "cmd" in job.runner_type.runner_parameters
-        hosts = parse_hosts(str(given.get("hosts") or ""), given.get("port"))
-        timeout = float(given["timeout"]) if given.get("timeout") else None
+        hosts = parse_hosts(str(parameters.get("hosts") or ""), parameters.get("port"))
+        bastion = parameters.get("bastion_host")
+        timeout = float(parameters["timeout"]) if parameters.get("timeout") else None
         rules = self._rules
         waves = -(-len(hosts) // rules.parallel)
         body = {
             "execution": job.execution.id,
             "hosts": hosts,
-            "bastion": parse_hosts(str(given["bastion_host"]), None)[0] if given.get("bastion_host") else None,
-            "username": given.get("username") or rules.user,
-            "password": given.get("password"),
-            "private_key": given.get("private_key"),
-            "passphrase": given.get("passphrase"),
+            "bastion": parse_hosts(str(bastion), None)[0] if bastion else None,
+            "username": parameters.get("username") or rules.user,
+            "password": parameters.get("password"),
+            "private_key": parameters.get("private_key"),
+            "passphrase": parameters.get("passphrase"),
             "key_file": rules.key_file,
             "config_file": rules.config_file,
             "host_keys": rules.host_keys,
@@ -74,11 +74,11 @@ class RemoteRunner:
             "connect_timeout": rules.connect_timeout,
             "parallel": rules.parallel,
             "keep": rules.keep,
-            "sudo": bool(given.get("sudo")),
-            "sudo_password": given.get("sudo_password"),
-            "env": {**job.environment, **_environment(given.get("env"))},
-            "cwd": given.get("cwd") or "",
-            "dir": given.get("dir") or "/tmp",  # noqa: S108 - the documented default; the folder's name is an id
+            "sudo": bool(parameters.get("sudo")),
+            "sudo_password": parameters.get("sudo_password"),
+            "env": {**job.environment, **_environment(parameters.get("env"))},
+            "cwd": parameters.get("cwd") or "",
+            "dir": parameters.get("dir") or "/tmp",  # noqa: S108 - the documented default; the folder's name is an id
             "command": command_line(job) if is_command else "",
             "script": "" if is_command else script_path(job),
             "arguments": [] if is_command else script_arguments(job),
@@ -91,7 +91,7 @@ class RemoteRunner:
             argv=[sys.executable, "-P", "-m", _PROGRAM],
             env=self._base,
             stdin=json.dumps(body).encode(),
-            # The program keeps the time of each host; this is for a program that does not.
+            # The program itself limits the time of each host; this timeout ends a program that hangs.
             timeout=(timeout + rules.connect_timeout + _SPARE) * waves if timeout else None,
             tagged=True,
             result_limit=_RESULT_LIMIT,
@@ -99,25 +99,25 @@ class RemoteRunner:
         )
 
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
-        """StackStorm's result: by host; when no host was reached, one error for all of them."""
+        """Returns StackStorm's result: by host, or one error for all if no host was reached."""
         hosts = _results(end)
         if hosts is None:
             status = CANCELED if end.canceled else TIMEOUT if end.timed_out else FAILED
-            said = end.error or end.misused or output("stderr")[0].strip()
-            return Outcome(status, {"error": said or "The program that speaks SSH ended early", "traceback": ""})
-        for found in hosts.values():
+            error = end.error or end.misused or output("stderr")[0].strip()
+            return Outcome(status, {"error": error or "The program that speaks SSH ended early", "traceback": ""})
+        for host in hosts.values():
             for stream in _OUTCOME:
-                if f"{stream}_omitted" not in found:
-                    found[stream] = text_result(found[stream])
+                if f"{stream}_omitted" not in host:
+                    host[stream] = text_result(host[stream])
         if end.canceled:
             return Outcome(CANCELED, hosts)
-        if all(found["return_code"] == 255 and "traceback" in found for found in hosts.values()) and not any(
-            found["stdout"] or found["stderr"] for found in hosts.values()
+        if all(host["return_code"] == 255 and "traceback" in host for host in hosts.values()) and not any(
+            host["stdout"] or host["stderr"] for host in hosts.values()
         ):
             return Outcome(FAILED, _unreached(hosts))
-        fine = [found["succeeded"] for found in hosts.values()]
-        late = all(found.get("timeout") for found in hosts.values())
-        succeeded = any(fine) if self._rules.partial else all(fine)
+        successes = [host["succeeded"] for host in hosts.values()]
+        late = all(host.get("timeout") for host in hosts.values())
+        succeeded = any(successes) if self._rules.partial else all(successes)
         result: dict[str, Any] = hosts
         if end.stopped:
             succeeded = False
@@ -136,48 +136,49 @@ def _unreached(hosts: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _results(end: End) -> dict[str, dict[str, Any]] | None:
-    """What the program has written, None when it has not come to that."""
+    """Returns the results that the program has written; None if it ended before that."""
     if end.result_file is None or end.result_cut:
         return None
     try:
-        found = json.loads(Path(end.result_file).read_bytes())
+        results = json.loads(Path(end.result_file).read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found else None
+    return results if isinstance(results, dict) and results else None
 
 
-def _environment(given: Any) -> dict[str, str]:
-    """Raises `InvalidError` for a name that a shell cannot have."""
-    found = {str(name): "" if value is None else str(value) for name, value in (given or {}).items()}
-    for name in found:
+def _environment(variables: Any) -> dict[str, str]:
+    """Returns the variables as text. Raises `InvalidError` for a name that a shell does not allow."""
+    texts = {str(name): "" if value is None else str(value) for name, value in (variables or {}).items()}
+    for name in texts:
         if not name.isascii() or not name.replace("_", "a").isalnum() or name[0].isdigit():
-            raise InvalidError(f'Parameter "env": {name!r} is no name of a variable.')
-    return found
+            raise InvalidError(f'Parameter "env": {name!r} is not a variable name: use ASCII letters, digits and "_".')
+    return texts
 
 
 def parse_hosts(text: str, port: Any) -> list[dict[str, Any]]:
-    """The hosts of a comma-separated list, each `[user@]host[:port]`, once; an IPv6 address with a port is in `[…]`.
+    """Returns the hosts of a comma-separated list, each once. The form is `[user@]host[:port]`; an IPv6 address with a
+    port is in `[…]`.
 
-    Raises `InvalidError` that names what is no host.
+    Raises `InvalidError` that names the part that is not a host.
     """
-    found: dict[str, dict[str, Any]] = {}
+    hosts: dict[str, dict[str, Any]] = {}
     for name in (part.strip() for part in text.split(",")):
-        if name and name not in found:
-            found[name] = _host(name, port)
-    if not found:
-        raise InvalidError('Parameter "hosts": there is no host in it; write them like web1,web2:2222.')
-    return list(found.values())
+        if name and name not in hosts:
+            hosts[name] = _host(name, port)
+    if not hosts:
+        raise InvalidError('Parameter "hosts" names no host. Write hosts like web1,web2:2222.')
+    return list(hosts.values())
 
 
 def _host(name: str, port: Any) -> dict[str, Any]:
     user, _, place = name.rpartition("@")
-    address, own = place, ""
+    address, own_port = place, ""
     if place.startswith("["):
-        address, _, own = place[1:].partition("]")
-        own = own.removeprefix(":")
+        address, _, own_port = place[1:].partition("]")
+        own_port = own_port.removeprefix(":")
     elif place.count(":") == 1:
-        address, _, own = place.partition(":")
-    number = own or (str(port) if port is not None else "")
+        address, _, own_port = place.partition(":")
+    number = own_port or (str(port) if port is not None else "")
     bad = any(not letter.isprintable() or letter.isspace() for letter in name) or len(name.encode()) > 255
     if not address or address.startswith("-") or bad or (number and not (number.isdigit() and 0 < int(number) < 65536)):
         raise InvalidError(f'Parameter "hosts": {name!r} is not a host such as web1 or web1:2222.')

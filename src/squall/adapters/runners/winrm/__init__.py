@@ -1,1 +1,1 @@
-"""Commands and PowerShell on Windows hosts, over WinRM."""
+"""Runners of commands and PowerShell on Windows hosts, over WinRM."""

@@ -1,4 +1,4 @@
-"""PowerShell as text: values as its literals, scripts as command lines, and the errors it prints."""
+"""PowerShell texts: values as literals, scripts as command lines, and messages from PowerShell's error output."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 COMMAND_LINE_MOST = 8191
-"""The most characters that Windows takes as a command line."""
+"""The longest command line that Windows accepts, in characters."""
 
-# PowerShell ends a text in single quotes at each of these.
+# Each of these characters ends a PowerShell text in single quotes.
 _QUOTES = re.compile("['\u2018\u2019\u201a\u201b]")
 _LINE = 1000
-# Reads a script in base64 from its standard input: a command line has no room for a long one.
+# Reads a script in base64 from standard input, because a long script does not fit on a command line.
 _READ_SCRIPT = (
     "$squall = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String((@($input) -join '')))\n"
     "& ([ScriptBlock]::Create($squall))"
@@ -28,7 +28,7 @@ _PENDING_MOST = 1 << 20
 
 
 def literal(value: Any) -> str:
-    """`value` as a PowerShell expression that evaluates nothing; objects are hash tables, arrays are arrays."""
+    """Returns `value` as a PowerShell literal, which evaluates nothing. Objects become hash tables, arrays arrays."""
     if value is None:
         return "$null"
     if isinstance(value, bool):
@@ -43,8 +43,8 @@ def literal(value: Any) -> str:
 
 
 def arguments(named: Mapping[str, Any], positional: list[str], operator: str) -> str:
-    """The arguments of a script. A null named one is left out, so that the script's own default holds; a boolean is
-    written `-name:$true`, which switches and booleans take."""
+    """Returns the arguments of a script as text. Leaves out named ones that are null, so that the script's defaults
+    apply. Writes a boolean as `-name:$true`, which both switches and booleans accept."""
     words = [
         f"{operator}{name}:{literal(value)}" if isinstance(value, bool) else f"{operator}{name} {literal(value)}"
         for name, value in named.items()
@@ -54,7 +54,7 @@ def arguments(named: Mapping[str, Any], positional: list[str], operator: str) ->
 
 
 def command(script: str, parameters: str = "") -> tuple[str, bytes]:
-    """The command line that runs `script` with `parameters`, and what its standard input is to hold."""
+    """Returns the command line that runs `script` with `parameters`, and the bytes for its standard input."""
     text = f"& {{\n{script}\n}} {parameters}" if parameters else script
     line = _encoded(text)
     if len(line) <= COMMAND_LINE_MOST:
@@ -65,19 +65,19 @@ def command(script: str, parameters: str = "") -> tuple[str, bytes]:
 
 
 def _encoded(text: str) -> str:
-    # A lone surrogate is kept: PowerShell's own texts may have them.
+    # A lone surrogate stays, because texts of PowerShell may contain them.
     return f"powershell -encodedcommand {base64.b64encode(text.encode('utf-16-le', 'surrogatepass')).decode()}"
 
 
 class Errors:
-    """Turns what PowerShell writes to its standard error, objects as XML, into the messages in it, as it comes."""
+    """A filter of PowerShell's standard error: it extracts the messages from the XML objects, piece by piece."""
 
     def __init__(self) -> None:
         self._pending = ""
         self._is_xml: bool | None = None
 
     def feed(self, text: str) -> str:
-        """The messages that are whole now; other text is returned as it is."""
+        """Adds a piece of output. Returns the messages that are complete now, or output that is not XML unchanged."""
         self._pending += text
         if self._is_xml is None:
             if len(self._pending) < len(_HEADER) and _HEADER.startswith(self._pending):
@@ -87,22 +87,22 @@ class Errors:
                 self._pending = self._pending.removeprefix(_HEADER)
         if not self._is_xml:
             return self.finish()
-        done, at = "", 0
+        messages, at = "", 0
         for block in _BLOCK.finditer(self._pending):
-            done += self._pending[at : block.start()] + "".join(map(_message, _MESSAGE.findall(block[0])))
+            messages += self._pending[at : block.start()] + "".join(map(_message, _MESSAGE.findall(block[0])))
             at = block.end()
         self._pending = self._pending[at:]
         if "<" not in self._pending or len(self._pending) > _PENDING_MOST:
-            return done + self.finish()
-        return done
+            return messages + self.finish()
+        return messages
 
     def finish(self) -> str:
-        """What is left when no more comes."""
+        """Returns the rest of the text at the end of the output."""
         text, self._pending = self._pending, ""
         return text
 
 
 def _message(text: str) -> str:
     letters = _ESCAPED.sub(lambda code: chr(int(code[1], 16)), html.unescape(text))
-    # Halves of a pair become one character.
+    # Two surrogates of a pair become one character.
     return letters.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\r\n", "\n")

@@ -1,7 +1,7 @@
 """The program of a WinRM action: `python -m squall.adapters.runners.winrm.program`, with the job as JSON on stdin.
 
-What the command prints goes to stdout and stderr as it comes, the result is written at the end. It runs under the
-keeper, so it lives on when the server does not; TERM makes it end the command on the host.
+It writes the command's output to stdout and stderr while it arrives, and the result at the end. The keeper runs it, so
+it survives an end of the server. On TERM, it ends the command on the host.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from pypsrp.wsman import WSMan
 from squall.adapters.runners.winrm.powershell import Errors
 from squall.core.output.tagged import RESULT_FD
 
-_LOOK_EVERY = 20
-"""Seconds after which a host answers that there is nothing new."""
+_POLL_SECONDS = 20
+"""The seconds after which a host answers a poll even without new output."""
 
 _UTF_8 = 65001
 _INPUT_MOST = 64 << 10
@@ -35,7 +35,8 @@ _LOST = 255
 
 
 class Interruption(BaseException):
-    """The time of the command is over (`late`), or the action is to end. No library may take it for an error."""
+    """The command's time is over (`late`), or the action must stop. As a `BaseException`, it passes the error handling
+    of libraries."""
 
     def __init__(self, late: bool) -> None:
         super().__init__()
@@ -43,7 +44,8 @@ class Interruption(BaseException):
 
 
 class Interruptions:
-    """Raises `Interruption` in the middle of whatever waits: at TERM, and `seconds` after `count_from_now`."""
+    """A signal handler that raises `Interruption` in the running code: on TERM, and `seconds` after
+    `count_from_now`."""
 
     def __init__(self) -> None:
         self._first: Interruption | None = None
@@ -51,16 +53,16 @@ class Interruptions:
         signal.signal(signal.SIGALRM, self._arrive)
 
     def count_from_now(self, seconds: float | None) -> None:
-        """Starts the time of the command; None: it has no end."""
+        """Starts the timeout of the command; None means no timeout."""
         signal.setitimer(signal.ITIMER_REAL, seconds or 0)
 
     def check(self) -> None:
-        """Raises again what a library may have caught."""
+        """Raises the interruption again, in case a library caught it."""
         if self._first is not None:
             raise self._first
 
     def over(self) -> None:
-        """From now on nothing is interrupted."""
+        """Turns off all interruptions."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number in (signal.SIGTERM, signal.SIGALRM):
             signal.signal(number, signal.SIG_IGN)
@@ -72,7 +74,7 @@ class Interruptions:
 
 
 class Printing:
-    """Writes one stream of the command as UTF-8; with `errors`, the messages in what PowerShell reports."""
+    """A writer of one stream of the command, as UTF-8. With `errors`, it writes only PowerShell's messages."""
 
     def __init__(self, descriptor: int, errors: Errors | None) -> None:
         self._descriptor = descriptor
@@ -80,13 +82,14 @@ class Printing:
         self._errors = errors
 
     def write(self, data: bytes, final: bool = False) -> None:
-        """Blocks while the keeper takes no more, so that no more is received. With `final`, writes what is left."""
+        """Writes a piece of output; with `final`, also the rest. Blocks while the keeper does not read, so that the
+        program receives no more."""
         text = self._decoder.decode(data, final)
         if self._errors is not None:
             text = self._errors.feed(text) + (self._errors.finish() if final else "")
-        left = memoryview(text.encode())
-        while left:
-            left = left[os.write(self._descriptor, left) :]
+        rest = memoryview(text.encode())
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
 
 
 class Command:
@@ -102,11 +105,11 @@ class Command:
 
     @property
     def started(self) -> bool:
-        """The host has taken the command."""
+        """True if the host has accepted the command."""
         return self._process is not None and self._process.id is not None
 
     def run(self, interruptions: Interruptions) -> int:
-        """Runs it to its end; its exit code. Raises `Interruption`, `WinRMError`, `requests.RequestException`."""
+        """Runs the command. Returns its exit code. Raises `Interruption`, `WinRMError`, `requests.RequestException`."""
         self._shell.open()
         process = self._process = Process(self._shell, self._job["command"])
         interruptions.count_from_now(self._job["timeout"])
@@ -116,20 +119,20 @@ class Command:
             process.send(data[at : at + _INPUT_MOST], end=at + _INPUT_MOST >= len(data))
         while process.state != CommandState.DONE:
             interruptions.check()
-            process.poll_invoke(timeout=_LOOK_EVERY)
-            # Taken over, so that memory does not grow with output.
+            process.poll_invoke(timeout=_POLL_SECONDS)
+            # This empties the library's buffers, so that memory does not grow with the output.
             pieces, process.stdout, process.stderr = (process.stdout, process.stderr), b"", b""
             for stream, piece in zip(self._streams, pieces, strict=True):
                 stream.write(piece)
         return process.rc or 0
 
     def end(self) -> None:
-        """Ends what runs on the host, if it answers within a moment, and writes what is left of the output."""
+        """Writes the rest of the output, and ends the command on the host if the host answers soon."""
         for stream in self._streams:
             stream.write(b"", final=True)
         if not self._shell.opened:
             return
-        # A connection of its own: an answer may still be due on the other.
+        # A new connection, because a response may still be due on the other one.
         self._shell.wsman = self._connection(within=1)
         with contextlib.suppress(WinRMError, requests.RequestException, OSError, ValueError, AttributeError):
             if self._process is not None and self.started:
@@ -148,16 +151,16 @@ class Command:
             ssl=job["tls"],
             auth=job["auth"],
             cert_validation=job["verify"],
-            # Without TLS, only the protocols of Windows can encrypt.
+            # Without TLS, only the Windows authentication protocols can encrypt.
             encryption="auto" if job["tls"] or job["auth"] != "basic" else "never",
             connection_timeout=seconds,
-            operation_timeout=within or _LOOK_EVERY,
-            read_timeout=within or _LOOK_EVERY + 10,
+            operation_timeout=within or _POLL_SECONDS,
+            read_timeout=within or _POLL_SECONDS + 10,
         )
 
 
 def report(job: dict[str, Any]) -> dict[str, Any]:
-    """Runs the job; its result: `return_code` if the command was started, `late`, `error` and `traceback`."""
+    """Runs the job. Returns its result: `return_code` if the command was started, `late`, `error` and `traceback`."""
     interruptions = Interruptions()
     command: Command | None = None
     try:
@@ -167,21 +170,21 @@ def report(job: dict[str, Any]) -> dict[str, Any]:
         result = {"return_code": _LOST, "late": interruption.late}
         if not interruption.late:
             result["error"] = "The action was canceled"
-    # Whatever a library raises is a failure of this action.
+    # Every exception of a library is a failure of this action.
     except Exception as error:
         place = f"{'https' if job['tls'] else 'http'}://{job['host']}:{job['port']}"
         began = command is not None and command.started
         result = {"return_code": _LOST} if began else {}
-        words = "The connection to {} was lost: {}" if began else "Failed connecting to {}: {}"
-        result |= {"error": words.format(place, why(error)), "traceback": traceback.format_exc(limit=-3)}
+        template = "The connection to {} was lost: {}" if began else "Failed connecting to {}: {}"
+        result |= {"error": template.format(place, reason(error)), "traceback": traceback.format_exc(limit=-3)}
     interruptions.over()
     if command is not None:
         command.end()
     return result
 
 
-def why(error: BaseException) -> str:
-    """What went wrong: the deepest cause of a failed connection, the words of the host otherwise."""
+def reason(error: BaseException) -> str:
+    """Returns the error's message: for a failed connection, that of its deepest cause."""
     if not isinstance(error, requests.RequestException):
         return str(error) or type(error).__name__
     deepest: BaseException = error
@@ -191,8 +194,8 @@ def why(error: BaseException) -> str:
 
 
 def main(data: bytes) -> int:
-    """Runs the job in `data`; 0 when its result has been written, whatever the host did."""
-    # What libraries say is no output of the command.
+    """Runs the job in `data`. Returns 0 when its result has been written, even if the host failed."""
+    # Messages of libraries do not belong to the command's output.
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     result = report(json.loads(data))

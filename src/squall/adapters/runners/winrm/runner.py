@@ -1,7 +1,7 @@
 """The runners `winrm-cmd`, `winrm-ps-cmd` and `winrm-ps-script`: a command, PowerShell, or a pack's PowerShell script,
 on a Windows host.
 
-Parameters and the result's shape are StackStorm's; that output is shown as it comes is not.
+Parameters and the result's shape are StackStorm's. Squall adds live output.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _AUTHS = {
 
 
 class WinrmRunner:
-    """`ports.Runner` for the three WinRM runners. `base` is the environment of the program that speaks WinRM,
-    `connect_timeout` is in seconds, `fork_idle` how long (seconds) the program's fork server waits; 0: there is
-    none."""
+    """`ports.Runner` for the three WinRM runners. `base` is the environment of the program that speaks WinRM.
+    `connect_timeout` is in seconds. The program's fork server ends after `fork_idle` seconds without a request; 0 means
+    no fork server."""
 
     def __init__(self, base: Mapping[str, str], connect_timeout: float = 20.0, fork_idle: float = 0) -> None:
         self._base = dict(base)
@@ -46,22 +46,24 @@ class WinrmRunner:
         self._fork_server = fork_server(_PROGRAM, fork_idle)
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
-        """The program to start, with the job on its standard input. Raises `InvalidError`."""
+        """Returns the program to start, with the job on its standard input. Raises `InvalidError`."""
         if find_spec(_LIBRARY) is None:
             raise InvalidError(
                 f'The runner "{job.runner_type.name}" needs the extra winrm, which this server does not have. '
                 "Run: pip install 'squall[winrm]'"
             )
-        given = job.runner_parameters
-        timeout = float(given["timeout"]) if given.get("timeout") else None
+        parameters = job.runner_parameters
+        timeout = float(parameters["timeout"]) if parameters.get("timeout") else None
         line, stdin = _command(job)
         body = {
-            **_place(given),
-            "username": str(given.get("username") or ""),
-            "password": str(given.get("password") or ""),
-            "verify": given.get("verify_ssl_cert") is not False,
-            "cwd": given.get("cwd") or None,
-            "env": {str(name): "" if value is None else str(value) for name, value in (given.get("env") or {}).items()},
+            **_place(parameters),
+            "username": str(parameters.get("username") or ""),
+            "password": str(parameters.get("password") or ""),
+            "verify": parameters.get("verify_ssl_cert") is not False,
+            "cwd": parameters.get("cwd") or None,
+            "env": {
+                str(name): "" if value is None else str(value) for name, value in (parameters.get("env") or {}).items()
+            },
             "command": line,
             "stdin": stdin.decode(),
             "powershell": job.runner_type.name != "winrm-cmd",
@@ -75,14 +77,14 @@ class WinrmRunner:
             argv=[sys.executable, "-P", "-m", _PROGRAM],
             env=self._base,
             stdin=json.dumps(body).encode(),
-            # The program keeps the time of the command; this is for a program that does not.
+            # The program itself limits the time of the command; this timeout ends a program that hangs.
             timeout=timeout + self._connect_timeout + _SPARE if timeout else None,
             result_limit=_RESULT_LIMIT,
             fork_server=self._fork_server,
         )
 
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
-        """StackStorm's shell result; when the host was not reached, one error."""
+        """Returns StackStorm's shell result; if the host was not reached, one error."""
         report = _report(end)
         late = end.timed_out or report.get("late", False)
         code, error = report.get("return_code"), report.get("error")
@@ -108,7 +110,7 @@ class WinrmRunner:
 
 
 def _report(end: End) -> dict[str, Any]:
-    """What the program has written, empty when it has not come to that."""
+    """Returns the report that the program has written; empty if it ended before that."""
     if end.result_file is None or end.result_cut:
         return {}
     try:
@@ -118,16 +120,16 @@ def _report(end: End) -> dict[str, Any]:
     return report if isinstance(report, dict) else {}
 
 
-def _place(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the host is and how to authenticate there. Raises `InvalidError` that names the parameter."""
-    host = str(given.get("host") or "").strip()
+def _place(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the address of the host and the authentication. Raises `InvalidError` that names the parameter."""
+    host = str(parameters.get("host") or "").strip()
     if not host or any(letter in "/@?#\\" or letter.isspace() or not letter.isprintable() for letter in host):
         raise InvalidError(f'Parameter "host": {host!r} is not a host such as win1.example.org.')
-    port = given.get("port") or 5986
+    port = parameters.get("port") or 5986
     if not 0 < int(port) < 65536:
         raise InvalidError(f'Parameter "port": {port} is not a port; WinRM has 5986, or 5985 without TLS.')
-    scheme = "http" if port == _HTTP_PORT else str(given.get("scheme") or "https")
-    transport = str(given.get("transport") or "ntlm")
+    scheme = "http" if port == _HTTP_PORT else str(parameters.get("scheme") or "https")
+    transport = str(parameters.get("transport") or "ntlm")
     if transport not in _AUTHS:
         raise InvalidError(
             f'Parameter "transport": "{transport}" is not supported; use one of {", ".join(sorted(_AUTHS))}.'
@@ -136,7 +138,7 @@ def _place(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _command(job: Job) -> tuple[str, bytes]:
-    """The command line to run on the host, and its standard input. Raises `InvalidError`."""
+    """Returns the command line to run on the host, and its standard input. Raises `InvalidError`."""
     if "cmd" in job.runner_type.runner_parameters:
         line = command_line(job)
         return (line, b"") if job.runner_type.name == "winrm-cmd" else powershell.command(line)
@@ -149,11 +151,11 @@ def _command(job: Job) -> tuple[str, bytes]:
 
 
 def _arguments(job: Job) -> str:
-    """The arguments of the script; positional ones have the same text as those of shell scripts."""
+    """Returns the arguments of the script. Positional ones have the same text as those of shell scripts."""
     schemas = action_schemas(job.action, job.runner_type)
     values = job.action_parameters
     operator = job.runner_parameters.get("kwarg_op")
-    placed = sorted((schema["position"], name) for name, schema in schemas.items() if "position" in schema)
-    positional = [positional_text(values.get(name), schemas[name].get("type")) for _, name in placed]
+    positions = sorted((schema["position"], name) for name, schema in schemas.items() if "position" in schema)
+    positional = [positional_text(values.get(name), schemas[name].get("type")) for _, name in positions]
     named = {name: values.get(name) for name, schema in schemas.items() if "position" not in schema}
     return powershell.arguments(named, positional, "-" if operator is None else str(operator))

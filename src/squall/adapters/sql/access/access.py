@@ -1,4 +1,4 @@
-"""Tokens and API keys, by their hashes."""
+"""The tables of tokens and API keys, which hold only their hashes."""
 
 from __future__ import annotations
 
@@ -45,26 +45,28 @@ class SqlAccess:
         )
 
     async def token(self, digest: str) -> Token | None:
-        """The token with this hash."""
+        """Returns the token with this hash; None if there is none."""
         rows = await self._session.run(f"SELECT {_TOKEN} FROM tokens WHERE hash = ?", digest)
         if not rows:
             return None
-        found, token_id, user, expires, service, execution = rows[0]
-        return Token(id=token_id, hash=found, user=user, expires=expires, service=bool(service), execution=execution)
+        token_hash, token_id, user, expires, service, execution = rows[0]
+        return Token(
+            id=token_id, hash=token_hash, user=user, expires=expires, service=bool(service), execution=execution
+        )
 
     async def remove_token(self, digest: str) -> bool:
-        """Removes a token."""
+        """Deletes a token. Returns False if there was none."""
         return bool(await self._session.run("DELETE FROM tokens WHERE hash = ? RETURNING hash", digest))
 
     async def remove_tokens_of(self, execution: str) -> Sequence[str]:
-        """Removes an execution's tokens."""
+        """Deletes an execution's tokens. Returns their hashes."""
         rows = await self._session.run(
             "DELETE FROM tokens WHERE execution = ? AND execution <> '' RETURNING hash", execution
         )
         return [row[0] for row in rows]
 
     async def prune_tokens(self, before: int) -> int:
-        """Removes the tokens that ended before `before`."""
+        """Deletes the tokens that expired before `before` (µs). Returns their number."""
         return len(await self._session.run("DELETE FROM tokens WHERE expires_us < ? RETURNING hash", before))
 
     async def put_key(self, key: ApiKey) -> None:
@@ -81,13 +83,13 @@ class SqlAccess:
         )
 
     async def key(self, id_or_hash: str) -> ApiKey | None:
-        """One API key."""
+        """Returns one API key; None if there is none."""
         column = "id" if is_id(id_or_hash) else "hash"
         rows = await self._session.run(f"SELECT {_KEY} FROM api_keys WHERE {column} = ?", id_or_hash)
         return _key(rows[0]) if rows else None
 
     async def keys(self, user: str | None) -> Sequence[ApiKey]:
-        """All API keys, or a user's."""
+        """Returns all API keys, or those of a user, oldest first."""
         if user is None:
             rows = await self._session.run(f"SELECT {_KEY} FROM api_keys ORDER BY created_us, id")
         else:
@@ -97,5 +99,5 @@ class SqlAccess:
         return [_key(row) for row in rows]
 
     async def remove_key(self, key_id: str) -> bool:
-        """Removes an API key."""
+        """Deletes an API key. Returns False if there was none."""
         return bool(await self._session.run("DELETE FROM api_keys WHERE id = ? RETURNING id", key_id))

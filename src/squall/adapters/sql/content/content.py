@@ -1,4 +1,4 @@
-"""Packs, actions and runner types as they are registered, and snapshots of them for the executions they began."""
+"""The registered packs, actions and runner types, and snapshots of them for the executions that used them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def _text(record: msgspec.Struct) -> str:
 
 
 class SqlContent:
-    """`ports.ContentRows` in SQL. The records bring ids for what is new; what is known keeps its own."""
+    """`ports.ContentRows` in SQL. A new resource gets the id of its record; a registered one keeps its own id."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     async def replace_runners(self, runners: Sequence[RunnerType], *, switch: bool = False) -> None:
-        """Registers these and no others."""
-        known = {runner.name: runner for runner in await self.runners()}
+        """Registers these runner types and no others. `switch` replaces the `enabled` of registered ones too."""
+        registered = {runner.name: runner for runner in await self.runners()}
         await self._session.run("DELETE FROM runner_types")
         for runner in runners:
-            if (old := known.get(runner.name)) is not None:
+            if (old := registered.get(runner.name)) is not None:
                 enabled = runner.enabled if switch else old.enabled
                 runner = msgspec.structs.replace(runner, id=old.id, enabled=enabled)
             await self._session.run(
@@ -44,10 +44,10 @@ class SqlContent:
             pack.id,
             _text(pack),
         )
-        known = dict(await self._session.run("SELECT ref, id FROM actions WHERE pack = ?", pack.ref))
+        action_ids = dict(await self._session.run("SELECT ref, id FROM actions WHERE pack = ?", pack.ref))
         await self._session.run("DELETE FROM actions WHERE pack = ?", pack.ref)
         for action in actions:
-            action = msgspec.structs.replace(action, id=known.get(action.ref, action.id))
+            action = msgspec.structs.replace(action, id=action_ids.get(action.ref, action.id))
             await self._session.run(
                 "INSERT INTO actions (ref, id, pack, name, body) VALUES (?, ?, ?, ?, ?)",
                 action.ref,
@@ -58,19 +58,19 @@ class SqlContent:
             )
 
     async def keep_packs(self, refs: Sequence[str]) -> None:
-        """Forgets every other pack."""
+        """Deletes every pack that is not one of `refs`, with its actions."""
         for pack in await self.packs():
             if pack.ref not in refs:
                 await self._session.run("DELETE FROM actions WHERE pack = ?", pack.ref)
                 await self._session.run("DELETE FROM packs WHERE ref = ?", pack.ref)
 
     async def packs(self) -> Sequence[Pack]:
-        """All packs."""
+        """Returns all packs by ref."""
         rows = await self._session.run("SELECT body FROM packs ORDER BY ref")
         return [msgspec.json.decode(row[0], type=Pack) for row in rows]
 
     async def action(self, ref_or_id: str) -> Action | None:
-        """One action."""
+        """Returns one action; None if there is none."""
         column = "id" if is_id(ref_or_id) else "ref"
         rows = await self._session.run(f"SELECT body FROM actions WHERE {column} = ?", ref_or_id)
         return msgspec.json.decode(rows[0][0], type=Action) if rows else None
@@ -78,7 +78,7 @@ class SqlContent:
     async def actions(
         self, pack: str | None = None, limit: int | None = None, offset: int = 0
     ) -> tuple[Sequence[Action], int]:
-        """Actions by pack and name, of all packs or of one: a part of them, and how many there are."""
+        """Returns a page of the actions of all packs or of one, by pack and name, and the number of all of them."""
         where, values = ("", ()) if pack is None else (" WHERE pack = ?", (pack,))
         count = int((await self._session.run(f"SELECT count(*) FROM actions{where}", *values))[0][0])
         part = f" LIMIT {int(limit if limit is not None else 2**62)} OFFSET {int(offset)}"
@@ -86,18 +86,18 @@ class SqlContent:
         return [msgspec.json.decode(row[0], type=Action) for row in rows], count
 
     async def runner(self, name_or_id: str) -> RunnerType | None:
-        """One runner type."""
+        """Returns one runner type; None if there is none."""
         column = "id" if is_id(name_or_id) else "name"
         rows = await self._session.run(f"SELECT body FROM runner_types WHERE {column} = ?", name_or_id)
         return msgspec.json.decode(rows[0][0], type=RunnerType) if rows else None
 
     async def runners(self) -> Sequence[RunnerType]:
-        """All runner types."""
+        """Returns all runner types by name."""
         rows = await self._session.run("SELECT body FROM runner_types ORDER BY name")
         return [msgspec.json.decode(row[0], type=RunnerType) for row in rows]
 
     async def keep_snapshot(self, key: str, action: Action, runner: RunnerType) -> None:
-        """Keeps both under `key`."""
+        """Stores both documents under `key`, unless it is stored already."""
         await self._session.run(
             "INSERT INTO snapshots (key, action, runner) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING",
             key,
@@ -106,7 +106,7 @@ class SqlContent:
         )
 
     async def snapshot(self, key: str) -> tuple[Action, RunnerType] | None:
-        """What was kept under `key`."""
+        """Returns the documents stored under `key`; None if there are none."""
         rows = await self._session.run("SELECT action, runner FROM snapshots WHERE key = ?", key)
         if not rows:
             return None

@@ -23,7 +23,7 @@ class SqlKeys:
         self._session = session
 
     async def get(self, scope: str, user: str, name: str, now: int) -> Key | None:
-        """One key."""
+        """Returns one key; None if there is none or it has expired."""
         rows = await self._session.run(
             f"SELECT {_COLUMNS} FROM keys WHERE scope = ? AND username = ? AND name = ? AND {_LIVE}",
             scope,
@@ -48,15 +48,15 @@ class SqlKeys:
         )
 
     async def delete(self, scope: str, user: str, name: str) -> None:
-        """Removes a key."""
+        """Deletes a key."""
         await self._session.run("DELETE FROM keys WHERE scope = ? AND username = ? AND name = ?", scope, user, name)
 
     async def find(self, where: KeyFilter, limit: int | None, offset: int) -> Sequence[Key]:
-        """A page of those that match."""
+        """Returns a page of the keys that match a filter."""
         terms = ["scope = ?", "username = ?", _LIVE]
         values: list[Any] = [where.scope, where.user, where.now]
         if where.prefix:
-            # No LIKE, which would take some characters of a prefix for more than they are.
+            # LIKE would read % and _ in a prefix as wildcards.
             terms.append("substr(name, 1, ?) = ?")
             values += [len(where.prefix), where.prefix]
         if where.name is not None:
@@ -73,7 +73,7 @@ class SqlKeys:
         return [_key(row) for row in await self._session.run(statement, *values)]
 
     async def expire(self, now: int, limit: int) -> int:
-        """Removes keys whose time is over."""
+        """Deletes up to `limit` expired keys. Returns their number."""
         rows = await self._session.run(
             f"DELETE FROM keys WHERE id IN (SELECT id FROM keys WHERE expires_us <= ? LIMIT {int(limit)}) RETURNING id",
             now,

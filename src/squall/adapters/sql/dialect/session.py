@@ -1,4 +1,4 @@
-"""What the nouns need of a database: one statement at a time, `?` for parameters, and three dialect hooks."""
+"""The interface between the nouns and a database: one statement at a time, `?` for parameters, three dialect hooks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Dialect(NamedTuple):
-    """Where SQLite and PostgreSQL differ: a counting primary key, how a claim skips rows others hold, and the query for
-    the bytes of the database.
+    """The differences between SQLite and PostgreSQL: a counting primary key, the clause that makes a claim skip locked
+    rows, and the query for the bytes of the database.
 
-    One more difference, the parameter style, is the session's: statements are written with `?`.
+    The session handles one more difference, the parameter style: statements use `?`.
     """
 
     identity: str
@@ -27,10 +27,10 @@ class Session(Protocol):
         ...
 
     async def run(self, statement: str, *parameters: Any) -> Sequence[tuple[Any, ...]]:
-        """Executes one statement and gives its rows."""
+        """Executes one statement and returns its rows."""
         ...
 
 
 def marks(count: int) -> str:
-    """`count` parameter marks for an IN list."""
+    """Returns `count` parameter marks for an IN list."""
     return ",".join("?" * count)

@@ -1,4 +1,4 @@
-"""The event table: one row for each change, in the order of the transactions that made them."""
+"""The event table: one row for each change, in the order of the transactions."""
 
 from __future__ import annotations
 
@@ -32,31 +32,33 @@ class SqlEvents:
         return int(rows[0][0])
 
     async def after(self, row: int, limit: int) -> Sequence[Event]:
-        """Events behind `row`."""
+        """Returns up to `limit` events behind `row`."""
         rows = await self._session.run(
             f"SELECT {_COLUMNS} FROM events WHERE id > ? ORDER BY id LIMIT {int(limit)}", row
         )
         return [_event(*row) for row in rows]
 
     async def bounds(self) -> tuple[int, int]:
-        """(first row kept, last row)."""
+        """Returns (first row that is still stored, last row)."""
         ((first, last),) = await self._session.run("SELECT min(id), max(id) FROM events")
         return (int(first), int(last)) if last is not None else (0, 0)
 
     async def document(self, row: int) -> bytes:
-        """The document of an event."""
+        """Returns the document of an event; empty if it has none."""
         rows = await self._session.run("SELECT document FROM events WHERE id = ?", row)
         return rows[0][0].encode() if rows and rows[0][0] is not None else b""
 
     async def of(self, kind: str, resource: str) -> Sequence[Event]:
-        """Events about one resource."""
+        """Returns the events about one resource."""
         rows = await self._session.run(
             f"SELECT {_COLUMNS} FROM events WHERE resource = ? AND kind = ? ORDER BY id", resource, kind
         )
         return [_event(*row) for row in rows]
 
     async def prune(self, keep: int) -> int:
-        """Deletes all but the newest `keep`; the newest row always stays, so that rows keep counting up."""
+        """Deletes all events but the newest `keep`. Returns the number of deleted events.
+
+        The newest row always stays, so that row numbers keep counting up."""
         rows = await self._session.run(
             "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ? RETURNING id", max(keep, 1)
         )

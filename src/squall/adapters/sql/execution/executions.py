@@ -1,4 +1,4 @@
-"""The table of executions, with results beside it so that lists never touch them."""
+"""The table of executions. Results are in a table of their own, so that lists never read them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _text(value: Any) -> str:
 
 
 def _execution(row: tuple[Any, ...]) -> Execution:
-    """The record of a row of `_COLUMNS`, with the result's JSON text behind it if it was asked for."""
+    """Returns the record of a row of `_COLUMNS`. If the result was selected, its JSON text is the last column."""
     return Execution(
         id=row[0],
         tree=row[1],
@@ -70,7 +70,7 @@ class SqlExecutions:
         self._session = session
 
     async def insert(self, execution: Execution) -> None:
-        """Adds a new one."""
+        """Adds a new execution."""
         await self._session.run(
             f"INSERT INTO executions ({_COLUMNS}) VALUES ({marks(18)})",
             execution.id,
@@ -95,7 +95,7 @@ class SqlExecutions:
         await self._keep_result(execution)
 
     async def update(self, execution: Execution) -> None:
-        """Writes what may change."""
+        """Writes the columns that may change."""
         await self._session.run(
             "UPDATE executions SET status = ?, end_us = ?, attempt = ?, result_size = ?, context = ?, runner_info = ?, "
             "log = ? WHERE id = ?",
@@ -121,12 +121,12 @@ class SqlExecutions:
         )
 
     async def get(self, execution_id: str, with_result: bool = True) -> Execution | None:
-        """One by id."""
+        """Returns one execution by its id; None if there is none."""
         rows = await self._session.run(_select(with_result) + " WHERE id = ?", execution_id)
         return _execution(rows[0]) if rows else None
 
     async def latest(self) -> str | None:
-        """The id of the one that started last, of those that are nobody's child."""
+        """Returns the id of the root execution that started last; None if there is none."""
         rows = await self._session.run(
             "SELECT id FROM executions WHERE parent IS NULL ORDER BY start_us DESC, id DESC LIMIT 1"
         )
@@ -135,7 +135,7 @@ class SqlExecutions:
     async def find(
         self, where: ExecutionFilter, limit: int | None, offset: int, with_result: bool
     ) -> Sequence[Execution]:
-        """A page of those that match, in the order that the filter says."""
+        """Returns a page of the executions that match a filter, in the filter's order."""
         clause, values = where_clause(where)
         statement = _select(with_result) + clause + order_clause(where)
         if limit is not None:
@@ -145,13 +145,13 @@ class SqlExecutions:
         return [_execution(row) for row in await self._session.run(statement, *values)]
 
     async def count(self, where: ExecutionFilter, cap: int) -> int:
-        """How many match, at most `cap`."""
+        """Returns the number of executions that match a filter, at most `cap`."""
         clause, values = where_clause(where)
         statement = f"SELECT count(*) FROM (SELECT 1 FROM executions{clause} LIMIT {int(cap)}) AS matching"
         return int((await self._session.run(statement, *values))[0][0])
 
     async def descendants(self, execution_id: str, depth: int | None, with_result: bool) -> Sequence[Execution]:
-        """Children and theirs, depth levels deep, oldest first."""
+        """Returns the descendants of an execution, `depth` levels deep (None: all), oldest first."""
         rows = await self._session.run(
             "WITH RECURSIVE below (id, level) AS ("
             "SELECT id, 1 FROM executions WHERE parent = ? UNION ALL "
@@ -160,14 +160,14 @@ class SqlExecutions:
             execution_id,
             _LEVELS if depth is None else depth,
         )
-        found: list[Execution] = []
+        descendants: list[Execution] = []
         ids = [row[0] for row in rows]
         for at in range(0, len(ids), 500):
-            found += await self.find(ExecutionFilter(ids=tuple(ids[at : at + 500])), None, 0, with_result)
-        return sorted(found, key=lambda execution: (execution.start, execution.id))
+            descendants += await self.find(ExecutionFilter(ids=tuple(ids[at : at + 500])), None, 0, with_result)
+        return sorted(descendants, key=lambda execution: (execution.start, execution.id))
 
     async def child_ids(self, execution_ids: Sequence[str]) -> Mapping[str, list[str]]:
-        """The ids of direct children by parent."""
+        """Returns the ids of the direct children by parent."""
         children: dict[str, list[str]] = {}
         for at in range(0, len(execution_ids), 500):
             chunk = execution_ids[at : at + 500]
@@ -181,8 +181,10 @@ class SqlExecutions:
         return children
 
     async def distinct(self, names: Sequence[str]) -> Mapping[str, list[str]]:
-        """Different values by attribute. From each to the next by an index: there are few, of very many rows."""
-        found: dict[str, list[str]] = {}
+        """Returns the different values by attribute.
+
+        Steps from each value to the next by an index, because very many rows share few values."""
+        values: dict[str, list[str]] = {}
         for name in names:
             if (column := _DISTINCT.get(name)) is None:
                 continue
@@ -192,17 +194,17 @@ class SqlExecutions:
                 "WHERE each.value IS NOT NULL) SELECT value FROM each WHERE value IS NOT NULL"
             )
             if rows:
-                found[name] = [row[0] for row in rows]
-        return found
+                values[name] = [row[0] for row in rows]
+        return values
 
     async def unfinished(self, tree: str | None) -> Sequence[str]:
-        """The ids of those without a final status."""
-        open_ones = f"SELECT id, start_us FROM executions WHERE status IN ({marks(len(_UNFINISHED))})"
+        """Returns the ids of executions without a final status, of one tree or of all."""
+        selection = f"SELECT id, start_us FROM executions WHERE status IN ({marks(len(_UNFINISHED))})"
         if tree is None:
-            rows = await self._session.run(f"{open_ones} ORDER BY start_us, id", *_UNFINISHED)
+            rows = await self._session.run(f"{selection} ORDER BY start_us, id", *_UNFINISHED)
         else:
-            # What ended has a time of its end; the index holds only what has none, however large the tree is.
+            # The index holds only executions without an end time, so a large tree does not slow this query.
             rows = await self._session.run(
-                f"{open_ones} AND end_us IS NULL AND tree = ? ORDER BY start_us, id", *_UNFINISHED, tree
+                f"{selection} AND end_us IS NULL AND tree = ? ORDER BY start_us, id", *_UNFINISHED, tree
             )
         return [row[0] for row in rows]

@@ -1,4 +1,4 @@
-"""Filters and orders of executions as clauses of SQL."""
+"""SQL clauses for filters and orders of executions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SORTED = {name: _SOURCES[name] for name in SORTED}
 
 
 def where_clause(where: ExecutionFilter) -> tuple[str, list[Any]]:
-    """The WHERE clause of a filter (empty when it asks for all) and its parameters."""
+    """Returns the WHERE clause of a filter (empty if the filter selects all executions) and its parameters."""
     terms: list[str] = []
     values: list[Any] = []
     columns = {"action": where.action, "status": where.status, "username": where.user, "runner": where.runner}
@@ -45,7 +45,7 @@ def where_clause(where: ExecutionFilter) -> tuple[str, list[Any]]:
         terms.append("parent = ?")
         values.append(where.parent)
     if where.tree is not None:
-        # A root is its own tree and is not in the index of trees, so that lonely executions cost it nothing.
+        # A root is its own tree. The index of trees leaves roots out, so that executions without children cost nothing.
         terms.append("(id = ? OR (tree = ? AND parent IS NOT NULL))")
         values += [where.tree, where.tree]
     if where.ids is not None:
@@ -66,13 +66,13 @@ def where_clause(where: ExecutionFilter) -> tuple[str, list[Any]]:
 
 def _term_clause(term: Term) -> tuple[str, list[Any]]:
     if term.source == "log":
-        some = "SELECT 1 FROM json_each(executions.log) AS entry"
+        entries = "SELECT 1 FROM json_each(executions.log) AS entry"
         if term.value is None:
-            return f"NOT EXISTS ({some})", []
-        return f"EXISTS ({some} WHERE json_extract(entry.value, '$[1]') = ?)", [term.value]
+            return f"NOT EXISTS ({entries})", []
+        return f"EXISTS ({entries} WHERE json_extract(entry.value, '$[1]') = ?)", [term.value]
     expression, parameters = _SOURCES[term.source], []
     if term.inner:
-        # JSON that is nested too deep for the database is no error: nothing is found in it.
+        # JSON that is nested too deep for the database is not an error: the term does not match it.
         expression = f"CASE WHEN json_valid({expression}) THEN json_extract({expression}, ?) END"
         parameters.append("$" + "".join(f'."{key}"' for key in term.inner))
     if term.between is not None:
@@ -83,9 +83,9 @@ def _term_clause(term: Term) -> tuple[str, list[Any]]:
 
 
 def order_clause(where: ExecutionFilter) -> str:
-    """The ORDER BY clause of a filter; start and id decide what the chosen attributes leave open."""
+    """Returns the ORDER BY clause of a filter. Executions with equal attributes are ordered by start and id."""
     direction = "DESC" if where.newest_first else "ASC"
-    chosen = {_SORTED[name]: "DESC" if descending else "ASC" for name, descending in where.order}
-    if "id" not in chosen:
-        chosen |= {column: direction for column in ("start_us", "id") if column not in chosen}
-    return " ORDER BY " + ", ".join(f"{column} {each}" for column, each in chosen.items())
+    directions = {_SORTED[name]: "DESC" if descending else "ASC" for name, descending in where.order}
+    if "id" not in directions:
+        directions |= {column: direction for column in ("start_us", "id") if column not in directions}
+    return " ORDER BY " + ", ".join(f"{column} {keyword}" for column, keyword in directions.items())

@@ -1,7 +1,7 @@
-"""The queue: what must happen later, one row each, in lanes, with leases and fencing tokens.
+"""The queue of later work: one row for each task, in lanes, with leases and fencing tokens.
 
-A leased row is one whose `available_us` lies in the future: claiming moves it to the end of the lease, so that a
-single index finds what is due, and a holder that dies needs nobody to notice.
+The `available_us` of a leased row lies in the future: a claim moves it to the end of the lease. So a single index finds
+the due rows, and the lease of a dead holder ends by itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SqlQueue:
         )
 
     async def claim(self, lane: str, owner: str, now: int, lease: int, limit: int) -> Sequence[Due]:
-        """Takes up to `limit` due rows for `lease` µs."""
+        """Claims up to `limit` due rows for `lease` µs."""
         rows = await self._session.run(
             "UPDATE queue SET owner = ?, available_us = ?, token = token + 1, attempts = attempts + 1 WHERE id IN ("
             "SELECT id FROM queue WHERE lane = ? AND available_us <= ? ORDER BY available_us, id "
@@ -46,24 +46,24 @@ class SqlQueue:
                       key=lambda task: task.id)  # fmt: skip
 
     async def renew(self, tasks: Sequence[Due], now: int, lease: int) -> Sequence[int]:
-        """Lengthens the leases of the rows still held."""
-        held: list[tuple[Any, ...]] = []
+        """Extends the leases of the rows that are still held. Returns their ids."""
+        rows: list[tuple[Any, ...]] = []
         for task in tasks:
-            held += await self._session.run(
+            rows += await self._session.run(
                 "UPDATE queue SET available_us = ? WHERE id = ? AND token = ? RETURNING id",
                 now + lease,
                 task.id,
                 task.token,
             )
-        return [row[0] for row in held]
+        return [row[0] for row in rows]
 
     async def done(self, task: Due) -> bool:
-        """Removes the row if it is still held."""
+        """Deletes the row if it is still held. Returns False if it is not."""
         rows = await self._session.run("DELETE FROM queue WHERE id = ? AND token = ? RETURNING id", task.id, task.token)
         return bool(rows)
 
     async def release(self, task: Due, available: int) -> bool:
-        """Gives the row back."""
+        """Ends the claim, so that the row may be claimed from `available` (µs) on. Returns False if it is not held."""
         rows = await self._session.run(
             "UPDATE queue SET owner = NULL, available_us = ?, token = token + 1 "
             "WHERE id = ? AND token = ? RETURNING id",
@@ -74,18 +74,19 @@ class SqlQueue:
         return bool(rows)
 
     async def discard(self, lane: str, key: str) -> None:
-        """Removes every row of the lane about `key`."""
+        """Deletes every row of the lane with `key`."""
         await self._session.run("DELETE FROM queue WHERE key = ? AND lane = ?", key, lane)
 
     async def next_due(self, lane: str) -> int | None:
-        """When the lane's next row is due (µs)."""
+        """Returns the time (µs) when the lane's next row is due; None if the lane is empty."""
         rows = await self._session.run(
             "SELECT available_us FROM queue WHERE lane = ? ORDER BY available_us LIMIT 1", lane
         )
         return int(rows[0][0]) if rows else None
 
     async def place(self, lane: str, key: str) -> tuple[int, int] | None:
-        """When the row about `key` may be claimed (µs), and how many come before it."""
+        """Returns the time (µs) when the row with `key` may be claimed, and the number of rows before it; None if the
+        lane has no such row."""
         rows = await self._session.run(
             "SELECT available_us, (SELECT count(*) FROM queue AS other WHERE other.lane = queue.lane AND "
             "(other.available_us, other.id) < (queue.available_us, queue.id)) FROM queue WHERE key = ? AND lane = ?",
@@ -95,7 +96,7 @@ class SqlQueue:
         return (int(rows[0][0]), int(rows[0][1])) if rows else None
 
     async def holds(self, lane: str, key: str) -> bool:
-        """Whether the lane has a row about `key`."""
+        """Returns True if the lane has a row with `key`."""
         return bool(await self._session.run("SELECT 1 FROM queue WHERE key = ? AND lane = ? LIMIT 1", key, lane))
 
     async def free(self, owner: str, now: int) -> None:
@@ -108,7 +109,7 @@ class SqlQueue:
         )
 
     async def depths(self) -> dict[str, int]:
-        """How many rows each lane has."""
+        """Returns the number of rows of each lane."""
         return {
             str(lane): int(count)
             for lane, count in await self._session.run("SELECT lane, count(*) FROM queue GROUP BY lane")

@@ -1,4 +1,4 @@
-"""Removing executions for good: from every table that has rows about them."""
+"""Deletes executions from every table that has rows about them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ABOUT = (
     ("workflow_facts", "execution"),
     ("workflow_children", "execution"),
 )
-"""Tables with rows about single executions, and the column that names it. Whoever adds such a table adds it here."""
+"""The tables with rows about single executions, and the column of the execution's id. Add each new such table here."""
 
 
 class SqlRetention:
@@ -31,7 +31,7 @@ class SqlRetention:
         self._session = session
 
     async def finished(self, after: tuple[int, str], before: int, limit: int) -> Sequence[Finished]:
-        """Roots whose tree has ended."""
+        """Returns roots whose tree has ended, by start and id: those behind `after` that started before `before`."""
         final = marks(len(_FINAL))
         rows = await self._session.run(
             "SELECT id, action, status, start_us, end_us, COALESCE(stored, 0) FROM executions AS root "
@@ -48,65 +48,66 @@ class SqlRetention:
         return [Finished(*row) for row in rows]
 
     async def _ids(self, trees: Sequence[str]) -> list[str]:
-        found: list[str] = []
+        ids: list[str] = []
         for at in range(0, len(trees), _MANY):
-            some = trees[at : at + _MANY]
+            chunk = trees[at : at + _MANY]
             rows = await self._session.run(
-                f"SELECT id FROM executions WHERE id IN ({marks(len(some))}) UNION ALL "
-                f"SELECT id FROM executions WHERE tree IN ({marks(len(some))}) AND parent IS NOT NULL",
-                *some,
-                *some,
+                f"SELECT id FROM executions WHERE id IN ({marks(len(chunk))}) UNION ALL "
+                f"SELECT id FROM executions WHERE tree IN ({marks(len(chunk))}) AND parent IS NOT NULL",
+                *chunk,
+                *chunk,
             )
-            found += [row[0] for row in rows]
-        return found
+            ids += [row[0] for row in rows]
+        return ids
 
     async def purge(self, trees: Sequence[str]) -> int:
-        """Removes the rows of whole trees."""
+        """Deletes the rows of whole trees. Returns the number of deleted executions."""
         ids = await self._ids(trees)
         for at in range(0, len(ids), _MANY):
-            some = ids[at : at + _MANY]
-            among = f"IN ({marks(len(some))})"
+            chunk = ids[at : at + _MANY]
+            among = f"IN ({marks(len(chunk))})"
             for table, column in ABOUT:
-                await self._session.run(f"DELETE FROM {table} WHERE {column} {among}", *some)
+                await self._session.run(f"DELETE FROM {table} WHERE {column} {among}", *chunk)
             traced = await self._session.run(
-                f"DELETE FROM trace_parts WHERE object {among} AND kind = ? RETURNING trace", *some, EXECUTION
+                f"DELETE FROM trace_parts WHERE object {among} AND kind = ? RETURNING trace", *chunk, EXECUTION
             )
             await self._drop_empty_traces(sorted({row[0] for row in traced}))
-            # The newest event stays, without its document, so that rows keep counting up.
+            # The newest event stays, without its document, so that row numbers keep counting up.
             await self._session.run(
-                f"DELETE FROM events WHERE resource {among} AND id < (SELECT max(id) FROM events)", *some
+                f"DELETE FROM events WHERE resource {among} AND id < (SELECT max(id) FROM events)", *chunk
             )
-            await self._session.run(f"UPDATE events SET document = NULL WHERE resource {among}", *some)
-            await self._session.run(f"DELETE FROM journals WHERE tree {among}", *some)
-            await self._session.run(f"DELETE FROM executions WHERE id {among}", *some)
+            await self._session.run(f"UPDATE events SET document = NULL WHERE resource {among}", *chunk)
+            await self._session.run(f"DELETE FROM journals WHERE tree {among}", *chunk)
+            await self._session.run(f"DELETE FROM executions WHERE id {among}", *chunk)
         return len(ids)
 
     async def _drop_empty_traces(self, traces: Sequence[str]) -> None:
         for at in range(0, len(traces), _MANY):
-            some = traces[at : at + _MANY]
+            chunk = traces[at : at + _MANY]
             await self._session.run(
-                f"DELETE FROM traces WHERE id IN ({marks(len(some))}) "
+                f"DELETE FROM traces WHERE id IN ({marks(len(chunk))}) "
                 "AND NOT EXISTS (SELECT 1 FROM trace_parts WHERE trace = traces.id)",
-                *some,
+                *chunk,
             )
 
     async def count(self, trees: Sequence[str]) -> int:
-        """How many executions these trees have."""
+        """Returns the number of executions in these trees."""
         return len(await self._ids(trees))
 
     async def used_snapshots(self) -> Sequence[str]:
-        """Keys that executions have."""
+        """Returns the snapshot keys of all executions."""
         return [row[0] for row in await self._session.run("SELECT DISTINCT snapshot FROM executions")]
 
     async def drop_snapshots(self, used: Sequence[str], since: int) -> int:
-        """Removes snapshots and texts of workflows that nobody needs."""
-        kept = set(used)
+        """Deletes the snapshots that are neither `used` nor of executions that started behind `since` (µs), and the
+        definitions without a workflow. Returns the number of deleted rows."""
+        used_keys = set(used)
         recent = await self._session.run("SELECT DISTINCT snapshot FROM executions WHERE start_us > ?", since)
-        kept.update(row[0] for row in recent)
-        unused = [row[0] for row in await self._session.run("SELECT key FROM snapshots") if row[0] not in kept]
+        used_keys.update(row[0] for row in recent)
+        unused = [row[0] for row in await self._session.run("SELECT key FROM snapshots") if row[0] not in used_keys]
         for at in range(0, len(unused), _MANY):
-            some = unused[at : at + _MANY]
-            await self._session.run(f"DELETE FROM snapshots WHERE key IN ({marks(len(some))})", *some)
+            chunk = unused[at : at + _MANY]
+            await self._session.run(f"DELETE FROM snapshots WHERE key IN ({marks(len(chunk))})", *chunk)
         texts = await self._session.run(
             "DELETE FROM workflow_definitions WHERE NOT EXISTS ("
             "SELECT 1 FROM workflows WHERE definition = workflow_definitions.key) RETURNING key"
@@ -114,6 +115,6 @@ class SqlRetention:
         return len(unused) + len(texts)
 
     async def size(self) -> int:
-        """Bytes of the database."""
+        """Returns the size of the database in bytes."""
         ((size,),) = await self._session.run(self._session.dialect.size)
         return int(size)

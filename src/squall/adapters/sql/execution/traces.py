@@ -1,4 +1,4 @@
-"""Traces, and what is in them."""
+"""The tables of traces and of their parts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def _where(where: TraceFilter) -> tuple[str, list[Any]]:
     if where.tag is not None:
         terms.append("tag = ?")
         values.append(where.tag)
-    for column, some in (("id", where.ids), ("tag", where.names)):
-        if some is not None:
-            terms.append(f"{column} IN ({marks(len(some))})" if some else "1 = 0")
-            values += some
+    for column, names in (("id", where.ids), ("tag", where.names)):
+        if names is not None:
+            terms.append(f"{column} IN ({marks(len(names))})" if names else "1 = 0")
+            values += names
     for kind in where.lacking:
         terms.append("id NOT IN (SELECT trace FROM trace_parts WHERE kind = ?)")
         values.append(kind)
@@ -36,9 +36,9 @@ def _where(where: TraceFilter) -> tuple[str, list[Any]]:
 
 def _order(where: TraceFilter) -> str:
     direction = "DESC" if where.newest_first else "ASC"
-    chosen = {_SORTED[name]: "DESC" if descending else "ASC" for name, descending in where.order}
-    chosen |= {column: direction for column in ("start_us", "id") if column not in chosen}
-    return ", ".join(f"{column} {each}" for column, each in chosen.items())
+    directions = {_SORTED[name]: "DESC" if descending else "ASC" for name, descending in where.order}
+    directions |= {column: direction for column in ("start_us", "id") if column not in directions}
+    return ", ".join(f"{column} {keyword}" for column, keyword in directions.items())
 
 
 class SqlTraces:
@@ -48,7 +48,7 @@ class SqlTraces:
         self._session = session
 
     async def add(self, trace: Trace) -> None:
-        """Adds a trace, with its parts."""
+        """Adds a trace with its parts."""
         await self._session.run(
             "INSERT INTO traces (id, tag, start_us) VALUES (?, ?, ?)", trace.id, trace.tag, trace.start
         )
@@ -69,24 +69,24 @@ class SqlTraces:
         )
 
     async def get(self, trace_id: str) -> Trace | None:
-        """One trace with its parts."""
+        """Returns one trace with its parts; None if there is none."""
         rows = await self._session.run("SELECT id, tag, start_us FROM traces WHERE id = ?", trace_id)
-        found = await self._with_parts(rows)
-        return found[0] if found else None
+        traces = await self._with_parts(rows)
+        return traces[0] if traces else None
 
     async def known(self, trace_id: str) -> bool:
-        """Whether there is this trace."""
+        """Returns True if the trace exists."""
         return bool(await self._session.run("SELECT 1 FROM traces WHERE id = ?", trace_id))
 
     async def of_execution(self, execution_id: str) -> str | None:
-        """The id of the trace that an execution is part of."""
+        """Returns the id of the trace that an execution is part of; None if there is none."""
         rows = await self._session.run(
             "SELECT trace FROM trace_parts WHERE object = ? AND kind = ? LIMIT 1", execution_id, EXECUTION
         )
         return str(rows[0][0]) if rows else None
 
     async def find(self, where: TraceFilter, limit: int | None, offset: int) -> Sequence[Trace]:
-        """A page of those that match."""
+        """Returns a page of the traces that match a filter, with their parts."""
         clause, values = _where(where)
         most = 2**62 if limit is None else int(limit)
         rows = await self._session.run(
@@ -96,7 +96,7 @@ class SqlTraces:
         return await self._with_parts(rows)
 
     async def count(self, where: TraceFilter, cap: int) -> int:
-        """How many match, at most `cap`."""
+        """Returns the number of traces that match a filter, at most `cap`."""
         clause, values = _where(where)
         rows = await self._session.run(
             f"SELECT count(*) FROM (SELECT 1 FROM traces{clause} LIMIT {int(cap)}) AS matching", *values
@@ -104,13 +104,13 @@ class SqlTraces:
         return int(rows[0][0])
 
     async def _with_parts(self, rows: Sequence[tuple[Any, ...]]) -> list[Trace]:
-        found = {row[0]: Trace(id=row[0], tag=row[1], start=row[2]) for row in rows}
-        parts: dict[str, list[TracePart]] = {trace_id: [] for trace_id in found}
-        ids = list(found)
+        traces = {row[0]: Trace(id=row[0], tag=row[1], start=row[2]) for row in rows}
+        parts: dict[str, list[TracePart]] = {trace_id: [] for trace_id in traces}
+        ids = list(traces)
         for at in range(0, len(ids), _MANY):
-            some = ids[at : at + _MANY]
+            chunk = ids[at : at + _MANY]
             for row in await self._session.run(
-                f"SELECT {_PART} FROM trace_parts WHERE trace IN ({marks(len(some))}) ORDER BY at_us, object", *some
+                f"SELECT {_PART} FROM trace_parts WHERE trace IN ({marks(len(chunk))}) ORDER BY at_us, object", *chunk
             ):
                 parts[row[0]].append(TracePart(*row[1:]))
-        return [msgspec.structs.replace(trace, parts=tuple(parts[trace.id])) for trace in found.values()]
+        return [msgspec.structs.replace(trace, parts=tuple(parts[trace.id])) for trace in traces.values()]

@@ -1,4 +1,4 @@
-"""What is known of sealed journals, beside the executions they belong to."""
+"""The table of sealed journals: the place, sizes and hash of each."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class SqlJournals:
         self._session = session
 
     async def keep(self, seals: Mapping[str, Seal], at: int) -> None:
-        """Notes seals by tree."""
+        """Stores seals by tree, with the time `at` (µs) for new ones."""
         for tree, seal in seals.items():
-            # One that was removed meanwhile leaves no row behind.
+            # If the execution was removed meanwhile, this inserts no row.
             await self._session.run(
                 "INSERT INTO journals (tree, place, size, stored, digest, sealed_us) "
                 "SELECT id, ?, ?, ?, ?, ? FROM executions WHERE id = ? "
@@ -36,36 +36,36 @@ class SqlJournals:
             )
 
     async def get(self, tree: str) -> Seal | None:
-        """One tree's."""
+        """Returns the seal of one tree; None if its journal is not sealed."""
         rows = await self._session.run("SELECT place, size, stored, digest FROM journals WHERE tree = ?", tree)
         return Seal(*rows[0]) if rows else None
 
     async def complete(self, trees: Sequence[str]) -> Sequence[str]:
-        """Which have ended as a whole, with nothing left to copy."""
-        found: list[str] = []
+        """Returns the trees that have ended as a whole and whose status changes are all in their journals."""
+        ended: list[str] = []
         for at in range(0, len(trees), 500):
-            some = trees[at : at + 500]
+            chunk = trees[at : at + 500]
             rows = await self._session.run(
-                f"SELECT id FROM executions AS root WHERE id IN ({marks(len(some))}) "
+                f"SELECT id FROM executions AS root WHERE id IN ({marks(len(chunk))}) "
                 f"AND status IN ({marks(len(_FINAL))}) AND NOT EXISTS ("
                 "SELECT 1 FROM executions AS child WHERE child.tree = root.id AND child.parent IS NOT NULL "
                 f"AND child.status NOT IN ({marks(len(_FINAL))}))",
-                *some,
+                *chunk,
                 *_FINAL,
                 *_FINAL,
             )
-            found += [row[0] for row in rows]
-        # The lane is short: what waits in it is looked up, not what might.
+            ended += [row[0] for row in rows]
+        # The lane is short, so one query for all its rows is cheaper than a search for each tree.
         waiting = await self._session.run(
             "SELECT DISTINCT executions.tree FROM queue JOIN executions ON executions.id = queue.key "
             "WHERE queue.lane = ?",
             _LANE,
         )
-        late = {row[0] for row in waiting}
-        return [tree for tree in found if tree not in late]
+        incomplete = {row[0] for row in waiting}
+        return [tree for tree in ended if tree not in incomplete]
 
     async def movable(self, before: int, limit: int) -> Sequence[str]:
-        """Trees in sealed files."""
+        """Returns up to `limit` trees in sealed files, sealed before `before` (µs), oldest first."""
         rows = await self._session.run(
             f"SELECT tree FROM journals WHERE place = ? AND sealed_us < ? ORDER BY sealed_us LIMIT {int(limit)}",
             FILE,
@@ -74,12 +74,12 @@ class SqlJournals:
         return [row[0] for row in rows]
 
     async def totals(self) -> Mapping[str, tuple[int, int, int]]:
-        """By place."""
+        """Returns by place: the number of journals, their bytes, and their stored bytes."""
         rows = await self._session.run("SELECT place, count(*), sum(size), sum(stored) FROM journals GROUP BY place")
         return {str(place): (int(count), int(size), int(stored)) for place, count, size, stored in rows}
 
     async def by_action(self, limit: int) -> Sequence[tuple[str, int, int, int]]:
-        """What each action takes."""
+        """Returns for each action: the number of executions, the bytes of their journals, and the stored bytes."""
         rows = await self._session.run(
             "SELECT action, count(*), COALESCE(sum(journals.size), 0), COALESCE(sum(journals.stored), 0) "
             "FROM executions LEFT JOIN journals ON journals.tree = executions.id "

@@ -1,6 +1,6 @@
-"""The rows of sealed journals: a SQLite file of their own, so that their bytes do not burden the store.
+"""The rows of sealed journals. They are in a SQLite file of their own, so that the store's file stays small.
 
-A row is written once and read whole. The connection is made at the first need; one lock serves all threads.
+A row is written once and read whole. The first call opens the connection; one lock serves all threads.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _MANY = 500
 
 
 class SqliteSeals:
-    """`ports.SealRows` in the SQLite file at `path`, which is made (mode 0600) with the first row.
+    """`ports.SealRows` in the SQLite file at `path`. The first row creates the file (mode 0600).
 
-    With `read_only` nothing is made or changed: for programs beside the server.
+    With `read_only`, it neither creates nor changes the file: for programs other than the server.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -33,9 +33,9 @@ class SqliteSeals:
         self._lock = threading.Lock()
         self._connection: apsw.Connection | None = None
 
-    def _connect(self, make: bool) -> apsw.Connection | None:
-        if self._connection is None and (make or self._path.exists()):
-            if make:
+    def _connect(self, create: bool) -> apsw.Connection | None:
+        if self._connection is None and (create or self._path.exists()):
+            if create:
                 self._path.touch(mode=0o600, exist_ok=True)
             flags = apsw.SQLITE_OPEN_READONLY if self._read_only else apsw.SQLITE_OPEN_READWRITE
             connection = apsw.Connection(str(self._path), flags=flags)
@@ -43,7 +43,7 @@ class SqliteSeals:
             if not self._read_only:
                 connection.execute("PRAGMA auto_vacuum = INCREMENTAL").fetchall()
                 connection.execute("PRAGMA journal_mode = WAL").fetchall()
-                # What a row replaces is removed when the row is there: it must survive a loss of power.
+                # The archive removes the live file once the row exists, so the row must survive a loss of power.
                 connection.execute("PRAGMA synchronous = FULL").fetchall()
                 connection.execute(_TABLE)
             connection.execute("PRAGMA cache_size = -1000").fetchall()
@@ -51,7 +51,7 @@ class SqliteSeals:
         return self._connection
 
     def get(self, tree: str) -> SealRow | None:
-        """One by its tree."""
+        """Returns the row of a tree; None if there is none. Raises `OSError`."""
         with self._lock:
             try:
                 if (connection := self._connect(False)) is None:
@@ -67,19 +67,21 @@ class SqliteSeals:
         return SealRow(tree, Seal(place, size, stored, digest), at, body)
 
     def places(self, trees: Sequence[str]) -> Mapping[str, str]:
-        """The places of those that have a row."""
-        found: dict[str, str] = {}
+        """Returns the places of those trees that have a row. Raises `OSError`."""
+        places: dict[str, str] = {}
         with self._lock:
             try:
                 if (connection := self._connect(False)) is None:
-                    return found
+                    return places
                 for at in range(0, len(trees), _MANY):
-                    some = trees[at : at + _MANY]
-                    statement = f"SELECT tree, place FROM seals WHERE tree IN ({marks(len(some))})"
-                    found.update((str(tree), str(place)) for tree, place in connection.execute(statement, tuple(some)))
+                    chunk = trees[at : at + _MANY]
+                    statement = f"SELECT tree, place FROM seals WHERE tree IN ({marks(len(chunk))})"
+                    places.update(
+                        (str(tree), str(place)) for tree, place in connection.execute(statement, tuple(chunk))
+                    )
             except apsw.Error as error:
                 raise OSError(f"{self._path.name} cannot be read: {error}") from error
-        return found
+        return places
 
     def put(self, rows: Sequence[SealRow]) -> None:
         """Adds or replaces rows, all of them or none. Raises `OSError`."""
@@ -90,28 +92,28 @@ class SqliteSeals:
         with self._lock:
             try:
                 connection = self._connect(True)
-                assert connection is not None  # noqa: S101 - it has just been made
+                assert connection is not None  # noqa: S101 - `_connect` has just opened it
                 with connection:
                     connection.executemany("INSERT OR REPLACE INTO seals VALUES (?, ?, ?, ?, ?, ?, ?)", values)
             except apsw.Error as error:
                 raise OSError(f"{self._path.name} cannot be written: {error}") from error
 
     def delete(self, trees: Sequence[str]) -> None:
-        """Removes rows, and gives their space back to the disk. Raises `OSError`."""
+        """Deletes rows, and returns their space to the disk. Raises `OSError`."""
         with self._lock:
             try:
                 if (connection := self._connect(False)) is None:
                     return
                 with connection:
                     for at in range(0, len(trees), _MANY):
-                        some = trees[at : at + _MANY]
-                        connection.execute(f"DELETE FROM seals WHERE tree IN ({marks(len(some))})", tuple(some))
+                        chunk = trees[at : at + _MANY]
+                        connection.execute(f"DELETE FROM seals WHERE tree IN ({marks(len(chunk))})", tuple(chunk))
                 connection.execute("PRAGMA incremental_vacuum").fetchall()
             except apsw.Error as error:
                 raise OSError(f"{self._path.name} cannot be written: {error}") from error
 
     def trees(self, after: str, limit: int) -> Sequence[tuple[str, str]]:
-        """Trees and their place behind `after`."""
+        """Returns up to `limit` trees behind `after`, in order, with their places. Raises `OSError`."""
         with self._lock:
             try:
                 if (connection := self._connect(False)) is None:

@@ -1,4 +1,4 @@
-"""Workflows: texts by hash, state as a snapshot and batches of facts behind it, and who asked for which execution."""
+"""Workflows: definition texts by hash, state as a snapshot and later batches of facts, and the executions of tasks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SqlWorkflows:
         self._session = session
 
     async def insert(self, record: WorkflowRecord) -> None:
-        """Adds a new one."""
+        """Adds a new workflow."""
         await self._session.run(
             "INSERT INTO workflows (execution, workflow, definition, seq, snapshot_seq, since) "
             "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (execution) DO NOTHING",
@@ -32,7 +32,7 @@ class SqlWorkflows:
             await self._keep_snapshot(record.execution, record.snapshot)
 
     async def get(self, execution_id: str) -> WorkflowRecord | None:
-        """One by its execution's id."""
+        """Returns the workflow of an execution; None if there is none."""
         rows = await self._session.run(
             "SELECT w.execution, workflow, definition, seq, body, snapshot_seq, since FROM workflows w "
             "LEFT JOIN workflow_snapshots s ON s.execution = w.execution WHERE w.execution = ?",
@@ -41,12 +41,12 @@ class SqlWorkflows:
         return WorkflowRecord(*rows[0]) if rows else None
 
     async def seq(self, execution_id: str) -> int | None:
-        """How many batches of facts one has."""
+        """Returns the number of batches of facts that a workflow has; None if there is no such workflow."""
         rows = await self._session.run("SELECT seq FROM workflows WHERE execution = ?", execution_id)
         return int(rows[0][0]) if rows else None
 
     async def append(self, execution_id: str, seq: int, facts: bytes) -> bool:
-        """Adds batch `seq`, if it is the next."""
+        """Adds batch `seq` if it is the next one. Returns False if it is not."""
         rows = await self._session.run(
             "UPDATE workflows SET seq = ?, since = since + ? WHERE execution = ? AND seq = ? RETURNING seq",
             seq,
@@ -62,14 +62,14 @@ class SqlWorkflows:
         return True
 
     async def facts(self, execution_id: str, after: int) -> Sequence[bytes]:
-        """The batches behind `after`."""
+        """Returns the batches behind `after`, in order."""
         rows = await self._session.run(
             "SELECT body FROM workflow_facts WHERE execution = ? AND seq > ? ORDER BY seq", execution_id, after
         )
         return [bytes(row[0]) for row in rows]
 
     async def keep(self, execution_id: str, seq: int, snapshot: bytes) -> None:
-        """Keeps the state after batch `seq`."""
+        """Stores the state after batch `seq`, and deletes the batches up to it."""
         await self._session.run(
             "UPDATE workflows SET snapshot_seq = ?, since = 0 WHERE execution = ?", seq, execution_id
         )
@@ -85,18 +85,18 @@ class SqlWorkflows:
         )
 
     async def keep_definition(self, key: str, text: str) -> None:
-        """Keeps a text."""
+        """Stores a definition's text under its hash."""
         await self._session.run(
             "INSERT INTO workflow_definitions (key, body) VALUES (?, ?) ON CONFLICT (key) DO NOTHING", key, text
         )
 
     async def definition(self, key: str) -> str | None:
-        """The text kept under `key`."""
+        """Returns the text stored under `key`; None if there is none."""
         rows = await self._session.run("SELECT body FROM workflow_definitions WHERE key = ?", key)
         return str(rows[0][0]) if rows else None
 
     async def add_child(self, task_execution: str, item: int, execution_id: str) -> None:
-        """Notes the execution of an item."""
+        """Stores the execution of a task's item. A later attempt replaces it."""
         await self._session.run(
             "INSERT INTO workflow_children (task_execution, item, execution) VALUES (?, ?, ?) "
             "ON CONFLICT (task_execution, item) DO UPDATE SET execution = excluded.execution",
@@ -106,7 +106,7 @@ class SqlWorkflows:
         )
 
     async def children(self, task_execution: str) -> Sequence[tuple[int, str, str, Any]]:
-        """A task's executions."""
+        """Returns a task's executions by item: (item, id, status, result)."""
         rows = await self._session.run(
             "SELECT c.item, c.execution, e.status, r.body FROM workflow_children c "
             "JOIN executions e ON e.id = c.execution LEFT JOIN results r ON r.execution = c.execution "

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.doubles.journals import Kept
 
 from squall.adapters.journal.lines.messages import (
-    Asked,
+    AnyQuestion,
     AskLines,
     AskRows,
     AskSearch,
@@ -57,9 +57,9 @@ def write(kept: Kept, writes: Writes, *, first: int = 0, close: bool = False) ->
         journals.close(TREE, NOON)
 
 
-def ask(indexes: Indexes, kind: type[A], asked: Asked) -> A:
-    """The answer to a question, which is of this kind."""
-    answer = indexes.answer(asked)
+def ask(indexes: Indexes, kind: type[A], question: AnyQuestion) -> A:
+    """Returns the answer to a question. Fails if it is not of the type `kind`."""
+    answer = indexes.answer(question)
     assert isinstance(answer, kind), answer
     return answer
 
