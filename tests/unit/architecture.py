@@ -58,7 +58,6 @@ TOO_LARGE: dict[str, int] = {
     "src/squall/core/workflow/conducting/state.py:State": 236,
     "src/squall/services/access/access.py:Access": 217,
     "src/squall/services/execution/executions.py:Executions": 246,
-    "src/squall/services/execution/running.py:Running": 223,
     "src/squall/services/workflow/runs.py:Runs": 233,
     "src/squall/services/workflow/workflows.py:Workflows": 217,
     "src/squall/testing/launcher_ends.py:EndContract": 205,

@@ -19,24 +19,18 @@ from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution
 from squall.core.execution.launch import End, LaunchSpec, Outcome
 from squall.core.execution.launch import Job as RunnerJob
-from squall.core.output import journal
-from squall.core.output.journal import Record
-from squall.ports import Due, Journal, Launcher, OutputText, Runner
+from squall.ports import Due, Journal, Launcher, Runner
 from squall.services.content.content import Content
 from squall.services.content.pack_configs import PackConfigs
 from squall.services.execution.binding import MASKED_MOST, Binding
 from squall.services.execution.claims import Claims
+from squall.services.output.printed import PrintedText
 
 _LOG = logging.getLogger("squall.running")
 _SETTLED = 500
-_READ = 1 << 18
-_LOOK_FOR_FIRST = 8
 _LARGE = 1 << 20
 P = ParamSpec("P")
 T = TypeVar("T")
-
-RESULT = "result"
-"""The name with which runners read the result that the process wrote; the other names are those of streams."""
 
 
 class RunLimits(msgspec.Struct, frozen=True):
@@ -97,11 +91,10 @@ class Running:
         self._binding = binding
         self._content = content
         self._launcher = launcher
-        self._journal = journal_port
+        self._printed = PrintedText(journal_port, launcher, limits.result_output, url)
         self._runners = runners
         self._limits = limits
         self._environment = environment
-        self._url = url
         self._configs = configs
         self._tokens = tokens
 
@@ -170,7 +163,7 @@ class Running:
         end = await self._ended(execution, job.runner_parameters.get("timeout"))
         if end.lost is not None:
             return Outcome(ex.ABANDONED, {"error": end.lost})
-        texts = await self._texts(execution, end)
+        texts = await self._printed.read(execution, end)
         outcome = await _apart(_versioned(job) or end.result_bytes > _LARGE, runner.outcome, job, end, texts)
         used = {"cpu_seconds": end.cpu_seconds, "peak_memory": end.peak_memory, "masked": end.masked}
         return msgspec.structs.replace(outcome, at=end.ended_at, used=used)
@@ -252,51 +245,6 @@ class Running:
             opened_at=execution.log[-1].at,
         )
 
-    async def _texts(self, execution: Execution, end: End) -> OutputText:
-        """Returns a reader of the execution's output: each stream whole if it fits a result, else its two ends."""
-        most = self._limits.result_output
-        totals = {"stdout": end.stdout_bytes, "stderr": end.stderr_bytes}
-        long = max(totals.values()) > most
-        limits = {journal.STREAM_NUMBERS[stream]: min(most, total) for stream, total in totals.items()}
-        last = await self._journal.read_last(execution.tree, end.last_record, limits)
-        first = await self._first(execution, end, most // 2) if long else []
-        url = f"{self._url}/v1/executions/{execution.id}/output"
-        result = await self._launcher.result(end)
-
-        def text(stream: str) -> tuple[str, int]:
-            if stream == RESULT:
-                return result.decode("utf-8", "replace"), end.result_bytes - len(result)
-            printed = _bytes_of(last, stream)
-            if totals[stream] <= most:
-                return printed.decode("utf-8", "replace"), 0
-            head = _bytes_of(first, stream)[: most // 2]
-            tail = printed[-(most // 2) :]
-            omitted = totals[stream] - len(head) - len(tail)
-            note = f"\n[squall: {omitted} bytes are left out here; all of it is at {url}?type={stream}]\n"
-            return head.decode("utf-8", "replace") + note + tail.decode("utf-8", "replace"), omitted
-
-        return text
-
-    async def _first(self, execution: Execution, end: End, most: int) -> list[Record]:
-        """Returns the execution's first records: about `most` bytes of each stream, fewer if a stream starts late."""
-        records: list[Record] = []
-        room = dict.fromkeys((1, 2), most)
-        position, scanned = end.first_record, 0
-        with self._journal.watch(execution.tree):
-            while any(free > 0 for free in room.values()) and scanned < _LOOK_FOR_FIRST * most:
-                batch = await self._journal.read(execution.tree, position, _READ)
-                if batch.position == position:
-                    break
-                scanned += self._journal.distance(position, batch.position)
-                position = batch.position
-                for record in batch.records:
-                    # Tagged records belong to no stream of the process itself.
-                    own = record.kind == journal.OUTPUT and record.execution == execution.id and not record.tag
-                    if own and room.get(record.stream, 0) > 0:
-                        room[record.stream] -= len(record.payload)
-                        records.append(record)
-        return records
-
 
 def _token_variables(token: str, runner: str) -> dict[str, str]:
     """Returns the environment variables of a token; StackStorm's client library in Python actions needs its own."""
@@ -314,8 +262,3 @@ def _versioned(job: RunnerJob) -> bool:
 async def _apart(apart: bool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Does the work on a thread if `apart` (it takes time), else directly."""
     return await asyncio.to_thread(work, *args, **kwargs) if apart else work(*args, **kwargs)
-
-
-def _bytes_of(records: list[Record], stream: str) -> bytes:
-    number = journal.STREAM_NUMBERS[stream]
-    return b"".join([record.payload for record in records if record.kind == journal.OUTPUT and record.stream == number])

@@ -100,27 +100,6 @@ async def test_the_result_of_an_execution_in_a_shared_tree_has_its_own_output_on
     assert [run.result().result["stdout"] for run in runs] == ["0;0;0;", "1;1;1;"]
 
 
-@pytest.mark.parametrize("size", [99, 100])
-async def test_output_that_a_result_holds_is_in_it_whole(squall: Assembly, size: int) -> None:
-    running = squall.make_running(RunLimits(output=1 << 20, policy="truncate", result_output=100))
-    outcome = await ran(squall, ("stdout", b"x" * size), ("stderr", b"y" * size), running=running)
-    assert (outcome.result["stdout"], outcome.result["stderr"]) == ("x" * size, "y" * size)
-    assert "stdout_omitted" not in outcome.result
-
-
-async def test_of_longer_output_a_result_holds_both_ends_and_says_what_is_left_out(squall: Assembly) -> None:
-    running = squall.make_running(RunLimits(output=1 << 20, policy="truncate", result_output=100))
-    steps = [("stdout", b"%03d." % number) for number in range(250)]
-    outcome = await ran(squall, ("stderr", b"whole"), *steps, running=running)
-    text = outcome.result["stdout"]
-    assert text.startswith("000.001.")
-    assert text.endswith("248.249.")
-    assert outcome.result["stdout_omitted"] == 900
-    assert "900 bytes" in text
-    assert len(text) < 400
-    assert outcome.result["stderr"] == "whole"
-
-
 async def test_a_journal_is_opened_by_the_status_running_and_only_by_output(squall: Assembly) -> None:
     _, execution, row = await squall.start()
     async with asyncio.TaskGroup() as group:
