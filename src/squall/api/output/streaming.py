@@ -1,4 +1,4 @@
-"""The one way in which an event stream goes out: its head, its pieces, its end."""
+"""The one function that sends an event stream: its headers, its pieces, its end."""
 
 from __future__ import annotations
 
