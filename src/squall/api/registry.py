@@ -22,7 +22,7 @@ class RegistryRoutes:
         self._address = urlsplit(url)
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _groups(self, request: Request) -> Answer:

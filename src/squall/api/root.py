@@ -29,7 +29,7 @@ class RootRoutes:
         self._started = time.time()
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _root(self, request: Request) -> Answer:

@@ -35,7 +35,7 @@ class AuthRoutes:
         self._api_url = api_url
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     # -- tokens

@@ -67,7 +67,7 @@ class ActionRoutes:
         self._editing = editing
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _list_actions(self, request: Request) -> Answer:

@@ -34,7 +34,7 @@ class InstallRoutes:
         self._fetch_index = fetch_index
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _install(self, request: Request) -> Answer:

@@ -31,7 +31,7 @@ class KeyRoutes:
         self._mask = mask
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     def _owner(self, request: Request, requested_user: str | None) -> str:
@@ -56,7 +56,7 @@ class KeyRoutes:
         # Keys of one scope have distinct names and ids, so the first sort key decides the order.
         sort, descending = next(iter(sort_keys(query, ("id", "name", "prefix"))), ("id", False))
         ids = query.listed("id")
-        where = KeyFilter(
+        key_filter = KeyFilter(
             scope="",
             user="",
             now=0,
@@ -69,7 +69,7 @@ class KeyRoutes:
         decrypt = query.boolean("decrypt", False)
         documents: list[dict[str, Any]] = []
         for scope in scopes:
-            keys = await self._keys.find(scope, user, where, part.limit, part.offset)
+            keys = await self._keys.find(scope, user, key_filter, part.limit, part.offset)
             whole = await self._documents(request.identity, keys, decrypt)
             documents += [select(each, selection.include, selection.exclude, _ALWAYS) for each in whole]
         return Answer(documents)

@@ -50,7 +50,7 @@ class PackRoutes:
         self._registration = registration
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:

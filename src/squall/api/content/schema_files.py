@@ -12,7 +12,7 @@ class SchemaRoutes:
     """`/schemas`: the list of schemas and the files that each is for; `/schemas/action.json`: one schema."""
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:

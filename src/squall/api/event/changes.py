@@ -26,7 +26,7 @@ class Filter(NamedTuple):
     actions: frozenset[str] = frozenset()
     executions: frozenset[str] = frozenset()
 
-    def wants(self, name: str) -> bool:
+    def selects(self, name: str) -> bool:
         """Returns True if the client requests events of this name."""
         return events.matches(name, self.patterns)
 
@@ -55,14 +55,14 @@ class Changes:
         liveaction's first. A row whose resource no longer exists has none."""
         if event.kind == events.EXECUTION:
             return await self._of_execution(filter_, event)
-        if not filter_.wants(event.name) or not filter_.holds_document(event.kind):
+        if not filter_.selects(event.name) or not filter_.holds_document(event.kind):
             return []
         document = await self._feeds.document(event.id)
         return [frame(event.name, document)] if document else []
 
     async def _of_execution(self, filter_: Filter, event: Event) -> list[bytes]:
         liveaction = LIVEACTION.get(event.name, "")
-        if not filter_.wants(event.name) and not filter_.wants(liveaction):
+        if not filter_.selects(event.name) and not filter_.selects(liveaction):
             return []
         try:
             execution = await self._executions.get(event.resource, event.status in FINAL)
@@ -73,8 +73,8 @@ class Changes:
         snapshot = as_of(execution, event.status)
         frames = []
         # Liveaction events carry no execution's id, so a filter on executions drops them, as StackStorm's does.
-        if filter_.wants(liveaction) and not filter_.executions:
+        if filter_.selects(liveaction) and not filter_.executions:
             frames.append(event_frame(liveaction, self._views.liveaction(snapshot)))
-        if filter_.wants(event.name):
+        if filter_.selects(event.name):
             frames.append(event_frame(event.name, await self._views.execution(snapshot)))
         return frames

@@ -36,7 +36,7 @@ class EventRoutes:
         self._changes = Changes(sources)
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _stream(self, request: Request, send: Send) -> Answer | None:
@@ -66,7 +66,7 @@ class EventRoutes:
             frozenset(query.listed("action_refs") or ()),
             frozenset(query.listed("execution_ids") or ()),
         )
-        with_output = filter_.wants(events.OUTPUT_CREATE)
+        with_output = filter_.selects(events.OUTPUT_CREATE)
         async with self._feeds.listen(with_output) as cursor:
             yield OPENING
             skip = resumed.sent if resumed is not None else 0
@@ -107,7 +107,7 @@ class EventRoutes:
     async def _item(self, filter_: Filter, item: Item) -> bytes:
         if item.event is not None:
             return await self._change(filter_, item.event)
-        if not filter_.wants(events.OUTPUT_CREATE):
+        if not filter_.selects(events.OUTPUT_CREATE):
             return b""
         labels = await self._outputs.labels({record.execution for record in item.records})
         mark = FeedMark(item.row).token().encode()
@@ -125,7 +125,7 @@ class EventRoutes:
             first = b"" if skip else _id(FeedMark(event.id - 1, 1)) + frames[0]
             return first + _id(FeedMark(event.id)) + frames[1]
         alone = bool(frames) and not (
-            skip and filter_.wants(LIVEACTION.get(event.name, "")) and not filter_.wants(event.name)
+            skip and filter_.selects(LIVEACTION.get(event.name, "")) and not filter_.selects(event.name)
         )
         return _id(FeedMark(event.id)) + frames[0] if alone else b""
 

@@ -31,11 +31,11 @@ async def listened(
         events, forgotten = await feeds.events_between(row, cursor.row)
         yield Missed(events, cursor.row, forgotten, False)
     while not outputs.stopping:
-        before = cursor.row
+        start = cursor.row
         items, lost = await cursor.next(heartbeat)
         if lost and items:
             until = items[0].row - (items[0].event is not None)
-            events, forgotten = await feeds.events_between(before, until)
+            events, forgotten = await feeds.events_between(start, until)
             yield Missed(events, until, forgotten, True)
         yield items
         if items:

@@ -51,7 +51,7 @@ class WatchRoutes:
         self._outputs = sources.outputs
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _watch(self, request: Request, send: Send) -> Answer | None:
@@ -233,7 +233,7 @@ class _TreeForm:
         """See `following.Form`."""
         return jump_frames(self._root.tree, self._root.id, jump)
 
-    def lagging(self, sent: Frames, ms: int, behind: int) -> Frames | None:
+    def lagging(self, last: Frames, ms: int, lag_bytes: int) -> Frames | None:
         """See `following.Form`. Always None: `_beat` tells a page the lag of all its trees together."""
         return None
 

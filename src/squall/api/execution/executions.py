@@ -62,7 +62,7 @@ class ExecutionRoutes:
         self._views = views
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:
@@ -70,10 +70,10 @@ class ExecutionRoutes:
         selection = attributes(query, FIELDS, EXCLUDABLE)
         part = page(query, _DEFAULT_LIMIT)
         executions, total, children = await self._executions.find(
-            execution_filter(query, request.identity), part.limit, part.offset, selection.wants("result")
+            execution_filter(query, request.identity), part.limit, part.offset, selection.selects("result")
         )
         show_secrets = reveals(request.identity, query.boolean("show_secrets", False))
-        explain = bool(selection.include) and (selection.wants("waiting") or selection.wants("waiting_for"))
+        explain = bool(selection.include) and (selection.selects("waiting") or selection.selects("waiting_for"))
         documents = [
             await self._views.execution(execution, children.get(execution.id, ()), selection, show_secrets, explain)
             for execution in executions
@@ -98,7 +98,7 @@ class ExecutionRoutes:
         query = request.query
         selection = attributes(query, FIELDS, EXCLUDABLE)
         execution_id = await self._executions.resolve(request.path["id"])
-        execution = await self._executions.get(execution_id, selection.wants("result"))
+        execution = await self._executions.get(execution_id, selection.selects("result"))
         max_size = query.integer("max_result_size")
         if max_size is not None and execution.result_size > max_size:
             execution = msgspec.structs.replace(execution, result=None)
@@ -179,7 +179,7 @@ class ExecutionRoutes:
         depth = query.integer("depth", -1)
         execution_id = await self._executions.resolve(request.path["id"])
         descendants, children = await self._executions.children(
-            execution_id, depth if depth is not None and depth > 0 else None, selection.wants("result")
+            execution_id, depth if depth is not None and depth > 0 else None, selection.selects("result")
         )
         if query.text("result_fmt") == "sorted":
             descendants.sort(key=lambda execution: (execution.start, execution.id))
@@ -227,8 +227,8 @@ class ExecutionRoutes:
             raise InvalidError(f"delay: {delay} is not between 0 and {_MAX_DELAY} (milliseconds)")
         execution_id = await self._executions.resolve(request.path["id"])
         check_run(request.identity, (await self._executions.get(execution_id, False)).action)
-        for name, listed in (("tasks", tasks), ("reset", reset)):
-            if not all(isinstance(task, str) for task in listed):
+        for name, names in (("tasks", tasks), ("reset", reset)):
+            if not all(isinstance(task, str) for task in names):
                 raise InvalidError(f"{name}: expected a list of names of tasks")
         user = acting_user(request.identity, field(document, "user", str, "string"))
         if not parameters:

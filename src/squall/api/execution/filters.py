@@ -43,8 +43,8 @@ _PATHS = {
 
 
 def execution_filter(query: Query, identity: Identity) -> ExecutionFilter:
-    """The filter that a list's query asks for. Raises `InvalidError`, and `ForbiddenError` for a filter by results,
-    parts of which may be secret, from who may not see secrets."""
+    """Returns the filter in a list's query. Raises `InvalidError`. Raises `ForbiddenError` for a filter by results if
+    the user may not see secrets, because parts of results may be secret."""
     terms = advanced_terms(query.text("filter") or "")
     if any(term.source == RESULT for term in terms.values()):
         check_admin(identity, "filtering by result")

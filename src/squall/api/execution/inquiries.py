@@ -24,7 +24,7 @@ class InquiryRoutes:
         self._inquiries = inquiries
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:

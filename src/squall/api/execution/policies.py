@@ -25,7 +25,7 @@ class PolicyRoutes:
         self._policies = policies
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _list_types(self, request: Request) -> Answer:

@@ -46,7 +46,7 @@ class Views:
         wait = await self._waiting.reason(execution) if explain or execution.status == RUNNING else None
         if wait is not None:
             reason = {"waiting": wait.text, "waiting_for": wait.document()}
-            document |= {name: value for name, value in reason.items() if selection is None or selection.wants(name)}
+            document |= {name: value for name, value in reason.items() if selection is None or selection.selects(name)}
         result = document.pop("result", None)
         document = replace_sealed(document, self._reveal) if show_secrets else masked(document)
         if result is not None:

@@ -87,7 +87,7 @@ class OpenApiRoutes:
         self._document = openapi_document(version, [*table, *ROUTES])
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _get(self, request: Request) -> Answer:

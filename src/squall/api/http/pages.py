@@ -50,7 +50,7 @@ class Attributes(NamedTuple):
     include: Sequence[str] | None
     exclude: Sequence[str] | None
 
-    def wants(self, name: str) -> bool:
+    def selects(self, name: str) -> bool:
         """Returns True if the answer has the attribute or a part of it."""
         if self.exclude:
             return name not in self.exclude

@@ -19,8 +19,8 @@ from squall.core.errors import ConfigError
 _BACKLOG = 2048
 _WITHOUT_CHUNKS = ("0.9", "1.0")
 _REFUSED = (
-    b'{"faultstring": "This server takes connections of its own user and of root only; '
-    b'squall serve --allow-local-users lets every user of this machine in."}'
+    b'{"faultstring": "This server accepts connections only from its own user and from root. '
+    b'To admit every user of this machine, start it with: squall serve --allow-local-users"}'
 )
 
 

@@ -35,9 +35,9 @@ class LagPolicy(NamedTuple):
     most_bytes: int
     most_ms: int
 
-    def exceeded(self, ms: int, behind: int) -> bool:
+    def exceeded(self, ms: int, lag_bytes: int) -> bool:
         """Returns True if a reader with this lag jumps."""
-        return behind > self.most_bytes or (behind > 0 and ms > self.most_ms)
+        return lag_bytes > self.most_bytes or (lag_bytes > 0 and ms > self.most_ms)
 
 
 def lag_policy(query: Query) -> LagPolicy | None:
@@ -53,12 +53,12 @@ def lag_policy(query: Query) -> LagPolicy | None:
     return LagPolicy(mib * _MIB, seconds * 1000) if mode == "skip" else None
 
 
-def lag_of(batch: Batch, behind: int, now: int) -> tuple[int, int]:
-    """Returns the lag of a reader after this batch, in ms and in bytes: `behind` bytes of the journal come after the
-    batch. `now` is in µs."""
+def lag_of(batch: Batch, lag_bytes: int, now: int) -> tuple[int, int]:
+    """Returns the lag of a reader after this batch, in ms and in bytes: `lag_bytes` bytes of the journal come after
+    the batch. `now` is in µs."""
     last = batch.records[-1].time if batch.records else 0
     # If a damaged disk lost the record, its time is unknown.
-    return max(0, now - last) // 1000 if behind and last else 0, behind
+    return max(0, now - last) // 1000 if lag_bytes and last else 0, lag_bytes
 
 
 class Form(Protocol[T]):
@@ -72,8 +72,9 @@ class Form(Protocol[T]):
         """Returns the message that replaces the output which a reader jumped over."""
         ...
 
-    def lagging(self, sent: T, ms: int, behind: int) -> T | None:
-        """Returns the report of the lag for a reader that received `sent` last; None if the form cannot carry it."""
+    def lagging(self, last: T, ms: int, lag_bytes: int) -> T | None:
+        """Returns the report of the lag (`ms` and `lag_bytes`) for a reader that received `last` last; None if the form
+        cannot carry it."""
         ...
 
 
@@ -121,11 +122,14 @@ class Following:
                         yield form.jumped(jump)
                         after = end
                         break
-                    sent = await form.encode(after, batch)
+                    encoded = await form.encode(after, batch)
                     after = batch.position
-                    yield sent
+                    yield encoded
                     now = asyncio.get_running_loop().time()
-                    if now - lag_sent >= LAG_SECONDS and (report := form.lagging(sent, *self._lag(batch))) is not None:
+                    if (
+                        now - lag_sent >= LAG_SECONDS
+                        and (report := form.lagging(encoded, *self._lag(batch))) is not None
+                    ):
                         lag_sent = now
                         yield report
             if jump is None or after == until:

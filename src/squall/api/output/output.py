@@ -64,7 +64,7 @@ class OutputRoutes:
         self._ranges = Ranges(reading, outputs)
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _api(self, request: Request, send: Send) -> Answer | None:

@@ -50,7 +50,7 @@ class OutputViewRoutes:
         self._digest = digest
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _execution(self, request: Request) -> Execution:

@@ -97,11 +97,11 @@ class OutputSource:
         """See `following.Form`."""
         return Piece(jumped(self._options.form, self._execution.id, jump), jump.end, {}, None)
 
-    def lagging(self, sent: Piece, ms: int, behind: int) -> Piece | None:
+    def lagging(self, last: Piece, ms: int, lag_bytes: int) -> Piece | None:
         """See `following.Form`. Only events can carry the lag, and nothing may come after the end."""
-        if not self._events or sent.end is not None:
+        if not self._events or last.end is not None:
             return None
-        return Piece(lag_comment(ms, behind), sent.position, {}, None)
+        return Piece(lag_comment(ms, lag_bytes), last.position, {}, None)
 
     async def _encoded(self, position: Place, batch: Batch) -> Encoded:
         key = (self.key, position, batch.position)

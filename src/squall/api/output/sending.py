@@ -143,7 +143,7 @@ class _Head:
 
     async def _write(self, piece: Piece) -> None:
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        pass_start = loop.time()
         start, self.position = self.position, piece.position
         self.leads.update(piece.leads)
         self.end = piece.end or self.end
@@ -162,7 +162,7 @@ class _Head:
         if len(self.members) >= _CROWD:
             # With many members the number of writes costs more than the bytes. Writing takes half of the time; output
             # that comes in the other half is sent together.
-            await asyncio.sleep(min(loop.time() - began, _REST))
+            await asyncio.sleep(min(loop.time() - pass_start, _REST))
 
     def _left_behind(self, place: Place) -> list[Follower]:
         """Returns the members that have not received everything up to a position."""

@@ -30,7 +30,7 @@ class StorageRoutes:
         self._now = now
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _usage(self, request: Request) -> Answer:

@@ -64,7 +64,7 @@ class Tail:
         self._now = sources.now
         self._heartbeat = sources.heartbeat
         self._place = TailMark(0, BEGINNING)
-        self._below: dict[str, bool] = {top.id: True}
+        self._memberships: dict[str, bool] = {top.id: True}
         self._wants_output = events.matches(events.OUTPUT_CREATE, patterns)
 
     async def pieces(self, resumed: TailMark | None) -> AsyncGenerator[bytes, None]:
@@ -125,9 +125,9 @@ class Tail:
         self._place = TailMark(self._place.row, jump.end)
         return _Part(b"", False)
 
-    def lagging(self, sent: _Part, ms: int, behind: int) -> _Part | None:
+    def lagging(self, last: _Part, ms: int, lag_bytes: int) -> _Part | None:
         """See `following.Form`."""
-        return _Part(lag_comment(ms, behind), False)
+        return _Part(lag_comment(ms, lag_bytes), False)
 
     async def _opening(self, place: TailMark, skip: int) -> AsyncIterator[tuple[TailMark, bytes]]:
         """Waits until the top runs, then yields its events, even if it prints nothing for hours."""
@@ -233,12 +233,12 @@ class Tail:
         """Returns True if an execution is the top or a descendant of it."""
         path: list[str] = []
         ancestor: str | None = execution_id
-        while ancestor is not None and ancestor not in self._below:
+        while ancestor is not None and ancestor not in self._memberships:
             path.append(ancestor)
             label: Label | None = (await self._outputs.labels({ancestor})).get(ancestor)
             ancestor = label.parent if label is not None else None
-        verdict = self._below[ancestor] if ancestor is not None else False
-        self._below.update(dict.fromkeys(path, verdict))
+        verdict = self._memberships[ancestor] if ancestor is not None else False
+        self._memberships.update(dict.fromkeys(path, verdict))
         return verdict
 
 

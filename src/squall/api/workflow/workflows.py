@@ -18,7 +18,7 @@ class WorkflowRoutes:
         self._graphs = graphs
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _inspect(self, request: Request) -> Answer:

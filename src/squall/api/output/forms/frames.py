@@ -35,9 +35,9 @@ def id_alone(token: str) -> bytes:
     return b"id: %s\n\n" % token.encode()
 
 
-def lag_comment(ms: int, behind: int) -> bytes:
+def lag_comment(ms: int, lag_bytes: int) -> bytes:
     """Returns a comment with the client's lag (ms, and bytes of the journal). Other clients ignore comments."""
-    return b": lag ms=%d bytes=%d\n\n" % (ms, behind)
+    return b": lag ms=%d bytes=%d\n\n" % (ms, lag_bytes)
 
 
 BEAT = lag_comment(0, 0)

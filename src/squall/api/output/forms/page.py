@@ -62,13 +62,13 @@ def end_frame(tree: str) -> bytes:
 
 def _named(tree: str, data: bytes) -> list[tuple[Place, bytes]]:
     """Returns events without their `id:` lines, each with the position from that line, and with the tree's id."""
-    named = b'\ndata: {"tree":"%s",' % tree.encode()
+    prefix = b'\ndata: {"tree":"%s",' % tree.encode()
     frames = []
     for block in data.split(b"\n\n"):
         if block:
             line, _, rest = block.partition(b"\n")
             place = parse_place(line.removeprefix(b"id: ").decode(), "id")
-            frames.append((place, rest.replace(b"\ndata: {", named, 1) + b"\n\n"))
+            frames.append((place, rest.replace(b"\ndata: {", prefix, 1) + b"\n\n"))
     return frames
 
 

@@ -32,8 +32,8 @@ def _frame(record: Record, label: Label | None) -> tuple[bytes, bytes]:
         "data": "",
     }
     # The object ends in `"data":""}`, so without its last two bytes the text can follow.
-    before = b"event: %s\ndata: %s" % (OUTPUT_CREATE.encode(), orjson.dumps(fields)[:-2])
-    return before, b'"}\n\n'
+    prefix = b"event: %s\ndata: %s" % (OUTPUT_CREATE.encode(), orjson.dumps(fields)[:-2])
+    return prefix, b'"}\n\n'
 
 
 def line_texts(record: Record) -> list[str]:
@@ -48,25 +48,25 @@ def line_events(record: Record, texts: list[str], label: Label | None) -> list[b
     """Returns the events without their `id:` line, in order. `texts` are the record's."""
     if not texts:
         return []
-    before, behind = _frame(record, label)
+    prefix, suffix = _frame(record, label)
     # Inside a JSON string a quote is always escaped, so quote-comma-quote only stands between two strings.
     pieces = orjson.dumps(texts)[2:-2].split(_BETWEEN)
-    return [b"%s%s%s" % (before, piece, behind) for piece in pieces]
+    return [b"%s%s%s" % (prefix, piece, suffix) for piece in pieces]
 
 
 def numbered_events(record: Record, texts: list[str], label: Label | None, mark: bytes) -> list[bytes]:
     """Returns the events with ids: `mark`, then the event's number from 1 on."""
     if not texts:
         return []
-    before, behind = _frame(record, label)
+    prefix, suffix = _frame(record, label)
     pieces = orjson.dumps(texts)[2:-2].split(_BETWEEN)
-    return [b"id: %s%d\n%s%s%s" % (mark, number, before, piece, behind) for number, piece in enumerate(pieces, 1)]
+    return [b"id: %s%d\n%s%s%s" % (mark, number, prefix, piece, suffix) for number, piece in enumerate(pieces, 1)]
 
 
 def joined_events(record: Record, texts: list[str], label: Label | None, event_id: bytes) -> bytes:
     """Returns all events of a record with one id, joined without a loop."""
     if not texts:
         return b""
-    before, behind = _frame(record, label)
-    before = b"id: %s\n%s" % (event_id, before)
-    return before + orjson.dumps(texts)[2:-2].replace(_BETWEEN, behind + before) + behind
+    prefix, suffix = _frame(record, label)
+    prefix = b"id: %s\n%s" % (event_id, prefix)
+    return prefix + orjson.dumps(texts)[2:-2].replace(_BETWEEN, suffix + prefix) + suffix
