@@ -29,7 +29,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     (
-        "looking",
+        "showing",
         (
             Command("tail", "output.tail", "show the output of an execution, then follow it"),
             Command("open", "execution.opening", "print an execution's web address; open it at a desktop"),

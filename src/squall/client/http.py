@@ -269,7 +269,7 @@ def _unreached(url: str, error: Exception) -> NoServerError:
     if isinstance(error, ConnectionRefusedError):
         return NoServerError(f"no server answers at {url}", refused=True)
     if isinstance(error, TimeoutError):
-        return NoServerError(f"the server at {url} has been silent for too long")
+        return NoServerError(f"the server at {url} has been silent for too long: see squall status and squall logs")
     if isinstance(error, http.client.IncompleteRead):
         return NoServerError(f"the connection to {url} was cut in the middle of an answer")
     if isinstance(error, http.client.RemoteDisconnected):

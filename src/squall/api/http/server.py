@@ -104,7 +104,7 @@ class _Quiet(uvicorn.Server):
 def listen(host: str, port: int) -> socket.socket:
     """Returns a listening socket. Raises `ConfigError` if the port is in use or not permitted."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol must be named: asyncio turns Nagle's delay off only for sockets that say they are TCP.
+    # Name the protocol, because asyncio turns Nagle's delay off only for sockets that are declared as TCP.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

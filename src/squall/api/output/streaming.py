@@ -14,7 +14,7 @@ from squall.api.output.forms.frames import BEAT
 
 
 async def send_events(request: Request, send: Send, pieces: AsyncGenerator[bytes, None]) -> None:
-    """Answers with an event stream of these pieces; an empty one stands for a heartbeat."""
+    """Answers with an event stream of these pieces. It sends a heartbeat for an empty piece."""
 
     async def pump() -> None:
         async with aclosing(pieces):

@@ -1,4 +1,4 @@
-"""Server-sent events: how one event, one id and one comment look on the wire."""
+"""Server-sent events: the bytes of one event, one id and one comment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines of output as bytes of an answer: text, raw bytes, JSON lines, or server-sent events."""
+"""Lines of output as the bytes of an answer: text, raw bytes, JSON lines, or server-sent events."""
 
 from __future__ import annotations
 
