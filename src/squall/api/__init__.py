@@ -1,1 +1,1 @@
-"""Speaks HTTP and server-sent events: one file per noun."""
+"""The HTTP API and its server-sent events: one file per noun."""

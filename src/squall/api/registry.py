@@ -1,4 +1,4 @@
-"""The service registry over HTTP: the parts of StackStorm that this one process is."""
+"""The service registry over HTTP: the StackStorm services that this one process replaces."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _GROUPS = (*_LISTENING, "actionrunner", "scheduler", "workflow_engine", "garbage
 
 
 class RegistryRoutes:
-    """`/service_registry/groups`. `url` is where this server listens."""
+    """`/service_registry/groups`. `url` is the address of this server."""
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url)
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _groups(self, request: Request) -> Answer:
@@ -38,7 +38,7 @@ class RegistryRoutes:
             listening = {"listen_host": self._address.hostname, "listen_port": self._address.port}
             capabilities |= {**listening, "type": "active"}
         if group == "auth":
-            # Only StackStorm's auth service names it. Squall speaks TLS through a proxy.
+            # Only StackStorm's auth service has this field. Squall leaves TLS to a proxy.
             capabilities["listen_ssl"] = False
         return Answer({"members": [{"group_id": group, "member_id": f"{here}_{pid}", "capabilities": capabilities}]})
 

@@ -19,7 +19,7 @@ _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class RootRoutes:
-    """`/`, `/healthz`, `/readyz`, `/metrics`. `running` tells how many executions this server runs."""
+    """`/`, `/healthz`, `/readyz`, `/metrics`. `running` returns the number of executions that this server runs."""
 
     def __init__(self, health: Health, outputs: Outputs, version: str, running: Callable[[], int]) -> None:
         self._health = health
@@ -29,7 +29,7 @@ class RootRoutes:
         self._started = time.time()
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _root(self, request: Request) -> Answer:
@@ -51,16 +51,20 @@ class RootRoutes:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         rows = [
             _metric("squall_info", "gauge", "Always 1; the label is the version.", f'{{version="{self._version}"}}', 1),
-            _metric("squall_executions_running", "gauge", "Executions this server runs now.", "", self._running()),
-            _metric("squall_followers", "gauge", "Readers of output now.", "", self._outputs.followers),
-            _metric("squall_events_total", "counter", "Rows of the event table so far.", "", last_event),
-            _metric("process_start_time_seconds", "gauge", "Start of the process, Unix time.", "", self._started),
-            _metric("process_cpu_seconds_total", "counter", "CPU time.", "", usage.ru_utime + usage.ru_stime),
+            _metric("squall_executions_running", "gauge", "Executions that this server runs now.", "", self._running()),
+            _metric("squall_followers", "gauge", "Clients that read output now.", "", self._outputs.followers),
+            _metric("squall_events_total", "counter", "Rows written to the event table so far.", "", last_event),
+            _metric(
+                "process_start_time_seconds", "gauge", "Start of the process, Unix time in seconds.", "", self._started
+            ),
+            _metric(
+                "process_cpu_seconds_total", "counter", "CPU time in seconds.", "", usage.ru_utime + usage.ru_stime
+            ),
             _metric(
                 "process_resident_memory_bytes", "gauge", "Resident memory.", "", pages * os.sysconf("SC_PAGE_SIZE")
             ),
             _metric("process_open_fds", "gauge", "Open descriptors.", "", len(list(Path("/proc/self/fd").iterdir()))),
-            "# HELP squall_queue_rows Rows waiting or being worked on, by lane.\n# TYPE squall_queue_rows gauge\n",
+            "# HELP squall_queue_rows Queue rows, waiting or in progress, by lane.\n# TYPE squall_queue_rows gauge\n",
             *(
                 f'squall_queue_rows{{lane="{lane}"}} {depths.get(lane, 0)}\n'
                 for lane in sorted({RUN, JOURNAL, *depths})
@@ -74,10 +78,24 @@ def _metric(name: str, kind: str, meaning: str, labels: str, value: float) -> st
 
 
 ROUTES = (
-    Route("GET", "/", RootRoutes._root, "What this is", "Root"),
+    Route("GET", "/", RootRoutes._root, "Name and version of the server", "Root"),
     Route(
-        "GET", "/healthz", RootRoutes._alive, "Does the server live?", "Anything", errors=OPEN_ERRORS, permission=OPEN
+        "GET",
+        "/healthz",
+        RootRoutes._alive,
+        "Check that the server is alive",
+        "Anything",
+        errors=OPEN_ERRORS,
+        permission=OPEN,
     ),
-    Route("GET", "/readyz", RootRoutes._ready, "Does it serve?", "Anything", errors=OPEN_ERRORS, permission=OPEN),
-    Route("GET", "/metrics", RootRoutes._metrics, "Figures in the form of Prometheus", types=(_METRICS,)),
+    Route(
+        "GET",
+        "/readyz",
+        RootRoutes._ready,
+        "Check that the server is ready",
+        "Anything",
+        errors=OPEN_ERRORS,
+        permission=OPEN,
+    ),
+    Route("GET", "/metrics", RootRoutes._metrics, "Metrics in the format of Prometheus", types=(_METRICS,)),
 )

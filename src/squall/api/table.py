@@ -1,6 +1,6 @@
 """The table of the API: every route, in the order in which the OpenAPI document lists them.
 
-A test holds it against the routes that a server really serves.
+A test compares it with the routes that a server really serves.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ TABLE: tuple[Route, ...] = (
     *schema_files.ROUTES,
     *openapi.ROUTES,
 )
-"""All rows. Their handlers are not bound: a server's own are in `wiring.routes`."""
+"""All rows. Their handlers are not bound to instances; `wiring.routes` has the bound rows of a server."""
 
 
 def api_document(version: str) -> dict[str, Any]:
-    """The OpenAPI document of the whole API; `version` is Squall's."""
+    """Returns the OpenAPI document of the whole API. `version` is Squall's."""
     return openapi.openapi_document(version, TABLE)

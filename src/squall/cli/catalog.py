@@ -1,4 +1,4 @@
-"""Every command of `squall` with its summary, the help that lists them, and guesses for mistyped names."""
+"""The commands of `squall` with their summaries, the help that lists them, and suggestions for mistyped names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from squall.client.closest import closest
 
 
 class Command(NamedTuple):
-    """A line of the help. `module` below `squall.cli` has it in its `VERBS`; None: it runs outside the client."""
+    """A command in the help. The `VERBS` of `module` below `squall.cli` have it; None: it runs outside the client."""
 
     name: str
     module: str | None
@@ -20,52 +20,52 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
     (
         "running",
         (
-            Command("run", "execution.run", "start an action and watch it; exits with its outcome"),
+            Command("run", "execution.run", "start an action and show its output; the exit status is its outcome"),
             Command("execution cancel", "execution.executions", "cancel executions"),
-            Command("execution re-run", "execution.executions", "run it once more and watch it"),
-            Command("execution pause", "execution.executions", "pause workflows: no new task starts"),
-            Command("execution resume", "execution.executions", "let paused workflows go on"),
-            Command("inquiry list", "execution.inquiries", "the questions that wait for an answer"),
-            Command("inquiry get", "execution.inquiries", "one question and what its answer may be"),
-            Command("inquiry respond", "execution.inquiries", "answer a question, by words or by prompts"),
+            Command("execution re-run", "execution.executions", "run an execution again and show its output"),
+            Command("execution pause", "execution.executions", "pause workflows; no new task starts"),
+            Command("execution resume", "execution.executions", "resume paused workflows"),
+            Command("inquiry list", "execution.inquiries", "list the questions that wait for an answer"),
+            Command("inquiry get", "execution.inquiries", "show one question and the schema of its answer"),
+            Command("inquiry respond", "execution.inquiries", "answer a question, by arguments or by prompts"),
         ),
     ),
     (
-        "looking",
+        "showing",
         (
-            Command("tail", "output.tail", "show what an execution has printed, and what it prints from now on"),
-            Command("open", "execution.opening", "the page of an execution; opens it in a browser at a desktop"),
-            Command("execution list", "execution.executions", "the newest executions"),
-            Command("execution get", "execution.executions", "one execution with its result"),
-            Command("output", "output.output", "what an execution has printed so far, as text or to the byte"),
-            Command("output stats", "output.output", "how much it has printed, and when"),
-            Command("output verify", "output.verify", "whether what an execution printed is undamaged"),
+            Command("tail", "output.tail", "show the output of an execution, then follow it"),
+            Command("open", "execution.opening", "print an execution's web address; open it at a desktop"),
+            Command("execution list", "execution.executions", "list the newest executions"),
+            Command("execution get", "execution.executions", "show one execution with its result"),
+            Command("output", "output.output", "print the output of an execution so far, as text or exact bytes"),
+            Command("output stats", "output.output", "show the size and the times of an execution's output"),
+            Command("output verify", "output.verify", "check that the stored output of an execution is undamaged"),
         ),
     ),
     (
         "actions",
         (
-            Command("action list", "content.actions", "the actions there are"),
-            Command("action get", "content.actions", "one action and its parameters"),
-            Command("action create", "content.actions", "make an action from a metadata file, with its entry point"),
-            Command("action delete", "content.actions", "remove an action that was made so"),
-            Command("action doctor", "content.actions", "why an action's output may come late, and what helps"),
-            Command("runner list", "content.runners", "the runners there are"),
+            Command("action list", "content.actions", "list the actions"),
+            Command("action get", "content.actions", "show one action and its parameters"),
+            Command("action create", "content.actions", "create an action from a metadata file and its entry point"),
+            Command("action delete", "content.actions", "remove actions that were created so"),
+            Command("action doctor", "content.actions", "explain why an action's output may come late"),
+            Command("runner list", "content.runners", "list the runners"),
         ),
     ),
     (
         "packs",
         (
-            Command("pack list", "content.packs", "the packs there are"),
-            Command("pack get", "content.packs", "one pack, its files and its configuration"),
-            Command("pack register", "content.packs", "look into the folders of packs again"),
+            Command("pack list", "content.packs", "list the packs"),
+            Command("pack get", "content.packs", "show one pack, its files and its configuration"),
+            Command("pack register", "content.packs", "register packs from their folders again"),
             Command("pack reload", "content.packs", "the same as register"),
-            Command("pack install", "content.packs", "install packs and watch it: names, git URLs, folders, archives"),
+            Command("pack install", "content.packs", "install packs: names, git URLs, folders, archives"),
             Command("pack remove", "content.packs", "remove packs"),
-            Command("pack search", "content.packs", "look for packs that can be installed"),
-            Command("pack show", "content.packs", "what the index says of a pack"),
-            Command("pack create", None, "make a new pack"),
-            Command("pack lint", None, "what is wrong with a pack, with line numbers"),
+            Command("pack search", "content.packs", "search the index for packs to install"),
+            Command("pack show", "content.packs", "show a pack of the index"),
+            Command("pack create", None, "create a new pack"),
+            Command("pack lint", None, "list the faults of a pack, with line numbers"),
             Command("pack test", None, "run a pack's own tests"),
             Command("pack dev", "content.packs", "register a pack again whenever one of its files is saved"),
         ),
@@ -73,20 +73,20 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
     (
         "workflows",
         (
-            Command("workflow lint", "workflow.workflows", "what is wrong with a workflow, with line numbers"),
+            Command("workflow lint", "workflow.workflows", "list the faults of workflows, with line numbers"),
             Command("workflow graph", "workflow.workflows", "draw a workflow: text, DOT, Mermaid"),
             Command(
                 "workflow test",
                 "workflow.workflows",
-                "rehearse workflows: compare scripted results with what is expected",
+                "rehearse workflows: run them with scripted results and check the outcome",
             ),
         ),
     ),
     (
         "datastore",
         (
-            Command("key list", "content.keys", "the keys of the datastore"),
-            Command("key get", "content.keys", "one key's value"),
+            Command("key list", "content.keys", "list the keys of the datastore"),
+            Command("key get", "content.keys", "print the value of a key"),
             Command("key set", "content.keys", "write a key"),
             Command("key delete", "content.keys", "remove keys"),
             Command("key load", "content.keys", "write the keys of a JSON file"),
@@ -96,12 +96,12 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         "server",
         (
             Command("serve", None, "start the server"),
-            Command("status", "server", "whether a server runs, and where"),
+            Command("status", "server", "show if a server runs, and its address"),
             Command("stop", "server", "stop the server and wait for its end"),
-            Command("logs", "output.logs", "the server's log"),
-            Command("env", "server", "the lines that point the st2 client at the server"),
-            Command("config show", None, "every setting and where its value comes from"),
-            Command("storage", "output.storage", "what takes space"),
+            Command("logs", "output.logs", "print the server's log"),
+            Command("env", "server", "print the environment that points the st2 client at the server"),
+            Command("config show", None, "show every setting and the source of its value"),
+            Command("storage", "output.storage", "show the usage of storage"),
             Command("storage purge", "output.storage", "remove finished executions with their output"),
             Command("backup", None, "copy the data directory, also while the server runs"),
             Command("restore", None, "put a backup into a new data directory"),
@@ -110,20 +110,20 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
     (
         "users",
         (
-            Command("login", "access.login", "log in to a server that asks who you are"),
-            Command("whoami", "access.login", "who you are to the server"),
-            Command("logout", "access.login", "end the token of the last log-in"),
+            Command("login", "access.login", "log in to a server with authentication"),
+            Command("whoami", "access.login", "show the user that you are logged in as"),
+            Command("logout", "access.login", "revoke the token of the last log-in"),
             Command("user add", None, "add a user who may log in"),
-            Command("user passwd", None, "give a user another password"),
-            Command("user remove", None, "take a user away"),
-            Command("user list", None, "the users who may log in"),
+            Command("user passwd", None, "change a user's password"),
+            Command("user remove", None, "remove a user"),
+            Command("user list", None, "list the users who may log in"),
         ),
     ),
     (
         "about Squall",
         (
-            Command("demo", None, "see it work, in a temporary directory"),
-            Command("version", "terminal.version", "the version"),
+            Command("demo", None, "run a demonstration in a temporary directory"),
+            Command("version", "terminal.version", "print the version"),
         ),
     ),
 )
@@ -131,7 +131,7 @@ COMMANDS: tuple[Command, ...] = tuple(command for _, commands in GROUPS for comm
 
 
 def command_of(words: Sequence[str]) -> tuple[Command, list[str]] | None:
-    """The command that `words` begin with, and the words behind it; None if they begin with none."""
+    """Returns the command at the beginning of `words`, and the words after it; None if there is no such command."""
     for length in (2, 1):
         for command in COMMANDS:
             if command.name == " ".join(words[:length]):
@@ -140,13 +140,13 @@ def command_of(words: Sequence[str]) -> tuple[Command, list[str]] | None:
 
 
 def group_of(word: str) -> list[Command]:
-    """The commands whose first word is `word`, such as all of `execution`; those that look come first."""
+    """Returns the commands whose first word is `word`, such as all of `execution`; `list` and `get` come first."""
     members = [command for command in COMMANDS if command.name.startswith(word + " ")]
     return sorted(members, key=lambda command: command.name.split()[1] not in ("list", "get"))
 
 
 def listing(commands: Sequence[Command] | None = None) -> str:
-    """The lines of the help that list `commands`; None lists every group under its heading."""
+    """Returns the lines of the help that list `commands`; None lists every group under its heading."""
     if commands is not None:
         return _lines(commands, max(len(command.name) for command in commands))
     width = max(len(command.name) for command in COMMANDS)
@@ -158,11 +158,11 @@ def _lines(commands: Sequence[Command], width: int) -> str:
 
 
 def guess(word: str, names: Iterable[str]) -> str:
-    """`; did you mean "…"?` with the name that is closest to a mistyped `word`, or "" if none is close."""
+    """Returns `; did you mean "…"?` with the name that is closest to a mistyped `word`, or "" if none is close."""
     name = closest(word, names)
     return f"; did you mean {name!r}?" if name else ""
 
 
 def first_words() -> set[str]:
-    """The words that a command may begin with."""
+    """Returns the first words of all commands."""
     return {command.name.split()[0] for command in COMMANDS}

@@ -1,4 +1,4 @@
-"""The entry of the command line: finds the command, loads its module alone, and tells errors in one line."""
+"""The entry of the command line: finds the command, imports only its module, and prints errors on one line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit status."""
+    """Runs one command. Returns its exit status."""
     _fill_standard_descriptors()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
@@ -37,23 +37,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else exits.ERROR
     except BrokenPipeError:
-        # What is left in the buffer of stdout must not complain once more at exit.
+        # The buffer of stdout may hold bytes that would cause a second error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return exits.BROKEN_PIPE
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except SquallError as error:
-        return _told(error, debug)
+        return _print_error(error, debug)
     except OSError as error:
         if debug:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"squall: {where}{error.strerror or error}", file=sys.stderr)
+        path = f"{error.filename}: " if error.filename else ""
+        print(f"squall: {path}{error.strerror or error}", file=sys.stderr)
         return exits.ERROR
     except Exception as error:
         if debug:
             raise
-        print(f"squall: unexpected error: {error} (--debug shows where)", file=sys.stderr)
+        print(f"squall: unexpected error: {error} (run it with --debug to see the traceback)", file=sys.stderr)
         return exits.ERROR
 
 
@@ -71,40 +71,41 @@ def _dispatch(options: Globals, words: list[str]) -> int:
     if command is None:
         return exits.OK
     if command.module is None:
-        raise _misused(f"write `squall {command.name}` first, its options behind it")
+        raise _misused(f"write `squall {command.name}` first and its options after it")
     verbs: Mapping[str, Verb] = import_module(f"squall.cli.{command.module}").VERBS
     verb = verbs[command.name]
     target = Target(options.url, options.data_dir, options.debug, os.environ, options.color)
     parser = Parser(prog=f"squall {command.name}", description=command.summary + ".", allow_abbrev=False)
     verb.configure(parser)
     describe_globals(parser)
-    before, after = _split(rest)
-    if verb.help is not None and (status := verb.help(parser, before, target)) is not None:
+    own_words, action_words = _split(rest)
+    if verb.help is not None and (status := verb.help(parser, own_words, target)) is not None:
         return status
-    args = parser.parse_intermixed_args(before)
-    if after:
+    args = parser.parse_intermixed_args(own_words)
+    if action_words:
         if not hasattr(args, "words"):
-            parser.error(f"unexpected: {' '.join(after)}")
-        args.words = [*args.words, *after]
+            parser.error(f"unexpected words after --: {' '.join(action_words)}")
+        args.words = [*args.words, *action_words]
     return verb.run(args, target)
 
 
 def _find(words: list[str]) -> tuple[Command | None, list[str]]:
-    """The command that these words begin with and the words behind it; None when they ask for a group's help."""
+    """Returns the command at the beginning of these words and the words after it; None if the words request a group's
+    help, which it prints. Raises `SystemExit` for an unknown command."""
     if words[0].startswith("-"):
         raise _misused(f"unrecognized arguments: {words[0]}")
-    known = command_of(words)
-    if known is not None:
-        return known
+    match = command_of(words)
+    if match is not None:
+        return match
     group = group_of(words[0])
     if not group:
-        raise _misused(f"there is no command {words[0]!r}{guess(words[0], first_words())}")
+        raise _misused(f"command {words[0]!r} does not exist{guess(words[0], first_words())}")
     if len(words) > 1 and words[1] in ("-h", "--help"):
         print(_overview(group), end="")
         return None, []
     names = [command.name.split()[1] for command in group]
-    meant = guess(words[1], names) if len(words) > 1 else ""
-    raise _misused(f"squall {words[0]} takes one of: {', '.join(names)}{meant}")
+    suggestion = guess(words[1], names) if len(words) > 1 else ""
+    raise _misused(f"squall {words[0]} needs one of these commands: {', '.join(names)}{suggestion}")
 
 
 def _misused(message: str) -> SystemExit:
@@ -113,7 +114,7 @@ def _misused(message: str) -> SystemExit:
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
-    """What is before a lone `--`, and what is behind it and therefore no option."""
+    """Returns the words before a lone `--`, and the words after it, which are no options."""
     if "--" not in words:
         return words, []
     at = words.index("--")
@@ -121,18 +122,18 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _overview(commands: Sequence[Command] | None) -> str:
-    """The help of a group of commands, or with None the help of `squall` itself."""
-    parser = ArgumentParser(prog="squall", description="Runs actions and shows what they print, as they print it.")
+    """Returns the help of a group of commands, or with None the help of `squall` itself."""
+    parser = ArgumentParser(prog="squall", description="Runs actions and shows their output live.")
     describe_globals(parser)
     parser.usage = "squall [options] <command> …"
     parser.formatter_class = RawDescriptionHelpFormatter
-    more = "squall help COMMAND, or COMMAND --help, tells all of a command"
-    listed = f"commands:\n{listing(commands)}" if commands is not None else listing()
-    parser.epilog = f"{listed}\n{more}.\n\n{_EXAMPLES}"
+    more = "Run squall help COMMAND, or squall COMMAND --help, for the help of one command"
+    lines = f"commands:\n{listing(commands)}" if commands is not None else listing()
+    parser.epilog = f"{lines}\n{more}.\n\n{_EXAMPLES}"
     return parser.format_help()
 
 
-def _told(error: SquallError, debug: bool) -> int:
+def _print_error(error: SquallError, debug: bool) -> int:
     from squall.client.http import NoServerError
 
     if debug:
@@ -145,7 +146,7 @@ def _told(error: SquallError, debug: bool) -> int:
 
 
 def _fill_standard_descriptors() -> None:
-    """Open those of 0, 1 and 2 that are closed: a socket that got such a number would be written to."""
+    """Opens closed descriptors among 0, 1 and 2: a socket with such a number would get the standard output."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)

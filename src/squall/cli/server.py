@@ -24,52 +24,57 @@ def _configure_status(parser: ArgumentParser) -> None:
 
 
 def _status(args: Namespace, target: Target) -> int:
-    """Exit status 3 when no server runs."""
-    found = Holder.of(target.directory)
+    """Prints the state of the server. Returns exit status 3 if no server runs."""
+    holder = Holder.of(target.directory)
     if args.json:
-        told = found.told if found else {}
-        print(dump({**told, "running": found is not None, "data_dir": str(target.directory)}))
-    elif found is None:
+        info = holder.info if holder else {}
+        print(dump({**info, "running": holder is not None, "data_dir": str(target.directory)}))
+    elif holder is None:
         print(f"not running (data directory {target.directory})")
-    elif not found.told:
-        print(f"running as process {found.pid or '?'}, but not ready (data directory {target.directory})")
+    elif not holder.info:
+        print(f"running as process {holder.pid or '?'}, but not ready (data directory {target.directory})")
     else:
-        told = {name: cell(value) for name, value in found.told.items()}
+        info = {name: cell(value) for name, value in holder.info.items()}
         print(
-            f"running as process {found.pid or '?'} at {told.get('url')}, version {told.get('version')}, "
-            f"since {told.get('started_at')} (data directory {target.directory})"
+            f"running as process {holder.pid or '?'} at {info.get('url')}, version {info.get('version')}, "
+            f"since {info.get('started_at')} (data directory {target.directory})"
         )
-    return exits.OK if found else exits.NOT_RUNNING
+    return exits.OK if holder else exits.NOT_RUNNING
 
 
 def _configure_stop(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--timeout", type=float, default=60.0, metavar="S", help="how many seconds to wait for its end (default: 60)"
+        "--timeout", type=float, default=60.0, metavar="S", help="seconds to wait for its end (default: 60)"
     )
 
 
 def _stop(args: Namespace, target: Target) -> int:
-    """Stopping what does not run is no failure. Raises `UnavailableError` when it has not ended in time."""
+    """Stops the server; if none runs, that is no failure. Raises `UnavailableError` if it has not ended in time."""
     directory = target.directory
-    found = Holder.of(directory)
-    if found is None:
+    holder = Holder.of(directory)
+    if holder is None:
         print(f"no server runs in {directory}", file=sys.stderr)
         return exits.OK
-    if found.pid is None:
-        raise ConfigError(f"{directory / 'server.lock'} is held by a process that it does not name")
+    if holder.pid is None:
+        raise ConfigError(
+            f"a process holds {directory / 'server.lock'}, but the file has no process id: find it with fuser or lsof"
+        )
     try:
-        os.kill(found.pid, signal.SIGTERM)
+        os.kill(holder.pid, signal.SIGTERM)
     except PermissionError:
-        raise ConfigError(f"process {found.pid} belongs to another user: stop it as that user") from None
+        raise ConfigError(f"process {holder.pid} belongs to another user: stop it as that user") from None
     except ProcessLookupError:
         pass
     if sys.stderr.isatty():
-        print(f"stopping process {found.pid}; running actions get some time to finish", file=sys.stderr)
+        print(f"stopping process {holder.pid}; running actions get time to finish", file=sys.stderr)
     deadline = time.monotonic() + args.timeout
-    # 0: it has taken its name out of the file already, but still holds it.
-    while lock_holder(directory) in (found.pid, 0):
+    # 0: the server has removed its id from the file already, but still holds the lock.
+    while lock_holder(directory) in (holder.pid, 0):
         if time.monotonic() >= deadline:
-            raise UnavailableError(f"process {found.pid} has not ended after {args.timeout:g} seconds")
+            raise UnavailableError(
+                f"process {holder.pid} has not ended after {args.timeout:g} seconds: wait longer with --timeout, "
+                "or see squall logs"
+            )
         time.sleep(_CHECK_EVERY)
     print("stopped")
     return exits.OK
@@ -80,15 +85,15 @@ def _configure_env(parser: ArgumentParser) -> None:
 
 
 def _env(args: Namespace, target: Target) -> int:
-    """Raises `ConfigError` when no server runs there or it is not ready."""
-    found = Holder.of(target.directory)
-    if found is None:
+    """Prints the lines for the st2 client. Raises `ConfigError` if no server runs, or it is not ready."""
+    holder = Holder.of(target.directory)
+    if holder is None:
         raise ConfigError(no_server(f"in {target.directory}", target.data_dir))
-    missing = [key for _, key in _EXPORTED if not isinstance(found.told.get(key), str)]
+    missing = [key for _, key in _EXPORTED if not isinstance(holder.info.get(key), str)]
     if missing:
         raise ConfigError(f"the server in {target.directory} is not ready: try again in a moment")
     for name, key in _EXPORTED:
-        print(f"export {name}={shlex.quote(found.told[key])}")
+        print(f"export {name}={shlex.quote(holder.info[key])}")
     return exits.OK
 
 

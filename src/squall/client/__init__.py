@@ -1,1 +1,1 @@
-"""Speaks to a Squall server through its public HTTP API; imports nothing of the server."""
+"""The client of a Squall server: it uses the public HTTP API and imports nothing of the server."""

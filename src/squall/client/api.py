@@ -14,14 +14,14 @@ PAGE = 100
 
 
 class Page(NamedTuple):
-    """Some of a list's items, and how many there are in all (as far as the server counts)."""
+    """A part of a list's items, and the total number of items (as far as the server counts)."""
 
     items: list[JsonObject]
     total: int
 
 
 class Api:
-    """Calls of one server. Every method raises what `Client.request` raises. Leaving its `with` block closes it."""
+    """The calls of one server. Every method raises the errors of `Client.request`. As a context, it closes itself."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -35,7 +35,7 @@ class Api:
         self.client.close()
 
     def login(self, user: str, password: str, ttl: int | None = None) -> JsonObject:
-        """A token for whoever knows the password, for `ttl` seconds (None: the server's default)."""
+        """Logs a user in. Returns the token, which is valid for `ttl` seconds (None: the server's default)."""
         from base64 import b64encode
 
         basic = "Basic " + b64encode(f"{user}:{password}".encode()).decode()
@@ -45,40 +45,40 @@ class Api:
         ).body)  # fmt: skip
 
     def logout(self) -> None:
-        """Ends the token that this client shows."""
+        """Revokes the token of this client."""
         self.client.request("DELETE", "/tokens", auth=True)
 
     def whoami(self) -> JsonObject:
-        """Who this client is to the server."""
+        """Returns the user of this client, as the server identifies it."""
         return document_of(self.client.request("GET", "/user").body)
 
     def action(self, ref: str) -> JsonObject:
-        """The action of a `pack.name` or id. Raises `NotFoundError`."""
+        """Returns the action with a `pack.name` or id. Raises `NotFoundError`."""
         return document_of(self.client.request("GET", path_of("actions", ref)).body)
 
     def actions(self, pack: str | None = None) -> Iterator[JsonObject]:
-        """Every action, or those of one pack, in the server's order, fetched in pages."""
+        """Yields every action, or those of one pack, in the server's order, fetched in pages."""
         yield from self._all("/actions", {"pack": pack})
 
     def packs(self) -> Iterator[JsonObject]:
-        """Every pack."""
+        """Yields every pack."""
         yield from self._all("/packs", {})
 
     def pack(self, ref: str) -> JsonObject:
-        """One pack. Raises `NotFoundError`."""
+        """Returns one pack. Raises `NotFoundError`."""
         return document_of(self.client.request("GET", path_of("packs", ref)).body)
 
     def register_packs(self, packs: Sequence[str]) -> JsonObject:
-        """Has the server look into its folders of packs again; counts of what is in these packs (none: in all)."""
+        """Registers packs from their folders again (none: all packs). Returns the number of their items by kind."""
         body = {"packs": list(packs)} if packs else {}
         return document_of(self.client.request("POST", "/packs/register", body=body).body)
 
     def inspect_workflow(self, document: Mapping[str, Any]) -> list[JsonObject]:
-        """The faults of a workflow's definition, also of the actions it names."""
+        """Returns the faults of a workflow's definition and of the actions that it names."""
         return documents_of(self.client.request("POST", "/workflows/inspect", body=document).body)
 
     def create_action(self, body: JsonObject, replace: bool) -> JsonObject:
-        """Makes an action, or with `replace` changes the one of its name."""
+        """Creates an action, or with `replace` changes the action with its name."""
         ref = f"{body.get('pack') or 'default'}.{body.get('name')}"
         method, path = ("PUT", path_of("actions", ref)) if replace else ("POST", "/actions")
         return document_of(self.client.request(method, path, body=body).body)
@@ -88,52 +88,52 @@ class Api:
         self.client.request("DELETE", path_of("actions", ref), body={"remove_files": remove_files})
 
     def search_packs(self, query: str) -> list[JsonObject]:
-        """What the index has, by a text."""
+        """Returns the packs of the index that match a text."""
         return documents_of(self.client.request("POST", "/packs/index/search", body={"query": query}).body)
 
     def indexed_pack(self, name: str) -> JsonObject | None:
-        """What the index says of a pack."""
-        found = self.client.request("POST", "/packs/index/search", body={"pack": name}).body
-        return None if found is None else document_of(found)
+        """Returns the entry of a pack in the index, or None."""
+        entry = self.client.request("POST", "/packs/index/search", body={"pack": name}).body
+        return None if entry is None else document_of(entry)
 
     def runner(self, name: str) -> JsonObject:
-        """The runner of this name. Raises `NotFoundError`."""
-        found = documents_of(self.client.request("GET", "/runnertypes/", query={"name": name}).body)
-        if not found:
-            raise NotFoundError(f"there is no runner {name}")
-        return found[0]
+        """Returns the runner with this name. Raises `NotFoundError`."""
+        runners = documents_of(self.client.request("GET", "/runnertypes/", query={"name": name}).body)
+        if not runners:
+            raise NotFoundError(f"runner {name!r} does not exist; squall runner list shows all")
+        return runners[0]
 
     def runners(self) -> Iterator[JsonObject]:
-        """Every runner."""
+        """Yields every runner."""
         yield from self._all("/runnertypes", {})
 
     def request_execution(self, action: str, parameters: Mapping[str, Any], delay: int | None = None) -> JsonObject:
-        """Ask for an execution, after `delay` milliseconds if given; its document as it was accepted."""
+        """Requests an execution, which starts after `delay` milliseconds, if any. Returns its document."""
         body: JsonObject = {"action": action, "parameters": dict(parameters)}
         if delay:
             body["delay"] = delay
         return document_of(self.client.request("POST", "/executions", body=body).body)
 
     def execution(self, execution_id: str, *, exclude: str | None = None, only: str | None = None) -> JsonObject:
-        """One execution by its id or `last`, without or with only some attributes (names joined by commas)."""
+        """Returns one execution by its id or `last`, without or with only some attributes (names joined by commas)."""
         query = {"exclude_attributes": exclude, "include_attributes": only}
         return document_of(self.client.request("GET", path_of("executions", execution_id), query=query).body)
 
     def executions(self, query: Query) -> Page:
-        """The newest executions that match the filters in `query`."""
+        """Returns the newest executions that match the filters in `query`."""
         answer = self.client.request("GET", "/executions", query=query)
         items = documents_of(answer.body)
         return Page(items, _count(answer.headers.get("x-total-count"), len(items)))
 
     def cancel(self, execution_id: str) -> JsonObject:
-        """Ask for an execution to be canceled.
+        """Cancels an execution.
 
-        Its document, or an object with `faultstring` when it cannot be canceled (any more).
+        Returns its document, or an object with `faultstring` if the execution cannot be canceled (any more).
         """
         return document_of(self.client.request("DELETE", path_of("executions", execution_id)).body)
 
     def change_status(self, execution_id: str, status: str) -> JsonObject:
-        """Pause a workflow (`pausing`) or let it go on (`resuming`); its document. Raises `InvalidError`."""
+        """Pauses (`pausing`) or resumes (`resuming`) a workflow. Returns its document. Raises `InvalidError`."""
         path = path_of("executions", execution_id)
         return document_of(self.client.request("PUT", path, body={"status": status}).body)
 
@@ -145,45 +145,45 @@ class Api:
         tasks: Sequence[str] = (),
         reset: Sequence[str] = (),
     ) -> JsonObject:
-        """Ask for the same execution again with some parameters changed; the new execution's document.
+        """Requests the same execution again with some parameters changed. Returns the new execution's document.
 
-        Of a workflow that has ended, `tasks` are those to go on from (`*`: those that failed); of those in `reset` all
-        items run again.
+        For an ended workflow, `tasks` are the tasks to continue from (`*`: the failed tasks). `reset` names the tasks
+        of which all items run again.
         """
         body = {"parameters": dict(parameters), "tasks": list(tasks), "reset": list(reset), "delay": delay or 0}
         return document_of(self.client.request("POST", path_of("executions", execution_id, "re_run"), body=body).body)
 
     def many(self, verb: str, ids: Sequence[str], filters: Mapping[str, str]) -> list[JsonObject]:
-        """Do `verb` (`cancel`, `re_run`) to executions, by their `ids` or by `filters`; what became of each: its `id`,
-        and `status`, the new `execution`, or `faultstring`."""
+        """Applies `verb` (`cancel`, `re_run`) to executions, by their `ids` or by `filters`. Returns for each its `id`,
+        and its `status`, the new `execution`, or `faultstring`."""
         body: JsonObject = {"ids": list(ids)} if ids else dict(filters)
         answer = self.client.request("POST", f"/executions/{verb}", body=body).body
         return [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []
 
     def storage(self, limit: int) -> JsonObject:
-        """What takes space, with the `limit` packs and actions that take most."""
+        """Returns the usage of storage, with the `limit` largest packs and actions."""
         return document_of(self.client.request("GET", "/storage", query={"limit": limit}).body)
 
-    def purge(self, wanted: Mapping[str, Any]) -> Iterator[JsonObject]:
-        """Removes finished executions, page by page: how many `executions`, `trees` and `bytes` each page was."""
+    def purge(self, selection: Mapping[str, Any]) -> Iterator[JsonObject]:
+        """Removes finished executions. Yields for each page the number of its `executions`, `trees` and `bytes`."""
         cursor: Any = None
         while True:
-            page = document_of(self.client.request("POST", "/storage/purge", body={**wanted, "cursor": cursor}).body)
+            page = document_of(self.client.request("POST", "/storage/purge", body={**selection, "cursor": cursor}).body)
             yield page
             if (cursor := page.get("cursor")) is None:
                 return
 
     def verify_output(self, execution_id: str) -> JsonObject:
-        """What was found when every byte of an execution's tree was read; takes as long as that takes."""
+        """Returns the result of a check that reads every byte of an execution's tree. It may take long."""
         return document_of(self.client.request("GET", path_of("executions", execution_id, "output", "verify")).body)
 
     def keys(self, scope: str, *, prefix: str | None = None, decrypt: bool = False) -> Iterator[JsonObject]:
-        """Every key of a scope (`system`, `user` or `all`)."""
+        """Yields every key of a scope (`system`, `user` or `all`)."""
         query = {"scope": scope, "prefix": prefix, "decrypt": "true" if decrypt else None, "limit": -1}
         yield from documents_of(self.client.request("GET", "/keys", query=query).body)
 
     def key(self, name: str, scope: str, *, decrypt: bool = False) -> JsonObject:
-        """One key. Raises `NotFoundError`."""
+        """Returns one key. Raises `NotFoundError`."""
         query = {"scope": scope, "decrypt": "true" if decrypt else None}
         return document_of(self.client.request("GET", path_of("keys", name), query=query).body)
 
@@ -197,7 +197,7 @@ class Api:
         encrypted: bool = False,
         ttl: int | None = None,
     ) -> JsonObject:
-        """Writes a key; `encrypted` values are ciphertext already, `ttl` is in seconds."""
+        """Writes a key. `encrypted`: `value` is ciphertext already. `ttl` is in seconds."""
         body: JsonObject = {"name": name, "value": value, "scope": scope, "secret": secret, "encrypted": encrypted}
         if ttl is not None:
             body["ttl"] = ttl
@@ -208,7 +208,7 @@ class Api:
         self.client.request("DELETE", path_of("keys", name), query={"scope": scope})
 
     def output_stats(self, execution_id: str) -> JsonObject:
-        """How much an execution has printed."""
+        """Returns the size of an execution's output."""
         return document_of(self.client.request("GET", path_of("executions", execution_id, "output", "stats")).body)
 
     def _all(self, path: str, query: Query) -> Iterator[JsonObject]:
@@ -223,21 +223,21 @@ class Api:
 
 
 def document_of(body: Any) -> JsonObject:
-    """The document of an answer. Raises `SquallError` if the answer is none."""
+    """Returns the document in an answer. Raises `SquallError` if the answer is not a document."""
     if not isinstance(body, dict):
         raise SquallError(f"the answer is {_kind(body)} instead of a document: {DOUBT}")
     return body
 
 
 def documents_of(body: Any) -> list[JsonObject]:
-    """The documents of an answer. Raises `SquallError` if the answer is no list of documents."""
+    """Returns the documents in an answer. Raises `SquallError` if the answer is not a list of documents."""
     if not isinstance(body, list) or not all(isinstance(item, dict) for item in body):
         raise SquallError(f"the answer is {_kind(body)} instead of a list of documents: {DOUBT}")
     return body
 
 
 def _kind(body: Any) -> str:
-    """What an answer is, in the words of JSON."""
+    """Returns the JSON type of an answer, in words."""
     match body:
         case None:
             return "empty"
@@ -249,6 +249,6 @@ def _kind(body: Any) -> str:
 
 
 def _count(header: str | None, otherwise: int) -> int:
-    """The number in a counting header, which may carry a mark after the digits when it is capped."""
+    """Returns the number in a counting header. A capped number may have a mark after its digits."""
     digits = (header or "").rstrip("+")
     return int(digits) if digits.isascii() and digits.isdigit() else otherwise

@@ -1,8 +1,8 @@
-"""Follows one execution's output to its end, over lost connections and restarted servers.
+"""Follows one execution's output to its end, across lost connections and restarted servers.
 
-The follower keeps the position behind the last record it handed out and asks the server for what comes after it, so a
-record is handed out exactly once however often the connection is cut. Only the server's end-of-output event ends it:
-a stream that merely stops is a server that went away.
+The follower stores the position after the last record that it yielded, and requests the output after that position. So
+it yields every record exactly once, however often the connection is cut. Only the server's end-of-output event ends it:
+a stream that stops without that event means that the server was lost.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ SILENCE = 45.0
 FIRST_WAIT = 0.05
 LONGEST_WAIT = 1.0
 
-# The statuses after which nothing comes; a test compares them with the core's, whose imports are slow to load.
+# The final statuses. A test compares them with the core's, whose module is slow to import.
 FINAL = frozenset({"succeeded", "failed", "timeout", "canceled", "abandoned"})
 
 
 class Chunk(NamedTuple):
-    """Bytes as the action wrote them: any number of lines, maybe not whole ones.
+    """Bytes as the action wrote them: any number of lines, complete or not.
 
-    `stream` is `stdout`, `stderr` or `output`, `timestamp` ISO 8601 in UTC, `position` what to resume after.
+    `stream` is `stdout`, `stderr` or `output`. `timestamp` is ISO 8601 in UTC. A client resumes after `position`.
     """
 
     stream: str
@@ -43,14 +43,14 @@ class Chunk(NamedTuple):
 
 
 class Note(NamedTuple):
-    """What an execution tells of itself, such as which task of a workflow has begun."""
+    """A message of an execution about itself, such as the start of a workflow's task."""
 
-    told: JsonObject
+    document: JsonObject
     execution_id: str
 
 
 class Gap(NamedTuple):
-    """Output that the server dropped: how many bytes, and why."""
+    """A gap in the output: the number of bytes that the server dropped, and the reason."""
 
     missing: int
     reason: str
@@ -59,66 +59,67 @@ class Gap(NamedTuple):
 
 
 class Listener(Protocol):
-    """Is told about the connection, never about output."""
+    """A receiver of news about the connection, not of output."""
 
     def lost(self, position: str | None) -> None:
-        """The server is gone; from now on it is tried again, to go on after `position` (None: from the start)."""
+        """Reports that the connection is lost. The follower retries, to resume after `position` (None: from the
+        start)."""
 
     def back(self, position: str | None) -> None:
-        """The server has answered again and goes on after `position`."""
+        """Reports that the server answers again, and that output resumes after `position`."""
 
     def warned(self, text: str) -> None:
-        """The execution's output has a warning in it, for whoever looks."""
+        """Reports a warning about the execution's output."""
 
 
 class Silent:
     """A listener that does nothing."""
 
     def lost(self, position: str | None) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def back(self, position: str | None) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def warned(self, text: str) -> None:
-        """Nothing."""
+        """Does nothing."""
 
 
 class Retry:
-    """How long to wait before the next try, and when to give up: `patience` seconds after the first failure."""
+    """The waits between retries. It gives up `patience` seconds after the first failure."""
 
     def __init__(self, patience: float, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
         self._patience = patience
         self._clock = clock
         self._sleep = sleep
-        self._since: float | None = None
+        self._failing_since: float | None = None
         self._wait = FIRST_WAIT
 
     def wait(self, error: UnavailableError | None) -> None:
-        """Sleep before the next try. Raises `UnavailableError` once the patience is used up."""
+        """Sleeps before the next retry. Raises `UnavailableError` if the patience is over."""
         now = self._clock()
-        if self._since is None:
-            self._since = now
-        if now - self._since >= self._patience:
+        if self._failing_since is None:
+            self._failing_since = now
+        if now - self._failing_since >= self._patience:
             reason = str(error) if error else "the server ends the stream again and again"
             raise UnavailableError(f"{reason}; gave up after {self._patience:g} seconds") from error
-        # Followers that lost the same server at the same moment must not all come back at the same moment.
+        # Followers that lost the same server at the same moment must not all retry at the same moment.
         self._sleep(self._wait * random.uniform(0.5, 1.0))
         self._wait = min(self._wait * 2, LONGEST_WAIT)
 
     def reset(self) -> None:
-        """Forget the failures: it works again."""
-        self._since = None
+        """Resets the waits after a success."""
+        self._failing_since = None
         self._wait = FIRST_WAIT
 
 
 class Follower:
-    """Iterate over it once for the output of one execution; then ask `outcome()` how the execution ended.
+    """The output of one execution. Iterate over it once; then call `outcome()` for the ended execution.
 
-    `after` is the position to start behind, `kind` one of `stdout`, `stderr`, `output`, `all`. With `follow=False` it
-    ends with what is there now. `lines` are further parameters of the request; with those that choose lines, records
-    are whole lines. With `notes` it also gives what executions tell of themselves. `patience` and `silence` are
-    seconds.
+    It starts after the position `after`. `kind` is `stdout`, `stderr`, `output` or `all`. With `follow=False` it ends
+    at the output's present end. `lines` are further parameters of the request; if they select lines, records are
+    complete lines. With `notes` it also yields messages of executions about themselves. `patience` and `silence` are
+    in seconds.
     """
 
     def __init__(
@@ -147,14 +148,14 @@ class Follower:
         self._notes = notes
         self._silence = silence
         self._retry = Retry(patience, clock, sleep)
-        self._resumed = False
-        self._handed = False
-        self._lost = False
+        self._resumes = False
+        self._has_yielded = False
+        self._is_lost = False
 
     def __iter__(self) -> Generator[Chunk | Gap | Note, None, None]:
-        """Every record after the position, in order, each once.
+        """Yields every record after the position, in order, each once.
 
-        Raises `UnavailableError` when the server stays away for longer than the patience, and what the server refuses.
+        Raises `UnavailableError` if the server is lost for longer than the patience, and the server's own errors.
         """
         while True:
             error: UnavailableError | None = None
@@ -162,7 +163,7 @@ class Follower:
                 with self._open() as stream:
                     parser = Parser()
                     while chunk := stream.read():
-                        self._arrived()
+                        self._connection_works()
                         for event in parser.feed(chunk):
                             if event.name == "EOF":
                                 return
@@ -171,30 +172,30 @@ class Follower:
                                 self._listener.warned(warning)
                             record = _record(event) or (_note(event) if self._notes else None)
                             if record is not None:
-                                self._handed = True
+                                self._has_yielded = True
                                 yield record
-                        # Where lines go over into what follows, and when a server shuts down, it tells its position
-                        # in an event without data.
+                        # Between history and new lines, and at its shutdown, a server sends its position in an event
+                        # without data.
                         self.position = parser.last_id or self.position
                 if not self._follow:
                     return
-            except UnavailableError as lost:
-                error = lost
-            self._missed(error)
+            except UnavailableError as failure:
+                error = failure
+            self._connection_lost(error)
 
     def outcome(self, *, result: bool = False) -> JsonObject:
-        """The ended execution's document, with its result (which may be large) only on request.
+        """Returns the ended execution's document. If `result`, it has the result, which may be large.
 
-        Raises like iterating: a server that is away at this moment is waited for, too.
+        Raises like iterating: it also waits for a server that is lost at this moment.
         """
         while True:
             try:
                 document = self._api.execution(self._id, exclude=None if result else "result")
-            except UnavailableError as lost:
-                self._missed(lost)
+            except UnavailableError as error:
+                self._connection_lost(error)
                 continue
             if document.get("status") in FINAL or not self._follow:
-                self._arrived()
+                self._connection_works()
                 return document
             self._retry.wait(None)
 
@@ -204,34 +205,36 @@ class Follower:
             "raw_data": "true",
             "type": self._kind,
             "follow": "true" if self._follow else "false",
-            "after": None if self._resumed else self.position,
+            "after": None if self._resumes else self.position,
             **self._lines,
         }
-        resume = self.position if self._resumed else None
+        resume = self.position if self._resumes else None
         path = path_of("executions", self._id, "output")
         return self._api.client.stream(path, query=query, last_event_id=resume, silence=self._silence)
 
-    def _arrived(self) -> None:
-        """The server is there: bytes came."""
+    def _connection_works(self) -> None:
+        """Resets the retries after bytes came, and reports that the server answers again."""
         self._retry.reset()
-        if self._lost:
-            self._lost = False
+        if self._is_lost:
+            self._is_lost = False
             self._listener.back(self.position)
 
-    def _missed(self, error: UnavailableError | None) -> None:
-        """The server is not there: tell it once and wait before the next try."""
-        if self._lines and self._handed and self.position is None:
-            # Lines that were there already have no positions: what has been shown must not be shown again.
-            raise error or UnavailableError("the connection was cut in the middle of earlier lines; ask again")
-        self._resumed = True
-        if not self._lost:
-            self._lost = True
+    def _connection_lost(self, error: UnavailableError | None) -> None:
+        """Reports a lost connection once, and waits before the next retry. Raises `UnavailableError`."""
+        if self._lines and self._has_yielded and self.position is None:
+            # Lines of the history have no positions, so a retry would repeat lines that were yielded already.
+            raise error or UnavailableError(
+                "the connection was cut in the middle of earlier lines; run the command again"
+            )
+        self._resumes = True
+        if not self._is_lost:
+            self._is_lost = True
             self._listener.lost(self.position)
         self._retry.wait(error)
 
 
 def _warning(event: Event) -> str:
-    """What a progress event warns of; mostly nothing."""
+    """Returns the warning in a progress event, or ""."""
     try:
         return str(json.loads(event.data).get("warning") or "")
     except (ValueError, AttributeError):
@@ -242,30 +245,32 @@ def _note(event: Event) -> Note | None:
     if event.name != "progress":
         return None
     try:
-        told = json.loads(event.data)
+        document = json.loads(event.data)
     except ValueError:
         return None
-    return Note(told, str(told.get("execution_id", ""))) if isinstance(told, dict) else None
+    return Note(document, str(document.get("execution_id", ""))) if isinstance(document, dict) else None
 
 
 def _record(event: Event) -> Chunk | Gap | None:
-    """The record of an event, None for an event that tells nothing of output.
+    """Returns the record of an event; None if the event has no output.
 
-    Raises `SquallError` for an event that is not what a server sends: going on would lose bytes unseen.
+    Raises `SquallError` for a malformed event: ignoring it would lose bytes silently.
     """
     if event.name not in ("st2.execution.output__create", "gap"):
         return None
     try:
-        told = json.loads(event.data)
-        execution = str(told.get("execution_id", ""))
+        document = json.loads(event.data)
+        execution = str(document.get("execution_id", ""))
         if event.name == "gap":
-            return Gap(int(told.get("bytes") or 0), str(told.get("reason", "")), event.id, execution)
-        encoded = told.get("data_b64")
-        # A server that does not know raw data sends text: then this is as exact as text can be.
-        data = told["data"].encode("utf-8", "replace") if encoded is None else binascii.a2b_base64(encoded)
-        if told.get("complete"):
-            # A line is told without its newline.
+            return Gap(int(document.get("bytes") or 0), str(document.get("reason", "")), event.id, execution)
+        encoded = document.get("data_b64")
+        # A server without raw data sends text, so these bytes are as exact as that text.
+        data = document["data"].encode("utf-8", "replace") if encoded is None else binascii.a2b_base64(encoded)
+        if document.get("complete"):
+            # The server sends a line without its newline.
             data += b"\n"
-        return Chunk(str(told.get("output_type", "")), data, str(told.get("timestamp", "")), event.id, execution)
+        return Chunk(
+            str(document.get("output_type", "")), data, str(document.get("timestamp", "")), event.id, execution
+        )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise SquallError(f"the server sent an output event that cannot be read ({error})") from error

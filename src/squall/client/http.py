@@ -1,7 +1,7 @@
 """The synchronous HTTP client: JSON requests over one kept connection, and byte streams over their own.
 
-Every failure is a `SquallError`: what the server says becomes the class of its status with the server's own words,
-what keeps us from reaching it becomes `NoServerError`. A request that changes something is never sent twice.
+Every failure is a `SquallError`. An error status becomes the class for that status, with the server's message. A failed
+connection becomes `NoServerError`. A request that changes something is never sent twice.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _BY_STATUS: Mapping[int, type[errors.SquallError]] = {
 
 
 class NoServerError(errors.UnavailableError):
-    """No connection to the server, or it was lost before the answer was complete.
+    """A failed connection, or one that was lost before the answer was complete.
 
-    `refused` is true when nothing listens at the address.
+    `refused` is true if nothing listens at the address.
     """
 
     def __init__(self, message: str, *, refused: bool = False) -> None:
@@ -66,10 +66,10 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """Speaks to one server. `url` may end with `/v1` and may have a prefix such as `/api`; `timeout` is in seconds.
+    """A client of one server. `url` may end with `/v1` and may have a prefix such as `/api`. `timeout` is in seconds.
 
-    `trace`, when given, is told one line per exchange; `credentials` are headers that say who asks. Not safe to share
-    between threads.
+    `trace`, if any, gets one line for each request. `credentials` are headers with a token or API key. Not safe to
+    share between threads.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Client:
         except ValueError:
             raise errors.InvalidError(f"{url!r} has no valid port") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise errors.InvalidError(f"{url!r} is no address of a server: write it like http://127.0.0.1:9101")
+            raise errors.InvalidError(f"{url!r} is not a server's address: write it like http://127.0.0.1:9101")
         self.url = url
         self.timeout = timeout
         self._secure = parts.scheme == "https"
@@ -96,14 +96,14 @@ class Client:
         self._auth_prefix = base.removesuffix("/api") + "/auth/v1"
         self._trace = trace
         self._credentials = {name: _header(name, value) for name, value in (credentials or {}).items()}
-        self._kept: http.client.HTTPConnection | None = None
+        self._idle: http.client.HTTPConnection | None = None
 
     def request(
         self, method: str, path: str, *, query: Query | None = None, body: Any = None, auth: bool = False
     ) -> Answer:
-        """Send one request to `path` below `/v1`, or below `/auth/v1`, and return the whole answer.
+        """Sends one request to `path` below `/v1`, or with `auth` below `/auth/v1`. Returns the whole answer.
 
-        Raises the `SquallError` that the status stands for, `NoServerError` when no complete answer came.
+        Raises the `SquallError` class for an error status, and `NoServerError` if no complete answer came.
         """
         target = self._auth_prefix + path if auth else self._target(path, query)
         headers = {"Accept": "application/json", **self._credentials}
@@ -112,29 +112,26 @@ class Client:
             payload = json.dumps(body, ensure_ascii=False).encode()
             headers["Content-Type"] = "application/json"
         began = time.monotonic()
-        reused = self._kept if method == "GET" else None
+        reused = self._idle if method == "GET" else None
         try:
             response, raw = self._exchange(reused or self._connection(), method, target, payload, headers)
         except NoServerError:
-            # A kept connection may have been closed while it was idle. Only what changes nothing is asked again.
+            # The server may have closed an idle connection. Only a request that changes nothing is sent again.
             if reused is None:
                 raise
             response, raw = self._exchange(self._connection(), method, target, payload, headers)
         if self._trace:
-            took = (time.monotonic() - began) * 1000
-            self._trace(f"{method} {target} -> {response.status} in {took:.1f} ms, {len(raw)} bytes")
+            elapsed_ms = (time.monotonic() - began) * 1000
+            self._trace(f"{method} {target} -> {response.status} in {elapsed_ms:.1f} ms, {len(raw)} bytes")
         if not 200 <= response.status < 300:
             raise _about(_error_of(response.status, response.reason, raw), path, query)
-        lowered = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, lowered, _decode(raw, self.url))
+        answer_headers = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, answer_headers, _decode(raw, self.url))
 
     def stream(
         self, path: str, *, query: Query | None = None, last_event_id: str | None = None, silence: float = 45.0
     ) -> Stream:
-        """Open an endless answer on a connection of its own; `silence` is how many seconds without a byte end it.
-
-        Raises like `request`.
-        """
+        """Opens a stream on its own connection. `silence` seconds without a byte end it. Raises like `request`."""
         target = self._target(path, query)
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-cache", **self._credentials}
         if last_event_id is not None:
@@ -146,7 +143,9 @@ class Client:
             if response.status != 200:
                 raise _about(_error_of(response.status, response.reason, response.read()), path, query)
             if (response.getheader("Content-Type") or "").startswith("text/html"):
-                raise errors.SquallError(f"a web page came instead of output: is there a Squall server at {self.url}?")
+                raise errors.SquallError(
+                    f"the answer is a web page instead of output: is there a Squall server at {self.url}?"
+                )
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise _unreached(self.url, error) from error
@@ -158,18 +157,18 @@ class Client:
         return Stream(connection, response, self.url)
 
     def with_credentials(self, credentials: Mapping[str, str]) -> Client:
-        """Another client of the same server, with these headers."""
+        """Returns another client of the same server, with these credentials."""
         return Client(self.url, timeout=self.timeout, trace=self._trace, credentials=credentials)
 
     def close(self) -> None:
-        """Close the kept connection."""
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
+        """Closes the idle connection."""
+        if self._idle is not None:
+            self._idle.close()
+            self._idle = None
 
     def _target(self, path: str, query: Query | None) -> str:
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        return self._prefix + path + ("?" + urlencode(given) if given else "")
+        values = {name: value for name, value in (query or {}).items() if value is not None}
+        return self._prefix + path + ("?" + urlencode(values) if values else "")
 
     def _connection(self, timeout: float | None = None) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
@@ -183,10 +182,10 @@ class Client:
         payload: bytes | None,
         headers: Mapping[str, str],
     ) -> tuple[http.client.HTTPResponse, bytes]:
-        """One request and its whole answer on this connection, which is kept for the next one if it can be."""
-        if self._kept is not None and self._kept is not connection:
-            self._kept.close()
-        self._kept = None
+        """Sends one request and reads its whole answer. Stores the connection for the next request if it stays open."""
+        if self._idle is not None and self._idle is not connection:
+            self._idle.close()
+        self._idle = None
         try:
             connection.request(method, target, body=payload, headers=dict(headers))
             response = connection.getresponse()
@@ -195,12 +194,12 @@ class Client:
             connection.close()
             raise _unreached(self.url, error) from error
         if not response.will_close:
-            self._kept = connection
+            self._idle = connection
         return response, raw
 
 
 class Stream:
-    """An open answer that is read as it comes. Use it as a context manager."""
+    """An open answer that is read while it arrives. Use it as a context manager."""
 
     def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, url: str) -> None:
         self._connection = connection
@@ -208,9 +207,9 @@ class Stream:
         self._url = url
 
     def read(self) -> bytes:
-        """What is there, at least one byte; b"" at the proper end of the answer.
+        """Returns the next bytes, at least one; b"" at the proper end of the answer.
 
-        Raises `NoServerError` when the connection was cut or stayed silent for too long.
+        Raises `NoServerError` if the connection was cut or silent for too long.
         """
         try:
             return self._response.read1(STREAM_READ_BYTES)
@@ -218,7 +217,7 @@ class Stream:
             raise _unreached(self._url, error) from error
 
     def close(self) -> None:
-        """Close the connection."""
+        """Closes the connection."""
         self._response.close()
         self._connection.close()
 
@@ -232,7 +231,7 @@ class Stream:
 
 
 class Document(dict[str, Any]):
-    """A JSON object of an answer. A key that it lacks is the fault of the server at this address."""
+    """A JSON object in an answer. Reading a missing key raises `SquallError`: the server is at fault."""
 
     def __missing__(self, key: str) -> Any:
         raise errors.SquallError(f'the answer has no "{key}": {DOUBT}')
@@ -244,18 +243,20 @@ def _decode(raw: bytes, url: str) -> Any:
     try:
         return json.loads(raw, object_hook=Document)
     except ValueError:
-        raise errors.SquallError(f"the answer is no JSON: is there a Squall server at {url}?") from None
+        raise errors.SquallError(f"the answer is not JSON: is there a Squall server at {url}?") from None
 
 
 def _header(name: str, value: str) -> str:
-    """A value that can be sent as a header. Raises `InvalidError`."""
+    """Returns a value that can be sent as a header. Raises `InvalidError`."""
     if not (value.isascii() and value.isprintable()):
-        raise errors.InvalidError(f"the value for the header {name} has characters that no token or key has")
+        raise errors.InvalidError(
+            f"the token or key for the header {name} has characters other than printable ASCII: copy it again"
+        )
     return value
 
 
 def _error_of(status: int, reason: str, raw: bytes) -> errors.SquallError:
-    """The error that a status stands for, with the server's words when it gave any."""
+    """Returns the error for a status, with the server's message if it sent one."""
     fallback = errors.InvalidError if 400 <= status < 500 else errors.SquallError
     kind = _BY_STATUS.get(status, fallback)
     try:
@@ -264,12 +265,12 @@ def _error_of(status: int, reason: str, raw: bytes) -> errors.SquallError:
         message = None
     if isinstance(message, str) and message:
         return kind(message)
-    told = f"the server answered {status} {reason}".rstrip()
+    summary = f"the server answered {status} {reason}".rstrip()
     if 300 <= status < 400:
-        return kind(f"{told}: the address has moved, or a proxy asks for a log-in")
+        return kind(f"{summary}: the address has moved, or a proxy requires a log-in; check --url")
     if raw and raw.lstrip()[:1] != b"{":
-        return kind(f"{told}, and that in no JSON: a proxy may have answered for it")
-    return kind(told)
+        return kind(f"{summary}, and the body is not JSON: a proxy may have answered instead of Squall")
+    return kind(summary)
 
 
 def _about(error: errors.SquallError, path: str, query: Query | None) -> errors.SquallError:
@@ -280,19 +281,19 @@ def _about(error: errors.SquallError, path: str, query: Query | None) -> errors.
 
 
 def _unreached(url: str, error: Exception) -> NoServerError:
-    """Why there is no answer, in words that fit one line."""
+    """Returns the error for a failed connection, with the cause on one line."""
     if isinstance(error, ConnectionRefusedError):
         return NoServerError(f"no server answers at {url}", refused=True)
     if isinstance(error, TimeoutError):
-        return NoServerError(f"the server at {url} has been silent for too long")
+        return NoServerError(f"the server at {url} has been silent for too long: see squall status and squall logs")
     if isinstance(error, http.client.IncompleteRead):
         return NoServerError(f"the connection to {url} was cut in the middle of an answer")
     if isinstance(error, http.client.RemoteDisconnected):
         return NoServerError(f"the server at {url} closed the connection without an answer")
     if isinstance(error, http.client.BadStatusLine | http.client.LineTooLong):
-        return NoServerError(f"what answers at {url} does not speak HTTP")
+        return NoServerError(f"the program at {url} does not speak HTTP: is it a Squall server?")
     if isinstance(error, ssl.SSLError):
         detail = getattr(error, "verify_message", None) or str(error.reason or "").replace("_", " ").lower()
-        return NoServerError(f"no secure connection to {url}: {detail or 'the reason is not known'}")
-    reason = getattr(error, "strerror", None) or str(error) or "no reason is known"
+        return NoServerError(f"no secure connection to {url}: {detail or 'the cause is unknown'}")
+    reason = getattr(error, "strerror", None) or str(error) or "the cause is unknown"
     return NoServerError(f"the connection to {url} failed: {reason}")

@@ -1,4 +1,4 @@
-"""The calls about inquiries: questions of workflows that wait for the answer of a person."""
+"""The calls about inquiries: questions of workflows that wait for a person's answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from squall.client.paths import path_of
 
 
 def waiting_inquiries(client: Client) -> list[JsonObject]:
-    """Every inquiry that waits for an answer, oldest first. Raises what `Client.request` raises."""
+    """Returns every inquiry that waits for an answer, oldest first. Raises the errors of `Client.request`."""
     inquiries: list[JsonObject] = []
     while True:
         query = {"limit": PAGE, "offset": len(inquiries)}
@@ -22,12 +22,12 @@ def waiting_inquiries(client: Client) -> list[JsonObject]:
 
 
 def inquiry(client: Client, inquiry_id: str) -> JsonObject:
-    """One inquiry with its schema. Raises `NotFoundError`, and `InvalidError` if it no longer waits."""
+    """Returns one inquiry with its schema. Raises `NotFoundError`, and `InvalidError` if it no longer waits."""
     return document_of(client.request("GET", path_of("inquiries", inquiry_id)).body)
 
 
 def respond(client: Client, inquiry_id: str, response: Mapping[str, Any]) -> JsonObject:
-    """Answers an inquiry; the response as the server took it, with secrets masked.
+    """Responds to an inquiry. Returns the response as the server stored it, with secrets masked.
 
     Raises `ForbiddenError`, and `InvalidError` for a response that does not fit the schema.
     """

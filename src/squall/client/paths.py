@@ -1,4 +1,4 @@
-"""The paths of requests. Every name or id from outside becomes a part of a path here, and only here."""
+"""The paths of requests. Only this module puts names and ids from outside into paths."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _NOUNS = {
 }
 
 
-def path_of(collection: str, name: str, *below: str) -> str:
-    """The path of one thing, such as `/executions/<id>/output` for ("executions", id, "output").
+def path_of(collection: str, name: str, *subpath: str) -> str:
+    """Returns the path of one object, such as `/executions/<id>/output` for ("executions", id, "output").
 
-    Raises `InvalidError` for an empty `name`, which would name the whole collection, and for one that a server or a
-    proxy would read as another path: with a control character, `.` and `..`, also between slashes. Only names of keys
-    have slashes.
+    Raises `InvalidError` for an empty `name`, which would name the whole collection. Raises it also for a name that a
+    server or a proxy reads as another path: one with a control character, `.` and `..`, also between slashes. Only
+    names of keys have slashes.
     """
     noun = _NOUNS.get(collection, f"a name in {collection}")
     if not name.strip():
-        raise InvalidError(f"{noun} is missing: an empty text was given; is a variable not set?")
+        raise InvalidError(f"{noun} is missing: an empty text was given. Is a variable not set?")
     has_slashes = "/" in name and collection != "keys"
     if has_slashes or not name.isprintable() or not {".", ".."}.isdisjoint(name.split("/")):
-        lacks = "no control characters" if collection == "keys" else "no slashes and no control characters"
-        raise InvalidError(f'{name!r:.80} cannot be {noun}: that has {lacks}, and is not "." or ".."')
+        allowed = "control characters" if collection == "keys" else "slashes and control characters"
+        raise InvalidError(f'{name!r:.80} cannot be {noun}: {allowed} are not allowed, nor the names "." and ".."')
     try:
         segment = quote(name, safe="")
     except UnicodeEncodeError:
         raise InvalidError(f"{name!r:.80} cannot be {noun}: it is not valid UTF-8") from None
-    return "/".join(["", collection, segment, *below])
+    return "/".join(["", collection, segment, *subpath])

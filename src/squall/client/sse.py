@@ -1,7 +1,7 @@
-"""Server-sent events out of a stream of bytes that may be cut anywhere.
+"""The parser of server-sent events: it takes a stream of bytes in chunks that end anywhere.
 
-The cost is per chunk and per event, never per byte: a chunk is searched once for blank lines with `bytes.rfind`,
-whatever its size, and an event that comes in many pieces is not searched again from its start.
+The cost is per chunk and per event, not per byte. One `bytes.rfind` searches a chunk for blank lines, whatever its
+size. An event that comes in many chunks is not searched again from its start.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MAX_EVENT_BYTES = 64 * 1024 * 1024
 
 
 class Event(NamedTuple):
-    """One dispatched event. `id` is the last id the stream has given so far, "" when it gave none yet."""
+    """One dispatched event. `id` is the last id in the stream so far, or "" if there was none."""
 
     id: str
     name: str
@@ -22,7 +22,7 @@ class Event(NamedTuple):
 
 
 class Parser:
-    """Turns chunks into events. What is left at the end of the stream was no complete event and is dropped."""
+    """The parser of one stream. It drops an incomplete event at the end of the stream."""
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.last_id = ""
@@ -31,9 +31,9 @@ class Parser:
         self._max_event_bytes = max_event_bytes
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """The events that this chunk completes, in order.
+        """Returns the events that this chunk completes, in order.
 
-        Raises `UnavailableError` when one event grows beyond the limit: what answers there is no event stream.
+        Raises `UnavailableError` if one event exceeds the limit: then the answer is not an event stream.
         """
         chunk = self._unify_line_ends(chunk)
         pending = self._pending
@@ -55,7 +55,7 @@ class Parser:
         return events
 
     def _unify_line_ends(self, chunk: bytes) -> bytes:
-        """The chunk with every CR and CRLF as LF, also when CR and LF come in two chunks."""
+        """Returns the chunk with every CR and CRLF as LF, even if CR and LF come in two chunks."""
         if self._skip_newline and chunk:
             self._skip_newline = False
             if chunk[:1] == b"\n":
@@ -66,7 +66,7 @@ class Parser:
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _parse(self, block: bytes) -> Event | None:
-        """The event of one block of lines; None when it has no data line (comments, an id alone)."""
+        """Returns the event of one block of lines; None if the block has no data line (comments, an id alone)."""
         name = ""
         data: list[bytes] = []
         for line in block.split(b"\n"):

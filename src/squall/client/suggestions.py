@@ -82,7 +82,7 @@ def missing(kind: Kind, name: str, names: Sequence[str]) -> str:
     if meant is None and kind is KINDS["actions"] and "." not in name:
         meant = next((each for each in names if each.partition(".")[2] == name), None)
     advice = f"did you mean {meant}?" if meant else f"{kind.listing} shows all"
-    return f"there is no {kind.noun} {name!r}; {advice}"
+    return f"{kind.noun} {name!r} does not exist; {advice}"
 
 
 def hint(api: Api, collection: str, name: str) -> str | None:

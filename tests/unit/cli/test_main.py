@@ -27,19 +27,19 @@ def test_nothing_at_all_shows_the_help_as_an_error(run: Callable[..., Any]) -> N
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["rum"], b"there is no command 'rum'; did you mean 'run'?"),
-        (["execution"], b"squall execution takes one of: list, get, cancel, re-run"),
-        (["execution", "frob"], b"squall execution takes one of: list, get, cancel, re-run"),
-        (["serve"], b"write `squall serve` first, its options behind it"),
-        (["config", "show"], b"write `squall config show` first, its options behind it"),
-        (["demo", "-x"], b"write `squall demo` first, its options behind it"),
+        (["rum"], b"command 'rum' does not exist; did you mean 'run'?"),
+        (["execution"], b"squall execution needs one of these commands: list, get, cancel, re-run"),
+        (["execution", "frob"], b"squall execution needs one of these commands: list, get, cancel, re-run"),
+        (["serve"], b"write `squall serve` first and its options after it"),
+        (["config", "show"], b"write `squall config show` first and its options after it"),
+        (["demo", "-x"], b"write `squall demo` first and its options after it"),
         (["--frob"], b"unrecognized arguments: --frob"),
         (["run"], b"the following arguments are required: action"),
         (["run", "core.local", "-z"], b"unrecognized arguments: -z"),
-        (["tail", "--", "-x"], b"unexpected: -x"),
+        (["tail", "--", "-x"], b"unexpected words after --: -x"),
         (["tail", "a", "b"], b"unrecognized arguments: b"),
         (["--url"], b"--url: expected one argument"),
-        (["--url", "nonsense", "action", "list"], b"'nonsense' is no address of a server"),
+        (["--url", "nonsense", "action", "list"], b"'nonsense' is not a server's address"),
     ],
 )
 def test_wrong_usage_exits_with_2_and_says_what_is_wrong(
@@ -81,7 +81,7 @@ def test_an_unexpected_error_is_one_line_and_a_traceback_on_request(
 
     monkeypatch.setattr(squall.cli.terminal.target.Target, "find_url", broken)
     got = run("runner", "list")
-    assert got == (2, b"", b"squall: unexpected error: oops (--debug shows where)\n")
+    assert got == (2, b"", b"squall: unexpected error: oops (run it with --debug to see the traceback)\n")
     with pytest.raises(LookupError):
         run("runner", "list", "--debug")
 

@@ -104,7 +104,9 @@ def test_stop_tells_when_the_server_does_not_end(
 ) -> None:
     process = hold("deaf")
     got = run("stop", "--data-dir", str(tmp_path), "--timeout", "0.1")
-    assert got == (2, b"", f"squall: process {process.pid} has not ended after 0.1 seconds\n".encode())
+    hint = "wait longer with --timeout, or see squall logs"
+    message = f"squall: process {process.pid} has not ended after 0.1 seconds: {hint}\n"
+    assert got == (2, b"", message.encode())
 
 
 def test_stopping_nothing_is_no_failure(tmp_path: Path, run: Callable[..., Any]) -> None:

@@ -66,7 +66,7 @@ def test_an_error_without_json_is_told_by_its_status_line(fake: ModuleType) -> N
 def test_an_answer_that_is_no_json_is_an_error(fake: ModuleType) -> None:
     with fake.ScriptedServer(answering(200, b"<html>")) as server:
         client = Client(server.url)
-        with pytest.raises(errors.SquallError, match="no JSON"):
+        with pytest.raises(errors.SquallError, match="is not JSON"):
             client.request("GET", "/actions")
         client.close()
 
@@ -78,11 +78,11 @@ def test_a_web_page_instead_of_an_error_or_of_output_is_told_in_a_sentence(fake:
 
     with fake.ScriptedServer(answering(403, b"<html>"), answering(302, b""), page) as server:
         client = Client(server.url)
-        with pytest.raises(errors.ForbiddenError, match="403 Some Words, and that in no JSON: a proxy"):
+        with pytest.raises(errors.ForbiddenError, match="403 Some Words, and the body is not JSON: a proxy"):
             client.request("GET", "/actions")
-        with pytest.raises(errors.SquallError, match="302 Some Words: the address has moved, or a proxy asks"):
+        with pytest.raises(errors.SquallError, match="302 Some Words: the address has moved, or a proxy requires"):
             client.request("GET", "/actions")
-        with pytest.raises(errors.SquallError, match="a web page came instead of output"):
+        with pytest.raises(errors.SquallError, match="the answer is a web page instead of output"):
             client.stream("/executions/x/output")
         client.close()
 

@@ -45,16 +45,16 @@ class Known(SuggestingApi):
 @pytest.mark.parametrize(
     ("path", "scope", "message"),
     [
-        ("/packs/lniux", "", "there is no pack 'lniux'; did you mean linux?"),
-        ("/packs/zzz", "", "there is no pack 'zzz'; squall pack list shows all"),
-        ("/actions/core.lcoal", "", "there is no action 'core.lcoal'; did you mean core.local?"),
-        ("/actions/http", "", "there is no action 'http'; did you mean core.http?"),
-        ("/keys/app%2Fnmae", "system", "there is no key 'app/nmae'; did you mean app/name?"),
-        ("/keys/own.nmae", "user", "there is no key 'own.nmae'; did you mean own.name?"),
-        (f"/executions/{TYPED}", "", f"there is no execution '{TYPED}'; did you mean {NEWEST[0]}?"),
-        ("/executions/6b0b80631679/output", "", f"there is no execution '6b0b80631679'; did you mean {NEWEST[0]}?"),
-        ("/executions/6b0b8063", "", "there is no execution '6b0b8063'; squall execution list shows all"),
-        (f"/executions/{OTHER}", "", f"there is no execution '{OTHER}'; squall execution list shows all"),
+        ("/packs/lniux", "", "pack 'lniux' does not exist; did you mean linux?"),
+        ("/packs/zzz", "", "pack 'zzz' does not exist; squall pack list shows all"),
+        ("/actions/core.lcoal", "", "action 'core.lcoal' does not exist; did you mean core.local?"),
+        ("/actions/http", "", "action 'http' does not exist; did you mean core.http?"),
+        ("/keys/app%2Fnmae", "system", "key 'app/nmae' does not exist; did you mean app/name?"),
+        ("/keys/own.nmae", "user", "key 'own.nmae' does not exist; did you mean own.name?"),
+        (f"/executions/{TYPED}", "", f"execution '{TYPED}' does not exist; did you mean {NEWEST[0]}?"),
+        ("/executions/6b0b80631679/output", "", f"execution '6b0b80631679' does not exist; did you mean {NEWEST[0]}?"),
+        ("/executions/6b0b8063", "", "execution '6b0b8063' does not exist; squall execution list shows all"),
+        (f"/executions/{OTHER}", "", f"execution '{OTHER}' does not exist; squall execution list shows all"),
     ],
 )  # fmt: skip
 def test_the_name_that_was_meant_is_told(path: str, scope: str, message: str) -> None:
@@ -102,6 +102,6 @@ def test_the_closest_name_is_found_in_any_case() -> None:
 
 
 def test_a_filter_that_matches_nothing_is_told_with_the_name_that_was_meant() -> None:
-    assert hint(Known(), "packs", "lniux") == "there is no pack 'lniux'; did you mean linux?"
+    assert hint(Known(), "packs", "lniux") == "pack 'lniux' does not exist; did you mean linux?"
     for name in ("linux", "zzz"):
         assert hint(Known(), "packs", name) is None

@@ -1,4 +1,4 @@
-"""Tokens, API keys, and who one is, over HTTP."""
+"""Tokens, API keys and the user of a request, over HTTP."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NO_SSO = (
 class AuthRoutes:
     """`/tokens` and `/sso` below the area of authentication, `/apikeys` and `/user` below the API's.
 
-    `api_url` is told with each token, as StackStorm's clients may ask for it.
+    Each answer with a token has `api_url` in a header, because StackStorm's clients may use it.
     """
 
     def __init__(self, access: Access, api_url: str) -> None:
@@ -35,7 +35,7 @@ class AuthRoutes:
         self._api_url = api_url
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     # -- tokens
@@ -48,19 +48,19 @@ class AuthRoutes:
             raise InvalidError(f"{ttl!r} is not of type 'integer', 'null'")
         if ttl is not None and ttl < 1:
             raise InvalidError(f"{ttl} is less than the minimum of 1")
-        asked = field(document, "user", str, "string")
+        requested_user = field(document, "user", str, "string")
         client = request.scope.get("client")
-        token, shown = await self._access.login(user, password, client[0] if client else "", ttl)
-        if asked and asked != user:
+        token, token_text = await self._access.login(user, password, client[0] if client else "", ttl)
+        if requested_user and requested_user != user:
             await self._access.revoke(token.hash)
             raise InvalidError("Current user is not a service and cannot request impersonated tokens")
         holder = Identity(user=token.user, expires=token.expires)
         headers = {
             "X-API-URL": self._api_url,
-            "Set-Cookie": cookie(request, shown, holder, self._access.now()),
+            "Set-Cookie": cookie(request, token_text, holder, self._access.now()),
             "Cache-Control": "no-store",
         }
-        return Answer(_token_document(token, shown), 201, headers)
+        return Answer(_token_document(token, token_text), 201, headers)
 
     async def _logout(self, request: Request) -> Answer:
         if request.identity.method == TOKEN:
@@ -68,10 +68,10 @@ class AuthRoutes:
         return Answer(status=204, headers={"Set-Cookie": cookie(request, "", request.identity, 0)})
 
     async def _validate(self, request: Request) -> Answer:
-        shown = field(await request.document(), "token", str, "string")
-        if not shown:
+        token_text = field(await request.document(), "token", str, "string")
+        if not token_text:
             raise InvalidError("Token is not provided.")
-        return Answer({"valid": await self._access.is_valid(shown)})
+        return Answer({"valid": await self._access.is_valid(token_text)})
 
     async def _sso(self, request: Request) -> Answer:
         return Answer({"enabled": False})
@@ -80,36 +80,37 @@ class AuthRoutes:
         return failure(500, _NO_SSO)
 
     async def _user(self, request: Request) -> Answer:
-        who = request.identity
-        found: dict[str, Any] = {
-            "username": who.user,
-            "authentication": {"method": who.method or "none", "location": who.location or "none"},
-            "rbac": {"enabled": False, "roles": [], "is_admin": who.admin},
+        identity = request.identity
+        user: dict[str, Any] = {
+            "username": identity.user,
+            "authentication": {"method": identity.method or "none", "location": identity.location or "none"},
+            "rbac": {"enabled": False, "roles": [], "is_admin": identity.admin},
         }
-        if who.expires is not None:
+        if identity.expires is not None:
             # Without a fraction of a second, as recorded.
-            found["authentication"]["token_expire"] = to_iso(who.expires // 1_000_000 * 1_000_000)[:19] + "Z"
-        return Answer(found)
+            user["authentication"]["token_expire"] = to_iso(identity.expires // 1_000_000 * 1_000_000)[:19] + "Z"
+        return Answer(user)
 
     # -- API keys
 
     async def _keys(self, request: Request) -> Answer:
         part = page(request.query, _DEFAULT_LIMIT)
-        show = reveals(request.identity, request.query.boolean("show_secrets", False))
-        found = await self._access.keys(request.identity, request.query.text("user"))
+        show_secrets = reveals(request.identity, request.query.boolean("show_secrets", False))
+        keys = await self._access.keys(request.identity, request.query.text("user"))
         end = None if part.limit is None else part.offset + part.limit
-        return Answer([_key_document(key, show) for key in found[part.offset : end]], headers=part.headers(len(found)))
+        documents = [_key_document(key, show_secrets) for key in keys[part.offset : end]]
+        return Answer(documents, headers=part.headers(len(keys)))
 
     async def _key(self, request: Request) -> Answer:
-        show = reveals(request.identity, request.query.boolean("show_secrets", False))
-        return Answer(_key_document(await self._access.key(request.identity, request.path["key"]), show))
+        show_secrets = reveals(request.identity, request.query.boolean("show_secrets", False))
+        return Answer(_key_document(await self._access.key(request.identity, request.path["key"]), show_secrets))
 
     async def _make_key(self, request: Request) -> Answer:
-        key, shown = await self._access.make_key(request.identity, _key_body(await request.document()))
+        key, key_text = await self._access.make_key(request.identity, _key_body(await request.document()))
         document = _key_document(key, True)
-        if shown is not None:
+        if key_text is not None:
             del document["key_hash"]
-            document["key"] = shown
+            document["key"] = key_text
         return Answer(document, 201, {"Cache-Control": "no-store"})
 
     async def _change_key(self, request: Request) -> Answer:
@@ -123,7 +124,7 @@ class AuthRoutes:
 
 
 def _basic(request: Request) -> tuple[str, str]:
-    """User and password of HTTP Basic. Raises `UnauthorizedError`."""
+    """Returns user and password of HTTP Basic. Raises `UnauthorizedError`."""
     scheme, _, text = (request.header("authorization") or "").partition(" ")
     try:
         user, mark, password = base64.b64decode(text.strip(), validate=True).decode().partition(":")
@@ -134,10 +135,10 @@ def _basic(request: Request) -> tuple[str, str]:
     return user, password
 
 
-def _token_document(token: Token, shown: str) -> dict[str, Any]:
+def _token_document(token: Token, text: str) -> dict[str, Any]:
     return {
         "user": token.user,
-        "token": shown,
+        "token": text,
         "expiry": to_iso(token.expires),
         "metadata": {},
         "service": token.service,
@@ -145,11 +146,11 @@ def _token_document(token: Token, shown: str) -> dict[str, Any]:
     }
 
 
-def _key_document(key: ApiKey, show: bool) -> dict[str, Any]:
+def _key_document(key: ApiKey, show_secrets: bool) -> dict[str, Any]:
     return {
-        "uid": key.uid if show else MASK,
+        "uid": key.uid if show_secrets else MASK,
         "user": key.user,
-        "key_hash": key.hash if show else MASK,
+        "key_hash": key.hash if show_secrets else MASK,
         "metadata": key.metadata,
         "created_at": to_iso(key.created),
         "enabled": key.enabled,
@@ -158,7 +159,7 @@ def _key_document(key: ApiKey, show: bool) -> dict[str, Any]:
 
 
 def _key_body(document: dict[str, Any]) -> dict[str, Any]:
-    """A body with API key fields of the right types. Raises `InvalidError`."""
+    """Returns the body of an API key after it has checked the fields and their types. Raises `InvalidError`."""
     for name in document:
         if name not in _KEY_FIELDS:
             raise InvalidError(f"Additional properties are not allowed ({name!r} was unexpected)")
@@ -181,18 +182,18 @@ ROUTES = (
     ),
     Route("DELETE", "/tokens", AuthRoutes._logout, "Log out", status=204, errors=READ, area="auth"),
     Route(
-        "POST", "/tokens/validate", AuthRoutes._validate, "Is this token valid?", "Valid", (), "TokenText",
+        "POST", "/tokens/validate", AuthRoutes._validate, "Check a token", "Valid", (), "TokenText",
         area="auth",
     ),
     Route(
-        "GET", "/sso", AuthRoutes._sso, "Whether there is single sign-on", "Enabled",
+        "GET", "/sso", AuthRoutes._sso, "Show if single sign-on is on", "Enabled",
         errors=OPEN_ERRORS, area="auth", permission=OPEN,
     ),
     Route(
         "GET", "/sso/request", AuthRoutes._sso_request, "Log in by single sign-on", "Enabled",
         errors=_SSO_ERRORS, area="auth", permission=OPEN,
     ),
-    Route("GET", "/user", AuthRoutes._user, "Who asks", "User"),
+    Route("GET", "/user", AuthRoutes._user, "Show the user of this request", "User"),
     *noun("/apikeys", "API key", "ApiKey", "key", ("show_secrets", "user"), AuthRoutes._keys, AuthRoutes._key),
     Route("POST", "/apikeys", AuthRoutes._make_key, "Make an API key", "ApiKey", (), "ApiKeyBody", 201),
     Route("PUT", "/apikeys/{key}", AuthRoutes._change_key, "Change an API key", "ApiKey", (), "ApiKeyBody"),

@@ -39,8 +39,8 @@ def _ids(request: Request) -> list[str] | None:
 
 
 Record = Action | RunnerType
-Shown = Callable[[Record, Mapping[str, RunnerType]], dict[str, Any]]
-"""Makes the document of a record; the runner types are by name."""
+Builder = Callable[[Record, Mapping[str, RunnerType]], dict[str, Any]]
+"""A function that builds the document of a record; the runner types are by name."""
 
 
 def _document(record: Record, runners: Mapping[str, RunnerType]) -> dict[str, Any]:
@@ -50,13 +50,13 @@ def _document(record: Record, runners: Mapping[str, RunnerType]) -> dict[str, An
 
 
 def _overview(record: Record, runners: Mapping[str, RunnerType]) -> dict[str, Any]:
-    """The document of an action, with its runner's parameters among its own."""
-    shown = _document(record, runners)
+    """Returns the document of an action; its parameters include those of its runner."""
+    document = _document(record, runners)
     if isinstance(record, Action) and (runner := runners.get(record.runner_type)) is not None:
-        # An action that its runner no longer fits must not hide all others: it shows its own parameters.
+        # An action that no longer fits its runner must not break the whole list: its document has its own parameters.
         with contextlib.suppress(InvalidError):
-            shown["parameters"] = shown_parameters(merged_parameters(record, runner))
-    return shown
+            document["parameters"] = shown_parameters(merged_parameters(record, runner))
+    return document
 
 
 class ActionRoutes:
@@ -67,23 +67,24 @@ class ActionRoutes:
         self._editing = editing
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _list_actions(self, request: Request) -> Answer:
         return await self._list(request, _document)
 
-    async def _list(self, request: Request, shown: Shown) -> Answer:
+    async def _list(self, request: Request, build: Builder) -> Answer:
         query = request.query
-        asked = attributes(query, _ACTION_FIELDS)
+        selection = attributes(query, _ACTION_FIELDS)
         ids, pack, name, tag = _ids(request), query.text("pack"), query.text("name"), query.text("tags")
         if ids is None and name is None and tag is None and not query.text("sort"):
-            # The store finds the page: there may be ten thousand actions.
+            # The store selects the page, because there may be ten thousand actions.
             part = page(query, None)
-            found, count = await self._content.page(pack, part.limit, part.offset)
+            actions, count = await self._content.page(pack, part.limit, part.offset)
             runners = await self._runners()
             documents = [
-                select(shown(action, runners), asked.include, asked.exclude, ALWAYS_IN_PACKS) for action in found
+                select(build(action, runners), selection.include, selection.exclude, ALWAYS_IN_PACKS)
+                for action in actions
             ]
             return Answer(documents, headers=part.headers(count))
         items: list[Record] = [
@@ -94,48 +95,50 @@ class ActionRoutes:
             and (tag is None or any(item.get("name") == tag for item in action.tags))
         ]
         runners = await self._runners()
-        return _page(request, items, None, asked, lambda item: shown(item, runners), ALWAYS_IN_PACKS)
+        return _page(request, items, None, selection, lambda item: build(item, runners), ALWAYS_IN_PACKS)
 
     async def _get_action(self, request: Request) -> Answer:
-        return Answer(await self._shown(await self._content.action(request.path["ref"])))
+        return Answer(await self._action_document(await self._content.action(request.path["ref"])))
 
     async def _create(self, request: Request) -> Answer:
-        return Answer(await self._shown(await self._editing.create(await request.document())), 201)
+        return Answer(await self._action_document(await self._editing.create(await request.document())), 201)
 
     async def _update(self, request: Request) -> Answer:
-        return Answer(await self._shown(await self._editing.update(request.path["ref"], await request.document())))
+        return Answer(
+            await self._action_document(await self._editing.update(request.path["ref"], await request.document()))
+        )
 
     async def _delete(self, request: Request) -> Answer:
-        remove = field(await request.document(), "remove_files", bool, "boolean", False)
-        await self._editing.delete(request.path["ref"], remove)
+        remove_files = field(await request.document(), "remove_files", bool, "boolean", False)
+        await self._editing.delete(request.path["ref"], remove_files)
         return Answer(status=204)
 
     async def _clone(self, request: Request) -> Answer:
         body = await request.document()
-        named = {}
+        target = {}
         for name in ("dest_pack", "dest_action"):
-            named[name] = field(body, name, str, "string")
-            if not named[name]:
+            target[name] = field(body, name, str, "string")
+            if not target[name]:
                 raise InvalidError(f"{name!r} is a required property")
         overwrite = field(body, "overwrite", bool, "boolean", False)
-        made = await self._editing.clone(request.path["ref"], named["dest_pack"], named["dest_action"], overwrite)
-        return Answer(await self._shown(made), 201)
+        clone = await self._editing.clone(request.path["ref"], target["dest_pack"], target["dest_action"], overwrite)
+        return Answer(await self._action_document(clone), 201)
 
     async def _list_runners(self, request: Request) -> Answer:
-        asked = attributes(request.query, _RUNNER_FIELDS)
+        selection = attributes(request.query, _RUNNER_FIELDS)
         names, ids = request.query.listed("name"), _ids(request)
         items: list[Record] = [
             runner
             for runner in await self._content.runners()
             if (names is None or runner.name in names) and (ids is None or runner.id in ids)
         ]
-        return _page(request, items, 100, asked, lambda item: _document(item, {}), ("id",))
+        return _page(request, items, 100, selection, lambda item: _document(item, {}), ("id",))
 
     async def _get_runner(self, request: Request) -> Answer:
         return Answer(runner_document(await self._content.runner(request.path["name"])))
 
     async def _switch_runner(self, request: Request) -> Answer:
-        """Of a whole document, which StackStorm's clients send, only `enabled` is taken."""
+        """Enables or disables a runner. StackStorm's clients send a whole document; only its `enabled` is used."""
         enabled = field(await request.document(), "enabled", bool, "boolean")
         if enabled is None:
             raise InvalidError("'enabled' is a required property")
@@ -150,11 +153,11 @@ class ActionRoutes:
         return Answer(_overview(await self._content.action(request.path["ref"]), await self._runners()))
 
     async def _get_parameters(self, request: Request) -> Answer:
-        shown = _overview(await self._content.action(request.path["ref"]), await self._runners())
-        return Answer({"parameters": shown["parameters"]})
+        overview = _overview(await self._content.action(request.path["ref"]), await self._runners())
+        return Answer({"parameters": overview["parameters"]})
 
     async def _get_entry_point(self, request: Request) -> Answer:
-        """The file itself, which no browser may take for a page of this server."""
+        """Returns the file that an action runs. Its headers keep a browser from running it as a page of this server."""
         action = await self._content.action(request.path["ref"])
         if not action.entry_point:
             raise NotFoundError(f"Action ref_or_id={request.path['ref']} has no entry_point to output")
@@ -167,7 +170,7 @@ class ActionRoutes:
     async def _runners(self) -> dict[str, RunnerType]:
         return {runner.name: runner for runner in await self._content.runners()}
 
-    async def _shown(self, action: Action) -> dict[str, Any]:
+    async def _action_document(self, action: Action) -> dict[str, Any]:
         return _document(action, await self._runners())
 
 
@@ -175,15 +178,15 @@ def _page(
     request: Request,
     items: list[Record],
     default: int | None,
-    asked: Attributes,
-    shown: Callable[[Record], dict[str, Any]],
+    selection: Attributes,
+    build: Callable[[Record], dict[str, Any]],
     always: Sequence[str],
 ) -> Answer:
     part = page(request.query, default)
     items = ordered(items, request.query, _SORTED, lambda item, name: str(getattr(item, name, "")))
     end = None if part.limit is None else part.offset + part.limit
-    # Only what is asked for is made a document: there may be ten thousand.
-    documents = [select(shown(item), asked.include, asked.exclude, always) for item in items[part.offset : end]]
+    # Documents are built only for the page, because there may be ten thousand items.
+    documents = [select(build(item), selection.include, selection.exclude, always) for item in items[part.offset : end]]
     return Answer(documents, headers=part.headers(len(items)))
 
 

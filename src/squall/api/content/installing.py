@@ -1,4 +1,4 @@
-"""Installing and removing packs over HTTP, and what the index has: both are executions, whose output streams."""
+"""Installing and removing packs over HTTP, and the index of packs. Both are executions, whose output streams."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from squall.services.execution.executions import Request as RunRequest
 
 
 class InstallRoutes:
-    """`/packs/install`, `/packs/uninstall`, `/packs/index`. `forget` forgets a pack, `index` fetches lists of packs."""
+    """`/packs/install`, `/packs/uninstall`, `/packs/index`. `forget` unregisters a pack, `index` fetches the lists of
+    packs."""
 
     def __init__(
         self,
         content: Content,
         executions: Executions,
         forget: Callable[[str], Awaitable[None]],
-        index: Callable[[], PackIndex],
+        fetch_index: Callable[[], PackIndex],
     ) -> None:
         self._content = content
         self._executions = executions
         self._forget = forget
-        self._fetch = index
+        self._fetch_index = fetch_index
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _install(self, request: Request) -> Answer:
@@ -53,11 +54,12 @@ class InstallRoutes:
         return await self._run(request, "packs.uninstall", {"packs": packs})
 
     async def _run(self, request: Request, action: str, parameters: dict[str, Any]) -> Answer:
-        asked = RunRequest(action=action, parameters=parameters, user=request.identity.user)
-        return Answer({"execution_id": (await self._executions.request(asked)).id}, 202)
+        run_request = RunRequest(action=action, parameters=parameters, user=request.identity.user)
+        return Answer({"execution_id": (await self._executions.request(run_request)).id}, 202)
 
     async def _delete(self, request: Request) -> Answer:
-        """Forgets a pack; its files stay. Squall's own: the action `packs.unload` asks for it."""
+        """Unregisters a pack; its files stay. The action `packs.unload` sends this request. StackStorm has no such
+        route."""
         pack = await self._content.pack(request.path["ref"])
         if pack.ref in SYSTEM_PACKS:
             raise InvalidError("Resources belonging to system level packs can't be manipulated")
@@ -65,19 +67,19 @@ class InstallRoutes:
         return Answer(status=204)
 
     async def _index(self, request: Request) -> Answer:
-        found = await asyncio.to_thread(self._fetch)
-        return Answer({"status": found.status, "index": found.required()})
+        index = await asyncio.to_thread(self._fetch_index)
+        return Answer({"status": index.status, "index": index.required()})
 
     async def _health(self, request: Request) -> Answer:
-        return Answer(health(await asyncio.to_thread(self._fetch)))
+        return Answer(health(await asyncio.to_thread(self._fetch_index)))
 
     async def _search(self, request: Request) -> Answer:
-        """With `query` a list, with `pack` one entry, or null."""
+        """Searches the index. The answer to `query` is a list; the answer to `pack` is one entry or null."""
         body = await request.document()
         query, pack = field(body, "query", str, "string"), field(body, "pack", str, "string")
         if (query is None) == (pack is None):
             raise InvalidError("Either query or pack is required: a text to search for, or the name of a pack")
-        packs = (await asyncio.to_thread(self._fetch)).required()
+        packs = (await asyncio.to_thread(self._fetch_index)).required()
         return Answer(packs.get(pack) if pack is not None else search(packs, query or ""))
 
 
@@ -94,7 +96,7 @@ _INSTALLING = admin("installing packs")
 
 ROUTES = (
     Route(
-        "DELETE", "/packs/{ref}", InstallRoutes._delete, "Forget a pack; its files stay", status=204,
+        "DELETE", "/packs/{ref}", InstallRoutes._delete, "Unregister a pack; its files stay", status=204,
         permission=admin("removing packs"),
     ),
     Route(
@@ -105,10 +107,10 @@ ROUTES = (
         "POST", "/packs/uninstall", InstallRoutes._uninstall, "Remove packs", "Started", (), "UninstallBody", 202,
         permission=_INSTALLING,
     ),
-    Route("GET", "/packs/index", InstallRoutes._index, "All packs that can be had", "Anything"),
-    Route("GET", "/packs/index/health", InstallRoutes._health, "How the lists of packs are", "Anything"),
+    Route("GET", "/packs/index", InstallRoutes._index, "List the packs of the index", "Anything"),
+    Route("GET", "/packs/index/health", InstallRoutes._health, "Show the state of each list of packs", "Anything"),
     Route(
-        "POST", "/packs/index/search", InstallRoutes._search, "Look for packs that can be had", "Anything", (),
+        "POST", "/packs/index/search", InstallRoutes._search, "Search the index of packs", "Anything", (),
         "SearchBody",
     ),
 )  # fmt: skip

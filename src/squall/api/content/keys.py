@@ -19,25 +19,25 @@ Mask = Callable[[str, Sequence[bytes]], Awaitable[None]]
 
 _DEFAULT_LIMIT = 100
 _ALWAYS = ("id", "uid", "scope", "name", "value", "secret", "encrypted")
-"""What every key of a list has, whichever attributes are asked for, as recorded of StackStorm."""
-_NOT_HIS = '"user" attribute can only be provided by admins when RBAC is enabled'
+"""The attributes of every key in a list, whatever attributes a request selects, as recorded of StackStorm."""
+_FOREIGN_USER = '"user" attribute can only be provided by admins when RBAC is enabled'
 
 
 class KeyRoutes:
-    """`/keys`. `mask` has values masked in the output of an execution from now on, and is through when they are."""
+    """`/keys`. `mask` masks values in the output of an execution from now on; it returns when masking is in effect."""
 
     def __init__(self, keys: Keys, mask: Mask) -> None:
         self._keys = keys
         self._mask = mask
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
-    def _owner(self, request: Request, asked: str | None) -> str:
-        """Whose keys are meant. Raises `ForbiddenError` for another user's."""
-        if asked and asked != request.identity.user:
-            raise ForbiddenError(_NOT_HIS)
+    def _owner(self, request: Request, requested_user: str | None) -> str:
+        """Returns the user whose keys a request names. Raises `ForbiddenError` if that is another user."""
+        if requested_user and requested_user != request.identity.user:
+            raise ForbiddenError(_FOREIGN_USER)
         return request.identity.user
 
     def _scope(self, request: Request) -> tuple[str, str]:
@@ -48,15 +48,15 @@ class KeyRoutes:
 
     async def _list(self, request: Request) -> Answer:
         query = request.query
-        asked = attributes(query, FIELDS)
+        selection = attributes(query, FIELDS)
         part = page(query, _DEFAULT_LIMIT)
         user = self._owner(request, query.text("user"))
-        named = query.text("scope") or (USER if query.text("user") else None)
-        scopes = [SYSTEM, USER] if named == ALL else [full_scope(named)]
-        # Keys of a list have one scope, and no two of them have the same name or id: the first of these decides.
+        requested_scope = query.text("scope") or (USER if query.text("user") else None)
+        scopes = [SYSTEM, USER] if requested_scope == ALL else [full_scope(requested_scope)]
+        # Keys of one scope have distinct names and ids, so the first sort key decides the order.
         sort, descending = next(iter(sort_keys(query, ("id", "name", "prefix"))), ("id", False))
         ids = query.listed("id")
-        where = KeyFilter(
+        key_filter = KeyFilter(
             scope="",
             user="",
             now=0,
@@ -67,18 +67,18 @@ class KeyRoutes:
             descending=descending,
         )
         decrypt = query.boolean("decrypt", False)
-        shown: list[dict[str, Any]] = []
+        documents: list[dict[str, Any]] = []
         for scope in scopes:
-            found = await self._keys.find(scope, user, where, part.limit, part.offset)
-            documents = await self._shown(request.identity, found, decrypt)
-            shown += [select(each, asked.include, asked.exclude, _ALWAYS) for each in documents]
-        return Answer(shown)
+            keys = await self._keys.find(scope, user, key_filter, part.limit, part.offset)
+            whole = await self._documents(request.identity, keys, decrypt)
+            documents += [select(each, selection.include, selection.exclude, _ALWAYS) for each in whole]
+        return Answer(documents)
 
     async def _get(self, request: Request) -> Answer:
         scope, user = self._scope(request)
         key = await self._keys.get(scope, user, request.path["name"])
-        (shown,) = await self._shown(request.identity, [key], request.query.boolean("decrypt", False))
-        return Answer(shown)
+        (key_document,) = await self._documents(request.identity, [key], request.query.boolean("decrypt", False))
+        return Answer(key_document)
 
     async def _put(self, request: Request) -> Answer:
         body = await request.document()
@@ -108,17 +108,18 @@ class KeyRoutes:
         await self._keys.delete(scope, user, request.path["name"])
         return Answer(status=204)
 
-    async def _shown(self, identity: Identity, keys: Sequence[Key], decrypt: bool) -> list[dict[str, Any]]:
-        """Their documents. What an action learns is masked in its output before it can print it."""
-        opened = {
+    async def _documents(self, identity: Identity, keys: Sequence[Key], decrypt: bool) -> list[dict[str, Any]]:
+        """Returns the documents of keys. If an action reads secret values, they are masked in its output before it
+        gets them."""
+        secrets = {
             key.id: self._keys.reveal(key)
             for key in keys
             if decrypt and key.secret and (key.scope == USER or reveals(identity, decrypt))
         }
-        if opened and identity.execution:
-            values = [value.encode() for value in opened.values()]
+        if secrets and identity.execution:
+            values = [value.encode() for value in secrets.values()]
             await self._mask(identity.execution, [value for value in values if len(value) <= MASKED_MOST])
-        return [document(key, opened.get(key.id)) for key in keys]
+        return [document(key, secrets.get(key.id)) for key in keys]
 
 
 ROUTES = (

@@ -1,4 +1,4 @@
-"""Packs over HTTP: what there are, what is in them, what they are configured with, and looking for them again."""
+"""Packs over HTTP: their list, files, configurations and registration."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from squall.services.content.registration import Registration
 _FIELDS = frozenset(item.name for item in msgspec.structs.fields(Pack))
 _DEFAULT_LIMIT = 100
 _LARGEST = 1 << 20
-"""Bytes of the largest file that is shown together with all others."""
+"""The size of the largest file in the answer with all files of a pack, in bytes."""
 
 _KINDS = (
     "all", "runner", "action", "actions", "trigger", "triggers", "sensor", "sensors", "rule", "rules", "rule_type",
     "rule_types", "alias", "aliases", "policy_type", "policy_types", "policy", "policies", "config", "configs",
 )  # fmt: skip
 _NEED = {"actions": "runners", "rules": "rule_types", "policies": "policy_types"}
-"""What is registered before a kind of content."""
+"""The kind of content that must be registered before another kind, by the other kind."""
 _NAMES = {
     "runner": "runners",
     "trigger": "triggers",
@@ -50,21 +50,21 @@ class PackRoutes:
         self._registration = registration
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:
         query = request.query
-        asked = attributes(query, _FIELDS)
+        selection = attributes(query, _FIELDS)
         ids, names, refs = query.listed("id"), query.listed("name"), query.listed("ref")
-        found = [
+        packs = [
             pack
             for pack in (await self._content.packs()).values()
             if (ids is None or pack.id in ids) and (names is None or pack.name in names)
             and (refs is None or pack.ref in refs)
         ]  # fmt: skip
-        found = ordered(found, query, ("id", "name", "ref"), lambda pack, name: str(getattr(pack, name)))
-        return _page(request, [select(document(pack), asked.include, asked.exclude) for pack in found])
+        packs = ordered(packs, query, ("id", "name", "ref"), lambda pack, name: str(getattr(pack, name)))
+        return _page(request, [select(document(pack), selection.include, selection.exclude) for pack in packs])
 
     async def _get(self, request: Request) -> Answer:
         return Answer(document(await self._content.pack(request.path["ref"])))
@@ -76,22 +76,22 @@ class PackRoutes:
         return Answer(raw=await self._content.pack_file(pack, name), content_type=kind, headers=FILE_DEFENCES)
 
     async def _files(self, request: Request) -> Answer:
-        """All files that are text, and not large."""
+        """Returns all text files of a pack that are not larger than `_LARGEST`."""
         pack = await self._content.pack(request.path["ref"])
-        found = []
+        files = []
         for name in pack.files:
             try:
                 data = await self._content.pack_file(pack, name)
                 if len(data) <= _LARGEST:
-                    found.append({"file_path": name, "content": data.decode()})
+                    files.append({"file_path": name, "content": data.decode()})
             except (InvalidError, NotFoundError, UnicodeDecodeError):
                 continue
-        return Answer(found)
+        return Answer(files)
 
     async def _register(self, request: Request) -> Answer:
-        """Counts of what is there now, of the packs and kinds that are asked for. All kinds of those packs are
-        looked at: nothing changes where nothing has changed. `left_out` names actions whose runner is lacking, and
-        `warnings` what is used although it is hardly meant as it is."""
+        """Registers packs. Returns the number of registered items for each requested kind. It registers all kinds of
+        the packs; content without changes stays as it is. `left_out` names actions whose runner does not exist,
+        `warnings` content that is hardly meant as it is."""
         body = await request.document()
         packs, kinds = texts(body, "packs"), texts(body, "types") or ["all"]
         for kind in kinds:
@@ -101,64 +101,68 @@ class PackRoutes:
         if field(body, "activate", bool, "boolean", False):
             installation = field(body, "installation", str, "string", "")
             await self._registration.activate(packs, strict, installation)
-        found = await self._registration.register(packs or None)
-        faults = [f"{pack}: {text}" for pack, text in found.faults if not packs or pack in packs]
+        result = await self._registration.register(packs or None)
+        faults = [f"{pack}: {text}" for pack, text in result.faults if not packs or pack in packs]
         for pack in packs:
-            if pack not in found.packs:
+            if pack not in result.packs:
                 raise InvalidError("\n".join([f'Pack "{pack}" not found on disk', *faults]))
-        wanted = packs or list(found.packs)
-        configs, wrong = await self._configs.check(wanted)
-        if strict and (faults or wrong):
-            doubts = [f"{pack}: {text}" for pack, text in found.doubts if not packs or pack in packs]
-            raise InvalidError("\n".join(faults + wrong + doubts))
-        # There are no rules yet, and so no types of them.
-        counts = {"runners": found.runners, "rule_types": 0, "policy_types": len(POLICY_TYPES)}
+        refs = packs or list(result.packs)
+        configs, config_faults = await self._configs.check(refs)
+        if strict and (faults or config_faults):
+            doubts = [f"{pack}: {text}" for pack, text in result.doubts if not packs or pack in packs]
+            raise InvalidError("\n".join(faults + config_faults + doubts))
+        # Squall has no rules yet, and so no types of rules.
+        counts = {"runners": result.runners, "rule_types": 0, "policy_types": len(POLICY_TYPES)}
         for kind in ("triggers", "sensors", "actions", "rules", "aliases", "policies"):
-            counts[kind] = sum(found.packs[pack].get(kind, 0) for pack in wanted)
+            counts[kind] = sum(result.packs[pack].get(kind, 0) for pack in refs)
         counts["configs"] = configs
-        asked = {_NAMES.get(kind, kind) for kind in kinds}
+        requested = {_NAMES.get(kind, kind) for kind in kinds}
         reply: dict[str, Any] = {
-            kind: count for kind, count in counts.items() if "all" in asked or kind in asked | _with(asked)
+            kind: count
+            for kind, count in counts.items()
+            if "all" in requested or kind in requested | _prerequisites(requested)
         }
-        for name, notes in (("left_out", found.lacking), ("warnings", found.doubts)):
-            told = [f"{pack}: {text}" for pack, text in notes if pack in wanted]
-            if told:
-                reply[name] = told
+        for name, notes in (("left_out", result.lacking), ("warnings", result.doubts)):
+            if texts_of_packs := [f"{pack}: {text}" for pack, text in notes if pack in refs]:
+                reply[name] = texts_of_packs
         return Answer(reply)
 
     # -- configurations
 
     async def _list_schemas(self, request: Request) -> Answer:
-        return _page(request, _chosen(request, await self._configs.schemas()))
+        return _page(request, _selected(request, await self._configs.schemas()))
 
     async def _get_schema(self, request: Request) -> Answer:
         return Answer(await self._configs.schema(request.path["pack"]))
 
     async def _list_configs(self, request: Request) -> Answer:
-        return _page(request, _chosen(request, await self._configs.given(_revealed(request))))
+        return _page(request, _selected(request, await self._configs.given(_shows_secrets(request))))
 
     async def _get_config(self, request: Request) -> Answer:
-        return Answer(await self._configs.of_pack(request.path["pack"], _revealed(request)))
+        return Answer(await self._configs.of_pack(request.path["pack"], _shows_secrets(request)))
 
     async def _put_config(self, request: Request) -> Answer:
         values = await request.document()
-        return Answer(await self._configs.put(request.path["pack"], values, _revealed(request)))
+        return Answer(await self._configs.put(request.path["pack"], values, _shows_secrets(request)))
 
 
-def _with(kinds: set[str]) -> set[str]:
+def _prerequisites(kinds: set[str]) -> set[str]:
     return {need for kind, need in _NEED.items() if kind in kinds}
 
 
-def _revealed(request: Request) -> bool:
+def _shows_secrets(request: Request) -> bool:
     return reveals(request.identity, request.query.boolean("show_secrets", False))
 
 
-def _chosen(request: Request, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The configurations or schemas that `id` and `name` ask for, in the order of `sort`; a pack's name is theirs."""
+def _selected(request: Request, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the configurations or schemas that `id` and `name` select, in the order of `sort`. Their name is the name
+    of their pack."""
     ids, names = request.query.listed("id"), request.query.listed("name")
-    chosen = [item for item in items if (ids is None or item["id"] in ids) and (names is None or item["pack"] in names)]
+    selected = [
+        item for item in items if (ids is None or item["id"] in ids) and (names is None or item["pack"] in names)
+    ]
     keys = {"id": "id", "name": "pack", "pack": "pack"}
-    return ordered(chosen, request.query, keys, lambda item, name: str(item[keys[name]]))
+    return ordered(selected, request.query, keys, lambda item, name: str(item[keys[name]]))
 
 
 def _page(request: Request, items: list[dict[str, Any]]) -> Answer:
@@ -176,11 +180,11 @@ ROUTES = (
     ),
     Route("GET", "/packs/{ref}", PackRoutes._get, "Show one pack", "Pack"),
     Route(
-        "POST", "/packs/register", PackRoutes._register, "Look for packs again", "Counts", (), "RegisterBody",
+        "POST", "/packs/register", PackRoutes._register, "Register packs", "Counts", (), "RegisterBody",
         permission=_REGISTERING,
     ),
-    Route("GET", "/packs/views/files/{ref}", PackRoutes._files, "All text files of a pack", "File", listed=True),
-    Route("GET", "/packs/views/file/{ref}/{path*}", PackRoutes._file, "One file of a pack", types=("*/*",)),
+    Route("GET", "/packs/views/files/{ref}", PackRoutes._files, "Show all text files of a pack", "File", listed=True),
+    Route("GET", "/packs/views/file/{ref}/{path*}", PackRoutes._file, "Show one file of a pack", types=("*/*",)),
     *noun(
         "/config_schemas", "schema of a configuration", "ConfigSchema", "pack", ("id", "name", "sort"),
         PackRoutes._list_schemas, PackRoutes._get_schema,

@@ -9,10 +9,10 @@ from squall.core.errors import NotFoundError
 
 
 class SchemaRoutes:
-    """`/schemas`: which there are and for which files, and `/schemas/action.json`."""
+    """`/schemas`: the list of schemas and the files that each is for; `/schemas/action.json`: one schema."""
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:
@@ -21,11 +21,13 @@ class SchemaRoutes:
     async def _get(self, request: Request) -> Answer:
         name = request.path["name"].removesuffix(".json")
         if name not in SCHEMAS:
-            raise NotFoundError(f'There is no schema "{name}": there are {", ".join(SCHEMAS)}')
+            raise NotFoundError(f'Schema "{name}" does not exist. Use one of: {", ".join(SCHEMAS)}')
         return Answer(SCHEMAS[name], content_type="application/schema+json")
 
 
 ROUTES = (
-    Route("GET", "/schemas", SchemaRoutes._list, "Schemas of metadata files", "Anything"),
-    Route("GET", "/schemas/{name}", SchemaRoutes._get, "One of them", "Anything", types=("application/schema+json",)),
+    Route("GET", "/schemas", SchemaRoutes._list, "List the schemas of metadata files", "Anything"),
+    Route(
+        "GET", "/schemas/{name}", SchemaRoutes._get, "Show one schema", "Anything", types=("application/schema+json",)
+    ),
 )

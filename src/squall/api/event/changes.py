@@ -15,65 +15,66 @@ LIVEACTION = {
     events.EXECUTION_CREATE: events.LIVEACTION_CREATE,
     events.EXECUTION_UPDATE: events.LIVEACTION_UPDATE,
 }
-"""The event of the liveaction that clients get before an event of its execution."""
+"""The liveaction event that clients get before an execution event, by the name of the execution event."""
 
 
 class Filter(NamedTuple):
-    """The events that a client wants: names, and of executions which. Empty sets of actions and executions hold all."""
+    """The events that a client requests: patterns of names, actions and executions. An empty set of actions or
+    executions matches all."""
 
     patterns: tuple[str, ...]
     actions: frozenset[str] = frozenset()
     executions: frozenset[str] = frozenset()
 
-    def wants(self, name: str) -> bool:
-        """Whether the client wants events of this name."""
+    def selects(self, name: str) -> bool:
+        """Returns True if the client requests events of this name."""
         return events.matches(name, self.patterns)
 
     def holds(self, execution_id: str, action: str) -> bool:
-        """Whether the execution is one of those the client wants."""
+        """Returns True if the client requests this execution."""
         if self.executions and execution_id not in self.executions:
             return False
         return not self.actions or action in self.actions
 
     def holds_document(self, kind: str) -> bool:
-        """Whether the client wants documents of a kind other than executions. An announcement is for everybody; a
-        filter on executions or actions drops every other kind."""
+        """Returns True if the client requests documents of a kind other than executions. Every client gets
+        announcements; a filter on executions or actions drops all other kinds."""
         return kind == events.ANNOUNCEMENT or not (self.actions or self.executions)
 
 
 class Changes:
-    """Builds the events of rows, by the row's kind."""
+    """The builder of a row's events, by the row's kind."""
 
     def __init__(self, sources: StreamSources) -> None:
         self._executions = sources.executions
         self._feeds = sources.feeds
         self._views = sources.views
 
-    async def frames(self, wanted: Filter, event: Event) -> list[bytes]:
-        """Returns those events of one row that are wanted, without ids: none, one, or for an execution two, the
-        liveaction's first. A row that refers to a resource that is gone has none."""
+    async def frames(self, filter_: Filter, event: Event) -> list[bytes]:
+        """Returns the events of one row that match the filter, without ids: none, one, or for an execution two, the
+        liveaction's first. A row whose resource no longer exists has none."""
         if event.kind == events.EXECUTION:
-            return await self._of_execution(wanted, event)
-        if not wanted.wants(event.name) or not wanted.holds_document(event.kind):
+            return await self._of_execution(filter_, event)
+        if not filter_.selects(event.name) or not filter_.holds_document(event.kind):
             return []
         document = await self._feeds.document(event.id)
         return [frame(event.name, document)] if document else []
 
-    async def _of_execution(self, wanted: Filter, event: Event) -> list[bytes]:
+    async def _of_execution(self, filter_: Filter, event: Event) -> list[bytes]:
         liveaction = LIVEACTION.get(event.name, "")
-        if not wanted.wants(event.name) and not wanted.wants(liveaction):
+        if not filter_.selects(event.name) and not filter_.selects(liveaction):
             return []
         try:
             execution = await self._executions.get(event.resource, event.status in FINAL)
         except NotFoundError:
             return []
-        if not wanted.holds(execution.id, execution.action):
+        if not filter_.holds(execution.id, execution.action):
             return []
-        then = as_of(execution, event.status)
+        snapshot = as_of(execution, event.status)
         frames = []
         # Liveaction events carry no execution's id, so a filter on executions drops them, as StackStorm's does.
-        if wanted.wants(liveaction) and not wanted.executions:
-            frames.append(event_frame(liveaction, self._views.liveaction(then)))
-        if wanted.wants(event.name):
-            frames.append(event_frame(event.name, await self._views.execution(then)))
+        if filter_.selects(liveaction) and not filter_.executions:
+            frames.append(event_frame(liveaction, self._views.liveaction(snapshot)))
+        if filter_.selects(event.name):
+            frames.append(event_frame(event.name, await self._views.execution(snapshot)))
         return frames

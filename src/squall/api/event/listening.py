@@ -1,4 +1,4 @@
-"""The one loop that reads the feed of all events for those who are sent it: the stream of events, and a page."""
+"""The one loop that reads the feed of all events: for the event stream and for the stream of a page."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from squall.services.output.outputs import Outputs
 
 
 class Missed(NamedTuple):
-    """Changes that are read from the table, up to the row `until`. `forgotten`: older ones are no longer there. `live`:
-    a listener was too slow for the feed, so what was printed meanwhile is missing."""
+    """Changes that were read from the event table, up to the row `until`. `forgotten`: the table no longer has older
+    changes. `live`: the listener was too slow for the feed, so output of the meantime is missing."""
 
     events: Sequence[Event]
     until: int
@@ -24,18 +24,18 @@ class Missed(NamedTuple):
 async def listened(
     feeds: Feeds, outputs: Outputs, cursor: Cursor, row: int | None, heartbeat: float
 ) -> AsyncGenerator[Missed | Sequence[Item], None]:
-    """What a listener is to be sent, from the change behind `row` on (None: from the present on), until the server
-    stops. Items are given as they come; none when nothing came for `heartbeat` seconds. The cursor's row is that of the
-    last ones that have been taken care of."""
+    """Yields the items and missed changes for a listener, from the change after `row` on (None: from the present on),
+    until the server stops. Yields an empty sequence if nothing came for `heartbeat` seconds. The cursor's row is that
+    of the last items which the listener has finished with."""
     if row is not None:
         events, forgotten = await feeds.events_between(row, cursor.row)
         yield Missed(events, cursor.row, forgotten, False)
     while not outputs.stopping:
-        before = cursor.row
+        start = cursor.row
         items, lost = await cursor.next(heartbeat)
         if lost and items:
             until = items[0].row - (items[0].event is not None)
-            events, forgotten = await feeds.events_between(before, until)
+            events, forgotten = await feeds.events_between(start, until)
             yield Missed(events, until, forgotten, True)
         yield items
         if items:

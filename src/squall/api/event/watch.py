@@ -1,10 +1,10 @@
-"""`GET /stream/v1/watch`: everything that one page follows, on one connection: resource events and up to eight trees.
+"""`GET /stream/v1/watch`: one connection with everything that a page follows: resource events and up to eight trees.
 
 Browsers allow six connections to a host, and a page that is open in two tabs would use them up. The `id:` of every
-event holds the positions of all parts, so a client that comes back with the last one gets exactly what it has not seen.
+event holds the positions of all parts, so a client that resumes with its last id gets exactly the events that it lacks.
 
-Each part is read by a task of its own, and all of them write to the one connection in turn: while one writes the others
-wait, so nothing is held in memory but what is being sent.
+A separate task reads each part, and all tasks write to the one connection in turn. While one writes, the others wait,
+so memory holds only the data that is being sent.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from squall.services.event.ring import Cursor
 from squall.services.output.outputs import Outputs
 
 MOST_TREES = 8
-"""How many trees one connection follows."""
+"""The maximum number of trees on one connection."""
 
 _HEADS_SOON = 0.03
 _HEADS_LATER = 0.1
@@ -51,7 +51,7 @@ class WatchRoutes:
         self._outputs = sources.outputs
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _watch(self, request: Request, send: Send) -> Answer | None:
@@ -61,7 +61,7 @@ class WatchRoutes:
         trees = await self._trees(query, resumed)
         heads = query.text("output", "full")
         if heads not in ("full", "heads"):
-            raise InvalidError(f'output: "{heads}" is none of full, heads')
+            raise InvalidError(f'output: "{heads}" is not one of full, heads')
         page = _Page(self._sources, send, lag_policy(query), heads == "heads", Filter(_patterns(query)))
 
         async def pump() -> None:
@@ -71,38 +71,41 @@ class WatchRoutes:
         return None
 
     async def _trees(self, query: Query, resumed: PageMark | None) -> list[tuple[Execution, Place]]:
-        """The trees that are asked for, and where each begins. Raises `InvalidError` and `NotFoundError`."""
-        found: list[tuple[Execution, Place]] = []
-        asked = query.every("tree")
-        if len(asked) > MOST_TREES:
-            raise InvalidError(f"tree: at most {MOST_TREES} trees can be followed on one connection, not {len(asked)}")
-        for text in asked:
+        """Returns the root of each requested tree and its start position. Raises `InvalidError` and
+        `NotFoundError`."""
+        trees: list[tuple[Execution, Place]] = []
+        requested = query.every("tree")
+        if len(requested) > MOST_TREES:
+            raise InvalidError(
+                f"tree: one connection follows at most {MOST_TREES} trees, not {len(requested)}. Ask for fewer."
+            )
+        for text in requested:
             name, _, token = text.partition("@")
             if name != "last" and not is_id(name):
-                raise InvalidError(f"tree: {name!r} is no id of an execution")
+                raise InvalidError(f"tree: {name!r} is not the id of an execution")
             execution = await self._executions.get(await self._executions.resolve(name), False)
-            if any(each.tree == execution.tree for each, _ in found):
+            if any(each.tree == execution.tree for each, _ in trees):
                 raise InvalidError(f"tree: {execution.tree} is given twice")
             position = parse_place(token, "tree") if token else BEGINNING
             if resumed is not None:
                 position = resumed.trees.get(execution.tree, position)
             if not await self._outputs.holds(execution.tree, position):
-                raise InvalidError(f'tree: "{format_place(position)}" is no position in {execution.tree}')
+                raise InvalidError(f'tree: "{format_place(position)}" is not a position in tree {execution.tree}')
             root = execution if execution.parent is None else await self._executions.get(execution.tree, False)
-            found.append((root, position))
-        return found
+            trees.append((root, position))
+        return trees
 
 
 def _patterns(query: Query) -> tuple[str, ...]:
-    """The events that are asked for: none, unless `events` names some."""
+    """Returns the patterns of requested events; none if the query has no `events`."""
     names = query.listed("events")
     return patterns_of(names) if names else ()
 
 
 class _Page:
-    """One connection."""
+    """The connection of one page."""
 
-    def __init__(self, sources: StreamSources, send: Send, lag: LagPolicy | None, heads: bool, wanted: Filter) -> None:
+    def __init__(self, sources: StreamSources, send: Send, lag: LagPolicy | None, heads: bool, filter_: Filter) -> None:
         self._outputs = sources.outputs
         self._feeds = sources.feeds
         self._changes = Changes(sources)
@@ -111,54 +114,54 @@ class _Page:
         self._send = send
         self._lag = lag
         self._heads = heads
-        self._wanted = wanted
-        self._turn = asyncio.Lock()
+        self._filter = filter_
+        self._writing = asyncio.Lock()
         self._row = 0
         self._trees: dict[str, Place] = {}
-        self._late: dict[str, int] = {}
+        self._record_times: dict[str, int] = {}
 
     async def run(self, trees: Sequence[tuple[Execution, Place]], resumed: PageMark | None) -> None:
-        """Sends until the server stops, or everything that was asked for has ended."""
+        """Sends until the server stops, or all requested parts have ended."""
         async with self._feeds.listen(False) as cursor:
             row = resumed.row if resumed is not None else cursor.row
             self._row, self._trees = row, {root.tree: position for root, position in trees}
-            # The first piece goes at once, with the places it begins at.
+            # The first event goes at once. Its id has the start positions.
             await self._write(OPENING + self._id() + b"event: open\ndata: {}\n\n")
             async with asyncio.TaskGroup() as group:
-                beat = group.create_task(self._beat())
+                heartbeat = group.create_task(self._beat())
                 parts = [group.create_task(self._tree(root, position)) for root, position in trees]
-                if self._wanted.patterns:
+                if self._filter.patterns:
                     parts.append(group.create_task(self._events(cursor, row)))
                 if parts:
                     await asyncio.wait(parts)
-                beat.cancel()
+                heartbeat.cancel()
         await self._send({"type": "http.response.body", "body": self._id() + b"\n"})
 
     def _id(self) -> bytes:
-        """The `id:` line of where the client is, as far as it has been sent."""
+        """Returns the `id:` line with the positions up to which the client has been sent everything."""
         return id_line(PageMark(self._row, self._trees).token())
 
     async def _write(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def _beat(self) -> None:
-        """A comment with the lag, whenever nothing else was sent for a while; at the least every heartbeat."""
+        """Sends a comment with the lag every 5 seconds, or every heartbeat if that is shorter."""
         while not self._outputs.stopping:
             await asyncio.sleep(min(self._heartbeat, 5.0))
-            left = {tree: self._outputs.left(tree, at) for tree, at in self._trees.items()}
-            oldest = min((at for tree, at in self._late.items() if left[tree]), default=self._now())
-            async with self._turn:
-                await self._write(lag_comment(max(0, self._now() - oldest) // 1000, sum(left.values())))
+            remaining = {tree: self._outputs.left(tree, place) for tree, place in self._trees.items()}
+            oldest = min((time for tree, time in self._record_times.items() if remaining[tree]), default=self._now())
+            async with self._writing:
+                await self._write(lag_comment(max(0, self._now() - oldest) // 1000, sum(remaining.values())))
 
     # -- resource events
 
     async def _events(self, cursor: Cursor, row: int) -> None:
-        heard = listened(self._feeds, self._outputs, cursor, row, self._heartbeat)
-        async with aclosing(heard) as turns:
+        turns = listened(self._feeds, self._outputs, cursor, row, self._heartbeat)
+        async with aclosing(turns):
             async for turn in turns:
                 if isinstance(turn, Missed) and turn.forgotten and not turn.live:
                     gap = b'event: gap\ndata: {"reason":"older changes are not kept"}\n\n'
-                    async with self._turn:
+                    async with self._writing:
                         await self._write(self._id() + gap)
                 events = turn.events if isinstance(turn, Missed) else [item.event for item in turn]
                 for event in events:
@@ -166,12 +169,12 @@ class _Page:
                         await self._event(event)
 
     async def _event(self, event: Event) -> None:
-        frames = await self._changes.frames(self._wanted, event)
-        async with self._turn:
+        frames = await self._changes.frames(self._filter, event)
+        async with self._writing:
             self._row = event.id
             if frames:
                 *first, last = frames
-                # Events of one change are sent together; the id stands with the last of them.
+                # Events of one change are sent together; only the last of them has the id.
                 await self._write(b"".join(first) + self._id() + last)
 
     # -- trees
@@ -190,25 +193,25 @@ class _Page:
             async for part in parts:
                 if part is None:
                     continue
-                await self._give(root.tree, part)
+                await self._send_frames(root.tree, part)
                 if self._heads:
                     chatty = self._outputs.distance(place, part.place) > _CHATTY
                     await asyncio.sleep(_HEADS_LATER if chatty else _HEADS_SOON)
                 place = part.place
         if not self._outputs.stopping:
-            async with self._turn:
+            async with self._writing:
                 await self._write(self._id() + end_frame(root.tree))
 
-    async def _give(self, tree: str, part: Frames) -> None:
-        """Sends events of a tree, each with the id behind it."""
-        async with self._turn:
+    async def _send_frames(self, tree: str, part: Frames) -> None:
+        """Sends events of a tree, each with the id of the position after it."""
+        async with self._writing:
             parts = []
             for place, event in part.events:
                 self._trees[tree] = place
                 parts.append(self._id() + event)
             self._trees[tree] = part.place
             if part.time:
-                self._late[tree] = part.time
+                self._record_times[tree] = part.time
             if parts:
                 await self._write(b"".join(parts))
 
@@ -230,8 +233,8 @@ class _TreeForm:
         """See `following.Form`."""
         return jump_frames(self._root.tree, self._root.id, jump)
 
-    def lagging(self, sent: Frames, ms: int, behind: int) -> Frames | None:
-        """See `following.Form`: a page is told the lag of all its trees together."""
+    def lagging(self, last: Frames, ms: int, lag_bytes: int) -> Frames | None:
+        """See `following.Form`. Always None: `_beat` tells a page the lag of all its trees together."""
         return None
 
 
@@ -239,7 +242,7 @@ _QUERY = ("events", "tree", "output", "lag", "lag_mib", "lag_seconds", "last_eve
 
 ROUTES = (
     Route(
-        "GET", "/watch", WatchRoutes._watch, "Events and the output of up to eight trees on one stream", None, _QUERY,
+        "GET", "/watch", WatchRoutes._watch, "Stream of events and of the output of up to eight trees", None, _QUERY,
         types=(EVENTS,), area="stream", streams=True,
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Executions over HTTP: request, list, look at, cancel, run again."""
+"""Executions over HTTP: request, list, show, cancel, run again."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ _DEFAULT_LIMIT = 100
 _MOST_AT_ONCE = 1000
 _FILTERS = ("action", "runner", "status", "user")
 _OF_RULES = ("rule", "trigger", "trigger_type")
-"""Filters for what rules have started: nothing yet."""
+"""Filters for executions that rules started. Squall has no rules yet, so they match nothing."""
 _BY = ("cancelled_by", "paused_by", "resumed_by", COMPLETED_BY, COMPLETED_AS)
-"""What of a context names who asked for something."""
+"""The fields of a context that name the user of a later request."""
 _SHOWN_ATTRIBUTES = ("result", "trigger_instance", "status")
 _MAX_DELAY = 366 * 86_400_000
 
 
 def _run_request(document: dict[str, Any], identity: Identity) -> RunRequest:
-    """What a body of POST /executions asks. Fields it does not know are ignored, as recorded. Raises `InvalidError`."""
+    """Returns the request in a body of POST /executions. Unknown fields are ignored, as recorded. Raises
+    `InvalidError`."""
     if document.get("action") is None:
         raise InvalidError("'action' is a required property")
     delay = field(document, "delay", int, "integer")
@@ -62,49 +63,50 @@ class ExecutionRoutes:
         self._views = views
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:
         query = request.query
-        asked = attributes(query, FIELDS, EXCLUDABLE)
+        selection = attributes(query, FIELDS, EXCLUDABLE)
         part = page(query, _DEFAULT_LIMIT)
-        found, total, children = await self._executions.find(
-            execution_filter(query, request.identity), part.limit, part.offset, asked.wants("result")
+        executions, total, children = await self._executions.find(
+            execution_filter(query, request.identity), part.limit, part.offset, selection.selects("result")
         )
-        show = reveals(request.identity, query.boolean("show_secrets", False))
-        explain = bool(asked.include) and (asked.wants("waiting") or asked.wants("waiting_for"))
-        shown = [
-            await self._views.execution(execution, children.get(execution.id, ()), asked, show, explain)
-            for execution in found
+        show_secrets = reveals(request.identity, query.boolean("show_secrets", False))
+        explain = bool(selection.include) and (selection.selects("waiting") or selection.selects("waiting_for"))
+        documents = [
+            await self._views.execution(execution, children.get(execution.id, ()), selection, show_secrets, explain)
+            for execution in executions
         ]
-        return Answer(shown, headers=part.headers(total, COUNT_CAP))
+        return Answer(documents, headers=part.headers(total, COUNT_CAP))
 
     async def _request(self, request: Request) -> Answer:
-        asked = _run_request(await request.document(), request.identity)
-        context = asked.context | _context(request.header("st2-context"))
-        # Only what was really asked for says who asked.
+        run_request = _run_request(await request.document(), request.identity)
+        context = run_request.context | _context(request.header("st2-context"))
+        # The server itself records these fields: a client cannot claim that another user made a later request.
         context = {name: value for name, value in context.items() if name not in _BY}
-        asked = msgspec.structs.replace(asked, context=context)
-        prepared = await self._executions.prepare(asked)
+        run_request = msgspec.structs.replace(run_request, context=context)
+        prepared = await self._executions.prepare(run_request)
         check_run(request.identity, prepared.action.ref)
-        return await self._made(request, await self._executions.start(prepared))
+        return await self._created(request, await self._executions.start(prepared))
 
-    async def _made(self, request: Request, execution: Execution) -> Answer:
-        show = reveals(request.identity, request.query.boolean("show_secrets", False))
-        return Answer(await self._views.execution(execution, show_secrets=show), 201)
+    async def _created(self, request: Request, execution: Execution) -> Answer:
+        show_secrets = reveals(request.identity, request.query.boolean("show_secrets", False))
+        return Answer(await self._views.execution(execution, show_secrets=show_secrets), 201)
 
     async def _get(self, request: Request) -> Answer:
         query = request.query
-        asked = attributes(query, FIELDS, EXCLUDABLE)
+        selection = attributes(query, FIELDS, EXCLUDABLE)
         execution_id = await self._executions.resolve(request.path["id"])
-        execution = await self._executions.get(execution_id, asked.wants("result"))
-        most = query.integer("max_result_size")
-        if most is not None and execution.result_size > most:
+        execution = await self._executions.get(execution_id, selection.selects("result"))
+        max_size = query.integer("max_result_size")
+        if max_size is not None and execution.result_size > max_size:
             execution = msgspec.structs.replace(execution, result=None)
         children = await self._executions.child_ids([execution.id])
-        show = reveals(request.identity, query.boolean("show_secrets", False))
-        return Answer(await self._views.execution(execution, children.get(execution.id, ()), asked, show, True))
+        show_secrets = reveals(request.identity, query.boolean("show_secrets", False))
+        own_children = children.get(execution.id, ())
+        return Answer(await self._views.execution(execution, own_children, selection, show_secrets, True))
 
     async def _update(self, request: Request) -> Answer:
         document = await request.document()
@@ -128,14 +130,14 @@ class ExecutionRoutes:
         try:
             execution = await self._executions.cancel(execution_id, request.identity.user)
         except ConflictError as error:
-            # StackStorm answers 200 here, and its client shows the text only because of that.
+            # StackStorm answers 200 here. Its client shows the text only with that status.
             return failure(200, str(error))
         return Answer(await self._views.execution(execution))
 
     async def _filters(self, request: Request) -> Answer:
-        asked = request.query.listed("types") or (*_FILTERS, *_OF_RULES)
-        found = await self._executions.distinct([name for name in asked if name not in _OF_RULES])
-        return Answer({**found, **{name: [] for name in asked if name in _OF_RULES}})
+        names = request.query.listed("types") or (*_FILTERS, *_OF_RULES)
+        values = await self._executions.distinct([name for name in names if name not in _OF_RULES])
+        return Answer({**values, **{name: [] for name in names if name in _OF_RULES}})
 
     async def _cancel_many(self, request: Request) -> Answer:
         async def cancel(execution_id: str) -> Execution:
@@ -151,39 +153,42 @@ class ExecutionRoutes:
         return await self._many(request, re_run)
 
     async def _many(self, request: Request, each: Callable[[str], Awaitable[Execution]]) -> Answer:
-        """Does something to each execution that the body's `ids` or filters name, and says of each how it went."""
+        """Calls `each` for every execution that the body's `ids` or filters select. Returns the result of each call."""
         document = await request.document()
         ids = field(document, "ids", list, "array")
-        asked = {name: field(document, name, str, "string") for name in _FILTERS}
-        if (ids is None) == (not any(asked.values())):
+        filters = {name: field(document, name, str, "string") for name in _FILTERS}
+        if (ids is None) == (not any(filters.values())):
             raise InvalidError(f"expected either ids, or some of {', '.join(_FILTERS)}")
         if ids is None:
-            found, _, _ = await self._executions.find(ExecutionFilter(**asked), _MOST_AT_ONCE, 0, False)
-            ids = [execution.id for execution in found]
+            executions, _, _ = await self._executions.find(ExecutionFilter(**filters), _MOST_AT_ONCE, 0, False)
+            ids = [execution.id for execution in executions]
         if len(ids) > _MOST_AT_ONCE or not all(isinstance(each_id, str) for each_id in ids):
             raise InvalidError(f"ids: expected at most {_MOST_AT_ONCE} ids of executions")
-        told: list[dict[str, Any]] = []
-        for asked_id in dict.fromkeys(ids):
+        results: list[dict[str, Any]] = []
+        for execution_id in dict.fromkeys(ids):
             try:
-                execution = await each(asked_id)
-                made = {} if execution.id == asked_id else {"execution": execution.id}
-                told.append({"id": asked_id, "status": execution.status, **made})
+                execution = await each(execution_id)
+                new_id = {} if execution.id == execution_id else {"execution": execution.id}
+                results.append({"id": execution_id, "status": execution.status, **new_id})
             except (ConflictError, ForbiddenError, InvalidError, NotFoundError) as error:
-                told.append({"id": asked_id, "faultstring": str(error)})
-        return Answer(told)
+                results.append({"id": execution_id, "faultstring": str(error)})
+        return Answer(results)
 
     async def _children(self, request: Request) -> Answer:
         query = request.query
-        asked = attributes(query, FIELDS, EXCLUDABLE)
+        selection = attributes(query, FIELDS, EXCLUDABLE)
         depth = query.integer("depth", -1)
         execution_id = await self._executions.resolve(request.path["id"])
-        found, children = await self._executions.children(
-            execution_id, depth if depth is not None and depth > 0 else None, asked.wants("result")
+        descendants, children = await self._executions.children(
+            execution_id, depth if depth is not None and depth > 0 else None, selection.selects("result")
         )
         if query.text("result_fmt") == "sorted":
-            found.sort(key=lambda execution: (execution.start, execution.id))
+            descendants.sort(key=lambda execution: (execution.start, execution.id))
         return Answer(
-            [await self._views.execution(execution, children.get(execution.id, ()), asked) for execution in found]
+            [
+                await self._views.execution(execution, children.get(execution.id, ()), selection)
+                for execution in descendants
+            ]
         )
 
     async def _attribute(self, request: Request) -> Answer:
@@ -192,12 +197,12 @@ class ExecutionRoutes:
         if name not in _SHOWN_ATTRIBUTES:
             valid = ", ".join(_SHOWN_ATTRIBUTES)
             raise InvalidError(f'Invalid attribute "{name}" specified. Valid attributes are: {valid}')
-        shown: dict[str, Any] = {
+        values: dict[str, Any] = {
             "result": await self._views.result(execution, execution.result) or {},
             "trigger_instance": {},
             "status": execution.status,
         }
-        return Answer(shown[name])
+        return Answer(values[name])
 
     async def _result(self, request: Request) -> Answer:
         query = request.query
@@ -223,27 +228,27 @@ class ExecutionRoutes:
             raise InvalidError(f"delay: {delay} is not between 0 and {_MAX_DELAY} (milliseconds)")
         execution_id = await self._executions.resolve(request.path["id"])
         check_run(request.identity, (await self._executions.get(execution_id, False)).action)
-        for name, listed in (("tasks", tasks), ("reset", reset)):
-            if not all(isinstance(task, str) for task in listed):
+        for name, names in (("tasks", tasks), ("reset", reset)):
+            if not all(isinstance(task, str) for task in names):
                 raise InvalidError(f"{name}: expected a list of names of tasks")
         user = acting_user(request.identity, field(document, "user", str, "string"))
         if not parameters:
             await self._reruns.check(execution_id, tasks, reset)
-        made = await self._executions.re_run(execution_id, parameters, user, delay, tasks, reset)
-        return await self._made(request, made)
+        execution = await self._executions.re_run(execution_id, parameters, user, delay, tasks, reset)
+        return await self._created(request, execution)
 
 
 def _context(text: str | None) -> dict[str, Any]:
-    """The context in the header `st2-context`. Raises `InvalidError`."""
+    """Returns the context in the header `st2-context`. Raises `InvalidError`."""
     if not text:
         return {}
     try:
-        found = msgspec.json.decode(text)
+        context = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise InvalidError(f"st2-context: the header is no JSON: {error}") from error
-    if not isinstance(found, dict):
+        raise InvalidError(f"st2-context: the header is not JSON: {error}") from error
+    if not isinstance(context, dict):
         raise InvalidError("st2-context: the header must be a JSON object")
-    return found
+    return context
 
 
 _SHOWN = (*SELECT, "show_secrets")
@@ -265,33 +270,43 @@ def _table(root: str) -> tuple[Route, ...]:
             "POST", root, ExecutionRoutes._request, "Run an action", "Execution", ("show_secrets",), "RunRequest", 201,
         ),
         Route(
-            "GET", f"{root}/views/filters", ExecutionRoutes._filters, "The values that executions can be filtered by",
+            "GET", f"{root}/views/filters", ExecutionRoutes._filters, "List the values of each filter of executions",
             "Filters",
             ("types",),
         ),
-        Route("POST", f"{root}/cancel", ExecutionRoutes._cancel_many, "Cancel many", "Done", (), "Many", listed=True),
         Route(
-            "POST", f"{root}/re_run", ExecutionRoutes._re_run_many, "Run many again", "Done", (), "Many", listed=True,
+            "POST", f"{root}/cancel", ExecutionRoutes._cancel_many, "Cancel several executions", "Done", (), "Many",
+            listed=True,
+        ),
+        Route(
+            "POST", f"{root}/re_run", ExecutionRoutes._re_run_many, "Run several executions again", "Done", (), "Many",
+            listed=True,
         ),
         Route(
             "GET", one, ExecutionRoutes._get, "Show one execution (`last`: the newest)", "Execution",
             (*_SHOWN, "max_result_size"),
         ),
-        Route("PUT", one, ExecutionRoutes._update, "Cancel, pause, resume, complete", "Execution", (), "StatusChange"),
-        Route("DELETE", one, ExecutionRoutes._cancel, "Cancel", "Cancelled", ("show_secrets",)),
         Route(
-            "GET", f"{one}/children", ExecutionRoutes._children, "Its descendants", "Execution",
+            "PUT", one, ExecutionRoutes._update, "Cancel, pause, resume or complete an execution", "Execution", (),
+            "StatusChange",
+        ),
+        Route("DELETE", one, ExecutionRoutes._cancel, "Cancel an execution", "Cancelled", ("show_secrets",)),
+        Route(
+            "GET", f"{one}/children", ExecutionRoutes._children, "List the descendants of an execution", "Execution",
             ("depth", *SELECT, "result_fmt"),
             listed=True,
         ),
-        Route("GET", f"{one}/attribute/{{name}}", ExecutionRoutes._attribute, "One attribute of it", "Anything"),
         Route(
-            "GET", f"{one}/result", ExecutionRoutes._result, "Its result", "Anything",
+            "GET", f"{one}/attribute/{{name}}", ExecutionRoutes._attribute, "Show one attribute of an execution",
+            "Anything",
+        ),
+        Route(
+            "GET", f"{one}/result", ExecutionRoutes._result, "Show the result of an execution", "Anything",
             ("pretty_format", "compress", "download"),
             types=("text/json", "application/x-gzip"),
         ),
         Route(
-            "POST", f"{one}/re_run", ExecutionRoutes._re_run, "Run it once more", "Execution", ("show_secrets",),
+            "POST", f"{one}/re_run", ExecutionRoutes._re_run, "Run an execution again", "Execution", ("show_secrets",),
             "ReRun", 201,
         ),
     )  # fmt: skip

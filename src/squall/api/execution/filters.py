@@ -12,7 +12,7 @@ from squall.core.timestamp import from_iso
 
 _MAX_IDS = 100
 _OF_RULES = ("rule", "trigger", "trigger_type", "trigger_instance")
-"""Filters for what rules have started: nothing yet."""
+"""Filters for executions that rules started. Squall has no rules yet, so they match nothing."""
 _SORTED = {
     "id": "id",
     "liveaction": "id",
@@ -39,12 +39,12 @@ _PATHS = {
     "trigger_type": "trigger_type.name",
     "trigger_instance": "trigger_instance.id",
 }
-"""The path that means the same in an advanced filter, and then takes the place of the parameter."""
+"""The path with the same meaning in an advanced filter, by parameter. If both are present, the path wins."""
 
 
 def execution_filter(query: Query, identity: Identity) -> ExecutionFilter:
-    """The filter that a list's query asks for. Raises `InvalidError`, and `ForbiddenError` for a filter by results,
-    parts of which may be secret, from who may not see secrets."""
+    """Returns the filter in a list's query. Raises `InvalidError`. Raises `ForbiddenError` for a filter by results if
+    the user may not see secrets, because parts of results may be secret."""
     terms = advanced_terms(query.text("filter") or "")
     if any(term.source == RESULT for term in terms.values()):
         check_admin(identity, "filtering by result")
@@ -70,12 +70,12 @@ def execution_filter(query: Query, identity: Identity) -> ExecutionFilter:
 
 
 def is_null(value: str) -> bool:
-    """Whether a filter's value asks for what lacks the attribute."""
+    """Returns True if a filter's value selects executions that lack the attribute."""
     return value.lower() == "null"
 
 
 def _times(after: str | None, before: str | None, between: str | None) -> tuple[int | None, int | None]:
-    """The bounds of the start (µs, exclusive). Raises `InvalidError`."""
+    """Returns the bounds of the start (µs, exclusive). Raises `InvalidError`."""
     after_us = from_iso(after, "timestamp_gt") if after else None
     before_us = from_iso(before, "timestamp_lt") if before else None
     if between:
@@ -87,9 +87,9 @@ def _times(after: str | None, before: str | None, between: str | None) -> tuple[
 
 
 def _ids(ids: list[str] | None, liveaction: str | None, of_rules: list[str | None]) -> tuple[str, ...] | None:
-    """The ids that all of these filters leave; None for any. Raises `InvalidError`."""
+    """Returns the ids that pass all of these filters; None if any id passes. Raises `InvalidError`."""
     if ids is not None and len(ids) > _MAX_IDS:
-        raise InvalidError(f"id: at most {_MAX_IDS} ids can be asked for at once")
+        raise InvalidError(f"id: a request can name at most {_MAX_IDS} ids, not {len(ids)}")
     if any(value is not None and not is_null(value) for value in of_rules):
         return ()
     if liveaction is None:

@@ -1,4 +1,4 @@
-"""Inquiries over HTTP: list, look, respond."""
+"""Inquiries over HTTP: list, show, respond."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from squall.services.execution.inquiries import Inquiries
 
 _DEFAULT_LIMIT = 20
 _FIELDS = FIELDS | set(Inquiry.__struct_fields__)
-"""What may be asked for: an inquiry is an execution, and clients name attributes of both."""
+"""The attributes that a request may select: an inquiry is an execution, and clients name attributes of both."""
 
 
 class InquiryRoutes:
@@ -24,15 +24,15 @@ class InquiryRoutes:
         self._inquiries = inquiries
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:
         part = page(request.query, _DEFAULT_LIMIT)
-        asked = attributes(request.query, _FIELDS)
-        found, total = await self._inquiries.find(part.limit, part.offset)
-        shown = [select(_document(inquiry), asked.include, asked.exclude) for inquiry in found]
-        return Answer(shown, headers=part.headers(total))
+        selection = attributes(request.query, _FIELDS)
+        inquiries, total = await self._inquiries.find(part.limit, part.offset)
+        documents = [select(_document(inquiry), selection.include, selection.exclude) for inquiry in inquiries]
+        return Answer(documents, headers=part.headers(total))
 
     async def _get(self, request: Request) -> Answer:
         return Answer(_document(await self._inquiries.get(request.path["id"])))
@@ -44,7 +44,7 @@ class InquiryRoutes:
                 raise InvalidError(f"{name!r} is a required property")
         inquiry_id = request.path["id"]
         if field(body, "id", str, "string") != inquiry_id:
-            raise InvalidError(f"id: {body['id']!r} is not the inquiry of this path, {inquiry_id!r}")
+            raise InvalidError(f"id: {body['id']!r} differs from the inquiry in the path, {inquiry_id!r}")
         response = await self._inquiries.respond(request.identity, inquiry_id, body["response"])
         return Answer({"id": inquiry_id, "response": response})
 
@@ -62,5 +62,5 @@ def _document(inquiry: Inquiry) -> dict[str, Any]:
 
 ROUTES = (
     *noun("/inquiries", "inquiry", "Inquiry", "id", SELECT, InquiryRoutes._list, InquiryRoutes._get),
-    Route("PUT", "/inquiries/{id}", InquiryRoutes._respond, "Answer an inquiry", "Response", (), "Response"),
+    Route("PUT", "/inquiries/{id}", InquiryRoutes._respond, "Respond to an inquiry", "Response", (), "Response"),
 )

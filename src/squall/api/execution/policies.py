@@ -25,18 +25,18 @@ class PolicyRoutes:
         self._policies = policies
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _list_types(self, request: Request) -> Answer:
-        wanted, names = request.query.text("resource_type"), request.query.listed("name")
-        found = [
+        resource_type, names = request.query.text("resource_type"), request.query.listed("name")
+        types = [
             kind
             for kind in await self._policies.types()
-            if wanted in (None, kind.resource_type) and (names is None or kind.name in names)
+            if resource_type in (None, kind.resource_type) and (names is None or kind.name in names)
         ]
-        found = ordered(found, request.query, _TYPES_SORTED, lambda kind, name: str(getattr(kind, name)))
-        return _page(request, found, _TYPE_FIELDS)
+        types = ordered(types, request.query, _TYPES_SORTED, lambda kind, name: str(getattr(kind, name)))
+        return _page(request, types, _TYPE_FIELDS)
 
     async def _get_type(self, request: Request) -> Answer:
         ref = request.path["ref"]
@@ -48,17 +48,17 @@ class PolicyRoutes:
     async def _list(self, request: Request) -> Answer:
         query = request.query
         name = query.text("name")
-        found = await self._policies.find(query.text("resource_ref"), query.text("pack"), query.text("policy_type"))
-        return _page(request, [policy for policy in found if name in (None, policy.name)], POLICY_FIELDS)
+        policies = await self._policies.find(query.text("resource_ref"), query.text("pack"), query.text("policy_type"))
+        return _page(request, [policy for policy in policies if name in (None, policy.name)], POLICY_FIELDS)
 
     async def _get(self, request: Request) -> Answer:
         return Answer(document(await self._policies.get(request.path["ref"])))
 
     async def _create(self, request: Request) -> Answer:
-        return Answer(document(await self._policies.create(_given(await request.document()))), 201)
+        return Answer(document(await self._policies.create(_client_fields(await request.document()))), 201)
 
     async def _update(self, request: Request) -> Answer:
-        body = _given(await request.document())
+        body = _client_fields(await request.document())
         return Answer(document(await self._policies.update(request.path["ref"], body)))
 
     async def _delete(self, request: Request) -> Answer:
@@ -66,20 +66,22 @@ class PolicyRoutes:
         return Answer(status=204)
 
 
-def _given(body: dict[str, Any]) -> dict[str, Any]:
-    """What of a body counts: what the server makes itself is taken back from clients that send whole documents."""
+def _client_fields(body: dict[str, Any]) -> dict[str, Any]:
+    """Returns the fields that a client may set. Clients send whole documents, so fields of the server are ignored."""
     return {name: value for name, value in body.items() if name not in ("id", "uid", "ref", "metadata_file")}
 
 
-def _page(request: Request, found: Sequence[Policy] | Sequence[PolicyType], fields: frozenset[str]) -> Answer:
-    asked = attributes(request.query, fields)
+def _page(request: Request, items: Sequence[Policy] | Sequence[PolicyType], fields: frozenset[str]) -> Answer:
+    selection = attributes(request.query, fields)
     always = ALWAYS_IN_PACKS if fields is POLICY_FIELDS else ("id",)
     part = page(request.query, _DEFAULT_LIMIT)
     ids = request.query.listed("id")
-    chosen = [item for item in found if ids is None or item.id in ids]
+    selected = [item for item in items if ids is None or item.id in ids]
     end = None if part.limit is None else part.offset + part.limit
-    shown = [select(document(item), asked.include, asked.exclude, always) for item in chosen[part.offset : end]]
-    return Answer(shown, headers=part.headers(len(chosen)))
+    documents = [
+        select(document(item), selection.include, selection.exclude, always) for item in selected[part.offset : end]
+    ]
+    return Answer(documents, headers=part.headers(len(selected)))
 
 
 _MAKING, _CHANGING, _REMOVING = admin("making policies"), admin("changing policies"), admin("removing policies")

@@ -21,15 +21,15 @@ class TraceRoutes:
         self._traces = traces
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _list(self, request: Request) -> Answer:
         query = request.query
-        asked = attributes(query, TRACE_FIELDS)
+        selection = attributes(query, TRACE_FIELDS)
         part = page(query, _DEFAULT_LIMIT)
         ids, names = query.listed("id"), query.listed("name")
-        where = TraceFilter(
+        trace_filter = TraceFilter(
             ids=tuple(ids) if ids is not None else None,
             names=tuple(names) if names is not None else None,
             tag=query.text("trace_tag"),
@@ -39,9 +39,9 @@ class TraceRoutes:
             order=tuple((_SORTED[name], descending) for name, descending in sort_keys(query, _SORTED)),
             newest_first=not query.has("sort_asc"),
         )
-        found, total = await self._traces.find(where, part.limit, part.offset, _COUNT_CAP)
-        shown = [select(document(trace), asked.include, asked.exclude) for trace in found]
-        return Answer(shown, headers=part.headers(total, _COUNT_CAP))
+        traces, total = await self._traces.find(trace_filter, part.limit, part.offset, _COUNT_CAP)
+        documents = [select(document(trace), selection.include, selection.exclude) for trace in traces]
+        return Answer(documents, headers=part.headers(total, _COUNT_CAP))
 
     async def _get(self, request: Request) -> Answer:
         return Answer(document(await self._traces.get(request.path["id"])))

@@ -1,4 +1,5 @@
-"""Executions as documents: with what they were requested with, their children, and secrets masked or revealed."""
+"""Executions as documents: with their action and runner of the time of the request, their children, and secrets masked
+or revealed."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ _WITH_SECRETS_OF_OTHERS = frozenset({INQUIRY, "action-chain"})
 
 
 class Views:
-    """Builds documents. `reveal` opens a sealed value, `waiting` knows what executions wait for, `web_url` is
-    the address people open in a browser."""
+    """The builder of documents. `reveal` decrypts a sealed value, `waiting` finds the reason why an execution waits,
+    `web_url` is the address of the web page."""
 
     def __init__(self, content: Content, reveal: Callable[[str], Any], waiting: Waiting, web_url: str) -> None:
         self._content = content
@@ -32,28 +33,32 @@ class Views:
         self,
         execution: Execution,
         children: Sequence[str] = (),
-        asked: Attributes | None = None,
+        selection: Attributes | None = None,
         show_secrets: bool = False,
         explain: bool = False,
     ) -> dict[str, Any]:
-        """The document of one execution; to `explain` why one that has not started waits takes a look into the
-        database."""
+        """Returns the document of one execution. If `explain`, it has the reason why the execution has not started;
+        that costs a database query."""
         action, runner = await self._content.snapshot(execution.snapshot)
-        shown = execution_document(execution, action, runner, children, self._web_url)
-        shown = select(shown, asked.include, asked.exclude) if asked is not None else select(shown, None, None)
+        document = execution_document(execution, action, runner, children, self._web_url)
+        document = (
+            select(document, selection.include, selection.exclude)
+            if selection is not None
+            else select(document, None, None)
+        )
         wait = await self._waiting.reason(execution) if explain or execution.status == RUNNING else None
         if wait is not None:
-            told = {"waiting": wait.text, "waiting_for": wait.document()}
-            shown |= {name: value for name, value in told.items() if asked is None or asked.wants(name)}
-        result = shown.pop("result", None)
-        shown = replace_sealed(shown, self._reveal) if show_secrets else masked(shown)
+            reason = {"waiting": wait.text, "waiting_for": wait.document()}
+            document |= {name: value for name, value in reason.items() if selection is None or selection.selects(name)}
+        result = document.pop("result", None)
+        document = replace_sealed(document, self._reveal) if show_secrets else masked(document)
         if result is not None:
-            shown["result"] = await self.result(execution, result, show_secrets)
-        return shown  # type: ignore[no-any-return]
+            document["result"] = await self.result(execution, result, show_secrets)
+        return document  # type: ignore[no-any-return]
 
     async def result(self, execution: Execution, result: Any, show_secrets: bool = False) -> Any:
-        """What is shown of a result, or of a part of it: what is sealed, or secret by an output schema, is masked. Rows
-        of older versions have the latter in plain text."""
+        """Returns a result, or a part of one, with the values masked that are sealed or that the output schema calls
+        secret. Rows of older versions have the latter in plain text."""
         action, runner = await self._content.snapshot(execution.snapshot)
         is_marked = has_secret_output(action, runner)
         if execution.runner not in _WITH_SECRETS_OF_OTHERS and not is_marked:
@@ -63,5 +68,5 @@ class Views:
         return masked_output(masked(result), action, runner)
 
     def liveaction(self, execution: Execution) -> dict[str, Any]:
-        """The document of the liveaction that StackStorm would have beside the execution."""
+        """Returns the document of the liveaction that StackStorm has for each execution."""
         return masked(liveaction_document(execution))  # type: ignore[no-any-return]

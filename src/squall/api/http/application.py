@@ -18,7 +18,7 @@ from squall.core.errors import SquallError
 _LOG = logging.getLogger("squall.api")
 _NOT_FOUND = "The resource could not be found."
 _ALL_METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"]
-"""What `OPTIONS *` is answered: the methods of the server as a whole (RFC 9110 9.3.7)."""
+"""The methods of the server as a whole: the answer to `OPTIONS *` (RFC 9110 9.3.7)."""
 
 _PREFIXES = (
     ("/stream/v1", "stream"),
@@ -34,11 +34,10 @@ _STREAM_IN_API = "/stream"
 
 
 def locate(path: str, home: str, raw: bytes = b"") -> tuple[str, str]:
-    """(area, path inside it) of a request's path. `home` is the area of paths without a prefix, `raw` the path as it
-    was sent.
+    """Returns the area of a request's path and the path inside that area. `home` is the area of paths without a prefix,
+    `raw` the path as it was sent.
 
-    A trailing slash means nothing, unless it is encoded as a part of a name, and an area may be asked with or without
-    a version.
+    A trailing slash is ignored, unless it is encoded as a part of a name. The version in the prefix is optional.
     """
     is_of_name = raw[-3:].upper() == b"%2F"
     path = "/" + (path.lstrip("/") if is_of_name else path.strip("/"))
@@ -58,8 +57,8 @@ def locate(path: str, home: str, raw: bytes = b"") -> tuple[str, str]:
 
 
 class Application:
-    """Answers requests that `gate` lets in. `home` is the area of unprefixed paths; `body_limit` is in bytes; `web` is
-    the page for browsers."""
+    """The ASGI application. It answers requests that `gate` admits. `home` is the area of unprefixed paths,
+    `body_limit` is in bytes, `web` is the page for browsers."""
 
     def __init__(
         self, routes: Sequence[Route], gate: Gate, *, body_limit: int, home: str = "api", web: WebFiles | None = None
@@ -71,11 +70,11 @@ class Application:
         self._web = web
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Answers one request, and turns errors into answers that StackStorm's clients read."""
         if scope["type"] != "http":
             return
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        request_id = given[:128] or os.urandom(16).hex().encode()
+        sent_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = sent_id[:128] or os.urandom(16).hex().encode()
         try:
             answer = await self._answer(scope, receive, send)
         except SquallError as error:
@@ -101,7 +100,8 @@ class Application:
         return await self._routed(match.route, Request(scope, receive, match.values, self._body_limit), send)
 
     def _unrouted(self, scope: Scope, area: str, path: str) -> Answer:
-        """Answers what no route does: OPTIONS, a method that the path lacks, a path that does not exist."""
+        """Answers a request that no route matches: OPTIONS, a method that the path lacks, a path that does not
+        exist."""
         methods = self._router.methods(area, path)
         if scope["path"] == "*":
             methods = _ALL_METHODS

@@ -1,5 +1,5 @@
-"""Bodies on their way to the client, piece by piece: streams that end with the client or its credential, and
-compression if the client takes it (RFC 9110, RFC 8878)."""
+"""Bodies that are sent piece by piece: streams that end when the client disconnects or its credential expires, and
+compression if the client accepts it (RFC 9110, RFC 8878)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class _Compressor(Protocol):
 
 
 def encoding_for(request: Request) -> str | None:
-    """The encoding that the client prefers among ours; None if it takes none of them."""
-    found: dict[str, float] = {}
+    """Returns the encoding among ours that the client prefers; None if it accepts none of them."""
+    weights: dict[str, float] = {}
     for item in (request.header("accept-encoding") or "").split(","):
         name, _, rest = item.strip().lower().partition(";")
         weight = 1.0
@@ -35,13 +35,14 @@ def encoding_for(request: Request) -> str | None:
                 weight = float(rest.strip()[2:])
             except ValueError:
                 weight = 0.0
-        found[name.strip()] = weight
-    known = [(found[name], -at, name) for at, name in enumerate(_ENCODINGS) if found.get(name, 0.0) > 0]
-    return max(known)[2] if known else None
+        weights[name.strip()] = weight
+    accepted = [(weights[name], -at, name) for at, name in enumerate(_ENCODINGS) if weights.get(name, 0.0) > 0]
+    return max(accepted)[2] if accepted else None
 
 
 def compressed(send: Send, encoding: str | None) -> Send:
-    """`send` with its bodies in an encoding. What is sent is only complete with a last message without `more_body`."""
+    """Returns a `send` that compresses bodies with `encoding`. The compressed body is complete only after a last
+    message without `more_body`."""
     if encoding is None:
         return send
     compressor = _compressor(encoding)
@@ -64,22 +65,22 @@ def compressed(send: Send, encoding: str | None) -> Send:
 def _compressor(encoding: str) -> _Compressor:
     if encoding == "gzip":
         return zlib.compressobj(_LEVEL, wbits=_GZIP)
-    # Loaded with the first client that takes it.
+    # Importing is deferred to the first client that accepts this encoding.
     from backports.zstd import ZstdCompressor
 
     return ZstdCompressor(level=_LEVEL)
 
 
 def stream_headers(content_type: str) -> dict[str, str]:
-    """Headers that keep every proxy from holding pieces back."""
+    """Returns the headers of a stream. They keep proxies from buffering pieces."""
     return {"Content-Type": content_type, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 async def answer_stream(
     request: Request, send: Send, headers: Mapping[str, str], pump: Callable[[], Awaitable[None]], status: int = 200
 ) -> None:
-    """Sends the headers, then the body, which `pump` sends to its end, unless the client goes away or its credential
-    ends before. HEAD gets the headers, and `pump` is not called."""
+    """Sends the headers, then runs `pump`, which sends the body. Cancels `pump` if the client disconnects or its
+    credential expires. HEAD gets only the headers, and `pump` is not called."""
     await send(start_message(status, headers))
     if request.scope["method"] == "HEAD":
         await send({"type": "http.response.body", "body": b""})
@@ -102,12 +103,12 @@ async def answer_stream(
         watchers = [group.create_task(listen()), group.create_task(expire())]
         task.add_done_callback(lambda _: [watcher.cancel() for watcher in watchers])
     if void:
-        # Every event has told its position, so the client can go on with another credential.
+        # Every event carries its position, so the client can resume with another credential.
         with contextlib.suppress(OSError):
             await send({"type": "http.response.body", "body": b""})
 
 
 async def _swallow_cancel(work: Awaitable[None]) -> None:
-    """A client that has gone is no error."""
+    """Awaits `work`. A client that has disconnected is no error."""
     with contextlib.suppress(OSError):
         await work

@@ -1,4 +1,4 @@
-"""Lets requests in: finds the credential, wherever it stands, and asks who holds it."""
+"""Admits requests: finds the credential in the headers, the query or the cookie, and looks up its holder."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _TOKEN_QUERY, _KEY_QUERY = "x-auth-token", "st2-api-key"
 _READING = ("GET", "HEAD")
 
 
-class Shown(NamedTuple):
-    """A credential as it was found in a request."""
+class Credential(NamedTuple):
+    """The credential of a request: its text, its kind and its location in the request."""
 
     value: str
     is_key: bool
@@ -28,17 +28,19 @@ class Shown(NamedTuple):
 
 
 class Gate:
-    """Where every request passes. Without authentication all are the server's own user, from this machine only."""
+    """The check that every request passes. If authentication is off, each request acts as the server's own user, and
+    only requests from this machine are admitted."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
 
     async def admit(self, request: Request, route: Route) -> str:
-        """Gives the request its identity, and checks the route's permission. Returns the cookie to set, or "".
+        """Sets the identity of the request and checks the route's permission. Returns the cookie to set, or "".
 
-        Credentials in the query are taken by streams only, as a browser's EventSource can send them no other way; they
-        are taken out of the request, so that no log and no error can show them. Raises `UnauthorizedError` in
-        StackStorm's words, and `ForbiddenError` for what only a foreign page would send or only an administrator may.
+        Only streams accept a credential in the query, because a browser's EventSource can send it no other way. The
+        credential is removed from the request's query, so that no log and no error can show it. Raises
+        `UnauthorizedError` in StackStorm's words. Raises `ForbiddenError` for requests of foreign pages, and for users
+        who lack the permission.
         """
         if route.permission.level == "open":
             return ""
@@ -51,68 +53,70 @@ class Gate:
         if not self._access.rules.enabled:
             request.identity = self._access.named(request.header("x-auth-token") or "")
             return ""
-        hidden = _take_from_query(request)
-        shown = _from_headers(request) or (hidden if streams and request.scope["method"] in _READING else None)
-        shown = shown or _from_cookie(request)
-        if shown is None:
+        query_credential = _take_from_query(request)
+        if not streams or request.scope["method"] not in _READING:
+            query_credential = None
+        credential = _from_headers(request) or query_credential or _from_cookie(request)
+        if credential is None:
             raise UnauthorizedError("Unauthorized - One of Token or API key required.")
-        by = self._access.by_key if shown.is_key else self._access.by_token
-        identity = await by(shown.value, shown.location)
+        look_up = self._access.by_key if credential.is_key else self._access.by_token
+        identity = await look_up(credential.value, credential.location)
         request.identity = identity
         if streams:
             request.until_void = functools.partial(self._access.until_void, identity)
-        if identity.method != TOKEN or identity.service or shown.location == COOKIE:
+        if identity.method != TOKEN or identity.service or credential.location == COOKIE:
             return ""
-        return cookie(request, shown.value, identity, self._access.now())
+        return cookie(request, credential.value, identity, self._access.now())
 
     def check_origin(self, request: Request) -> None:
-        """Refuses foreign pages, where nothing else would. Raises `ForbiddenError`."""
+        """Refuses requests of foreign pages if authentication is off. Raises `ForbiddenError`."""
         if not self._access.rules.enabled:
             check_browser(request)
 
 
 def cookie(request: Request, token: str, identity: Identity, now: int) -> str:
-    """The `Set-Cookie` of a token; with an empty one, that takes it back. Scripts cannot read it, other sites' pages
-    cannot send it."""
-    left = max(0, (identity.expires - now) // 1_000_000) if token and identity.expires is not None else 0
+    """Returns the `Set-Cookie` header of a token; an empty `token` deletes the cookie. Scripts cannot read the cookie,
+    and pages of other sites cannot send it. `now` is in µs."""
+    max_age = max(0, (identity.expires - now) // 1_000_000) if token and identity.expires is not None else 0
     secure = "; Secure" if request.header("x-forwarded-proto") == "https" else ""
-    return f"{COOKIE_NAME}={token}; Path=/; Max-Age={left}; HttpOnly; SameSite=Strict{secure}"
+    return f"{COOKIE_NAME}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}"
 
 
-def _from_headers(request: Request) -> Shown | None:
+def _from_headers(request: Request) -> Credential | None:
     if token := request.header("x-auth-token"):
-        return Shown(token, False, HEADER)
+        return Credential(token, False, HEADER)
     if key := request.header("st2-api-key"):
-        return Shown(key, True, HEADER)
+        return Credential(key, True, HEADER)
     scheme, _, value = (request.header("authorization") or "").partition(" ")
     if scheme.lower() == "bearer" and value.strip():
-        return Shown(value.strip(), False, HEADER)
+        return Credential(value.strip(), False, HEADER)
     return None
 
 
-def _take_from_query(request: Request) -> Shown | None:
+def _take_from_query(request: Request) -> Credential | None:
     pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    kept = [pair for pair in pairs if pair[0] not in (_TOKEN_QUERY, _KEY_QUERY)]
-    if len(kept) == len(pairs):
+    remaining = [pair for pair in pairs if pair[0] not in (_TOKEN_QUERY, _KEY_QUERY)]
+    if len(remaining) == len(pairs):
         return None
-    request.scope["query_string"] = urlencode(kept).encode()
+    request.scope["query_string"] = urlencode(remaining).encode()
     request.query = Query(request.scope["query_string"])
-    found = {name: value for name, value in pairs if value}
-    if _TOKEN_QUERY in found:
-        return Shown(found[_TOKEN_QUERY], False, QUERY)
-    return Shown(found[_KEY_QUERY], True, QUERY) if _KEY_QUERY in found else None
+    values = {name: value for name, value in pairs if value}
+    if _TOKEN_QUERY in values:
+        return Credential(values[_TOKEN_QUERY], False, QUERY)
+    return Credential(values[_KEY_QUERY], True, QUERY) if _KEY_QUERY in values else None
 
 
-def _from_cookie(request: Request) -> Shown | None:
-    """The cookie's token. A browser sends it by itself, so a page of ours must be what asks: a write must say so."""
+def _from_cookie(request: Request) -> Credential | None:
+    """Returns the token in the cookie. A browser sends the cookie by itself, so only a page of this server may cause
+    the request: a write needs an `Origin` of this server. Raises `ForbiddenError` for other origins."""
     try:
-        found = SimpleCookie(request.header("cookie") or "").get(COOKIE_NAME)
+        morsel = SimpleCookie(request.header("cookie") or "").get(COOKIE_NAME)
     except CookieError:
         return None
-    if found is None or not found.value:
+    if morsel is None or not morsel.value:
         return None
     origin, host = request.header("origin"), request.header("host") or ""
     ours = origin is not None and urlsplit(origin).netloc.lower() == host.lower()
     if not ours and (origin is not None or request.scope["method"] not in _READING):
         raise ForbiddenError(f"Origin: a request with the cookie must come from {host!r}, not from {origin!r}.")
-    return Shown(found.value, False, COOKIE)
+    return Credential(morsel.value, False, COOKIE)

@@ -1,7 +1,7 @@
-"""Who may speak to a server without authentication: this machine's browsers' pages may not, other users may not.
+"""The checks of requests to a server without authentication: they refuse pages of other sites in local browsers.
 
-A server that listens on loopback can still be reached by any page a local browser shows (by a foreign `Origin`, or
-by a name that resolves to 127.0.0.1) and by every user of the machine.
+Any page in a local browser can reach a server that listens on loopback (from a foreign `Origin`, or through a name
+that resolves to 127.0.0.1). So can every user of the machine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from squall.core.errors import ForbiddenError, UnsupportedMediaError
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
+    """Returns True if a host name or address can only mean this machine."""
     name = host.strip().rstrip(".").lower().removeprefix("[").removesuffix("]")
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -26,14 +26,14 @@ def is_loopback(host: str) -> bool:
 
 
 def _host_of(value: str) -> str:
-    """The host of a Host header, without its port."""
+    """Returns the host of a Host header, without its port."""
     if value.startswith("["):
         return value.partition("]")[0] + "]"
     return value.partition(":")[0]
 
 
 def check_browser(request: Request) -> None:
-    """Refuses what only a foreign page would send. Raises `ForbiddenError`."""
+    """Refuses requests that only a foreign page would send. Raises `ForbiddenError`."""
     hosts = [str(value, "latin-1") for name, value in request.scope["headers"] if name == b"host"]
     if len(hosts) != 1 or not is_loopback(_host_of(hosts[0])):
         raise ForbiddenError(
@@ -45,9 +45,9 @@ def check_browser(request: Request) -> None:
 
 
 def check_content_type(request: Request, route: Route) -> None:
-    """Bodies are JSON, so that a form of a foreign page cannot make one. Raises `UnsupportedMediaError`.
+    """Checks that a body is JSON, because a form of a foreign page cannot send JSON. Raises `UnsupportedMediaError`.
 
-    DELETE and routes that take a text are exempt: StackStorm's clients send them with another type or none.
+    DELETE and routes that take plain text are exempt: StackStorm's clients send them with another type or none.
     """
     if route.method not in ("POST", "PUT") or route.body == TEXT:
         return

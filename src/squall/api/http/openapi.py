@@ -15,7 +15,7 @@ _REF = "#/components/schemas/"
 
 
 def openapi_document(version: str, table: Iterable[Route]) -> dict[str, Any]:
-    """The document of the routes in `table`; `version` is Squall's."""
+    """Returns the document of the routes in `table`. `version` is Squall's."""
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
         paths.setdefault(route.full_path, {})[route.method.lower()] = _operation(route)
@@ -44,7 +44,7 @@ def _operation(route: Route) -> dict[str, Any]:
     for name in dict.fromkeys(route.query):
         schema, meaning = QUERY[name]
         parameters.append({"name": name, "in": "query", "schema": schema, "description": meaning})
-    made: dict[str, Any] = {
+    operation: dict[str, Any] = {
         "operationId": route.operation_id,
         "summary": route.summary,
         "parameters": parameters,
@@ -54,12 +54,12 @@ def _operation(route: Route) -> dict[str, Any]:
         },
     }
     if route.body == TEXT:
-        made["requestBody"] = {"content": {"text/plain": {"schema": {"$ref": _REF + TEXT}}}}
+        operation["requestBody"] = {"content": {"text/plain": {"schema": {"$ref": _REF + TEXT}}}}
     elif route.body is not None:
-        made["requestBody"] = {"content": {JSON: {"schema": {"$ref": _REF + route.body}}}}
+        operation["requestBody"] = {"content": {JSON: {"schema": {"$ref": _REF + route.body}}}}
     if route.body == "Login":
-        made["security"] = [{"password": []}]
-    return made
+        operation["security"] = [{"password": []}]
+    return operation
 
 
 def _answer(route: Route) -> dict[str, Any]:
@@ -78,16 +78,16 @@ def _error(code: int) -> dict[str, Any]:
 
 
 class OpenApiRoutes:
-    """`/openapi.json`, open to everybody: it describes the API, and shows nothing of what a server holds.
+    """`/openapi.json`, open to everybody: it describes the API and shows no data of the server.
 
-    `table` has all routes that are served, beside this one.
+    `table` has all other routes that are served.
     """
 
     def __init__(self, version: str, table: Iterable[Route]) -> None:
         self._document = openapi_document(version, [*table, *ROUTES])
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _get(self, request: Request) -> Answer:

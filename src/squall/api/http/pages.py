@@ -14,23 +14,23 @@ Item = TypeVar("Item")
 
 
 class Page(NamedTuple):
-    """Which part of a list is asked for; `limit` None is all of it."""
+    """The requested part of a list. A `limit` of None is the whole list."""
 
     limit: int | None
     offset: int
 
     def headers(self, total: int, cap: int | None = None) -> dict[str, str]:
-        """`X-Total-Count` and `X-Limit`; a total that reached `cap` is marked as at least that many."""
-        found = {"X-Total-Count": str(total)}
+        """Returns `X-Total-Count` and `X-Limit`. If the total reached `cap`, a third header says that it was capped."""
+        headers = {"X-Total-Count": str(total)}
         if cap is not None and total >= cap:
-            found["X-Total-Count-Capped"] = "true"
+            headers["X-Total-Count-Capped"] = "true"
         if self.limit is not None:
-            found["X-Limit"] = str(self.limit)
-        return found
+            headers["X-Limit"] = str(self.limit)
+        return headers
 
 
 def page(query: Query, default: int | None) -> Page:
-    """The page a query asks for. Raises `InvalidError`."""
+    """Returns the page that a query requests. Raises `InvalidError`."""
     limit = query.integer("limit", default)
     offset = query.integer("offset", 0) or 0
     if limit is not None and limit < -1:
@@ -45,42 +45,43 @@ def page(query: Query, default: int | None) -> Page:
 
 
 class Attributes(NamedTuple):
-    """What of each document is asked for."""
+    """The attributes of each document that a request includes or excludes."""
 
     include: Sequence[str] | None
     exclude: Sequence[str] | None
 
-    def wants(self, name: str) -> bool:
-        """Whether the attribute is part of the answer, or a part of it is."""
+    def selects(self, name: str) -> bool:
+        """Returns True if the answer has the attribute or a part of it."""
         if self.exclude:
             return name not in self.exclude
         return not self.include or any(path.partition(".")[0] == name for path in self.include)
 
 
-def attributes(query: Query, known: frozenset[str], excludable: frozenset[str] | None = None) -> Attributes:
-    """`include_attributes` and `exclude_attributes`, checked. Raises `InvalidError`."""
-    asked = Attributes(query.listed("include_attributes"), query.listed("exclude_attributes"))
-    check_attributes(asked.include, asked.exclude, known, excludable if excludable is not None else known)
-    return asked
+def attributes(query: Query, names: frozenset[str], excludable: frozenset[str] | None = None) -> Attributes:
+    """Returns `include_attributes` and `exclude_attributes`, checked. Raises `InvalidError`."""
+    selection = Attributes(query.listed("include_attributes"), query.listed("exclude_attributes"))
+    check_attributes(selection.include, selection.exclude, names, excludable if excludable is not None else names)
+    return selection
 
 
-def sort_keys(query: Query, known: Collection[str]) -> list[tuple[str, bool]]:
-    """The names in `sort`, each with whether it descends (`-name`); names that are not `known` are skipped, and of one
-    that comes twice the first counts."""
+def sort_keys(query: Query, sortable: Collection[str]) -> list[tuple[str, bool]]:
+    """Returns the names in `sort`, each with True if it descends (`-name`). Names that are not `sortable` are skipped.
+    The first occurrence of a repeated name counts."""
     keys: dict[str, bool] = {}
     for item in query.listed("sort") or ():
         # A `+` in a query string that is not escaped arrives as a space.
         name = item.lstrip("+- ")
-        if name in known:
+        if name in sortable:
             keys.setdefault(name, item.startswith("-"))
     return list(keys.items())
 
 
 def ordered(
-    items: Sequence[Item], query: Query, known: Collection[str], value: Callable[[Item, str], str]
+    items: Sequence[Item], query: Query, sortable: Collection[str], value: Callable[[Item, str], str]
 ) -> list[Item]:
-    """The items by the names in `sort`; `value` gives an item's text for a name. They keep their order without any."""
-    chosen = list(items)
-    for name, descending in reversed(sort_keys(query, known)):
-        chosen.sort(key=lambda item, name=name: value(item, name), reverse=descending)  # type: ignore[misc]
-    return chosen
+    """Returns the items sorted by the names in `sort`, or in their own order if the query has none. `value` returns an
+    item's text for a name."""
+    result = list(items)
+    for name, descending in reversed(sort_keys(query, sortable)):
+        result.sort(key=lambda item, name=name: value(item, name), reverse=descending)  # type: ignore[misc]
+    return result

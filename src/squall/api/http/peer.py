@@ -1,4 +1,4 @@
-"""Which user is at the other end of a loopback connection: the kernel knows, and tells by netlink."""
+"""The user at the other end of a loopback connection, read from the kernel by netlink."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _UID_AT = _HEADER.size + 4 + 48 + 12
 
 
 def peer_uid(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> int | None:
-    """The uid of the process that holds `theirs` of a TCP connection to `ours` ((host, port, …) each).
+    """Returns the uid of the process that holds the end `theirs` of a TCP connection to `ours` ((host, port, …) each).
 
-    None when the kernel does not tell: then the connection comes from elsewhere, or has gone.
+    Returns None if the kernel has no uid: the connection comes from another machine, or is closed.
     """
     family = socket.AF_INET6 if ":" in theirs[0] else socket.AF_INET
     try:
@@ -52,14 +52,14 @@ def _by_netlink(family: int, source: tuple[Any, ...], target: tuple[Any, ...]) -
 
 def _by_proc(family: int, source: tuple[Any, ...], target: tuple[Any, ...]) -> int | None:
     table = Path("/proc/net/tcp6" if family == socket.AF_INET6 else "/proc/net/tcp")
-    wanted = [_hex(family, source), _hex(family, target)]
+    addresses = [_hex(family, source), _hex(family, target)]
     try:
         lines = table.read_text().splitlines()[1:]
     except OSError:
         return None
     for line in lines:
         fields = line.split()
-        if fields[1:3] == wanted:
+        if fields[1:3] == addresses:
             return int(fields[7])
     return None
 
@@ -71,5 +71,5 @@ def _hex(family: int, address: tuple[Any, ...]) -> str:
 
 
 def may_connect(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> bool:
-    """Whether the peer runs as this server's user or as root."""
+    """Returns True if the peer runs as this server's user or as root."""
     return peer_uid(ours, theirs) in (0, os.geteuid())

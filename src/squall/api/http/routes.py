@@ -1,5 +1,5 @@
-"""The table's rows: one `Route` says everything about one method of one path. The router, the gate and the OpenAPI
-document read the same row.
+"""The rows of the table: a `Route` describes one method of one path. The router, the gate and the OpenAPI document
+read the same row.
 
 Each noun declares its rows beside its handlers; `squall.api.table` lists all of them.
 """
@@ -24,18 +24,18 @@ WRITE = (*READ, 409, 413, 415)
 OPEN_ERRORS = (503,)
 
 _ANY = -1
-"""The length under which paths are filed whose last value spans slashes."""
+"""The length under which the router files paths whose last value may span slashes."""
 
 AREAS = {"api": "/v1", "auth": "/auth/v1", "stream": "/stream/v1"}
 _UNVERSIONED = ("/healthz", "/readyz", "/metrics", "/openapi.json")
 
 Handler = Callable[..., Awaitable[Answer | None]]
-"""Takes the request, of streams also ASGI's `send`. Returns the answer, or None if it has sent everything itself. In a
-table it is a method that `bound` gives its instance."""
+"""A function that takes the request, and for streams also ASGI's `send`. It returns the answer, or None if it has sent
+everything itself. In a table it is a method that `bound` binds to an instance."""
 
 
 class Permission(NamedTuple):
-    """Who may use a route. `doing` completes the refusal "… needs an administrator"."""
+    """The users that may use a route. `doing` completes the refusal "… needs an administrator"."""
 
     level: Literal["open", "user", "admin"]
     doing: str = ""
@@ -48,7 +48,7 @@ USER = Permission("user")
 
 
 def admin(doing: str) -> Permission:
-    """Administrators only."""
+    """Returns the permission of a route that only administrators may use."""
     return Permission("admin", doing)
 
 
@@ -57,8 +57,9 @@ class Route(NamedTuple):
 
     `path` has `{names}`; the last may span slashes (`{name*}`). `query` holds names of `schemas.QUERY`. `body` and
     `answer` name schemas of `schemas.SCHEMAS`; if `listed`, the answer is a list of `answer`. `status` is the status of
-    success, `errors` the other ones (None: those that all routes of the method have). `types` are the content types of
-    the answer. A route that `streams` is given ASGI's `send`, and takes credentials in its query.
+    success, `errors` are the statuses of its errors (None: those of all routes with this method). `types` are the
+    content types of the answer. If a route `streams`, its handler gets ASGI's `send`, and its query may hold a
+    credential.
     """
 
     method: str
@@ -100,7 +101,7 @@ class Route(NamedTuple):
 def noun(
     root: str, name: str, schema: str, key: str, query: tuple[str, ...], lists: Handler, shows: Handler
 ) -> tuple[Route, Route]:
-    """The two routes that list a noun and show one of it."""
+    """Returns the two routes that list the objects of a noun and show one of them."""
     return (
         Route("GET", root, lists, f"List {name}s", schema, (*query, *PAGE), listed=True),
         Route("GET", f"{root}/{{{key}}}", shows, f"Show one {name}", schema),
@@ -108,7 +109,7 @@ def noun(
 
 
 def bound(table: Iterable[Route], owner: object) -> list[Route]:
-    """The rows with their handlers bound to an instance of the class that defines them."""
+    """Returns the rows with their handlers bound to `owner`, an instance of the class that defines them."""
     return [route._replace(handler=functools.partial(route.handler, owner)) for route in table]
 
 
@@ -120,8 +121,8 @@ class Match(NamedTuple):
 
 
 class _Shape(NamedTuple):
-    """A path with names: which segments behind the first must be which words, and which are values of names. `rest` is
-    the segment with which a value begins that may span slashes."""
+    """A path with names. `words` are the segments after the first that must be equal, `names` are the segments that are
+    values, each with its index. `rest` is the index at which a value begins that may span slashes."""
 
     route: Route
     words: tuple[tuple[int, str], ...]
@@ -129,7 +130,7 @@ class _Shape(NamedTuple):
     rest: int | None
 
     def values(self, segments: list[str]) -> dict[str, str] | None:
-        """The values of the names, or None if the path has another shape. No value is empty."""
+        """Returns the values of the names, or None if the path has another shape. No value is empty."""
         for at, word in self.words:
             if segments[at] != word:
                 return None
@@ -147,10 +148,10 @@ def _shape(route: Route) -> _Shape:
 
 
 class Router:
-    """Finds routes by area, path and method, in time that does not grow with the number of routes.
+    """The index of routes by area, path and method. Time of a lookup does not grow with the number of routes.
 
-    A path without names is one look into a dict. Others are filed by their first word and their length, or by their
-    first word if their last value spans slashes. Of these few, paths with words go before paths with names.
+    A path without names is one lookup in a dict. Other paths are filed by their first word and their length, or only by
+    their first word if their last value may span slashes. Among these, paths with words go before paths with names.
     """
 
     def __init__(self, table: Iterable[Route]) -> None:
@@ -173,7 +174,7 @@ class Router:
             self._shapes.setdefault((route.area, route.method, first, length), []).append(shape)
 
     def match(self, area: str, path: str, method: str) -> Match | None:
-        """The route that answers, or None. HEAD is answered by the route of GET."""
+        """Returns the route that answers, or None. The route of GET answers HEAD."""
         if method == "HEAD":
             method = "GET"
         if (route := self._fixed.get((area, method, path))) is not None:
@@ -188,12 +189,12 @@ class Router:
         return None
 
     def methods(self, area: str, path: str) -> list[str]:
-        """The methods that a path has, for `Allow`; none if there is no such path."""
-        found = {method for method in self._methods if self.match(area, path, method) is not None}
-        return allowed(found) if found else []
+        """Returns the methods of a path for `Allow`; an empty list if the path does not exist."""
+        methods = {method for method in self._methods if self.match(area, path, method) is not None}
+        return allowed(methods) if methods else []
 
 
 def allowed(methods: Iterable[str]) -> list[str]:
-    """The methods with those that come with them: HEAD with GET, and OPTIONS always."""
-    found = {*methods, "OPTIONS"}
-    return sorted(found | {"HEAD"} if "GET" in found else found)
+    """Returns the methods and those that come with them: HEAD with GET, and OPTIONS always."""
+    names = {*methods, "OPTIONS"}
+    return sorted(names | {"HEAD"} if "GET" in names else names)

@@ -1,4 +1,4 @@
-"""The HTTP server inside the process: uvicorn on sockets of ours, stopped by us and not by signals."""
+"""The HTTP server inside the process: uvicorn on sockets that Squall opens. Squall stops it; signals do not."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from squall.core.errors import ConfigError
 _BACKLOG = 2048
 _WITHOUT_CHUNKS = ("0.9", "1.0")
 _REFUSED = (
-    b'{"faultstring": "This server takes connections of its own user and of root only; '
-    b'squall serve --allow-local-users lets every user of this machine in."}'
+    b'{"faultstring": "This server accepts connections only from its own user and from root. '
+    b'To admit every user of this machine, start it with: squall serve --allow-local-users"}'
 )
 
 
 class DirectProtocol(HttpToolsProtocol):
-    """Offers every request the extension `DIRECT`: a way to the connection that wakes no coroutine.
+    """The protocol that gives every request the extension `DIRECT`: it writes to the connection without a coroutine.
 
-    Clients of HTTP/1.0 know no chunks (RFC 9112 6.1): they get bodies of unknown length as they are, ended by closing.
+    Clients of HTTP/1.0 do not understand chunks (RFC 9112 6.1). They get bodies of unknown length without chunks, and
+    closing the connection ends the body.
     """
 
     def on_headers_complete(self) -> None:
-        """Adds the extension to the scope of a request, and takes the chunks from answers to HTTP/1.0."""
+        """Adds the extension to the scope of a request, and turns chunks off for answers to HTTP/1.0."""
         chunked = self.parser.get_http_version() not in _WITHOUT_CHUNKS
         self.scope["extensions"] = {DIRECT: {"offer": self.offer, "chunked": chunked}}
         super().on_headers_complete()
@@ -41,7 +42,7 @@ class DirectProtocol(HttpToolsProtocol):
             self.cycle.send = _Unchunked(self.cycle).send  # type: ignore[method-assign]
 
     def offer(self, chunk: bytes) -> bool:
-        """Writes bytes of a body as they are, unless too much of what was written before has not left yet."""
+        """Writes bytes of a body to the connection. Returns False if the connection is closed or its buffer is full."""
         if self.flow.write_paused or self.transport.is_closing():
             return False
         self.transport.write(chunk)
@@ -57,22 +58,22 @@ class _Unchunked:
         self._has_length = True
 
     async def send(self, message: Any) -> None:
-        """Sends a part of the answer."""
+        """Sends one ASGI message of the answer."""
         if message["type"] == "http.response.start":
             self._has_length = any(name.lower() == b"content-length" for name, _ in message.get("headers", ()))
             if not self._has_length:
                 self._cycle.chunked_encoding = False
         elif not self._has_length:
-            # uvicorn counts what is left of a body, and nobody knows that here.
+            # uvicorn counts the remaining bytes of a body. The length of this body is unknown, so count each part.
             self._cycle.expected_content_length = len(message.get("body", b""))
         await self._send(message)
 
 
 class GuardedProtocol(DirectProtocol):
-    """Refuses connections of other users of this machine before a byte of theirs is read."""
+    """The protocol that refuses connections of other users of this machine before it reads a byte."""
 
     def connection_made(self, transport: Any) -> None:
-        """Looks who connects."""
+        """Checks the user of the new connection."""
         ours = transport.get_extra_info("sockname")
         theirs = transport.get_extra_info("peername")
         super().connection_made(transport)
@@ -90,20 +91,20 @@ class _Quiet(uvicorn.Server):
         self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Starts, and says so."""
+        """Starts the server and sets `ready`."""
         await super().startup(sockets)
         self.ready.set()
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Deliberately captures none."""
+        """Captures no signal, on purpose."""
         yield
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises `ConfigError` with what to do when the port is taken or not ours to take."""
+    """Returns a listening socket. Raises `ConfigError` if the port is in use or not permitted."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol must be named: asyncio turns Nagle's delay off only for sockets that say they are TCP.
+    # Name the protocol, because asyncio turns Nagle's delay off only for sockets that are declared as TCP.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -112,15 +113,15 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         raise ConfigError(
-            f"Port {port} on {host} cannot be used ({error.strerror}): stop what uses it, "
-            "or choose another with --port."
+            f"Port {port} on {host} cannot be used ({error.strerror}): stop the process that uses it, "
+            "or choose another port with --port."
         ) from error
     sock.setblocking(False)
     return sock
 
 
 class HttpServer:
-    """Serves one application on one socket."""
+    """The server of one application on one socket. `grace` is in seconds."""
 
     def __init__(self, application: ASGIApp, sock: socket.socket, *, guarded: bool, grace: float) -> None:
         config = uvicorn.Config(
@@ -141,7 +142,7 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port of the socket."""
         port: int = self._socket.getsockname()[1]
         return port
 
@@ -150,9 +151,9 @@ class HttpServer:
         await self._server.serve(sockets=[self._socket])
 
     async def started(self) -> None:
-        """Waits until requests are answered."""
+        """Waits until the server answers requests."""
         await self._server.ready.wait()
 
     def stop(self) -> None:
-        """Ends: no new connections, and what is under way has its grace time."""
+        """Stops the server: it accepts no new connections, and running requests get the grace time."""
         self._server.should_exit = True

@@ -1,5 +1,4 @@
-"""The web page: files that `web/` was built into, served to browsers at every address that is no endpoint of the
-API."""
+"""The web page: the built files of `web/`, served to browsers at every address that is no endpoint of the API."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ _ENDPOINTS = ("/v1", "/api", "/stream", "/auth", "/healthz", "/readyz", "/metric
 
 
 class WebFiles:
-    """The files below `root`, kept in memory; with None, or nothing there, one line says how to build them."""
+    """The files below `root`, held in memory. If `root` is None or empty, the answer says how to build the page."""
 
     def __init__(self, root: Path | None) -> None:
         self._files: dict[str, tuple[bytes, bytes | None, str, str]] = {}
@@ -51,9 +50,9 @@ class WebFiles:
         return path in self._files and path != "/index.html"
 
     def answer(self, request: Request, path: str) -> Answer | None:
-        """The file that a browser asks for, or the page itself where it has an address of the page's own.
+        """Returns the requested file, or the page itself if a browser opens an address of the page.
 
-        None for everything else: the API answers it.
+        Returns None for all other requests: the API answers them.
         """
         if request.scope["method"] not in ("GET", "HEAD"):
             return None
@@ -63,10 +62,10 @@ class WebFiles:
         if not navigates or any(path == each or path.startswith(each + "/") for each in _ENDPOINTS):
             return None
         if not self._files:
-            told = (
+            message = (
                 "The web page is not built: run `make web` in Squall's checkout (it needs node). The API is at /v1.\n"
             )
-            return Answer(raw=told.encode(), content_type="text/plain; charset=UTF-8", headers=_DEFENCES)
+            return Answer(raw=message.encode(), content_type="text/plain; charset=UTF-8", headers=_DEFENCES)
         return self._file(request, "/index.html", "no-cache")
 
     def _file(self, request: Request, name: str, caching: str) -> Answer:

@@ -16,15 +16,15 @@ from squall.core.access.secret import shown_form
 from squall.core.errors import InvalidError, TooLargeError
 
 LAST_EVENT_ID = "Last-Event-ID"
-"""The header by which a client of an event stream says where it is."""
+"""The header with the id of the last event that a client of an event stream received."""
 
 DIRECT = "squall.direct"
-"""The ASGI extension whose `offer(data) -> bool` writes bytes to the connection at once. It refuses as long as the
-connection holds too much of what was written before, and when it is closed. If `chunked`, the bytes must be a chunk of
-a chunked body, otherwise a part of the body itself."""
+"""The ASGI extension whose `offer(data) -> bool` writes bytes to the connection at once. `offer` returns False if the
+connection's write buffer is full or the connection is closed. If `chunked`, the bytes must be a chunk of a chunked
+body, otherwise a part of the body itself."""
 
 FILE_DEFENCES = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
-"""Headers of files of packs: a browser runs nothing in them."""
+"""The headers of pack files: a browser runs no script in them."""
 
 _ENCODER = msgspec.json.Encoder(enc_hook=shown_form)
 _TRUE = frozenset({"true", "1", "yes", "y"})
@@ -39,7 +39,7 @@ async def _never() -> None:
 
 
 class Query:
-    """The query string. Names nobody asks for are ignored, as StackStorm's clients need."""
+    """The query string. Unknown names are ignored, because StackStorm's clients send some."""
 
     def __init__(self, raw: bytes) -> None:
         self._values: dict[str, str] = {}
@@ -48,19 +48,19 @@ class Query:
             self._values.setdefault(name, value)
 
     def every(self, name: str) -> list[str]:
-        """The values of a name that may be given several times."""
+        """Returns the values of a name that a query may repeat."""
         return [value for each, value in self._all if each == name and value]
 
     def text(self, name: str, default: str | None = None) -> str | None:
-        """A value, or the default; an empty value counts as none."""
+        """Returns a value, or the default if the value is absent or empty."""
         return self._values.get(name) or default
 
     def has(self, name: str) -> bool:
-        """Whether the name is given at all."""
+        """Returns True if the query has the name, even with an empty value."""
         return name in self._values
 
     def integer(self, name: str, default: int | None = None) -> int | None:
-        """An integer. Raises `InvalidError` in StackStorm's words."""
+        """Returns an integer, or the default. Raises `InvalidError` in StackStorm's words."""
         value = self._values.get(name)
         if not value:
             return default
@@ -69,7 +69,8 @@ class Query:
         return int(value)
 
     def boolean(self, name: str, default: bool) -> bool:
-        """true, 1, yes, y or false, 0, no, n, in any case. Raises `InvalidError`."""
+        """Returns a boolean, or the default: true, 1, yes, y or false, 0, no, n, in upper or lower case. Raises
+        `InvalidError`."""
         value = self._values.get(name, "").lower()
         if not value:
             return default
@@ -78,16 +79,16 @@ class Query:
         raise InvalidError(f'Parameter "{name}" is not of type boolean')
 
     def listed(self, name: str) -> list[str] | None:
-        """Comma-separated values, each once; None when there are none."""
+        """Returns comma-separated values without duplicates; None if there are none."""
         value = self._values.get(name)
         items = list(dict.fromkeys(item.strip() for item in value.split(",") if item.strip())) if value else []
         return items or None
 
 
 class Request:
-    """One HTTP request. `path` is a handler's arguments, by name; `identity` is who asks.
+    """One HTTP request. `path` has the values of the path's names; `identity` is the user that sent the request.
 
-    `until_void` returns when the credential that it came with has ended: streams end with it.
+    `until_void` returns when the request's credential expires or is revoked; streams then end.
     """
 
     def __init__(
@@ -102,15 +103,15 @@ class Request:
         self._body_limit = body_limit
 
     def header(self, name: str) -> str | None:
-        """The first header of that name."""
-        wanted = name.lower().encode("latin-1")
+        """Returns the first header of that name, or None."""
+        lower = name.lower().encode("latin-1")
         for key, value in self.scope["headers"]:
-            if key == wanted:
+            if key == lower:
                 return str(value, "latin-1")
         return None
 
     async def body(self) -> bytes:
-        """The whole body. Raises `TooLargeError`."""
+        """Returns the whole body. Raises `TooLargeError`."""
         declared = self.header("content-length")
         if declared is not None and declared.isdigit() and int(declared) > self._body_limit:
             raise TooLargeError(self._too_large())
@@ -130,17 +131,17 @@ class Request:
         return f"The request's body is larger than {self._body_limit} bytes ([server] max_body_bytes)."
 
     async def document(self) -> dict[str, Any]:
-        """The body as a JSON object; an empty body is an empty object. Raises `InvalidError`."""
+        """Returns the body as a JSON object; an empty body is an empty object. Raises `InvalidError`."""
         raw = await self.body()
         if not raw.strip():
             return {}
         try:
-            found = msgspec.json.decode(raw)
+            document = msgspec.json.decode(raw)
         except (msgspec.DecodeError, RecursionError) as error:
             raise InvalidError(f"Failed to parse request body: {error}") from error
-        if not isinstance(found, dict):
-            raise InvalidError(f"Failed to parse request body: expected an object, got {_kind(found)}")
-        return found
+        if not isinstance(document, dict):
+            raise InvalidError(f"Failed to parse request body: expected an object, got {_kind(document)}")
+        return document
 
 
 class Answer:
@@ -161,13 +162,13 @@ class Answer:
         self.content = raw if raw is not None else b"" if status == 204 else _ENCODER.encode(value)
 
     async def send(self, send: Send, request_id: bytes, *, body: bool = True) -> None:
-        """Sends it; without `body` only its headers, as HEAD asks."""
+        """Sends the answer. If `body` is False, sends only its headers, for HEAD."""
         headers = [
             (b"x-request-id", request_id),
             *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()),
         ]
         if self.status not in (204, 304):
-            # These have no body, and RFC 9110 8.6 allows no length for them.
+            # Answers with these statuses have no body, and RFC 9110 8.6 allows no length for them.
             headers.append((b"content-length", str(len(self.content)).encode()))
         if self.status != 204:
             headers.append((b"content-type", self.content_type.encode("latin-1")))
@@ -176,13 +177,14 @@ class Answer:
 
 
 def failure(status: int, message: str, conflict_id: str = "") -> Answer:
-    """An error as StackStorm's clients read it; `conflict_id` is the id of the object that is in the way."""
+    """Returns an error in the form that StackStorm's clients read. `conflict_id` is the id of a conflicting object."""
     conflict = {"conflict-id": conflict_id} if conflict_id else {}
     return Answer({"faultstring": message, **conflict}, status)
 
 
 def field(document: Mapping[str, Any], name: str, kind: type, words: str, default: Any = None) -> Any:
-    """A field of a body that must be of one type; null counts as absent. Raises `InvalidError` that names it."""
+    """Returns a field of a body, or the default; null counts as absent. `words` name the type in the error. Raises
+    `InvalidError` that names the field if its value is not of type `kind`."""
     value = document.get(name)
     if value is None:
         return default
@@ -192,11 +194,12 @@ def field(document: Mapping[str, Any], name: str, kind: type, words: str, defaul
 
 
 def texts(document: Mapping[str, Any], name: str) -> list[str]:
-    """A field of a body that must be a list of texts; null counts as empty. Raises `InvalidError` that names it."""
-    found = field(document, name, list, "array", [])
-    if not all(isinstance(item, str) for item in found):
+    """Returns a field of a body that must be a list of texts; null counts as empty. Raises `InvalidError` that names
+    the field."""
+    items = field(document, name, list, "array", [])
+    if not all(isinstance(item, str) for item in items):
         raise InvalidError(f"{name}: expected a list of texts")
-    return list(found)
+    return list(items)
 
 
 def _kind(value: Any) -> str:
@@ -206,6 +209,6 @@ def _kind(value: Any) -> str:
 
 
 def start_message(status: int, headers: Mapping[str, str]) -> Message:
-    """The message that begins an answer whose body follows in pieces."""
+    """Returns the ASGI message that begins an answer whose body follows in pieces."""
     pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     return {"type": "http.response.start", "status": status, "headers": pairs}

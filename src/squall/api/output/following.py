@@ -1,7 +1,7 @@
-"""The one loop that reads a journal for those who are sent it: all forms of output, the tail of an execution, a page.
+"""The one loop that follows a journal for readers: all forms of output, the tail of an execution, the stream of a page.
 
-It follows from a place, tells when a heartbeat is due, jumps to the present when the reader wants that and is too far
-behind, and tells the lag from time to time. A `Form` makes of each batch what is sent.
+It reads from a position, yields heartbeats, jumps to the present if the reader's lag policy says so, and reports the
+lag every few seconds. A `Form` encodes each batch.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from squall.core.output.journal import Batch
 from squall.core.output.places import Place
 from squall.services.output.outputs import Outputs
 
-TELL_SECONDS = 5.0
-"""How often somebody who is being sent output all the time is told the lag."""
+LAG_SECONDS = 5.0
+"""The interval of lag reports to a reader that receives output all the time."""
 
 _MIB = 1 << 20
 _DEFAULT_MIB = 8
@@ -30,55 +30,57 @@ T = TypeVar("T")
 
 
 class LagPolicy(NamedTuple):
-    """Whoever is more than so many bytes of the journal, or ms, behind jumps to the present."""
+    """The limits of the lag, in bytes of the journal and in ms. A reader that exceeds one jumps to the present."""
 
     most_bytes: int
     most_ms: int
 
-    def exceeded(self, ms: int, behind: int) -> bool:
-        """Whether somebody that far behind jumps."""
-        return behind > self.most_bytes or (behind > 0 and ms > self.most_ms)
+    def exceeded(self, ms: int, lag_bytes: int) -> bool:
+        """Returns True if a reader with this lag jumps."""
+        return lag_bytes > self.most_bytes or (lag_bytes > 0 and ms > self.most_ms)
 
 
 def lag_policy(query: Query) -> LagPolicy | None:
-    """What `lag=skip`, `lag_mib` and `lag_seconds` ask for; None: everything. Raises `InvalidError`."""
-    wanted = query.text("lag", "all")
-    if wanted not in ("all", "skip"):
-        raise InvalidError(f'lag: "{wanted}" is none of all, skip')
+    """Returns the policy in `lag=skip`, `lag_mib` and `lag_seconds`; None if the reader takes all output. Raises
+    `InvalidError`."""
+    mode = query.text("lag", "all")
+    if mode not in ("all", "skip"):
+        raise InvalidError(f'lag: "{mode}" is not one of all, skip')
     mib, seconds = query.integer("lag_mib", _DEFAULT_MIB) or 0, query.integer("lag_seconds", _DEFAULT_SECONDS) or 0
     for name, value in (("lag_mib", mib), ("lag_seconds", seconds)):
         if not 1 <= value <= 1 << 20:
             raise InvalidError(f"{name}: {value} is not between 1 and {1 << 20}")
-    return LagPolicy(mib * _MIB, seconds * 1000) if wanted == "skip" else None
+    return LagPolicy(mib * _MIB, seconds * 1000) if mode == "skip" else None
 
 
-def lag_of(batch: Batch, left: int, now: int) -> tuple[int, int]:
-    """How far a reader who has got this batch is behind if `left` bytes of the journal come after it: ms, and these
-    bytes. `now` is in µs."""
+def lag_of(batch: Batch, lag_bytes: int, now: int) -> tuple[int, int]:
+    """Returns the lag of a reader after this batch, in ms and in bytes: `lag_bytes` bytes of the journal come after
+    the batch. `now` is in µs."""
     last = batch.records[-1].time if batch.records else 0
-    # Where a disk has lost the record, nobody knows its time.
-    return max(0, now - last) // 1000 if left and last else 0, left
+    # If a damaged disk lost the record, its time is unknown.
+    return max(0, now - last) // 1000 if lag_bytes and last else 0, lag_bytes
 
 
 class Form(Protocol[T]):
-    """What is made of a journal for one reader, or for several who want the same."""
+    """The encoding of a journal for one reader, or for several readers with the same request."""
 
     async def encode(self, after: Place, batch: Batch) -> T:
-        """What is sent of a batch that was read from the place `after`."""
+        """Encodes a batch that was read from the position `after`."""
         ...
 
     def jumped(self, jump: Jump) -> T:
-        """What is sent instead of the output that a reader has jumped over."""
+        """Returns the message that replaces the output which a reader jumped over."""
         ...
 
-    def lagging(self, sent: T, ms: int, behind: int) -> T | None:
-        """What tells a reader that has been sent `sent` how far it is behind; None if this form has no room for it."""
+    def lagging(self, last: T, ms: int, lag_bytes: int) -> T | None:
+        """Returns the report of the lag (`ms` and `lag_bytes`) for a reader that received `last` last; None if the form
+        cannot carry it."""
         ...
 
 
 class Following:
-    """Follows the journal of `execution`: with all below it if `whole`. `heartbeat` is in seconds, `now` gives µs since
-    1970. The lag `policy` says when a reader jumps; None: never."""
+    """A follower of the journal of `execution`, and of all its descendants if `whole`. `heartbeat` is in seconds, `now`
+    returns µs since 1970. The lag `policy` decides when a reader jumps; None: never."""
 
     def __init__(
         self,
@@ -100,32 +102,36 @@ class Following:
     async def parts(
         self, form: Form[T], after: Place, *, wait: bool = True, until: Place | None = None
     ) -> AsyncGenerator[T | None, None]:
-        """What the form makes of everything behind a place, to the end of the execution or until the server stops;
-        without `wait` only of what is there, and of nothing beyond the place `until`. None when a heartbeat is due."""
+        """Yields the encoded output after a position, until the execution ends or the server stops. If `wait` is false,
+        stops at the journal's current end. Stops at the position `until`, if any. Yields None when a heartbeat is
+        due."""
         tree = self._execution.tree
-        told = asyncio.get_running_loop().time()
+        lag_sent = asyncio.get_running_loop().time()
         while True:
             jump = None
-            follow = self._outputs.follow(self._execution, self._whole, after, wait, self._heartbeat, until)
-            async with aclosing(follow) as batches:
+            batches = self._outputs.follow(self._execution, self._whole, after, wait, self._heartbeat, until)
+            async with aclosing(batches):
                 async for batch in batches:
                     if batch is None:
                         yield None
                         continue
                     if self._policy is not None and self._policy.exceeded(*(lag := self._lag(batch))):
-                        # Others that follow stand at `until`; what comes behind it is read together with them.
+                        # Other followers stand at `until`. This reader reads everything after it together with them.
                         end = self._outputs.head(tree) if until is None else until
                         jump = Jump(after, end, self._outputs.distance(after, end), lag[0])
                         yield form.jumped(jump)
                         after = end
                         break
-                    sent = await form.encode(after, batch)
+                    encoded = await form.encode(after, batch)
                     after = batch.position
-                    yield sent
+                    yield encoded
                     now = asyncio.get_running_loop().time()
-                    if now - told >= TELL_SECONDS and (comment := form.lagging(sent, *self._lag(batch))) is not None:
-                        told = now
-                        yield comment
+                    if (
+                        now - lag_sent >= LAG_SECONDS
+                        and (report := form.lagging(encoded, *self._lag(batch))) is not None
+                    ):
+                        lag_sent = now
+                        yield report
             if jump is None or after == until:
                 return
 

@@ -1,4 +1,4 @@
-"""`GET …/executions/{id}/output`: what an execution printed, as text, bytes, JSON lines or events, live or later."""
+"""`GET …/executions/{id}/output`: the output of an execution as text, bytes, JSON lines or events, live or later."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from squall.api.output.forms.frames import END_OF_OUTPUT, OPENING, id_alone
 from squall.api.output.forms.records import FORMATS, NDJSON, RAW, SSE, SSE_RAW, TEXT, leftovers
 from squall.api.output.output_lines import (
     LineAnswers,
-    LineAsked,
-    asks_for_lines,
+    LineOptions,
     behind_line,
     limit_of,
     line_query,
+    requests_lines,
 )
 from squall.api.output.ranges import Ranges
-from squall.api.output.reading import Asked, EncodedCache, OutputSource
-from squall.api.output.selection import Selection, streams_of, wanted_of
+from squall.api.output.reading import EncodedCache, OutputOptions, OutputSource
+from squall.api.output.selection import Selection, selection_filter, streams_of
 from squall.api.output.sending import FanOut, Follower, Piece
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution
@@ -43,7 +43,7 @@ _FILES = {"gzip": "application/gzip", "zstd": "application/zstd"}
 
 
 class OutputRoutes:
-    """The output of executions. `heartbeat` is in seconds; only event streams have one. `now` gives µs since 1970."""
+    """The output of executions. `heartbeat` is in seconds; only event streams have one. `now` returns µs since 1970."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class OutputRoutes:
         self._ranges = Ranges(reading, outputs)
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _api(self, request: Request, send: Send) -> Answer | None:
@@ -74,59 +74,60 @@ class OutputRoutes:
         return await self._answer(request, send, SSE)
 
     async def _answer(self, request: Request, send: Send, default_form: str) -> Answer | None:
-        by_lines = asks_for_lines(request.query)
-        asked = _asked(request, default_form, by_lines)
+        by_lines = requests_lines(request.query)
+        options = _options(request, default_form, by_lines)
         execution = await self._executions.get(await self._executions.resolve(request.path["id"]), False)
         execution = await self._part(request.query, execution)
-        await self._outputs.check(execution.tree, asked.after)
-        live = asked.follow and not await self._outputs.settled(execution.id)
+        await self._outputs.check(execution.tree, options.after)
+        live = options.follow and not await self._outputs.settled(execution.id)
         if by_lines:
-            return await self._answer_lines(request, send, execution, asked, live)
+            return await self._answer_lines(request, send, execution, options, live)
         if (
-            asked.form == RAW
-            and not asked.packed
+            options.form == RAW
+            and not options.packed
             and request.scope["method"] == "GET"
             and request.header("range")
             and not request.header("if-range")
-            and asked.after == BEGINNING
+            and options.after == BEGINNING
         ):
-            # No validator is ever sent, so a condition on one is never true.
-            selection = Selection(self._outputs, execution, asked.wanted)
+            # The server never sends a validator, so an `If-Range` condition is never true.
+            selection = Selection(self._outputs, execution, options.filter)
             grows = not await self._outputs.settled(execution.id)
-            if await self._ranges.answer(request, send, execution, selection, self._executions, asked.streams, grows):
+            if await self._ranges.answer(request, send, execution, selection, self._executions, options.streams, grows):
                 return None
         if not live:
-            asked = asked._replace(lag=None)
-        encoding = None if live or asked.form in (SSE, SSE_RAW) else asked.packed or encoding_for(request)
-        headers = self._headers(asked, encoding, ranges=asked.form == RAW and not live)
-        follower = Follower(request.scope, compressed(send, encoding), asked.after)
+            options = options._replace(lag=None)
+        encoding = None if live or options.form in (SSE, SSE_RAW) else options.packed or encoding_for(request)
+        headers = self._headers(options, encoding, ranges=options.form == RAW and not live)
+        follower = Follower(request.scope, compressed(send, encoding), options.after)
 
         async def pump() -> None:
             if encoding is None:
-                # The first piece goes at once, so that a client knows it is connected before anything is printed.
-                first = OPENING if asked.form == SSE else b""
+                # The first piece goes at once, so that a client knows that it is connected before any output comes.
+                first = OPENING if options.form == SSE else b""
                 await send({"type": "http.response.body", "body": first, "more_body": True})
-            await self._all(execution, asked, follower, live)
+            await self._send_all(execution, options, follower, live)
 
         await answer_stream(request, send, headers, pump)
         return None
 
     async def _part(self, query: Query, execution: Execution) -> Execution:
-        """The execution that `execution=` names: the one of the path, or one of its tree. Raises `InvalidError`."""
-        named = query.text("execution")
-        if named is None or named == execution.id:
+        """Returns the execution that `execution=` names: the one in the path, or one of its tree. Raises
+        `InvalidError`."""
+        part_id = query.text("execution")
+        if part_id is None or part_id == execution.id:
             return execution
-        found = await self._executions.get(named, False)
-        if found.tree != execution.tree:
-            raise InvalidError(f'execution: "{named}" does not belong to the tree of "{execution.id}"')
-        return found
+        part = await self._executions.get(part_id, False)
+        if part.tree != execution.tree:
+            raise InvalidError(f'execution: "{part_id}" does not belong to the tree of "{execution.id}"')
+        return part
 
     @staticmethod
-    def _headers(asked: Asked, encoding: str | None, *, ranges: bool = False) -> dict[str, str]:
-        if asked.packed:
-            return stream_headers(_FILES[asked.packed])
-        headers = stream_headers(_TYPES[asked.form])
-        if asked.form not in (SSE, SSE_RAW):
+    def _headers(options: OutputOptions, encoding: str | None, *, ranges: bool = False) -> dict[str, str]:
+        if options.packed:
+            return stream_headers(_FILES[options.packed])
+        headers = stream_headers(_TYPES[options.form])
+        if options.form not in (SSE, SSE_RAW):
             headers["Vary"] = "Accept-Encoding"
         if encoding is not None:
             headers["Content-Encoding"] = encoding
@@ -134,31 +135,31 @@ class OutputRoutes:
             headers["Accept-Ranges"] = "bytes"
         return headers
 
-    async def _all(self, execution: Execution, asked: Asked, follower: Follower, live: bool) -> None:
-        """Sends everything behind the follower's position, and what stands at the end."""
-        source = OutputSource(self._outputs, self._cache, execution, asked, self._heartbeat, self._now)
+    async def _send_all(self, execution: Execution, options: OutputOptions, follower: Follower, live: bool) -> None:
+        """Sends everything after the follower's position, then the end of the body."""
+        source = OutputSource(self._outputs, self._cache, execution, options, self._heartbeat, self._now)
         with self._outputs.reader():
             await (self._fan_out.follow if live else self._fan_out.read)(source, follower)
-        await follower.finish(await self._last(execution, asked, follower))
+        await follower.finish(await self._ending(execution, options, follower))
 
     async def _answer_lines(
-        self, request: Request, send: Send, execution: Execution, asked: Asked, live: bool
+        self, request: Request, send: Send, execution: Execution, options: OutputOptions, live: bool
     ) -> Answer | None:
         token = request.header(LAST_EVENT_ID)
         mark = parse_lines(token, LAST_EVENT_ID) if token else None
-        selection = Selection(self._outputs, execution, asked.wanted)
+        selection = Selection(self._outputs, execution, options.filter)
         members = await selection.members(self._executions)
-        query = line_query(request.query, execution, members, asked.streams, self._now())
+        query = line_query(request.query, execution, members, options.streams, self._now())
         if isinstance(mark, LineMark):
             query = behind_line(query, mark)
         await self._outputs.check(execution.tree, query.after)
-        wanted = LineAsked(
+        line_options = LineOptions(
             query, selection, live and not query.bounded, mark if isinstance(mark, OutputMark) else None,
             limit_of(request.query), isinstance(mark, LineMark), request.query.boolean("timestamps", False),
         )  # fmt: skip
-        await self._lines.check(wanted)
-        events = asked.form in (SSE, SSE_RAW)
-        encoding = None if wanted.follow or events else asked.packed or encoding_for(request)
+        await self._lines.check(line_options)
+        events = options.form in (SSE, SSE_RAW)
+        encoding = None if line_options.follow or events else options.packed or encoding_for(request)
         follower = Follower(request.scope, compressed(send, encoding), BEGINNING)
 
         async def pump() -> None:
@@ -166,55 +167,57 @@ class OutputRoutes:
                 first = OPENING if events else b""
                 await send({"type": "http.response.body", "body": first, "more_body": True})
             positions: list[Place] = []
-            async with aclosing(self._lines.pieces(wanted, asked.form, positions.append)) as pieces:
+            async with aclosing(self._lines.pieces(line_options, options.form, positions.append)) as pieces:
                 async for piece in pieces:
                     await follower.send(Piece(piece, BEGINNING, {}, None))
             if positions:
-                # The lines end where the output goes on as it comes.
+                # After the lines the output itself continues from this position.
                 follower.position = positions[-1]
-                await self._all(execution, asked._replace(after=BEGINNING), follower, True)
+                await self._send_all(execution, options._replace(after=BEGINNING), follower, True)
             else:
                 await follower.finish(END_OF_OUTPUT if events and not self._outputs.stopping else b"")
 
-        await answer_stream(request, send, self._headers(asked, encoding), pump)
+        await answer_stream(request, send, self._headers(options, encoding), pump)
         return None
 
-    async def _last(self, execution: Execution, asked: Asked, follower: Follower) -> bytes:
-        """What stands behind everything that was printed."""
-        events = asked.form in (SSE, SSE_RAW)
+    async def _ending(self, execution: Execution, options: OutputOptions, follower: Follower) -> bytes:
+        """Returns the bytes after the last output."""
+        events = options.form in (SSE, SSE_RAW)
         if self._outputs.stopping:
             return id_alone(format_place(follower.position)) if events else b""
-        if not asked.follow and not await self._outputs.settled(execution.id):
+        if not options.follow and not await self._outputs.settled(execution.id):
             return b""
         leads = follower.leads
-        if asked.after != BEGINNING and follower.end is not None:
-            # What a reader who comes back has seen before its position may have ended inside a character.
-            found = await self._outputs.unfinished(execution.tree, follower.end)
-            leads.update({key: lead for key, lead in found.items() if asked.streams is None or key[1] in asked.streams})
+        if options.after != BEGINNING and follower.end is not None:
+            # The output before the position at which a reader resumed may have ended inside a character.
+            unfinished = await self._outputs.unfinished(execution.tree, follower.end)
+            leads.update(
+                {key: lead for key, lead in unfinished.items() if options.streams is None or key[1] in options.streams}
+            )
         rest = b""
-        if not asked.finished:
+        if not options.finished:
             labels = await self._outputs.labels({key[0] for key in leads})
-            rest = leftovers(asked.form, leads, labels, follower.position)
+            rest = leftovers(options.form, leads, labels, follower.position)
         return rest + END_OF_OUTPUT if events else rest
 
 
-def _asked(request: Request, default_form: str, by_lines: bool) -> Asked:
+def _options(request: Request, default_form: str, by_lines: bool) -> OutputOptions:
     query = request.query
     form = query.text("format", default_form) or default_form
     if form not in FORMATS:
-        raise InvalidError(f'format: "{form}" is none of {", ".join(FORMATS)}')
+        raise InvalidError(f'format: "{form}" is not one of {", ".join(FORMATS)}')
     if form == SSE and query.boolean("raw_data", False):
         form = SSE_RAW
     token = request.header(LAST_EVENT_ID) or query.text("after")
     mark = parse_output(token, "after") if token and not by_lines else OutputMark(BEGINNING)
-    wanted = wanted_of(query)
+    filter_ = selection_filter(query)
     if not query.has("tree") and (query.has("from_line") or query.has("to_line")):
-        # Lines are counted in each execution.
-        wanted = wanted._replace(tree=False)
-    return Asked(
+        # Each execution has its own line numbers.
+        filter_ = filter_._replace(tree=False)
+    return OutputOptions(
         form=form,
         streams=streams_of(query.text("stream") or query.text("type") or query.text("output_type")),
-        wanted=wanted,
+        filter=filter_,
         lag=lag_policy(query),
         follow=query.boolean("follow", True),
         after=mark.place,
@@ -224,15 +227,16 @@ def _asked(request: Request, default_form: str, by_lines: bool) -> Asked:
 
 
 def _packed(query: Query, form: str) -> str | None:
-    """The form of the file that is asked for: what there is now, compressed. Raises `InvalidError`."""
+    """Returns the requested compression of a file with the present output; None if the query has none. Raises
+    `InvalidError`."""
     packed = query.text("compression")
     if packed is None:
         return None
     if packed not in _FILES:
-        raise InvalidError(f'compression: "{packed}" is none of {", ".join(_FILES)}')
+        raise InvalidError(f'compression: "{packed}" is not one of {", ".join(_FILES)}')
     if form in (SSE, SSE_RAW) or query.boolean("follow", True):
         raise InvalidError(
-            "compression: only what is there now is given as a file; add follow=false, and ask for no events"
+            "compression: a file can hold only present output; add follow=false, and choose a format other than sse"
         )
     return packed
 
@@ -243,7 +247,7 @@ _QUERY = (
     "context", "limit", "timestamps", "compression",
 )  # fmt: skip
 _API = Route(
-    "GET", "/executions/{id}/output", OutputRoutes._api, "What it prints: so far, then live", None, _QUERY,
+    "GET", "/executions/{id}/output", OutputRoutes._api, "Output of an execution: so far, then live", None, _QUERY,
     errors=(*READ, 410, 416), types=(_TYPES[TEXT], _TYPES[RAW], _TYPES[NDJSON], _TYPES[SSE]), streams=True,
 )  # fmt: skip
 

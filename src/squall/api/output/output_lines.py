@@ -1,5 +1,4 @@
-"""Outputs by their lines: `…/output` with `from_line`, `to_line`, `tail`, `since`, `until` or `grep`; its sums;
-searching it."""
+"""Answers that select lines: `…/output` with `from_line`, `to_line`, `tail`, `since`, `until` or `grep`."""
 
 from __future__ import annotations
 
@@ -31,10 +30,10 @@ _MOST_CONTEXT = 1_000
 _FAR = 1 << 20
 
 
-class LineAsked(NamedTuple):
-    """A query for lines, and whether what follows is wanted too; `resume` is where a reader who comes back was, `limit`
-    how many lines are sent at most; `returned`: the reader has seen lines before; `timestamps`: in front of each line
-    of text stands when it began."""
+class LineOptions(NamedTuple):
+    """The options of a request for lines. `follow`: the reader also requests later lines. `resume` is the position at
+    which the reader resumes, `limit` the maximum number of lines. `returned`: the reader has received lines before.
+    `timestamps`: the time at which it began stands before each line of text."""
 
     query: LineQuery
     selection: Selection
@@ -46,24 +45,25 @@ class LineAsked(NamedTuple):
 
 
 def behind_line(query: LineQuery, mark: LineMark) -> LineQuery:
-    """The query of a reader who has seen everything up to a line."""
+    """Returns the query of a reader that has received everything up to a line."""
     return msgspec.structs.replace(query, first=mark.number + 1, tail=None)
 
 
 def limit_of(query: Query) -> int:
-    """How many lines are sent at most. Raises `InvalidError`."""
+    """Returns the maximum number of lines. Raises `InvalidError`."""
     return _number(query, "limit", 1, _MOST_LIMIT) or _UNLIMITED
 
 
-def asks_for_lines(query: Query) -> bool:
-    """Whether any of the parameters that choose lines is given."""
+def requests_lines(query: Query) -> bool:
+    """Returns True if the query has a parameter that selects lines."""
     return any(query.has(name) for name in _NAMES)
 
 
 def line_query(
     query: Query, execution: Execution, members: tuple[str, ...] | None, streams: Collection[int] | None, now: int
 ) -> LineQuery:
-    """What is asked of these executions; `now` is in µs. Raises `InvalidError` that names the parameter."""
+    """Returns the query for lines of these executions; `now` is in µs. Raises `InvalidError` that names the
+    parameter."""
     since, until, after = query.text("since"), query.text("until"), query.text("after")
     return LineQuery(
         execution=execution,
@@ -81,11 +81,12 @@ def line_query(
 
 
 def search_of(query: Query, name: str) -> Search | None:
-    """The search that a parameter asks for, with `fixed` and `ignore_case`."""
+    """Returns the search in a parameter, with `fixed` and `ignore_case`; None without the parameter. Raises
+    `InvalidError`."""
     pattern = query.text(name)
     if pattern is None:
         if query.has(name):
-            raise InvalidError(f"{name}: the expression is empty; leave it out to get all lines")
+            raise InvalidError(f"{name}: the expression is empty; leave {name} out to get all lines")
         return None
     return Search(pattern=pattern, fixed=query.boolean("fixed", False), ignore_case=query.boolean("ignore_case", False))
 
@@ -98,74 +99,83 @@ def _number(query: Query, name: str, least: int, most: int) -> int | None:
 
 
 class LineAnswers:
-    """The bytes of an answer about lines. `heartbeat` is in seconds."""
+    """The encoder of answers that select lines. `heartbeat` is in seconds."""
 
     def __init__(self, reading: LineReading, outputs: Outputs, heartbeat: float) -> None:
         self._reading = reading
         self._outputs = outputs
         self._heartbeat = heartbeat
 
-    async def check(self, asked: LineAsked) -> None:
-        """Raises `InvalidError` for what cannot be asked, and for lines beyond the end of what is finished."""
-        query = asked.query
+    async def check(self, options: LineOptions) -> None:
+        """Raises `InvalidError` for an invalid query, and for lines beyond the end of a finished output."""
+        query = options.query
         self._reading.check(query)
-        if not asked.follow and query.first is not None and query.first > 1 and query.members and not asked.returned:
+        if (
+            not options.follow
+            and query.first is not None
+            and query.first > 1
+            and query.members
+            and not options.returned
+        ):
             sums = await self._reading.sums(query.execution, query.members)
             total = sums[query.members[0]].lines if query.members[0] in sums else 0
             if query.first > total:
-                raise InvalidError(f"from_line: {query.first} is beyond the end; there are {total} lines")
+                raise InvalidError(f"from_line: {query.first} is beyond the end; the output has {total} lines")
 
     async def pieces(
-        self, asked: LineAsked, form: str, reached: Callable[[Place], None]
+        self, options: LineOptions, form: str, reached: Callable[[Place], None]
     ) -> AsyncGenerator[bytes, None]:
-        """The lines, and what follows if it is wanted as lines. With `follow` in a form that has no lines, `reached` is
-        told the position from which the output itself is to be followed."""
-        query = asked.query
-        raw = asked.follow and asked.resume is None and not asked.timestamps
-        if query.tail is not None and raw and (rows := await self._uncounted(asked)):
-            yield encode_rows(form, rows[0], await self._labels(asked, rows[0]))
+        """Yields the lines, then later lines if the form has lines. With `follow` in a form that has none, calls
+        `reached` with the position from which the caller must follow the output itself."""
+        query = options.query
+        can_skip_counting = options.follow and options.resume is None and not options.timestamps
+        if query.tail is not None and can_skip_counting and (rows := await self._uncounted(options)):
+            yield encode_rows(form, rows[0], await self._labels(options, rows[0]))
             reached(rows[1])
             return
-        left = asked.limit
-        lines = form in (NDJSON, SSE, SSE_RAW) or query.search is not None or left < _UNLIMITED or asked.timestamps
-        by_line = asked.follow and lines
+        remaining = options.limit
+        has_lines = (
+            form in (NDJSON, SSE, SSE_RAW) or query.search is not None or remaining < _UNLIMITED or options.timestamps
+        )
+        follows_lines = options.follow and has_lines
         states, position = (
-            await self._reading.states(query, asked.resume.place if asked.resume else None)
-            if by_line
+            await self._reading.states(query, options.resume.place if options.resume else None)
+            if follows_lines
             else ({}, BEGINNING)
         )
         open_lines = {(each, line.number) for each, state in states.items() for line in state.begun}
-        if asked.resume is None:
-            async for page in self._reading.history(query, states if by_line else None):
+        if options.resume is None:
+            async for page in self._reading.history(query, states if follows_lines else None):
                 if isinstance(page, Reached):
-                    if asked.follow and not by_line:
+                    if options.follow and not follows_lines:
                         reached(page.position)
                     continue
-                if by_line:
-                    # What is open at that position, or comes behind it, is told by what follows.
+                if follows_lines:
+                    # The follower below sends lines that are open at that position, and all later lines.
                     page = [
                         row for row in page
                         if (row.execution, row.line.number) not in open_lines
                         and row.execution in states
                         and row.line.number <= states[row.execution].lines
                     ]  # fmt: skip
-                page = page[:left]
-                left -= len(page)
+                page = page[:remaining]
+                remaining -= len(page)
                 numbered = query.members is not None and len(query.members) == 1
-                labels = await self._labels(asked, page)
-                yield encode_rows(form, page, labels, numbered=numbered, timestamps=asked.timestamps)
-                if not left:
+                labels = await self._labels(options, page)
+                yield encode_rows(form, page, labels, numbered=numbered, timestamps=options.timestamps)
+                if not remaining:
                     return
-        if by_line:
+        if follows_lines:
             if form in (SSE, SSE_RAW):
-                # Who comes back from here on has seen everything before.
-                yield id_alone(OutputMark(position, asked.resume.seen or 0 if asked.resume else 0).token())
-            async for piece in self._following(asked._replace(limit=left), form, states, position):
+                # A client that resumes with this id has received everything before it.
+                yield id_alone(OutputMark(position, options.resume.seen or 0 if options.resume else 0).token())
+            async for piece in self._following(options._replace(limit=remaining), form, states, position):
                 yield piece
 
-    async def _uncounted(self, asked: LineAsked) -> tuple[Sequence[Row], Place] | None:
-        """The last lines without numbers and where they end, when it would take long to count them."""
-        query = asked.query
+    async def _uncounted(self, options: LineOptions) -> tuple[Sequence[Row], Place] | None:
+        """Returns the last lines without numbers and their end position, if counting the lines would take long; else
+        None."""
+        query = options.query
         if query.search or query.since or query.first or not query.tail:
             return None
         rows: Sequence[Row] = []
@@ -176,34 +186,34 @@ class LineAnswers:
         return None
 
     async def _following(
-        self, asked: LineAsked, form: str, states: Mapping[str, Any], position: Place
+        self, options: LineOptions, form: str, states: Mapping[str, Any], position: Place
     ) -> AsyncIterator[bytes]:
-        skip = asked.resume.seen or 0 if asked.resume else 0
-        seen, left = 0, asked.limit
+        skip = options.resume.seen or 0 if options.resume else 0
+        sent, remaining = 0, options.limit
         mark = position
-        async for found in self._reading.follow(
-            asked.query, dict(states), asked.selection.holds, position, self._heartbeat
+        async for update in self._reading.follow(
+            options.query, dict(states), options.selection.holds, position, self._heartbeat
         ):
-            if found is None:
+            if update is None:
                 yield BEAT if form in (SSE, SSE_RAW) else b""
                 continue
-            rows, end = found
-            rows, skip = rows[skip:][:left], max(0, skip - len(rows))
-            left -= len(rows)
+            rows, end = update
+            rows, skip = rows[skip:][:remaining], max(0, skip - len(rows))
+            remaining -= len(rows)
             if form in (SSE, SSE_RAW):
-                labels = await self._labels(asked, rows)
+                labels = await self._labels(options, rows)
                 parts = []
                 for row in rows:
-                    seen += 1
-                    parts.append(framed_row(form, row, labels, OutputMark(mark, seen).token()))
+                    sent += 1
+                    parts.append(framed_row(form, row, labels, OutputMark(mark, sent).token()))
                 yield b"".join(parts)
             else:
-                yield encode_rows(form, rows, await self._labels(asked, rows), timestamps=asked.timestamps)
-            if not left:
+                yield encode_rows(form, rows, await self._labels(options, rows), timestamps=options.timestamps)
+            if not remaining:
                 return
             if not rows and end == mark:
                 continue
-            mark, seen = (end, 0) if rows or self._outputs.distance(mark, end) > _FAR else (mark, seen)
+            mark, sent = (end, 0) if rows or self._outputs.distance(mark, end) > _FAR else (mark, sent)
 
-    async def _labels(self, asked: LineAsked, rows: Sequence[Row]) -> Mapping[str, Label]:
-        return await asked.selection.labels({row.execution for row in rows})
+    async def _labels(self, options: LineOptions, rows: Sequence[Row]) -> Mapping[str, Label]:
+        return await options.selection.labels({row.execution for row in rows})

@@ -1,5 +1,5 @@
-"""Outputs as documents: how much an execution has printed, its lines by their place in what is shown, and what a
-search in it finds, page by page."""
+"""Outputs as documents: the size of an execution's output, its lines by row number, and searches in it, page by
+page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from squall.api.http.routes import Route, bound
 from squall.api.http.wire import Answer, Query, Request
 from squall.api.output.forms.rows import row_fields
 from squall.api.output.output_lines import search_of
-from squall.api.output.selection import Selection, Wanted, streams_of
+from squall.api.output.selection import Selection, SelectionFilter, streams_of
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution
 from squall.core.output import journal
@@ -30,11 +30,11 @@ _MOST_CONTEXT = 100
 _LAST = 1 << 53
 _ROWS = 200
 _MOST_CUT = 1 << 20
-_EVERYTHING = Wanted(True, None, None, None)
+_EVERYTHING = SelectionFilter(True, None, None, None)
 
 
 class OutputViewRoutes:
-    """`/executions/{id}/output/stats`, `…/output/rows` and `…/output/search`. `digest` gives the hash of a sealed
+    """`/executions/{id}/output/stats`, `…/output/rows` and `…/output/search`. `digest` returns the hash of a sealed
     tree."""
 
     def __init__(
@@ -50,7 +50,7 @@ class OutputViewRoutes:
         self._digest = digest
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _execution(self, request: Request) -> Execution:
@@ -59,20 +59,20 @@ class OutputViewRoutes:
     async def _stats(self, request: Request) -> Answer:
         execution = await self._execution(request)
         sums = await self._reading.sums(execution, None)
-        own = sums.get(execution.id, OutputSums())
-        shown = _shown(own)
-        shown["execution_id"] = execution.id
-        shown["masked"] = execution.runner_info.get("masked", 0)
-        shown["hash"] = await self._digest(execution.tree)
+        own_sums = sums.get(execution.id, OutputSums())
+        stats = _stats_document(own_sums)
+        stats["execution_id"] = execution.id
+        stats["masked"] = execution.runner_info.get("masked", 0)
+        stats["hash"] = await self._digest(execution.tree)
         if execution.parent is None:
-            whole = (await self._reading.sums(execution, [""])).get("", own)
-            shown["tree"] = {
+            tree_sums = (await self._reading.sums(execution, [""])).get("", own_sums)
+            stats["tree"] = {
                 "executions": len(sums),
                 "bytes": sum(sum(each.sizes) for each in sums.values()),
                 "lines": sum(each.lines for each in sums.values()),
-                "gaps": _gaps(whole),
+                "gaps": _gaps(tree_sums),
             }
-        return Answer(shown)
+        return Answer(stats)
 
     async def _rows(self, request: Request) -> Answer:
         query = request.query
@@ -80,9 +80,9 @@ class OutputViewRoutes:
         whole = _whole(query, execution)
         first, last = _row(query, "from_row", 1 - _ROWS), _row(query, "to_row", 0)
         if (first > 0) == (last > 0) and last - first >= _MOST_LINES:
-            raise InvalidError(f"to_row: at most {_MOST_LINES} rows can be asked for at once, not {last - first + 1}")
+            raise InvalidError(f"to_row: a request can name at most {_MOST_LINES} rows, not {last - first + 1}")
         if first <= 0 < last:
-            raise InvalidError("to_row: count it from the end as well (0 is the last row), as from_row is")
+            raise InvalidError("to_row: from_row counts from the end, so to_row must too (0 is the last row)")
         cut = query.integer("line_bytes")
         if cut is not None and not 1 <= cut <= _MOST_CUT:
             raise InvalidError(f"line_bytes: {cut} is not between 1 and {_MOST_CUT}")
@@ -103,17 +103,17 @@ class OutputViewRoutes:
     async def _search(self, request: Request) -> Answer:
         query = request.query
         execution = await self._execution(request)
-        wanted = search_of(query, "pattern") or search_of(query, "grep")
-        if wanted is None:
-            raise InvalidError("pattern: say what to search for (an expression of RE2; a plain text with fixed=true)")
-        counting = query.boolean("count", False)
-        most = _MOST_COUNTED if counting else _MOST_LINES
-        limit = query.integer("limit", most if counting else 100) or 0
-        if not 1 <= limit <= most:
-            raise InvalidError(f"limit: {limit} is not between 1 and {most}")
+        base = search_of(query, "pattern") or search_of(query, "grep")
+        if base is None:
+            raise InvalidError("pattern: the search text is missing (an expression of RE2; plain text with fixed=true)")
+        count_only = query.boolean("count", False)
+        most_hits = _MOST_COUNTED if count_only else _MOST_LINES
+        limit = query.integer("limit", most_hits if count_only else 100) or 0
+        if not 1 <= limit <= most_hits:
+            raise InvalidError(f"limit: {limit} is not between 1 and {most_hits}")
         streams = _streams(query)
         search = msgspec.structs.replace(
-            wanted,
+            base,
             start=query.integer("from_line", 1) or 1,
             stop=query.integer("to_line", _LAST) or _LAST,
             limit=limit,
@@ -121,24 +121,24 @@ class OutputViewRoutes:
             streams=streams,
         )
         if query.boolean("rows", False):
-            matched = streams_of(query.text("match_stream")) if query.has("match_stream") else streams
+            match_streams = streams_of(query.text("match_stream")) if query.has("match_stream") else streams
             search = msgspec.structs.replace(
-                search, counted=streams, streams=None if matched is None else tuple(sorted(matched))
+                search, counted=streams, streams=None if match_streams is None else tuple(sorted(match_streams))
             )
             hits = await self._reading.find_rows(execution, _whole(query, execution), search)
-            found = {"count": len(hits.numbers), "resume": hits.resume or None}
-            return Answer({"execution_id": execution.id, **found, **({} if counting else {"rows": hits.numbers})})
+            result = {"count": len(hits.numbers), "resume": hits.resume or None}
+            return Answer({"execution_id": execution.id, **result, **({} if count_only else {"rows": hits.numbers})})
         context = query.integer("context", 0) or 0
         if not 0 <= context <= _MOST_CONTEXT:
             raise InvalidError(f"context: {context} is not between 0 and {_MOST_CONTEXT}")
-        rows, hits = await self._reading.find(execution, search, None if counting else context)
+        rows, hits = await self._reading.find(execution, search, None if count_only else context)
         labels = await self._outputs.labels({execution.id})
         answer: dict[str, Any] = {
             "execution_id": execution.id,
             "count": len(hits.numbers),
             "resume": hits.resume or None,
         }
-        if not counting:
+        if not count_only:
             answer["lines"] = [row_fields(row, labels.get(execution.id)) for row in rows]
         return Answer(answer)
 
@@ -149,11 +149,12 @@ def _streams(query: Query) -> tuple[int, ...] | None:
 
 
 def _whole(query: Query, execution: Execution) -> bool:
-    """Whether all of the tree is meant: of a root, unless `tree=false`. Raises `InvalidError`."""
+    """Returns True if the request is about the whole tree: the execution is a root, and `tree` is not false. Raises
+    `InvalidError`."""
     tree = query.boolean("tree", execution.parent is None)
     if tree and execution.parent is not None:
         raise InvalidError(
-            f"tree: rows are counted in an execution or in a whole tree; ask for those of {execution.tree}"
+            f"tree: {execution.id} is not the root of its tree. Leave tree out, or ask for the rows of {execution.tree}"
         )
     return tree
 
@@ -166,7 +167,7 @@ def _row(query: Query, name: str, default: int) -> int:
     return value
 
 
-def _shown(sums: OutputSums) -> dict[str, Any]:
+def _stats_document(sums: OutputSums) -> dict[str, Any]:
     return {
         "bytes": sum(sums.sizes),
         "lines": sums.lines,
@@ -193,13 +194,13 @@ _SEARCH = (
 )  # fmt: skip
 
 ROUTES = (
-    Route("GET", "/executions/{id}/output/stats", OutputViewRoutes._stats, "How much it has printed", "OutputStats"),
+    Route("GET", "/executions/{id}/output/stats", OutputViewRoutes._stats, "Size of the output", "OutputStats"),
     Route(
-        "GET", "/executions/{id}/output/search", OutputViewRoutes._search, "Find lines, page by page", "SearchAnswer",
-        _SEARCH,
+        "GET", "/executions/{id}/output/search", OutputViewRoutes._search, "Search the output, page by page",
+        "SearchAnswer", _SEARCH,
     ),
     Route(
-        "GET", "/executions/{id}/output/rows", OutputViewRoutes._rows, "Lines by their place in what is shown",
+        "GET", "/executions/{id}/output/rows", OutputViewRoutes._rows, "Lines of the output by row number",
         "RowsAnswer",
         ("from_row", "to_row", "stream", "type", "tree", "line_bytes"),
     ),

@@ -1,4 +1,4 @@
-"""Byte ranges of raw output (RFC 9110, section 14): any part of what an execution printed, without reading the rest."""
+"""Byte ranges of raw output (RFC 9110, section 14). The server reads only the requested part."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Span(NamedTuple):
 
 
 def span_of(header: str, total: int) -> Span | None:
-    """The part that a `Range` header asks for; None if it is one that is to be ignored (of another unit, or several
-    ranges). An empty span (last before first) cannot be satisfied."""
+    """Returns the span that a `Range` header requests; None if the server must ignore the header (another unit, or
+    several ranges). An empty span (last before first) cannot be satisfied."""
     match = _RANGE.match(header.strip())
     if match is None or not (match[1] or match[2]):
         return None
@@ -42,7 +42,7 @@ def span_of(header: str, total: int) -> Span | None:
 
 
 class Ranges:
-    """Answers requests for a range."""
+    """The answers to requests for a range."""
 
     def __init__(self, reading: LineReading, outputs: Outputs) -> None:
         self._reading = reading
@@ -58,8 +58,8 @@ class Ranges:
         streams: frozenset[int] | None,
         grows: bool,
     ) -> bool:
-        """Sends the part that is asked for; false if the header is to be ignored, as it is for several executions. Of
-        output that still `grows` the total is not told."""
+        """Sends the requested span. Returns False if the server must ignore the header, as it must for several
+        executions. If the output still `grows`, the answer has no total."""
         members = await selection.members(executions)
         if members is None or members != (execution.id,):
             return False
@@ -70,7 +70,7 @@ class Ranges:
             return False
         headers = {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes", "Cache-Control": "no-cache"}
         if span.first > span.last:
-            refusal = failure(416, f"Range: there are {total} bytes")
+            refusal = failure(416, f"Range: the output has only {total} bytes")
             refusal.headers |= {"Content-Range": f"bytes */{total}", "Accept-Ranges": "bytes"}
             await refusal.send(send, b"")
             return True
@@ -81,9 +81,9 @@ class Ranges:
         return True
 
     async def _send(self, send: Send, execution: Execution, span: Span, streams: frozenset[int] | None) -> None:
-        wanted = None if streams is None else tuple(sorted(streams))
-        position, skip = await self._reading.place_of_byte(execution, span.first, wanted)
-        left = span.last - span.first + 1
+        stream_numbers = None if streams is None else tuple(sorted(streams))
+        position, skip = await self._reading.place_of_byte(execution, span.first, stream_numbers)
+        remaining = span.last - span.first + 1
         async for batch in self._outputs.follow(execution, False, position, False, 60.0):
             if batch is None:
                 continue
@@ -91,12 +91,12 @@ class Ranges:
             for record in batch.records:
                 if record.kind != journal.OUTPUT or (streams is not None and record.stream not in streams):
                     continue
-                data = bytes(record.payload)[skip : skip + left]
+                data = bytes(record.payload)[skip : skip + remaining]
                 skip = max(0, skip - len(record.payload))
-                left -= len(data)
+                remaining -= len(data)
                 parts.append(data)
             if body := b"".join(parts):
-                await send({"type": "http.response.body", "body": body, "more_body": left > 0})
-            if not left:
+                await send({"type": "http.response.body", "body": body, "more_body": remaining > 0})
+            if not remaining:
                 return
         await send({"type": "http.response.body", "body": b""})

@@ -1,4 +1,4 @@
-"""One output as it was asked for: what all who ask for the same are sent."""
+"""The source of one output: its pieces are the same for all readers with the same request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from squall.api.output.following import Following, LagPolicy
 from squall.api.output.forms.frames import BEAT, lag_comment
 from squall.api.output.forms.records import RAW, SSE, SSE_RAW, TEXT, Encoded, Jump, encode, jumped
-from squall.api.output.selection import Selection, Wanted
+from squall.api.output.selection import Selection, SelectionFilter
 from squall.api.output.sending import Piece
 from squall.core.execution.execution import Execution
 from squall.core.output import journal
@@ -21,16 +21,16 @@ from squall.services.output.outputs import Outputs, is_end
 _BUDGET = 8 << 20
 
 
-class Asked(NamedTuple):
-    """What one reader wants: streams as numbers (None: all), which executions, and what happens when it is behind.
+class OutputOptions(NamedTuple):
+    """The options of one reader's request: format, streams as numbers (None: all), filter of executions and lag policy.
 
-    `finished`: it has been told of the characters that were never finished already, behind the last position. `packed`:
-    it wants a file in this form.
+    `finished`: the reader has already received the replacement characters for unfinished characters after the last
+    position. `packed`: the compression of the file that the reader requests, or None.
     """
 
     form: str
     streams: frozenset[int] | None
-    wanted: Wanted
+    filter: SelectionFilter
     lag: LagPolicy | None
     follow: bool
     after: Place
@@ -39,47 +39,47 @@ class Asked(NamedTuple):
 
 
 class EncodedCache:
-    """The pieces encoded last, by what was asked and from where; bounded in bytes."""
+    """The pieces encoded last, by request and position; bounded in bytes."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[Any, ...], Encoded] = OrderedDict()
+        self._pieces: OrderedDict[tuple[Any, ...], Encoded] = OrderedDict()
         self._size = 0
 
     def get(self, key: tuple[Any, ...]) -> Encoded | None:
-        """What was kept."""
-        return self._kept.get(key)
+        """Returns the cached piece, or None."""
+        return self._pieces.get(key)
 
     def put(self, key: tuple[Any, ...], encoded: Encoded) -> None:
-        """Keeps it, and lets the oldest go."""
-        self._kept[key] = encoded
+        """Adds a piece, and removes the oldest pieces beyond the budget."""
+        self._pieces[key] = encoded
         self._size += len(encoded.data)
-        while self._size > _BUDGET and len(self._kept) > 1:
-            _, oldest = self._kept.popitem(last=False)
+        while self._size > _BUDGET and len(self._pieces) > 1:
+            _, oldest = self._pieces.popitem(last=False)
             self._size -= len(oldest.data)
 
 
 class OutputSource:
-    """The `sending.Source` of all who ask for the same output, and the `following.Form` that it is read in."""
+    """The `sending.Source` of all readers with the same request, and the `following.Form` of its encoding."""
 
     def __init__(
         self,
         outputs: Outputs,
         cache: EncodedCache,
         execution: Execution,
-        asked: Asked,
+        options: OutputOptions,
         heartbeat: float,
         now: Callable[[], int],
     ) -> None:
         self._cache = cache
         self._execution = execution
-        self._asked = asked
-        self._selection = Selection(outputs, execution, asked.wanted)
+        self._options = options
+        self._selection = Selection(outputs, execution, options.filter)
         self._following = Following(
-            outputs, execution, whole=not self._selection.single, policy=asked.lag, heartbeat=heartbeat, now=now
+            outputs, execution, whole=not self._selection.single, policy=options.lag, heartbeat=heartbeat, now=now
         )
-        self._events = asked.form in (SSE, SSE_RAW)
-        self.key: Hashable = (self._selection.key, asked.streams, asked.form, asked.lag)
-        # It is only due when there is nothing to send.
+        self._events = options.form in (SSE, SSE_RAW)
+        self.key: Hashable = (self._selection.key, options.streams, options.form, options.lag)
+        # A heartbeat is due only when there is nothing to send.
         self.heartbeat = BEAT if self._events else b""
         self.order = outputs.order
 
@@ -88,38 +88,38 @@ class OutputSource:
         return self._following.parts(self, after, wait=wait, until=until)
 
     async def encode(self, after: Place, batch: Batch) -> Piece:
-        """See `following.Form`: encoded once for all."""
+        """See `following.Form`. Encodes each batch once for all readers."""
         encoded = await self._encoded(after, batch)
         end = next((record for record in batch.records if is_end(record, self._execution.id)), None)
         return Piece(encoded.data, batch.position, encoded.leads, end)
 
     def jumped(self, jump: Jump) -> Piece:
         """See `following.Form`."""
-        return Piece(jumped(self._asked.form, self._execution.id, jump), jump.end, {}, None)
+        return Piece(jumped(self._options.form, self._execution.id, jump), jump.end, {}, None)
 
-    def lagging(self, sent: Piece, ms: int, behind: int) -> Piece | None:
-        """See `following.Form`: only events have room for it, and nothing comes behind the end."""
-        if not self._events or sent.end is not None:
+    def lagging(self, last: Piece, ms: int, lag_bytes: int) -> Piece | None:
+        """See `following.Form`. Only events can carry the lag, and nothing may come after the end."""
+        if not self._events or last.end is not None:
             return None
-        return Piece(lag_comment(ms, behind), sent.position, {}, None)
+        return Piece(lag_comment(ms, lag_bytes), last.position, {}, None)
 
     async def _encoded(self, position: Place, batch: Batch) -> Encoded:
         key = (self.key, position, batch.position)
-        found = self._cache.get(key)
-        if found is None:
-            asked = self._asked
-            records = [record for record in batch.records if _wanted(record, asked.streams)]
+        encoded = self._cache.get(key)
+        if encoded is None:
+            options = self._options
+            records = [record for record in batch.records if _is_selected(record, options.streams)]
             if not self._selection.everything:
                 records = [record for record in records if await self._selection.holds(record.execution)]
             labels: dict[str, Label] = {}
-            if asked.form not in (TEXT, RAW):
+            if options.form not in (TEXT, RAW):
                 labels = await self._selection.labels({record.execution for record in records})
-            found = encode(asked.form, records, labels)
-            self._cache.put(key, found)
-        return found
+            encoded = encode(options.form, records, labels)
+            self._cache.put(key, encoded)
+        return encoded
 
 
-def _wanted(record: Record, streams: frozenset[int] | None) -> bool:
+def _is_selected(record: Record, streams: frozenset[int] | None) -> bool:
     if record.kind == journal.PROGRESS:
         return True
     if record.kind not in (journal.OUTPUT, journal.GAP):

@@ -1,4 +1,4 @@
-"""Which executions of a tree a reader wants: one, it and what is below it, or only some of those."""
+"""The executions of a tree that a reader selects: one execution, with its descendants, or only some of those."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from squall.services.output.outputs import Outputs
 
 
 def streams_of(text: str | None) -> frozenset[int] | None:
-    """The streams of `type=`: None is all of them; an unknown type has none, as recorded of StackStorm."""
+    """Returns the streams of `type=`. None is all streams. An unknown type has none, as recorded of StackStorm."""
     if text in (None, "all"):
         return None
     name = "output" if text == "other" else text
@@ -25,8 +25,8 @@ def streams_of(text: str | None) -> frozenset[int] | None:
     return frozenset({number}) if number is not None else frozenset()
 
 
-class Wanted(NamedTuple):
-    """What a request says of them; None asks for all. `depth` counts the levels below the execution asked for."""
+class SelectionFilter(NamedTuple):
+    """The filter in a request; None selects all. `depth` counts the levels below the requested execution."""
 
     tree: bool
     tasks: frozenset[str] | None
@@ -35,17 +35,17 @@ class Wanted(NamedTuple):
 
     @property
     def filtered(self) -> bool:
-        """Whether only some of a tree are wanted."""
+        """True if the filter selects only some executions of a tree."""
         return self.tasks is not None or self.actions is not None or self.depth is not None
 
 
-def wanted_of(query: Query) -> Wanted:
-    """What `tree`, `task`, `action` and `depth` ask for. Raises `InvalidError`."""
+def selection_filter(query: Query) -> SelectionFilter:
+    """Returns the filter in `tree`, `task`, `action` and `depth`. Raises `InvalidError`."""
     depth = query.integer("depth")
     if depth is not None and depth < 0:
         raise InvalidError(f"depth: {depth} is less than 0 (0 is the execution itself)")
     tasks, actions = query.listed("task"), query.listed("action")
-    return Wanted(
+    return SelectionFilter(
         query.boolean("tree", True),
         frozenset(tasks) if tasks is not None else None,
         frozenset(actions) if actions is not None else None,
@@ -54,48 +54,49 @@ def wanted_of(query: Query) -> Wanted:
 
 
 class Selection:
-    """The executions that one reader wants, also those that are yet to come; asked about again whenever an unknown one
-    turns up. `everything`: all of the tree; `single`: only the one execution."""
+    """The executions that one reader selects, including future ones. It decides about each execution when that first
+    appears. `everything`: the whole tree; `single`: only the one execution."""
 
-    def __init__(self, outputs: Outputs, execution: Execution, wanted: Wanted) -> None:
+    def __init__(self, outputs: Outputs, execution: Execution, filter_: SelectionFilter) -> None:
         self._outputs = outputs
         self._execution = execution
-        self._wanted = wanted
-        self._known: dict[str, bool] = {}
+        self._filter = filter_
+        self._verdicts: dict[str, bool] = {}
         root = execution.parent is None
-        self.single = not wanted.tree
-        self.everything = wanted.tree and root and not wanted.filtered
+        self.single = not filter_.tree
+        self.everything = filter_.tree and root and not filter_.filtered
 
     @property
     def key(self) -> Hashable:
-        """What makes two selections the same."""
-        return (self._execution.id, self._wanted)
+        """The key that two equal selections share."""
+        return (self._execution.id, self._filter)
 
     async def holds(self, execution_id: str) -> bool:
-        """Whether the execution is wanted."""
+        """Returns True if the execution is selected."""
         if self.everything or (self.single and execution_id == self._execution.id):
             return True
-        found = self._known.get(execution_id)
-        if found is None:
-            found = self._known[execution_id] = await self._judge(execution_id)
-        return found
+        verdict = self._verdicts.get(execution_id)
+        if verdict is None:
+            verdict = self._verdicts[execution_id] = await self._judge(execution_id)
+        return verdict
 
     async def _judge(self, execution_id: str) -> bool:
         if self.single:
             return False
-        own = (await self._outputs.labels({execution_id})).get(execution_id)
-        levels = await self._levels(execution_id, own)
-        if own is None or levels is None:
+        label = (await self._outputs.labels({execution_id})).get(execution_id)
+        levels = await self._levels(execution_id, label)
+        if label is None or levels is None:
             return False
-        wanted = self._wanted
+        filter_ = self._filter
         return (
-            (wanted.depth is None or levels <= wanted.depth)
-            and (wanted.tasks is None or own.task in wanted.tasks)
-            and (wanted.actions is None or own.action in wanted.actions)
+            (filter_.depth is None or levels <= filter_.depth)
+            and (filter_.tasks is None or label.task in filter_.tasks)
+            and (filter_.actions is None or label.action in filter_.actions)
         )
 
     async def _levels(self, execution_id: str, label: Label | None) -> int | None:
-        """How far below the execution asked for another one is; None if it is not below it."""
+        """Returns the number of levels between the selected execution and a descendant; None if it is no
+        descendant."""
         levels, at = 0, execution_id
         while at != self._execution.id:
             if label is None or label.parent is None:
@@ -105,19 +106,21 @@ class Selection:
         return levels
 
     async def labels(self, execution_ids: Collection[str]) -> dict[str, Label]:
-        """What is told of executions; their depth is counted from the one asked for."""
-        found = await self._outputs.labels(set(execution_ids) | {self._execution.id})
-        above = found[self._execution.id].depth if self._execution.id in found else 0
-        if not above:
-            return found
-        return {key: msgspec.structs.replace(label, depth=label.depth - above) for key, label in found.items()}
+        """Returns the labels of executions. Their depth counts from the selected execution."""
+        labels = await self._outputs.labels(set(execution_ids) | {self._execution.id})
+        top_depth = labels[self._execution.id].depth if self._execution.id in labels else 0
+        if not top_depth:
+            return labels
+        return {key: msgspec.structs.replace(label, depth=label.depth - top_depth) for key, label in labels.items()}
 
     async def members(self, executions: Executions) -> tuple[str, ...] | None:
-        """Those that there are now; None for all of the tree."""
+        """Returns the ids of the selected executions that exist now; None for the whole tree."""
         if self.single:
             return (self._execution.id,)
         if self.everything:
             children = await executions.child_ids([self._execution.id])
             return None if children else (self._execution.id,)
-        below, _ = await executions.children(self._execution.id, None, False)
-        return tuple([each for each in (self._execution.id, *(child.id for child in below)) if await self.holds(each)])
+        descendants, _ = await executions.children(self._execution.id, None, False)
+        return tuple(
+            [each for each in (self._execution.id, *(child.id for child in descendants)) if await self.holds(each)]
+        )

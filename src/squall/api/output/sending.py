@@ -1,14 +1,15 @@
-"""Sends one output to all who follow it.
+"""Sends one output to all its followers.
 
-The contract: a `Follower` is sent every piece behind its position exactly once and in order, and costs no more memory
-than its connection's buffer holds, however slow it is.
+The contract: a `Follower` gets every piece after its position exactly once and in order. However slow it is, it costs
+no more memory than the buffer of its connection.
 
-Followers that have been sent all there is stand at the **head** of their source, of which there is one for each thing
-that is followed. One of them, the leader, reads for all: each piece is read and encoded once, and written to every
-connection in one pass, without waking anybody. What is printed during a pass leaves together in the next one.
+Followers that have received everything stand at the **head** of their source. Each source has one head. One follower
+there, the leader, reads for all: it reads and encodes each piece once, and writes it to every connection in one pass,
+without waking the other followers' tasks. Output printed during a pass is sent together in the next pass.
 
-Whose connection has not taken what was written before leaves the head. It reads by its own cursor, waiting for its
-connection at every piece, and comes back when it has caught up. So nobody waits for it, and nothing piles up for it.
+A follower whose connection still holds earlier bytes leaves the head. It then reads with its own cursor, waits for its
+connection at every piece, and returns to the head when it has caught up. So other followers do not wait for it, and no
+data piles up for it.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _TURN = 256
 
 
 class Piece(NamedTuple):
-    """What is sent at once. It ends at `position`; `leads` are the unfinished characters it leaves, and `end` is the
-    final status record of what is followed, if it lies in this piece."""
+    """The bytes of one write. It ends at `position`. `leads` are the unfinished characters at its end. `end` is the
+    final status record of the followed execution, if it lies in this piece."""
 
     data: bytes
     position: Place
@@ -41,32 +42,32 @@ class Piece(NamedTuple):
 
 
 class Source(Protocol):
-    """Something to follow, in one form. Sources with the same key give the same pieces."""
+    """An output to follow, in one form. Sources with the same key yield the same pieces."""
 
     @property
     def key(self) -> Hashable:
-        """What is followed, and how."""
+        """The key of the followed output and its form."""
         ...
 
     @property
     def heartbeat(self) -> bytes:
-        """What tells a client that the connection lives; empty where the form has no room for it."""
+        """The bytes of a heartbeat; empty if the form cannot carry one."""
         ...
 
     def order(self, place: Place, /) -> int:
-        """A number by which places are sorted: larger for a later one."""
+        """Returns a number that sorts positions: a later position has a larger number."""
         ...
 
     def pieces(self, after: Place, *, wait: bool, until: Place | None = None) -> AsyncGenerator[Piece | None, None]:
-        """The pieces behind a place, to the end; without `wait` only those that are there, and none beyond the place
-        `until`. None when a heartbeat is due."""
+        """Yields the pieces after a position, to the end. If `wait` is false, stops at the present end. Stops at the
+        position `until`, if any. Yields None when a heartbeat is due."""
         ...
 
 
 class Follower:
-    """One connection's way through a source: what it has been sent so far ends at `position`.
+    """The state of one connection that follows a source. It has received everything up to `position`.
 
-    `leads` and `end` are as in `Piece`, of all that was sent; `ended` is set when nothing more will come.
+    `leads` and `end` are as in `Piece`, for everything received. `ended` is set when nothing more will come.
     """
 
     def __init__(self, scope: Scope, send: Send, position: Place) -> None:
@@ -81,23 +82,23 @@ class Follower:
         self.turn: asyncio.Future[None] | None = None
 
     async def send(self, piece: Piece) -> None:
-        """Sends a piece, as soon as the connection takes more."""
+        """Sends a piece as soon as the connection's buffer has room."""
         if piece.data:
             await self._send({"type": "http.response.body", "body": piece.data, "more_body": True})
         self.position = piece.position
         self.take(piece.leads, piece.end)
 
     async def finish(self, data: bytes) -> None:
-        """Sends what stands behind everything, and ends the body."""
+        """Sends the last bytes and ends the body."""
         await self._send({"type": "http.response.body", "body": data})
 
     def take(self, leads: Leads, end: Record | None) -> None:
-        """Keeps what pieces have left."""
+        """Records the unfinished characters and the end of sent pieces."""
         self.leads.update(leads)
         self.end = end or self.end
 
     def wake(self) -> None:
-        """Lets it look whether it has been released, or is to lead."""
+        """Wakes this follower, so that it checks whether it was released or became leader."""
         if self.turn is not None and not self.turn.done():
             self.turn.set_result(None)
 
@@ -111,9 +112,9 @@ def _chunk(data: bytes) -> bytes:
 
 
 class _Head:
-    """The followers of one source that have been sent everything up to `position`.
+    """The followers of one source that have received everything up to `position`.
 
-    A follower that comes with a later position is one of them too: it is passed over until the others are there.
+    A follower with a later position is a member too: it gets nothing until the others have reached its position.
     """
 
     def __init__(self, source: Source, position: Place) -> None:
@@ -125,7 +126,7 @@ class _Head:
         self.leader: Follower | None = None
 
     async def lead(self, leader: Follower) -> None:
-        """Reads for all members until there is no more, which releases them, or until the leader is none of them."""
+        """Reads for all members until the source ends, which releases them, or until the leader is no member."""
         async with aclosing(self.source.pieces(self.position, wait=True)) as pieces:
             async for piece in pieces:
                 if piece is None:
@@ -133,16 +134,16 @@ class _Head:
                     for member in self.members if beat else ():
                         member.offer(beat if member.chunked else self.source.heartbeat)
                     continue
-                await self._give(piece)
+                await self._write(piece)
                 if leader not in self.members:
                     return
         for member in list(self.members):
             member.ended = True
             self.release(member)
 
-    async def _give(self, piece: Piece) -> None:
+    async def _write(self, piece: Piece) -> None:
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        pass_start = loop.time()
         start, self.position = self.position, piece.position
         self.leads.update(piece.leads)
         self.end = piece.end or self.end
@@ -155,34 +156,34 @@ class _Head:
                 if number % _TURN == 0:
                     await asyncio.sleep(0)
         finally:
-            # Also when the leader goes away in the middle of it: nobody who waits may have missed the piece.
+            # Also when the leader is cancelled during the pass: a member that stays must not have missed the piece.
             for member in self._left_behind(piece.position):
                 self.release(member)
         if len(self.members) >= _CROWD:
-            # In a crowd the writes cost more than the bytes: half of the time goes to them, and what comes in the
-            # other half leaves together.
-            await asyncio.sleep(min(loop.time() - began, _REST))
+            # With many members the number of writes costs more than the bytes. Writing takes half of the time; output
+            # that comes in the other half is sent together.
+            await asyncio.sleep(min(loop.time() - pass_start, _REST))
 
     def _left_behind(self, place: Place) -> list[Follower]:
-        """The members that have not got everything up to a place."""
+        """Returns the members that have not received everything up to a position."""
         order = self.source.order
         others = [member for member in self.members if member.position != place]
         return [member for member in others if order(member.position) < order(place)]
 
     def release(self, member: Follower) -> None:
-        """Sends a member on its own way."""
+        """Removes a member from the head, and wakes it so that it continues alone."""
         self.members.pop(member, None)
         member.wake()
 
 
 class FanOut:
-    """Brings followers of the same source together. Use it on one event loop."""
+    """The heads of all sources: it groups followers of the same source. Use it on one event loop."""
 
     def __init__(self) -> None:
         self._heads: dict[Hashable, _Head] = {}
 
     async def follow(self, source: Source, follower: Follower) -> None:
-        """Sends a follower everything behind its position, now and later, to the end of the source."""
+        """Sends a follower everything after its position, present and future, to the end of the source."""
         caught_up = False
         while not follower.ended:
             head = self._heads.get(source.key)
@@ -196,11 +197,12 @@ class FanOut:
                 caught_up = True
 
     async def read(self, source: Source, follower: Follower) -> None:
-        """Sends a follower what is there behind its position, and waits for no more."""
+        """Sends a follower the present output after its position, and does not wait for more."""
         await self._read(source, follower, None)
 
     async def _read(self, source: Source, follower: Follower, until: Place | None) -> None:
-        """Sends a follower what is there, or what there is up to a position, which may not be shown to anybody yet."""
+        """Sends a follower the present output, or everything up to the position `until`, for which it waits if that is
+        not readable yet."""
         wait = until is not None
         async with aclosing(source.pieces(follower.position, wait=wait, until=until)) as pieces:
             async for piece in pieces:
@@ -208,7 +210,7 @@ class FanOut:
         follower.ended = follower.end is not None or (wait and follower.position != until)
 
     async def _stand(self, head: _Head, follower: Follower) -> None:
-        """Keeps a follower at the head until it is released."""
+        """Holds a follower at the head until it is released."""
         head.members[follower] = None
         try:
             while follower in head.members:

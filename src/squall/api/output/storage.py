@@ -1,4 +1,4 @@
-"""What takes space over HTTP: look at it, remove finished executions, check a journal."""
+"""Storage over HTTP: show its usage, remove finished executions, verify a journal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST = 5000
 
 
 class StorageRoutes:
-    """`/storage` and `/executions/{id}/output/verify`; `now` is the time (µs)."""
+    """`/storage` and `/executions/{id}/output/verify`. `now` returns the time in µs."""
 
     def __init__(self, storage: Storage, retention: Retention, executions: Executions, now: Callable[[], int]) -> None:
         self._storage = storage
@@ -30,7 +30,7 @@ class StorageRoutes:
         self._now = now
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _usage(self, request: Request) -> Answer:
@@ -38,14 +38,15 @@ class StorageRoutes:
         return Answer(msgspec.to_builtins(await self._storage.usage(max(1, limit))))
 
     async def _purge(self, request: Request) -> Answer:
-        """One page of a purge: the client asks again with the `cursor` of the answer until that is null."""
+        """Purges one page of executions. The client repeats the request with the `cursor` of the answer until that is
+        null."""
         document = await request.document()
         limit = field(document, "limit", int, "integer", _PAGE)
         if not 1 <= limit <= _MOST:
             raise InvalidError(f"limit: {limit} is not between 1 and {_MOST}")
-        wanted = _selection(document, self._now())
+        selection = _selection(document, self._now())
         dry_run = field(document, "dry_run", bool, "boolean", False)
-        purged = await self._retention.purge(wanted, _cursor(document), limit, dry_run)
+        purged = await self._retention.purge(selection, _cursor(document), limit, dry_run)
         return Answer(msgspec.to_builtins(purged) | {"dry_run": dry_run})
 
     async def _verify(self, request: Request) -> Answer:
@@ -53,18 +54,18 @@ class StorageRoutes:
         verdict, digest = await self._storage.verify(execution.tree)
         faults = list(verdict.faults) if verdict is not None else []
         if verdict is None and digest is not None:
-            faults.append("the output is gone, though it was sealed")
+            faults.append("the output was sealed, but its file is missing")
         elif verdict is not None and digest is not None and verdict.digest != digest and verdict.place != "live":
-            faults.append("the bytes have another hash than the execution record has")
-        found = msgspec.to_builtins(verdict) if verdict is not None else {"tree": execution.tree, "place": "none"}
-        return Answer({**found, "faults": faults, "recorded_digest": digest, "ok": not faults})
+            faults.append("the hash of the output differs from the hash in the execution record")
+        document = msgspec.to_builtins(verdict) if verdict is not None else {"tree": execution.tree, "place": "none"}
+        return Answer({**document, "faults": faults, "recorded_digest": digest, "ok": not faults})
 
 
 def _selection(document: dict[str, Any], now: int) -> Selection:
-    """What a body asks to be removed. Raises `InvalidError` that names the field."""
+    """Returns the selection of executions to remove from a body. Raises `InvalidError` that names the field."""
     days = document.get("older_than_days")
     if isinstance(days, bool) or not isinstance(days, int | float) or not 0 <= days <= 36_500:
-        raise InvalidError(f"older_than_days: {days!r} is not a number of days from 0 to 36500; it must be given")
+        raise InvalidError(f"older_than_days: {days!r} is not a number of days from 0 to 36500; the field is required")
     larger = field(document, "larger_than_bytes", int, "integer", 0)
     return Selection(
         before=now - int(days * DAY),
@@ -88,15 +89,15 @@ def _cursor(document: dict[str, Any]) -> tuple[int, str] | None:
     if value is None:
         return None
     if not (isinstance(value, list) and [type(item) for item in value] == [int, str]):
-        raise InvalidError(f"cursor: {value!r} is not the cursor of an answer")
+        raise InvalidError(f"cursor: {value!r} is not the cursor of an earlier answer")
     return value[0], value[1]
 
 
 ROUTES = (
-    Route("GET", "/storage", StorageRoutes._usage, "What takes space", "Anything", ("limit",)),
+    Route("GET", "/storage", StorageRoutes._usage, "Show the usage of storage", "Anything", ("limit",)),
     Route(
         "POST", "/storage/purge", StorageRoutes._purge, "Remove finished executions", "Anything", (), "Purge",
         permission=admin("removing executions"),
     ),
-    Route("GET", "/executions/{id}/output/verify", StorageRoutes._verify, "Is what it printed undamaged?", "Anything"),
+    Route("GET", "/executions/{id}/output/verify", StorageRoutes._verify, "Verify the output", "Anything"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The one way in which an event stream goes out: its head, its pieces, its end."""
+"""The one function that sends an event stream: its headers, its pieces, its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from squall.api.output.forms.frames import BEAT
 
 
 async def send_events(request: Request, send: Send, pieces: AsyncGenerator[bytes, None]) -> None:
-    """Answers with an event stream of these pieces; an empty one stands for a heartbeat."""
+    """Answers with an event stream of these pieces. It sends a heartbeat for an empty piece."""
 
     async def pump() -> None:
         async with aclosing(pieces):

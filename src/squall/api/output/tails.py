@@ -1,7 +1,7 @@
-"""The stream of one execution and its descendants, as `st2 execution tail` asks for it, from the start or from an id.
+"""The stream of one execution and its descendants, as `st2 execution tail` requests it, from the start or from an id.
 
-The journal's order is the stream's order. A record becomes a list of events that depends on nothing but the record
-and the execution asked for, so an id (`places.TailMark`) says exactly which of them have been sent.
+The journal's order is the stream's order. The list of events of a record depends only on the record and the followed
+execution, so an id (`places.TailMark`) says exactly which of them have been sent.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _REPLACEMENT = memoryview("\N{REPLACEMENT CHARACTER}".encode())
 
 
 class StreamSources(NamedTuple):
-    """What event streams are made of. `now` gives µs since 1970, `heartbeat` is in seconds."""
+    """The services that event streams read. `now` returns µs since 1970, `heartbeat` is in seconds."""
 
     executions: Executions
     outputs: Outputs
@@ -45,14 +45,14 @@ class StreamSources(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """What is sent of a batch; nothing comes behind the part in which the tail has `ended`."""
+    """The bytes for one batch. No part follows the one in which the tail has `ended`."""
 
     data: bytes
     ended: bool
 
 
 class Tail:
-    """One reader's stream of the execution `top`. `patterns` are the names of the events it wants."""
+    """One reader's stream of the execution `top`. `patterns` are the names of the events that the reader requests."""
 
     def __init__(self, top: Execution, patterns: tuple[str, ...], sources: StreamSources) -> None:
         self._top = top
@@ -64,13 +64,14 @@ class Tail:
         self._now = sources.now
         self._heartbeat = sources.heartbeat
         self._place = TailMark(0, BEGINNING)
-        self._below: dict[str, bool] = {top.id: True}
+        self._memberships: dict[str, bool] = {top.id: True}
         self._wants_output = events.matches(events.OUTPUT_CREATE, patterns)
 
     async def pieces(self, resumed: TailMark | None) -> AsyncGenerator[bytes, None]:
-        """The bytes to send, a newline first; empty ones are heartbeats.
+        """Yields the bytes to send, a newline first. Empty bytes are heartbeats.
 
-        Ends behind the top's final update, or when the server stops. Who has seen that update gets nothing more.
+        Ends after the top's final update, or when the server stops. A reader that resumes after that update gets only
+        the newline.
         """
         yield OPENING
         rows = await self._feeds.rows(self._top.id) if resumed is not None else {}
@@ -78,7 +79,7 @@ class Tail:
         if resumed is not None and final_row is not None and resumed.row >= final_row:
             return
         place = self._place = resumed or self._place
-        # The opening's first event has the row before that of `running`: whoever stopped there gets its second one.
+        # The opening's first event has the row before that of `running`: a reader that resumes there gets the second.
         half = resumed is not None and place.place == BEGINNING and place.row == rows.get(ex.RUNNING, 0) - 1
         if resumed is None or half:
             async for reached, piece in self._opening(place, skip=int(half)):
@@ -108,7 +109,7 @@ class Tail:
         yield _marked(slots, marks)
 
     async def encode(self, after: Place, batch: Batch) -> _Part:
-        """See `following.Form`; it goes on behind what it has made before."""
+        """See `following.Form`. Continues after the batches that it has encoded before."""
         parts: list[bytes] = []
         for record in batch.records:
             self._place, data, ended = await self._record(record, self._place)
@@ -116,20 +117,20 @@ class Tail:
             if ended:
                 return _Part(b"".join(parts) or BEAT, True)
         self._place = TailMark(self._place.row, batch.position)
-        # Where this reader wants nothing of what came, it is told that the connection lives.
+        # If this reader requests none of the events, it gets a heartbeat.
         return _Part(b"".join(parts) or (BEAT if parts else b""), False)
 
     def jumped(self, jump: Jump) -> _Part:
-        """See `following.Form`: a tail tells everything, so it never jumps."""
+        """See `following.Form`. A tail sends everything, so it never jumps."""
         self._place = TailMark(self._place.row, jump.end)
         return _Part(b"", False)
 
-    def lagging(self, sent: _Part, ms: int, behind: int) -> _Part | None:
+    def lagging(self, last: _Part, ms: int, lag_bytes: int) -> _Part | None:
         """See `following.Form`."""
-        return _Part(lag_comment(ms, behind), False)
+        return _Part(lag_comment(ms, lag_bytes), False)
 
     async def _opening(self, place: TailMark, skip: int) -> AsyncIterator[tuple[TailMark, bytes]]:
-        """Waits until the top runs, and says so: also of one that prints nothing for hours."""
+        """Waits until the top runs, then yields its events, even if it prints nothing for hours."""
         idle = monotonic()
         async with self._outputs.changes(self._top.tree) as changed:
             while not self._outputs.stopping:
@@ -146,62 +147,64 @@ class Tail:
                     yield place, b""
 
     async def _record(self, record: Record, place: TailMark) -> tuple[TailMark, bytes, bool]:
-        """What one record becomes: the place behind it, its bytes, and whether it was the end."""
-        behind = TailMark(max(place.row, journal.event_row(record.event)), record.end)
+        """Returns the position after a record, the bytes of its events, and True if it ends the tail."""
+        after = TailMark(max(place.row, journal.event_row(record.event)), record.end)
         if not await self._holds(record.execution):
-            return behind, b"", False
+            return after, b"", False
         child = record.execution != self._top.id
         if record.kind == journal.OUTPUT and self._wants_output and not (child and record.prev == 0):
-            return behind, await self._output(record, place, behind), False
-        made = await self._events(record)
-        marks = [TailMark(place.row, place.place, number) for number in range(place.sent + 1, len(made))]
-        data = _marked(made[place.sent :], [*marks, behind])
+            return after, await self._output(record, place, after), False
+        slots = await self._events(record)
+        marks = [TailMark(place.row, place.place, number) for number in range(place.sent + 1, len(slots))]
+        data = _marked(slots[place.sent :], [*marks, after])
         ended = record.kind == journal.STATUS and record.execution == self._top.id and status_of(record) in ex.FINAL
-        return behind, data, ended
+        return after, data, ended
 
-    async def _output(self, record: Record, place: TailMark, behind: TailMark) -> bytes:
-        """The events of an output record, as `_events` would number them, without a step for each."""
+    async def _output(self, record: Record, place: TailMark, after: TailMark) -> bytes:
+        """Returns the events of an output record with the same numbers as `_events`, without a loop over them."""
         label = (await self._outputs.labels({record.execution})).get(record.execution)
         texts = line_texts(record)
         if not texts:
             return b""
-        made = numbered_events(record, texts, label, place.stem().encode())
-        _, _, last = made[-1].partition(b"\n")
-        made[-1] = id_line(behind.token()) + last
-        return b"".join(made[place.sent :] if place.sent else made)
+        frames = numbered_events(record, texts, label, place.stem().encode())
+        _, _, last = frames[-1].partition(b"\n")
+        frames[-1] = id_line(after.token()) + last
+        return b"".join(frames[place.sent :] if place.sent else frames)
 
     async def _events(self, record: Record) -> list[list[bytes]]:
-        """The events of a record, as many for every reader: what this one does not want is empty."""
-        made: list[list[bytes]] = []
+        """Returns the events of a record. Their number is the same for every reader: events that this reader does not
+        request are empty."""
+        slots: list[list[bytes]] = []
         child = record.execution != self._top.id
         if child and record.prev == 0:
-            made += await self._announce(record.execution)
+            slots += await self._announce(record.execution)
         if record.kind == journal.OUTPUT:
             label = (await self._outputs.labels({record.execution})).get(record.execution)
             texts = line_texts(record)
-            made += [[event] if self._wants_output else [] for event in line_events(record, texts, label)]
+            slots += [[event] if self._wants_output else [] for event in line_events(record, texts, label)]
         elif record.kind == journal.GAP:
-            made.append([self._gap(record)] if self._wants_output else [])
+            slots.append([self._gap(record)] if self._wants_output else [])
         elif record.kind == journal.STATUS:
             status = status_of(record)
-            # The client stops at the first end it sees of a family whose top has a parent.
+            # If the top has a parent, the client stops at the first end of any execution, so hide the others' ends.
             hidden = child and status in ex.FINAL and self._top.parent is not None
             if status != ex.RUNNING and not hidden:
                 execution = await self._executions.get(record.execution)
                 rest = await self._unfinished(record) if status in ex.FINAL else []
-                made += [*rest, *await self._slots(execution, status)]
-        return made
+                slots += [*rest, *await self._slots(execution, status)]
+        return slots
 
     async def _unfinished(self, record: Record) -> list[list[bytes]]:
-        """What an ended execution's unfinished characters become: one replacement character for each stream."""
-        found: list[list[bytes]] = []
+        """Returns the events for unfinished characters of an ended execution: one replacement character for each
+        stream."""
+        slots: list[list[bytes]] = []
         for _, stream in sorted(await self._outputs.unfinished(self._top.tree, record)):
             whole = record._replace(stream=stream, lead=b"", payload=_REPLACEMENT)
-            found.append(line_events(whole, line_texts(whole), None) if self._wants_output else [])
-        return found
+            slots.append(line_events(whole, line_texts(whole), None) if self._wants_output else [])
+        return slots
 
     async def _announce(self, execution_id: str) -> list[list[bytes]]:
-        """That a descendant runs; of one that was canceled before it did there is nothing to tell."""
+        """Returns the events that a descendant runs; empty ones if it was canceled before it ran."""
         execution = await self._executions.get(execution_id, False)
         ran = any(entry.status == ex.RUNNING for entry in execution.log)
         return await self._slots(execution, ex.RUNNING) if ran else [[], []]
@@ -217,33 +220,33 @@ class Tail:
         return frame(events.OUTPUT_CREATE, orjson.dumps(fields))
 
     async def _slots(self, execution: Execution, status: str) -> list[list[bytes]]:
-        """The updates of the liveaction and of the execution as they were with a status; empty for who wants none."""
-        then = as_of(execution, status)
+        """Returns the updates of the liveaction and of the execution with a status; empty if not requested."""
+        snapshot = as_of(execution, status)
         liveaction, update = [], []
         if events.matches(events.LIVEACTION_UPDATE, self._patterns):
-            liveaction = [event_frame(events.LIVEACTION_UPDATE, self._views.liveaction(then))]
+            liveaction = [event_frame(events.LIVEACTION_UPDATE, self._views.liveaction(snapshot))]
         if events.matches(events.EXECUTION_UPDATE, self._patterns):
-            update = [event_frame(events.EXECUTION_UPDATE, await self._views.execution(then))]
+            update = [event_frame(events.EXECUTION_UPDATE, await self._views.execution(snapshot))]
         return [liveaction, update]
 
     async def _holds(self, execution_id: str) -> bool:
-        """Whether an execution is the top or below it."""
-        line: list[str] = []
-        at: str | None = execution_id
-        while at is not None and at not in self._below:
-            line.append(at)
-            label: Label | None = (await self._outputs.labels({at})).get(at)
-            at = label.parent if label is not None else None
-        verdict = self._below[at] if at is not None else False
-        self._below.update(dict.fromkeys(line, verdict))
+        """Returns True if an execution is the top or a descendant of it."""
+        path: list[str] = []
+        ancestor: str | None = execution_id
+        while ancestor is not None and ancestor not in self._memberships:
+            path.append(ancestor)
+            label: Label | None = (await self._outputs.labels({ancestor})).get(ancestor)
+            ancestor = label.parent if label is not None else None
+        verdict = self._memberships[ancestor] if ancestor is not None else False
+        self._memberships.update(dict.fromkeys(path, verdict))
         return verdict
 
 
 def _marked(slots: Sequence[Sequence[bytes]], marks: Sequence[TailMark]) -> bytes:
-    """Events with their ids, one place for each slot.
+    """Returns events with their ids, one mark for each slot.
 
-    Of several frames in a slot only the last has the id: who is cut off between them gets all of them again. Where the
-    last slots are empty, the last event that is there has the last place, as nothing is left to be sent.
+    Only the last of several frames in a slot has the id: a reader that is cut off between them gets all of them again.
+    If the last slots are empty, the last event has the last mark, because nothing remains to send.
     """
     filled = [number for number, slot in enumerate(slots) if slot]
     parts = []
@@ -254,5 +257,5 @@ def _marked(slots: Sequence[Sequence[bytes]], marks: Sequence[TailMark]) -> byte
 
 
 def patterns_of(names: Sequence[str] | None) -> tuple[str, ...]:
-    """The patterns of `events=`; without it StackStorm's default, which has no output."""
+    """Returns the patterns of `events=`; without it StackStorm's default, which has no output."""
     return tuple(names) if names else events.DEFAULT_PATTERNS

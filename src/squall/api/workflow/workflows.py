@@ -1,4 +1,4 @@
-"""`/workflows`: inspecting a definition; and the graph of a run, for drawing."""
+"""`/workflows`: the check of a definition, and the graph of an execution for drawing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class WorkflowRoutes:
         self._graphs = graphs
 
     def routes(self) -> list[Route]:
-        """The rows of the table, bound to this instance."""
+        """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _inspect(self, request: Request) -> Answer:
@@ -30,9 +30,9 @@ class WorkflowRoutes:
 
 
 ROUTES = (
-    Route("GET", "/executions/{id}/graph", WorkflowRoutes._graph, "The tasks of a workflow", "Graph"),
+    Route("GET", "/executions/{id}/graph", WorkflowRoutes._graph, "Show the tasks of a workflow execution", "Graph"),
     Route(
-        "POST", "/workflows/inspect", WorkflowRoutes._inspect, "What is wrong with a workflow", "InspectError", (),
+        "POST", "/workflows/inspect", WorkflowRoutes._inspect, "Check a workflow definition", "InspectError", (),
         TEXT, listed=True,
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`squall login|whoami|logout`: who one is to a server that asks."""
+"""`squall login|whoami|logout`: the log-in to a server with authentication."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from squall.core.errors import InvalidError
 
 def _configure_login(parser: ArgumentParser) -> None:
     parser.add_argument("user", help="the user's name")
-    parser.add_argument("--ttl", type=int, metavar="S", help="how many seconds the token lives (default: the server's)")
+    parser.add_argument("--ttl", type=int, metavar="S", help="lifetime of the token in seconds (default: the server's)")
     parser.add_argument(
         "--password-stdin", action="store_true", help="read the password from standard input instead of asking for it"
     )
-    parser.epilog = "The token is kept in ~/.config/squall/tokens.json (mode 0600), by the server's address."
+    parser.epilog = "The token is stored in ~/.config/squall/tokens.json (mode 0600), by the server's address."
 
 
 def read_password(from_stdin: bool) -> str:
-    """The password: a line of standard input, or asked for on a terminal. Raises `InvalidError` when there is none."""
+    """Returns the password: a line of standard input, or the answer to a prompt on a terminal. Raises `InvalidError` if
+    it is empty."""
     if from_stdin or not sys.stdin.isatty():
         password = sys.stdin.readline().rstrip("\n")
     else:
@@ -30,7 +31,7 @@ def read_password(from_stdin: bool) -> str:
 
         password = getpass("Password: ")
     if not password:
-        raise InvalidError("password: none was given")
+        raise InvalidError("the password is missing: type it at the prompt, or pipe it with --password-stdin")
     return password
 
 
@@ -38,9 +39,9 @@ def _login(args: Namespace, target: Target) -> int:
     url = target.find_url()
     password = read_password(args.password_stdin)
     with target.api() as api:
-        told = api.login(args.user, password, args.ttl)
-    write_tokens(target.token_file, {**read_tokens(target.token_file), url: told["token"]})
-    print(f"logged in as {told['user']} until {told['expiry']}")
+        token = api.login(args.user, password, args.ttl)
+    write_tokens(target.token_file, {**read_tokens(target.token_file), url: token["token"]})
+    print(f"logged in as {token['user']} until {token['expiry']}")
     return exits.OK
 
 
@@ -50,14 +51,14 @@ def _configure_whoami(parser: ArgumentParser) -> None:
 
 def _whoami(args: Namespace, target: Target) -> int:
     with target.api() as api:
-        told = api.whoami()
+        user = api.whoami()
     if args.json:
-        print(dump(told))
+        print(dump(user))
     else:
-        how = told["authentication"]
-        until = f" until {how['token_expire']}" if "token_expire" in how else ""
-        rights = ", an administrator" if told["rbac"]["is_admin"] else ""
-        print(f"{told['username']}{rights} (by {how['method']}{until})")
+        authentication = user["authentication"]
+        until = f" until {authentication['token_expire']}" if "token_expire" in authentication else ""
+        rights = ", an administrator" if user["rbac"]["is_admin"] else ""
+        print(f"{user['username']}{rights} (by {authentication['method']}{until})")
     return exits.OK
 
 
@@ -67,12 +68,12 @@ def _configure_logout(parser: ArgumentParser) -> None:
 
 def _logout(args: Namespace, target: Target) -> int:
     url = target.find_url()
-    kept = read_tokens(target.token_file)
-    if url not in kept:
+    tokens = read_tokens(target.token_file)
+    if url not in tokens:
         print(f"not logged in to {url}", file=sys.stderr)
         return exits.OK
-    token = kept.pop(url)
-    write_tokens(target.token_file, kept)
+    token = tokens.pop(url)
+    write_tokens(target.token_file, tokens)
     with target.api() as api:
         from squall.client.api import Api
         from squall.core.errors import UnauthorizedError
@@ -80,7 +81,7 @@ def _logout(args: Namespace, target: Target) -> int:
         try:
             Api(api.client.with_credentials({"X-Auth-Token": token})).logout()
         except UnauthorizedError:
-            pass  # It had ended before.
+            pass  # The token had expired or was revoked before.
     print(f"logged out of {url}")
     return exits.OK
 

@@ -26,20 +26,20 @@ def _configure_list(parser: ArgumentParser) -> None:
 
 def _list(args: Namespace, target: Target) -> int:
     with target.api() as api:
-        found = list(api.actions(args.pack))
-        told = hint(api, "packs", args.pack) if args.pack and not found else None
-    if told is not None:
-        print(f"squall: {told}", file=sys.stderr)
+        actions = list(api.actions(args.pack))
+        correction = hint(api, "packs", args.pack) if args.pack and not actions else None
+    if correction is not None:
+        print(f"squall: {correction}", file=sys.stderr)
     if args.json:
-        print(dump(found))
+        print(dump(actions))
     else:
-        rows = [(item.get("ref"), item.get("description")) for item in found]
+        rows = [(item.get("ref"), item.get("description")) for item in actions]
         print_table(args, ("action", "description"), rows)
     return exits.OK
 
 
 def _configure_get(parser: ArgumentParser) -> None:
-    parser.add_argument("action", help="its reference, such as core.local, or its id")
+    parser.add_argument("action", help="the action's reference, such as core.local, or its id")
     configure_list(parser)
 
 
@@ -67,7 +67,7 @@ def _get(args: Namespace, target: Target) -> int:
 
 
 def _configure_doctor(parser: ArgumentParser) -> None:
-    parser.add_argument("action", help="its reference, such as core.local, or its id")
+    parser.add_argument("action", help="the action's reference, such as core.local, or its id")
 
 
 def _doctor(args: Namespace, target: Target) -> int:
@@ -80,34 +80,34 @@ def _doctor(args: Namespace, target: Target) -> int:
 
 
 def advice(action: Mapping[str, Any], runner: Mapping[str, Any]) -> str:
-    """Why an action's output may come late or be cut, and what helps, as text for a person."""
+    """Returns the causes of late or cut output of an action, with remedies, as text for a person."""
     parameters = runner.get("runner_parameters") or {}
     if "timeout" not in parameters:
-        return f"{action.get('ref')} starts no process: it prints nothing."
+        return f"{action.get('ref')} starts no process, so it prints nothing."
     entry = str(action.get("entry_point") or "")
     timeout = (action.get("parameters") or {}).get("timeout", {}).get("default", parameters["timeout"].get("default"))
     lines = [
         f"{action.get('ref')} runs {entry or 'a command line'} with {runner.get('name')}.",
         "",
-        "Squall shows every byte when the program writes it. What comes late is held back by the program itself, which",
-        "collects its output when it writes to a pipe and not to a terminal:",
+        "Squall shows every byte when the program writes it. If output comes late, the program itself buffers it,",
+        "because it writes to a pipe and not to a terminal:",
         "  - Python prints at once: Squall sets PYTHONUNBUFFERED=1.",
         "  - grep, sed, awk and other C programs: stdbuf -oL COMMAND prints line by line.",
-        "  - what does not care for stdbuf (perl, ruby, java, static programs): pty=true gives a terminal, which makes",
-        "    one stream of stdout and stderr, with \\r\\n at line ends.",
+        "  - programs that ignore stdbuf (perl, ruby, java, static programs): pty=true gives them a terminal, which",
+        "    joins stdout and stderr to one stream, with \\r\\n at line ends.",
         "",
-        f"It is ended after {timeout} seconds (timeout=N changes that), with all processes it has started.",
-        "A process that it leaves in the background goes on after it; what that prints then is not kept.",
+        f"Squall ends the action after {timeout} seconds, with all processes that it started. timeout=N changes that.",
+        "A process that the action leaves in the background continues; Squall does not store its later output.",
     ]
     if entry.endswith(".py"):
-        lines.append("Its entry point is a Python file: nothing needs to be done.")
+        lines.append("The entry point is a Python file: nothing needs to be done.")
     return "\n".join(lines)
 
 
 def _configure_create(parser: ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="the action's YAML or JSON, as in a pack")
-    parser.add_argument("--pack", help="the pack it is made in (default: what the file says, else default)")
-    parser.add_argument("--replace", action="store_true", help="change the action of this name")
+    parser.add_argument("--pack", help="the action's pack (default: the pack in the file, else default)")
+    parser.add_argument("--replace", action="store_true", help="change the action with this name")
 
 
 def _create(args: Namespace, target: Target) -> int:
@@ -128,17 +128,17 @@ def _create(args: Namespace, target: Target) -> int:
         try:
             text = entry.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise InvalidError(f"{entry} is no text") from error
+            raise InvalidError(f"{entry} is not a UTF-8 text file") from error
         body["data_files"] = [{"file_path": str(body["entry_point"]), "content": text}]
     with target.api() as api:
-        made = api.create_action(body, args.replace)
-    print(made.get("ref"))
+        action = api.create_action(body, args.replace)
+    print(action.get("ref"))
     return exits.OK
 
 
 def _configure_delete(parser: ArgumentParser) -> None:
     parser.add_argument("action", nargs="+", help="references, such as default.mine")
-    parser.add_argument("--remove-files", action="store_true", help="also the files of their pack")
+    parser.add_argument("--remove-files", action="store_true", help="remove also their files in the pack")
 
 
 def _delete(args: Namespace, target: Target) -> int:

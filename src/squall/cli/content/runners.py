@@ -17,11 +17,11 @@ def _configure_list(parser: ArgumentParser) -> None:
 
 def _list(args: Namespace, target: Target) -> int:
     with target.api() as api:
-        found = list(api.runners())
+        runners = list(api.runners())
     if args.json:
-        print(dump(found))
+        print(dump(runners))
     else:
-        print_table(args, ("runner", "description"), [(item.get("name"), item.get("description")) for item in found])
+        print_table(args, ("runner", "description"), [(item.get("name"), item.get("description")) for item in runners])
     return exits.OK
 
 

@@ -17,17 +17,18 @@ Row = tuple[str, str, object, object]
 _MASK = "********"
 _COLUMNS = ("parameter", "type", "default", "description")
 _LEAST_ROOM = 24
-"""Cells that a description needs at least to be broken into lines; it is cut otherwise."""
+"""The minimum width of a description that is broken into lines, in cells; a narrower one is cut."""
 
 
 def schemas_of(api: Api, action: JsonObject) -> dict[str, Schema]:
-    """The schema of every parameter of an action, with those of its runner."""
+    """Returns the schema of every parameter of an action and its runner."""
     runner = api.runner(str(action.get("runner_type")))
     return merge_schemas(runner.get("runner_parameters") or {}, action.get("parameters") or {})
 
 
 def parameter_table(schemas: Mapping[str, Schema], wide: bool = False) -> str:
-    """A row for each parameter, those that are required first. At a terminal descriptions go over several lines."""
+    """Returns a table with a row for each parameter, required ones first. At a terminal, descriptions are broken into
+    several lines."""
     rows = [_row(name, schema) for name, schema in sorted(schemas.items(), key=_order)]
     if not sys.stdout.isatty() or wide:
         return table(_COLUMNS, rows)
@@ -36,7 +37,8 @@ def parameter_table(schemas: Mapping[str, Schema], wide: bool = False) -> str:
 
 
 def _wrapped(rows: list[Row], width: int) -> list[Row]:
-    """The rows with their descriptions broken into lines that fit beside the other columns, if there is room."""
+    """Returns the rows with their descriptions broken into lines that fit beside the other columns, if there is
+    room."""
     from textwrap import wrap
 
     others = [max(cell_width(cell(row[index])) for row in [_COLUMNS, *rows]) for index in range(3)]
@@ -70,7 +72,7 @@ def _row(name: str, schema: Schema) -> Row:
 
 
 def has_secret(schema: Any) -> bool:
-    """Whether a value of this schema is secret, or a part of it is."""
+    """Returns True if a value of this schema, or a part of it, is secret."""
     if isinstance(schema, Mapping):
         return schema.get("secret") is True or any(has_secret(part) for part in schema.values())
     return isinstance(schema, list) and any(has_secret(part) for part in schema)

@@ -25,10 +25,10 @@ _LISTED = "id,action.ref,context.user,status,start_timestamp,end_timestamp,elaps
 
 
 def _configure_list(parser: ArgumentParser) -> None:
-    parser.add_argument("-n", "--limit", type=_positive, default=50, metavar="N", help="how many (default: 50)")
+    parser.add_argument("-n", "--limit", type=_positive, default=50, metavar="N", help="maximum number (default: 50)")
     parser.add_argument("--status", choices=STATUSES, metavar="STATUS", help=f"only {_STATUSES}")
     parser.add_argument("--action", metavar="REF", help="only executions of this action")
-    parser.add_argument("--children", action="store_true", help="also those that a workflow has started")
+    parser.add_argument("--children", action="store_true", help="include executions that workflows started")
     configure_list(parser, times=True)
 
 
@@ -52,7 +52,7 @@ def _list(args: Namespace, target: Target) -> int:
     started = "started" if relative(args) else "started (UTC)"
     print_table(args, ("id", "action", "user", "status", started, "took"), rows)
     if page.total > len(rows) and sys.stderr.isatty():
-        print(f"the newest {len(rows)} of {page.total}; see more with --limit", file=sys.stderr)
+        print(f"shown: the newest {len(rows)} of {page.total} executions; use --limit for more", file=sys.stderr)
     return exits.OK
 
 
@@ -74,7 +74,7 @@ def _get(args: Namespace, target: Target) -> int:
     if args.json:
         print(dump(item))
         return exits.OK
-    shown = {
+    values = {
         "id": item.get("id"),
         "action": (item.get("action") or {}).get("ref"),
         "user": (item.get("context") or {}).get("user"),
@@ -86,7 +86,7 @@ def _get(args: Namespace, target: Target) -> int:
         "parameters": item.get("parameters"),
         "result": item.get("result"),
     }
-    print(fields(shown))
+    print(fields(values))
     return exits.OK
 
 
@@ -107,8 +107,8 @@ def _filters(args: Namespace) -> dict[str, str]:
     return {name: value for name in _FILTERS if (value := getattr(args, name))}
 
 
-def _told(answers: list[JsonObject]) -> int:
-    """Prints what became of each; exit status 1 when something could not be done."""
+def _print_results(answers: list[JsonObject]) -> int:
+    """Prints the result for each execution. Returns exit status 1 if one of them failed."""
     status = exits.OK
     for answer in answers:
         if "faultstring" in answer:
@@ -117,7 +117,7 @@ def _told(answers: list[JsonObject]) -> int:
         else:
             print(" ".join(cell(answer[key]) for key in ("id", "execution", "status") if key in answer))
     if not answers:
-        print("no execution is like that", file=sys.stderr)
+        print("no execution matches these filters", file=sys.stderr)
     return status
 
 
@@ -127,32 +127,33 @@ def _configure_cancel(parser: ArgumentParser) -> None:
 
 
 def _cancel(args: Namespace, target: Target) -> int:
-    """Exit status 1 when one of them could not be canceled."""
+    """Cancels executions. Returns exit status 1 if one of them could not be canceled."""
     filters = _filters(args)
     if bool(args.executions) == bool(filters):
-        raise InvalidError(f"cancel needs either ids, or some of --{', --'.join(_FILTERS)}")
+        raise InvalidError(f"cancel needs either ids, or one or more of --{', --'.join(_FILTERS)}")
     with target.api() as api:
         if filters:
-            return _told(api.many("cancel", [], filters))
-        return _told([{"id": each, **api.cancel(each)} for each in args.executions])
+            return _print_results(api.many("cancel", [], filters))
+        return _print_results([{"id": each, **api.cancel(each)} for each in args.executions])
 
 
-def _configure_steered(parser: ArgumentParser) -> None:
+def _configure_status(parser: ArgumentParser) -> None:
     parser.add_argument("executions", nargs="+", metavar="id", help="the executions' ids, or last")
 
 
-def _steered(status: str) -> Callable[[Namespace, Target], int]:
-    """A verb that asks for this status; exit status 1 if an execution could not get it."""
+def _status_verb(status: str) -> Callable[[Namespace, Target], int]:
+    """Returns a verb that requests this status. Its exit status is 1 if one execution could not get the status."""
 
-    def steer(args: Namespace, target: Target) -> int:
+    def run(args: Namespace, target: Target) -> int:
         with target.api() as api:
-            return _told([_steer(api, each, status) for each in args.executions])
+            return _print_results([_change_status(api, each, status) for each in args.executions])
 
-    return steer
+    return run
 
 
-def _steer(api: Api, execution: str, status: str) -> JsonObject:
-    """What became of it. `last` becomes an id first, which every route knows."""
+def _change_status(api: Api, execution: str, status: str) -> JsonObject:
+    """Changes a status. Returns the execution's document or the error. `last` is resolved to an id first, because not
+    every route accepts it."""
     try:
         execution_id = str(api.execution(execution, only="id")["id"]) if execution == "last" else execution
         return api.change_status(execution_id, status)
@@ -166,19 +167,21 @@ def _configure_run_again(parser: ArgumentParser) -> None:
     parser.add_argument("execution", nargs="?", metavar="id", help="the execution's id, or last")
     parser.add_argument("words", nargs="*", metavar="name=value", help="a parameter to change, as in squall run")
     parser.add_argument(
-        "--also", action="append", default=[], metavar="ID", help="this one too; nothing is shown of any"
+        "--also", action="append", default=[], metavar="ID", help="run this one too; then no output is shown"
     )
-    group = parser.add_argument_group("of a workflow that has ended")
+    group = parser.add_argument_group("for a workflow that has ended")
     group.add_argument(
-        "--from-failed", action="store_true", help="run only what failed, and what follows; the same as --tasks '*'"
+        "--from-failed",
+        action="store_true",
+        help="run only the failed tasks and those after them; the same as --tasks '*'",
     )
-    group.add_argument("--tasks", nargs="+", default=[], metavar="TASK", help="run these tasks, and what follows them")
+    group.add_argument("--tasks", nargs="+", default=[], metavar="TASK", help="run these tasks and those after them")
     group.add_argument(
         "--reset",
         nargs="+",
         default=[],
         metavar="TASK",
-        help="of these tasks run all items, not only those that failed",
+        help="run all items of these tasks, not only the failed ones",
     )
     _configure_filters(parser)
     configure_watch(parser)
@@ -187,26 +190,28 @@ def _configure_run_again(parser: ArgumentParser) -> None:
 def _run_again(args: Namespace, target: Target) -> int:
     filters = _filters(args)
     if bool(args.execution) == bool(filters) or (args.also and (filters or args.words)):
-        raise InvalidError(f"re-run needs an id with parameters, or ids (--also), or some of --{', --'.join(_FILTERS)}")
+        raise InvalidError(
+            f"re-run needs one of: an id with parameters; ids (--also); one or more of --{', --'.join(_FILTERS)}"
+        )
     tasks = ["*"] if args.from_failed else args.tasks
     if args.from_failed and args.tasks:
         raise InvalidError(
-            "--from-failed and --tasks exclude each other: the one runs what failed, the other what it names"
+            "--from-failed and --tasks exclude each other: use --from-failed for the failed tasks, --tasks for others"
         )
     if (tasks or args.reset) and (filters or args.also or args.words):
         raise InvalidError(
-            "--from-failed, --tasks and --reset need one id, without parameters: the workflow keeps its own"
+            "--from-failed, --tasks and --reset need one id without parameters: the workflow continues with its own"
         )
     if filters or args.also:
         with target.api() as api:
-            return _told(api.many("re_run", [args.execution, *args.also] if args.also else [], filters))
+            return _print_results(api.many("re_run", [args.execution, *args.also] if args.also else [], filters))
 
     def start(api: Api) -> JsonObject:
-        before = api.execution(args.execution, only="id,action.ref")
-        ref = str(before["action"]["ref"])
+        original = api.execution(args.execution, only="id,action.ref")
+        ref = str(original["action"]["ref"])
         with suggesting_action(api, ref, args.words):
             parameters = parameters_for(api, ref, args.words)
-            return api.run_again(str(before["id"]), parameters, args.delay, tasks, args.reset)
+            return api.run_again(str(original["id"]), parameters, args.delay, tasks, args.reset)
 
     return start_and_watch(args, target, start)
 
@@ -222,7 +227,7 @@ VERBS = {
     "execution list": Verb(_configure_list, _list),
     "execution get": Verb(_configure_get, _get),
     "execution cancel": Verb(_configure_cancel, _cancel),
-    "execution pause": Verb(_configure_steered, _steered("pausing")),
-    "execution resume": Verb(_configure_steered, _steered("resuming")),
+    "execution pause": Verb(_configure_status, _status_verb("pausing")),
+    "execution resume": Verb(_configure_status, _status_verb("resuming")),
     "execution re-run": Verb(_configure_run_again, _run_again),
 }

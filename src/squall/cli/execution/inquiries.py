@@ -1,4 +1,4 @@
-"""`squall inquiry list|get|respond`: the questions of workflows that wait for the answer of a person."""
+"""`squall inquiry list|get|respond`: questions of workflows that wait for a person's answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _list(args: Namespace, target: Target) -> int:
     if args.json:
         print(dump(inquiries))
     else:
-        rows = [(each.get("id"), each.get("route"), _asks(each), _life(each), _who(each)) for each in inquiries]
+        rows = [(each.get("id"), each.get("route"), _asks(each), _end(each), _responders(each)) for each in inquiries]
         print_table(args, ("id", "route", "asks for", "ends", "who may answer"), rows)
     return exits.OK
 
@@ -42,8 +42,8 @@ def _get(args: Namespace, target: Target) -> int:
     if args.json:
         print(dump(document))
         return exits.OK
-    shown = {name: document.get(name) for name in ("id", "route")}
-    print(fields({**shown, "ends": _life(document), "who may answer": _who(document)}))
+    values = {name: document.get(name) for name in ("id", "route")}
+    print(fields({**values, "ends": _end(document), "who may answer": _responders(document)}))
     properties = _properties(document)
     if properties:
         print("\n" + parameter_table(properties, args.wide))
@@ -56,13 +56,14 @@ def _configure_respond(parser: ArgumentParser) -> None:
         "words",
         nargs="*",
         metavar="name=value",
-        help="a part of the answer; @name=path takes it from a file; without any you are asked at the terminal",
+        help="a part of the answer; @name=path reads it from a file; without any, the terminal prompts for each part",
     )
-    parser.epilog = "A secret in the words of a command is seen by others of this machine: let yourself be asked."
+    parser.epilog = "Other users of this machine can see secrets in a command's arguments: enter them at the prompts."
 
 
 def _respond(args: Namespace, target: Target) -> int:
-    """Raises `InvalidError` for an answer that does not fit, and without an answer if nobody can be asked."""
+    """Responds to an inquiry. Raises `InvalidError` if the answer does not fit the schema, or if the answer is missing
+    and there is no terminal for prompts."""
     with target.api() as api:
         properties = _properties(inquiry(api.client, args.inquiry))
         if args.words:
@@ -71,7 +72,7 @@ def _respond(args: Namespace, target: Target) -> int:
             response = read_parameters(args.words, properties)
         elif not sys.stdin.isatty():
             names = " ".join(f"{name}=…" for name in properties)
-            raise InvalidError(f"the answer is missing: squall inquiry respond {args.inquiry} {names}".rstrip())
+            raise InvalidError(f"the answer is missing. Run: squall inquiry respond {args.inquiry} {names}".rstrip())
         else:
             response = {}
             for name, schema in properties.items():
@@ -82,7 +83,7 @@ def _respond(args: Namespace, target: Target) -> int:
 
 
 def _prompt(name: str, schema: Schema) -> dict[str, Any]:
-    """Asks for one property until the answer has its type. Returns it by its name, or {} if it is left out.
+    """Prompts for one property until the answer has its type. Returns it by its name, or {} if it is left out.
 
     Raises `InvalidError` at the end of the input.
     """
@@ -100,7 +101,7 @@ def _prompt(name: str, schema: Schema) -> dict[str, Any]:
                 raise InvalidError(f"{name} is required")
             value = cast(name, text, schema)
             if isinstance(schema.get("enum"), list) and value not in schema["enum"]:
-                raise InvalidError(f"{name} is one of {', '.join(map(cell, schema['enum']))}")
+                raise InvalidError(f"{name} must be one of {', '.join(map(cell, schema['enum']))}")
         except InvalidError as error:
             print(error, file=sys.stderr)
             continue
@@ -118,7 +119,7 @@ def _line(question: str, *, secret: bool) -> str:
     except EOFError:
         line = ""
     if not line:
-        raise InvalidError("nothing was answered: the input has ended")
+        raise InvalidError("the answer is missing: the input has ended")
     return line.rstrip("\r\n")
 
 
@@ -138,7 +139,7 @@ def _hint(schema: Schema) -> str:
 
 
 def _properties(document: JsonObject) -> dict[str, Schema]:
-    """The schemas of the parts of an answer, each with `required` as a flag of its own."""
+    """Returns the schemas of the parts of an answer, each with its own flag `required`."""
     schema = document.get("schema") or {}
     required = schema.get("required")
     names = required if isinstance(required, list) else []
@@ -155,13 +156,13 @@ def _asks(document: JsonObject) -> str:
     return "; ".join(str(schema.get("description") or name) for name, schema in properties.items())
 
 
-def _life(document: JsonObject) -> str:
-    """How long an inquiry waits from its start."""
+def _end(document: JsonObject) -> str:
+    """Returns the time from the start of an inquiry to its end, in words."""
     ttl = document.get("ttl")
     return f"after {ttl} min" if isinstance(ttl, int) and ttl > 0 else "never"
 
 
-def _who(document: JsonObject) -> str:
+def _responders(document: JsonObject) -> str:
     names = [*(document.get("users") or []), *(f"role {role}" for role in document.get("roles") or [])]
     return ", ".join(map(str, names)) or "everybody"
 

@@ -1,4 +1,4 @@
-"""`squall open`: the address of an execution's page, and the page itself at a desktop."""
+"""`squall open`: prints the address of an execution's page, and opens the page at a desktop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _open(args: Namespace, target: Target) -> int:
-    """Raises `NotFoundError` if there is no such execution: its page would only say so."""
+    """Prints and opens the address. Raises `NotFoundError` if the execution does not exist, instead of opening an empty
+    page."""
     if args.execution is None:
         address = f"{web_address(target.find_url())}/executions"
     else:

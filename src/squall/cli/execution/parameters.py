@@ -1,7 +1,7 @@
-"""Turns the words after an action into its parameters, with the types that its schema names.
+"""The parser of the words after an action: it turns them into parameters with the types that the schema names.
 
-`name=value` is cast by the type; `@name=path` takes the value from a file; the first word of another form begins the
-command line that becomes the parameter `cmd`. What a schema allows is checked by the server, not here.
+`name=value` is cast to the type. `@name=path` reads the value from a file. The first word of another form begins the
+command line that becomes the parameter `cmd`. The server, not this module, validates values against the schema.
 """
 
 from __future__ import annotations
@@ -23,18 +23,20 @@ _FALSE = frozenset({"false", "0", "no", "off"})
 
 
 def merge_schemas(runner: Mapping[str, Schema], action: Mapping[str, Schema]) -> dict[str, Schema]:
-    """The schema of every parameter: the runner's, changed by the action's, except that the runner's type stays."""
+    """Returns the schema of every parameter: the runner's with the changes of the action's, except that the runner's
+    type stays."""
     merged: dict[str, Schema] = dict(runner)
     for name, schema in action.items():
-        above = runner.get(name, {})
-        merged[name] = {**above, **schema, **({"type": above["type"]} if "type" in above else {})}
+        base = runner.get(name, {})
+        merged[name] = {**base, **schema, **({"type": base["type"]} if "type" in base else {})}
     return merged
 
 
 def read_parameters(words: Sequence[str], schemas: Mapping[str, Schema]) -> dict[str, Any]:
-    """The parameters that these words give. An array named again gets more items; anything else its last value.
+    """Returns the parameters in these words. A repeated array gets more items; any other repeated parameter gets its
+    last value.
 
-    Raises `InvalidError` that names the parameter when its value cannot be read as its type.
+    Raises `InvalidError` that names the parameter if its value is not of its type.
     """
     parameters: dict[str, Any] = {}
     for index, word in enumerate(words):
@@ -54,7 +56,7 @@ def read_parameters(words: Sequence[str], schemas: Mapping[str, Schema]) -> dict
 
 
 def assigned_names(words: Sequence[str]) -> list[str]:
-    """The names of the parameters that these words assign, in their order."""
+    """Returns the names of the parameters that these words assign, in their order."""
     names = []
     for word in words:
         match = _ASSIGNMENT.fullmatch(word)
@@ -65,17 +67,17 @@ def assigned_names(words: Sequence[str]) -> list[str]:
 
 
 def cast(name: str, text: str, schema: Schema) -> Any:
-    """The value that a text means for this schema's type; a list of types is tried in its order.
+    """Returns the value of a text for this schema's type; a list of types is tried in its order.
 
-    Raises `InvalidError`.
+    Raises `InvalidError` if the text fits no type.
     """
     try:
         text.encode()
     except UnicodeEncodeError:
         raise InvalidError(f"parameter {name}: the value is not valid UTF-8") from None
-    wanted = schema.get("type", "string")
-    types = [str(kind) for kind in wanted] if isinstance(wanted, list) else [str(wanted)]
-    # The server renders a template before it looks at the type.
+    declared = schema.get("type", "string")
+    types = [str(kind) for kind in declared] if isinstance(declared, list) else [str(declared)]
+    # The server renders a template before it checks the type.
     if text.lstrip().startswith(("{{", "{%")):
         return text
     for kind in types:
@@ -83,12 +85,12 @@ def cast(name: str, text: str, schema: Schema) -> Any:
             return _cast_as(kind, text, schema)
         except ValueError:
             continue
-    shown = text if len(text) <= 60 else text[:57] + "..."
-    raise InvalidError(f"parameter {name}: {shown!r} is not of type {' or '.join(types)}{_hint(types)}")
+    excerpt = text if len(text) <= 60 else text[:57] + "..."
+    raise InvalidError(f"parameter {name}: {excerpt!r} is not of type {' or '.join(types)}{_hint(types)}")
 
 
 def _cast_as(kind: str, text: str, schema: Schema) -> Any:
-    """The value as this type. Raises `ValueError`."""
+    """Returns the value as this type. Raises `ValueError`."""
     match kind:
         case "integer":
             return _integer(text)
@@ -125,16 +127,16 @@ def _number(text: str) -> int | float:
 
 
 def _boolean(text: str) -> bool:
-    lowered = text.strip().lower()
-    if lowered in _TRUE:
+    word = text.strip().lower()
+    if word in _TRUE:
         return True
-    if lowered in _FALSE:
+    if word in _FALSE:
         return False
     raise ValueError(text)
 
 
 def _array(text: str, schema: Schema) -> list[Any]:
-    """A JSON array; otherwise the parts between commas, each cast by the schema's `items` if it has a type."""
+    """Returns a JSON array, else the parts between commas, each cast to the type in the schema's `items`, if any."""
     if not text.strip():
         return []
     try:
@@ -155,7 +157,7 @@ def _array(text: str, schema: Schema) -> list[Any]:
 
 
 def _object(text: str) -> dict[str, Any]:
-    """A JSON object, or `k=v,k2=v2` with texts as values."""
+    """Returns a JSON object, or the object in `k=v,k2=v2` with texts as values."""
     if not text.strip():
         return {}
     if text.lstrip().startswith("{"):
@@ -189,7 +191,7 @@ def _file_text(name: str, path: str) -> str:
 
 
 def _hint(types: Sequence[str]) -> str:
-    """How the first type that has a syntax of its own is written."""
+    """Returns the syntax of the first type that has its own syntax."""
     hints = {
         "boolean": " (write true or false)",
         "array": " (write a JSON array, or values with commas between)",

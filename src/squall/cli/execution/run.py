@@ -1,4 +1,4 @@
-"""`squall run`: start an action and watch it."""
+"""`squall run`: starts an action and shows its output."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from squall.client.http import JsonObject
 
 
 def parameters_for(api: Api, action_ref: str, words: Sequence[str]) -> dict[str, Any]:
-    """The parameters that these words mean for this action. Raises `NotFoundError`, `InvalidError`."""
+    """Returns the parameters of this action in these words. Raises `NotFoundError`, `InvalidError`."""
     if not words:
         return {}
     return read_parameters(words, schemas_of(api, api.action(action_ref)))
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("action", help="its reference, such as core.local")
+    parser.add_argument("action", help="the action's reference, such as core.local")
     parser.add_argument(
         "words",
         nargs="*",
         metavar="name=value",
-        help="a parameter; @name=path takes it from a file; words of another form become cmd",
+        help="a parameter; @name=path reads it from a file; words of another form become cmd",
     )
     configure_watch(parser)
 
@@ -46,7 +46,8 @@ def _run(args: Namespace, target: Target) -> int:
 
 
 def _help(parser: ArgumentParser, words: list[str], target: Target) -> int | None:
-    """The help of an action with its parameters, if the words ask for help and name one."""
+    """Prints the help of an action with its parameters. Returns None if the words do not request help or name no
+    action."""
     names = [word for word in words if not word.startswith("-")]
     if not names or not {"-h", "--help"} & {*words}:
         return None
@@ -60,8 +61,8 @@ def _help(parser: ArgumentParser, words: list[str], target: Target) -> int | Non
     print(f"usage: squall run {action['ref']}{required}{' [name=value …]' if schemas else ''}\n")
     if description := action.get("description"):
         print(f"{block(description)}\n")
-    print(f"{parameter_table(schemas)}\n" if schemas else "It has no parameters.\n")
-    print("The options of squall run itself: squall run --help")
+    print(f"{parameter_table(schemas)}\n" if schemas else "The action has no parameters.\n")
+    print("For the options of squall run itself, run: squall run --help")
     return exits.OK
 
 

@@ -1,4 +1,4 @@
-"""Adds the name that was meant to the server's refusal of a mistyped action or parameter."""
+"""Suggestions of the right name if the server refuses a mistyped action or parameter."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from squall.core.errors import InvalidError, NotFoundError, SquallError
 
 @contextmanager
 def suggesting_action(api: Api, ref: str, words: Sequence[str] = ()) -> Iterator[None]:
-    """Inside, a refusal by the server is raised with a suggestion, if `ref` is no action but is like one, or if
-    `words` name a parameter that the action does not have."""
+    """Adds a suggestion to the server's refusal inside the `with` block: for a `ref` that is no action, and for a
+    parameter in `words` that the action does not have."""
     try:
         yield
     except (InvalidError, NotFoundError) as error:
         try:
-            message = _better(api, ref, words)
+            message = _suggestion(api, ref, words)
         except SquallError:
             message = None
         if message is None:
@@ -30,8 +30,8 @@ def suggesting_action(api: Api, ref: str, words: Sequence[str] = ()) -> Iterator
         raise type(error)(message) from error
 
 
-def _better(api: Api, ref: str, words: Sequence[str]) -> str | None:
-    """What the refusal should say; None if there is nothing to add to it."""
+def _suggestion(api: Api, ref: str, words: Sequence[str]) -> str | None:
+    """Returns a better message for the refusal; None if there is no suggestion."""
     try:
         action = api.action(ref)
     except MissingError as error:
@@ -39,7 +39,7 @@ def _better(api: Api, ref: str, words: Sequence[str]) -> str | None:
     schemas = schemas_of(api, action)
     for name in assigned_names(words):
         if name not in schemas:
-            meant = closest(name, schemas)
-            known = f"did you mean {meant}?" if meant else f"squall run {ref} --help shows those it has"
-            return f"{ref} has no parameter {name!r}; {known}"
+            match = closest(name, schemas)
+            hint = f"did you mean {match}?" if match else f"squall run {ref} --help shows its parameters"
+            return f"action {ref} has no parameter {name!r}; {hint}"
     return None

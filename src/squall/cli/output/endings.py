@@ -1,4 +1,4 @@
-"""Says in one line how an execution ended, and if it failed, why: the exit code, the last line of stderr, the task."""
+"""The closing line of an execution: its status, and for a failure the exit code, the last line of stderr, the task."""
 
 from __future__ import annotations
 
@@ -17,41 +17,42 @@ _SEE_RESULT = "Execution failed. See result for details."
 
 
 class Reason(NamedTuple):
-    """Why something failed: the exit code of its process, or None, and a text on one line, maybe empty."""
+    """The reason of a failure: the exit code of its process, or None, and a text on one line, or ""."""
 
     code: int | None = None
     text: str = ""
 
     def line(self, subject: str) -> str:
-        """The reason behind what it is the reason of, such as `failed (exit 7): no such file`."""
-        return f"{subject}{self.how}{': ' + self.text if self.text else ''}"
+        """Returns `subject` with the reason, such as `failed (exit 7): no such file`."""
+        return f"{subject}{self.exit_text}{': ' + self.text if self.text else ''}"
 
     @property
-    def how(self) -> str:
-        """How the process ended, behind a space: its exit code, or the signal that killed it; "" if unknown."""
+    def exit_text(self) -> str:
+        """The end of the process, after a space: its exit code, or the signal that killed it; "" if unknown."""
         if self.code is None:
             return ""
         return f" (killed by signal {-self.code})" if self.code < 0 else f" (exit {self.code})"
 
 
 def closing_line(document: JsonObject, reason: Reason | None = None) -> str:
-    """How it ended, after how long, its id, and the reason."""
-    why = reason or Reason()
+    """Returns the status, the duration, the id and the reason, on one line."""
+    reason = reason or Reason()
     took = duration(document.get("elapsed_seconds"))
     status = str(document.get("status"))
-    how = why.how if status == "failed" else ""
-    line = f"{status}{how}{' in ' + took if took else ''} · {document.get('id')}"
-    return f"{line}: {why.text}" if why.text else line
+    exit_text = reason.exit_text if status == "failed" else ""
+    line = f"{status}{exit_text}{' in ' + took if took else ''} · {document.get('id')}"
+    return f"{line}: {reason.text}" if reason.text else line
 
 
 def failure(api: Api, execution_id: str) -> Reason:
-    """Why an execution has not succeeded, without fetching its output; an empty reason if the server tells none."""
+    """Returns the reason why an execution has not succeeded, without fetching its output; an empty reason if the server
+    has none."""
     try:
-        wanted = ",".join(["parameters.pty", *(f"result.{part}" for part in _PARTS)])
-        document = api.execution(execution_id, only=wanted)
+        attributes = ",".join(["parameters.pty", *(f"result.{part}" for part in _PARTS)])
+        document = api.execution(execution_id, only=attributes)
         reason = reason_of(document.get("result"))
         if reason.code is not None and not reason.text:
-            # A terminal has one stream for both.
+            # On a terminal, stdout has both streams.
             one_stream = (document.get("parameters") or {}).get("pty") is True
             reason = reason._replace(text=_last_line(api, execution_id, "stdout" if one_stream else "stderr"))
     except SquallError:
@@ -60,7 +61,7 @@ def failure(api: Api, execution_id: str) -> Reason:
 
 
 def reason_of(result: Any) -> Reason:
-    """The reason that a result tells: of an action, a workflow, a chain, or one that ran on several hosts."""
+    """Returns the reason in the result of an action, a workflow, a chain, or an action on several hosts."""
     if not isinstance(result, Mapping):
         return Reason()
     code = next((result[name] for name in ("return_code", "exit_code") if isinstance(result.get(name), int)), None)
@@ -82,12 +83,12 @@ def _of_workflow(errors: list[Any]) -> Reason:
     entries = [entry for entry in errors if isinstance(entry, Mapping)]
     if not entries:
         return Reason()
-    # A task `fail`, which ends a workflow, has no result: the reason is what came before it.
+    # The task `fail`, which ends a workflow, has no result: the reason is in an earlier entry.
     entry = next((each for each in entries if isinstance(each.get("result"), Mapping)), entries[0])
     task, message = entry.get("task_id"), str(entry.get("message") or "")
     if task is None:
-        where = entry.get("spec_path")
-        text = f"{message} (at {where})" if where else message
+        spec_path = entry.get("spec_path")
+        text = f"{message} (at {spec_path})" if spec_path else message
     else:
         path, reason = _innermost(str(task), entry.get("result"))
         if not reason.text and message != _SEE_RESULT:
@@ -99,7 +100,8 @@ def _of_workflow(errors: list[Any]) -> Reason:
 
 
 def _innermost(path: str, result: Any) -> tuple[str, Reason]:
-    """The task of the innermost workflow that failed, with the names of those above it, and its reason."""
+    """Returns the path of the failed task in the innermost workflow, with the names of the tasks above it, and its
+    reason."""
     entries = result.get("errors") if isinstance(result, Mapping) else None
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, Mapping) and entry.get("task_id") is not None:
@@ -115,19 +117,19 @@ def _of_chain(tasks: list[Any]) -> Reason:
 
 
 def _last_line(api: Api, execution_id: str, stream: str) -> str:
-    """The last line that an execution itself has printed to a stream."""
+    """Returns the last line that an execution itself has printed to a stream."""
     query: Query = {"format": "text", "follow": "false", "stream": stream, "tail": 1, "tree": "false"}
     with api.client.stream(path_of("executions", execution_id, "output"), query=query) as output:
         return _last(b"".join(iter(output.read, b"")).decode("utf-8", "replace"))
 
 
 def _last(text: Any) -> str:
-    """The last line of a text that has something in it."""
+    """Returns the last line of a text that is not blank."""
     lines = [line for line in text.splitlines() if line.strip()] if isinstance(text, str) else []
     return _short(lines[-1].strip()) if lines else ""
 
 
 def _short(text: str) -> str:
-    """A text on one line, cut if it is very long."""
+    """Returns a text on one line, cut if it is very long."""
     line = cell(text.strip())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

@@ -1,8 +1,8 @@
-"""The tasks of a workflow as a tree on a terminal, while it runs: states, times, last lines; below it what the task
-prints that printed last.
+"""The tasks of a workflow as a tree on a terminal while it runs: states, times, last lines. Below the tree stands the
+output of the task that printed last.
 
-What is shown is made by `TaskTree`, which knows of no terminal. `LiveScreen` paints it in place, several times a
-second, as times go on while nothing comes.
+`TaskTree` makes the lines without a terminal. `LiveScreen` paints them in place, several times a second, because times
+advance even if nothing comes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from squall.client.api import Api
 from squall.client.follow import Chunk, Follower, Gap, Note
 
 PAINT_SECONDS = 0.2
-_KEPT = 200
-_SHOWN = 8
+_MOST_REST = 200
+_MOST_LINES = 8
 _ITEM = re.compile(r"\[\d+\]")
 _MARKS = {"running": "●", "succeeded": "✔", "waiting": "○", "paused": "‖", "pending": "?", "canceled": "⊘"}
 _FAILED = "✘"
@@ -36,7 +36,7 @@ _CLEAR = b"\x1b[J"
 
 
 class _Task:
-    """One task: `began` and `ended` are seconds of the clock."""
+    """One task. `began` and `ended` are in seconds of the clock."""
 
     def __init__(self, name: str, depth: int, began: float) -> None:
         self.name = name
@@ -61,14 +61,14 @@ class _Task:
         if self.tries:
             parts.append(f"tried {self.tries + 1} times")
         if self.status == "waiting":
-            parts.append("waits for others")
+            parts.append("waits for other tasks")
         else:
             parts.append(duration((self.ended if self.ended is not None else now) - self.began))
         return "  ".join(parts)
 
 
 class TaskTree:
-    """What is known of the tasks so far, and the lines that show it. `path` gives the path of tasks to an execution."""
+    """The tasks so far, and the lines that show them. `path` returns the path of tasks to an execution."""
 
     def __init__(self, path: Callable[[str], str], clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
@@ -76,40 +76,40 @@ class TaskTree:
         self._start = clock()
         self._tasks: dict[str, _Task] = {}
         self._output: dict[str, deque[str]] = {}
-        self._begun: dict[tuple[str, str], bytes] = {}
+        self._rests: dict[tuple[str, str], bytes] = {}
         self._early: dict[str, str] = {}
         self._focus = ""
 
-    def note(self, execution_id: str, told: Mapping[str, Any]) -> None:
-        """Takes what a workflow says of one of its tasks."""
-        if not told.get("task"):
+    def note(self, execution_id: str, message: Mapping[str, Any]) -> None:
+        """Applies a message of a workflow about one of its tasks."""
+        if not message.get("task"):
             return
-        task = self._task(_joined(self._node(execution_id), str(told["task"])))
-        event = told.get("event")
-        if isinstance(told.get("items"), int):
-            task.expected = told["items"]
+        task = self._task(_joined(self._node(execution_id), str(message["task"])))
+        event = message.get("event")
+        if isinstance(message.get("items"), int):
+            task.expected = message["items"]
         if event == "task_requested":
             task.status, task.began, task.ended = "running", self._clock(), None
         elif event == "task_retried":
             task.tries += 1
         elif event == "task_ended":
-            task.status, task.ended = str(told.get("status")), self._clock()
+            task.status, task.ended = str(message.get("status")), self._clock()
 
     def output(self, chunk: Chunk) -> None:
-        """Takes what an execution has printed."""
+        """Adds output of an execution."""
         path = self._path(chunk.execution_id)
-        own = self._node(chunk.execution_id)
-        # What a task prints may come before its workflow tells of it.
-        node = self._known(own) or own
+        task_path = self._node(chunk.execution_id)
+        # Output of a task may come before its workflow's message about the task.
+        node = self._nearest_task(task_path) or task_path
         task = self._tasks.get(node)
         if task is not None and path != node:
             task.items.add(path)
         key = (chunk.execution_id, chunk.stream)
-        *lines, rest = (self._begun.get(key, b"") + chunk.data).split(b"\n")
-        self._begun[key] = rest[-_KEPT:]
-        whole = [text for line in lines if (text := _shown(line))]
-        self._output.setdefault(node, deque(maxlen=_SHOWN)).extend(whole[-_SHOWN:])
-        if last := _shown(rest) or (whole[-1] if whole else ""):
+        *lines, rest = (self._rests.get(key, b"") + chunk.data).split(b"\n")
+        self._rests[key] = rest[-_MOST_REST:]
+        texts = [text for line in lines if (text := _visible(line))]
+        self._output.setdefault(node, deque(maxlen=_MOST_LINES)).extend(texts[-_MOST_LINES:])
+        if last := _visible(rest) or (texts[-1] if texts else ""):
             self._focus = node
             if task is not None:
                 task.last = last
@@ -117,26 +117,26 @@ class TaskTree:
                 self._early[node] = last
 
     def _node(self, execution_id: str) -> str:
-        """The path without numbers of items, and without what is below a task that is no workflow."""
+        """Returns the path of an execution without numbers of items."""
         return _ITEM.sub("", self._path(execution_id))
 
-    def _known(self, path: str) -> str:
-        """The nearest task that a workflow has told of: what a chain, or an action of its own making, has below it is
-        shown as its own. The root if there is none."""
+    def _nearest_task(self, path: str) -> str:
+        """Returns the nearest task on the path that a workflow has reported, or the root. The output of executions
+        below a chain or an action belongs to that task."""
         while path and path not in self._tasks:
             path = path.rpartition("/")[0]
         return path
 
     def _task(self, path: str) -> _Task:
-        found = self._tasks.get(path)
-        if found is None:
+        task = self._tasks.get(path)
+        if task is None:
             *_, name = path.split("/")
-            found = self._tasks[path] = _Task(name, path.count("/"), self._clock())
-            found.last = self._early.pop(path, "")
-        return found
+            task = self._tasks[path] = _Task(name, path.count("/"), self._clock())
+            task.last = self._early.pop(path, "")
+        return task
 
     def header(self, columns: int) -> str:
-        """How much is done, such as `214/300 done, 3 failed, 1:02`. The items of a task count one by one."""
+        """Returns the progress, such as `214/300 done, 3 failed, 1:02`. Each item of a task counts."""
         sizes = {path: max(1, task.expected) for path, task in self._tasks.items()}
         over = [path for path, task in self._tasks.items() if task.over]
         failed = sum(self._tasks[path].status not in ("succeeded", "canceled") for path in over)
@@ -146,35 +146,35 @@ class TaskTree:
         return _cut(f"{counts}{f', {failed} failed' if failed else ''}, {hours}:{seconds % 60:02}", columns)
 
     def lines(self, columns: int, rows: int) -> list[str]:
-        """At most so many rows, each at most so wide."""
+        """Returns the lines of the tree: at most `rows` lines, each at most `columns` wide."""
         now = self._clock()
-        below = list(self._output.get(self._focus, ()))[-max(0, min(_SHOWN, rows // 3)) :]
-        room = max(1, rows - (len(below) + 1 if below else 0))
+        output = list(self._output.get(self._focus, ()))[-max(0, min(_MOST_LINES, rows // 3)) :]
+        room = max(1, rows - (len(output) + 1 if output else 0))
         paths = _in_order(self._tasks)
         if len(paths) > room:
-            # What runs, and what went wrong, is what somebody looks for; of the rest the newest.
+            # Running and failed tasks matter most; of the others, show the newest.
             first = [path for path in paths if not self._tasks[path].over or self._tasks[path].status != "succeeded"]
             rest = [path for path in paths if path not in set(first)]
-            kept = set([*first[-(room - 1) :], *rest[-max(0, room - 1 - len(first)) :]][: room - 1])
-            shown = [path for path in paths if path in kept]
-            made = [self._row(self._tasks[path], now) for path in shown]
-            made.append(f"… and {len(paths) - len(shown)} more tasks")
+            selected = set([*first[-(room - 1) :], *rest[-max(0, room - 1 - len(first)) :]][: room - 1])
+            visible = [path for path in paths if path in selected]
+            lines = [self._row(self._tasks[path], now) for path in visible]
+            lines.append(f"… and {len(paths) - len(visible)} more tasks")
         else:
-            made = [self._row(self._tasks[path], now) for path in paths]
-        if below:
-            made += [f"── {self._focus or 'output'} ──", *(f"  {line}" for line in below)]
-        return [_cut(line, columns) for line in made]
+            lines = [self._row(self._tasks[path], now) for path in paths]
+        if output:
+            lines += [f"── {self._focus or 'output'} ──", *(f"  {line}" for line in output)]
+        return [_cut(line, columns) for line in lines]
 
     def final(self, columns: int) -> list[str]:
-        """Every task, for the end; below each that failed what it printed last."""
+        """Returns the lines for the end: every task, and below each failed task its last output."""
         now = self._clock()
-        made = []
+        lines = []
         for path in _in_order(self._tasks):
             task = self._tasks[path]
-            made.append(self._row(task, now))
+            lines.append(self._row(task, now))
             if task.over and task.status not in ("succeeded", "canceled"):
-                made += [f"{'  ' * (task.depth + 2)}{line}" for line in self._output.get(path, ())]
-        return [_cut(line, columns) for line in made]
+                lines += [f"{'  ' * (task.depth + 2)}{line}" for line in self._output.get(path, ())]
+        return [_cut(line, columns) for line in lines]
 
     @staticmethod
     def _row(task: _Task, now: float) -> str:
@@ -182,37 +182,37 @@ class TaskTree:
         return f"{line}  {task.last}" if task.last and not task.over else line
 
 
-def _shown(line: bytes) -> str:
-    """A line as a terminal would show it last: behind its last carriage return."""
+def _visible(line: bytes) -> str:
+    """Returns the part of a line that stays visible on a terminal: after its last carriage return."""
     return cell(line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2])
 
 
-def _joined(above: str, name: str) -> str:
-    return f"{above}/{name}" if above else name
+def _joined(parent: str, name: str) -> str:
+    return f"{parent}/{name}" if parent else name
 
 
 def _in_order(tasks: Mapping[str, _Task]) -> list[str]:
-    """Paths, each behind the one above it, in the order in which tasks began."""
-    below: dict[str, list[str]] = {}
+    """Returns the paths, each after its parent, in the order in which tasks began."""
+    children: dict[str, list[str]] = {}
     for path in tasks:
-        above = path.rpartition("/")[0]
-        below.setdefault(above if above in tasks else "", []).append(path)
-    found: list[str] = []
-    waiting = below.get("", [])[::-1]
+        parent = path.rpartition("/")[0]
+        children.setdefault(parent if parent in tasks else "", []).append(path)
+    ordered: list[str] = []
+    waiting = children.get("", [])[::-1]
     while waiting:
         path = waiting.pop()
-        found.append(path)
-        waiting += below.get(path, [])[::-1]
-    return found
+        ordered.append(path)
+        waiting += children.get(path, [])[::-1]
+    return ordered
 
 
 def _cut(line: str, columns: int) -> str:
-    # The last column stays empty: some terminals go to the next line once it is full.
+    # The last column stays empty, because some terminals go to the next line when it is full.
     return clipped(line, columns - 1)
 
 
 class LiveScreen(Screen):
-    """A screen at whose end a tree is painted, again and again, by a thread; what else is written comes above it."""
+    """A screen with a tree at its end, which a thread paints again and again. Other output comes above the tree."""
 
     def __init__(
         self,
@@ -224,48 +224,48 @@ class LiveScreen(Screen):
     ) -> None:
         super().__init__(out, err, environ, style, color)
         self._lock = threading.RLock()
-        self._drawn: list[int] = []
+        self._painted_widths: list[int] = []
         self._terminal = out
 
     def note(self, text: str) -> None:
-        """Above the tree."""
+        """Writes a note above the tree."""
         with self._lock:
             self.erase()
             super().note(text)
 
     def tell(self, text: str) -> None:
-        """Above the tree."""
+        """Writes a message above the tree."""
         with self._lock:
             self.erase()
             super().tell(text)
 
     def paint(self, lines: list[str]) -> None:
-        """Puts these lines in the place of those that were painted last."""
+        """Replaces the lines that were painted last."""
         with self._lock:
             data = b"".join(self._coloured(line) + b"\n" for line in lines)
             write_all(self._terminal, self._back() + data)
-            self._drawn = [cell_width(line) for line in lines]
+            self._painted_widths = [cell_width(line) for line in lines]
 
     def erase(self) -> None:
-        """Takes away what was painted last."""
+        """Erases the lines that were painted last."""
         with self._lock:
-            if self._drawn:
+            if self._painted_widths:
                 write_all(self._terminal, self._back())
-                self._drawn = []
+                self._painted_widths = []
 
     def forget(self) -> None:
-        """Somebody else has written: what was painted stays where it is."""
+        """Leaves the painted lines where they are, because other output follows them."""
         with self._lock:
-            self._drawn = []
+            self._painted_widths = []
 
     def _back(self) -> bytes:
-        """Moves to where the painting began, and clears from there. In a terminal that has become narrower a line
-        takes several rows."""
+        """Returns the codes that move to the first painted line and clear from there. In a terminal that has become
+        narrower, a line takes several rows."""
         try:
             columns = os.get_terminal_size(self._terminal).columns
         except OSError:
             columns = 0
-        rows = sum(max(1, -(-width // columns)) if columns else 1 for width in self._drawn)
+        rows = sum(max(1, -(-width // columns)) if columns else 1 for width in self._painted_widths)
         return (_UP % rows if rows else b"") + _CLEAR
 
     def _coloured(self, line: str) -> bytes:
@@ -284,20 +284,20 @@ class LiveScreen(Screen):
 
 
 def show_tree(follower: Follower, screen: LiveScreen, api: Api, root: str, asking: Callable[[], bool]) -> None:
-    """Paints the tree while the workflow runs, and leaves the whole of it behind. `asking`: a question stands on the
-    terminal, which is not to be painted over."""
+    """Paints the tree while the workflow runs, and leaves the whole tree at the end. It does not paint while `asking()`
+    is true: then a question is on the terminal."""
     tree = TaskTree(Names(api, root).path)
     lock = threading.Lock()
     over = threading.Event()
 
     def paint() -> None:
-        asked = False
+        was_asking = False
         while not over.wait(PAINT_SECONDS):
             if asking():
-                asked = True
+                was_asking = True
                 continue
-            if asked:
-                asked = False
+            if was_asking:
+                was_asking = False
                 screen.forget()
             size = shutil.get_terminal_size()
             with lock:
@@ -314,10 +314,10 @@ def show_tree(follower: Follower, screen: LiveScreen, api: Api, root: str, askin
                         tree.output(record)
                 elif isinstance(record, Note):
                     with lock:
-                        tree.note(record.execution_id, record.told)
+                        tree.note(record.execution_id, record.document)
                 elif isinstance(record, Gap):
-                    why = f": {record.reason}" if record.reason else ""
-                    screen.tell(f"squall: {record.missing} bytes of the output are missing here{cell(why)}")
+                    reason = f": {record.reason}" if record.reason else ""
+                    screen.tell(f"squall: {record.missing} bytes of the output are missing here{cell(reason)}")
     finally:
         over.set()
         painter.join()
@@ -329,5 +329,5 @@ def show_tree(follower: Follower, screen: LiveScreen, api: Api, root: str, askin
 
 
 def can_paint(environ: Mapping[str, str]) -> bool:
-    """Whether this process has a terminal that things can be painted on in place."""
+    """Returns True if this process has a terminal that can be painted on in place."""
     return os.isatty(1) and os.isatty(2) and environ.get("TERM", "dumb") != "dumb"

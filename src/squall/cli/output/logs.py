@@ -1,4 +1,4 @@
-"""`squall logs`: the server's log, made readable."""
+"""`squall logs`: prints the server's log in readable form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from squall.cli.terminal import exits
 from squall.cli.terminal.table import cell
-from squall.cli.terminal.target import Target, read_told
+from squall.cli.terminal.target import Target, read_server_info
 from squall.cli.terminal.verb import Verb
 from squall.core.errors import ConfigError
 
@@ -24,28 +24,28 @@ _OWN = ("ts", "level", "logger", "msg")
 
 
 def readable(line: bytes, *, colour: bool) -> str:
-    """One line of the log for people; a line that is no JSON object stays as it is."""
+    """Returns one line of the log for people. A line that is no JSON object stays as it is."""
     text = line.decode("utf-8", "replace").rstrip("\r\n")
     try:
-        told = json.loads(text)
+        entry = json.loads(text)
     except ValueError:
         return cell(text)
-    if not isinstance(told, dict):
+    if not isinstance(entry, dict):
         return cell(text)
-    level = str(told.get("level", "")).upper()
-    extra = "".join(f" {cell(key)}={cell(value)}" for key, value in told.items() if key not in (*_OWN, "exception"))
-    shown = f"{cell(level):<8}"
+    level = str(entry.get("level", "")).upper()
+    extra = "".join(f" {cell(key)}={cell(value)}" for key, value in entry.items() if key not in (*_OWN, "exception"))
+    level_text = f"{cell(level):<8}"
     if colour and level in _COLOURS:
-        shown = f"\x1b[{_COLOURS[level]}m{shown}\x1b[0m"
-    head = f"{cell(told.get('ts'))} {shown} {cell(told.get('logger'))}: {cell(told.get('msg'))}{extra}"
-    trace = told.get("exception")
+        level_text = f"\x1b[{_COLOURS[level]}m{level_text}\x1b[0m"
+    head = f"{cell(entry.get('ts'))} {level_text} {cell(entry.get('logger'))}: {cell(entry.get('msg'))}{extra}"
+    trace = entry.get("exception")
     if not isinstance(trace, str):
         return head
     return "\n".join([head, *(f"    {cell(part)}" for part in trace.rstrip("\n").split("\n"))])
 
 
 def last_lines(file: BinaryIO, count: int) -> list[bytes]:
-    """The last `count` lines, reading no more of the file than they need. The file stands at its end afterwards."""
+    """Returns the last `count` lines. It reads only the necessary part of the file, and leaves the file at its end."""
     position = file.seek(0, os.SEEK_END)
     data = b""
     while position > 0 and data.count(b"\n") <= count:
@@ -58,14 +58,14 @@ def last_lines(file: BinaryIO, count: int) -> list[bytes]:
 
 
 def new_lines(path: Path, file: BinaryIO) -> Generator[bytes, None, None]:
-    """The lines that come from now on, also after the file was rotated or cut; b"" while nothing comes.
+    """Yields new lines, even after the file was rotated or cut; b"" while nothing comes.
 
     Closes the file at the end.
     """
     rest = b""
     try:
         while True:
-            # Asked before reading: what was written before the file was put away is still read.
+            # Check before reading, so that the last lines of a rotated file are still read.
             replaced = _replaced(path, file)
             data = file.read(_BLOCK)
             if data:
@@ -84,32 +84,34 @@ def new_lines(path: Path, file: BinaryIO) -> Generator[bytes, None, None]:
 
 def _replaced(path: Path, file: BinaryIO) -> bool:
     try:
-        there = path.stat()
+        current = path.stat()
     except FileNotFoundError:
         return False
-    mine = os.fstat(file.fileno())
-    if (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
+    opened = os.fstat(file.fileno())
+    if (current.st_dev, current.st_ino) != (opened.st_dev, opened.st_ino):
         return True
-    if there.st_size < file.tell():
+    if current.st_size < file.tell():
         file.seek(0)
     return False
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("-f", "--follow", action="store_true", help="go on with what is logged from now on")
-    parser.add_argument("-n", "--lines", type=int, default=50, metavar="N", help="how many lines (default: 50)")
+    parser.add_argument("-f", "--follow", action="store_true", help="follow the log")
+    parser.add_argument("-n", "--lines", type=int, default=50, metavar="N", help="number of last lines (default: 50)")
 
 
 def _logs(args: Namespace, target: Target) -> int:
-    """Raises `ConfigError` when there is no log."""
+    """Prints the log. Raises `ConfigError` if it cannot be read."""
     directory = target.directory
-    named = read_told(directory).get("log")
-    path = Path(named) if isinstance(named, str) else directory / "logs" / "server.log"
+    log = read_server_info(directory).get("log")
+    path = Path(log) if isinstance(log, str) else directory / "logs" / "server.log"
     colour = target.coloured(sys.stdout)
     try:
         file = path.open("rb")
     except OSError as error:
-        raise ConfigError(f"cannot read the log {path}: {error.strerror}") from None
+        raise ConfigError(
+            f"cannot read the log {path}: {error.strerror}. Is {directory} the server's data directory? (--data-dir)"
+        ) from None
     with file:
         for line in last_lines(file, max(args.lines, 0)):
             print(readable(line, colour=colour))

@@ -1,4 +1,4 @@
-"""`squall output`: what an execution has printed, to the byte; and how much that is."""
+"""`squall output`, `squall output stats`: the output of an execution as exact bytes or text, and its size."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from squall.client.paths import path_of
 
 def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("execution", metavar="id", help="the execution's id, or last")
-    parser.add_argument("--raw", action="store_true", help="the bytes as they were printed; otherwise text")
-    parser.add_argument("--stream", choices=("stdout", "stderr", "output", "all"), default="all", help="only this one")
-    parser.add_argument("--tree", action="store_true", help="with what its children have printed")
-    parser.add_argument("--json", action="store_true", help="a JSON object for every line")
+    parser.add_argument("--raw", action="store_true", help="print the exact bytes, not text")
+    parser.add_argument(
+        "--stream", choices=("stdout", "stderr", "output", "all"), default="all", help="only this stream"
+    )
+    parser.add_argument("--tree", action="store_true", help="include the output of its children")
+    parser.add_argument("--json", action="store_true", help="print a JSON object for every line")
     configure_lines(parser)
 
 
 def _output(args: Namespace, target: Target) -> int:
-    """What is there now, written as it comes."""
+    """Prints the present output while it arrives."""
     query = {
         "format": "raw" if args.raw else "ndjson" if args.json else "text",
         "follow": "false",
@@ -47,20 +49,20 @@ def _configure_stats(parser: ArgumentParser) -> None:
 
 def _stats(args: Namespace, target: Target) -> int:
     with target.api() as api:
-        found = api.output_stats(args.execution)
+        stats = api.output_stats(args.execution)
     if args.json:
-        print(dump(found))
+        print(dump(stats))
         return exits.OK
-    print(f"{found['execution_id']}: {found['lines']} lines, {size(int(found['bytes']))}")
-    for name, part in found["streams"].items():
+    print(f"{stats['execution_id']}: {stats['lines']} lines, {size(int(stats['bytes']))}")
+    for name, part in stats["streams"].items():
         print(f"  {name}: {part['lines']} lines, {size(int(part['bytes']))}")
-    gaps = found["gaps"]
+    gaps = stats["gaps"]
     rows = {
-        "first output": found["first_output"],
-        "last output": found["last_output"],
-        "masked secrets": found["masked"] or None,
-        "left out": f"{size(int(gaps['bytes']))} in {gaps['count']} gaps" if gaps["count"] else None,
-        "sha256 of the sealed tree": found["hash"],
+        "first output": stats["first_output"],
+        "last output": stats["last_output"],
+        "masked secrets": stats["masked"] or None,
+        "missing": f"{size(int(gaps['bytes']))} in {gaps['count']} gaps" if gaps["count"] else None,
+        "sha256 of the sealed tree": stats["hash"],
     }
     for name, value in rows.items():
         if value is not None:

@@ -1,4 +1,4 @@
-"""`squall storage`, `squall storage purge`: what takes space, and removing finished executions."""
+"""`squall storage`, `squall storage purge`: the usage of storage, and the removal of finished executions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _UNITS = {"d": 1.0, "h": 1 / 24, "m": 1 / 1440, "s": 1 / 86_400}
 
 
 def _configure_usage(parser: ArgumentParser) -> None:
-    parser.add_argument("-n", "--limit", type=int, default=10, metavar="N", help="how many actions (default: 10)")
+    parser.add_argument(
+        "-n", "--limit", type=int, default=10, metavar="N", help="number of packs and actions (default: 10)"
+    )
     configure_list(parser)
 
 
@@ -50,7 +52,7 @@ def _sizes(share: JsonObject) -> tuple[str, str]:
 
 
 def size(count: int) -> str:
-    """Bytes for people: `512 B`, `1.5 MiB`."""
+    """Returns a number of bytes for people: `512 B`, `1.5 MiB`."""
     for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
         if count >= unit:
             return f"{count / unit:.1f} {name}"
@@ -63,24 +65,26 @@ def _configure_purge(parser: ArgumentParser) -> None:
         type=_days,
         required=True,
         metavar="TIME",
-        help="executions that ended at least so long ago: 30d, 12h, 10m, 0s",
+        help="only executions that ended at least this time ago: 30d, 12h, 10m, 0s",
     )
-    parser.add_argument("--pack", action="append", help="only of this pack; may be given several times")
-    parser.add_argument("--action", action="append", metavar="REF", help="only of this action; the same")
+    parser.add_argument("--pack", action="append", help="only executions of this pack; repeat it for several packs")
+    parser.add_argument("--action", action="append", metavar="REF", help="only executions of this action; repeatable")
     parser.add_argument(
         "--status",
         action="append",
         choices=sorted(FINAL),
         metavar="STATUS",
-        help=f"only those that ended in this status ({', '.join(sorted(FINAL))}); the same",
+        help=f"only executions with this final status ({', '.join(sorted(FINAL))}); repeatable",
     )
-    parser.add_argument("--larger-than", type=_size, metavar="SIZE", help="only those whose sealed output takes more")
-    parser.add_argument("-n", "--dry-run", action="store_true", help="say what would go, and remove nothing")
+    parser.add_argument(
+        "--larger-than", type=_size, metavar="SIZE", help="only executions whose sealed output is larger"
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="show what would be removed, and remove nothing")
     parser.add_argument("-j", "--json", action="store_true", help="print JSON")
 
 
 def _purge(args: Namespace, target: Target) -> int:
-    wanted = {
+    selection = {
         "older_than_days": args.older_than,
         "pack": args.pack,
         "action": args.action,
@@ -89,19 +93,19 @@ def _purge(args: Namespace, target: Target) -> int:
         "dry_run": args.dry_run,
     }
     total = {"executions": 0, "trees": 0, "bytes": 0}
-    shown = sys.stderr.isatty()
+    shows_progress = sys.stderr.isatty()
     with target.api() as api:
-        for page in api.purge({name: value for name, value in wanted.items() if value is not None}):
+        for page in api.purge({name: value for name, value in selection.items() if value is not None}):
             total = {name: count + page[name] for name, count in total.items()}
-            if shown:
+            if shows_progress:
                 print(f"\r{total['executions']} executions …", end="", file=sys.stderr, flush=True)
-    if shown:
+    if shows_progress:
         print("\r\033[K", end="", file=sys.stderr)
     if args.json:
         print(dump({**total, "dry_run": args.dry_run}))
         return exits.OK
-    done = "would be removed" if args.dry_run else "removed"
-    print(f"{total['executions']} executions in {total['trees']} trees, {size(total['bytes'])} of output: {done}")
+    outcome = "would be removed" if args.dry_run else "removed"
+    print(f"{total['executions']} executions in {total['trees']} trees, {size(total['bytes'])} of output: {outcome}")
     return exits.OK
 
 
@@ -112,7 +116,7 @@ def _days(text: str) -> float:
     except ValueError:
         value = -1
     if not 0 <= value <= 36_500:
-        raise ArgumentTypeError(f"{text!r} is no time such as 30d, 12h, 10m or 0s")
+        raise ArgumentTypeError(f"{text!r} is not a time: write it like 30d, 12h, 10m or 0s")
     return value
 
 
@@ -120,7 +124,7 @@ def _size(text: str) -> int:
     try:
         return parse_size(text)
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no size such as 10MiB") from None
+        raise ArgumentTypeError(f"{text!r} is not a size: write it like 10MiB") from None
 
 
 VERBS = {

@@ -1,4 +1,4 @@
-"""`squall output verify`: whether what an execution printed is still what was stored."""
+"""`squall output verify`: checks that the stored output of an execution is undamaged."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from squall.cli.terminal.verb import Verb
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("execution", metavar="id", help="the execution's id, or last; its whole tree is looked at")
+    parser.add_argument("execution", metavar="id", help="the execution's id, or last; its whole tree is checked")
     parser.add_argument("-j", "--json", action="store_true", help="print JSON")
 
 
 def _verify(args: Namespace, target: Target) -> int:
-    """Exit status 1 when something is wrong."""
+    """Prints the verdict. Returns exit status 1 if the output has a fault."""
     with target.api() as api:
-        found = api.verify_output(args.execution)
-    faults = found.get("faults") or []
+        verdict = api.verify_output(args.execution)
+    faults = verdict.get("faults") or []
     if args.json:
-        print(dump(found))
-    elif found.get("place") == "none" and not faults:
-        print(f"{found.get('tree')} ok: it has printed nothing")
+        print(dump(verdict))
+    elif verdict.get("place") == "none" and not faults:
+        print(f"{verdict.get('tree')} ok: there is no output")
     else:
-        where = {"live": "not sealed yet", "none": "missing"}.get(
-            str(found.get("place")), f"sealed ({found.get('place')})"
+        place = {"live": "not sealed yet", "none": "missing"}.get(
+            str(verdict.get("place")), f"sealed ({verdict.get('place')})"
         )
-        about = f"{size(int(found.get('size') or 0))}, {found.get('records') or 0} records, {where}"
-        print(f"{found.get('tree')} {'damaged' if faults else 'ok'}: {about}, sha256 {found.get('digest') or 'none'}")
+        summary = f"{size(int(verdict.get('size') or 0))}, {verdict.get('records') or 0} records, {place}"
+        state = "damaged" if faults else "ok"
+        print(f"{verdict.get('tree')} {state}: {summary}, sha256 {verdict.get('digest') or 'none'}")
     for fault in faults:
         print(f"squall: {cell(fault)}", file=sys.stderr)
     return exits.FAILED if faults else exits.OK

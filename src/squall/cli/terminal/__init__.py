@@ -1,1 +1,1 @@
-"""What every command needs: verbs, the server it talks to, tables, screens, signals, exit statuses."""
+"""The parts that every command uses: verbs, the server it talks to, tables, screens, signals, exit statuses."""

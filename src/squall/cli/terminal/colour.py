@@ -1,4 +1,4 @@
-"""Decides whether colours are used: the option `--color`, then `NO_COLOR`, then what the output goes to."""
+"""The decision about colours: by the option `--color`, then `NO_COLOR`, then the kind of output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ CHOICES = ("auto", "always", "never")
 
 
 def coloured(choice: str | None, environ: Mapping[str, str], is_terminal: bool) -> bool:
-    """Whether text that goes to a terminal (or not) gets colours; `choice` is the value of `--color`, if given."""
+    """Returns True if text gets colours. `choice` is the value of `--color`, if given."""
     if choice in ("always", "never"):
         return choice == "always"
     return is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"

@@ -18,5 +18,5 @@ OF_STATUS: Mapping[str, int] = MappingProxyType(
 
 
 def of_status(status: str) -> int:
-    """The exit status of a command that ran an execution which has ended like this."""
+    """Returns the exit status of a command whose execution ended with this status."""
     return OF_STATUS.get(status, ERROR)

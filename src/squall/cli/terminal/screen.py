@@ -1,7 +1,8 @@
-"""Where an execution's output goes: two file descriptors, byte for byte, marked only on a terminal.
+"""The writer of an execution's output: it writes exact bytes to two file descriptors, and adds colours only on a
+terminal.
 
-It writes with `os.write` and keeps nothing back, so what an action printed is seen at once, in order, and a signal
-handler may write between two writes.
+It writes with `os.write` and buffers nothing, so output appears at once and in order, and a signal handler may write
+between two writes.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ RESET = b"\x1b[0m"
 
 
 class Style(NamedTuple):
-    """What is put before every line: with `timestamps` its record's time, with `metadata` its time and stream."""
+    """The prefix of every line: with `timestamps` its record's time, with `metadata` its time and stream."""
 
     timestamps: bool = False
     metadata: bool = False
 
 
 class Screen:
-    """Writes records to `out` and `err` (file descriptors), and our own lines to `err`.
+    """The writer of records to `out` and `err` (file descriptors), and of Squall's own lines to `err`.
 
-    Raises `BrokenPipeError` from every method when the reader has gone.
+    Every method raises `BrokenPipeError` if the reader has closed its end.
     """
 
     def __init__(
@@ -49,12 +50,12 @@ class Screen:
         self.is_terminal = os.isatty(err)
         self._out_is_terminal = os.isatty(out)
         self._colour = coloured(color, environ, self.is_terminal)
-        self._marked = False
+        self._is_red = False
         self._line_begins: dict[str, bool] = {}
         self._terminal_mid_line = False
 
     def show(self, stream: str, data: bytes, timestamp: str) -> None:
-        """Write one record where its stream belongs: `stderr` to err, everything else to out."""
+        """Writes one record to the descriptor of its stream: `stderr` to err, everything else to out."""
         style = self._style
         if not data:
             return
@@ -72,24 +73,24 @@ class Screen:
 
     @property
     def colour(self) -> bool:
-        """Whether what is written gets colours."""
+        """True if the output gets colours."""
         return self._colour
 
     def shows(self, stream: str) -> bool:
-        """Whether records of this stream go to a terminal."""
+        """Returns True if records of this stream go to a terminal."""
         return self.is_terminal if stream == "stderr" else self._out_is_terminal
 
     def note(self, text: str) -> None:
-        """A line of our own, dim, and only on a terminal: what is piped stays the action's own bytes."""
+        """Writes a line of Squall's own, dim, and only on a terminal: a pipe gets only the action's bytes."""
         if self.is_terminal:
             self._line(text, DIM)
 
     def tell(self, text: str) -> None:
-        """A line of our own that must be seen, on a terminal or not."""
+        """Writes a line of Squall's own, on a terminal or not."""
         self._line(text, b"")
 
     def finish(self) -> None:
-        """Leave the terminal as it was found."""
+        """Resets the colours of the terminal."""
         self._unmark()
 
     def _line(self, text: str, colour: bytes) -> None:
@@ -97,25 +98,26 @@ class Screen:
         line = text.encode("utf-8", "backslashreplace")
         if colour and self._colour:
             line = colour + line + RESET
-        before = b"\n" if self._terminal_mid_line else b""
+        newline = b"\n" if self._terminal_mid_line else b""
         self._terminal_mid_line = False
-        write_all(self._err, before + line + b"\n")
+        write_all(self._err, newline + line + b"\n")
 
     def _show_error(self, data: bytes) -> None:
-        """On a terminal the mark stays on until a line ends: switched off within one it could split a character."""
+        """Writes to err. On a terminal the colour stays on until a line ends: a reset within a line could split a
+        character."""
         if self._colour:
             ended = data.endswith(b"\n")
-            data = (b"" if self._marked else RED) + data + (RESET if ended else b"")
-            self._marked = not ended
+            data = (b"" if self._is_red else RED) + data + (RESET if ended else b"")
+            self._is_red = not ended
         write_all(self._err, data)
 
     def _unmark(self) -> None:
-        if self._marked:
-            self._marked = False
+        if self._is_red:
+            self._is_red = False
             write_all(self._err, RESET)
 
     def _prefixed(self, stream: str, data: bytes, prefix: bytes) -> bytes:
-        """The data with the prefix before each line that begins in it."""
+        """Returns the data with the prefix before each line that begins in it."""
         begins = self._line_begins.get(stream, True)
         ends = data.endswith(b"\n")
         self._line_begins[stream] = ends
@@ -124,13 +126,13 @@ class Screen:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write every byte, also to a descriptor that some other program has made non-blocking."""
+    """Writes every byte, even if another program made the descriptor non-blocking."""
     rest = memoryview(data)
     while rest:
         try:
             rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
-            # No `select`, which fails for descriptors above 1023.
+            # `select.select` fails for descriptors above 1023, so use `poll`.
             room = select.poll()
             room.register(descriptor, select.POLLOUT)
             room.poll()

@@ -1,8 +1,8 @@
-"""What Ctrl-C and SIGTERM mean while an execution is watched.
+"""The handling of Ctrl-C and SIGTERM while a command watches an execution.
 
-The handlers run between two reads or writes of the watching code and return to it, so watching goes on unharmed; only
-leaving raises. Asking the server to cancel happens in a thread of its own: it may have to wait for the server, while
-output goes on.
+The handlers run between two reads or writes of the watching code and return to it, so watching continues; only
+`Leave` is raised. A separate thread sends the request to cancel, because it may have to wait for the server while
+output continues.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType, MappingProxyType, TracebackType
 from typing import Any, Self
 
-QUESTION = b"\n[d]etach or [c]ancel? (Enter: go on watching, Ctrl-C: cancel) "
+QUESTION = b"\n[d]etach or [c]ancel? (Enter: continue watching, Ctrl-C: cancel) "
 SAME_PRESS = 1.0
 LAST_CHANCE = 10.0
 
@@ -23,26 +23,26 @@ _ANSWERS: Mapping[str, str] = MappingProxyType({"d": "detach", "c": "cancel"})
 
 
 class Leave(BaseException):
-    """Stop watching now. It is no `Exception`, so that nothing on the way takes it for a lost connection."""
+    """The signal to stop watching now. It is no `Exception`, so that no caller takes it for a lost connection."""
 
 
 class Detached(Leave):
-    """The person wants the terminal back; the execution goes on."""
+    """The user detached; the execution continues."""
 
 
 class GivenUp(Leave):
-    """The person does not wait for the canceled execution to end."""
+    """The user does not wait for the end of the canceled execution."""
 
 
 class _Again(BaseException):
-    """Ctrl-C was pressed while the question stood."""
+    """The user pressed Ctrl-C at the question."""
 
 
 class Signals:
-    """Handles SIGINT and SIGTERM inside a `with` block.
+    """The handler of SIGINT and SIGTERM inside a `with` block.
 
-    `cancel` is called in a thread with the execution's id. With `ask` a Ctrl-C asks on descriptors 0 and 2 what to do;
-    without it, it cancels like SIGTERM. A signal that comes before `watch` was called is acted upon there.
+    A thread calls `cancel` with the execution's id. With `ask`, Ctrl-C asks on descriptors 0 and 2 what to do; without
+    it, Ctrl-C cancels like SIGTERM. A signal before the call of `watch` takes effect in that call.
     """
 
     def __init__(
@@ -55,43 +55,43 @@ class Signals:
         self._canceled_at: float | None = None
         self._thread: threading.Thread | None = None
         self._asking = False
-        self._before: dict[int, Any] = {}
+        self._previous_handlers: dict[int, Any] = {}
 
     @property
     def asking(self) -> bool:
-        """Whether the question stands on the terminal."""
+        """True while the question is on the terminal."""
         return self._asking
 
     @property
     def canceled(self) -> bool:
-        """Whether a signal has asked for the execution to be canceled."""
+        """True if a signal requested to cancel the execution."""
         return self._canceled_at is not None
 
     def watch(self, execution_id: str) -> None:
-        """From now on this is the execution that signals are about."""
+        """Sets the execution that signals cancel."""
         self._execution_id = execution_id
         if self.canceled:
             self._start()
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._handle)
+            self._previous_handlers[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
         if self._thread is not None and kind is not GivenUp:
-            # The output's reader may be gone before the server was asked: the execution must not run on.
+            # The output's reader may close before the request is sent: the execution must not continue.
             self._thread.join(LAST_CHANCE)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._asking:
             raise _Again
         if self._canceled_at is not None:
-            # Some wrappers pass a Ctrl-C on that has come here already.
+            # Some wrappers forward a Ctrl-C that this process has received already.
             if self._clock() - self._canceled_at >= SAME_PRESS:
                 raise GivenUp
             return
@@ -109,7 +109,7 @@ class Signals:
             raise Detached
 
     def _question(self) -> str:
-        """`detach`, `cancel`, or "" to go on."""
+        """Asks the user. Returns `detach`, `cancel`, or "" to continue."""
         self._asking = True
         try:
             os.write(2, QUESTION)

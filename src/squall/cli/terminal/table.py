@@ -9,14 +9,14 @@ from typing import Any
 
 _GAP = 2
 _NARROWEST = 8
-"""A column that is cut keeps at least so many cells: less tells nothing."""
+"""The minimum width of a cut column, in cells."""
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
-    """Rows under their headings, without a newline at the end.
+    """Returns rows under their headings, without a newline at the end.
 
-    Columns are as wide as their widest cell. If that is more than `width` cells of a terminal in all, the widest
-    columns are cut, with an ellipsis.
+    Columns are as wide as their widest cell. If the table exceeds `width` cells of a terminal, the widest columns are
+    cut, with an ellipsis.
     """
     cells = [[column.upper() for column in columns], *([cell(value) for value in row] for row in rows)]
     widths = [max(cell_width(row[index]) for row in cells) for index in range(len(columns))]
@@ -27,7 +27,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int | No
 
 
 def _fitting(widths: list[int], width: int) -> list[int]:
-    """The widths of columns after the widest have been cut until all fit, or none may be cut further."""
+    """Returns the widths of columns after cutting the widest ones until all fit, or none may be cut further."""
     fitting = [min(room, width) for room in widths]
     excess = sum(fitting) + _GAP * (len(fitting) - 1) - width
     for _ in range(excess):
@@ -44,7 +44,7 @@ def _padded(text: str, width: int) -> str:
 
 
 def cell_width(text: str) -> int:
-    """How many cells of a terminal a line takes: two for wide letters (Chinese, say), none for marks."""
+    """Returns the number of a line's cells on a terminal: two for wide letters (Chinese, say), none for marks."""
     if text.isascii():
         return len(text)
     return sum(_letter_width(letter) for letter in text)
@@ -57,23 +57,24 @@ def _letter_width(letter: str) -> int:
 
 
 def clipped(text: str, width: int) -> str:
-    """A line that takes at most `width` cells; an ellipsis stands for what was cut off."""
+    """Returns a line of at most `width` cells; an ellipsis replaces the part that was cut off."""
     if width <= 0:
         return ""
     if cell_width(text) <= width:
         return text
     room = width - 1
-    kept = []
+    letters = []
     for letter in text:
         room -= _letter_width(letter)
         if room < 0:
             break
-        kept.append(letter)
-    return "".join(kept) + "…"
+        letters.append(letter)
+    return "".join(letters) + "…"
 
 
 def fields(values: Mapping[str, Any]) -> str:
-    """One `name: value` line per field; what is empty is left out, a text of several lines stands below its name."""
+    """Returns one `name: value` line per field. It leaves empty values out; a text of several lines stands below its
+    name."""
     width = max((len(name) for name in values), default=0) + 1
     lines = []
     for name, value in values.items():
@@ -89,7 +90,7 @@ def fields(values: Mapping[str, Any]) -> str:
 
 
 def cell(value: Any) -> str:
-    """A value on one line."""
+    """Returns a value on one line."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -97,13 +98,13 @@ def cell(value: Any) -> str:
 
 
 def block(value: Any) -> str:
-    """A value on as many lines as it has."""
+    """Returns a value on all its lines."""
     text = value.rstrip("\n") if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
     return "\n".join(cell(line.replace("\t", "    ")) for line in text.split("\n"))
 
 
 def duration(seconds: Any) -> str:
-    """A time span such as `0.15 s`, `2.5 s`, `3 min 20 s` or `2 h 5 min`; "" for anything that is no number."""
+    """Returns a time span such as `0.15 s`, `2.5 s`, `3 min 20 s` or `2 h 5 min`; "" for a value that is no number."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return ""
     if seconds < 1:
@@ -117,5 +118,5 @@ def duration(seconds: Any) -> str:
 
 
 def dump(value: Any) -> str:
-    """JSON for programs and people."""
+    """Returns a value as indented JSON."""
     return json.dumps(value, ensure_ascii=False, indent=2)

@@ -1,6 +1,6 @@
-"""Finds the server that a command speaks to, and the one that holds a data directory.
+"""The server of a command: its address, its credentials, and the process that holds a data directory.
 
-A data directory has a server exactly while `server.lock` in it is locked; `server.json` beside it says where.
+A data directory has a running server exactly while `server.lock` in it is locked; `server.json` has its address.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DEFAULT_URL = "http://127.0.0.1:9101"
 
 
 class Target(NamedTuple):
-    """Which server a command means: the global options and the environment they fall back to."""
+    """The global options that select the server of a command, and the environment with their defaults."""
 
     url: str | None
     data_dir: str | None
@@ -32,24 +32,24 @@ class Target(NamedTuple):
     color: str | None = None
 
     def coloured(self, stream: TextIO) -> bool:
-        """Whether text for this stream gets colours."""
+        """Returns True if text for this stream gets colours."""
         return coloured(self.color, self.environ, stream.isatty())
 
     @property
     def directory(self) -> Path:
-        """The data directory, whether it exists or not."""
-        named = self.data_dir or self.environ.get("SQUALL_DATA_DIR") or "~/.squall"
+        """The data directory, which may not exist. Raises `ConfigError` without a home directory."""
+        path = self.data_dir or self.environ.get("SQUALL_DATA_DIR") or "~/.squall"
         try:
-            return Path(named).expanduser().absolute()
+            return Path(path).expanduser().absolute()
         except RuntimeError:
-            raise ConfigError("HOME is not set: name the data directory with --data-dir") from None
+            raise ConfigError("HOME is not set: give the data directory with --data-dir") from None
 
     def find_url(self) -> str:
-        """The server's address.
+        """Returns the server's address.
 
-        From `--url`, then the server of `--data-dir`, then `SQUALL_URL`, `ST2_API_URL`, the running server of the
-        data directory, the default address. Raises `ConfigError` when a data directory was named but has no server:
-        another server must not run what was meant for that one.
+        It comes from `--url`, else from the server of `--data-dir`, else from `SQUALL_URL`, `ST2_API_URL`, the running
+        server of the data directory, or it is the default address. Raises `ConfigError` if a named data directory has
+        no running server: no other server may run this command.
         """
         if self.url:
             return self.url
@@ -58,16 +58,16 @@ class Target(NamedTuple):
                 if self.environ.get(name):
                     return self.environ[name]
         directory = self.directory
-        found = Holder.of(directory)
-        if found is not None and isinstance(found.told.get("url"), str):
-            return str(found.told["url"])
+        holder = Holder.of(directory)
+        if holder is not None and isinstance(holder.info.get("url"), str):
+            return str(holder.info["url"])
         if self.data_dir or self.environ.get("SQUALL_DATA_DIR"):
             raise ConfigError(no_server(f"in {directory}", self.data_dir))
         return DEFAULT_URL
 
     def api(self) -> Api:
-        """A client of that server, which says what a mistyped name means. Raises `ConfigError` or `InvalidError` when
-        there is no usable address."""
+        """Returns a client of that server, which corrects mistyped names in errors. Raises `ConfigError` or
+        `InvalidError` without a usable address."""
         from squall.client.http import Client
         from squall.client.suggestions import SuggestingApi
 
@@ -75,7 +75,8 @@ class Target(NamedTuple):
         return SuggestingApi(Client(url, trace=_trace if self.debug else None, credentials=self.credentials(url)))
 
     def credentials(self, url: str) -> dict[str, str]:
-        """The headers that say who asks: an API key or a token of the environment, else the token of `squall login`."""
+        """Returns the headers with an API key or a token from the environment, else with the token of `squall
+        login`."""
         for names, header in (
             (("SQUALL_API_KEY", "ST2_API_KEY"), "St2-Api-Key"),
             (("SQUALL_TOKEN", "ST2_AUTH_TOKEN"), "X-Auth-Token"),
@@ -83,12 +84,13 @@ class Target(NamedTuple):
             for name in names:
                 if self.environ.get(name):
                     return {header: self.environ[name]}
-        kept = read_tokens(self.token_file).get(url)
-        return {"X-Auth-Token": kept} if kept else {}
+        token = read_tokens(self.token_file).get(url)
+        return {"X-Auth-Token": token} if token else {}
 
     @property
     def token_file(self) -> Path:
-        """Where `squall login` keeps tokens, by the server's address. Raises `ConfigError` without a home directory."""
+        """The file in which `squall login` stores tokens by the server's address. Raises `ConfigError` without a home
+        directory."""
         folder = self.environ.get("XDG_CONFIG_HOME") or "~/.config"
         try:
             return Path(folder).expanduser() / "squall" / "tokens.json"
@@ -97,40 +99,42 @@ class Target(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """The process that holds a data directory, and what its `server.json` says ({} while it starts or stops)."""
+    """The process that holds a data directory, and the content of its `server.json` ({} while it starts or stops)."""
 
     pid: int | None
-    told: JsonObject
+    info: JsonObject
 
     @classmethod
     def of(cls, directory: Path) -> Holder | None:
-        """Who holds the directory now, None when nobody does. Raises `ConfigError` when that cannot be known."""
+        """Returns the process that holds the directory now, or None. Raises `ConfigError` if the lock is not
+        readable."""
         pid = lock_holder(directory)
         if pid is None:
             return None
-        told = read_told(directory)
-        if not pid and isinstance(told.get("pid"), int):
-            pid = told["pid"]
-        return cls(pid or None, told)
+        info = read_server_info(directory)
+        if not pid and isinstance(info.get("pid"), int):
+            pid = info["pid"]
+        return cls(pid or None, info)
 
 
 def web_address(url: str) -> str:
-    """The address of the web page of the server whose API is at `url`."""
+    """Returns the address of the web page of the server whose API is at `url`."""
     return url.rstrip("/").removesuffix("/v1").removesuffix("/api")
 
 
-def no_server(where: str, data_dir: str | None) -> str:
-    """The line that says that no server runs, and how to start one."""
+def no_server(place: str, data_dir: str | None) -> str:
+    """Returns the message that no server runs, with the command that starts one."""
     import shlex
 
     option = f" --data-dir {shlex.quote(data_dir)}" if data_dir else ""
-    return f"no server runs {where}: start one with `squall serve{option}`"
+    return f"no server runs {place}: start one with `squall serve{option}`"
 
 
 def lock_holder(directory: Path) -> int | None:
-    """The process id in `server.lock` while the lock is held (0: held, but by nobody known); None when it is free.
+    """Returns the process id in `server.lock` while a process holds the lock (0: the file has no id); None if the lock
+    is free.
 
-    Raises `ConfigError` when the lock may not be read.
+    Raises `ConfigError` if the lock is not readable.
     """
     import fcntl
 
@@ -142,7 +146,7 @@ def lock_holder(directory: Path) -> int | None:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     try:
-        # A shared lock is refused only while somebody holds the exclusive one, and two that look do not see each other.
+        # A shared lock fails only while a process holds the exclusive lock; two readers do not block each other.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         text = os.read(descriptor, 32).decode("ascii", "replace").strip()
@@ -152,28 +156,28 @@ def lock_holder(directory: Path) -> int | None:
     return None
 
 
-def read_told(directory: Path) -> JsonObject:
-    """What `server.json` says; {} when it is absent, unreadable or broken."""
+def read_server_info(directory: Path) -> JsonObject:
+    """Returns the content of `server.json`; {} if it is absent, unreadable or broken."""
     try:
-        told = json.loads((directory / "server.json").read_bytes())
+        info = json.loads((directory / "server.json").read_bytes())
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return info if isinstance(info, dict) else {}
 
 
 def read_tokens(path: Path) -> dict[str, str]:
-    """The tokens by address; {} when there are none, or the file is broken."""
+    """Returns the tokens by address; {} if there are none, or the file is broken."""
     try:
-        found = json.loads(path.read_bytes())
+        tokens = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return (
-        {str(url): token for url, token in found.items() if isinstance(token, str)} if isinstance(found, dict) else {}
-    )
+    if not isinstance(tokens, dict):
+        return {}
+    return {str(url): token for url, token in tokens.items() if isinstance(token, str)}
 
 
 def write_tokens(path: Path, tokens: Mapping[str, str]) -> None:
-    """Keeps tokens, for nobody else to read (mode 0600). Raises `ConfigError`."""
+    """Stores tokens in a file that only its owner can read (mode 0600). Raises `ConfigError`."""
     fresh = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -183,7 +187,7 @@ def write_tokens(path: Path, tokens: Mapping[str, str]) -> None:
             json.dump(dict(tokens), stream, indent=1)
         fresh.replace(path)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error
+        raise ConfigError(f"{path}: the tokens cannot be stored ({error.strerror})") from error
 
 
 def _trace(line: str) -> None:

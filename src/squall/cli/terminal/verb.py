@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Verb(NamedTuple):
-    """`configure` declares the arguments, `run` does the work and returns the exit status.
+    """The functions of a command: `configure` declares the arguments, `run` does the work and returns the exit status.
 
-    `help`, if any, is called before the words are parsed. It answers a `--help` among them that the parser alone
-    cannot answer, and returns the exit status; None leaves the line to the parser.
+    `help`, if any, is called before the words are parsed. It answers a `--help` that the parser alone cannot answer,
+    and returns the exit status. If it returns None, the parser continues.
     """
 
     configure: Callable[[ArgumentParser], None]

@@ -1,4 +1,4 @@
-"""`squall workflow test|lint|graph`: working on workflows without a server."""
+"""`squall workflow test|lint|graph`: tools for workflow definitions that need no server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from squall.core.errors import ConfigError, InvalidError, UnavailableError
 
 
 def _read(path: Path) -> str:
-    """The text of a file; `-` is standard input. Raises `InvalidError`."""
+    """Returns the text of a file; `-` is standard input. Raises `InvalidError`."""
     try:
         return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -25,7 +25,7 @@ def _read(path: Path) -> str:
 def _configure_test(parser: ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="rehearsal files, or folders of them")
     parser.add_argument(
-        "--base", type=Path, metavar="DIR", help="where the paths in them begin (default: FILE's folder)"
+        "--base", type=Path, metavar="DIR", help="the folder of the paths in them (default: FILE's folder)"
     )
 
 
@@ -33,17 +33,17 @@ def _test(args: Namespace, target: Target) -> int:
     files = [each for path in args.files for each in (sorted(path.glob("**/*.yaml")) if path.is_dir() else [path])]
     failed = 0
     for file in files:
-        told = _rehearsed(file, args.base)
-        failed += bool(told)
-        print(f"{'FAILED' if told else 'ok    '} {file}")
-        for line in told:
+        deviations = _rehearse(file, args.base)
+        failed += bool(deviations)
+        print(f"{'FAILED' if deviations else 'ok    '} {file}")
+        for line in deviations:
             print(f"       {line}")
     print(f"{len(files) - failed} of {len(files)} rehearsals went as expected")
     return exits.FAILED if failed else exits.OK
 
 
-def _rehearsed(file: Path, base: Path | None) -> list[str]:
-    """What went otherwise than expected. A file that is no rehearsal is told like a failure."""
+def _rehearse(file: Path, base: Path | None) -> list[str]:
+    """Runs a rehearsal. Returns its deviations from the expectations. A file that is no rehearsal gives one, too."""
     import yaml
 
     from squall.core.expr.language import Language
@@ -62,21 +62,22 @@ def _rehearsed(file: Path, base: Path | None) -> list[str]:
         if rehearsal.workflow is not None:
             text = _read(folder / rehearsal.workflow)
         elif rehearsal.definition is not None:
-            given = rehearsal.definition
-            text = given if isinstance(given, str) else json.dumps(given)
+            definition = rehearsal.definition
+            text = definition if isinstance(definition, str) else json.dumps(definition)
         else:
-            raise InvalidError("The rehearsal names no workflow.")
+            raise InvalidError("The rehearsal names no workflow: add workflow (a path) or definition.")
         return rehearse(rehearsal, text, Language())
     except InvalidError as error:
         return [str(error)]
 
 
 def _folder(file: Path, base: Path | None, workflow: str | None) -> Path:
-    """Where a rehearsal's paths begin: as given, else its folder or the nearest above it that has the workflow."""
+    """Returns the folder of a rehearsal's paths: `base`, else the nearest folder above the file that has the workflow,
+    else the file's folder."""
     if base is not None or workflow is None:
         return base or file.parent
-    above = [file.parent, *file.resolve().parents]
-    return next((folder for folder in above if (folder / workflow).is_file()), file.parent)
+    ancestors = [file.parent, *file.resolve().parents]
+    return next((folder for folder in ancestors if (folder / workflow).is_file()), file.parent)
 
 
 def _result(path: Path) -> Any:
@@ -91,7 +92,7 @@ def _result(path: Path) -> Any:
 def _configure_lint(parser: ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="workflow definitions")
     parser.add_argument("-j", "--json", action="store_true", help="print JSON")
-    parser.add_argument("--actions", action="store_true", help="ask the server about the actions that tasks name, too")
+    parser.add_argument("--actions", action="store_true", help="also check on the server the actions that tasks name")
 
 
 def _lint(args: Namespace, target: Target) -> int:
@@ -102,8 +103,8 @@ def _lint(args: Namespace, target: Target) -> int:
     from squall.core.workflow.definition.spec import load_document
 
     language = Language()
-    found: list[dict[str, Any]] = []
-    unchecked = None if args.actions else "add --actions to ask the server about them"
+    faults: list[dict[str, Any]] = []
+    unchecked = None if args.actions else "add --actions to check them on the server"
     for file in args.files:
         text = _read(file)
         try:
@@ -113,26 +114,27 @@ def _lint(args: Namespace, target: Target) -> int:
             document, complaints = {}, [{"type": "syntax", "message": str(error), "spec_path": None}]
         if document and unchecked is None:
             try:
-                complaints += _about_actions(document, target)
+                complaints += _action_faults(document, target)
             except (UnavailableError, ConfigError) as error:
                 unchecked = str(error)
-        found += [{"file": str(file), "line": line_of(text, each.get("spec_path")), **each} for each in complaints]
-    found.sort(key=lambda each: (each["file"], each["line"]))
+        faults += [{"file": str(file), "line": line_of(text, each.get("spec_path")), **each} for each in complaints]
+    faults.sort(key=lambda each: (each["file"], each["line"]))
     if args.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(faults, indent=2))
     else:
-        for each in found:
-            where = f" ({each['expression']})" if each.get("expression") else ""
-            print(f"{each['file']}:{each['line']}: {each['type']}: {each['message']}{where}")
-        if not found:
-            print("nothing is wrong")
+        for each in faults:
+            expression = f" ({each['expression']})" if each.get("expression") else ""
+            print(f"{each['file']}:{each['line']}: {each['type']}: {each['message']}{expression}")
+        if not faults:
+            print("no faults found")
     if unchecked is not None:
         print(f"The actions that tasks name were not checked: {unchecked}", file=sys.stderr)
-    return exits.FAILED if found else exits.OK
+    return exits.FAILED if faults else exits.OK
 
 
-def _about_actions(document: dict[str, Any], target: Target) -> list[dict[str, Any]]:
-    """What the server says of the actions of a workflow. Raises `UnavailableError` and `ConfigError` without one."""
+def _action_faults(document: dict[str, Any], target: Target) -> list[dict[str, Any]]:
+    """Returns the faults that the server finds in a workflow's actions. Raises `UnavailableError` and `ConfigError` if
+    no server runs."""
     from squall.core.expr.json_value import json_value
 
     with target.api() as api:
@@ -153,7 +155,7 @@ def _graph(args: Namespace, target: Target) -> int:
     try:
         graph = Graph(read_workflow(document))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InvalidError(f"{args.file} is no sound workflow: see squall workflow lint {args.file}") from error
+        raise InvalidError(f"{args.file} is not a valid workflow. Run: squall workflow lint {args.file}") from error
     print(FORMS[args.format](graph), end="")
     return exits.OK
 

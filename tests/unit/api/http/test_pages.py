@@ -36,9 +36,9 @@ def test_headers_tell_the_total_and_whether_it_was_capped() -> None:
 
 def test_attributes_that_are_wanted() -> None:
     asked = attributes(Query(b"include_attributes=action.ref,id,id"), KNOWN)
-    assert (asked.wants("action"), asked.wants("result"), asked.wants("id")) == (True, False, True)
-    assert not attributes(Query(b"exclude_attributes=result"), KNOWN).wants("result")
-    assert attributes(Query(b""), KNOWN).wants("result")
+    assert (asked.selects("action"), asked.selects("result"), asked.selects("id")) == (True, False, True)
+    assert not attributes(Query(b"exclude_attributes=result"), KNOWN).selects("result")
+    assert attributes(Query(b""), KNOWN).selects("result")
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ async def test_a_reader_jumps_no_further_than_it_may_read(squall: Assembly) -> N
 async def test_the_lag_is_told_from_time_to_time(squall: Assembly, monkeypatch: pytest.MonkeyPatch) -> None:
     execution = await printed(squall)
     assert not any("behind" in str(part) for part in await parts(squall, execution))
-    monkeypatch.setattr(following, "TELL_SECONDS", 0)
+    monkeypatch.setattr(following, "LAG_SECONDS", 0)
     assert (await parts(squall, execution))[-1] == "0 behind"
 
 

@@ -151,10 +151,10 @@ def test_tasks_of_a_workflow_run_again(
     ("words", "message"),
     [
         (["a", "--from-failed", "--tasks", "t"], b"--from-failed and --tasks exclude each other"),
-        (["a", "x=1", "--from-failed"], b"need one id, without parameters"),
-        (["a", "--also", "b", "--tasks", "t"], b"need one id, without parameters"),
-        (["--status", "failed", "--from-failed"], b"need one id, without parameters"),
-        (["--reset", "t"], b"re-run needs an id"),
+        (["a", "x=1", "--from-failed"], b"need one id without parameters"),
+        (["a", "--also", "b", "--tasks", "t"], b"need one id without parameters"),
+        (["--status", "failed", "--from-failed"], b"need one id without parameters"),
+        (["--reset", "t"], b"re-run needs one of: an id"),
     ],
 )
 def test_tasks_are_of_one_workflow_that_keeps_its_parameters(

@@ -70,7 +70,12 @@ def test_at_a_terminal_each_part_is_asked_for_until_it_fits_and_no_secret_is_ech
         got = session.end()
         response = answered(server)[0]["response"]
     assert got.status == 0
-    for text in (b"Shall it go on?", b"proceed is required", b"is not of type integer", b"color is one of red, green"):
+    for text in (
+        b"Shall it go on?",
+        b"proceed is required",
+        b"is not of type integer",
+        b"color must be one of red, green",
+    ):
         assert text in got.out
     assert response == {"proceed": False, "password": "hunter2", "count": 7, "color": "red"}
     assert got.out.count(b"hunter2") == 1  # In the server's answer, which this one does not mask.

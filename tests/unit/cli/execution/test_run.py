@@ -81,9 +81,9 @@ def test_a_bad_value_names_the_parameter_and_starts_nothing(fake: ModuleType, ru
 @pytest.mark.parametrize(
     ("ref", "message"),
     [
-        ("core.lcoal", "there is no action 'core.lcoal'; did you mean core.local?"),
-        ("LOCAL", "there is no action 'LOCAL'; did you mean core.local?"),
-        ("zzz.qqq", "there is no action 'zzz.qqq'; squall action list shows all"),
+        ("core.lcoal", "action 'core.lcoal' does not exist; did you mean core.local?"),
+        ("LOCAL", "action 'LOCAL' does not exist; did you mean core.local?"),
+        ("zzz.qqq", "action 'zzz.qqq' does not exist; squall action list shows all"),
     ],
 )
 def test_a_mistyped_action_is_refused_with_the_one_that_was_meant(
@@ -97,8 +97,8 @@ def test_a_mistyped_action_is_refused_with_the_one_that_was_meant(
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("tiemout=5", "core.local has no parameter 'tiemout'; did you mean timeout?"),
-        ("qqqq=5", "core.local has no parameter 'qqqq'; squall run core.local --help shows those it has"),
+        ("tiemout=5", "action core.local has no parameter 'tiemout'; did you mean timeout?"),
+        ("qqqq=5", "action core.local has no parameter 'qqqq'; squall run core.local --help shows its parameters"),
     ],
 )
 def test_a_mistyped_parameter_is_refused_with_the_one_that_was_meant(

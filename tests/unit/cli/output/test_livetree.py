@@ -72,7 +72,7 @@ def test_a_task_that_waits_or_was_tried_again_says_so(tree: TaskTree) -> None:
     asked(tree, "root", "deploy")
     tree.note("root", {"event": "task_retried", "task": "deploy", "attempt": 1})
     assert [line.split("  ")[:2] for line in tree.lines(80, 24)] == [
-        ["○ check", "waits for others"],
+        ["○ check", "waits for other tasks"],
         ["● deploy", "tried 2 times"],
     ]
 

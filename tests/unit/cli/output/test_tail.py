@@ -46,7 +46,7 @@ def test_without_following_it_ends_although_the_action_runs(fake: ModuleType, ru
 def test_a_terminal_is_told_how_to_go_on(fake: ModuleType, spawn: Callable[..., Any]) -> None:
     with fake.FakeSquall(RECORDS, held=True) as server:
         got = spawn("--url", server.url, "tail", "--no-follow", terminal=True).end()
-    assert f"go on with: squall tail {ID} --after f-3".encode() in got.out
+    assert f"continue with: squall tail {ID} --after f-3".encode() in got.out
 
 
 def test_ctrl_c_ends_only_the_watching(fake: ModuleType, spawn: Callable[..., Any]) -> None:
@@ -63,7 +63,7 @@ def test_an_unknown_execution_is_an_error(fake: ModuleType, run: Callable[..., A
         assert run("--url", server.url, "tail", "nope") == (
             2,
             b"",
-            b"squall: there is no execution 'nope'; squall execution list shows all\n",
+            b"squall: execution 'nope' does not exist; squall execution list shows all\n",
         )
 
 

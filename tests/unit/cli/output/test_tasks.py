@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from squall.cli.output.tasks import TaskOutput, Wanted, is_workflow
+from squall.cli.output.tasks import TaskOptions, TaskOutput, is_workflow
 from squall.cli.terminal.screen import Screen
 from squall.client.api import Api
 from squall.client.follow import Chunk
@@ -36,9 +36,9 @@ RECORDS = [
 ]
 
 
-def shown(wanted: Wanted) -> list[str]:
+def shown(options: TaskOptions) -> list[str]:
     read, write = os.pipe()
-    output = TaskOutput(cast(Api, FakeApi()), Screen(write, write, {}), "root", wanted)
+    output = TaskOutput(cast(Api, FakeApi()), Screen(write, write, {}), "root", options)
     for execution, stream, data in RECORDS:
         output.show(Chunk(stream, data, "2026-01-01T00:00:00Z", "f-1", execution))
     output.finish()
@@ -48,33 +48,33 @@ def shown(wanted: Wanted) -> list[str]:
 
 
 def test_each_line_has_the_name_of_its_task_and_no_two_are_mixed() -> None:
-    assert shown(Wanted()) == [
+    assert shown(TaskOptions()) == [
         "one ⦿ first", "two[3] ⦿ b1", "two[3]/deep ⦿ c1", "one ⦿ second", "own", "two[3] ⦿ unended",
     ]  # fmt: skip
 
 
 def test_lines_can_be_grouped_by_task() -> None:
-    assert shown(Wanted(grouped=True)) == [
+    assert shown(TaskOptions(grouped=True)) == [
         "one ⦿ first", "one ⦿ second", "two[3] ⦿ b1", "two[3] ⦿ unended", "two[3]/deep ⦿ c1", "own",
     ]  # fmt: skip
 
 
 def test_only_what_failed_tasks_printed() -> None:
     DOCUMENTS["root"] = {"status": "succeeded"}
-    assert shown(Wanted(only_failed=True)) == ["two[3] ⦿ b1", "two[3] ⦿ unended", "two[3]/deep ⦿ c1"]
+    assert shown(TaskOptions(only_failed=True)) == ["two[3] ⦿ b1", "two[3] ⦿ unended", "two[3]/deep ⦿ c1"]
 
 
 def test_one_task_with_all_below_it() -> None:
-    assert shown(Wanted(task="two")) == ["two[3] ⦿ b1", "two[3]/deep ⦿ c1", "two[3] ⦿ unended"]
-    assert shown(Wanted(task="deep")) == ["two[3]/deep ⦿ c1"]
+    assert shown(TaskOptions(task="two")) == ["two[3] ⦿ b1", "two[3]/deep ⦿ c1", "two[3] ⦿ unended"]
+    assert shown(TaskOptions(task="deep")) == ["two[3]/deep ⦿ c1"]
 
 
 def test_raw_output_is_the_actions_own_bytes() -> None:
-    assert "".join(shown(Wanted(output="raw"))) == "firstsecb1c1ondownunended"
+    assert "".join(shown(TaskOptions(output="raw"))) == "firstsecb1c1ondownunended"
 
 
 def test_as_json_every_line_is_an_object() -> None:
-    first = json.loads(shown(Wanted(output="json"))[0])
+    first = json.loads(shown(TaskOptions(output="json"))[0])
     assert (first["task"], first["stream"], first["line"], first["execution_id"]) == ("one", "stdout", "first", "a")
 
 
@@ -86,7 +86,7 @@ def test_workflows_are_known_by_their_runner(runner: str, expected: bool) -> Non
 
 def test_at_a_terminal_names_stand_in_a_column_each_in_its_colour() -> None:
     mine, theirs = os.openpty()
-    output = TaskOutput(cast(Api, FakeApi()), Screen(theirs, theirs, {}), "root", Wanted())
+    output = TaskOutput(cast(Api, FakeApi()), Screen(theirs, theirs, {}), "root", TaskOptions())
     for execution, stream, data in [("b", "stderr", b"x\n"), ("a", "stdout", b"y\n"), ("a", "stdout", b"z\n")]:
         output.show(Chunk(stream, data, "", "", execution))
     data = b""

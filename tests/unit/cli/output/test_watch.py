@@ -25,8 +25,8 @@ def test_a_lost_server_is_one_dim_line_on_a_terminal(fake: ModuleType, spawn: Ca
     lines = got.out.decode().split("\n")[1:]
     assert lines[:3] == [
         "out",
-        "\x1b[2mlost the server, reconnecting at f-1\x1b[0m",
-        "\x1b[2mreconnected, resumed at f-1\x1b[0m",
+        "\x1b[2mlost the connection to the server; reconnecting after f-1\x1b[0m",
+        "\x1b[2mreconnected; resumed after f-1\x1b[0m",
     ]
     assert lines[3:5] == ["\x1b[31merr", "\x1b[0mhalf"]
 

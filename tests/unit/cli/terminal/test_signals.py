@@ -49,7 +49,7 @@ def test_on_a_terminal_ctrl_c_asks_and_detaching_leaves_it_running(fake: ModuleT
         got = session.end()
         assert not server.canceled.is_set()
     assert got.status == 0
-    assert got.out.endswith(f"come back with: squall tail {ID}\n".encode())
+    assert got.out.endswith(f"Watch it again with: squall tail {ID}\n".encode())
 
 
 def test_on_a_terminal_the_answer_c_cancels(fake: ModuleType, spawn: Callable[..., Any]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from squall.cli.terminal.target import DEFAULT_URL, Holder, Target, lock_holder, read_told
+from squall.cli.terminal.target import DEFAULT_URL, Holder, Target, lock_holder, read_server_info
 from squall.core.errors import ConfigError
 
 
@@ -77,7 +77,7 @@ def test_looking_does_not_keep_a_server_from_starting(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
 def test_a_broken_server_file_tells_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "server.json").write_bytes(content)
-    assert read_told(tmp_path) == {}
+    assert read_server_info(tmp_path) == {}
 
 
 def test_a_directory_that_is_not_there_has_no_server(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
-"""What a page is sent of a tree: its output as events that name the tree, its changes of status, or only the last
-line of each execution. Each event comes with the place behind it; the id is put before it when it is sent."""
+"""The events of a tree for a page: its output as events that name the tree, its changes of status, or only the last
+line of each execution. Each event comes with the position after it; the sender adds the id."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _LAST_LINE = 200
 
 
 class Frames(NamedTuple):
-    """Events without ids, each with the place behind it. All of them end at `place`; `time` is when the last record was
-    written (µs; 0: nobody knows)."""
+    """Events without ids, each with the position after it. All of them end at `place`. `time` is the time of the last
+    record (µs; 0: unknown)."""
 
     events: Sequence[tuple[Place, bytes]]
     place: Place
@@ -32,12 +32,13 @@ class Frames(NamedTuple):
 
 
 def tree_frames(tree: str, batch: Batch, labels: Mapping[str, Label], *, heads: bool) -> Frames:
-    """What a batch holds. With `heads` the output itself is left out: only the last lines are told."""
-    told = (journal.PROGRESS, journal.GAP) if heads else (journal.OUTPUT, journal.GAP, journal.PROGRESS)
+    """Returns the events of a batch. With `heads` they have only the last line of each execution instead of its
+    output."""
+    kinds = (journal.PROGRESS, journal.GAP) if heads else (journal.OUTPUT, journal.GAP, journal.PROGRESS)
     frames: list[tuple[Place, bytes]] = []
     run: list[Record] = []
     for record in batch.records:
-        if record.kind in told:
+        if record.kind in kinds:
             run.append(record)
         elif record.kind == journal.STATUS:
             frames += _named(tree, encode(SSE, run, labels).data)
@@ -50,25 +51,25 @@ def tree_frames(tree: str, batch: Batch, labels: Mapping[str, Label], *, heads: 
 
 
 def jump_frames(tree: str, execution: str, jump: Jump) -> Frames:
-    """The gap where a page has jumped to the present."""
+    """Returns the gap event of a page that jumped to the present."""
     return Frames(_named(tree, jumped(SSE, execution, jump)), jump.end, 0)
 
 
 def end_frame(tree: str) -> bytes:
-    """That a tree has ended."""
+    """Returns the event for the end of a tree."""
     return frame("end", orjson.dumps({"tree": tree}))
 
 
 def _named(tree: str, data: bytes) -> list[tuple[Place, bytes]]:
-    """Events without their `id:` lines, each with the place that was in it, and with the tree's id."""
-    named = b'\ndata: {"tree":"%s",' % tree.encode()
-    found = []
+    """Returns events without their `id:` lines, each with the position from that line, and with the tree's id."""
+    prefix = b'\ndata: {"tree":"%s",' % tree.encode()
+    frames = []
     for block in data.split(b"\n\n"):
         if block:
             line, _, rest = block.partition(b"\n")
             place = parse_place(line.removeprefix(b"id: ").decode(), "id")
-            found.append((place, rest.replace(b"\ndata: {", named, 1) + b"\n\n"))
-    return found
+            frames.append((place, rest.replace(b"\ndata: {", prefix, 1) + b"\n\n"))
+    return frames
 
 
 def _status(tree: str, record: Record) -> bytes:
@@ -85,7 +86,7 @@ def _status(tree: str, record: Record) -> bytes:
 
 
 def _heads(tree: str, batch: Batch) -> list[tuple[Place, bytes]]:
-    """That executions have printed more, and what they printed last: for those who show no more than that."""
+    """Returns one event with the last line of each execution that printed in this batch."""
     last: dict[str, Record] = {r.execution: r for r in batch.records if r.kind == journal.OUTPUT and r.payload}
     if not last:
         return []

@@ -1,7 +1,7 @@
 """Journal records as bytes of an answer: text, raw bytes, JSON lines, or server-sent events.
 
-A batch is encoded once for everyone who reads the same thing from the same place. Records that follow each other in
-one stream of one execution leave as one piece: the number of pieces is what costs, not the number of bytes.
+A batch is encoded once for all readers with the same request at the same position. Consecutive records of one stream of
+one execution are joined into one piece, because the cost grows with the number of pieces, not of bytes.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ Leads = dict[tuple[str, int], bytes]
 
 
 class Encoded(NamedTuple):
-    """What is sent for one batch. `leads` are the unfinished characters it leaves, by execution and stream; tagged
-    output leaves none."""
+    """The encoded bytes of one batch. `leads` are the unfinished characters at its end, by execution and stream; tagged
+    output has none."""
 
     data: bytes
     leads: Leads
 
 
 class Jump(NamedTuple):
-    """Where a reader that was `ms` behind has jumped from one place to another, over `size` bytes of the journal."""
+    """A jump of a reader from one position to another, over `size` bytes of the journal. `ms` was its lag."""
 
     start: Place
     end: Place
@@ -46,7 +46,7 @@ class Jump(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    """Neighbouring records of one stream of one execution."""
+    """Consecutive records of one stream of one execution."""
 
     first: Record
     last: Record
@@ -54,8 +54,8 @@ class _Piece(NamedTuple):
 
 
 def pieces(records: Sequence[Record]) -> list[_Piece]:
-    """Joins neighbours; a record that is no output stands alone."""
-    found: list[_Piece] = []
+    """Joins consecutive records. A record other than output stays alone."""
+    joined: list[_Piece] = []
     run: list[Record] = []
     for record in records:
         if run and (
@@ -63,12 +63,12 @@ def pieces(records: Sequence[Record]) -> list[_Piece]:
             or run[0].kind != journal.OUTPUT
             or (record.execution, record.stream, record.tag) != (run[0].execution, run[0].stream, run[0].tag)
         ):
-            found.append(_piece(run))
+            joined.append(_piece(run))
             run = []
         run.append(record)
     if run:
-        found.append(_piece(run))
-    return found
+        joined.append(_piece(run))
+    return joined
 
 
 def _piece(run: list[Record]) -> _Piece:
@@ -77,7 +77,7 @@ def _piece(run: list[Record]) -> _Piece:
 
 
 def encode(form: str, records: Sequence[Record], labels: Mapping[str, Label]) -> Encoded:
-    """The records (output, gaps and progress) in one of the formats."""
+    """Encodes records (output, gaps and progress) in one of the formats."""
     leads: Leads = {}
     if form == RAW:
         return Encoded(b"".join([record.payload for record in records if record.kind == journal.OUTPUT]), leads)
@@ -99,7 +99,7 @@ def encode(form: str, records: Sequence[Record], labels: Mapping[str, Label]) ->
         if form == TEXT:
             parts.append(text.encode())
         elif form == SSE:
-            # A piece that ends inside its first character shows nothing yet, but its position counts.
+            # A piece that ends inside its first character has no text yet, but clients need its position.
             parts.append(_output_event(_fields(piece, labels, text)))
         else:
             parts.append(orjson.dumps(_fields(piece, labels, text)) + b"\n")
@@ -107,9 +107,10 @@ def encode(form: str, records: Sequence[Record], labels: Mapping[str, Label]) ->
 
 
 def leftovers(form: str, leads: Leads, labels: Mapping[str, Label], place: Place) -> bytes:
-    """What the characters that were never finished become at the end: one replacement character each.
+    """Returns the replacement characters for unfinished characters at the end of the output, one for each.
 
-    The last one has the token of the last place and of 1 thing behind it: who comes back with that has seen all.
+    The last one has a token of the last position and of 1 event after it: a client that resumes with it gets nothing
+    again.
     """
     unfinished = [key for key, lead in leads.items() if lead]
     if form == TEXT:
@@ -135,13 +136,13 @@ def leftovers(form: str, leads: Leads, labels: Mapping[str, Label], place: Place
 
 
 def gap_text(record: Record) -> str:
-    """What people read where output was dropped."""
-    told = msgspec.json.decode(record.payload)
-    if told["reason"] == "damage":
-        return f"\n[squall: {told['bytes']} bytes of the journal were lost to a damaged disk]\n"
-    if told.get("bytes"):
-        return f"[squall: {told['bytes']} bytes of {journal.STREAMS.get(record.stream, 'output')} were not kept]\n"
-    return f"\n[squall: the output limit of {told.get('limit')} bytes is reached; what follows is not kept]\n"
+    """Returns the text that people read in place of lost output."""
+    gap = msgspec.json.decode(record.payload)
+    if gap["reason"] == "damage":
+        return f"\n[squall: {gap['bytes']} bytes of the journal were lost to a damaged disk]\n"
+    if gap.get("bytes"):
+        return f"[squall: {gap['bytes']} bytes of {journal.STREAMS.get(record.stream, 'output')} were not kept]\n"
+    return f"\n[squall: the output limit of {gap.get('limit')} bytes is reached; what follows is not kept]\n"
 
 
 def _fields(piece: _Piece, labels: Mapping[str, Label], text: str | None) -> dict[str, Any]:
@@ -161,7 +162,7 @@ def _fields(piece: _Piece, labels: Mapping[str, Label], text: str | None) -> dic
     if piece.first.tag:
         fields["tag"] = piece.first.tag
     if text is None:
-        # The bytes themselves: as text when they are text of their own, which is cheaper for both ends.
+        # The bytes themselves. Valid UTF-8 is sent as text, which is cheaper for server and client.
         try:
             fields["data"] = piece.payload.decode()
         except UnicodeDecodeError:
@@ -187,7 +188,7 @@ def _gap(form: str, record: Record) -> bytes:
 
 
 def _progress(form: str, record: Record) -> bytes:
-    """That a silent action lives: for those who read events; nothing in a text."""
+    """Returns the event that a silent action is still running; nothing in the format text."""
     if form == TEXT:
         return b""
     fields = {
@@ -206,7 +207,7 @@ def _output_event(fields: Mapping[str, Any]) -> bytes:
 
 
 def jumped(form: str, execution: str, jump: Jump) -> bytes:
-    """The gap that stands where a reader of the execution's output has jumped."""
+    """Returns the gap for a reader of the execution's output that jumped."""
     if form == RAW:
         return b""
     if form == TEXT:

@@ -1,4 +1,4 @@
-"""Lines of output as bytes of an answer: text, raw bytes, JSON lines, or server-sent events."""
+"""Lines of output as the bytes of an answer: text, raw bytes, JSON lines, or server-sent events."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _APART = b"--\n"
 def encode_rows(
     form: str, rows: Sequence[Row], labels: Mapping[str, Label], *, numbered: bool = False, timestamps: bool = False
 ) -> bytes:
-    """Lines in one of the formats. Events have ids if they are `numbered`: of one execution only. Text has
-    `timestamps`, if they are asked for."""
+    """Encodes lines in one of the formats. Events have ids if they are `numbered`, which needs lines of one execution.
+    `timestamps` puts the time before each line of text."""
     if form == RAW:
         return b"".join([row.line.data for row in rows])
     if form == TEXT:
@@ -40,12 +40,12 @@ def encode_rows(
 
 
 def _line_token(row: Row) -> str:
-    """The id of a line that was there already: who comes back with it gets those behind it."""
+    """Returns the id of a line from the history. A client that resumes with it gets the lines after it."""
     return LineMark(row.line.number).token() if row.line.number else ""
 
 
 def framed_row(form: str, row: Row, labels: Mapping[str, Label], token: str) -> bytes:
-    """One line as a line of JSON, or as an event, whose id is the token."""
+    """Returns one line as a line of JSON, or as an event with the id `token`."""
     body = orjson.dumps(row_fields(row, labels.get(row.execution), exact=form == SSE_RAW))
     if form == NDJSON:
         return body + b"\n"
@@ -53,10 +53,10 @@ def framed_row(form: str, row: Row, labels: Mapping[str, Label], token: str) -> 
 
 
 def row_fields(row: Row, label: Label | None, *, exact: bool = False) -> dict[str, Any]:
-    """One line as JSON: `line` is its number (null where it has not been counted), `data` its text without the
-    newline, `complete` whether that is there, `left_out` the bytes at its end that are not in `data`, if any.
+    """Returns one line as JSON. `line` is its number (null if it is not counted yet), `data` its text without the
+    newline. `complete` is true if the line has its newline. `left_out` is the number of bytes missing from `data`.
 
-    With `exact`, what is no UTF-8 is `data_b64`.
+    With `exact`, bytes that are not UTF-8 are in `data_b64`.
     """
     line = row.line
     text = line.data[:-1] if line.complete else line.data

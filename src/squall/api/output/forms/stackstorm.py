@@ -1,7 +1,7 @@
-"""StackStorm's output events: one for each line (or part of a line) that was printed.
+"""StackStorm's output events: one for each printed line or part of a line.
 
-The text of many lines is encoded to JSON once, and the frames are put around the pieces: a loop over lines that
-encodes each one costs ten times as much.
+The text of many lines is encoded to JSON once, then split into frames. A loop that encodes each line costs ten times as
+much.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BETWEEN = b'","'
 
 
 def _frame(record: Record, label: Label | None) -> tuple[bytes, bytes]:
-    """What stands before and behind the text of each event of a record."""
+    """Returns the bytes before and after the text of each event of a record."""
     fields = {
         "execution_id": record.execution,
         "action_ref": label.action if label else None,
@@ -31,41 +31,42 @@ def _frame(record: Record, label: Label | None) -> tuple[bytes, bytes]:
         **({"tag": record.tag} if record.tag else {}),
         "data": "",
     }
-    # The object ends in `"data":""}`, so its last two bytes close what the text is put into.
-    before = b"event: %s\ndata: %s" % (OUTPUT_CREATE.encode(), orjson.dumps(fields)[:-2])
-    return before, b'"}\n\n'
+    # The object ends in `"data":""}`, so without its last two bytes the text can follow.
+    prefix = b"event: %s\ndata: %s" % (OUTPUT_CREATE.encode(), orjson.dumps(fields)[:-2])
+    return prefix, b'"}\n\n'
 
 
 def line_texts(record: Record) -> list[str]:
-    """The text of each event of an output record: whole lines with their newline, and a rest without one."""
+    """Returns the text of each event of an output record: complete lines with their newline, then an incomplete
+    line."""
     text, _ = journal.decode_text(record.lead, record.payload, bool(record.tag))
     lines = text.split("\n")
     return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
 
 
 def line_events(record: Record, texts: list[str], label: Label | None) -> list[bytes]:
-    """The events without their `id:` line, in order; `texts` are the record's."""
+    """Returns the events without their `id:` line, in order. `texts` are the record's."""
     if not texts:
         return []
-    before, behind = _frame(record, label)
+    prefix, suffix = _frame(record, label)
     # Inside a JSON string a quote is always escaped, so quote-comma-quote only stands between two strings.
     pieces = orjson.dumps(texts)[2:-2].split(_BETWEEN)
-    return [b"%s%s%s" % (before, piece, behind) for piece in pieces]
+    return [b"%s%s%s" % (prefix, piece, suffix) for piece in pieces]
 
 
 def numbered_events(record: Record, texts: list[str], label: Label | None, mark: bytes) -> list[bytes]:
-    """The events with ids that are `mark` and their number, from 1 on."""
+    """Returns the events with ids: `mark`, then the event's number from 1 on."""
     if not texts:
         return []
-    before, behind = _frame(record, label)
+    prefix, suffix = _frame(record, label)
     pieces = orjson.dumps(texts)[2:-2].split(_BETWEEN)
-    return [b"id: %s%d\n%s%s%s" % (mark, number, before, piece, behind) for number, piece in enumerate(pieces, 1)]
+    return [b"id: %s%d\n%s%s%s" % (mark, number, prefix, piece, suffix) for number, piece in enumerate(pieces, 1)]
 
 
 def joined_events(record: Record, texts: list[str], label: Label | None, event_id: bytes) -> bytes:
-    """All events of a record under one id, put together without a loop."""
+    """Returns all events of a record with one id, joined without a loop."""
     if not texts:
         return b""
-    before, behind = _frame(record, label)
-    before = b"id: %s\n%s" % (event_id, before)
-    return before + orjson.dumps(texts)[2:-2].replace(_BETWEEN, behind + before) + behind
+    prefix, suffix = _frame(record, label)
+    prefix = b"id: %s\n%s" % (event_id, prefix)
+    return prefix + orjson.dumps(texts)[2:-2].replace(_BETWEEN, suffix + prefix) + suffix
