@@ -24,6 +24,7 @@ from squall.adapters.journal.files import FileJournal
 from squall.adapters.journal.lines.workers import LineWorkers
 from squall.adapters.journal.sources import Sources
 from squall.adapters.keeper.server.remote import KeeperLauncher
+from squall.adapters.memory import return_free_memory
 from squall.adapters.packs.configs import ConfigFiles
 from squall.adapters.packs.folders import PackFolders
 from squall.adapters.sql.output.seals import SqliteSeals
@@ -351,6 +352,8 @@ def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> li
 def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
     every = settings.storage.janitor_seconds
     return [
+        Chore("caches", every, use.outputs.clear_caches),
+        Chore("memory", every, lambda: asyncio.to_thread(return_free_memory)),
         Chore("events", every, lambda: out.store.tx(lambda tx: tx.events.prune(settings.events.retention))),
         Chore("inquiries", min(every, _INQUIRIES_EVERY), use.inquiries.sweep),
         Chore("tokens", every, use.access.prune),

@@ -59,6 +59,7 @@ class OutputRoutes:
         self._now = now
         self._heartbeat = heartbeat
         self._cache = EncodedCache()
+        outputs.add_cache(self._cache.clear)
         self._fan_out = FanOut()
         self._lines = LineAnswers(reading, outputs, heartbeat)
         self._ranges = Ranges(reading, outputs)

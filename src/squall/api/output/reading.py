@@ -57,6 +57,11 @@ class EncodedCache:
             _, oldest = self._pieces.popitem(last=False)
             self._size -= len(oldest.data)
 
+    def clear(self) -> None:
+        """Removes all pieces. Without readers they would only take memory."""
+        self._pieces.clear()
+        self._size = 0
+
 
 class OutputSource:
     """The `sending.Source` of all readers with the same request, and the `following.Form` of its encoding."""

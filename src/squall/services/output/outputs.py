@@ -45,6 +45,18 @@ class Outputs:
         self.followers = 0
         """The number of readers now."""
         self.stopping = False
+        self._caches: list[Callable[[], None]] = []
+
+    def add_cache(self, clear: Callable[[], None]) -> None:
+        """Adds a cache of what readers get; `clear` empties it."""
+        self._caches.append(clear)
+
+    async def clear_caches(self) -> None:
+        """Empties the caches unless somebody reads: a few may read the same one after the other."""
+        if not self.followers and not self._waited_for:
+            self._read_last.clear()
+            for clear in self._caches:
+                clear()
 
     def stop(self) -> None:
         """Ends every follower at its current position. From now on no follower waits for more."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -289,3 +291,35 @@ def test_only_a_final_status_of_the_execution_itself_is_its_end() -> None:
 
 def test_a_batch_is_its_records_and_where_to_go_on() -> None:
     assert Batch([], 5) == ([], 5)
+
+
+async def test_nothing_that_was_read_stays_in_memory_when_the_caches_are_cleared(
+    squall: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, execution, _ = await squall.start()
+    scripted(squall).show(output_of(execution), b"x" * 5000)
+    await squall.end(task, execution)
+    batches: list[weakref.ref[memoryview]] = []
+    read = type(squall.journal).read
+
+    async def observed(*args: Any) -> Batch:
+        batch = await read(*args)
+        batches.extend(weakref.ref(record.payload) for record in batch.records)
+        return batch
+
+    monkeypatch.setattr(type(squall.journal), "read", observed)
+    assert len(printed(await followed(squall.outputs, execution))) == 5000
+    await squall.outputs.clear_caches()
+    gc.collect()
+    assert batches
+    assert all(batch() is None for batch in batches)
+
+
+async def test_caches_are_not_cleared_as_long_as_somebody_reads(squall: Assembly) -> None:
+    cleared: list[int] = []
+    squall.outputs.add_cache(lambda: cleared.append(squall.outputs.followers))
+    with squall.outputs.reader():
+        await squall.outputs.clear_caches()
+    assert cleared == []
+    await squall.outputs.clear_caches()
+    assert cleared == [0]
