@@ -1,4 +1,4 @@
-"""Running an action, as data: what to start, how it ended, and what that means for the execution."""
+"""The data of a run of an action: the process to start, its end, and the outcome of the execution."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from squall.core.execution.execution import Execution
 
 
 class ForkServer(msgspec.Struct, frozen=True, kw_only=True):
-    """A process that has imported what others need, and becomes one of them when asked.
+    """A process that has imported the modules of others, and forks them on request.
 
-    There is one for each `name`; with another `stamp` the old one is replaced. `argv` starts it, the number of its
-    socket as the last word; after `idle` seconds without a request it ends.
+    There is one for each `name`; one with another `stamp` replaces it. `argv` starts it, with the number of its socket
+    as the last word. After `idle` seconds without a request it ends.
     """
 
     name: str
@@ -26,18 +26,18 @@ class ForkServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One process to start: everything the keeper of processes needs, and nothing it would have to look up.
+    """One process to start: everything that the keeper of processes needs, so that it looks up nothing.
 
-    `timeout` is in seconds (None: none); `stdin` is given to it and closed; with `pty` (rows, columns) it has a
-    terminal instead of pipes. With `result_limit` it has a further pipe, whose number is in `SQUALL_RESULT_FD`:
-    what it writes there, so many bytes of it, is kept in a file that the end names. With `tagged` it has one more,
-    in `SQUALL_RECORDS_FD`, for output under tags (`core.tagged`). A `fork_server` may make the process, where
-    `argv` is only what it would be started with otherwise. `umask` None is that of the keeper. `limits` are the
-    kernel's, by name: `open_files`, `processes`, `memory_bytes`, `file_bytes`, `cpu_seconds`. `output_limit` is in
-    bytes of output; what happens beyond it is `limit_policy`: `truncate`, `fail` (the process is killed) or
-    `unlimited`. `secrets` are masked in its output, which says that `too_long` others are not. `opening` is the
-    payload of the status record that stands before the first output, `opened` its event row and `opened_at` its
-    time (µs).
+    `timeout` is in seconds (None: none). The keeper writes `stdin` to the process, then closes it. If `pty` (rows,
+    columns) is set, the process has a terminal instead of pipes. If `result_limit` is set, it has a further pipe, whose
+    number is in `SQUALL_RESULT_FD`: the keeper stores that many bytes from it in a file that the `End` names. If
+    `tagged`, it has one more pipe, in `SQUALL_RECORDS_FD`, for output under tags (`core.output.tagged`). A
+    `fork_server` may fork the process; `argv` then is only for starting it without one. `umask` None is that of the
+    keeper. `limits` are the kernel's, by name: `open_files`, `processes`, `memory_bytes`, `file_bytes`,
+    `cpu_seconds`. `output_limit` is in bytes of output; `limit_policy` says what happens beyond it: `truncate`, `fail`
+    (the process is killed) or `unlimited`. `secrets` are masked in the output, which also says that `too_long` others
+    are not. `opening` is the payload of the status record before the first output, `opened` its event row and
+    `opened_at` its time (µs).
     """
 
     execution: str
@@ -64,15 +64,15 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
-    """How a process ended. `exit_code` is negative for a signal; `error` says why it could not be started.
+    """The end of a process. `exit_code` is negative for a signal; `error` says why the process could not be started.
 
-    `over_limit`: it printed more than was kept; `stopped`: it was killed for that. The byte counts are of what was
-    kept, `masked` counts secrets found in it, `first_record` and `last_record` are where its records in the journal
-    start (0: there are none). `peak_memory` is in bytes. `lost` says why nothing is known of the end: then the
-    process is gone. `result_file` is the path of what it wrote as its result (None: nothing), of which
-    `result_bytes` were written in all; `result_cut` tells that the file holds only the first of them. `misused`
-    says what was wrong with what it wrote to a descriptor of its own. `ended_at` is when it was through (µs, UTC;
-    0: not known).
+    `over_limit`: it printed more than was stored; `stopped`: it was killed for that. The byte counts are those of the
+    stored output, `masked` is the number of secrets masked in it. `first_record` and `last_record` are the starts of
+    its first and last record in the journal (0: it has none). `peak_memory` is in bytes. `lost` says why the end is
+    unknown: then the process is gone. `result_file` is the path of the result that it wrote (None: it wrote none),
+    `result_bytes` the number of bytes it wrote; `result_cut`: the file holds only the first of them. `misused` says
+    what was wrong with the bytes that it wrote to a descriptor for records or results. `ended_at` is the time of the
+    end (µs, UTC; 0: unknown).
     """
 
     execution: str
@@ -100,10 +100,10 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of an execution: a final status and the result (any JSON value); `at` is when (µs, UTC; 0: now).
+    """The outcome of an execution: its final status, its result (any JSON value), and its time `at` (µs, UTC; 0: now).
 
-    `used` is what its process took: `cpu_seconds`, `peak_memory` (bytes), and `masked`, how many secrets it printed.
-    If it succeeds, its `announcement` becomes an event in the transaction of its end.
+    `used` is the usage of its process: `cpu_seconds`, `peak_memory` (bytes), and `masked`, the number of secrets that
+    it printed. If the execution succeeds, its `announcement` becomes an event in the transaction of its end.
     """
 
     status: str
@@ -114,7 +114,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution that is about to run, with everything a runner may ask: revealed parameters, paths, addresses."""
+    """An execution that is about to run, with everything that a runner needs: revealed parameters, paths, addresses."""
 
     execution: Execution
     action: Action

@@ -1,4 +1,4 @@
-"""Functions and filters that expressions call and that do not exist: found without evaluating, for who writes them."""
+"""Finds functions and filters that expressions call and that do not exist, without evaluation, for their authors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jinja2 import nodes
 
 
 def unknown_in_yaql(expression: Any, known: Collection[str]) -> list[str]:
-    """The names that a parsed YAQL expression calls and that are not `known`. One that defines functions has none."""
+    """Returns the names that a parsed YAQL expression calls and that are not `known`; none if it defines functions."""
     called = list(_calls(expression))
     return [] if "def" in called else [name for name in dict.fromkeys(called) if name not in known]
 
@@ -27,7 +27,7 @@ def _calls(expression: Any) -> Iterator[str]:
 
 
 def unknown_in_jinja(template: nodes.Template, functions: Collection[str], filters: Collection[str]) -> list[str]:
-    """The names that a parsed template calls, or uses as filters, and that are neither known nor set in it."""
+    """Returns the names that a parsed template calls, or uses as filters, and that neither exist nor are set in it."""
     own = {node.name for node in template.find_all(nodes.Name) if node.ctx != "load"}
     own |= {node.name for node in template.find_all(nodes.Macro)}
     called = [node.node.name for node in template.find_all(nodes.Call) if isinstance(node.node, nodes.Name)]
@@ -37,6 +37,6 @@ def unknown_in_jinja(template: nodes.Template, functions: Collection[str], filte
 
 
 def wording(name: str, known: Collection[str]) -> str:
-    """A sentence about an unknown name, with the one that was probably meant."""
-    meant = difflib.get_close_matches(name, known, 1)
-    return f'There is no function "{name}".' + (f" Did you mean {meant[0]}?" if meant else "")
+    """Returns a sentence about an unknown name, with the most similar known one."""
+    similar = difflib.get_close_matches(name, known, 1)
+    return f'There is no function "{name}".' + (f" Did you mean {similar[0]}?" if similar else "")

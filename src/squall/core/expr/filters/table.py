@@ -1,4 +1,4 @@
-"""The table of functions that expressions may use besides their language's own: StackStorm's, by their names."""
+"""The table of StackStorm's functions, by name, which expressions may use besides those of their language."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from squall.core.expr.filters import data, durations, regexes, versions
 
 
 def basename(path: str) -> str:
-    """The last part of a path."""
+    """Returns the last part of a path."""
     return posixpath.basename(path)
 
 
 def dirname(path: str) -> str:
-    """A path without its last part."""
+    """Returns a path without its last part."""
     return posixpath.dirname(path)
 
 
 def zip_lists(*args: Any, pad: Any = None) -> Any:
-    """Orquesta's `zip()`: lists side by side, the shorter ones filled up with `pad`; one list alone stays as it is."""
+    """Zips lists, as Orquesta's `zip()` does: fills the shorter ones up with `pad`; a single list stays as it is."""
     lists = [[] if arg is None else arg for arg in args]
     if len(lists) == 1:
         return lists[0]
@@ -29,7 +29,7 @@ def zip_lists(*args: Any, pad: Any = None) -> Any:
 
 
 def filters() -> dict[str, Callable[..., Any]]:
-    """The pure functions, which Jinja knows as filters everywhere and both languages as functions in workflows."""
+    """Returns the pure functions: Jinja has them as filters everywhere, both languages as functions in workflows."""
     jsonpaths = data.JsonPaths()
 
     def jsonpath_query(value: Any, query: str) -> list[Any] | None:
@@ -70,5 +70,5 @@ def filters() -> dict[str, Callable[..., Any]]:
 
 
 def workflow_functions() -> dict[str, Callable[..., Any]]:
-    """`filters`, and what Orquesta adds to them in workflows."""
+    """Returns `filters`, and the functions that Orquesta adds in workflows."""
     return filters() | {"json": data.json_value, "zip": zip_lists}

@@ -1,4 +1,4 @@
-"""A workflow as its author wrote it: read from YAML into records. `core.workflow.inspect` says what is wrong."""
+"""A workflow as its author wrote it: read from YAML into records. `inspect` finds the mistakes in it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from squall.core.safe_yaml import load_yaml
 from squall.core.workflow.definition.inline import inline_parameters
 
 COMMANDS = ("continue", "noop", "fail", "retry")
-"""Names with a meaning of their own behind `do`."""
+"""The names behind `do` that are commands of the engine."""
 
 _ITEMS = re.compile(r"^\s*((?:\w+\s*,\s*|\w+\s+(?=\w))*\w+)\s+in\s+(.*)$", re.DOTALL)
 
 
 class Transition(msgspec.Struct, frozen=True):
-    """One entry of `next`: a condition (None: always), what is published, and the tasks that follow."""
+    """One entry of `next`: a condition (None: always), the values to publish, and the tasks that follow."""
 
     when: str | None
     publish: tuple[tuple[str, Any], ...]
@@ -28,7 +28,7 @@ class Transition(msgspec.Struct, frozen=True):
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """How often a task is tried again: counts and delays are numbers or expressions."""
+    """The rule for retries of a task: `count` and `delay` (s) are numbers or expressions."""
 
     count: Any
     when: str | None = None
@@ -36,7 +36,7 @@ class Retry(msgspec.Struct, frozen=True):
 
 
 class WithItems(msgspec.Struct, frozen=True):
-    """A task for each item: `keys` name the parts of an item (none: the item itself)."""
+    """The items of a task: `keys` name the parts of an item (none: the item itself)."""
 
     expression: str
     keys: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Workflow(msgspec.Struct, frozen=True):
-    """A workflow. `input` are names with their defaults; `vars` and `output` names with their values, in order."""
+    """A workflow. `input` has names with their defaults; `vars` and `output` have names with their values, in order."""
 
     input: tuple[tuple[str, Any], ...]
     vars: tuple[tuple[str, Any], ...]
@@ -66,25 +66,25 @@ class Workflow(msgspec.Struct, frozen=True):
 
 
 def load_document(text: str | bytes) -> dict[str, Any]:
-    """The YAML of a workflow as plain values. Raises `InvalidError` in the words StackStorm's clients know."""
-    told = "Failed to load workflow definition because "
+    """Reads the YAML of a workflow into plain values. Raises `InvalidError` in StackStorm's words."""
+    failure = "Failed to load workflow definition because "
     try:
         source = text.decode() if isinstance(text, bytes) else text
         document = load_yaml(source)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InvalidError(f"{told}{str(error).rstrip('.')}.") from error
+        raise InvalidError(f"{failure}{str(error).rstrip('.')}.") from error
     if not document:
         raise InvalidError("The spec cannot be type of None.")
     if not isinstance(document, dict):
         raise InvalidError("The spec is not type of json or yaml.")
     tasks = document.get("tasks")
     if tasks and not isinstance(tasks, dict):
-        raise InvalidError(f"{told}a string or stream input is required.")
+        raise InvalidError(f"{failure}a string or stream input is required.")
     return document
 
 
 def read_workflow(document: Mapping[str, Any]) -> Workflow:
-    """The records of a document that has passed inspection."""
+    """Reads the records from a document that has passed inspection."""
     return Workflow(
         input=tuple(_named(entry) for entry in document.get("input") or ()),
         vars=tuple(_named(entry) for entry in document.get("vars") or ()),
@@ -94,7 +94,7 @@ def read_workflow(document: Mapping[str, Any]) -> Workflow:
 
 
 def read_task(name: str, written: Mapping[str, Any]) -> Task:
-    """One task's record; parameters in the action's line take the place of `input`."""
+    """Reads one task's record; parameters in the line of the action replace `input`."""
     action, inputs = action_and_input(written)
     retry = written.get("retry")
     return Task(
@@ -110,7 +110,7 @@ def read_task(name: str, written: Mapping[str, Any]) -> Task:
 
 
 def action_and_input(written: Mapping[str, Any]) -> tuple[str | None, Any]:
-    """A task's action and its input, from either form."""
+    """Returns a task's action and its input, from either form."""
     action, inputs = written.get("action"), written.get("input")
     if isinstance(action, str):
         inline = inline_parameters(action)
@@ -120,22 +120,22 @@ def action_and_input(written: Mapping[str, Any]) -> tuple[str | None, Any]:
 
 
 def targets(do: Any) -> tuple[str, ...]:
-    """The names behind `do`: a list, or a text with commas; `continue` when there are none."""
+    """Returns the names behind `do` (a list, or a text with commas); `continue` if there are none."""
     if not do:
         return ("continue",)
-    named = do.split(",") if isinstance(do, str) else do
-    return tuple(str(name).strip() for name in named)
+    names = do.split(",") if isinstance(do, str) else do
+    return tuple(str(name).strip() for name in names)
 
 
 def published(publish: Any) -> tuple[tuple[str, Any], ...]:
-    """What a transition publishes, from either form."""
+    """Returns the names and values that a transition publishes, from either form."""
     if isinstance(publish, str):
         return tuple(inline_parameters(publish))
     return tuple(_named(entry) for entry in publish or ())
 
 
 def split_items(written: str) -> tuple[tuple[str, ...], str]:
-    """The keys and the expression of `x, y in <% … %>`."""
+    """Splits `x, y in <% … %>` into its keys and its expression."""
     match = _ITEMS.match(written)
     if match is None or " in " not in written:
         return (), written.strip()
