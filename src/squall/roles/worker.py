@@ -1,4 +1,4 @@
-"""The worker: claims due executions, runs them side by side, and passes on that one is to be cancelled."""
+"""The worker: claims due executions, runs them side by side, and cancels their processes on request."""
 
 from __future__ import annotations
 
@@ -68,15 +68,16 @@ class Worker:
             await self._claim(group)
 
     def pause(self) -> None:
-        """Takes no more work. What runs goes on without this worker, until another takes it up."""
+        """Claims no more executions. Running ones continue without this worker, until another adopts them."""
         self._stopping.set()
         self._free.set()
 
     async def stop(self, grace: float) -> None:
-        """Takes no more work, waits up to `grace` seconds for what runs, then cancels it and waits for that."""
+        """Claims no more executions and waits up to `grace` seconds for the running ones. Then cancels them and waits
+        for their ends."""
         self.pause()
         async with self._taking:
-            # What was being claimed is held now, and nothing more will be.
+            # The last claim has ended now: its executions are in `_held`, and no more will come.
             pass
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace), asyncio.TaskGroup() as group:
@@ -95,11 +96,11 @@ class Worker:
         self._hurried.set()
 
     def running(self) -> int:
-        """How many executions run here now."""
+        """Returns the number of executions that run here now."""
         return len(self._held)
 
     def room(self) -> int | None:
-        """How many more executions it takes now; None once it takes no more work."""
+        """Returns the number of free slots; None after `pause`."""
         return None if self._stopping.is_set() else max(0, self._slots - len(self._held))
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
@@ -118,19 +119,19 @@ class Worker:
                         group.create_task(self._one(task, execution, row))
                 if len(claimed) < room:
                     await hints.wait(await self._until_due())
-        # The group must live on for what still runs and for its leases.
+        # The group must stay alive for the running executions and their leases.
         await asyncio.Event().wait()
 
     async def _take(self, room: int) -> list[tuple[Due, Execution, int]]:
         try:
             return await self._claims.claim(self._owner, self._lease, room, self._info)
         except SquallError as error:
-            _LOG.warning("could not claim", extra={"error": str(error)})
+            _LOG.warning("could not claim executions; trying again", extra={"error": str(error)})
             await asyncio.sleep(_BACK_OFF)
             return []
 
     async def _until_due(self) -> float:
-        """Seconds until a row of the lane is due; the poll that makes hints unnecessary is the longest."""
+        """Returns the seconds until the next row of the lane is due; at most the poll."""
         try:
             due = await self._store.read(lambda tx: tx.queue.next_due(RUN))
         except SquallError:
@@ -146,11 +147,14 @@ class Worker:
                 await self._running.finish(task, execution, outcome)
                 break
             except SquallError as error:
-                _LOG.error("could not finish", extra={"execution": execution.id, "error": str(error)})
+                _LOG.error(
+                    "could not finish an execution; trying again",
+                    extra={"execution": execution.id, "error": str(error)},
+                )
                 await asyncio.sleep(_BACK_OFF)
             except Exception as error:
-                _LOG.exception("an outcome cannot be kept", extra={"execution": execution.id})
-                outcome = Outcome(FAILED, {"error": f"The outcome could not be kept: {error}"})
+                _LOG.exception("an outcome cannot be stored", extra={"execution": execution.id})
+                outcome = Outcome(FAILED, {"error": f"The outcome could not be stored: {error}"})
         self._held.pop(execution.id, None)
         self._free.set()
         if not self._held:
@@ -176,7 +180,7 @@ class Worker:
                     await self._launcher.cancel(key)
 
     async def _look_for_cancels(self) -> None:
-        """Hints may be lost, so those held are asked about as well."""
+        """Polls for cancellations of the held executions, since hints may be lost."""
         while True:
             await asyncio.sleep(self._poll)
             with contextlib.suppress(SquallError):
