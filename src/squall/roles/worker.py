@@ -51,11 +51,11 @@ class Worker:
         self._lease = int(lease * 1_000_000)
         self._poll = poll
         self._info = {"hostname": socket.gethostname(), "pid": os.getpid()}
-        self._held: dict[str, Due] = {}
+        self._tasks: dict[str, Due] = {}
         self._free = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._taking = asyncio.Lock()
+        self._claiming = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
 
@@ -76,8 +76,8 @@ class Worker:
         """Claims no more executions and waits up to `grace` seconds for the running ones. Then cancels them and waits
         for their ends."""
         self.pause()
-        async with self._taking:
-            # The last claim has ended now: its executions are in `_held`, and no more will come.
+        async with self._claiming:
+            # The last claim has ended now: its executions are in `_tasks`, and no more will come.
             pass
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace), asyncio.TaskGroup() as group:
@@ -85,7 +85,7 @@ class Worker:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 for wait in waits:
                     wait.cancel()
-        for execution_id in list(self._held):
+        for execution_id in list(self._tasks):
             with contextlib.suppress(SquallError):
                 await self._executions.cancel(execution_id, "system")
             await self._launcher.cancel(execution_id)
@@ -97,24 +97,24 @@ class Worker:
 
     def running(self) -> int:
         """Returns the number of executions that run here now."""
-        return len(self._held)
+        return len(self._tasks)
 
     def room(self) -> int | None:
         """Returns the number of free slots; None after `pause`."""
-        return None if self._stopping.is_set() else max(0, self._slots - len(self._held))
+        return None if self._stopping.is_set() else max(0, self._slots - len(self._tasks))
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
         with self._bus.subscribe(RUN) as hints:
             while not self._stopping.is_set():
-                room = self._slots - len(self._held)
+                room = self._slots - len(self._tasks)
                 if room <= 0:
                     self._free.clear()
                     await self._free.wait()
                     continue
-                async with self._taking:
+                async with self._claiming:
                     claimed = await self._take(room) if not self._stopping.is_set() else []
                     for task, execution, row in claimed:
-                        self._held[execution.id] = task
+                        self._tasks[execution.id] = task
                         self._idle.clear()
                         group.create_task(self._one(task, execution, row))
                 if len(claimed) < room:
@@ -155,20 +155,20 @@ class Worker:
             except Exception as error:
                 _LOG.exception("an outcome cannot be stored", extra={"execution": execution.id})
                 outcome = Outcome(FAILED, {"error": f"The outcome could not be stored: {error}"})
-        self._held.pop(execution.id, None)
+        self._tasks.pop(execution.id, None)
         self._free.set()
-        if not self._held:
+        if not self._tasks:
             self._idle.set()
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._lease / 3_000_000)
-            held = list(self._held.values())
-            if held:
+            tasks = list(self._tasks.values())
+            if tasks:
                 now = self._clock.now()
 
-                async def work(tx: Tx, held: list[Due] = held, now: int = now) -> None:
-                    await tx.queue.renew(held, now, self._lease)
+                async def work(tx: Tx, tasks: list[Due] = tasks, now: int = now) -> None:
+                    await tx.queue.renew(tasks, now, self._lease)
 
                 with contextlib.suppress(SquallError):
                     await self._store.tx(work)
@@ -176,13 +176,13 @@ class Worker:
     async def _pass_on_cancels(self) -> None:
         with self._bus.subscribe(CANCEL) as hints:
             while True:
-                for key in await hints.wait(self._poll) & self._held.keys():
+                for key in await hints.wait(self._poll) & self._tasks.keys():
                     await self._launcher.cancel(key)
 
     async def _look_for_cancels(self) -> None:
-        """Polls for cancellations of the held executions, since hints may be lost."""
+        """Polls for requests to cancel the executions that run here, since hints may be lost."""
         while True:
             await asyncio.sleep(self._poll)
             with contextlib.suppress(SquallError):
-                for key in await self._claims.stopping(list(self._held)):
+                for key in await self._claims.stopping(list(self._tasks)):
                     await self._launcher.cancel(key)

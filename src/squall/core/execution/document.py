@@ -116,13 +116,13 @@ def select(
     """
     if not include:
         return {key: value for key, value in document.items() if key != "usage" and key not in (exclude or ())}
-    chosen: dict[str, Any] = {}
+    selected: dict[str, Any] = {}
     for path in include:
-        _copy(document, chosen, path.split("."))
+        _copy(document, selected, path.split("."))
         top = path.partition(".")[0]
         for key in _ALWAYS.get(top, ()):
-            _copy(document, chosen, [top, key])
-    return chosen | {name: document[name] for name in always if name in document}
+            _copy(document, selected, [top, key])
+    return selected | {name: document[name] for name in always if name in document}
 
 
 def _copy(source: Any, target: dict[str, Any], path: Sequence[str]) -> None:

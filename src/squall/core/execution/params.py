@@ -35,9 +35,9 @@ _QUOTED = 80
 """The most characters of a wrong text that a message quotes."""
 
 
-def check_depths(given: Mapping[str, Any]) -> None:
+def check_depths(parameters: Mapping[str, Any]) -> None:
     """Raises `InvalidError` with the parameter's name for a value that nests too deep to walk."""
-    for name, value in given.items():
+    for name, value in parameters.items():
         try:
             check_nesting(value)
         except LiteralError as error:
@@ -46,7 +46,7 @@ def check_depths(given: Mapping[str, Any]) -> None:
 
 def bind_request(
     schemas: Mapping[str, Any],
-    given: Mapping[str, Any],
+    requested: Mapping[str, Any],
     names: Mapping[str, Any],
     jinja: Jinja,
     plain: Collection[str] = (),
@@ -62,24 +62,24 @@ def bind_request(
     `schemas` are the merged schemas of action and runner by parameter, `names` the values for templates besides the
     parameters. Raises `InvalidError` with the parameter's name.
     """
-    unknown = [name for name in given if name not in schemas]
+    unknown = [name for name in requested if name not in schemas]
     if unknown:
-        listed = ", ".join(repr(name) for name in unknown)
+        names_text = ", ".join(repr(name) for name in unknown)
         verb = "was" if len(unknown) == 1 else "were"
-        raise InvalidError(f"Additional properties are not allowed ({listed} {verb} unexpected)")
-    given = _without_masks(schemas, given, plain)
-    immutable = [name for name in given if schemas[name].get("immutable")]
+        raise InvalidError(f"Additional properties are not allowed ({names_text} {verb} unexpected)")
+    requested = _without_masks(schemas, requested, plain)
+    immutable = [name for name in requested if schemas[name].get("immutable")]
     if immutable:
         raise InvalidError(f"Override of immutable parameter(s) {immutable} is unsupported.")
-    values = _Rendering(schemas, given, names, jinja, plain, taint).all()
+    values = _Rendering(schemas, requested, names, jinja, plain, taint).all()
     _check(schemas, _filled(schemas, values), taint)
-    return {name: values[name] for name in given}
+    return {name: values[name] for name in requested}
 
 
-def _without_masks(schemas: Mapping[str, Any], given: Mapping[str, Any], plain: Collection[str]) -> dict[str, Any]:
+def _without_masks(schemas: Mapping[str, Any], requested: Mapping[str, Any], plain: Collection[str]) -> dict[str, Any]:
     """Returns the caller's values, with secret defaults in place of the asterisks that clients see for them."""
     values: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in requested.items():
         has_value = True
         if name not in plain and has_mask(value):
             has_value, value = given_parameter(value, schemas[name], place_of(schemas[name]))
@@ -120,7 +120,7 @@ class _Rendering:
     def __init__(
         self,
         schemas: Mapping[str, Any],
-        given: Mapping[str, Any],
+        requested: Mapping[str, Any],
         names: Mapping[str, Any],
         jinja: Jinja,
         plain: Collection[str],
@@ -128,36 +128,36 @@ class _Rendering:
     ) -> None:
         self._taint = taint or Taint()
         self._schemas = schemas
-        self._given = given
+        self._requested = requested
         self._names = names
         self._jinja = jinja
         self._plain = plain
-        self._done: dict[str, Any] = {}
-        self._doing: list[str] = []
+        self._values: dict[str, Any] = {}
+        self._rendering: list[str] = []
 
     def all(self) -> dict[str, Any]:
         """Returns every parameter that has a value."""
         for name, schema in self._schemas.items():
-            if name in self._given or "default" in schema:
+            if name in self._requested or "default" in schema:
                 self._value(name)
-        return {name: self._done[name] for name in self._schemas if name in self._done}
+        return {name: self._values[name] for name in self._schemas if name in self._values}
 
     def _value(self, name: str) -> Any:
-        if name in self._done:
-            return self._done[name]
-        if name in self._doing:
-            cycle = ", ".join(self._doing[self._doing.index(name) :])
+        if name in self._values:
+            return self._values[name]
+        if name in self._rendering:
+            cycle = ", ".join(self._rendering[self._rendering.index(name) :])
             raise InvalidError(f"Cyclic dependency found in the following variables: {cycle}")
         schema = self._schemas[name]
-        raw = self._given[name] if name in self._given else schema.get("default")
-        self._doing.append(name)
+        raw = self._requested[name] if name in self._requested else schema.get("default")
+        self._rendering.append(name)
         if name not in self._plain:
             raw = self._rendered(name, raw, self._jinja.render)
-        self._doing.pop()
+        self._rendering.pop()
         if self._taint.of(name):
             schema = {**schema, "secret": True}
-        self._done[name] = cast_value(name, raw, schema)
-        return self._done[name]
+        self._values[name] = cast_value(name, raw, schema)
+        return self._values[name]
 
     def _rendered(self, name: str, value: Any, render: Callable[[str, Mapping[str, Any]], Any]) -> Any:
         """Renders a parameter's text to text. In a list or object, a single expression keeps its type."""
@@ -188,7 +188,7 @@ class _Rendering:
     def _name(self, name: str, user: str) -> Any:
         """Returns the value of `name` in a template of the parameter `user`."""
         if name in self._schemas:
-            value = self._value(name) if name in self._given or "default" in self._schemas[name] else None
+            value = self._value(name) if name in self._requested or "default" in self._schemas[name] else None
             self._taint.inherit(user, name, value, self._schemas[name])
             return value
         if name in self._names:
@@ -266,11 +266,11 @@ def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint |
                 raise InvalidError(f"{name!r} is a required property")
             continue
         try:
-            checked = parameter_validator(schema)
-            is_valid = checked.is_valid(value)
+            validator = parameter_validator(schema)
+            is_valid = validator.is_valid(value)
             if not is_valid:
                 value = without_nulls(value, place_of(schema))
-                is_valid = checked.is_valid(value)
+                is_valid = validator.is_valid(value)
         except SchemaError as error:
             raise InvalidError(f'The schema of parameter "{name}" is wrong: {error}') from error
         if not is_valid:

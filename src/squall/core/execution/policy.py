@@ -144,44 +144,44 @@ POLICY_TYPES: Mapping[str, PolicyType] = {
 """All kinds of policies, by ref."""
 
 
-def make_policy(given: Mapping[str, Any], policy_id: str) -> Policy:
+def make_policy(fields: Mapping[str, Any], policy_id: str) -> Policy:
     """Returns the policy that a request body or a file describes, checked with the defaults of its type.
 
     Raises `InvalidError` in StackStorm's words, which name the field.
     """
     for name in ("resource_ref", "policy_type", "name", "pack"):
-        if given.get(name) is None:
+        if fields.get(name) is None:
             raise InvalidError(f"{name!r} is a required property")
-        if not isinstance(given[name], str) or not given[name]:
-            raise InvalidError(f"{given[name]!r} is not of type 'string' ({name})")
-    unknown = set(given) - POLICY_FIELDS
+        if not isinstance(fields[name], str) or not fields[name]:
+            raise InvalidError(f"{fields[name]!r} is not of type 'string' ({name})")
+    unknown = set(fields) - POLICY_FIELDS
     if unknown:
-        listed = ", ".join(repr(name) for name in sorted(unknown))
+        names = ", ".join(repr(name) for name in sorted(unknown))
         verb = "was" if len(unknown) == 1 else "were"
-        raise InvalidError(f"Additional properties are not allowed ({listed} {verb} unexpected)")
+        raise InvalidError(f"Additional properties are not allowed ({names} {verb} unexpected)")
     for name in ("resource_ref", "policy_type"):
-        if "." not in given[name]:
-            raise InvalidError(f"Invalid reference: {given[name]}")
-    enabled = given.get("enabled", True)
+        if "." not in fields[name]:
+            raise InvalidError(f"Invalid reference: {fields[name]}")
+    enabled = fields.get("enabled", True)
     if not isinstance(enabled, bool):
         raise InvalidError(f"{enabled!r} is not of type 'boolean' (enabled)")
-    description = given.get("description")
+    description = fields.get("description")
     return Policy(
-        uid=f"policy:{given['pack']}:{given['name']}",
-        metadata_file=str(given.get("metadata_file") or ""),
-        name=given["name"],
-        ref=f"{given['pack']}.{given['name']}",
-        pack=given["pack"],
+        uid=f"policy:{fields['pack']}:{fields['name']}",
+        metadata_file=str(fields.get("metadata_file") or ""),
+        name=fields["name"],
+        ref=f"{fields['pack']}.{fields['name']}",
+        pack=fields["pack"],
         description=None if description is None else str(description),
         enabled=enabled,
-        resource_ref=given["resource_ref"],
-        policy_type=given["policy_type"],
-        parameters=_checked(given["policy_type"], given.get("parameters") or {}),
+        resource_ref=fields["resource_ref"],
+        policy_type=fields["policy_type"],
+        parameters=_checked(fields["policy_type"], fields.get("parameters") or {}),
         id=policy_id,
     )
 
 
-def _checked(policy_type: str, given: Any) -> dict[str, Any]:
+def _checked(policy_type: str, parameters: Any) -> dict[str, Any]:
     """Checks the parameters of a policy, and returns them unchanged. Raises `InvalidError`."""
     from jsonschema import Draft4Validator
     from jsonschema.exceptions import best_match
@@ -189,14 +189,14 @@ def _checked(policy_type: str, given: Any) -> dict[str, Any]:
     kind = POLICY_TYPES.get(policy_type)
     if kind is None:
         raise InvalidError(f'policy_type: "{policy_type}" is none of {", ".join(POLICY_TYPES)}')
-    if not isinstance(given, dict):
-        raise InvalidError(f"{given!r} is not of type 'object' (parameters)")
+    if not isinstance(parameters, dict):
+        raise InvalidError(f"{parameters!r} is not of type 'object' (parameters)")
     plain = {
         name: {key: value for key, value in schema.items() if key != "required"}
         for name, schema in kind.parameters.items()
     }
     required = [name for name, schema in kind.parameters.items() if schema.get("required")]
-    filled = with_defaults(policy_type, given)
+    filled = with_defaults(policy_type, parameters)
     schema = {"type": "object", "properties": plain, "required": required, "additionalProperties": False}
     error = best_match(Draft4Validator(schema).iter_errors(filled))
     if error is not None:
@@ -204,13 +204,13 @@ def _checked(policy_type: str, given: Any) -> dict[str, Any]:
     if "threshold" in filled and filled["threshold"] < 1:
         # StackStorm accepts this threshold, and then no execution of the action ever runs.
         raise InvalidError(f"{filled['threshold']} is less than the minimum of 1 (threshold)")
-    return dict(given)
+    return dict(parameters)
 
 
-def with_defaults(policy_type: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def with_defaults(policy_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the parameters of a policy of this type, with the defaults of the missing ones."""
     schemas = POLICY_TYPES[policy_type].parameters
-    return {name: schema["default"] for name, schema in schemas.items() if "default" in schema} | dict(given)
+    return {name: schema["default"] for name, schema in schemas.items() if "default" in schema} | dict(parameters)
 
 
 def document(record: Policy | PolicyType) -> dict[str, Any]:

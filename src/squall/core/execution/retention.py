@@ -89,8 +89,8 @@ def _names(text: str | None) -> frozenset[str]:
 
 def check_statuses(statuses: frozenset[str]) -> frozenset[str]:
     """Returns the statuses. Raises `InvalidError` for one that is not final: only ended executions are deleted."""
-    if wrong := sorted(statuses - FINAL):
-        raise InvalidError(f"status: {wrong[0]!r} is not one of {', '.join(sorted(FINAL))}")
+    if unfinished := sorted(statuses - FINAL):
+        raise InvalidError(f"status: {unfinished[0]!r} is not one of {', '.join(sorted(FINAL))}")
     return statuses
 
 
@@ -125,9 +125,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
 def expired(terms: Terms, executions: Sequence[Finished], now: int) -> list[Finished]:
     """Returns the executions whose retention is over at `now` (µs)."""
-    chosen = []
+    selected = []
     for each in executions:
         days = terms.days_of(each.action, each.status)
         if days and each.end < now - days * DAY:
-            chosen.append(each)
-    return chosen
+            selected.append(each)
+    return selected

@@ -31,7 +31,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     PAUSING: frozenset({PAUSED, RUNNING, CANCELING, *_ENDS}),
     PAUSED: frozenset({RESUMING, CANCELING, *_ENDS}),
     RESUMING: frozenset({RUNNING, PAUSING, CANCELING, *_ENDS}),
-    # An execution that was told to stop can no longer succeed: only these two ends are true.
+    # An execution with a request to stop can no longer succeed: only these two ends are true.
     CANCELING: frozenset({CANCELED, ABANDONED}),
     **{status: frozenset() for status in _ENDS},
 }

@@ -158,10 +158,10 @@ class _Conversion:
         if isinstance(value, Mapping):
             return self._object(dict(value.items()), depth + 1)
         if isinstance(value, _ARRAYS) or hasattr(value, "__next__"):
-            return self._array(self._listed(value), depth + 1)
+            return self._array(self._items(value), depth + 1)
         raise NotJsonError(_refusal(value))
 
-    def _listed(self, values: Iterable[Any]) -> list[Any]:
+    def _items(self, values: Iterable[Any]) -> list[Any]:
         items = []
         for value in values:
             items.append(value)

@@ -152,15 +152,15 @@ class Language:
             if isinstance(part, str):
                 texts.append(part)
                 continue
-            written, source = part
-            with _OrquestaErrors(language, written):
+            expression, source = part
+            with _OrquestaErrors(language, expression):
                 value = value_of(source)
             if isinstance(value, StrictUndefined):
                 missing.append(source)
             elif len(parts) == 1:
-                return _plain(value, language, written)
+                return _plain(value, language, expression)
             else:
-                with _OrquestaErrors(language, written):
+                with _OrquestaErrors(language, expression):
                     check_value(value)
                     texts.append(str(value))
         if missing:
@@ -208,10 +208,10 @@ class Language:
 
     def _text_complaints(self, text: str, language: str) -> Iterator[dict[str, Any]]:
         if language == YAQL:
-            for written in _YAQL.findall(text):
-                message = self._yaql.complaint(_inner(written))
+            for expression in _YAQL.findall(text):
+                message = self._yaql.complaint(_inner(expression))
                 if message is not None:
-                    yield {"type": YAQL, "expression": written, "message": message}
+                    yield {"type": YAQL, "expression": expression, "message": message}
             return
         try:
             self._environment.parse(text)
@@ -248,9 +248,9 @@ class Language:
                 yield from self._references(item)
         elif isinstance(value, str):
             for language, pattern in ((JINJA, _JINJA), (YAQL, _YAQL)):
-                for written in pattern.findall(value):
+                for expression in pattern.findall(value):
                     for variable in _VARIABLES:
-                        yield from ((language, value, name) for name in variable.findall(written))
+                        yield from ((language, value, name) for name in variable.findall(expression))
 
 
 def unknown_functions(language: Language, text: str) -> list[str]:
@@ -277,24 +277,24 @@ def unknown_functions(language: Language, text: str) -> list[str]:
     return sentences
 
 
-def _plain(value: Any, language: str = "", written: str = "") -> Any:
-    """Returns the value as JSON. Raises `UnstorableError` that names the expression `written`, or else the value."""
+def _plain(value: Any, language: str = "", expression: str = "") -> Any:
+    """Returns the value as JSON. Raises `UnstorableError` that names the `expression`, or else the value."""
     try:
-        with _OrquestaErrors(language, written):
+        with _OrquestaErrors(language, expression):
             return json_value(value)
     except EvaluationError as error:
         if not isinstance(error.__cause__, NotJsonError):
             raise
-        message = str(error) if written else f"The value cannot be stored: {error.__cause__}"
+        message = str(error) if expression else f"The value cannot be stored: {error.__cause__}"
         raise UnstorableError(message) from error.__cause__
 
 
 class _OrquestaErrors:
     """Turns exceptions inside of it into Orquesta's: the expression, the exception's class, its text."""
 
-    def __init__(self, language: str, written: str) -> None:
+    def __init__(self, language: str, expression: str) -> None:
         self._language = language
-        self._written = written
+        self._expression = expression
 
     def __enter__(self) -> None:
         return None
@@ -306,13 +306,13 @@ class _OrquestaErrors:
             return
         if isinstance(error, KeyError) and self._language == YAQL:
             key = str(error.args[0] if error.args else error).strip("'")
-            message = f"Unable to resolve key '{key}' in expression '{self._written}' from context."
+            message = f"Unable to resolve key '{key}' in expression '{self._expression}' from context."
         else:
             text = str(error).strip("'") if _is_quoted(error) else str(error)
             if self._language == JINJA:
                 text = str(error)
             name = kind.__name__ if not isinstance(error, LimitExceededError) else "ExpressionLimitExceeded"
-            message = f"Unable to evaluate expression '{self._written}'. {name}: {text}"
+            message = f"Unable to evaluate expression '{self._expression}'. {name}: {text}"
         raise EvaluationError(self._language, printable(message)) from error
 
 
@@ -321,8 +321,8 @@ def _is_quoted(error: BaseException) -> bool:
     return isinstance(error, ValueError | TypeError) or type(error).__module__.startswith("yaql.")
 
 
-def _inner(written: str) -> str:
-    return written[2:-2].strip()
+def _inner(expression: str) -> str:
+    return expression[2:-2].strip()
 
 
 def _yaql_parts(text: str) -> Iterator[Part]:

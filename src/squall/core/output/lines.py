@@ -177,7 +177,7 @@ class Assembler:
 
     @property
     def counted(self) -> int:
-        """How many lines have begun so far."""
+        """The number of lines that have begun so far."""
         return self._counter.lines
 
     @property
@@ -191,7 +191,7 @@ class Assembler:
         self._counter = counter
 
     def take(self, record: Record) -> None:
-        """The execution's next record."""
+        """Takes the execution's next record."""
         if record.kind not in (journal.OUTPUT, journal.GAP):
             return
         continued, before = count_record(self._counter, record, self._whole)

@@ -218,15 +218,15 @@ def _anchors(patterns: Iterable[bytes]) -> frozenset[int]:
     cover)."""
     uncovered = [{pattern[offset] for offset in _offsets(pattern)} for pattern in patterns]
     counts = Counter(byte for choice in uncovered for byte in choice)
-    chosen: set[int] = set()
+    anchors: set[int] = set()
     while uncovered:
         best = max(counts, key=lambda byte: (counts[byte] / _WEIGHTS[byte], byte))
-        chosen.add(best)
+        anchors.add(best)
         for choice in uncovered:
             if best in choice:
                 counts.subtract(choice)
         uncovered = [choice for choice in uncovered if best not in choice]
-    return frozenset(chosen)
+    return frozenset(anchors)
 
 
 def _places(patterns: Sequence[bytes], anchors: frozenset[int]) -> dict[bytes, int]:
@@ -245,10 +245,10 @@ def _places(patterns: Sequence[bytes], anchors: frozenset[int]) -> dict[bytes, i
 
     for pattern in sorted(patterns, key=len):
         windows = {_window(pattern, offset): offset for offset in _offsets(pattern) if pattern[offset] in anchors}
-        chosen = min(windows, key=cost)
-        places[pattern] = windows[chosen]
-        crowds[chosen[:_GRAM]] += 1
-        for place, byte in enumerate(chosen):
+        best = min(windows, key=cost)
+        places[pattern] = windows[best]
+        crowds[best[:_GRAM]] += 1
+        for place, byte in enumerate(best):
             if byte not in used[place]:
                 used[place].add(byte)
                 totals[place] += _WEIGHTS[byte]

@@ -40,9 +40,9 @@ _TREES = re.compile(f";{_TREE}")
 
 
 class OutputMark(NamedTuple):
-    """The place of a reader of one output, who has everything up to `place` and `seen` of the events or lines behind it
-    (None: the stream does not count them). Behind the last record, 1 stands for the unfinished characters at the end
-    of the output."""
+    """The place of a reader of one output: the reader has everything up to `place`, and `seen` of the events or lines
+    behind it (None: the stream does not count them). Behind the last record, 1 stands for the unfinished characters at
+    the end of the output."""
 
     place: Place
     seen: int | None = None
@@ -53,7 +53,7 @@ class OutputMark(NamedTuple):
 
 
 class LineMark(NamedTuple):
-    """The place of a reader of one execution's lines, who has everything up to the line `number`."""
+    """The place of a reader of one execution's lines: the reader has everything up to the line `number`."""
 
     number: int
 

@@ -194,11 +194,11 @@ def _additional_properties(worder: Any, allowed: Any, instance: Any, schema: Map
         for name in more:
             yield from worder.descend(instance[name], allowed, path=name)
     elif not allowed and more:
-        listed = ", ".join(repr(name) for name in sorted(more))
+        names = ", ".join(repr(name) for name in sorted(more))
         if patterns:
             regexes = ", ".join(repr(pattern) for pattern in sorted(patterns))
             verb = "does" if len(more) == 1 else "do"
-            yield ValidationError(f"{listed} {verb} not match any of the regexes: {regexes}")
+            yield ValidationError(f"{names} {verb} not match any of the regexes: {regexes}")
         else:
             verb = "was" if len(more) == 1 else "were"
-            yield ValidationError(f"Additional properties are not allowed ({listed} {verb} unexpected)")
+            yield ValidationError(f"Additional properties are not allowed ({names} {verb} unexpected)")

@@ -107,8 +107,8 @@ class Place:
     @cached_property
     def _properties(self) -> list[dict[str, Any]]:
         # YAML reads a name such as 8080 as a number.
-        listed = (_mapping(schema, "properties") for schema in self._schemas)
-        return [{str(name): entry for name, entry in properties.items()} for properties in listed]
+        mappings = (_mapping(schema, "properties") for schema in self._schemas)
+        return [{str(name): entry for name, entry in properties.items()} for properties in mappings]
 
     @cached_property
     def _patterns(self) -> dict[str, Any]:
@@ -236,11 +236,11 @@ def without_nulls(value: Any, place: Place) -> Any:
         return [without_nulls(item, place.item(index)) for index, item in enumerate(value)]
     if not isinstance(value, dict) or value.keys() == {SEALED}:
         return value
-    listed = frozenset(place.names)
+    names = frozenset(place.names)
     fields: dict[str, Any] = {}
     for key, item in value.items():
         below = place.property(key)
-        if item is not None or str(key) not in listed:
+        if item is not None or str(key) not in names:
             fields[key] = without_nulls(item, below)
             continue
         has_default, default = below.default()

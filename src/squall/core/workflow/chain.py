@@ -34,7 +34,7 @@ class Node(msgspec.Struct, frozen=True):
     notify: dict[str, Any] | None = None
 
     @property
-    def given(self) -> dict[str, Any]:
+    def all_parameters(self) -> dict[str, Any]:
         """The parameters, from both of their fields."""
         return {**(self.params or {}), **(self.parameters or {})}
 
@@ -106,8 +106,8 @@ def _plain(part: str, value: Any) -> Any:
 
 def _first(nodes: Mapping[str, Node]) -> str:
     """Returns the first node that no other one names."""
-    named = {name for node in nodes.values() for name in (node.on_success, node.on_failure)}
-    return next((name for name in nodes if name not in named), next(iter(nodes)))
+    targets = {name for node in nodes.values() for name in (node.on_success, node.on_failure)}
+    return next((name for name in nodes if name not in targets), next(iter(nodes)))
 
 
 def _check_names(chain: Chain) -> None:
@@ -142,7 +142,7 @@ def next_step(
     results: dict[str, Any] = {}
     try:
         for variable, value in chain.vars.items():
-            context[variable] = render.named(variable, value)
+            context[variable] = render.variable(variable, value)
         name: str | None = _name(chain.default, context, jinja)
         for child in children:
             node = chain.nodes[child.context["chain"]["name"]]
@@ -167,7 +167,7 @@ def _publish(node: Node, render: _Render, context: dict[str, Any], published: di
     """Adds the values that a node publishes. Raises `InvalidError` that names the node."""
     for key, value in (node.publish or {}).items():
         try:
-            context[key] = render.named(key, value)
+            context[key] = render.variable(key, value)
         except InvalidError as error:
             raise InvalidError(f'task "{node.name}", {error}') from error
         published[key] = MASK if render.taint.of(key) else context[key]
@@ -190,7 +190,7 @@ class _Render:
             secrets += self.taint.of(used)
         return rendered, secrets
 
-    def named(self, name: str, value: Any) -> Any:
+    def variable(self, name: str, value: Any) -> Any:
         """Returns the rendered value for templates to use as `name` from now on. Raises `InvalidError`."""
         try:
             rendered, secrets = self.value(value)
@@ -211,7 +211,7 @@ def _names(value: Any, jinja: Jinja) -> set[str]:
 def _run(node: Node, render: _Render, published: dict[str, Any]) -> RunNode | Ended:
     parameters = {}
     secrets = {}
-    for key, value in node.given.items():
+    for key, value in node.all_parameters.items():
         try:
             parameters[key], used = render.value(value)
         except InvalidError as error:

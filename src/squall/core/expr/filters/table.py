@@ -35,7 +35,7 @@ def filters() -> dict[str, Callable[..., Any]]:
     def jsonpath_query(value: Any, query: str) -> list[Any] | None:
         return jsonpaths.query(value, query)
 
-    listed = (
+    functions = (
         data.from_json_string,
         data.from_yaml_string,
         data.to_json_string,
@@ -61,12 +61,12 @@ def filters() -> dict[str, Callable[..., Any]]:
         basename,
         dirname,
     )
-    named: dict[str, Callable[..., Any]] = {each.__name__: each for each in listed}
-    named["json_parse"] = data.from_json_string
-    named["json_dump"] = data.to_json_string
-    named["yaml_parse"] = data.from_yaml_string
-    named["yaml_dump"] = data.to_yaml_string
-    return named
+    by_name: dict[str, Callable[..., Any]] = {each.__name__: each for each in functions}
+    by_name["json_parse"] = data.from_json_string
+    by_name["json_dump"] = data.to_json_string
+    by_name["yaml_parse"] = data.from_yaml_string
+    by_name["yaml_dump"] = data.to_yaml_string
+    return by_name
 
 
 def workflow_functions() -> dict[str, Callable[..., Any]]:

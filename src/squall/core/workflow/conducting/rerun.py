@@ -46,16 +46,16 @@ def check_rerun(state: State, names: Sequence[str], status: str, result: Any) ->
     ran = list(dict.fromkeys(entry.task for entry in state.sequence if entry.task not in COMMANDS))
     for name in names:
         if name in COMMANDS:
-            what = f'"{name}" is a command of the workflow engine, which runs nothing'
+            reason = f'"{name}" is a command of the workflow engine, which runs nothing'
         elif name in state.graph.workflow.tasks and name not in ran:
-            what = f'Task "{name}" has not run in this execution, so it cannot be run again'
+            reason = f'Task "{name}" has not run in this execution, so it cannot be run again'
         else:
             continue
-        raise RerunError(f"{what}. Tasks that can be run again: {', '.join(ran) or 'none'}.")
+        raise RerunError(f"{reason}. Tasks that can be run again: {', '.join(ran) or 'none'}.")
 
 
 def request_rerun(engine: Engine, tasks: Sequence[TaskRerun], reset: Collection[str] = ()) -> None:
-    """Stages tasks of an ended workflow (empty: the failed ones) to run again.
+    """Stages tasks of an ended workflow (empty: the failed ones) to run again. Tasks that still wait will start too.
 
     The tasks in `reset` run all of their items again. Raises `RerunError`, also if nothing would run.
     """
@@ -64,15 +64,15 @@ def request_rerun(engine: Engine, tasks: Sequence[TaskRerun], reset: Collection[
         raise RerunError("Unable to rerun workflow because it is not in a completed state.")
     unknown = [task for task in tasks if (task.task, task.route) not in state.latest]
     if unknown:
-        named = ", ".join(f"{task.task}|{task.route}" for task in unknown)
-        raise RerunError(f"Unable to rerun task|route(s) because it doesn't exist or isn't rerunnable: {named}")
+        missing = ", ".join(f"{task.task}|{task.route}" for task in unknown)
+        raise RerunError(f"Unable to rerun task|route(s) because it doesn't exist or isn't rerunnable: {missing}")
     check_rerun(state, [task.task for task in tasks], state.status, None)
-    chosen = _chosen(engine, tasks)
-    undone = set().union(*(_following(state, index) for index in chosen))
+    repeated = _runs_to_repeat(engine, tasks)
+    undone = set().union(*(_following(state, index) for index in repeated))
     engine.tell(f.OutputSet(None, rendered=False))
-    _undo(engine, set(chosen), undone)
+    _undo(engine, set(repeated), undone)
     whole = {task.task for task in tasks if task.reset} | set(reset)
-    for index in chosen:
+    for index in repeated:
         _stage_again(engine, index, FAILED_TASKS in whole or state.sequence[index].task in whole)
     for index in sorted(state.terminal):
         if any(state.sequence[index].next.values()):
@@ -81,7 +81,7 @@ def request_rerun(engine: Engine, tasks: Sequence[TaskRerun], reset: Collection[
     engine.set_status(st.RESUMING)
 
 
-def _chosen(engine: Engine, tasks: Sequence[TaskRerun]) -> list[int]:
+def _runs_to_repeat(engine: Engine, tasks: Sequence[TaskRerun]) -> list[int]:
     """Returns the runs to repeat, ordered by name and route. A run that follows another one of them runs again with
     that one."""
     state = engine.state
@@ -107,7 +107,7 @@ def _following(state: State, index: int) -> set[int]:
     return following
 
 
-def _undo(engine: Engine, chosen: set[int], undone: set[int]) -> None:
+def _undo(engine: Engine, repeated: set[int], undone: set[int]) -> None:
     """Undoes the consequences of repeated runs: their ends, the ways they took, and the tasks staged by these."""
     state = engine.state
     for index in sorted(undone):
@@ -115,10 +115,10 @@ def _undo(engine: Engine, chosen: set[int], undone: set[int]) -> None:
         if entry.terminal:
             engine.tell(f.TaskEnds(index, False))
         engine.tell(f.WaysUndone(index))
-        if index not in chosen and entry.status != st.SUCCEEDED:
+        if index not in repeated and entry.status != st.SUCCEEDED:
             engine.change(index, st.UNSET)
     for staged in list(state.staged.values()):
-        if staged.entry in chosen or (staged.entry < 0 and not undone & set(staged.prev.values())):
+        if staged.entry in repeated or (staged.entry < 0 and not undone & set(staged.prev.values())):
             continue
         remaining = {name: before for name, before in staged.prev.items() if before not in undone}
         if staged.entry in undone or (staged.prev and not remaining):

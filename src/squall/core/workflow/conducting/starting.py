@@ -101,19 +101,19 @@ def _render(engine: Engine, staged: f.Staged) -> Rendered:
 
 
 def _action(engine: Engine, task: Task, scope: Scope) -> tuple[str, dict[str, Any]]:
-    action = _named(engine, "action", task.action, scope)
+    action = _evaluated(engine, "action", task.action, scope)
     if not isinstance(task.input, dict):
-        inputs = _named(engine, "input", task.input or {}, scope)
+        inputs = _evaluated(engine, "input", task.input or {}, scope)
         if not isinstance(inputs, dict):
             raise TypeError(f'The input of task "{task.name}" is not type of dict.')
         return str(action), inputs
     inputs = {}
     for name, value in task.input.items():
-        inputs |= _named(engine, f'input "{name}"', {name: value}, scope)
+        inputs |= _evaluated(engine, f'input "{name}"', {name: value}, scope)
     return str(action), inputs
 
 
-def _named(engine: Engine, part: str, value: Any, scope: Scope) -> Any:
+def _evaluated(engine: Engine, part: str, value: Any, scope: Scope) -> Any:
     """Evaluates the expressions in a part of a task. Raises `UnstorableError` that names the part."""
     try:
         return engine.evaluate(value, scope)
@@ -124,7 +124,7 @@ def _named(engine: Engine, part: str, value: Any, scope: Scope) -> Any:
 def _delay(engine: Engine, task: Task, scope: Scope) -> int:
     if not task.delay:
         return 0
-    delay = _named(engine, "delay", task.delay, scope)
+    delay = _evaluated(engine, "delay", task.delay, scope)
     if not isinstance(delay, int) or isinstance(delay, bool):
         raise TypeError("The value of task delay is not type of integer.")
     return _bounded("task delay", delay)
@@ -142,7 +142,7 @@ def _retry(engine: Engine, name: str, scope: Scope) -> tuple[int, float, str | N
         return None
     values = []
     for field, source in (("count", retry.count), ("delay", retry.delay)):
-        value = _named(engine, f"retry {field}", source, scope) if isinstance(source, str) else (source or 0)
+        value = _evaluated(engine, f"retry {field}", source, scope) if isinstance(source, str) else (source or 0)
         if not isinstance(value, int) or isinstance(value, bool):
             raise ValueError(f'The retry {field} for task "{name}" is not an integer.')
         values.append(value)
@@ -151,11 +151,11 @@ def _retry(engine: Engine, name: str, scope: Scope) -> tuple[int, float, str | N
 
 def _render_items(engine: Engine, ready: Rendered, items: WithItems, scope: Scope, is_first: bool) -> None:
     if is_first:
-        ready.items = _named(engine, "with items", items.expression, scope)
+        ready.items = _evaluated(engine, "with items", items.expression, scope)
         if not isinstance(ready.items, list):
             raise TypeError(f'The value of "{items.expression}" is not type of list.')
         if items.concurrency is not None:
-            concurrency = _named(engine, "concurrency", items.concurrency, scope)
+            concurrency = _evaluated(engine, "concurrency", items.concurrency, scope)
             if not isinstance(concurrency, int):
                 raise TypeError("The value of concurrency is not type of integer.")
             ready.concurrency = max(concurrency, 1)

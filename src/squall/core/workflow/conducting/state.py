@@ -56,15 +56,15 @@ class Items(msgspec.Struct):
         """Sums up all items but one. `starting`: items that have not started count as active."""
         own = self.statuses[item] if item is not None else None
 
-        def some(statuses: frozenset[str]) -> bool:
+        def has_others(statuses: frozenset[str]) -> bool:
             return self.count(statuses) > (own in statuses)
 
         return OtherItems(
-            active=some(ACTIVE | _OPEN if starting else ACTIVE),
-            paused=some(_PAUSED_ITEM),
-            canceled=some(_CANCELED_ITEM),
-            failed=some(ABENDED),
-            incomplete=some(_OPEN | ACTIVE | _PAUSED_ITEM),
+            active=has_others(ACTIVE | _OPEN if starting else ACTIVE),
+            paused=has_others(_PAUSED_ITEM),
+            canceled=has_others(_CANCELED_ITEM),
+            failed=has_others(ABENDED),
+            incomplete=has_others(_OPEN | ACTIVE | _PAUSED_ITEM),
         )
 
     def count(self, statuses: frozenset[str]) -> int:
@@ -120,12 +120,12 @@ class State:
     @property
     def tasks(self) -> Tasks:
         """The sum of the tasks' statuses, by their latest runs."""
-        return Tasks(self._some(ACTIVE), self._some(_PAUSED_TASK), self._some(_CANCELED_TASK), bool(self._waiting))
+        return Tasks(self._any(ACTIVE), self._any(_PAUSED_TASK), self._any(_CANCELED_TASK), bool(self._waiting))
 
     @property
     def has_running_actions(self) -> bool:
         """True if an action of a task is running. A task without started items has none."""
-        if not self._some(ACTIVE):
+        if not self._any(ACTIVE):
             return False
         return any(
             self.sequence[index].status in ACTIVE and (index not in self.items or self.items[index].count(ACTIVE) > 0)
@@ -137,7 +137,7 @@ class State:
         """The tasks that can be started, ordered by name and route."""
         return [self.staged[key] for key in sorted(self._waiting)]
 
-    def _some(self, statuses: frozenset[str]) -> bool:
+    def _any(self, statuses: frozenset[str]) -> bool:
         return any(self._counts.get(status) for status in statuses)
 
     def entry(self, task: str, route: int) -> Entry | None:
@@ -171,7 +171,7 @@ class State:
         """Checks whether the tasks that a join still waits for may come."""
         sources = self.graph.sources.get(task, frozenset())
         all_ran = all((source, route) in self.latest for source in sources)
-        return not all_ran and (self._some(ACTIVE) or bool(self._waiting))
+        return not all_ran and (self._any(ACTIVE) or bool(self._waiting))
 
     def has_next(self, entry: Entry, at_joins: bool) -> bool:
         """Checks whether a task follows a run; `at_joins` counts joins that can never be reached, too."""

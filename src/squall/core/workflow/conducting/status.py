@@ -150,8 +150,8 @@ def after_item(task: str, action: str, others: Items) -> str:
             return task
         return {PENDING: PAUSING, PAUSED: PAUSING, CANCELED: CANCELING}.get(action, RUNNING)
     if task == CANCELING:
-        done = not (others.paused or others.canceled or others.failed or others.incomplete)
-        return SUCCEEDED if action == SUCCEEDED and done else CANCELED
+        others_succeeded = not (others.paused or others.canceled or others.failed or others.incomplete)
+        return SUCCEEDED if action == SUCCEEDED and others_succeeded else CANCELED
     if action == CANCELED or (others.canceled and not others.paused):
         return CANCELED
     if action in ABENDED:

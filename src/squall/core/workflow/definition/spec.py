@@ -86,32 +86,32 @@ def load_document(text: str | bytes) -> dict[str, Any]:
 def read_workflow(document: Mapping[str, Any]) -> Workflow:
     """Reads the records from a document that has passed inspection."""
     return Workflow(
-        input=tuple(_named(entry) for entry in document.get("input") or ()),
-        vars=tuple(_named(entry) for entry in document.get("vars") or ()),
-        output=tuple(_named(entry) for entry in document.get("output") or ()),
+        input=tuple(_pair(entry) for entry in document.get("input") or ()),
+        vars=tuple(_pair(entry) for entry in document.get("vars") or ()),
+        output=tuple(_pair(entry) for entry in document.get("output") or ()),
         tasks={name: read_task(name, task or {}) for name, task in document["tasks"].items()},
     )
 
 
-def read_task(name: str, written: Mapping[str, Any]) -> Task:
+def read_task(name: str, document: Mapping[str, Any]) -> Task:
     """Reads one task's record; parameters in the line of the action replace `input`."""
-    action, inputs = action_and_input(written)
-    retry = written.get("retry")
+    action, inputs = action_and_input(document)
+    retry = document.get("retry")
     return Task(
         name=name,
         action=action,
         input=inputs,
-        delay=written.get("delay"),
-        join=written.get("join"),
-        items=_with_items(written.get("with")),
+        delay=document.get("delay"),
+        join=document.get("join"),
+        items=_with_items(document.get("with")),
         retry=Retry(retry["count"], retry.get("when"), retry.get("delay")) if retry else None,
-        next=tuple(_transition(entry) for entry in written.get("next") or ()),
+        next=tuple(_transition(entry) for entry in document.get("next") or ()),
     )
 
 
-def action_and_input(written: Mapping[str, Any]) -> tuple[str | None, Any]:
+def action_and_input(document: Mapping[str, Any]) -> tuple[str | None, Any]:
     """Returns a task's action and its input, from either form."""
-    action, inputs = written.get("action"), written.get("input")
+    action, inputs = document.get("action"), document.get("input")
     if isinstance(action, str):
         inline = inline_parameters(action)
         if inline and " " in action:
@@ -131,14 +131,14 @@ def published(publish: Any) -> tuple[tuple[str, Any], ...]:
     """Returns the names and values that a transition publishes, from either form."""
     if isinstance(publish, str):
         return tuple(inline_parameters(publish))
-    return tuple(_named(entry) for entry in publish or ())
+    return tuple(_pair(entry) for entry in publish or ())
 
 
-def split_items(written: str) -> tuple[tuple[str, ...], str]:
+def split_items(text: str) -> tuple[tuple[str, ...], str]:
     """Splits `x, y in <% … %>` into its keys and its expression."""
-    match = _ITEMS.match(written)
-    if match is None or " in " not in written:
-        return (), written.strip()
+    match = _ITEMS.match(text)
+    if match is None or " in " not in text:
+        return (), text.strip()
     return tuple(key for key in re.split(r"[\s,]+", match[1]) if key), match[2].strip()
 
 
@@ -146,16 +146,16 @@ def _transition(entry: Mapping[str, Any]) -> Transition:
     return Transition(entry.get("when"), published(entry.get("publish")), targets(entry.get("do")))
 
 
-def _with_items(written: Any) -> WithItems | None:
-    if not written:
+def _with_items(entry: Any) -> WithItems | None:
+    if not entry:
         return None
-    if isinstance(written, str):
-        written = {"items": written}
-    keys, expression = split_items(written["items"])
-    return WithItems(expression, keys, written.get("concurrency"))
+    if isinstance(entry, str):
+        entry = {"items": entry}
+    keys, expression = split_items(entry["items"])
+    return WithItems(expression, keys, entry.get("concurrency"))
 
 
-def _named(entry: Any) -> tuple[str, Any]:
+def _pair(entry: Any) -> tuple[str, Any]:
     if isinstance(entry, Mapping):
         return next(iter(entry.items()))
     return entry, None
