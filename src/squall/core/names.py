@@ -23,7 +23,7 @@ def is_pack_name(text: object) -> bool:
 def pack_name(text: str) -> str:
     """Returns `text`, the ref of a pack. Raises `InvalidError` for a text that cannot be one."""
     if not is_pack_name(text):
-        raise InvalidError(f"{text!r:.80} is no name of a pack: it has lower case letters, digits and _")
+        raise InvalidError(f"{text!r:.80} is not a valid pack name. Use lower case letters, digits and _.")
     return text
 
 
@@ -41,7 +41,7 @@ def below(root: AnyPath, *names: str) -> AnyPath:
     """
     for name in names:
         if not is_file_name(name):
-            raise InvalidError(f"{name!r:.80} is no name of a file")
+            raise InvalidError(f"{name!r:.80} is not a valid file name")
     return root.joinpath(*names)
 
 
@@ -53,5 +53,5 @@ def inner_path(text: str) -> PurePosixPath:
     path = PurePosixPath(text)
     parts = path.parts
     if not text or path.is_absolute() or not parts or not all(is_file_name(part) for part in parts):
-        raise InvalidError(f'"{text:.200}" is no path below a folder: give one such as "lib/my_file.py"')
+        raise InvalidError(f'"{text:.200}" is not a path below a folder. Use one such as "lib/my_file.py".')
     return path

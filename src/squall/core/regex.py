@@ -231,7 +231,7 @@ def _flagged(text: str, flags: int) -> str:
 
 def _escaped(code: int) -> str:
     if 0xD800 <= code <= 0xDFFF:
-        raise RegexError("the pattern holds half of a surrogate pair, which is no character")
+        raise RegexError("the pattern has half of a surrogate pair, which is not a character")
     character = chr(code)
     return character if character.isalnum() and character.isascii() else f"\\x{{{code:x}}}"
 

@@ -23,7 +23,7 @@ def load_yaml(text: str | bytes) -> Any:
     check_depth(text)
     document = yaml.load(text, Loader=LOADER)  # noqa: S506 - it is a safe one
     if _weight(document, {}, set()) > _MOST_VALUES:
-        raise ValueError(f"its *aliases make more than {_MOST_VALUES} values of it")
+        raise ValueError(f"its *aliases expand to more than {_MOST_VALUES} values")
     return document
 
 

@@ -97,4 +97,4 @@ def _inside(path: str) -> tuple[str, tuple[str, ...]]:
                 break
             return source, tuple(parts[length:])
     paths = ", ".join(sorted({*_VALUES, *_NUMBERS, *_TIMES, *_ORQUESTA, *(f"{name}.…" for name in _DOCUMENTS)}))
-    raise InvalidError(f'filter: Cannot resolve field "{path}"; there are {paths}')
+    raise InvalidError(f'filter: Cannot resolve field "{path}"; use one of {paths}')

@@ -126,7 +126,7 @@ class _Conversion:
                 name = json_key(key)
                 is_plain = is_plain and name is key
             if name in copy:
-                raise NotJsonError(f'it has the key "{printable(name)}" twice: of objects in JSON all keys are text')
+                raise NotJsonError(f'two of its keys become "{printable(name)}": in JSON all keys of objects are text')
             kind = type(item)
             if kind in _ATOMS or (kind is int and -_SMALL < item < _SMALL):
                 copy[name] = item
@@ -172,7 +172,9 @@ class _Conversion:
 
 def _text(text: str) -> str:
     if not text.isascii() and (match := _SURROGATE.search(text)):
-        raise NotJsonError(f"a text in it has half of a surrogate pair (\\u{ord(match[0]):x}), which is no character")
+        raise NotJsonError(
+            f"a text in it has half of a surrogate pair (\\u{ord(match[0]):x}), which is not a character"
+        )
     return text if type(text) is str else str.__str__(text)
 
 
@@ -181,7 +183,7 @@ def _number(number: float) -> float:
         if number.bit_length() > _MOST_BITS:
             raise NotJsonError(f"a number in it has more than {MOST_DIGITS} digits")
     elif not math.isfinite(number):
-        raise NotJsonError(f"{number} is no number in JSON")
+        raise NotJsonError(f"{number} is not a number in JSON")
     return number
 
 
@@ -189,7 +191,7 @@ def _decoded(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise NotJsonError(f"{_quoted(value)} are bytes that are no text in UTF-8") from None
+        raise NotJsonError(f"the bytes {_quoted(value)} are not text in UTF-8") from None
 
 
 def _refusal(value: Any) -> str:

@@ -88,7 +88,7 @@ class Language:
             for key, item in value.items():
                 name = self._key(key, scope)
                 if name in fields:
-                    raise UnstorableError(f'The key "{printable(name)}" stands twice in the same object.')
+                    raise UnstorableError(f'The key "{printable(name)}" occurs twice in the same object.')
                 fields[name] = self.evaluate(item, scope)
             return fields
         if isinstance(value, list):

@@ -165,4 +165,4 @@ def _no_place(token: str, name: str) -> InvalidError:
 
 
 def _no_id(token: str, name: str) -> InvalidError:
-    return InvalidError(f"{name}: {token!r} is no id of this stream")
+    return InvalidError(f"{name}: {token!r} is not an id of this stream; give one that the stream has sent.")

@@ -80,7 +80,7 @@ class Unpacker:
             try:
                 tag = self._buffer[body - tag_size : body].decode()
             except UnicodeDecodeError:
-                error = MalformedError("a tag that is no UTF-8")
+                error = MalformedError("a tag that is not UTF-8")
                 break
             frames.append(Tagged(stream, tag, bytes(self._buffer[body : body + size])))
             at = body + size

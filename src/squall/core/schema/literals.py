@@ -112,7 +112,7 @@ def _text(value: str) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise LiteralError("the text has half of a surrogate pair, which is no character") from None
+            raise LiteralError("the text has half of a surrogate pair, which is not a character") from None
     return value if type(value) is str else str(value)
 
 
@@ -120,7 +120,7 @@ def _object(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for key, item in value.items():
         if not isinstance(key, str | int | float) or isinstance(key, bool):
-            raise LiteralError(f"{key!r:.60} is a key of an object; keys are texts")
+            raise LiteralError(f"{key!r:.60} is a key of an object; use a text as the key")
         name = _text(key) if isinstance(key, str) else str(_plain(key, 0))
         if name in plain:
             raise LiteralError(f'two keys of an object are "{name:.60}"')

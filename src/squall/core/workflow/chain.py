@@ -72,7 +72,7 @@ def read_chain(text: str) -> Chain:
     nodes: dict[str, Node] = {}
     variables, default = document.get("vars") or {}, document.get("default")
     if not isinstance(variables, dict):
-        raise InvalidError("The vars of the action chain are no object: write one line `name: value` for each.")
+        raise InvalidError("The vars of the action chain are not an object: write one line `name: value` for each.")
     if not isinstance(default, str | None):
         raise InvalidError(f'The default of the action chain is {default!r}: write the name of a node, such as "a".')
     for entry in entries:

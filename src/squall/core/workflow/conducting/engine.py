@@ -205,5 +205,5 @@ class Engine:
     def evaluate(self, value: Any, scope: Scope) -> Any:
         """Evaluates the expressions in a value. Raises `EvaluationError`."""
         if self.language is None:
-            raise RuntimeError("the conductor has not been given a language")
+            raise RuntimeError("the conductor has no language: call `use` before its first step")
         return self.language.evaluate(value, scope)

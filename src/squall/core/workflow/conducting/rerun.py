@@ -38,8 +38,8 @@ def check_rerun(state: State, names: Sequence[str], status: str, result: Any) ->
     """
     if state.status not in st.FINAL:
         raise RerunError(
-            f"The workflow was given up on the way (its status is {status}), so its tasks cannot be run again one by "
-            "one. Run the whole workflow again."
+            f"The workflow was abandoned before it ended (its status is {status}), so its tasks cannot be run again "
+            "one by one. Run the whole workflow again."
         )
     if not names and not failures(state).failed and not state.waiting:
         raise RerunError(why_nothing_failed(state, status, result))

@@ -78,7 +78,7 @@ def _twice(mapping: yaml.MappingNode) -> Iterator[Finding]:
             continue
         name, line = (key.tag, key.value), key.start_mark.line + 1
         if name in first:
-            message = f'The key "{key.value}" stands twice, first in line {first[name]}: that value is lost.'
+            message = f'The key "{key.value}" occurs twice, first in line {first[name]}: that value is lost.'
             yield {"message": message, "line": line}
         first.setdefault(name, line)
 
