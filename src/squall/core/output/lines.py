@@ -68,17 +68,17 @@ class LineCounter:
         """Counts the lines of an output payload. Returns the number of the line that the first bytes continue (None if
         they begin a line), and the number of lines before the first one that begins in the payload."""
         key = (stream, tag)
-        continued, before = self.open.get(key), self.lines
+        open_line, before = self.open.get(key), self.lines
         if not payload:
-            return continued, before
+            return open_line, before
         newlines = bytes(payload).count(b"\n")
         if payload[-1] == 10:
             self.open.pop(key, None)
-            self.lines += newlines - (continued is not None)
+            self.lines += newlines - (open_line is not None)
         else:
-            self.lines += newlines + 1 - (continued is not None)
-            self.open[key] = continued if continued is not None and not newlines else self.lines
-        return continued, before
+            self.lines += newlines + 1 - (open_line is not None)
+            self.open[key] = open_line if open_line is not None and not newlines else self.lines
+        return open_line, before
 
     def gap(self, stream: int, within: str = "") -> None:
         """Ends the open lines of a stream (0: of all streams) whose tags begin with `within`."""
@@ -194,7 +194,7 @@ class Assembler:
         """Takes the execution's next record."""
         if record.kind not in (journal.OUTPUT, journal.GAP):
             return
-        continued, before = count_record(self._counter, record, self._whole)
+        open_line, before = count_record(self._counter, record, self._whole)
         if record.kind == journal.GAP:
             ours = self._streams is None or not record.stream or record.stream in self._streams
             if ours and (self._first if self._first > 1 else 0) <= before <= self._last:
@@ -202,19 +202,19 @@ class Assembler:
             return
         if self._streams is not None and record.stream not in self._streams:
             return
-        if self._counter.lines < self._first and (continued is None or continued < self._first):
+        if self._counter.lines < self._first and (open_line is None or open_line < self._first):
             return
-        if before >= self._last and (continued is None or continued > self._last):
+        if before >= self._last and (open_line is None or open_line > self._last):
             return
-        self._cut(record, continued, before)
+        self._cut(record, open_line, before)
 
-    def _cut(self, record: Record, continued: int | None, before: int) -> None:
+    def _cut(self, record: Record, open_line: int | None, before: int) -> None:
         data = bytes(record.payload)
         at = 0
-        if continued is not None:
+        if open_line is not None:
             at = _behind_newline(data, 0)
-            if continued in self._begun:
-                self._begun[continued].add(data[:at])
+            if open_line in self._begun:
+                self._begun[open_line].add(data[:at])
         number = before + 1
         while at < len(data) and number <= self._last:
             end = _behind_newline(data, at)
@@ -267,16 +267,16 @@ class LineStream:
             return [self._open.pop(key) for key in ended]
         if record.kind != journal.OUTPUT or not record.payload:
             return []
-        continued, number = self._counter.take(record.stream, record.tag, record.payload)
+        open_line, number = self._counter.take(record.stream, record.tag, record.payload)
         if self._streams is not None and record.stream not in self._streams:
             return []
         key = (record.stream, record.tag)
         complete: list[Line] = []
         for data in _pieces(bytes(record.payload)):
-            if continued is not None:
+            if open_line is not None:
                 line = self._open.pop(key, None)
-                line = line or Line(continued, record.stream, record.tag, record.time, record.end, b"")
-                line, continued = line._replace(data=line.data + data), None
+                line = line or Line(open_line, record.stream, record.tag, record.time, record.end, b"")
+                line, open_line = line._replace(data=line.data + data), None
             else:
                 number += 1
                 line = Line(number, record.stream, record.tag, record.time, record.end, data)

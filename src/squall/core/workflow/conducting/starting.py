@@ -90,14 +90,14 @@ def _render(engine: Engine, staged: f.Staged) -> Rendered:
     scope = engine.scope(staged.context, CurrentTask(staged.task, staged.route))
     is_first = staged.entry < 0 or staged.retry_delay is not None
     delay = _delay(engine, task, scope) if is_first and staged.retry_delay is None else (staged.retry_delay or 0)
-    ready = Rendered(staged, task, int(delay * 1000), [])
+    plan = Rendered(staged, task, int(delay * 1000), [])
     if is_first and staged.entry < 0:
-        ready.retry = _retry(engine, task.name, scope)
+        plan.retry = _retry(engine, task.name, scope)
     if task.items is not None:
-        _render_items(engine, ready, task.items, scope, is_first)
+        _render_items(engine, plan, task.items, scope, is_first)
     elif task.action is not None:
-        ready.actions.append((None, *_action(engine, task, scope)))
-    return ready
+        plan.actions.append((None, *_action(engine, task, scope)))
+    return plan
 
 
 def _action(engine: Engine, task: Task, scope: Scope) -> tuple[str, dict[str, Any]]:
@@ -149,34 +149,34 @@ def _retry(engine: Engine, name: str, scope: Scope) -> tuple[int, float, str | N
     return values[0], float(_bounded("retry delay", values[1])), retry.when
 
 
-def _render_items(engine: Engine, ready: Rendered, items: WithItems, scope: Scope, is_first: bool) -> None:
+def _render_items(engine: Engine, plan: Rendered, items: WithItems, scope: Scope, is_first: bool) -> None:
     if is_first:
-        ready.items = _evaluated(engine, "with items", items.expression, scope)
-        if not isinstance(ready.items, list):
+        plan.items = _evaluated(engine, "with items", items.expression, scope)
+        if not isinstance(plan.items, list):
             raise TypeError(f'The value of "{items.expression}" is not type of list.')
         if items.concurrency is not None:
             concurrency = _evaluated(engine, "concurrency", items.concurrency, scope)
             if not isinstance(concurrency, int):
                 raise TypeError("The value of concurrency is not type of integer.")
-            ready.concurrency = max(concurrency, 1)
+            plan.concurrency = max(concurrency, 1)
         statuses: list[str] = []
-        count, values, room = len(ready.items), ready.items, ready.concurrency
+        count, values, room = len(plan.items), plan.items, plan.concurrency
         start = 0
     else:
-        opened = engine.state.items[ready.staged.entry]
+        opened = engine.state.items[plan.staged.entry]
         statuses, values, count, start = opened.statuses, opened.values, len(opened.values), opened.cursor
         room = None if opened.concurrency is None else opened.concurrency - opened.count(st.ACTIVE)
         if opened.concurrency is not None and opened.count(st.ABENDED):
             room = 0
     room = BATCH if room is None else min(room, BATCH)
     at = start
-    while at < count and len(ready.actions) + len(ready.refused) < room:
+    while at < count and len(plan.actions) + len(plan.refused) < room:
         if not statuses or statuses[at] == st.UNSET:
             item_scope = scope.replaced(item=_item(items.keys, values[at]))
             try:
-                ready.actions.append((at, *_action(engine, ready.task, item_scope)))
+                plan.actions.append((at, *_action(engine, plan.task, item_scope)))
             except UnstorableError as error:
-                ready.refused.append((at, str(error)))
+                plan.refused.append((at, str(error)))
         at += 1
 
 
@@ -186,62 +186,62 @@ def _item(keys: tuple[str, ...], value: Any) -> Any:
     return {keys[0]: value} if len(keys) == 1 else value
 
 
-def _entered(engine: Engine, ready: Rendered) -> int:
+def _entered(engine: Engine, plan: Rendered) -> int:
     """Returns the index of the run: a new one, or the one that continues."""
-    staged = ready.staged
+    staged = plan.staged
     if staged.entry >= 0:
         return staged.entry
     new_id = engine.outside.new_id()
-    engine.tell(f.TaskAdded(new_id, staged.task, staged.route, staged.context, staged.prev, engine.now, ready.retry))
+    engine.tell(f.TaskAdded(new_id, staged.task, staged.route, staged.context, staged.prev, engine.now, plan.retry))
     return len(engine.state.sequence) - 1
 
 
-def _refuse(engine: Engine, ready: Rendered) -> None:
+def _refuse(engine: Engine, plan: Rendered) -> None:
     """Starts a run that will fail at once."""
-    index = _entered(engine, ready)
-    engine.tell(f.Unstaged(ready.staged.task, ready.staged.route))
+    index = _entered(engine, plan)
+    engine.tell(f.Unstaged(plan.staged.task, plan.staged.route))
     engine.change(index, st.RUNNING)
-    engine.note("task_requested", ready.staged.task, ready.staged.route)
+    engine.note("task_requested", plan.staged.task, plan.staged.route)
     engine.follow(index)
-    engine.refused += [Refused(index, item, message) for item, message in ready.refused]
+    engine.refused += [Refused(index, item, message) for item, message in plan.refused]
 
 
-def _start(engine: Engine, ready: Rendered) -> None:
-    index = _entered(engine, ready)
-    is_first = ready.items is not None or ready.task.items is None
-    if is_first and not ready.actions and not ready.items:
-        if engine.stepwise and ready.items is None:
-            ready.actions.append((None, "", {}))
+def _start(engine: Engine, plan: Rendered) -> None:
+    index = _entered(engine, plan)
+    is_first = plan.items is not None or plan.task.items is None
+    if is_first and not plan.actions and not plan.items:
+        if engine.stepwise and plan.items is None:
+            plan.actions.append((None, "", {}))
         else:
             engine.idle.append(index)
     if is_first:
-        _open(engine, ready, index)
-    elif (ready.actions or ready.refused) and engine.state.sequence[index].status in (st.PAUSED, st.RESUMING):
+        _open(engine, plan, index)
+    elif (plan.actions or plan.refused) and engine.state.sequence[index].status in (st.PAUSED, st.RESUMING):
         engine.change(index, st.RUNNING)
         engine.follow(index)
-    for item, message in ready.refused:
+    for item, message in plan.refused:
         engine.tell(f.ItemChanged(index, item or 0, st.RUNNING))
         engine.refused.append(Refused(index, item, message))
-    for item, action, inputs in ready.actions:
+    for item, action, inputs in plan.actions:
         if item is not None:
             engine.tell(f.ItemChanged(index, item, st.RUNNING))
         entry = engine.state.sequence[index]
         engine.commands.append(
-            RunAction(entry.id, entry.task, entry.route, item, action, inputs, ready.delay if is_first else 0)
+            RunAction(entry.id, entry.task, entry.route, item, action, inputs, plan.delay if is_first else 0)
         )
 
 
-def _open(engine: Engine, ready: Rendered, index: int) -> None:
-    staged = ready.staged
-    details: dict[str, Any] = {"action": ready.actions[0][1]} if ready.actions else {}
-    if ready.items is not None:
-        engine.tell(f.ItemsOpened(index, ready.items, ready.concurrency))
+def _open(engine: Engine, plan: Rendered, index: int) -> None:
+    staged = plan.staged
+    details: dict[str, Any] = {"action": plan.actions[0][1]} if plan.actions else {}
+    if plan.items is not None:
+        engine.tell(f.ItemsOpened(index, plan.items, plan.concurrency))
         engine.tell(msgspec.structs.replace(staged, entry=index, retry_delay=None))
-        details["items"] = len(ready.items)
+        details["items"] = len(plan.items)
     else:
         engine.tell(f.Unstaged(staged.task, staged.route))
-    if ready.delay:
-        details["delay"] = ready.delay
+    if plan.delay:
+        details["delay"] = plan.delay
     engine.change(index, st.RUNNING)
     engine.note("task_requested", staged.task, staged.route, **details)
     engine.follow(index)
