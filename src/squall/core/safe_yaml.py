@@ -30,7 +30,7 @@ def load_yaml(text: str | bytes) -> Any:
 def check_depth(text: str | bytes) -> None:
     """Raises `ValueError` for a text with more than 200 levels, and `yaml.YAMLError`."""
     source = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    # Only a bracket, or a column further right in its line, opens a level: most texts need no parse here.
+    # Only a bracket, or a deeper indentation, opens a level: so most texts need no parse here.
     brackets = source.count("[") + source.count("{")
     if brackets <= _DEEPEST // 2 and len(max(source.splitlines(), key=len, default="")) <= _DEEPEST // 2:
         return

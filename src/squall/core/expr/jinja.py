@@ -20,7 +20,7 @@ _FAILURES = (
     RecursionError, MemoryError,
 )  # fmt: skip
 
-# Jinja writes a number such as 1e999 into its Python code as `inf`, which is no name there.
+# Jinja writes a number such as 1e999 into its Python code as `inf`, which is not a name there.
 _INFINITE = "a number in the template is too large"
 
 

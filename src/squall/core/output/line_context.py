@@ -22,7 +22,7 @@ class Chosen(NamedTuple):
 
 
 class LineContext:
-    """Chooses from the lines of one execution those that match, and `around` (0 or more) before and after each."""
+    """Selects the matching lines of one execution, and `around` (0 or more) lines before and after each match."""
 
     def __init__(self, matches: Callable[[bytes], bool], around: int) -> None:
         self._matches = matches

@@ -182,12 +182,12 @@ class Assembler:
 
     @property
     def ended(self) -> int:
-        """The number before which all lines that are wanted have ended."""
+        """The number below which all requested lines have ended."""
         begun = [number for number in self._counter.open.values() if number in self._begun]
         return min(begun, default=min(self._counter.lines, self._last) + 1)
 
     def skip(self, counter: LineCounter) -> None:
-        """Goes on where `counter` stands: what lies between holds nothing that is wanted."""
+        """Continues with `counter`, which has counted records that hold no part of these lines."""
         self._counter = counter
 
     def take(self, record: Record) -> None:

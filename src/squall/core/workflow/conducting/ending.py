@@ -70,7 +70,7 @@ def run_command(engine: Engine, staged: f.Staged) -> None:
 
 
 def end_without_action(engine: Engine, index: int) -> None:
-    """Lets a run without an action, or without items, succeed as soon as it has started."""
+    """Ends a run without an action, or without items, as succeeded when it has started."""
     before = engine.state.sequence[index].status
     engine.change(index, st.SUCCEEDED)
     _changed(engine, index, before, None)

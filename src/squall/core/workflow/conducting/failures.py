@@ -86,7 +86,7 @@ def why_nothing_failed(state: State, status: str, result: Any) -> str:
     """
     if status == st.SUCCEEDED:
         return "No task of the workflow failed: it succeeded. Run the whole workflow again, or name the tasks to run."
-    reason = first_error(state.errors) or first_error(result) or "nothing of it was left to run"
+    reason = first_error(state.errors) or first_error(result) or "it had no task left to run"
     suspects = list(dict.fromkeys(state.sequence[index].task for index in failures(state).suspects))
     fails = [index for index in state.terminal if state.sequence[index].task == "fail"]
     if fails and suspects:
