@@ -1,1 +1,1 @@
-"""Decides: pure functions and records. No I/O, no async, no clock, no randomness."""
+"""The decisions: pure functions and records. No I/O, no async, no clock, no randomness."""

@@ -1,7 +1,7 @@
-"""The errors Squall tells people, and the one table that gives each its HTTP and exit status.
+"""The errors for users, and the table of their HTTP and exit statuses.
 
-A failed action is a result, never one of these. Anything that is not a `SquallError` is a bug and is told as
-`internal` without details.
+A failed action is a result, never one of these errors. Any other exception is a bug; users see it as `internal`
+without details.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Code(NamedTuple):
-    """How one kind of error is told: the HTTP status of the API and the exit status of the command line."""
+    """The HTTP status (API) and the exit status (command line) of one kind of error."""
 
     http: int
     exit: int
@@ -32,13 +32,13 @@ CODES: dict[str, Code] = {
 
 
 class SquallError(Exception):
-    """An error with a `code` of `CODES` and a message written for the person who meets it."""
+    """An error with a `code` of `CODES` and a message for the user."""
 
     code = "internal"
 
     @property
     def http_status(self) -> int:
-        """The HTTP status the API answers with."""
+        """The HTTP status of the API's response."""
         return CODES[self.code].http
 
     @property
@@ -48,13 +48,13 @@ class SquallError(Exception):
 
 
 class InvalidError(SquallError):
-    """What the caller sent is wrong; the message names the field and what would be right."""
+    """The request is wrong; the message names the field and a right value."""
 
     code = "invalid"
 
 
 class UnauthorizedError(SquallError):
-    """The caller has not said who it is, or not believably."""
+    """The request has no credentials, or wrong ones."""
 
     code = "unauthorized"
 
@@ -66,13 +66,13 @@ class ForbiddenError(SquallError):
 
 
 class NotFoundError(SquallError):
-    """What the caller named does not exist."""
+    """The requested resource does not exist."""
 
     code = "not_found"
 
 
 class ConflictError(SquallError):
-    """It exists already, or has changed meanwhile. `conflict_id` is the id of what exists, or empty."""
+    """The resource exists already, or has changed meanwhile. `conflict_id` is the id of the existing one, or empty."""
 
     code = "conflict"
 
@@ -82,7 +82,7 @@ class ConflictError(SquallError):
 
 
 class GoneError(SquallError):
-    """It existed, and has been removed for good: by its age, or because somebody asked for it."""
+    """The resource existed, and was deleted for good: by retention, or on a user's request."""
 
     code = "gone"
 
@@ -94,18 +94,18 @@ class TooLargeError(SquallError):
 
 
 class UnsupportedMediaError(SquallError):
-    """The request's body has a content type that is not taken there."""
+    """The endpoint does not accept the content type of the request's body."""
 
     code = "unsupported_media"
 
 
 class UnavailableError(SquallError):
-    """The server cannot do it now; the same request may succeed later."""
+    """The server cannot handle the request now; the same request may succeed later."""
 
     code = "unavailable"
 
 
 class ConfigError(SquallError):
-    """A setting, a file or a directory the server needs is wrong; the message says what to do."""
+    """A setting, a file or a directory of the server is wrong; the message says what to do."""
 
     code = "config"

@@ -8,11 +8,11 @@ _ID = re.compile(r"[0-9a-f]{24}")
 
 
 def make_id(microseconds: int, random_bytes: bytes) -> str:
-    """The id of a thing made at `microseconds` since 1970; `random_bytes` are 6 bytes that make it unique."""
+    """Returns an id for the time `microseconds` since 1970; `random_bytes` are 6 bytes that make it unique."""
     seconds, fraction = divmod(microseconds, 1_000_000)
     return (seconds.to_bytes(4, "big") + (fraction * 65536 // 1_000_000).to_bytes(2, "big") + random_bytes).hex()
 
 
 def is_id(text: str) -> bool:
-    """Whether `text` has the form of an id. Only such text may become part of a path."""
+    """Checks whether `text` has the form of an id. Only such text may become part of a path."""
     return _ID.fullmatch(text) is not None

@@ -1,9 +1,9 @@
-"""Regular expressions that people write: Python's syntax, RE2's engine, time in proportion to the text.
+"""Regular expressions that users write: Python's syntax, RE2's engine, time in proportion to the text.
 
-Python's own engine backtracks: for some patterns its time doubles with each character, and nothing can stop it. So a
-pattern is parsed by Python, written again in RE2's syntax and run there. Character classes (`\\w`, `\\d`, `\\s`) cover
-Unicode, and `$` also matches before a final newline, as in Python. Look-arounds and back-references need backtracking:
-they are refused.
+Python's own engine backtracks: for some patterns its time doubles with each character, and nothing can stop it. So
+Python parses a pattern, this module writes it in RE2's syntax, and RE2 runs it. Character classes (`\\w`, `\\d`, `\\s`)
+cover Unicode, and `$` also matches before a final newline, as in Python. Look-arounds and back-references need
+backtracking: they are refused.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
-# Type stubs do not know it, and whether a type checker says so depends on what else it has read.
+# Type stubs lack this module, and a type checker complains about a plain import only sometimes.
 _parser: Any = importlib.import_module("re._parser")
 
 LONGEST = 10_000
-"""Characters of the longest pattern that is accepted."""
+"""The characters of the longest pattern."""
 
 _CACHED = 64
-"""Patterns that are kept compiled. RE2 takes up to 8 MiB for each, so that hostile ones take 512 MiB at most."""
+"""The number of cached patterns. RE2 needs up to 8 MiB for each, so hostile ones need 512 MiB at most."""
 _FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
 _CLASSES = {
     "CATEGORY_DIGIT": r"\p{Nd}",
@@ -38,11 +38,11 @@ class RegexError(ValueError):
 
 
 class Regex:
-    """A compiled pattern. Its methods give what those of `re.Pattern` give; matches are RE2's, in the form of
+    """A compiled pattern. Its methods return the same as those of `re.Pattern`; matches are RE2's, in the form of
     `re.Match`."""
 
     def __init__(self, pattern: str, flags: int = 0) -> None:
-        """Raises `RegexError`."""
+        """Compiles the pattern. Raises `RegexError`."""
         if len(pattern) > LONGEST:
             raise RegexError(f"the pattern has {len(pattern)} characters; {LONGEST} are allowed")
         self.pattern = pattern
@@ -62,33 +62,33 @@ class Regex:
         self._ends = writer.has_end
 
     def search(self, text: str) -> Any:
-        """The first match anywhere in `text`, or None."""
+        """Returns the first match anywhere in `text`, or None."""
         return next(self.finditer(text), None)
 
     def match(self, text: str) -> Any:
-        """The match at the start of `text`, or None."""
+        """Returns the match at the start of `text`, or None."""
         match = self._compiled.match(text)
         return self._compiled.match(text[:-1]) if match is None and self._has_two_ends(text) else match
 
     def finditer(self, text: str) -> Iterator[Any]:
-        """The matches in `text`, from left to right, which do not overlap."""
+        """Yields the matches in `text`, from left to right, which do not overlap."""
         shorter = self._compiled.finditer(text[:-1]) if self._has_two_ends(text) else iter(())
         yield from _leftmost(self._compiled.finditer(text), shorter)
 
     def _has_two_ends(self, text: str) -> bool:
-        """Whether `$` matches in two places: RE2's is the very end, Python's also before a final newline."""
+        """Checks whether `$` matches in two places: RE2's is the very end, Python's also before a final newline."""
         return self._ends and text.endswith("\n")
 
     def findall(self, text: str) -> list[Any]:
-        """The text of each match: its group if there is one, a tuple of its groups if there are several."""
-        found: list[Any] = []
+        """Returns the text of each match: its group if there is one, a tuple of its groups if there are several."""
+        texts: list[Any] = []
         for match in self.finditer(text):
             groups = match.groups(default="")
-            found.append(match.group() if not groups else groups[0] if len(groups) == 1 else groups)
-        return found
+            texts.append(match.group() if not groups else groups[0] if len(groups) == 1 else groups)
+        return texts
 
     def sub(self, replacement: str | Callable[[Any], str], text: str, count: int = 0) -> str:
-        """`text` with its first `count` matches replaced, or all for 0. Raises `RegexError` for a wrong replacement."""
+        """Replaces the first `count` matches in `text` (0: all). Raises `RegexError` for a wrong replacement."""
         replace = self._replacement(replacement) if isinstance(replacement, str) else replacement
         pieces, end = [], 0
         for number, match in enumerate(self.finditer(text), 1):
@@ -99,8 +99,8 @@ class Regex:
         return "".join([*pieces, text[end:]])
 
     def split(self, text: str, limit: int = 0) -> list[str | None]:
-        """The pieces of `text` between its first `limit` matches (0: all), with the groups of the matches between
-        them."""
+        """Returns the pieces of `text` between its first `limit` matches (0: all), with the groups of the matches
+        between them."""
         pieces: list[str | None] = []
         end = 0
         for number, match in enumerate(self.finditer(text) if limit >= 0 else (), 1):
@@ -128,7 +128,7 @@ class Regex:
 
     @property
     def groups(self) -> int:
-        """How many groups the pattern has."""
+        """The number of groups in the pattern."""
         count: int = self._compiled.groups
         return count
 
@@ -140,12 +140,12 @@ class Regex:
 
 @lru_cache(_CACHED)
 def compiled(pattern: str, flags: int = 0) -> Regex:
-    """The compiled pattern, kept for the next call. `flags` are those of `re`. Raises `RegexError`."""
+    """Compiles a pattern, and caches it. `flags` are those of `re`. Raises `RegexError`."""
     return Regex(pattern, flags)
 
 
 def _template(template: str, regex: Regex) -> tuple[list[tuple[int, int]], list[str | None]]:
-    """A replacement's groups (place, number) and literals, parsed by Python, in the form that Python 3.11 has."""
+    """Returns a replacement's groups (index, number) and literals, parsed by Python, in the form of Python 3.11."""
     parsed = _parser.parse_template(template, regex)
     if isinstance(parsed, tuple):
         return parsed
@@ -155,7 +155,8 @@ def _template(template: str, regex: Regex) -> tuple[list[tuple[int, int]], list[
 
 
 def _leftmost(whole: Iterator[Any], shorter: Iterator[Any]) -> Iterator[Any]:
-    """The leftmost matches of both; where two start together, the first one's. RE2 gives some empty matches twice."""
+    """Yields the leftmost matches of both; if two start together, that of `whole`. RE2 yields some empty matches
+    twice."""
     first, second, span = next(whole, None), next(shorter, None), (-1, -1)
     while first is not None or second is not None:
         if second is None or (first is not None and first.start() <= second.start()):
@@ -168,14 +169,14 @@ def _leftmost(whole: Iterator[Any], shorter: Iterator[Any]) -> Iterator[Any]:
 
 
 class _Writer:
-    """Writes what Python parsed in RE2's syntax."""
+    """Writes a pattern that Python has parsed in RE2's syntax."""
 
     def __init__(self, state: Any) -> None:
         self._names = {number: name for name, number in state.groupdict.items()}
         self.has_end = False
 
     def sequence(self, parsed: Any, flags: int) -> str:
-        """The items of a sub-pattern, under `flags`. Raises `RegexError`."""
+        """Writes the items of a sub-pattern under `flags`. Raises `RegexError`."""
         return "".join(self._item(str(operation), argument, flags) for operation, argument in parsed)
 
     def _item(self, operation: str, argument: Any, flags: int) -> str:
@@ -230,13 +231,14 @@ def _flagged(text: str, flags: int) -> str:
 
 def _escaped(code: int) -> str:
     if 0xD800 <= code <= 0xDFFF:
-        raise RegexError("the pattern holds half of a surrogate pair, which is no character")
+        raise RegexError("the pattern has half of a surrogate pair, which is not a character")
     character = chr(code)
     return character if character.isalnum() and character.isascii() else f"\\x{{{code:x}}}"
 
 
 def _class(items: Any, flags: int) -> str:
-    """A character class. A complement inside of it, such as `[\\W_]`, is that of all of Unicode only by itself."""
+    """Writes a character class. A complement in it is that of the Unicode class if it is alone; in `[\\W_]` it is that
+    of the ASCII class."""
     negated, parts = "", []
     for operation, argument in items:
         name = str(operation)

@@ -1,4 +1,4 @@
-"""Points in time as people name them: `5m` ago, seconds since 1970, or a date and time."""
+"""Points in time as users write them: a span such as `5m` back from now, or a date and time."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _UNITS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d":
 
 
 def moment(text: str, field: str, now: int) -> int:
-    """The time (µs since 1970) that `text` names: a span back from `now` such as `90s`, `5m`, `1h30m` or `2d`, or an
-    ISO 8601 time. `field` names it in the error.
+    """Parses a time (µs since 1970): a span back from `now` such as `90s`, `5m`, `1h30m` or `2d`, or an ISO 8601 time.
+    `field` names it in the error.
 
     Raises `InvalidError`.
     """
-    wanted = text.strip().lower()
-    if wanted and not _SPAN.sub("", wanted).strip():
-        return now - round(sum(float(match[1]) * _UNITS[match[2]] for match in _SPAN.finditer(wanted)))
+    spans = text.strip().lower()
+    if spans and not _SPAN.sub("", spans).strip():
+        return now - round(sum(float(match[1]) * _UNITS[match[2]] for match in _SPAN.finditer(spans)))
     try:
         return from_iso(text, field)
     except InvalidError:

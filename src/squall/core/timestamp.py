@@ -12,17 +12,17 @@ _ISO = re.compile(r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\
 
 
 def to_iso(microseconds: int) -> str:
-    """`microseconds` since 1970 as `2026-11-23T19:34:27.487357Z`, the form StackStorm's API uses."""
+    """Writes `microseconds` since 1970 as `2026-11-23T19:34:27.487357Z`, the form of StackStorm's API."""
     moment = _EPOCH + timedelta(microseconds=microseconds)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
 
 
 def from_iso(text: str, field: str) -> int:
-    """Microseconds since 1970 of an ISO 8601 text; without a zone it is UTC. `field` names it in the error.
+    """Parses an ISO 8601 text into microseconds since 1970; without a zone it is UTC. `field` names it in the error.
 
-    Raises `InvalidError` with StackStorm's wording when the text is no such time.
+    Raises `InvalidError` with StackStorm's wording if the text is not such a time.
     """
-    # A `+` in a query string arrives as a space: one that stands where only a zone can is one.
+    # A `+` in a query string arrives as a space: a space in front of a zone is such a `+`.
     candidate = text.strip()
     if "T" in candidate or candidate.count(" ") > 1:
         candidate = re.sub(r" (\d\d:?\d\d)$", r"+\1", candidate)

@@ -26,9 +26,9 @@ _FACTORS: Final = {
 
 
 def parse_size(text: str) -> int:
-    """The bytes that `text` means: a whole number, or a number with a unit (`kB` is 1000, `KiB` 1024).
+    """Parses a size into bytes: a whole number, or a number with a unit (`kB` is 1000, `KiB` 1024).
 
-    Raises ValueError for any other text, and when the result is not a whole number of bytes.
+    Raises ValueError for any other text, and if the result is not a whole number of bytes.
     """
     match = _SIZE.fullmatch(text.strip())
     factor = _FACTORS.get(match[2].lower()) if match else None
@@ -41,7 +41,7 @@ def parse_size(text: str) -> int:
 
 
 def size_text(size: int) -> str:
-    """`size` bytes in the largest unit that is exact; `parse_size` gives `size` back."""
+    """Writes `size` (bytes) in the largest unit that is exact; `parse_size` reads it back."""
     for unit, factor in (("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
         if size and size % factor == 0:
             return f"{size // factor} {unit}"

@@ -1,6 +1,6 @@
-"""What the services need of the outside, as Protocols: each has one or more adapters, and one contract suite.
+"""The Protocols through which services use the outside: each has one or more adapters, and one contract suite.
 
-Nothing here does anything. A Protocol has at most ten methods; a new adapter runs the suite of the same name in
+This package has no logic. A Protocol has at most ten methods; a new adapter runs the suite of the same name in
 `squall.testing`.
 """
 

@@ -1,4 +1,4 @@
-"""The bus: hints that something is worth a look."""
+"""The bus: hints that wake loops."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Protocol
 
 
 class BusSubscription(Protocol):
-    """What arrived since it was last asked."""
+    """A subscription to the hints of one topic."""
 
     async def wait(self, timeout: float) -> set[str]:
-        """The keys hinted at since the last call, waiting up to `timeout` seconds for one; empty on a time-out."""
+        """Returns the keys published since the last call. Waits up to `timeout` seconds for one; empty on time-out."""
         ...
 
 
 class Bus(Protocol):
-    """Hints, never facts: every message may be lost, doubled or late."""
+    """A bus for hints, never facts: every message may be lost, doubled or late."""
 
     def publish(self, topic: str, key: str) -> None:
-        """Hints that something about `key` is worth a look."""
+        """Publishes a hint that `key` may have changed."""
         ...
 
     def subscribe(self, topic: str) -> AbstractContextManager[BusSubscription]:
-        """Hears what is published on `topic` from now on."""
+        """Subscribes to the keys published on `topic` from now on."""
         ...

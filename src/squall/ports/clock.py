@@ -6,14 +6,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Time and identity. Tests hold them still."""
+    """The source of time and ids. Tests use one that stands still."""
 
     def now(self) -> int:
-        """The time in µs since 1970, UTC. It is the wall clock: it may jump, also backwards, when it is set."""
+        """Returns the time in µs since 1970, UTC. It is the wall clock: it may jump, also backwards, when it is set."""
         ...
 
     def new_id(self) -> str:
-        """A new id: 24 hex digits that begin with the time, so that ids of one process sort by when they were made.
+        """Returns a new id: 24 hex digits that begin with the time, so that the ids of one process sort by their time.
 
         Ids of several processes are unique; their order is that of the processes' clocks.
         """

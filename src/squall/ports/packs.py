@@ -1,4 +1,4 @@
-"""Where packs come from."""
+"""The sources of packs and of their configurations."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from squall.core.execution.policy import Policy
 
 
 class ConfigSource(Protocol):
-    """Where the configurations of packs come from."""
+    """The source of the configurations of packs."""
 
     def load(self, pack: Pack) -> PackConfig:
-        """The pack's values. Raises `InvalidError` when they cannot be read."""
+        """Returns the pack's values. Raises `InvalidError` if they cannot be read."""
         ...
 
     def schema(self, pack: Pack) -> Mapping[str, Any]:
-        """What its values may be, by name; empty when it does not say. Raises `InvalidError`."""
+        """Returns the schemas of the pack's values by name; empty if it has none. Raises `InvalidError`."""
         ...
 
     def path(self, pack: Pack) -> Path:
-        """Where its values are."""
+        """Returns the path of the pack's values."""
         ...
 
     def write(self, pack: Pack, values: dict[str, Any]) -> None:
-        """Keeps its values, of which secret ones are sealed. Raises `OSError`."""
+        """Writes the pack's values; secret ones are sealed. Raises `OSError`."""
         ...
 
     def given(self, pack: Pack, secrets: bool) -> Mapping[str, Any] | None:
-        """The values as somebody gave them, without defaults; secret ones are masked unless `secrets` are to be shown.
-        None when nobody gave any. Raises `InvalidError`."""
+        """Returns the values that a user has set, without defaults; None if there are none. Secret values are masked
+        unless `secrets`. Raises `InvalidError`."""
         ...
 
 
 class LoadedPack(NamedTuple):
-    """A pack with its actions and policies, ids empty; `counts` says how many there are of each kind of content."""
+    """A pack with its actions and policies, ids empty; `counts` has the number of each kind of content."""
 
     pack: Pack
     actions: list[Action]
@@ -46,10 +46,10 @@ class LoadedPack(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """Every runner type, ids empty, and packs; `faults` are (pack, message) of what was left out, `refs` are all packs
-    that there are, also those that were not asked for. `doubts` are (pack, message) of what is used as it is, and
-    hardly as its author meant it; `lacking` of actions whose runner this server lacks: they are left out, and are no
-    fault of their pack."""
+    """Every runner type, ids empty, and packs. `refs` are all existing packs, also those that were not requested.
+    `faults` are (pack, message) of content that was left out. `doubts` are (pack, message) of content that is used,
+    but probably not as its author meant it. `lacking` are (pack, message) of actions whose runner this server lacks:
+    they are left out, and are no fault of their pack."""
 
     runners: list[RunnerType]
     packs: list[LoadedPack]
@@ -60,19 +60,19 @@ class Loaded(NamedTuple):
 
 
 class PackSource(Protocol):
-    """Where packs come from."""
+    """The source of packs."""
 
     def load(self, only: Collection[str] | None = None) -> Loaded:
-        """What there is now, or of only these packs; what is broken is left out."""
+        """Loads all packs, or only these; leaves out broken content."""
         ...
 
     def prepared(self, refs: Collection[str], installation: str = "") -> Loaded:
-        """What is in the versions of packs that were prepared, by the execution `installation` or by hand, and are not
-        used yet. Raises `InvalidError` for what is no id."""
+        """Loads the prepared versions of packs, which are not in use yet; the execution `installation` has prepared
+        them, or a user. Raises `InvalidError` if `installation` is not an id."""
         ...
 
     def activate(self, refs: Collection[str], installation: str = "") -> None:
-        """Uses the prepared versions of packs from now on."""
+        """Puts the prepared versions of packs into use."""
         ...
 
     def discard(self, refs: Collection[str], installation: str = "") -> None:
@@ -80,18 +80,19 @@ class PackSource(Protocol):
         ...
 
     def file(self, pack: Pack, name: str) -> bytes:
-        """A file of a pack. Raises `InvalidError` for one that lies elsewhere, `NotFoundError`."""
+        """Reads a file of a pack. Raises `InvalidError` for one outside of the pack, `NotFoundError` for a missing
+        one."""
         ...
 
     def write_files(self, pack: Pack, files: Mapping[str, bytes]) -> None:
-        """Writes files of a pack, by their paths in it. Raises `InvalidError` for one that lies elsewhere, and for
-        a pack whose files cannot be written."""
+        """Writes files of a pack, by their paths in it. Raises `InvalidError` for one outside of the pack, and for a
+        pack whose files cannot be written."""
         ...
 
     def remove_files(self, pack: Pack, names: Collection[str]) -> None:
-        """Removes files of a pack; those that are not there do not matter. Raises `InvalidError`."""
+        """Removes files of a pack; ignores missing ones. Raises `InvalidError`."""
         ...
 
     def text(self, path: str) -> str:
-        """The text of a file of a pack. Raises `InvalidError` when it cannot be read."""
+        """Reads the text of a file of a pack. Raises `InvalidError` if it cannot be read."""
         ...

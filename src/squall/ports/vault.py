@@ -1,4 +1,4 @@
-"""Sealing what is secret."""
+"""The vault: sealed secrets."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ class Vault(Protocol):
     """Seals secret values for the tables, and opens them again."""
 
     def seal(self, value: Any) -> str:
-        """An envelope of any JSON value."""
+        """Seals any JSON value in an envelope."""
         ...
 
     def open(self, envelope: str) -> Any:
-        """The value in an envelope. Raises `ConfigError` when the key file is not the one it was sealed under."""
+        """Returns the value in an envelope. Raises `ConfigError` if it was sealed with another key file."""
         ...

@@ -1,1 +1,1 @@
-"""Waits: loops that wake on a hint or a poll and call a service."""
+"""The roles: loops that wake on a hint or a poll and call a service."""

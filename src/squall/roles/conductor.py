@@ -15,7 +15,7 @@ _BACK_OFF = 0.5
 
 
 class ConductorRole:
-    """Carries the lane `advance`; `poll` is in seconds."""
+    """Advances the workflows in the lane `advance`; `poll` is in seconds."""
 
     def __init__(self, workflows: Workflows, store: Store, bus: Bus, clock: Clock, *, poll: float) -> None:
         self._workflows = workflows
@@ -34,13 +34,13 @@ class ConductorRole:
             while True:
                 try:
                     if await self._workflows.advance(group) < MOST:
-                        await hints.wait(await self._patience())
+                        await hints.wait(await self._until_due())
                 except (OSError, SquallError) as error:
-                    _LOG.warning("workflows wait", extra={"error": str(error)})
+                    _LOG.warning("could not advance workflows; trying again", extra={"error": str(error)})
                     await asyncio.sleep(_BACK_OFF)
 
-    async def _patience(self) -> float:
-        """Until the next row is due, seconds; at most the poll."""
+    async def _until_due(self) -> float:
+        """Returns the seconds until the next row is due; at most the poll."""
         due = await self._store.read(lambda tx: tx.queue.next_due(ADVANCE))
         if due is None:
             return self._poll

@@ -1,4 +1,4 @@
-"""The janitor: keeps what is bounded within its bounds, in small pieces, beside everything else."""
+"""The janitor: repeats chores, such as the removal of old data, in small pieces beside all other work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LOG = logging.getLogger("squall.janitor")
 
 
 class Chore(NamedTuple):
-    """Something to be done every so many seconds; `name` is for the log."""
+    """Work to repeat every `every` seconds; `name` is for the log."""
 
     name: str
     every: float
@@ -21,7 +21,7 @@ class Chore(NamedTuple):
 
 
 class Janitor:
-    """Does its chores, each on its own time: one that takes long holds up no other."""
+    """Runs its chores, each in its own task: a slow one delays no other."""
 
     def __init__(self, chores: Sequence[Chore]) -> None:
         self._chores = chores
@@ -39,4 +39,4 @@ class Janitor:
             try:
                 await chore.work()
             except (OSError, SquallError) as error:
-                _LOG.warning("a chore waits", extra={"chore": chore.name, "error": str(error)})
+                _LOG.warning("a chore failed; it runs again later", extra={"chore": chore.name, "error": str(error)})

@@ -1,4 +1,4 @@
-"""The journaler: copies status changes into journals, and keeps readers' waits short when hints are lost."""
+"""The journaler: copies status changes into journals. Its poll keeps readers' waits short if hints are lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BACK_OFF = 0.5
 
 
 class Journaler:
-    """Carries the lane `journal`; `poll` is in seconds."""
+    """Copies the records in the lane `journal`; `poll` is in seconds."""
 
     def __init__(self, journaling: Journaling, bus: Bus, *, poll: float) -> None:
         self._journaling = journaling
@@ -30,5 +30,5 @@ class Journaler:
                     if await self._journaling.carry() < MOST:
                         await hints.wait(self._poll)
                 except (OSError, SquallError) as error:
-                    _LOG.warning("status records wait", extra={"error": str(error)})
+                    _LOG.warning("could not journal status records; trying again", extra={"error": str(error)})
                     await asyncio.sleep(_BACK_OFF)

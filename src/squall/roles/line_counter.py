@@ -1,4 +1,4 @@
-"""The line counter: counts the lines of large outputs when they end, so that whoever looks later finds them at once."""
+"""The line counter: counts the lines of large outputs when they end, so that later readers need not wait."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from squall.services.output.line_reading import LineReading
 
 
 class LineCounting:
-    """Looks at the trees that have become complete, every `pause` seconds; `poll` is in seconds. Hints that are lost
-    cost only the time of a later reader."""
+    """Counts the lines of trees that have become complete, every `pause` seconds; `poll` is in seconds. If a hint is
+    lost, a later reader waits for the count."""
 
     def __init__(self, reading: LineReading, bus: Bus, *, poll: float, pause: float = 1.0) -> None:
         self._reading = reading

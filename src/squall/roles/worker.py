@@ -1,4 +1,4 @@
-"""The worker: claims due executions, runs them side by side, and passes on that one is to be cancelled."""
+"""The worker: claims due executions, runs them side by side, and cancels their processes on request."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class Worker:
         self._lease = int(lease * 1_000_000)
         self._poll = poll
         self._info = {"hostname": socket.gethostname(), "pid": os.getpid()}
-        self._held: dict[str, Due] = {}
+        self._tasks: dict[str, Due] = {}
         self._free = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._taking = asyncio.Lock()
+        self._claiming = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
 
@@ -68,15 +68,16 @@ class Worker:
             await self._claim(group)
 
     def pause(self) -> None:
-        """Takes no more work. What runs goes on without this worker, until another takes it up."""
+        """Claims no more executions. Running ones continue without this worker, until another adopts them."""
         self._stopping.set()
         self._free.set()
 
     async def stop(self, grace: float) -> None:
-        """Takes no more work, waits up to `grace` seconds for what runs, then cancels it and waits for that."""
+        """Claims no more executions and waits up to `grace` seconds for the running ones. Then cancels them and waits
+        for their ends."""
         self.pause()
-        async with self._taking:
-            # What was being claimed is held now, and nothing more will be.
+        async with self._claiming:
+            # The last claim has ended now: its executions are in `_tasks`, and no more will come.
             pass
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace), asyncio.TaskGroup() as group:
@@ -84,7 +85,7 @@ class Worker:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 for wait in waits:
                     wait.cancel()
-        for execution_id in list(self._held):
+        for execution_id in list(self._tasks):
             with contextlib.suppress(SquallError):
                 await self._executions.cancel(execution_id, "system")
             await self._launcher.cancel(execution_id)
@@ -95,42 +96,42 @@ class Worker:
         self._hurried.set()
 
     def running(self) -> int:
-        """How many executions run here now."""
-        return len(self._held)
+        """Returns the number of executions that run here now."""
+        return len(self._tasks)
 
     def room(self) -> int | None:
-        """How many more executions it takes now; None once it takes no more work."""
-        return None if self._stopping.is_set() else max(0, self._slots - len(self._held))
+        """Returns the number of free slots; None after `pause`."""
+        return None if self._stopping.is_set() else max(0, self._slots - len(self._tasks))
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
         with self._bus.subscribe(RUN) as hints:
             while not self._stopping.is_set():
-                room = self._slots - len(self._held)
+                room = self._slots - len(self._tasks)
                 if room <= 0:
                     self._free.clear()
                     await self._free.wait()
                     continue
-                async with self._taking:
+                async with self._claiming:
                     claimed = await self._take(room) if not self._stopping.is_set() else []
                     for task, execution, row in claimed:
-                        self._held[execution.id] = task
+                        self._tasks[execution.id] = task
                         self._idle.clear()
                         group.create_task(self._one(task, execution, row))
                 if len(claimed) < room:
                     await hints.wait(await self._until_due())
-        # The group must live on for what still runs and for its leases.
+        # The group must stay alive for the running executions and their leases.
         await asyncio.Event().wait()
 
     async def _take(self, room: int) -> list[tuple[Due, Execution, int]]:
         try:
             return await self._claims.claim(self._owner, self._lease, room, self._info)
         except SquallError as error:
-            _LOG.warning("could not claim", extra={"error": str(error)})
+            _LOG.warning("could not claim executions; trying again", extra={"error": str(error)})
             await asyncio.sleep(_BACK_OFF)
             return []
 
     async def _until_due(self) -> float:
-        """Seconds until a row of the lane is due; the poll that makes hints unnecessary is the longest."""
+        """Returns the seconds until the next row of the lane is due; at most the poll."""
         try:
             due = await self._store.read(lambda tx: tx.queue.next_due(RUN))
         except SquallError:
@@ -146,25 +147,28 @@ class Worker:
                 await self._running.finish(task, execution, outcome)
                 break
             except SquallError as error:
-                _LOG.error("could not finish", extra={"execution": execution.id, "error": str(error)})
+                _LOG.error(
+                    "could not finish an execution; trying again",
+                    extra={"execution": execution.id, "error": str(error)},
+                )
                 await asyncio.sleep(_BACK_OFF)
             except Exception as error:
-                _LOG.exception("an outcome cannot be kept", extra={"execution": execution.id})
-                outcome = Outcome(FAILED, {"error": f"The outcome could not be kept: {error}"})
-        self._held.pop(execution.id, None)
+                _LOG.exception("an outcome cannot be stored", extra={"execution": execution.id})
+                outcome = Outcome(FAILED, {"error": f"The outcome could not be stored: {error}"})
+        self._tasks.pop(execution.id, None)
         self._free.set()
-        if not self._held:
+        if not self._tasks:
             self._idle.set()
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._lease / 3_000_000)
-            held = list(self._held.values())
-            if held:
+            tasks = list(self._tasks.values())
+            if tasks:
                 now = self._clock.now()
 
-                async def work(tx: Tx, held: list[Due] = held, now: int = now) -> None:
-                    await tx.queue.renew(held, now, self._lease)
+                async def work(tx: Tx, tasks: list[Due] = tasks, now: int = now) -> None:
+                    await tx.queue.renew(tasks, now, self._lease)
 
                 with contextlib.suppress(SquallError):
                     await self._store.tx(work)
@@ -172,13 +176,13 @@ class Worker:
     async def _pass_on_cancels(self) -> None:
         with self._bus.subscribe(CANCEL) as hints:
             while True:
-                for key in await hints.wait(self._poll) & self._held.keys():
+                for key in await hints.wait(self._poll) & self._tasks.keys():
                     await self._launcher.cancel(key)
 
     async def _look_for_cancels(self) -> None:
-        """Hints may be lost, so those held are asked about as well."""
+        """Polls for requests to cancel the executions that run here, since hints may be lost."""
         while True:
             await asyncio.sleep(self._poll)
             with contextlib.suppress(SquallError):
-                for key in await self._claims.stopping(list(self._held)):
+                for key in await self._claims.stopping(list(self._tasks)):
                     await self._launcher.cancel(key)

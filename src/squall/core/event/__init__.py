@@ -1,1 +1,1 @@
-"""The events that a change tells of."""
+"""The events of changes."""

@@ -1,4 +1,4 @@
-"""The events of resources: the rows they are kept as, and the names that StackStorm's event stream gave them."""
+"""The events of resources: their rows, and their names in StackStorm's event stream."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 EXECUTION = "execution"
-"""The kind of events about executions. They have no document: who sends one reads the execution it refers to."""
+"""The kind of events about executions. They have no document: the sender reads the execution that the event names."""
 
 ANNOUNCEMENT = "announcement"
-"""The kind of announcements: the resource is the execution that made it, the document is what listeners get."""
+"""The kind of announcements: the resource is the announcing execution, the document is the message for listeners."""
 
 EXECUTION_CREATE = "st2.execution__create"
 EXECUTION_UPDATE = "st2.execution__update"
@@ -23,7 +23,7 @@ EOF = "EOF"
 GAP = "gap"
 PROGRESS = "progress"
 
-# A client that names no events gets these; output must be asked for (as on StackStorm's stream).
+# A client that names no events gets these. As on StackStorm's stream, a client must request output by name.
 DEFAULT_PATTERNS = (
     "st2.announcement__*",
     EXECUTION_CREATE,
@@ -36,10 +36,10 @@ DEFAULT_PATTERNS = (
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened to a resource at `at` (µs since 1970).
+    """A change of a resource at `at` (µs since 1970).
 
-    `kind` is the resource's kind, `resource` its id. `name` says what happened, in the words of the event stream
-    (`st2.execution__update`). `tree` and `status` are those of an execution at that time; they are empty for others.
+    `kind` is the resource's kind, `resource` its id. `name` is the name of the event (`st2.execution__update`). `tree`
+    and `status` are those of an execution at that time; they are empty for other resources.
     """
 
     kind: str
@@ -51,17 +51,17 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(Change, frozen=True, kw_only=True):
-    """A change as a row of the event table, written in the change's own transaction. Rows (`id`) count up.
+    """A change as a row of the event table, written in the change's own transaction. Row numbers (`id`) increase.
 
-    The row may have a document beside it, the JSON that clients get (`ports.EventRows.document`). Without one it refers
-    to the resource as it is in its own table.
+    The row may have a document, the JSON that clients get (`ports.EventRows.document`). A row without one refers to the
+    resource in its own table.
     """
 
     id: int
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """What an execution tells everybody who listens to the event stream: any JSON value, under a `route`."""
+    """A message from an execution to all listeners of the event stream: any JSON value, under a `route`."""
 
     route: str
     payload: Any
@@ -73,10 +73,10 @@ class Announcement(msgspec.Struct, frozen=True):
         )
 
     def document(self, context: dict[str, Any]) -> bytes:
-        """Returns what listeners get, as JSON. `context` is that of the execution; its trace goes along."""
+        """Returns the message for listeners, as JSON. `context` is that of the execution; the message has its trace."""
         return msgspec.json.encode({"payload": self.payload, "trace_context": context.get("trace_context")})
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether an event `name` is asked for by one of `patterns` (exact names or shell globs)."""
+    """Checks whether one of the `patterns` (exact names or shell globs) matches the event `name`."""
     return any(name == pattern or fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,1 +1,1 @@
-"""What an execution is, and the decisions about it: statuses, parameters, policies, retention."""
+"""Executions and the decisions about them: statuses, parameters, policies, retention."""

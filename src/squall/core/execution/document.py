@@ -1,4 +1,4 @@
-"""The execution as the API shows it: StackStorm's document, built from the row and what it was requested with."""
+"""The execution as the API shows it: StackStorm's document, built from the row and its request."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ FIELDS = frozenset(
 """Every attribute an execution's document may have."""
 
 ALWAYS_IN_PACKS = ("ref", "id")
-"""What every document of a thing in a pack has, whichever attributes are asked for."""
+"""The attributes that every document of a resource in a pack has, even if a client requests others."""
 
 EXCLUDABLE = frozenset({"result", "trigger_instance", "status"})
-"""What a client may ask to leave out of executions."""
+"""The attributes that a client may leave out of executions."""
 
 _ALWAYS = {"action": ("uid", "ref", "pack", "parameters", "output_schema")}
 
@@ -40,9 +40,9 @@ _ALWAYS = {"action": ("uid", "ref", "pack", "parameters", "output_schema")}
 def execution_document(
     execution: Execution, action: Action, runner: RunnerType, children: Sequence[str], web_url: str
 ) -> dict[str, Any]:
-    """The whole document; sealed values are still in it. Attributes without a value are left out."""
+    """Returns the whole document, with sealed values in it. Leaves out attributes without a value."""
     parameters = execution.parameters
-    shown: dict[str, Any] = {
+    document: dict[str, Any] = {
         "action": action_document(action, runner),
         "runner": runner_document(runner),
         "liveaction": {
@@ -72,13 +72,14 @@ def execution_document(
         "usage": {key: value for key, value in execution.runner_info.items() if key not in WORKER} or None,
         "elapsed_seconds": (execution.end - execution.start) / 1e6 if execution.end is not None else None,
     }
-    return {key: value for key, value in shown.items() if value is not None}
+    return {key: value for key, value in document.items() if value is not None}
 
 
 def _orquesta(execution: Execution) -> dict[str, Any]:
-    """What a workflow says of the child; nothing for what was requested otherwise, whatever its context holds."""
-    found = execution.context.get("orquesta")
-    return found if isinstance(found, dict) else {}
+    """Returns the workflow's entry in the context of its child; empty for any other execution, whatever its context
+    holds."""
+    entry = execution.context.get("orquesta")
+    return entry if isinstance(entry, dict) else {}
 
 
 def _worker(execution: Execution) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def _worker(execution: Execution) -> dict[str, Any]:
 
 
 def liveaction_document(execution: Execution) -> dict[str, Any]:
-    """What StackStorm's liveaction events carry; its result is a JSON text there, and empty until the end."""
+    """Returns the document of StackStorm's liveaction events. Its result is a JSON text, and empty until the end."""
     return {
         "status": execution.status,
         "start_timestamp": to_iso(execution.start),
@@ -103,25 +104,25 @@ def liveaction_document(execution: Execution) -> dict[str, Any]:
 
 
 def select(
-    shown: dict[str, Any],
+    document: dict[str, Any],
     include: Sequence[str] | None,
     exclude: Sequence[str] | None,
     always: Sequence[str] = ("id",),
 ) -> dict[str, Any]:
-    """The document with only the attributes asked for (dotted paths may be given), or without some.
+    """Returns the document with only the attributes in `include` (dotted paths), or without those in `exclude`.
 
-    `usage`, which StackStorm does not know, is only there when it is asked for. The attributes in `always` stay, and of
-    a partly asked `action` what clients need to mask it, as recorded of StackStorm.
+    `usage`, which StackStorm does not know, is only there if `include` names it. The attributes in `always` stay. If
+    `include` names a part of `action`, the fields that clients need to mask it stay too, as recorded of StackStorm.
     """
     if not include:
-        return {key: value for key, value in shown.items() if key != "usage" and key not in (exclude or ())}
-    chosen: dict[str, Any] = {}
+        return {key: value for key, value in document.items() if key != "usage" and key not in (exclude or ())}
+    selected: dict[str, Any] = {}
     for path in include:
-        _copy(shown, chosen, path.split("."))
+        _copy(document, selected, path.split("."))
         top = path.partition(".")[0]
         for key in _ALWAYS.get(top, ()):
-            _copy(shown, chosen, [top, key])
-    return chosen | {name: shown[name] for name in always if name in shown}
+            _copy(document, selected, [top, key])
+    return selected | {name: document[name] for name in always if name in document}
 
 
 def _copy(source: Any, target: dict[str, Any], path: Sequence[str]) -> None:
@@ -142,7 +143,7 @@ def _copy(source: Any, target: dict[str, Any], path: Sequence[str]) -> None:
 def check_attributes(
     include: Sequence[str] | None, exclude: Sequence[str] | None, known: frozenset[str], excludable: frozenset[str]
 ) -> None:
-    """Raises `InvalidError`, in StackStorm's words, for attributes that are not there or may not be left out."""
+    """Raises `InvalidError`, in StackStorm's words, for attributes that do not exist or may not be left out."""
     if include and exclude:
         raise InvalidError(
             "exclude_fields and include_fields arguments are mutually exclusive. "

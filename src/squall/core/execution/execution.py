@@ -1,6 +1,6 @@
-"""An execution, and the one function that changes its status, as the table in `statuses` allows.
+"""An execution, and the only function that changes its status, as the table in `statuses` allows.
 
-The database row is the execution; its `log` holds every status it has had.
+The database row is the execution; its `log` holds all of its statuses so far.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from squall.core.execution.statuses import TRANSITIONS as TRANSITIONS
 from squall.core.execution.terms import Term
 
 COMPLETED_AS = "completed_as"
-"""The key of a context under which stands the final status that a client has given an execution. The row has the result
-already; the execution gets the status when its process has been stopped, or instead of starting one."""
+"""The key in a context for the final status that a client has set for an execution. The row has the result already. The
+execution takes the status when its process has been stopped, or instead of starting one."""
 
 COMPLETED_BY = "completed_by"
-"""The key of a context under which stands the user who completed the execution."""
+"""The key in a context for the user who completed the execution."""
 
 WORKER = ("hostname", "pid")
-"""What of `runner_info` says where an execution runs; the rest is what it used."""
+"""The fields of `runner_info` that name the worker of an execution; the other fields are its usage."""
 
 
 class LogEntry(msgspec.Struct, frozen=True, array_like=True):
-    """One status the execution has had, and since when (µs)."""
+    """One status of the execution, and the time at which it took it (µs)."""
 
     at: int
     status: str
@@ -53,9 +53,8 @@ class LogEntry(msgspec.Struct, frozen=True, array_like=True):
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """One run of one action. Times are µs since 1970, UTC; secret parameters are sealed envelopes (`core.secret`).
 
-    `tree` is the id of the root execution, which names the journal; `snapshot` is the content hash under which the
-    action and runner type are kept as they were when it was requested; `attempt` counts launches; `notify` says whom to
-    tell of its end.
+    `tree` is the id of the root execution, which names the journal. `snapshot` is the content hash of the action and
+    runner type as they were at the request. `attempt` counts launches. `notify` says who is notified of its end.
     """
 
     id: str
@@ -84,10 +83,10 @@ SORTED = frozenset({"id", "action", "runner", "status", "user", "parent", "start
 
 
 class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which executions a list asks for. `None` asks for all; `parent=""` for those that have none; `ids` for these.
+    """The filter and order of a list of executions. `None` selects all; `parent=""` selects those without a parent.
 
     `after_us` and `before_us` bound `start` (exclusive); all `terms` must hold. `order` names attributes of `SORTED`,
-    each with whether it descends; behind them `newest_first` is the order of `start`, then id.
+    each with a flag for descending order; then `newest_first` orders by `start`, then by id.
     """
 
     action: str | None = None
@@ -105,9 +104,9 @@ class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def transition(execution: Execution, status: str, at: int) -> Execution:
-    """The execution with its next `status`, taken at `at` (µs). A final status also sets the end.
+    """Returns the execution with its next `status`, taken at `at` (µs). A final status also sets the end.
 
-    Raises `ConflictError` when `TRANSITIONS` does not allow the change: final statuses never change again.
+    Raises `ConflictError` if `TRANSITIONS` does not allow the change: final statuses never change again.
     """
     if status not in TRANSITIONS[execution.status]:
         raise ConflictError(f'Execution "{execution.id}" is {execution.status} and cannot become {status}.')
@@ -136,14 +135,14 @@ def holds_sealed(document: Any) -> bool:
 
 
 def with_result(execution: Execution, result: Any, encoded_size: int) -> Execution:
-    """The execution with its `result` (any JSON value) and that value's size in bytes as JSON."""
+    """Returns the execution with its `result` (any JSON value) and that value's size in bytes as JSON."""
     return msgspec.structs.replace(execution, result=result, result_size=encoded_size)
 
 
 def as_of(execution: Execution, status: str) -> Execution:
-    """How the execution looked when it first had `status`: later log entries, end and result are not yet there.
+    """Returns the execution as it was when it first took `status`: without its later log entries, end and result.
 
-    Events are told from the row by this, so that an event row needs to hold only what changed.
+    Events are built from the row this way, so an event row needs to hold only the change.
     """
     if execution.status == status:
         return execution
@@ -154,10 +153,11 @@ def as_of(execution: Execution, status: str) -> Execution:
 
 
 def _cut(execution: Execution, status: str, log: tuple[LogEntry, ...]) -> Execution:
-    """An execution without what came after this log: its end, who canceled it, what it used, and its worker."""
-    had = {entry.status for entry in log}
+    """Returns an execution without the fields that came after this log: its end, the canceling user, its usage and its
+    worker."""
+    statuses = {entry.status for entry in log}
     context = execution.context
-    if not had & {CANCELING, CANCELED}:
+    if not statuses & {CANCELING, CANCELED}:
         context = {key: value for key, value in context.items() if key != "cancelled_by"}
     return msgspec.structs.replace(
         execution,
@@ -167,7 +167,9 @@ def _cut(execution: Execution, status: str, log: tuple[LogEntry, ...]) -> Execut
         result=None,
         result_size=0,
         context=context,
-        runner_info={key: value for key, value in execution.runner_info.items() if key in WORKER and RUNNING in had},
+        runner_info={
+            key: value for key, value in execution.runner_info.items() if key in WORKER and RUNNING in statuses
+        },
     )
 
 

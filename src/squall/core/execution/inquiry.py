@@ -1,6 +1,6 @@
 """An inquiry: an execution that waits for the answer of a person.
 
-It is an execution of the runner `inquirer` whose result holds the question; the answer joins it as `response`.
+It is an execution of the runner `inquirer`. Its result holds the question; the answer is added as `response`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _MINUTE = 60_000_000
 
 
 class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
-    """A question: what an answer must look like (`schema`), who may give it, and for how long (`ttl`, minutes)."""
+    """A question: the JSON schema of an answer, the users and roles that may answer, and the time for it (`ttl`,
+    minutes)."""
 
     id: str
     route: str
@@ -32,7 +33,7 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def question(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of an execution that has just asked."""
+    """Returns the result of an execution that waits for its answer."""
     return {
         "schema": parameters.get("schema") or {},
         "roles": parameters.get("roles") or [],
@@ -43,7 +44,7 @@ def question(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def inquiry_of(execution: Execution) -> Inquiry:
-    """The question that an execution asks. Raises `InvalidError` in StackStorm's words when it asks none (any more)."""
+    """Returns the question of an execution. Raises `InvalidError` in StackStorm's words if it has none (any more)."""
     if execution.runner != RUNNER:
         raise InvalidError(f'Action execution "{execution.id}" is not an inquiry.')
     if execution.status == ex.TIMEOUT:
@@ -52,19 +53,20 @@ def inquiry_of(execution: Execution) -> Inquiry:
         raise InvalidError(f'Inquiry "{execution.id}" has already been responded to.')
     if execution.status != ex.PENDING:
         raise InvalidError(f'Inquiry "{execution.id}" is {execution.status} and cannot be responded to.')
-    asked = execution.result
+    result = execution.result
     return Inquiry(
         id=execution.id,
-        route=asked["route"],
-        ttl=asked["ttl"],
-        users=asked["users"],
-        roles=asked["roles"],
-        schema=asked["schema"],
+        route=result["route"],
+        ttl=result["ttl"],
+        users=result["users"],
+        roles=result["roles"],
+        schema=result["schema"],
     )
 
 
 def check_question(schema: Mapping[str, Any]) -> None:
-    """Raises `InvalidError` for a schema that is none, or that uses another one: no answer could ever fit it."""
+    """Raises `InvalidError` for an invalid schema, and for one that refers to another schema: no answer could fit
+    it."""
     plain = _plain(schema)
     reference = remote_reference(plain)
     try:
@@ -76,13 +78,13 @@ def check_question(schema: Mapping[str, Any]) -> None:
 
 
 def check_response(inquiry: Inquiry, response: Any) -> None:
-    """Raises `InvalidError` in StackStorm's words when it is not what was asked for."""
+    """Raises `InvalidError` in StackStorm's words if the response does not fit the inquiry's schema."""
     try:
-        wrong = complaint(_plain(inquiry.schema), response, has_secrets(inquiry.schema))
+        reason = complaint(_plain(inquiry.schema), response, has_secrets(inquiry.schema))
     except SchemaError as error:
         raise InvalidError(f"The schema is wrong: {error}") from error
-    if wrong is not None:
-        raise InvalidError(f'Response for inquiry "{inquiry.id}" did not pass schema validation. {wrong}')
+    if reason is not None:
+        raise InvalidError(f'Response for inquiry "{inquiry.id}" did not pass schema validation. {reason}')
 
 
 def _plain(schema: Mapping[str, Any]) -> Any:
@@ -90,7 +92,7 @@ def _plain(schema: Mapping[str, Any]) -> Any:
 
 
 def is_over(execution: Execution, now: int) -> bool:
-    """Whether nobody has answered in time; `now` is in µs. A `ttl` of 0 or less waits for ever."""
+    """Checks whether the time for an answer is over; `now` is in µs. A `ttl` of 0 or less waits for ever."""
     ttl = execution.result.get("ttl") if isinstance(execution.result, dict) else None
     asked_at = execution.log[-1].at if execution.log else execution.start
     return isinstance(ttl, int) and ttl > 0 and now >= asked_at + ttl * _MINUTE

@@ -1,4 +1,4 @@
-"""Running an action, as data: what to start, how it ended, and what that means for the execution."""
+"""The data of a run of an action: the process to start, its end, and the outcome of the execution."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["End", "ForkServer", "Job", "LaunchSpec", "Outcome"]
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of an execution: a final status and the result (any JSON value); `at` is when (µs, UTC; 0: now).
+    """The outcome of an execution: its final status, its result (any JSON value), and its time `at` (µs, UTC; 0: now).
 
-    `used` is what its process took: `cpu_seconds`, `peak_memory` (bytes), and `masked`, how many secrets it printed.
-    If it succeeds, its `announcement` becomes an event in the transaction of its end.
+    `used` is the usage of its process: `cpu_seconds`, `peak_memory` (bytes), and `masked`, the number of secrets that
+    it printed. If the execution succeeds, its `announcement` becomes an event in the transaction of its end.
     """
 
     status: str
@@ -30,7 +30,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution that is about to run, with everything a runner may ask: revealed parameters, paths, addresses."""
+    """An execution that is about to run, with everything that a runner needs: revealed parameters, paths, addresses."""
 
     execution: Execution
     action: Action

@@ -1,4 +1,4 @@
-"""The `notify` section of an action or a request: whom to tell of an end, and what. The form is StackStorm's."""
+"""The `notify` section of an action or a request: receivers and texts of notifications. The form is StackStorm's."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ SECTIONS = ("on-complete", "on-success", "on-failure")
 _LISTS = ("routes", "channels")
 
 
-def checked_notify(given: Any) -> dict[str, Any]:
-    """A `notify` section as it was given; nothing for null. Raises `InvalidError` that names the field."""
-    if given is None:
+def checked_notify(notify: Any) -> dict[str, Any]:
+    """Checks a `notify` section and returns it; empty for null. Raises `InvalidError` that names the field."""
+    if notify is None:
         return {}
-    if not isinstance(given, dict):
-        raise InvalidError(f"{given!r} is not of type 'object' (notify)")
-    for name, section in given.items():
+    if not isinstance(notify, dict):
+        raise InvalidError(f"{notify!r} is not of type 'object' (notify)")
+    for name, section in notify.items():
         if name not in SECTIONS:
             raise InvalidError(f"notify: {name!r} is none of {', '.join(SECTIONS)}")
         if not isinstance(section, dict):
             raise InvalidError(f"{section!r} is not of type 'object' (notify.{name})")
         _check_section(f"notify.{name}", section)
-    return given
+    return notify
 
 
 def _check_section(where: str, section: dict[str, Any]) -> None:

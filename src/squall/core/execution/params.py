@@ -1,7 +1,7 @@
 """Parameters of an execution: rendered, cast to their declared types, checked against the schema.
 
-Two moments, as in StackStorm: when an execution is requested, what the caller gave is rendered, cast and checked,
-and that is stored; when it runs, the defaults of the rest are rendered beside it.
+As in StackStorm there are two steps. When an execution is requested, the caller's values are rendered, cast, checked
+and stored. When the execution runs, the defaults of the other parameters are rendered too.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _ADVICE = {
     "array": 'JSON, such as ["a", "b"]',
     "object": 'JSON, such as {"key": "value"}',
 }
-"""How a value of each type is written as text."""
+"""Advice for writing a value of each type as text."""
 _QUOTED = 80
 """The most characters of a wrong text that a message quotes."""
 
 
-def check_depths(given: Mapping[str, Any]) -> None:
-    """Raises `InvalidError` with the parameter's name for a value that nests too deep for all that follow it inward."""
-    for name, value in given.items():
+def check_depths(parameters: Mapping[str, Any]) -> None:
+    """Raises `InvalidError` with the parameter's name for a value that nests too deep to walk."""
+    for name, value in parameters.items():
         try:
             check_nesting(value)
         except LiteralError as error:
@@ -46,46 +46,46 @@ def check_depths(given: Mapping[str, Any]) -> None:
 
 def bind_request(
     schemas: Mapping[str, Any],
-    given: Mapping[str, Any],
+    requested: Mapping[str, Any],
     names: Mapping[str, Any],
     jinja: Jinja,
     plain: Collection[str] = (),
     taint: Taint | None = None,
 ) -> dict[str, Any]:
-    """What the caller gave, rendered and cast; everything, with the defaults, has been checked.
+    """Returns the caller's values, rendered and cast. Checks them together with the defaults of the other parameters.
 
     `********` for a secret means its default, if it has one.
 
-    Of `plain` parameters the values are taken as they are: they have been rendered before. `taint` learns which
-    parameters were made from secrets.
+    The values of `plain` parameters are not rendered: they have been rendered before. `taint` learns which parameters
+    contain secrets.
 
-    `schemas` are the merged schemas of action and runner by parameter, `names` what templates may use besides
+    `schemas` are the merged schemas of action and runner by parameter, `names` the values for templates besides the
     parameters. Raises `InvalidError` with the parameter's name.
     """
-    unknown = [name for name in given if name not in schemas]
+    unknown = [name for name in requested if name not in schemas]
     if unknown:
-        listed = ", ".join(repr(name) for name in unknown)
+        names_text = ", ".join(repr(name) for name in unknown)
         verb = "was" if len(unknown) == 1 else "were"
-        raise InvalidError(f"Additional properties are not allowed ({listed} {verb} unexpected)")
-    given = _without_masks(schemas, given, plain)
-    immutable = [name for name in given if schemas[name].get("immutable")]
+        raise InvalidError(f"Additional properties are not allowed ({names_text} {verb} unexpected)")
+    requested = _without_masks(schemas, requested, plain)
+    immutable = [name for name in requested if schemas[name].get("immutable")]
     if immutable:
         raise InvalidError(f"Override of immutable parameter(s) {immutable} is unsupported.")
-    values = _Rendering(schemas, given, names, jinja, plain, taint).all()
+    values = _Rendering(schemas, requested, names, jinja, plain, taint).all()
     _check(schemas, _filled(schemas, values), taint)
-    return {name: values[name] for name in given}
+    return {name: values[name] for name in requested}
 
 
-def _without_masks(schemas: Mapping[str, Any], given: Mapping[str, Any], plain: Collection[str]) -> dict[str, Any]:
-    """What was given, with secret defaults where it has the asterisks that clients see in their place."""
-    kept: dict[str, Any] = {}
-    for name, value in given.items():
-        is_given = True
+def _without_masks(schemas: Mapping[str, Any], requested: Mapping[str, Any], plain: Collection[str]) -> dict[str, Any]:
+    """Returns the caller's values, with secret defaults in place of the asterisks that clients see for them."""
+    values: dict[str, Any] = {}
+    for name, value in requested.items():
+        has_value = True
         if name not in plain and has_mask(value):
-            is_given, value = given_parameter(value, schemas[name], place_of(schemas[name]))
-        if is_given:
-            kept[name] = value
-    return kept
+            has_value, value = given_parameter(value, schemas[name], place_of(schemas[name]))
+        if has_value:
+            values[name] = value
+    return values
 
 
 def bind_run(
@@ -95,8 +95,8 @@ def bind_run(
     jinja: Jinja,
     taint: Taint | None = None,
 ) -> dict[str, Any]:
-    """Every parameter's value for the run: `stored` as it is, and the defaults of the rest, rendered and cast. What is
-    missing inside of objects has its default.
+    """Returns every parameter's value for the run: the `stored` values, and the defaults of the others, rendered and
+    cast. Values that are missing inside of objects get their defaults.
 
     Raises `InvalidError` with the parameter's name.
     """
@@ -110,17 +110,17 @@ def _filled(schemas: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
 
 
 def with_inner_defaults(value: Any, schema: Any) -> Any:
-    """`value` with the defaults of what its schema knows and it does not have, at any depth of objects and arrays."""
+    """Returns `value` with the defaults of the properties that it lacks, at any depth of objects and arrays."""
     return with_defaults(value, place_of(schema), nulls=False, creates=False)
 
 
 class _Rendering:
-    """Renders parameters in the order in which they need each other."""
+    """Renders parameters in the order of their dependencies."""
 
     def __init__(
         self,
         schemas: Mapping[str, Any],
-        given: Mapping[str, Any],
+        requested: Mapping[str, Any],
         names: Mapping[str, Any],
         jinja: Jinja,
         plain: Collection[str],
@@ -128,46 +128,46 @@ class _Rendering:
     ) -> None:
         self._taint = taint or Taint()
         self._schemas = schemas
-        self._given = given
+        self._requested = requested
         self._names = names
         self._jinja = jinja
         self._plain = plain
-        self._done: dict[str, Any] = {}
-        self._doing: list[str] = []
+        self._values: dict[str, Any] = {}
+        self._rendering: list[str] = []
 
     def all(self) -> dict[str, Any]:
-        """Every parameter that has a value."""
+        """Returns every parameter that has a value."""
         for name, schema in self._schemas.items():
-            if name in self._given or "default" in schema:
+            if name in self._requested or "default" in schema:
                 self._value(name)
-        return {name: self._done[name] for name in self._schemas if name in self._done}
+        return {name: self._values[name] for name in self._schemas if name in self._values}
 
     def _value(self, name: str) -> Any:
-        if name in self._done:
-            return self._done[name]
-        if name in self._doing:
-            cycle = ", ".join(self._doing[self._doing.index(name) :])
+        if name in self._values:
+            return self._values[name]
+        if name in self._rendering:
+            cycle = ", ".join(self._rendering[self._rendering.index(name) :])
             raise InvalidError(f"Cyclic dependency found in the following variables: {cycle}")
         schema = self._schemas[name]
-        raw = self._given[name] if name in self._given else schema.get("default")
-        self._doing.append(name)
+        raw = self._requested[name] if name in self._requested else schema.get("default")
+        self._rendering.append(name)
         if name not in self._plain:
             raw = self._rendered(name, raw, self._jinja.render)
-        self._doing.pop()
+        self._rendering.pop()
         if self._taint.of(name):
             schema = {**schema, "secret": True}
-        self._done[name] = cast_value(name, raw, schema)
-        return self._done[name]
+        self._values[name] = cast_value(name, raw, schema)
+        return self._values[name]
 
     def _rendered(self, name: str, value: Any, render: Callable[[str, Mapping[str, Any]], Any]) -> Any:
-        """A parameter's text is rendered to text; inside of structures, what is one expression keeps its type."""
+        """Renders a parameter's text to text. In a list or object, a single expression keeps its type."""
         if isinstance(value, str):
             needed = self._jinja.names(value)
             mark = self._taint.mark()
             try:
-                found = {key: self._name(key, name) for key in needed}
+                values = {key: self._name(key, name) for key in needed}
                 mark = self._taint.mark()
-                rendered = _as_json(render(value, found))
+                rendered = _as_json(render(value, values))
                 self._taint.since(name, mark)
                 return rendered
             except _UnsatisfiedError as error:
@@ -186,9 +186,9 @@ class _Rendering:
         return value
 
     def _name(self, name: str, user: str) -> Any:
-        """What `name` is in a template of the parameter `user`."""
+        """Returns the value of `name` in a template of the parameter `user`."""
         if name in self._schemas:
-            value = self._value(name) if name in self._given or "default" in self._schemas[name] else None
+            value = self._value(name) if name in self._requested or "default" in self._schemas[name] else None
             self._taint.inherit(user, name, value, self._schemas[name])
             return value
         if name in self._names:
@@ -201,7 +201,7 @@ class _UnsatisfiedError(Exception):
 
 
 def cast_value(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
-    """`value` as the type its schema declares, where StackStorm casts: text to numbers, booleans, arrays, objects.
+    """Casts `value` to the type of its schema, as StackStorm does: text to numbers, booleans, arrays, objects.
 
     Raises `InvalidError` with the parameter's name.
     """
@@ -229,7 +229,7 @@ def _cast_string(value: Any) -> Any:
 
 
 def _cast_text(text: str, declared: str) -> Any:
-    """The value of the type `declared` that `text` writes. Raises `ValueError` in words for whoever gave the text."""
+    """Reads a value of the type `declared` from `text`. Raises `ValueError` with a text for the user."""
     quoted = repr(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…")
     try:
         if declared == "boolean":
@@ -251,7 +251,7 @@ def _cast_boolean(text: str) -> bool:
 
 
 def _as_json(value: Any) -> Any:
-    """What a template returned, as a parameter can hold it. Raises `InvalidError`."""
+    """Turns a template's value into JSON for a parameter. Raises `InvalidError`."""
     try:
         return json_value(str(value) if isinstance(value, KeyNames) else value)
     except (NotJsonError, LimitExceededError) as error:
@@ -266,11 +266,11 @@ def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint |
                 raise InvalidError(f"{name!r} is a required property")
             continue
         try:
-            checked = parameter_validator(schema)
-            is_valid = checked.is_valid(value)
+            validator = parameter_validator(schema)
+            is_valid = validator.is_valid(value)
             if not is_valid:
                 value = without_nulls(value, place_of(schema))
-                is_valid = checked.is_valid(value)
+                is_valid = validator.is_valid(value)
         except SchemaError as error:
             raise InvalidError(f'The schema of parameter "{name}" is wrong: {error}') from error
         if not is_valid:
@@ -282,8 +282,8 @@ def _check(schemas: Mapping[str, Any], values: Mapping[str, Any], taint: Taint |
 def wrong_defaults(schemas: Mapping[str, Any], casts: bool = True) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yields the path of each default that does not fit its own schema, at any depth of `properties`, and why.
 
-    A parameter's text is cast to its type; the values of a configuration are not (`casts` is false). Templates are not
-    looked at: their values are only known when they are rendered.
+    If `casts`, texts are cast to their type, as those of parameters are; values of a configuration are not. Templates
+    are not checked: only rendering them gives their values.
     """
     for name, schema in schemas.items():
         if not isinstance(schema, dict):

@@ -1,7 +1,7 @@
-"""Policies of actions: how many may run at once, and which failures are tried again.
+"""Policies of actions: limits of concurrency, and retries of failures.
 
-Types, parameters and documents are StackStorm's. What differs is in docs/policies.md: who waits stands in a line, first
-come, first served, and costs nothing until there is room.
+Types, parameters and documents are StackStorm's. docs/policies.md has the differences: waiting executions form a line,
+first come, first served, and cost nothing until there is room.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FAILURES = {FAILED: "failure", ABANDONED: "failure", TIMEOUT: "timeout"}
 
 
 class PolicyType(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of policy, and the JSON schema of each parameter it takes."""
+    """One kind of policy, and the JSON schema of each of its parameters."""
 
     name: str
     description: str
@@ -40,7 +40,7 @@ class PolicyType(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """One policy: `policy_type` applied to the action `resource_ref`. Only what a pack brings has a `metadata_file`."""
+    """One policy: `policy_type` applied to the action `resource_ref`. Only policies of packs have a `metadata_file`."""
 
     uid: str
     metadata_file: str = ""
@@ -56,12 +56,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def threshold(self) -> int:
-        """How many executions may run at once, by a policy of concurrency."""
+        """The most executions that a policy of concurrency lets run at once."""
         return int(self.parameters["threshold"])
 
     @property
     def limits_concurrency(self) -> bool:
-        """Whether it limits how many run at once."""
+        """True if the policy limits how many executions run at once."""
         return self.policy_type in (CONCURRENCY, CONCURRENCY_ATTR)
 
 
@@ -91,8 +91,8 @@ _ACTION = {
 }
 
 POLICY_TYPES: Mapping[str, PolicyType] = {
-    found.ref: found
-    for found in (
+    policy_type.ref: policy_type
+    for policy_type in (
         _type(
             "concurrency",
             "Limits the concurrent executions for the action.",
@@ -144,102 +144,104 @@ POLICY_TYPES: Mapping[str, PolicyType] = {
 """All kinds of policies, by ref."""
 
 
-def make_policy(given: Mapping[str, Any], policy_id: str) -> Policy:
-    """The policy that a body or a file describes, checked, with the defaults of its type.
+def make_policy(fields: Mapping[str, Any], policy_id: str) -> Policy:
+    """Returns the policy that a request body or a file describes, checked with the defaults of its type.
 
     Raises `InvalidError` in StackStorm's words, which name the field.
     """
     for name in ("resource_ref", "policy_type", "name", "pack"):
-        if given.get(name) is None:
+        if fields.get(name) is None:
             raise InvalidError(f"{name!r} is a required property")
-        if not isinstance(given[name], str) or not given[name]:
-            raise InvalidError(f"{given[name]!r} is not of type 'string' ({name})")
-    unknown = set(given) - POLICY_FIELDS
+        if not isinstance(fields[name], str) or not fields[name]:
+            raise InvalidError(f"{fields[name]!r} is not of type 'string' ({name})")
+    unknown = set(fields) - POLICY_FIELDS
     if unknown:
-        listed = ", ".join(repr(name) for name in sorted(unknown))
+        names = ", ".join(repr(name) for name in sorted(unknown))
         verb = "was" if len(unknown) == 1 else "were"
-        raise InvalidError(f"Additional properties are not allowed ({listed} {verb} unexpected)")
+        raise InvalidError(f"Additional properties are not allowed ({names} {verb} unexpected)")
     for name in ("resource_ref", "policy_type"):
-        if "." not in given[name]:
-            raise InvalidError(f"Invalid reference: {given[name]}")
-    enabled = given.get("enabled", True)
+        if "." not in fields[name]:
+            raise InvalidError(f"Invalid reference: {fields[name]}")
+    enabled = fields.get("enabled", True)
     if not isinstance(enabled, bool):
         raise InvalidError(f"{enabled!r} is not of type 'boolean' (enabled)")
-    description = given.get("description")
+    description = fields.get("description")
     return Policy(
-        uid=f"policy:{given['pack']}:{given['name']}",
-        metadata_file=str(given.get("metadata_file") or ""),
-        name=given["name"],
-        ref=f"{given['pack']}.{given['name']}",
-        pack=given["pack"],
+        uid=f"policy:{fields['pack']}:{fields['name']}",
+        metadata_file=str(fields.get("metadata_file") or ""),
+        name=fields["name"],
+        ref=f"{fields['pack']}.{fields['name']}",
+        pack=fields["pack"],
         description=None if description is None else str(description),
         enabled=enabled,
-        resource_ref=given["resource_ref"],
-        policy_type=given["policy_type"],
-        parameters=_checked(given["policy_type"], given.get("parameters") or {}),
+        resource_ref=fields["resource_ref"],
+        policy_type=fields["policy_type"],
+        parameters=_checked(fields["policy_type"], fields.get("parameters") or {}),
         id=policy_id,
     )
 
 
-def _checked(policy_type: str, given: Any) -> dict[str, Any]:
-    """Parameters of a policy, as they were given. Raises `InvalidError`."""
+def _checked(policy_type: str, parameters: Any) -> dict[str, Any]:
+    """Checks the parameters of a policy, and returns them unchanged. Raises `InvalidError`."""
     from jsonschema import Draft4Validator
     from jsonschema.exceptions import best_match
 
     kind = POLICY_TYPES.get(policy_type)
     if kind is None:
         raise InvalidError(f'policy_type: "{policy_type}" is none of {", ".join(POLICY_TYPES)}')
-    if not isinstance(given, dict):
-        raise InvalidError(f"{given!r} is not of type 'object' (parameters)")
+    if not isinstance(parameters, dict):
+        raise InvalidError(f"{parameters!r} is not of type 'object' (parameters)")
     plain = {
         name: {key: value for key, value in schema.items() if key != "required"}
         for name, schema in kind.parameters.items()
     }
     required = [name for name, schema in kind.parameters.items() if schema.get("required")]
-    filled = with_defaults(policy_type, given)
+    filled = with_defaults(policy_type, parameters)
     schema = {"type": "object", "properties": plain, "required": required, "additionalProperties": False}
     error = best_match(Draft4Validator(schema).iter_errors(filled))
     if error is not None:
         raise InvalidError(error.message)
     if "threshold" in filled and filled["threshold"] < 1:
-        # StackStorm takes it, and then no execution of the action ever runs.
+        # StackStorm accepts this threshold, and then no execution of the action ever runs.
         raise InvalidError(f"{filled['threshold']} is less than the minimum of 1 (threshold)")
-    return dict(given)
+    return dict(parameters)
 
 
-def with_defaults(policy_type: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of a policy of this type, with the defaults of those that are not given."""
+def with_defaults(policy_type: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the parameters of a policy of this type, with the defaults of the missing ones."""
     schemas = POLICY_TYPES[policy_type].parameters
-    return {name: schema["default"] for name, schema in schemas.items() if "default" in schema} | dict(given)
+    return {name: schema["default"] for name, schema in schemas.items() if "default" in schema} | dict(parameters)
 
 
 def document(record: Policy | PolicyType) -> dict[str, Any]:
-    """The record as the API shows it: attributes without a value are left out."""
+    """Returns the record as the API shows it, without the attributes that have no value."""
     return {key: value for key, value in msgspec.to_builtins(record).items() if value is not None}
 
 
 def delays(policy: Policy) -> bool:
-    """Whether a policy of concurrency lets executions wait, instead of canceling them."""
+    """Checks whether a policy of concurrency lets executions wait, instead of canceling them."""
     return bool(with_defaults(policy.policy_type, policy.parameters)["action"] == DELAY)
 
 
 def retried(context: Mapping[str, Any]) -> tuple[str | None, int]:
-    """What an execution with this context is a retry of, and the how many-th; (None, 0) if it is none.
+    """Returns the id of the execution that one with this context retries, and the number of the retry; (None, 0) if it
+    is not a retry.
 
-    A context is a client's to give, so it may hold anything.
+    Clients write contexts, so a context may hold anything.
     """
-    found: Any = context.get("policies")
-    found = found.get("retry") if isinstance(found, dict) else None
-    if not isinstance(found, dict):
+    policies = context.get("policies")
+    retry = policies.get("retry") if isinstance(policies, dict) else None
+    if not isinstance(retry, dict):
         return None, 0
-    origin, count = found.get("retried_liveaction_id"), found.get("retry_count")
+    origin, count = retry.get("retried_liveaction_id"), retry.get("retry_count")
     return (origin if isinstance(origin, str) else None), (count if isinstance(count, int) else 0)
 
 
 def slot_key(policy: Policy, parameters: Mapping[str, Any]) -> str:
-    """Which of a policy's lines an execution with these parameters belongs to: all of the same attributes share one.
+    """Returns the key of the policy's line for an execution with these parameters: executions with the same attributes
+    share a line.
 
-    Of values only a hash is kept, since they may be secret.
+    The key holds only a hash of the values, since they may be secret.
     """
     attributes = policy.parameters.get("attributes") or []
     if policy.policy_type != CONCURRENCY_ATTR or not attributes:
@@ -249,9 +251,9 @@ def slot_key(policy: Policy, parameters: Mapping[str, Any]) -> str:
 
 
 def retry_after(policy: Policy, status: str, retried: int) -> int | None:
-    """How long to wait (ms) before an execution that ended with `status` is tried again; None: it is not.
+    """Returns the delay (ms) before an execution that ended with `status` is retried; None: it is not retried.
 
-    `retried` is how often that has been done. What became of nobody knows (`abandoned`) counts as a failure.
+    `retried` is the number of retries so far. An `abandoned` execution counts as failed.
     """
     parameters = with_defaults(policy.policy_type, policy.parameters)
     if policy.policy_type != RETRY or _FAILURES.get(status) != parameters["retry_on"]:
@@ -262,14 +264,14 @@ def retry_after(policy: Policy, status: str, retried: int) -> int | None:
 
 
 def read_policy(data: Any, pack: str, metadata_file: str) -> Policy:
-    """The policy in a file of a pack. Raises `MetadataError`."""
+    """Reads the policy in a file of a pack. Raises `MetadataError`."""
     if not isinstance(data, dict):
         raise MetadataError("expected a mapping")
     check_pack_field(data, pack)
     if data.get("resource_type", "action") != "action":
         raise MetadataError(f"{data['resource_type']!r} is not 'action'", "resource_type")
-    given = {key: value for key, value in data.items() if key not in ("resource_type", "pack", "ref", "uid", "id")}
+    fields = {key: value for key, value in data.items() if key not in ("resource_type", "pack", "ref", "uid", "id")}
     try:
-        return make_policy({**given, "pack": pack, "metadata_file": metadata_file}, "")
+        return make_policy({**fields, "pack": pack, "metadata_file": metadata_file}, "")
     except InvalidError as error:
         raise MetadataError(str(error)) from error

@@ -1,4 +1,4 @@
-"""How long finished executions are kept: one number of days, and exceptions by pack, action and status."""
+"""The retention of finished executions: one number of days, and exceptions by pack, action and status."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Rule(msgspec.Struct, frozen=True):
     statuses: frozenset[str] = frozenset()
 
     def fits(self, action: str, status: str) -> bool:
-        """Whether it is about an execution of this action with this status."""
+        """Checks whether the rule applies to an execution of this action with this status."""
         return (
             (not self.packs or action.partition(".")[0] in self.packs)
             and (not self.actions or action in self.actions)
@@ -33,41 +33,43 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """The days that hold for everything, the exceptions in their order, and the most bytes that output may take."""
+    """The terms of retention: the days for every execution, the exceptions in their order, and the most bytes of
+    output."""
 
     days: float
     rules: tuple[Rule, ...] = ()
     max_bytes: int = 1 << 62
 
     def days_of(self, action: str, status: str) -> float:
-        """How long an execution is kept; 0 for ever."""
+        """Returns the days for which an execution is kept; 0: for ever."""
         return next((rule.days for rule in self.rules if rule.fits(action, status)), self.days)
 
     @property
     def shortest(self) -> float:
-        """The fewest days after which anything goes; 0 if nothing ever does."""
+        """The fewest days after which an execution is deleted; 0 if none ever is."""
         return min((days for days in (self.days, *(rule.days for rule in self.rules)) if days), default=0)
 
 
 def parse_rules(text: str) -> tuple[Rule, ...]:
-    """The rules in a text: `pack=a,b action=c.d status=failed days=7; …`. Raises `InvalidError` that quotes it."""
+    """Parses the rules in a text: `pack=a,b action=c.d status=failed days=7; …`. Raises `InvalidError` that quotes the
+    wrong rule."""
     return tuple(_rule(part.strip()) for part in text.split(";") if part.strip())
 
 
 def _rule(text: str) -> Rule:
-    given: dict[str, str] = {}
+    values: dict[str, str] = {}
     for word in text.split():
         name, equals, value = word.partition("=")
-        if name not in _WORDS or not equals or not value or name in given:
+        if name not in _WORDS or not equals or not value or name in values:
             raise InvalidError(f"{text!r}: {word!r} is not one of pack=…, action=…, status=…, days=…, each once")
-        given[name] = value
-    if "days" not in given or len(given) == 1:
-        raise InvalidError(f"{text!r}: a rule says what it is about (pack, action or status) and days=…")
+        values[name] = value
+    if "days" not in values or len(values) == 1:
+        raise InvalidError(f"{text!r}: a rule needs days=… and at least one of pack=…, action=… and status=…")
     return Rule(
-        days=_days(text, given["days"]),
-        packs=_names(given.get("pack")),
-        actions=_names(given.get("action")),
-        statuses=check_statuses(_names(given.get("status"))),
+        days=_days(text, values["days"]),
+        packs=_names(values.get("pack")),
+        actions=_names(values.get("action")),
+        statuses=check_statuses(_names(values.get("status"))),
     )
 
 
@@ -86,14 +88,14 @@ def _names(text: str | None) -> frozenset[str]:
 
 
 def check_statuses(statuses: frozenset[str]) -> frozenset[str]:
-    """The statuses themselves. Raises `InvalidError` for one that is not final: what has not ended is never removed."""
-    if wrong := sorted(statuses - FINAL):
-        raise InvalidError(f"status: {wrong[0]!r} is not one of {', '.join(sorted(FINAL))}")
+    """Returns the statuses. Raises `InvalidError` for one that is not final: only ended executions are deleted."""
+    if unfinished := sorted(statuses - FINAL):
+        raise InvalidError(f"status: {unfinished[0]!r} is not one of {', '.join(sorted(FINAL))}")
     return statuses
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """A finished root execution: when it started and ended (µs), and what its sealed output takes (bytes)."""
+    """A finished root execution: its start and end (µs), and the size of its sealed output (`stored`, bytes)."""
 
     id: str
     action: str
@@ -104,8 +106,8 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody asks to be removed: ended before `before` (µs), of these packs, actions, statuses (empty: any),
-    with at least `larger` bytes of stored output."""
+    """The selection of a purge request: executions that ended before `before` (µs), of these packs, actions and
+    statuses (empty: any), with at least `larger` bytes of stored output."""
 
     before: int
     packs: frozenset[str] = frozenset()
@@ -113,17 +115,19 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     statuses: frozenset[str] = frozenset()
     larger: int = 0
 
-    def fits(self, found: Finished) -> bool:
-        """Whether it is to be removed."""
+    def fits(self, execution: Finished) -> bool:
+        """Checks whether the request selects this execution."""
         rule = Rule(0, self.packs, self.actions, self.statuses)
-        return found.end < self.before and found.stored >= self.larger and rule.fits(found.action, found.status)
+        if execution.end >= self.before or execution.stored < self.larger:
+            return False
+        return rule.fits(execution.action, execution.status)
 
 
-def expired(terms: Terms, found: Sequence[Finished], now: int) -> list[Finished]:
-    """Which of these have been kept long enough at `now` (µs)."""
-    chosen = []
-    for each in found:
+def expired(terms: Terms, executions: Sequence[Finished], now: int) -> list[Finished]:
+    """Returns the executions whose retention is over at `now` (µs)."""
+    selected = []
+    for each in executions:
         days = terms.days_of(each.action, each.status)
         if days and each.end < now - days * DAY:
-            chosen.append(each)
-    return chosen
+            selected.append(each)
+    return selected

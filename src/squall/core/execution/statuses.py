@@ -1,6 +1,6 @@
-"""The statuses of an execution, the one table of the changes that are legal, and the sets that follow from it.
+"""The statuses of an execution, the table of their legal changes, and the sets that follow from it.
 
-Names and meaning are StackStorm's. The command line reads them here, as this module needs no other.
+Names and meaning are StackStorm's. This module imports no other, so the command line can load it alone.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     PAUSING: frozenset({PAUSED, RUNNING, CANCELING, *_ENDS}),
     PAUSED: frozenset({RESUMING, CANCELING, *_ENDS}),
     RESUMING: frozenset({RUNNING, PAUSING, CANCELING, *_ENDS}),
-    # What has been asked to stop can no longer succeed: only these two ends are honest.
+    # An execution with a request to stop can no longer succeed: only these two ends are true.
     CANCELING: frozenset({CANCELED, ABANDONED}),
     **{status: frozenset() for status in _ENDS},
 }
-"""Which statuses may follow each status."""
+"""The statuses that may follow each status."""
 
 STATUSES = tuple(TRANSITIONS)
-"""All of them, those that end an execution last."""
+"""All statuses; the final ones come last."""
 
 FINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
 
 CANCELABLE = frozenset(status for status, following in TRANSITIONS.items() if CANCELING in following)
-"""StackStorm refuses to cancel what is `pending`: there, only answering ends it."""
+"""The statuses that can be canceled. StackStorm does not cancel a `pending` execution: only an answer ends it."""
 
 
 def _reachable(status: str) -> frozenset[str]:
-    """A status and all that can follow it, at once or later."""
+    """Returns a status and all statuses that can follow it, at once or later."""
     reached, waiting = {status}, [status]
     while waiting:
         following = TRANSITIONS[waiting.pop()] - reached
@@ -57,4 +57,4 @@ def _reachable(status: str) -> frozenset[str]:
 
 
 STARTED = _reachable(RUNNING)
-"""The statuses of executions that have run, or run."""
+"""The statuses of executions that run or have run."""

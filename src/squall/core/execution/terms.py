@@ -1,5 +1,5 @@
-"""The terms of an advanced filter of executions (`filter=status:failed parameters.cmd:date`): which stored value each
-dotted path of an execution's document means."""
+"""The terms of an advanced filter of executions (`filter=status:failed parameters.cmd:date`): the stored value for each
+dotted path of an execution's document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from squall.core.timestamp import from_iso
 
 RESULT = "result"
 NOTHING = "nothing"
-"""The source of what no execution has: what rules will bring."""
+"""The source of attributes that no execution has, such as its rule."""
 
 _VALUES = {
     "id": "id",
@@ -45,8 +45,8 @@ _ORQUESTA = {"workflow_execution": "workflow_execution_id", "task_execution": "t
 
 
 class Term(msgspec.Struct, frozen=True):
-    """One condition: the value below the keys `inner` of the stored `source` is the text `value`, or, with `between`, a
-    number in that range, ends included. With neither there is no such value."""
+    """One condition: the value below the keys `inner` of the stored `source` is the text `value`, or, if `between` is
+    set, a number in that range, ends included. With neither, the value must be missing."""
 
     source: str
     inner: tuple[str, ...] = ()
@@ -55,9 +55,9 @@ class Term(msgspec.Struct, frozen=True):
 
 
 def advanced_terms(text: str) -> dict[str, Term]:
-    """The terms of a filter's text, by path; of a path that comes twice the last one counts.
+    """Parses the text of a filter into its terms by path; the last term of a path counts.
 
-    Raises `InvalidError` for what is no `path:value`, and for a path that executions do not have.
+    Raises `InvalidError` for a word that is not `path:value`, and for a path that executions do not have.
     """
     terms: dict[str, Term] = {}
     for pair in text.split():
@@ -69,7 +69,7 @@ def advanced_terms(text: str) -> dict[str, Term]:
 
 
 def _term(path: str, value: str) -> Term:
-    """Raises `InvalidError`."""
+    """Returns the term of a path and its value. Raises `InvalidError`."""
     missing = value.lower() == "null"
     if path in _TIMES and not missing:
         first, _, last = value.partition("..")
@@ -88,7 +88,7 @@ def _term(path: str, value: str) -> Term:
 
 
 def _inside(path: str) -> tuple[str, tuple[str, ...]]:
-    """The source and the keys of a path into a stored document. Raises `InvalidError`."""
+    """Splits a path into a stored document and the keys in it. Raises `InvalidError`."""
     parts = path.split(".")
     for length in (2, 1):
         source = _DOCUMENTS.get(".".join(parts[:length]))
@@ -96,5 +96,5 @@ def _inside(path: str) -> tuple[str, tuple[str, ...]]:
             if not all(parts) or '"' in path:
                 break
             return source, tuple(parts[length:])
-    known = ", ".join(sorted({*_VALUES, *_NUMBERS, *_TIMES, *_ORQUESTA, *(f"{name}.…" for name in _DOCUMENTS)}))
-    raise InvalidError(f'filter: Cannot resolve field "{path}"; there are {known}')
+    paths = ", ".join(sorted({*_VALUES, *_NUMBERS, *_TIMES, *_ORQUESTA, *(f"{name}.…" for name in _DOCUMENTS)}))
+    raise InvalidError(f'filter: Cannot resolve field "{path}"; use one of {paths}')

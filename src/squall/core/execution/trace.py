@@ -1,4 +1,4 @@
-"""Traces: which trigger instances, rules and executions led to each other. Documents and fields are StackStorm's."""
+"""Traces: the trigger instances, rules and executions that led to each other. Documents and fields are StackStorm's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _LISTS = {"trigger_instances": TRIGGER_INSTANCE, "rules": RULE, "action_executio
 
 
 class TracePart(msgspec.Struct, frozen=True):
-    """One object of a trace: its kind, id and ref, what caused it (empty if nothing did), and when (µs)."""
+    """One object of a trace: its kind, id and ref, the kind and id of its cause (empty if it has none), and its time
+    (µs)."""
 
     kind: str
     object_id: str
@@ -43,9 +44,9 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which traces a list asks for: by id, by tag (`names`: any of these tags), or by an object that is part of them;
-    the object `null` asks for those without any of its kind. `order` names `id` or `tag`, each with whether it
-    descends; behind them `newest_first` is the order of the start."""
+    """The filter and order of a list of traces: by id, by tag (`names`: any of these tags), or by an object in them.
+    The object `null` selects traces without any object of its kind. `order` names `id` or `tag`, each with a flag for
+    descending order; then `newest_first` orders by start."""
 
     ids: tuple[str, ...] | None = None
     names: tuple[str, ...] | None = None
@@ -58,21 +59,22 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def objects(self) -> list[tuple[str, str]]:
-        """(kind, id) of each object that is asked for."""
-        return [(kind, value) for kind, value in self._asked() if value.lower() != _MISSING]
+        """(kind, id) of each object that a trace must contain."""
+        return [(kind, value) for kind, value in self._requested() if value.lower() != _MISSING]
 
     @property
     def lacking(self) -> list[str]:
-        """The kinds of which no object may be part of a trace."""
-        return [kind for kind, value in self._asked() if value.lower() == _MISSING]
+        """The kinds of objects that a trace must not contain."""
+        return [kind for kind, value in self._requested() if value.lower() == _MISSING]
 
-    def _asked(self) -> list[tuple[str, str]]:
+    def _requested(self) -> list[tuple[str, str]]:
         values = ((EXECUTION, self.execution), (RULE, self.rule), (TRIGGER_INSTANCE, self.trigger_instance))
         return [(kind, value) for kind, value in values if value is not None]
 
 
 def execution_part(execution: Execution) -> TracePart:
-    """The part an execution is: caused by its parent, or by a rule and the trigger instance that it matched."""
+    """Returns an execution as a part of a trace. Its cause is its parent, or a rule and the trigger instance that it
+    matched."""
     cause_kind, cause_id = "", ""
     rule, instance = execution.context.get("rule"), execution.context.get("trigger_instance")
     if execution.parent is not None:
@@ -83,14 +85,14 @@ def execution_part(execution: Execution) -> TracePart:
 
 
 def document(trace: Trace) -> dict[str, Any]:
-    """The trace as the API shows it."""
-    shown: dict[str, Any] = {
+    """Returns the trace as the API shows it."""
+    fields: dict[str, Any] = {
         "uid": f"trace:{hashlib.sha256(f'{trace.tag}:{trace.id}'.encode()).hexdigest()[:32]}",
         "trace_tag": trace.tag,
     }
     for name, kind in _LISTS.items():
-        shown[name] = [_part(part) for part in trace.parts if part.kind == kind]
-    return {**shown, "start_timestamp": to_iso(trace.start), "id": trace.id}
+        fields[name] = [_part(part) for part in trace.parts if part.kind == kind]
+    return {**fields, "start_timestamp": to_iso(trace.start), "id": trace.id}
 
 
 def _part(part: TracePart) -> dict[str, Any]:

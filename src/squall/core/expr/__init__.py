@@ -1,1 +1,1 @@
-"""Expressions: the one door to template languages, Jinja and YAQL, bounded in time and size."""
+"""Expressions: the only use of the template languages, Jinja and YAQL, bounded in time and size."""

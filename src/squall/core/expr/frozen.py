@@ -1,4 +1,4 @@
-"""Values as YAQL needs them, hashable, made lazily: only what an expression looks at is converted, and only once."""
+"""Hashable values for YAQL, converted lazily: only the parts that an expression reads are converted, and only once."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from squall.core.expr.bounds.limits import MAX_NODES, MAX_SIZE
 
 
 class FrozenMapping(Mapping[Any, Any]):
-    """A mapping that never changes, around one that must not be changed (`raw`)."""
+    """An immutable mapping around a mapping that nobody may change (`raw`)."""
 
-    __slots__ = ("_made", "_seen", "raw")
+    __slots__ = ("_hash", "_values", "raw")
 
     def __init__(self, raw: Mapping[Any, Any]) -> None:
         self.raw = raw
-        self._made: dict[Any, Any] = {}
-        self._seen: int | None = None
+        self._values: dict[Any, Any] = {}
+        self._hash: int | None = None
 
     def __getitem__(self, key: Any) -> Any:
-        if key not in self._made:
-            self._made[key] = freeze(self.raw[key])
-        return self._made[key]
+        if key not in self._values:
+            self._values[key] = freeze(self.raw[key])
+        return self._values[key]
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.raw)
@@ -40,18 +40,18 @@ class FrozenMapping(Mapping[Any, Any]):
         return dict(self.items()) == dict(other.items()) if isinstance(other, Mapping) else NotImplemented
 
     def __hash__(self) -> int:
-        if self._seen is None:
-            self._seen = 0
+        if self._hash is None:
+            self._hash = 0
             for pair in self.items():
-                self._seen ^= hash(pair)
-        return self._seen
+                self._hash ^= hash(pair)
+        return self._hash
 
     def __repr__(self) -> str:
         return repr(self.raw)
 
 
 class FrozenList(tuple[Any, ...]):
-    """A list that never changes, with the list it was made from (`raw`)."""
+    """An immutable list, and its original list (`raw`)."""
 
     raw: list[Any]
 
@@ -62,20 +62,20 @@ class FrozenList(tuple[Any, ...]):
 
 
 def freeze(value: Any) -> Any:
-    """The value as expressions in YAQL see it."""
+    """Returns the value as expressions in YAQL see it."""
     if isinstance(value, dict):
         return FrozenMapping(value)
     if isinstance(value, list | tuple):
-        made = FrozenList(freeze(item) for item in value)
-        made.raw = list(value)
-        return made
+        items = FrozenList(freeze(item) for item in value)
+        items.raw = list(value)
+        return items
     if isinstance(value, set):
         return frozenset(freeze(item) for item in value)
     return value
 
 
 class _Thawing:
-    """Turns what YAQL gives into plain JSON values, and counts what it makes."""
+    """Turns a value of YAQL into plain JSON values, and counts them."""
 
     def __init__(self) -> None:
         self._nodes = 0
@@ -95,7 +95,7 @@ class _Thawing:
         if isinstance(value, FrozenMapping | FrozenList):
             return value.raw
         if isinstance(value, Mapping):
-            # A list cannot be a key but as it is, frozen.
+            # A list can only be a key if it stays frozen.
             return {
                 key if isinstance(key, FrozenMapping | tuple) else self.value(key): self.value(item)
                 for key, item in value.items()
@@ -108,8 +108,8 @@ class _Thawing:
 
 
 def thaw(value: Any) -> Any:
-    """The plain value: dicts, lists, texts, numbers; what is nothing of these, such as bytes, stays as it is.
+    """Returns the plain value: dicts, lists, texts, numbers. Other values, such as bytes, stay as they are.
 
-    Raises `LimitExceededError` when it is too large.
+    Raises `LimitExceededError` if the value is too large.
     """
     return _Thawing().value(value)

@@ -1,4 +1,4 @@
-"""Jinja templates as StackStorm renders parameters: sandboxed, strict about names, compiled once, bounded."""
+"""Jinja templates, rendered as StackStorm renders parameters: sandboxed, strict about names, compiled once, bounded."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ _FAILURES = (
     RecursionError, MemoryError,
 )  # fmt: skip
 
-# Jinja writes a number such as 1e999 into its Python code as `inf`, which is no name there.
+# Jinja writes a number such as 1e999 into its Python code as `inf`, which is not a name there.
 _INFINITE = "a number in the template is too large"
 
 
 class Jinja:
-    """Renders templates and tells which names they need. Keeps the last few hundred compiled.
+    """Renders templates and finds the names that they need. Caches a few hundred compiled templates.
 
-    `decrypt_kv` is the filter of that name: it opens the ciphertext of a key. StackStorm's other filters are there too.
+    `decrypt_kv` is the filter of that name: it decrypts the ciphertext of a key. Templates have StackStorm's other
+    filters too.
     """
 
     def __init__(self, decrypt_kv: Callable[[Any], Any] | None = None) -> None:
@@ -36,20 +37,20 @@ class Jinja:
         self._expressions: dict[str, TemplateExpression | None] = {}
 
     def names(self, text: str) -> frozenset[str]:
-        """The free names of a template; none for plain text, and for what is no valid template."""
+        """Returns the free names of a template; none for plain text and for an invalid template."""
         return self._compile(text)[1]
 
     def check(self, text: str) -> None:
-        """Raises `InvalidError` for a template that cannot be parsed. `render` takes such a one as plain text."""
+        """Raises `InvalidError` for an invalid template. `render` treats such a one as plain text."""
         try:
             self._environment.from_string(text)
         except (TemplateError, RecursionError, MemoryError) as error:
             raise InvalidError(f"{error}") from error
 
     def render(self, text: str, names: Mapping[str, Any]) -> str:
-        """The rendered text. What is no valid template is plain text, as in StackStorm.
+        """Renders a template to text. An invalid template is plain text, as in StackStorm.
 
-        Raises `InvalidError` when rendering fails, takes too many steps or makes too long a text, or one that is no
+        Raises `InvalidError` if the rendering fails, takes too many steps, or gives a text that is too long or not
         valid Unicode.
         """
         template = self._compile(text)[0]
@@ -64,9 +65,9 @@ class Jinja:
         return str(_plain(rendered, text))
 
     def value(self, text: str, names: Mapping[str, Any]) -> Any:
-        """As `render`, but what is one expression and nothing else gives its value, of whatever type JSON has.
+        """Renders as `render` does, but a template that is a single expression gives its value, of any JSON type.
 
-        Raises `InvalidError` when rendering fails, and for a value that has no form in JSON.
+        Raises `InvalidError` if the rendering fails, and for a value that has no form in JSON.
         """
         inner = text.strip()
         is_one = inner.startswith("{{") and inner.endswith("}}") and self._compile(text)[0] is not None
@@ -74,40 +75,40 @@ class Jinja:
         if expression is None:
             return self.render(text, names)
         try:
-            found = expression(names_with_budget(names))
+            value = expression(names_with_budget(names))
         except NameError:
             raise InvalidError(_INFINITE) from None
         except _FAILURES as error:
             raise InvalidError(printable(str(error))) from error
-        return self.render(text, names) if isinstance(found, StrictUndefined) else _plain(found, text)
+        return self.render(text, names) if isinstance(value, StrictUndefined) else _plain(value, text)
 
     def _expression(self, source: str) -> TemplateExpression | None:
         if source not in self._expressions:
             try:
-                found = self._environment.compile_expression(source, undefined_to_none=False)
+                expression = self._environment.compile_expression(source, undefined_to_none=False)
             except TemplateError:
-                found = None
+                expression = None
             if len(self._expressions) >= _CACHED:
                 self._expressions.clear()
-            self._expressions[source] = found
+            self._expressions[source] = expression
         return self._expressions[source]
 
     def _compile(self, text: str) -> tuple[Template | None, frozenset[str]]:
         if "{{" not in text and "{%" not in text and "{#" not in text:
             return None, frozenset()
-        found = self._compiled.get(text)
-        if found is None:
+        entry = self._compiled.get(text)
+        if entry is None:
             try:
-                found = (
+                entry = (
                     self._environment.from_string(text),
                     frozenset(meta.find_undeclared_variables(self._environment.parse(text))),
                 )
             except TemplateError:
-                found = (None, frozenset())
+                entry = (None, frozenset())
             if len(self._compiled) >= _CACHED:
                 self._compiled.clear()
-            self._compiled[text] = found
-        return found
+            self._compiled[text] = entry
+        return entry
 
 
 def _plain(value: Any, text: str) -> Any:

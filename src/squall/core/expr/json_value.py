@@ -1,7 +1,7 @@
-"""The values that expressions give, made plain JSON: what workflows store, and what actions take, is nothing else.
+"""The conversion of expressions' values to plain JSON: workflows store, and actions take, only JSON.
 
-A value that JSON has under another name becomes it: a tuple, a set, a view, a range or an iterator becomes an array, a
-number or a boolean that is a key becomes text, bytes of UTF-8 and dates become text. All other values are refused.
+A value that has a near form in JSON becomes that: a tuple, a set, a view, a range or an iterator becomes an array; a
+number or a boolean that is a key becomes text; bytes of UTF-8 and dates become text. All other values are refused.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from squall.core.expr.bounds.errors import LimitExceededError
 from squall.core.expr.bounds.limits import MAX_NODES, MAX_SIZE
 
 DEEPEST = 300
-"""How many arrays and objects may be in each other."""
+"""The most levels of arrays and objects in each other."""
 
 MOST_DIGITS = 4300
-"""Digits of the largest number: Python converts no more to text, nor from text."""
+"""The digits of the largest number: Python converts no more to text, nor from text."""
 
 _MOST_BITS = int(MOST_DIGITS * math.log2(10))
 _ATOMS = frozenset({type(None), bool})
@@ -32,20 +32,20 @@ _ARRAYS = (tuple, Set, KeysView, ValuesView, range)
 
 
 class NotJsonError(ValueError):
-    """A value has no form in JSON. The message says which part of it, and why."""
+    """A value has no form in JSON. The message names the part, and says why."""
 
 
 def json_value(value: Any) -> Any:
-    """The same value as plain JSON: None, bool, int, float, str, list, and dict with keys of text.
+    """Returns the value as plain JSON: None, bool, int, float, str, list, and dict with keys of text.
 
-    What is plain already is given back as it is, not copied. Raises `NotJsonError`, and `LimitExceededError` for a
-    value that has too many parts.
+    Returns a plain value itself, not a copy. Raises `NotJsonError`, and `LimitExceededError` for a value that has too
+    many parts.
     """
     return _Conversion().value(value, 0)
 
 
 def json_key(key: Any) -> str:
-    """The key of an object as JSON has it: `80` becomes `"80"`, None `"null"`. Raises `NotJsonError`."""
+    """Returns the key of an object in JSON's form: `80` becomes `"80"`, None `"null"`. Raises `NotJsonError`."""
     if isinstance(key, str):
         return _text(key)
     if key is None or isinstance(key, bool):
@@ -58,7 +58,7 @@ def json_key(key: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """A message that can be stored: halves of surrogate pairs, which UTF-8 has no bytes for, are written `\\udXXX`."""
+    """Returns a message that can be stored: halves of surrogate pairs, which UTF-8 cannot encode, become `\\udXXX`."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -100,7 +100,7 @@ class _Conversion:
         size = 0
         for at, item in enumerate(items):
             kind = type(item)
-            # Most parts of large values are these, and a call for each would take most of the time.
+            # Most parts of large values have these types; a call for each part would take most of the time.
             if kind in _ATOMS or (kind is int and -_SMALL < item < _SMALL):
                 plain = item
             elif kind is str and item.isascii():
@@ -118,26 +118,26 @@ class _Conversion:
     def _object(self, entries: dict[Any, Any], depth: int) -> dict[str, Any]:
         self._count(len(entries), 0)
         is_plain = True
-        made: dict[str, Any] = {}
+        copy: dict[str, Any] = {}
         size = 0
         for key, item in entries.items():
             name = key
             if type(key) is not str or not key.isascii():
                 name = json_key(key)
                 is_plain = is_plain and name is key
-            if name in made:
-                raise NotJsonError(f'it has the key "{printable(name)}" twice: of objects in JSON all keys are text')
+            if name in copy:
+                raise NotJsonError(f'two of its keys become "{printable(name)}": in JSON all keys of objects are text')
             kind = type(item)
             if kind in _ATOMS or (kind is int and -_SMALL < item < _SMALL):
-                made[name] = item
+                copy[name] = item
             elif kind is str and item.isascii():
-                made[name] = item
+                copy[name] = item
                 size += len(item)
             else:
-                made[name] = plain = self.value(item, depth)
+                copy[name] = plain = self.value(item, depth)
                 is_plain = is_plain and plain is item
         self._count(0, size)
-        return entries if is_plain else made
+        return entries if is_plain else copy
 
     def _other(self, value: Any, depth: int) -> Any:
         if isinstance(value, Undefined):
@@ -147,7 +147,7 @@ class _Conversion:
         if isinstance(value, int | float):
             return _number(int(value) if isinstance(value, int) else float(value))
         if hasattr(type(value), "__html__"):
-            # By Jinja's convention such a value stands for its text, such as a key of the datastore.
+            # By Jinja's convention such a value, a datastore key for example, stands for its text.
             return self.value(str(value), depth)
         if isinstance(value, bytes | bytearray):
             return self.value(_decoded(bytes(value)), depth)
@@ -158,21 +158,23 @@ class _Conversion:
         if isinstance(value, Mapping):
             return self._object(dict(value.items()), depth + 1)
         if isinstance(value, _ARRAYS) or hasattr(value, "__next__"):
-            return self._array(self._listed(value), depth + 1)
+            return self._array(self._items(value), depth + 1)
         raise NotJsonError(_refusal(value))
 
-    def _listed(self, values: Iterable[Any]) -> list[Any]:
-        listed = []
+    def _items(self, values: Iterable[Any]) -> list[Any]:
+        items = []
         for value in values:
-            listed.append(value)
-            if self._nodes + len(listed) > MAX_NODES:
+            items.append(value)
+            if self._nodes + len(items) > MAX_NODES:
                 raise LimitExceededError("The expression makes too large a structure.")
-        return listed
+        return items
 
 
 def _text(text: str) -> str:
     if not text.isascii() and (match := _SURROGATE.search(text)):
-        raise NotJsonError(f"a text in it has half of a surrogate pair (\\u{ord(match[0]):x}), which is no character")
+        raise NotJsonError(
+            f"a text in it has half of a surrogate pair (\\u{ord(match[0]):x}), which is not a character"
+        )
     return text if type(text) is str else str.__str__(text)
 
 
@@ -181,7 +183,7 @@ def _number(number: float) -> float:
         if number.bit_length() > _MOST_BITS:
             raise NotJsonError(f"a number in it has more than {MOST_DIGITS} digits")
     elif not math.isfinite(number):
-        raise NotJsonError(f"{number} is no number in JSON")
+        raise NotJsonError(f"{number} is not a number in JSON")
     return number
 
 
@@ -189,7 +191,7 @@ def _decoded(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise NotJsonError(f"{_quoted(value)} are bytes that are no text in UTF-8") from None
+        raise NotJsonError(f"the bytes {_quoted(value)} are not text in UTF-8") from None
 
 
 def _refusal(value: Any) -> str:

@@ -1,6 +1,6 @@
-"""The door to expressions in workflows: `<% YAQL %>` and `{{ Jinja }}` in any value, as Orquesta evaluates them.
+"""Expressions in workflows: `<% YAQL %>` and `{{ Jinja }}` in any value, as Orquesta evaluates them.
 
-What is rendered once is data and is never rendered again: an expression inside of a result stays text.
+Squall evaluates an expression once. Expression syntax inside an evaluated value stays text.
 """
 
 from __future__ import annotations
@@ -39,27 +39,27 @@ _VARIABLES = tuple(
 _CACHED = 2048
 
 Part = str | tuple[str, str]
-"""A piece of a text: text as it is, or an expression (as it is written, and its source)."""
+"""A piece of a text: plain text, or an expression (with its delimiters, and its source without them)."""
 
 
 def languages(text: str) -> list[str]:
-    """Which languages a text has expressions of."""
-    found = []
+    """Returns the languages of the expressions in a text."""
+    names = []
     if "{{" in text or "{%" in text:
-        found += [JINJA] if _JINJA.search(text) or _BLOCK.search(text) else []
+        names += [JINJA] if _JINJA.search(text) or _BLOCK.search(text) else []
     if "<%" in text:
-        found += [YAQL] if _YAQL.search(text) else []
-    return found
+        names += [YAQL] if _YAQL.search(text) else []
+    return names
 
 
 class Language:
-    """Evaluates, checks and searches values with expressions in them. `deadline` bounds the time of each.
+    """Evaluates, checks and searches values with expressions in them. `deadline` bounds the time of each expression.
 
-    One is for one thread at a time. The first takes 60 ms to make; a `twin` of it takes 1 ms.
+    One thread at a time may use a language. Creating the first one takes 60 ms, a `twin` of it 1 ms.
     """
 
     def __init__(self, deadline: Deadline | None = None, model: Language | None = None) -> None:
-        # Not above: yaql takes long to load, and a client may never need it.
+        # yaql takes long to load, and a client may never need it: so this import is not at the top.
         from squall.core.expr.yaql import Yaql
 
         self._deadline = deadline
@@ -72,25 +72,25 @@ class Language:
         self._parts: dict[str, tuple[str, list[Part]]] = {}
 
     def twin(self) -> Language:
-        """Another for another thread."""
+        """Returns another language, for another thread."""
         return Language(self._deadline, self)
 
     def evaluate(self, value: Any, scope: Scope) -> Any:
-        """The value with all expressions in it evaluated, also in the keys of objects: plain JSON.
+        """Evaluates all expressions in a value, also those in the keys of objects. Returns plain JSON.
 
-        Raises `EvaluationError`, and of this kind `UnstorableError` for a value that has no form in JSON. An
-        `UnavailableError` of what expressions ask of the outside is raised as it is: another time may succeed.
+        Raises `EvaluationError`; for a value that has no form in JSON its subclass `UnstorableError`. If data from
+        outside is unavailable, raises that `UnavailableError` unchanged: a later evaluation may succeed.
         """
         if isinstance(value, str) and ("{" in value or "<%" in value):
             return self._text(value, scope)
         if isinstance(value, dict):
-            made: dict[str, Any] = {}
+            fields: dict[str, Any] = {}
             for key, item in value.items():
                 name = self._key(key, scope)
-                if name in made:
-                    raise UnstorableError(f'The key "{printable(name)}" stands twice in the same object.')
-                made[name] = self.evaluate(item, scope)
-            return made
+                if name in fields:
+                    raise UnstorableError(f'The key "{printable(name)}" occurs twice in the same object.')
+                fields[name] = self.evaluate(item, scope)
+            return fields
         if isinstance(value, list):
             return [self.evaluate(item, scope) for item in value]
         return _plain(value)
@@ -103,13 +103,13 @@ class Language:
             raise UnstorableError(f"The object cannot have the key {key!r}: {error}") from error
 
     def _text(self, text: str, scope: Scope) -> Any:
-        found = self._parts.get(text)
-        if found is None:
-            found = self._split(text)
+        pieces = self._parts.get(text)
+        if pieces is None:
+            pieces = self._split(text)
             if len(self._parts) >= _CACHED:
                 self._parts.clear()
-            self._parts[text] = found
-        language, parts = found
+            self._parts[text] = pieces
+        language, parts = pieces
         if language == YAQL:
             return self._joined(YAQL, parts, lambda source: self._yaql.evaluate(source, scope))
         if language == JINJA:
@@ -120,17 +120,17 @@ class Language:
         return text
 
     def _split(self, text: str) -> tuple[str, list[Part]]:
-        named = languages(text)
-        if not named:
+        names = languages(text)
+        if not names:
             return "", [text]
-        if named[0] == JINJA and _BLOCK.search(text):
+        if names[0] == JINJA and _BLOCK.search(text):
             return "block", []
-        if named[0] == JINJA:
+        if names[0] == JINJA:
             return JINJA, list(self._jinja_parts(text))
         return YAQL, list(_yaql_parts(text))
 
     def _jinja_parts(self, text: str) -> Iterator[Part]:
-        """An expression ends at the first `}}` where it makes sense, or else at the first."""
+        """Splits a text. An expression ends at the first `}}` that makes it valid, or else at the first one."""
         at = 0
         while (start := text.find("{{", at)) >= 0 and (first := text.find("}}", start)) >= 0:
             if start > at:
@@ -145,29 +145,29 @@ class Language:
             yield text[at:]
 
     def _joined(self, language: str, parts: list[Part], value_of: Callable[[str], Any]) -> Any:
-        """One expression alone keeps the type of its value; with text around it everything becomes text."""
-        made: list[str] = []
+        """Evaluates the parts of a text. A single part keeps the type of its value; several are joined as text."""
+        texts: list[str] = []
         missing: list[str] = []
         for part in parts:
             if isinstance(part, str):
-                made.append(part)
+                texts.append(part)
                 continue
-            written, source = part
-            with _Told(language, written):
+            expression, source = part
+            with _OrquestaErrors(language, expression):
                 value = value_of(source)
             if isinstance(value, StrictUndefined):
                 missing.append(source)
             elif len(parts) == 1:
-                return _plain(value, language, written)
+                return _plain(value, language, expression)
             else:
-                with _Told(language, written):
+                with _OrquestaErrors(language, expression):
                     check_value(value)
-                    made.append(str(value))
+                    texts.append(str(value))
         if missing:
             raise EvaluationError(JINJA, f"There are unresolved variables: {', '.join(missing)}")
-        with _Told(language, "".join(part if isinstance(part, str) else part[0] for part in parts)):
-            check_length(sum(map(len, made)))
-        return _plain("".join(made))
+        with _OrquestaErrors(language, "".join(part if isinstance(part, str) else part[0] for part in parts)):
+            check_length(sum(map(len, texts)))
+        return _plain("".join(texts))
 
     def _jinja_value(self, source: str, names: dict[str, Any]) -> Any:
         expression = self._expressions.get(source)
@@ -182,7 +182,7 @@ class Language:
         return value
 
     def _rendered(self, text: str, scope: Scope) -> str:
-        with _Told(JINJA, text):
+        with _OrquestaErrors(JINJA, text):
             template = self._templates.get(text)
             if template is None:
                 if len(self._templates) >= _CACHED:
@@ -190,28 +190,28 @@ class Language:
                 template = self._templates[text] = self._environment.from_string(text)
             return template.render(names_with_budget(_jinja_names(scope), self._deadline))
 
-    # -- looking at expressions without evaluating them
+    # -- checks without evaluation
 
     def complaints(self, value: Any) -> list[dict[str, Any]]:
-        """What is wrong with the expressions in a value: `{type, expression, message}` each, in Orquesta's words."""
+        """Returns the errors of the expressions in a value: `{type, expression, message}` each, in Orquesta's words."""
         if isinstance(value, dict):
-            return [found for pair in value.items() for each in pair for found in self.complaints(each)]
+            return [complaint for pair in value.items() for each in pair for complaint in self.complaints(each)]
         if isinstance(value, list):
-            return [found for item in value for found in self.complaints(item)]
+            return [complaint for item in value for complaint in self.complaints(item)]
         if not isinstance(value, str):
             return []
-        named = languages(value)
-        if len(named) > 1:
+        names = languages(value)
+        if len(names) > 1:
             message = "Expression with multiple types is not supported."
             return [{"type": None, "expression": value, "message": message}]
-        return list(self._text_complaints(value, named[0])) if named else []
+        return list(self._text_complaints(value, names[0])) if names else []
 
     def _text_complaints(self, text: str, language: str) -> Iterator[dict[str, Any]]:
         if language == YAQL:
-            for written in _YAQL.findall(text):
-                told = self._yaql.complaint(_inner(written))
-                if told is not None:
-                    yield {"type": YAQL, "expression": written, "message": told}
+            for expression in _YAQL.findall(text):
+                message = self._yaql.complaint(_inner(expression))
+                if message is not None:
+                    yield {"type": YAQL, "expression": expression, "message": message}
             return
         try:
             self._environment.parse(text)
@@ -221,9 +221,9 @@ class Language:
                 return
         for part in self._jinja_parts(text):
             if not isinstance(part, str):
-                told = self._jinja_complaint(part[1])
-                if told is not None:
-                    yield {"type": JINJA, "expression": part[0], "message": told}
+                message = self._jinja_complaint(part[1])
+                if message is not None:
+                    yield {"type": JINJA, "expression": part[0], "message": message}
 
     def _jinja_complaint(self, source: str) -> str | None:
         try:
@@ -235,8 +235,8 @@ class Language:
         return None
 
     def variables(self, value: Any) -> list[tuple[str, str, str]]:
-        """The variables that the expressions in a value refer to: (language, text, variable), by variable."""
-        return sorted(set(self._references(value)), key=lambda found: found[2])
+        """Returns the variables in a value's expressions: (language, text, variable), ordered by variable."""
+        return sorted(set(self._references(value)), key=lambda reference: reference[2])
 
     def _references(self, value: Any) -> Iterator[tuple[str, str, str]]:
         if isinstance(value, dict):
@@ -248,53 +248,53 @@ class Language:
                 yield from self._references(item)
         elif isinstance(value, str):
             for language, pattern in ((JINJA, _JINJA), (YAQL, _YAQL)):
-                for written in pattern.findall(value):
+                for expression in pattern.findall(value):
                     for variable in _VARIABLES:
-                        yield from ((language, value, name) for name in variable.findall(written))
+                        yield from ((language, value, name) for name in variable.findall(expression))
 
 
 def unknown_functions(language: Language, text: str) -> list[str]:
-    """A sentence for each function and filter that the expressions in a text use and that there is not.
+    """Returns a sentence for each function and filter that the expressions in a text use and that does not exist.
 
-    Expressions that cannot be parsed have none: `complaints` tells of those.
+    Skips expressions that cannot be parsed: `complaints` reports those.
     """
-    named = languages(text)
-    found: list[str] = []
-    if YAQL in named:
-        known = language._yaql.functions()
+    names = languages(text)
+    sentences: list[str] = []
+    if YAQL in names:
+        existing = language._yaql.functions()
         for source in map(_inner, _YAQL.findall(text)):
             if language._yaql.complaint(source) is None:
-                unknown = unknown_in_yaql(language._yaql.parse(source).expression, known)
-                found += [wording(name, known) for name in unknown]
-    if JINJA in named:
+                unknown = unknown_in_yaql(language._yaql.parse(source).expression, existing)
+                sentences += [wording(name, existing) for name in unknown]
+    if JINJA in names:
         try:
             template = language._environment.parse(text)
         except TemplateError:
-            return found
+            return sentences
         functions = {*language._environment.globals, *_jinja_names(Scope(Variables({})))}
         filters = language._environment.filters
-        found += [wording(name, {*functions, *filters}) for name in unknown_in_jinja(template, functions, filters)]
-    return found
+        sentences += [wording(name, {*functions, *filters}) for name in unknown_in_jinja(template, functions, filters)]
+    return sentences
 
 
-def _plain(value: Any, language: str = "", written: str = "") -> Any:
-    """The value as JSON. Raises `UnstorableError` that names the expression, as written, or else the value."""
+def _plain(value: Any, language: str = "", expression: str = "") -> Any:
+    """Returns the value as JSON. Raises `UnstorableError` that names the `expression`, or else the value."""
     try:
-        with _Told(language, written):
+        with _OrquestaErrors(language, expression):
             return json_value(value)
     except EvaluationError as error:
         if not isinstance(error.__cause__, NotJsonError):
             raise
-        told = str(error) if written else f"The value cannot be stored: {error.__cause__}"
-        raise UnstorableError(told) from error.__cause__
+        message = str(error) if expression else f"The value cannot be stored: {error.__cause__}"
+        raise UnstorableError(message) from error.__cause__
 
 
-class _Told:
-    """Tells whatever goes wrong inside as Orquesta does: the expression, the exception's class, its text."""
+class _OrquestaErrors:
+    """Turns exceptions inside of it into Orquesta's: the expression, the exception's class, its text."""
 
-    def __init__(self, language: str, written: str) -> None:
+    def __init__(self, language: str, expression: str) -> None:
         self._language = language
-        self._written = written
+        self._expression = expression
 
     def __enter__(self) -> None:
         return None
@@ -306,23 +306,23 @@ class _Told:
             return
         if isinstance(error, KeyError) and self._language == YAQL:
             key = str(error.args[0] if error.args else error).strip("'")
-            message = f"Unable to resolve key '{key}' in expression '{self._written}' from context."
+            message = f"Unable to resolve key '{key}' in expression '{self._expression}' from context."
         else:
             text = str(error).strip("'") if _is_quoted(error) else str(error)
             if self._language == JINJA:
                 text = str(error)
             name = kind.__name__ if not isinstance(error, LimitExceededError) else "ExpressionLimitExceeded"
-            message = f"Unable to evaluate expression '{self._written}'. {name}: {text}"
+            message = f"Unable to evaluate expression '{self._expression}'. {name}: {text}"
         raise EvaluationError(self._language, printable(message)) from error
 
 
 def _is_quoted(error: BaseException) -> bool:
-    """Whether Orquesta takes the quotes off an error's text: those of yaql's own, of wrong values and types."""
+    """Checks whether Orquesta removes the quotes of an error's text: errors of yaql itself, of values and of types."""
     return isinstance(error, ValueError | TypeError) or type(error).__module__.startswith("yaql.")
 
 
-def _inner(written: str) -> str:
-    return written[2:-2].strip()
+def _inner(expression: str) -> str:
+    return expression[2:-2].strip()
 
 
 def _yaql_parts(text: str) -> Iterator[Part]:

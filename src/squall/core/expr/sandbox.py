@@ -1,4 +1,4 @@
-"""A Jinja environment whose templates end: sandboxed, strict about names, every step and every size counted."""
+"""A Jinja environment whose templates always end: sandboxed, strict about names, every step and every size counted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from squall.core.expr.bounds.limits import (
 from squall.core.expr.filters.table import filters
 
 BUDGET = "the budget"
-"""The name under which a rendering's `Budget` stands in its context. No template can write it: it has a space."""
+"""The name of a rendering's `Budget` in its context. It has a space, so that no template can use it."""
 
 _COUNTED = "counted by the budget"
 _JOINED = "joined with ~"
@@ -35,18 +35,18 @@ _WHOLE = ("join", "string", "pprint", "tojson", "list", "urlencode", "xmlattr", 
 
 
 def _concat(pieces: Iterable[str]) -> str:
-    """Joins what a template writes. Raises `LimitExceededError` before it is too long."""
-    made: list[str] = []
+    """Joins the output of a template. Raises `LimitExceededError` before it is too long."""
+    parts: list[str] = []
     size = 0
     for piece in pieces:
         size += len(piece)
         check_length(size)
-        made.append(piece)
-    return "".join(made)
+        parts.append(piece)
+    return "".join(parts)
 
 
 class _Generator(CodeGenerator):
-    """Writes numbers that have no literal in Python, such as infinity, as calls: else they would be unknown names."""
+    """Writes numbers without a literal in Python, such as infinity, as calls: else they would be unknown names."""
 
     def visit_Const(self, node: nodes.Const, frame: Frame) -> None:  # noqa: N802 - the name is Jinja's
         value = node.as_const(frame.eval_ctx)
@@ -88,7 +88,7 @@ class Environment(ImmutableSandboxedEnvironment):
         return super()._generate(source, *args, **kwargs)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """The operation, after a look at how large its result will be."""
+        """Checks the size of the result, then applies the operator."""
         if operator == "*":
             check_product(left, right)
         elif operator == "**":
@@ -100,7 +100,7 @@ class Environment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
-        """A call, counted; methods of texts and numbers are looked at before they make something large."""
+        """Counts a call and runs it. Checks methods of texts and numbers first, since they may create a large value."""
         __context[BUDGET].step()
         owner = getattr(__obj, "__self__", None)
         if isinstance(owner, str | bytes | int):
@@ -108,16 +108,16 @@ class Environment(ImmutableSandboxedEnvironment):
         return super().call(__context, __obj, *args, **kwargs)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
-        """The sandbox's `str.format`, with a look at the widths it asks for."""
+        """Returns the sandbox's `str.format` with a check of its widths."""
         wrapped = super().wrap_str_format(value)
         if wrapped is None:
             return None
         formatting, text = wrapped, value.__self__
 
         def checked(*args: Any, **kwargs: Any) -> str:
-            given = list(args) + list(kwargs.values())
-            check_format(text, *given)
-            for each in given:
+            values = list(args) + list(kwargs.values())
+            check_format(text, *values)
+            for each in values:
                 check_value(each)
             return formatting(*args, **kwargs)
 
@@ -144,7 +144,7 @@ def _joined(values: list[Any]) -> str:
 
 
 def _replace_concatenations(node: nodes.Node) -> None:
-    """Puts our own joining in the place of the operator `~`."""
+    """Replaces the operator `~` by our own filter."""
     for name in node.fields:
         value = getattr(node, name, None)
         if isinstance(value, nodes.Concat):
@@ -206,7 +206,7 @@ def _with_checked_replace(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _like(function: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:
-    """Marks a wrapper as taking what Jinja hands to the function it wraps: its context, or the environment."""
+    """Marks a wrapper so that Jinja passes it the same extra argument as its function: context or environment."""
     for mark in ("jinja_pass_arg", "jinja_async_variant"):
         if hasattr(function, mark):
             setattr(wrapper, mark, getattr(function, mark))
@@ -218,5 +218,5 @@ def _no_decryption(value: Any) -> Any:
 
 
 def names_with_budget(names: Mapping[str, Any], deadline: Deadline | None = None) -> dict[str, Any]:
-    """What a rendering is given: the names, and a budget of its own."""
+    """Returns the variables of one rendering: the names, and its own budget."""
     return {**names, BUDGET: Budget(deadline)}

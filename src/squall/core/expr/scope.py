@@ -1,4 +1,4 @@
-"""What an expression in a workflow can see: variables, the current task and item, and the workflow's tasks."""
+"""The scope of an expression in a workflow: variables, the current task and item, and the workflow's tasks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from squall.core.expr.bounds.errors import (
 from squall.core.expr.frozen import FrozenMapping
 
 PRIVATE = ("__vars", "__state", "__current_task", "__current_item")
-"""Names of the engine's own in a context: they are there, and cannot be read."""
+"""The engine's own names in a context: expressions cannot read them."""
 
 FINAL = frozenset({"succeeded", "failed", "timeout", "abandoned", "canceled"})
 
 
 class CurrentTask:
-    """The task an expression belongs to: its `name`, `route`, `status`, and its result once there is one."""
+    """The task of an expression: its `name`, `route`, `status`, and its `result` (None until it has one)."""
 
     __slots__ = ("name", "result", "route", "status")
 
@@ -31,7 +31,7 @@ class CurrentTask:
 
 
 class Variables:
-    """The variables of a context, shared by all scopes over it. `values` must not be changed afterwards."""
+    """The variables of a context, shared by all scopes over it. The caller must not change `values` afterwards."""
 
     __slots__ = ("_frozen", "_public", "values")
 
@@ -55,7 +55,7 @@ class Variables:
         return self._frozen
 
     def check(self, name: str) -> None:
-        """Raises `VariableUndefinedError` or `VariableInaccessibleError` for what `ctx(name)` cannot give."""
+        """Raises `VariableUndefinedError` or `VariableInaccessibleError` if `ctx(name)` cannot return the variable."""
         if name in PRIVATE:
             raise VariableInaccessibleError(name)
         if name not in self.values:
@@ -77,17 +77,17 @@ def _no_keys(key: str, _decrypt: bool) -> Any:
 
 
 def _without_scope(key: str) -> str:
-    """The name of a key as errors tell it: `x` for `system.x` and `st2kv.system.x`."""
+    """Returns the name of a key for error messages: `x` for `system.x` and `st2kv.system.x`."""
     name = key.removeprefix("st2kv.")
     first, _, rest = name.partition(".")
     return rest if first in ("system", "user") and rest else name
 
 
 class Scope:
-    """One place where expressions stand.
+    """The scope of the expressions at one place of a workflow.
 
-    `status_of(task, route)` gives a task's status, or None; `task_of(task, route)` what `task()` tells of it;
-    `key_of(key, decrypt)` the value of a key, raising `LookupError` when there is none.
+    `status_of(task, route)` returns a task's status, or None; `task_of(task, route)` the task's document for `task()`;
+    `key_of(key, decrypt)` the value of a key. `key_of` raises `LookupError` if the key does not exist.
     """
 
     __slots__ = ("current", "item", "key_of", "status_of", "task_of", "variables")
@@ -109,21 +109,21 @@ class Scope:
         self.key_of = key_of
 
     def replaced(self, **changes: Any) -> Scope:
-        """The same place with other variables, another item, or another current task."""
-        kept = {name: changes.get(name, getattr(self, name)) for name in self.__slots__}
-        return Scope(**kept)
+        """Returns this scope with other variables, another item, or another current task."""
+        fields = {name: changes.get(name, getattr(self, name)) for name in self.__slots__}
+        return Scope(**fields)
 
-    # -- the functions, as they are called in expressions
+    # -- the functions of expressions
 
     def ctx(self, key: str | None = None) -> Any:
-        """A variable, or all of them."""
+        """Returns a variable, or all of them."""
         if not key:
             return self.variables.public
         self.variables.check(key)
         return self.variables.values[key]
 
     def get_item(self, key: str | None = None) -> Any:
-        """The current item, or the value it has under a key."""
+        """Returns the current item, or the value that it has under a key."""
         if not key:
             return self.item
         if not isinstance(self.item, Mapping):
@@ -138,36 +138,36 @@ class Scope:
         return self.current
 
     def result(self) -> Any:
-        """The result of the current task."""
+        """Returns the result of the current task."""
         return self._task().result
 
     def succeeded(self) -> bool:
-        """Whether the current task has succeeded."""
+        """Checks whether the current task has succeeded."""
         return self._task().status == "succeeded"
 
     def failed(self) -> bool:
-        """Whether the current task has failed."""
+        """Checks whether the current task has failed."""
         return self._task().status == "failed"
 
     def completed(self) -> bool:
-        """Whether the current task has ended."""
+        """Checks whether the current task has ended."""
         return self._task().status in FINAL
 
     def task_status(self, task_id: str, route: int | None = None) -> str:
-        """The status of a task, `null` when there is none."""
+        """Returns the status of a task; `null` if it has none."""
         if route is None:
             route = self.current.route if self.current else 0
         return self.status_of(task_id, route) or "null"
 
     def task(self, task_name: str | None = None, route: int | None = None) -> Any:
-        """What is known of a task's latest execution: ids, status, times, result."""
+        """Returns the document of a task's latest execution: ids, status, times, result."""
         if task_name is None:
             current = self._task()
             task_name, route = current.name, current.route if route is None else route
         return self.task_of(task_name, route)
 
     def st2kv(self, key: str, decrypt: bool = False, **default: Any) -> Any:
-        """The value of a key in the datastore."""
+        """Returns the value of a key in the datastore."""
         try:
             return self.key_of(key, bool(decrypt))
         except LookupError:

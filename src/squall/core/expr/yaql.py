@@ -1,4 +1,4 @@
-"""YAQL expressions: parsed once, evaluated against a `Scope`, every call counted."""
+"""YAQL expressions: parsed once, evaluated against a `Scope`, with every call counted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _OPTIONS = {
 
 
 class _Evaluation(contexts.Context):  # type: ignore[misc]
-    """A context of yaql's whose every call takes one step of the budget."""
+    """A yaql context in which every call takes one step of the budget."""
 
     budget: Budget | None = None
 
@@ -54,9 +54,9 @@ class _Evaluation(contexts.Context):  # type: ignore[misc]
 
 
 class Yaql:
-    """Evaluates YAQL. Keeps the last thousand expressions parsed.
+    """Evaluates YAQL. Caches a thousand parsed expressions.
 
-    With `model`, the grammar's tables and the functions are those of another, which takes much less time.
+    If `model` is given, this shares its grammar tables and functions, which saves most of the time.
     """
 
     def __init__(self, deadline: Deadline | None = None, model: Yaql | None = None) -> None:
@@ -66,21 +66,21 @@ class Yaql:
         self._parsed: dict[str, Any] = {}
 
     def twin(self) -> Yaql:
-        """Another for another thread: what it parses and evaluates is its own."""
+        """Returns another evaluator, for another thread, with its own parser and cache."""
         return Yaql(self._deadline, self)
 
     def parse(self, source: str) -> Any:
-        """The parsed expression. Raises yaql's exceptions, `ValueError` and `TypeError` for what is none."""
-        found = self._parsed.get(source)
-        if found is None:
-            found = self._engine(source)
+        """Parses an expression. Raises yaql's exceptions, `ValueError` and `TypeError` for an invalid one."""
+        expression = self._parsed.get(source)
+        if expression is None:
+            expression = self._engine(source)
             if len(self._parsed) >= _CACHED:
                 self._parsed.clear()
-            self._parsed[source] = found
-        return found
+            self._parsed[source] = expression
+        return expression
 
     def functions(self) -> frozenset[str]:
-        """The names of all functions."""
+        """Returns the names of all functions."""
         names: set[str] = set()
         layer = self._root
         while layer is not None:
@@ -89,7 +89,7 @@ class Yaql:
         return frozenset(name for name in names if name[:1].isalpha())
 
     def complaint(self, source: str) -> str | None:
-        """What is wrong with an expression, in the parser's words; None when nothing is."""
+        """Returns the parser's error message for an expression; None if it is valid."""
         try:
             self.parse(source)
         except (YaqlException, ValueError, TypeError) as error:
@@ -97,7 +97,7 @@ class Yaql:
         return None
 
     def evaluate(self, source: str, scope: Scope) -> Any:
-        """The plain value of an expression. Raises whatever goes wrong in it."""
+        """Evaluates an expression to a plain value. Raises any exception of the expression."""
         context = _Evaluation(self._root)
         context.budget = Budget(self._deadline)
         context[_SCOPE] = scope
@@ -118,16 +118,16 @@ def _root_context() -> Any:
 
 
 def _with_plain_values(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Our functions take plain values and give plain values; YAQL's are frozen."""
+    """Wraps a function that takes and returns plain values for YAQL, whose values are frozen."""
 
-    def called(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         return freeze(function(*map(thaw, args), **{name: thaw(value) for name, value in kwargs.items()}))
 
-    return called
+    return wrapper
 
 
 def _scope_functions() -> dict[str, Callable[..., Any]]:
-    """The functions of workflows. yaql hands each the context it is called in."""
+    """Returns the functions of workflows. yaql passes each the context of its call."""
 
     def ctx(context: Any, key: str | None = None) -> Any:
         scope: Scope = context[_SCOPE]
@@ -157,24 +157,25 @@ def _scope_functions() -> dict[str, Callable[..., Any]]:
     def task(context: Any, task_name: Any = None, route: Any = None) -> Any:
         return freeze(context[_SCOPE].task(task_name, route))
 
-    def st2kv(context: Any, key: Any, decrypt: Any = False, default: Any = _NOT_GIVEN) -> Any:
-        given = {} if default is _NOT_GIVEN else {"default": thaw(default)}
-        return freeze(context[_SCOPE].st2kv(key, decrypt, **given))
+    def st2kv(context: Any, key: Any, decrypt: Any = False, default: Any = _MISSING) -> Any:
+        keywords = {} if default is _MISSING else {"default": thaw(default)}
+        return freeze(context[_SCOPE].st2kv(key, decrypt, **keywords))
 
     st2kv_typed = specs.parameter("default", yaqltypes.PythonType(object, True))(st2kv)
-    listed = (ctx, item, result, succeeded, failed, completed, task_status, task)
-    return {function.__name__: function for function in listed} | {"st2kv": st2kv_typed}
+    functions = (ctx, item, result, succeeded, failed, completed, task_status, task)
+    return {function.__name__: function for function in functions} | {"st2kv": st2kv_typed}
 
 
-class _NotGiven:
-    """The default of a parameter that may be given as null."""
+class _Missing:
+    """The type of `_MISSING`."""
 
 
-_NOT_GIVEN = _NotGiven()
+_MISSING = _Missing()
+"""The default of a parameter for which null is a value."""
 
 
 def _bound_library(root: Any) -> None:
-    """Puts checks before those functions of yaql's library that can make something huge, or run for ever."""
+    """Adds checks before the functions of yaql's library that can create a huge value, or run for ever."""
     checks: dict[str, Callable[..., None]] = {
         "#operator_*": check_product,
         "pow": lambda base, exponent, _modulus=None: check_power(base, exponent),
@@ -195,9 +196,9 @@ def _with_check(function: Callable[..., Any], check: Callable[..., None]) -> Cal
     hidden = {name for name in ("engine", "context") if name in parameters}
 
     def checked(*args: Any, **kwargs: Any) -> Any:
-        shown = [arg for arg, name in zip(args, parameters, strict=False) if name not in hidden]
-        shown += args[len(parameters) :]
-        check(*shown, **{name: value for name, value in kwargs.items() if name not in hidden})
+        visible = [arg for arg, name in zip(args, parameters, strict=False) if name not in hidden]
+        visible += args[len(parameters) :]
+        check(*visible, **{name: value for name, value in kwargs.items() if name not in hidden})
         return function(*args, **kwargs)
 
     return checked

@@ -29,7 +29,7 @@ _TYPES: dict[str, Callable[[], Any]] = {
 
 
 def register_regexes(context: Any) -> None:
-    """Adds the functions to a context of yaql's."""
+    """Adds the functions to a yaql context."""
     functions: dict[str, Callable[..., Any]] = {
         "regex": _regex,
         "escapeRegex": _escape_regex,
@@ -121,7 +121,7 @@ def _selected(context: Any, match: Any, selector: Any) -> Any:
 
 
 def _with_groups(context: Any, match: Any) -> Any:
-    """A context in which `$` is the match, `$2` and so on are its groups, and named groups have their names."""
+    """Returns a context in which `$` is the match, `$2` and so on are its groups, and named groups have their names."""
     inner = context.create_child_context()
     names = {f"${number + 1}": number for number in range(len(match.groups()) + 1)}
     names |= {f"${name}": number for name, number in match.re.groupindex.items()}
@@ -139,7 +139,7 @@ def _split_text(string: str, regexp: Regex, max_split: int = 0) -> list[str | No
 
 
 def _replace(regexp: Regex, string: str, repl: str, count: int = 0) -> str:
-    # Each match can bring a copy of the replacement, which can bring the text of the match.
+    # Each match can add a copy of the replacement, which can contain the text of the match.
     matches = sum(1 for _ in regexp.finditer(string))
     check_length(len(string) + matches * len(repl) + len(string) * repl.count("\\"))
     return regexp.sub(repl, string, count)

@@ -1,9 +1,9 @@
-"""The journal's form: header page, record frames, positions, and how bytes become text at the edge.
+"""The format of a journal: header page, record frames, positions, and the decoding of bytes to text.
 
-Pure, and standard library only: the process that holds the actions' pipes runs without site-packages. A tree's
-journal is a header page followed by frames, one after the other. A frame is written whole, then the header's
-committed length is moved behind it; nothing behind the committed length is ever read. Checksums are for damaged
-disks and power losses, not for half-written frames: only `find_frame` and `verify` look at them.
+This module is pure and needs only the standard library: the process that holds the actions' pipes runs without
+site-packages. A tree's journal is a header page followed by frames, one after the other. The writer writes a whole
+frame, then moves the header's committed length behind it; readers never read behind the committed length. Checksums
+are for damaged disks and power losses, not for half-written frames: only `find_frame` and `verify` check them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_PAYLOAD: Final = 1 << 20
 
 HEADER_SIZE: Final = 4096
 BOOT_OFFSET: Final = 28
-"""Where in a header the boot id (16 bytes) stands."""
+"""The offset of the boot id (16 bytes) in a header."""
 COMMIT_OFFSET: Final = 64
 _MAGIC: Final = b"squall\r\n"
 _VERSION: Final = 1
@@ -52,8 +52,8 @@ _MAX_LEAD: Final = 3
 
 class Header(NamedTuple):
     """A journal's first page: `nonce` (16 random bytes that seed its checksums), `boot` id of the writer's machine,
-    `tree` (id of the root execution), `committed` (bytes that may be read), `closing` (where the closing index
-    record starts, 0 while the journal is open)."""
+    `tree` (id of the root execution), `committed` (bytes that may be read), `closing` (the start of the closing
+    index record, 0 while the journal is open)."""
 
     nonce: bytes
     boot: bytes
@@ -63,11 +63,11 @@ class Header(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One record. `start` and `end` are file offsets; `end` is the record's position: reading after it goes on.
+    """One record. `start` and `end` are file offsets; `end` is the record's position: the next read starts there.
 
-    `event` is the row of the event a copy tells (0 for output), `time` µs since 1970, `offset` the bytes of this
-    execution and stream before this one, `lead` the 0 to 3 bytes of an unfinished character before it, `prev` the
-    start of this execution's previous record (0 if it is the first), `incarnation` the writer's.
+    `event` is the row of the event that the record copies (0 for output), `time` µs since 1970, `offset` the number of
+    bytes of this execution and stream before this record, `lead` the 0 to 3 bytes of an unfinished character before
+    it, `prev` the start of this execution's previous record (0 if it is the first), `incarnation` that of the writer.
     """
 
     start: int
@@ -86,8 +86,8 @@ class Record(NamedTuple):
 
 
 class ServerRecord(NamedTuple):
-    """A record of the server's own, to be appended: `kind`, `time` (µs since 1970), `event` and `payload` are those of
-    the `Record` that it becomes. Without `create` it is dropped where the tree has no journal.
+    """A record that the server itself appends. `kind`, `time` (µs since 1970), `event` and `payload` are those of the
+    `Record` that it becomes. If `create` is false and the tree has no journal, the record is dropped.
     """
 
     execution: str
@@ -99,50 +99,52 @@ class ServerRecord(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Records in order, and the position to read on from."""
+    """Records in order, and the position of the next read."""
 
     records: list[Record]
     position: int
 
 
 class NotAJournalError(ValueError):
-    """The bytes are no journal header of this format."""
+    """The bytes are not a journal header of this format."""
 
 
 def file_name(tree: str) -> str:
-    """Where the journal of `tree` lies below the folder of journals: one folder for every 4096 s of new trees.
+    """Returns the path of the journal of `tree` below the folder of journals: one folder for every 4096 s of new trees.
 
-    Raises `ValueError` for a text that is no id: only ids become paths.
+    Raises `ValueError` for a text that is not an id: only ids become paths.
     """
     _check_id(tree)
     return f"{tree[:5]}/{tree}.journal"
 
 
 def lines_name(tree: str) -> str:
-    """Where the line index of `tree` lies below the folder of journals. Raises `ValueError` as `file_name` does."""
+    """Returns the path of the line index of `tree` below the folder of journals. Raises `ValueError` as `file_name`
+    does."""
     _check_id(tree)
     return f"{tree[:5]}/{tree}.lines"
 
 
 def _check_id(tree: str) -> None:
     if len(tree) != 24 or not tree.isalnum():
-        raise ValueError(f"{tree!r:.40} is no id of a tree")
+        raise ValueError(f"{tree!r:.40} is not the id of a tree")
 
 
 def pack_header(nonce: bytes, boot: bytes, tree: str) -> bytes:
-    """The header page of a new journal, with nothing committed yet."""
+    """Returns the header page of a new journal, with no records committed yet."""
     page = _HEADER.pack(_MAGIC, _VERSION, nonce, boot, bytes.fromhex(tree))
     page = page.ljust(COMMIT_OFFSET, b"\0") + pack_commit(HEADER_SIZE, 0)
     return page.ljust(HEADER_SIZE, b"\0")
 
 
 def pack_commit(committed: int, index: int) -> bytes:
-    """The bytes at `COMMIT_OFFSET` that move the committed length (and name the closing index record)."""
+    """Returns the bytes for `COMMIT_OFFSET` that move the committed length (and give the start of the closing index
+    record)."""
     return _COMMIT.pack(committed, index)
 
 
 def unpack_header(page: bytes) -> Header:
-    """The header in a file's first bytes. Raises `NotAJournalError`."""
+    """Reads the header from a file's first bytes. Raises `NotAJournalError`."""
     if len(page) < COMMIT_OFFSET + _COMMIT.size:
         raise NotAJournalError("the file is shorter than a journal's header")
     magic, version, nonce, boot, tree = _HEADER.unpack_from(page)
@@ -155,13 +157,14 @@ def unpack_header(page: bytes) -> Header:
 
 
 def unpack_commit(data: bytes) -> tuple[int, int]:
-    """Committed length and index of the bytes at `COMMIT_OFFSET`."""
+    """Reads the committed length and the start of the closing index record from the bytes at `COMMIT_OFFSET`."""
     committed, index = _COMMIT.unpack_from(data)
     return committed, index
 
 
 def checksum_seed(nonce: bytes) -> int:
-    """What the checksums of a journal with this nonce start from: frames of another journal never verify here."""
+    """Returns the start value of the checksums of a journal with this nonce: frames of another journal never verify in
+    it."""
     return zlib.crc32(nonce)
 
 
@@ -182,11 +185,12 @@ def pack_frame(
     lead: bytes = b"",
     tag: bytes = b"",
 ) -> bytes:
-    """Header and tag of the frame that carries `payload`; the payload itself is written behind it, not copied.
+    """Returns header and tag of the frame that carries `payload`. The caller writes the payload behind them: it is not
+    copied.
 
     `seed` is `checksum_seed(nonce)`, `execution` the 12 bytes of its id, `start` the file offset that the frame will
-    have: its checksum covers that, so a frame that a damaged disk shows elsewhere does not verify there. Raises
-    `ValueError` when a part is too long.
+    have. The checksum covers the offset, so a frame that a damaged disk moves elsewhere does not verify there. Raises
+    `ValueError` if a part is too long.
     """
     if len(payload) > MAX_PAYLOAD or len(tag) > _MAX_TAG or len(lead) > _MAX_LEAD:
         raise ValueError("payload, tag or lead is longer than a record can carry")
@@ -202,23 +206,23 @@ def pack_frame(
 
 
 def _placed(crc: int, length: int, start: int) -> int:
-    """A frame's checksum: that of its checked bytes, then of its length and its offset, which are outside of them."""
+    """Returns the checksum of a frame from that of its checked bytes, which leave out its length and its offset."""
     return zlib.crc32(struct.pack("<IQ", length, start), crc)
 
 
 def note_event(row: int, number: int) -> int:
-    """What a record that tells of no change has as its event, so that copies are known: the row of the queue that it
-    came from, and its number there. Rows of the table of events are counted apart, and never meet it."""
+    """Returns the `event` of a record that copies no event row: the row of the queue that it came from, and its number
+    there. So a second copy of the record is recognized. It never equals a row of the table of events."""
     return _NOTE | row << 20 | number
 
 
 def event_row(event: int) -> int:
-    """The row of the table of events that a record's event is; 0 for one that tells of no change."""
+    """Returns the row in the table of events for the `event` of a record; 0 if the record copies no event row."""
     return 0 if event & _NOTE else event
 
 
 def frame_length(data: bytes | bytearray | memoryview, at: int = 0) -> int:
-    """The whole length of the frame whose header starts at `at`, or 0 when fewer than a header's bytes are there."""
+    """Returns the whole length of the frame whose header starts at `at`, or 0 if `data` has no whole header there."""
     if len(data) - at < FRAME_SIZE:
         return 0
     length: int = struct.unpack_from("<I", data, at + 4)[0]
@@ -226,9 +230,10 @@ def frame_length(data: bytes | bytearray | memoryview, at: int = 0) -> int:
 
 
 def unpack_frame(data: memoryview, at: int, base: int) -> Record | None:
-    """The record whose frame starts at `data[at]`, where `data[0]` is file offset `base`; None if it is not all there.
+    """Reads the record whose frame starts at `data[at]`; `data[0]` is file offset `base`. Returns None if the frame is
+    not complete.
 
-    Nothing is checked: what lies below the committed length was written whole (see `verify`).
+    It checks nothing: frames below the committed length were written whole (see `verify`).
     """
     length = frame_length(data, at)
     if length < FRAME_SIZE or at + length > len(data):
@@ -246,23 +251,23 @@ def unpack_frame(data: memoryview, at: int, base: int) -> Record | None:
 
 
 def frame_gist(data: memoryview, at: int) -> tuple[bytes, int, int, bytes, int]:
-    """Marker, length, kind, execution (12 bytes) and time of the frame whose whole header is at `data[at]`: for those
-    who look at every frame of a journal and need no more."""
+    """Reads marker, length, kind, execution (12 bytes) and time of the frame whose whole header is at `data[at]`: a
+    fast way for readers of every frame of a journal."""
     gist: tuple[bytes, int, int, bytes, int] = _GIST.unpack_from(data, at)
     return gist
 
 
 def plausible(data: bytes | bytearray | memoryview, at: int, nonce: bytes) -> bool:
-    """Whether a frame's header seems to start at `data[at]`: its marker and its length are possible ones."""
+    """Checks whether a frame's header may start at `data[at]`: its marker and its length are possible ones."""
     if len(data) - at < FRAME_SIZE or bytes(data[at : at + 4]) != nonce[:4]:
         return False
     return FRAME_SIZE <= frame_length(data, at) <= FRAME_SIZE + _MAX_TAG + MAX_PAYLOAD
 
 
 def unpack_frames(data: bytes | memoryview, base: int, nonce: bytes = b"") -> Iterator[Record]:
-    """Every record that lies whole in `data`, whose first byte is file offset `base`.
+    """Yields every record that is complete in `data`, whose first byte is file offset `base`.
 
-    With the journal's `nonce` it stops before what is no frame of it.
+    If the journal's `nonce` is given, it stops before bytes that are not a frame of the journal.
     """
     view = memoryview(data)
     at = 0
@@ -272,8 +277,8 @@ def unpack_frames(data: bytes | memoryview, base: int, nonce: bytes = b"") -> It
 
 
 def verify(data: bytes | memoryview, at: int, nonce: bytes, seed: int, base: int = 0) -> bool:
-    """Whether an undamaged frame of the journal with this `nonce` starts at `data[at]` and lies whole in `data`,
-    where `data[0]` is file offset `base`."""
+    """Checks whether an undamaged and complete frame of the journal with this `nonce` starts at `data[at]`; `data[0]`
+    is file offset `base`."""
     view = memoryview(data)
     length = frame_length(view, at)
     if not plausible(view, at, nonce) or at + length > len(view):
@@ -283,8 +288,8 @@ def verify(data: bytes | memoryview, at: int, nonce: bytes, seed: int, base: int
 
 
 def find_frame(data: bytes | memoryview, at: int, nonce: bytes, seed: int, base: int = 0) -> int:
-    """Where in `data` (whose first byte is file offset `base`) the first undamaged frame at or behind `data[at]`
-    starts, or -1: the way past damage on a disk."""
+    """Returns the start in `data` (whose first byte is file offset `base`) of the first undamaged frame at or behind
+    `data[at]`, or -1. So readers get past damage on a disk."""
     haystack = bytes(data)
     marker = nonce[:4]
     while (at := haystack.find(marker, at)) >= 0:
@@ -295,12 +300,12 @@ def find_frame(data: bytes | memoryview, at: int, nonce: bytes, seed: int, base:
 
 
 def pack_index(tails: dict[str, int]) -> bytes:
-    """Payload of the closing index record: execution id to the start of that execution's last record."""
+    """Returns the payload of the closing index record for `tails`: execution id to the start of its last record."""
     return b"".join(bytes.fromhex(execution) + struct.pack("<Q", start) for execution, start in tails.items())
 
 
 def unpack_index(payload: bytes | memoryview) -> dict[str, int]:
-    """The inverse of `pack_index`."""
+    """Returns the tails: the inverse of `pack_index`."""
     size = 20
     return {
         bytes(payload[at : at + 12]).hex(): struct.unpack_from("<Q", payload, at + 12)[0]
@@ -309,16 +314,18 @@ def unpack_index(payload: bytes | memoryview) -> dict[str, int]:
 
 
 def damage_record(start: int, end: int, tree: str) -> Record:
-    """The gap that readers are told of where a disk has lost what stood between two offsets."""
+    """Returns the gap record that readers get for records between two offsets that a disk has lost."""
     text = f'{{"reason":"damage","bytes":{end - start}}}'
     return Record(start, end, GAP, NO_STREAM, tree, 0, 0, 0, 0, 0, b"", "", memoryview(text.encode()))
 
 
 def decode_text(lead: bytes, payload: bytes | memoryview, alone: bool = False) -> tuple[str, bytes]:
-    """The text that `payload` adds after the unfinished character `lead`, and the unfinished character it leaves.
+    """Decodes `payload` behind the unfinished character `lead`. Returns the text, and the bytes of the unfinished
+    character at its end.
 
-    UTF-8, with U+FFFD for what is none. A character split over two records is shown with the second, so a record's
-    text depends on nothing but the record. What stands `alone`, as tagged records do, leaves nothing.
+    Bytes that are not UTF-8 become U+FFFD. A character that is split over two records belongs to the text of the
+    second, so a record's text depends only on the record. If `alone` (as for tagged records), no bytes remain at the
+    end.
     """
     data = lead + bytes(payload) if lead else bytes(payload)
     text, used = codecs.utf_8_decode(data, "replace", alone)

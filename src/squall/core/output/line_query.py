@@ -1,4 +1,4 @@
-"""What is asked and answered about lines of output: sums, pages, states, searches."""
+"""Queries for lines of output and their results: sums, pages, states, searches."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from squall.core.output.lines import Line, LineCounter, Missing
 
 
 class OutputSums(msgspec.Struct, frozen=True):
-    """What one execution has printed: bytes and lines by stream number, how many `lines` in all, where its records
-    begin and end (positions; 0: there are none), the times (µs) of the first and the last, the gaps, the bytes
-    missing in them, and the lines behind which (the first hundred of) them are."""
+    """The sums of one execution's output: `lines` in all, bytes (`sizes`) and lines (`line_counts`) by stream number,
+    the positions at which its records begin (`first`) and end (`last`; 0: it has none), the times (µs) of the first
+    (`began`) and the last record (`time`), the number of `gaps`, the bytes `missing` in them, and the numbers of the
+    lines behind which the first hundred gaps are (`places`)."""
 
     lines: int = 0
     sizes: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -25,9 +26,9 @@ class OutputSums(msgspec.Struct, frozen=True):
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """What to look for: lines `start` to `stop` of an execution that match `pattern` (RE2; a plain text if `fixed`), at
-    most `limit` of them, on these streams (by number; None: all). With `rows` all numbers are those of rows: lines as
-    counted among those on the streams `counted` only."""
+    """A search for the lines `start` to `stop` of an execution that match `pattern` (RE2; a plain text if `fixed`), at
+    most `limit` of them, on these `streams` (by number; None: all). If `rows`, all numbers are those of rows: only the
+    lines on the streams `counted` count."""
 
     pattern: str
     fixed: bool = False
@@ -42,15 +43,15 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hits(msgspec.Struct, frozen=True):
-    """The numbers of the lines that were found, and the line to search on from (0: there are no more)."""
+    """The numbers of the lines that match, and the line to resume the search from (0: there are no more)."""
 
     numbers: list[int]
     resume: int
 
 
 class LinePage(msgspec.Struct, frozen=True):
-    """Some lines; `total` is how many there are, `last` the number up to which all that were wanted are given, and
-    `position` up to where the journal has been looked at."""
+    """Some lines of an execution. `total` is the number of all its lines, `last` the number up to which the page has
+    all requested lines, `position` the end of the records that were read."""
 
     lines: list[Line]
     total: int
@@ -59,8 +60,8 @@ class LinePage(msgspec.Struct, frozen=True):
 
 
 class RowPage(msgspec.Struct, frozen=True):
-    """Some lines, each with its execution, as counted among those that were asked for: the first one is number `first`
-    of `total`. `position` is up to where the journal has been looked at. `missing` is what was left out behind rows."""
+    """Some lines, each with the id of its execution. Only the requested lines count: the first one is number `first` of
+    `total`. `position` is the end of the records that were read. `missing` lists the output left out behind rows."""
 
     rows: list[tuple[str, Line]]
     first: int
@@ -70,13 +71,13 @@ class RowPage(msgspec.Struct, frozen=True):
 
 
 class LineState(msgspec.Struct, frozen=True):
-    """How far the lines of one execution go: how many have begun, which are open as (stream, tag, number), and what
-    they hold so far."""
+    """The state of one execution's lines: the number of `lines` begun, the `open` ones as (stream, tag, number), and
+    their contents so far (`begun`)."""
 
     lines: int
     open: tuple[tuple[int, str, int], ...]
     begun: list[Line]
 
     def counter(self) -> LineCounter:
-        """A counter that goes on from here."""
+        """Returns a counter that continues from this state."""
         return LineCounter(self.lines, {(stream, tag): number for stream, tag, number in self.open})

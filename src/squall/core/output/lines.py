@@ -1,11 +1,11 @@
-"""Lines of output: what counts as one, which number it has, and which bytes are in it.
+"""Lines of output: their definition, their numbers and their bytes.
 
-A line is counted per execution, in the order of its journal, over all its streams. It begins when its first byte is
-stored and ends behind its newline, or where its stream ends; a carriage return does not end it. Each stream (of each
-tag) has a line of its own that is open at a time: of `ab` on stdout, `x\\n` on stderr and `c\\n` on stdout, line 1 is
-`abc\\n` and line 2 is `x\\n`. So a number never changes, whatever else is printed and whatever a reader leaves out.
+Lines are counted per execution, in the order of its journal, over all its streams. A line begins when its first byte
+is stored. It ends behind its newline, or at the end of its stream; a carriage return does not end it. Each stream (of
+each tag) has its own open line: if an execution prints `ab` on stdout, `x\\n` on stderr and `c\\n` on stdout, line 1
+is `abc\\n` and line 2 is `x\\n`. So the number of a line never changes, whichever streams a reader leaves out.
 
-Where output was left out (a gap), the open line of that stream ends: what comes behind begins a new one.
+A gap (output that was left out) ends the open line of its stream: output behind the gap begins a new line.
 
 The lines of a whole tree are counted alike, over all its executions, in the order in which they begin in its journal.
 """
@@ -19,13 +19,13 @@ from squall.core.output import journal
 from squall.core.output.journal import Record
 
 Key = tuple[int, str]
-"""A stream, by its number, and a tag: what has lines of its own."""
+"""The number of a stream, and a tag: each such pair has its own lines."""
 
 
 class Line(NamedTuple):
-    """One line. `position` is where the record ends in which it began, and `time` that record's (µs); `data` are its
-    bytes with the newline, if it has one already. `left` of them are left out: before the newline, or (`from_end`) at
-    the beginning."""
+    """One line. `position` is the end of the record in which the line began, `time` (µs) the time of that record.
+    `data` are the bytes of the line, with the newline if it was printed. `left` is the number of bytes that `data`
+    leaves out before the newline or, if `from_end`, at the beginning."""
 
     number: int
     stream: int
@@ -38,13 +38,13 @@ class Line(NamedTuple):
 
     @property
     def complete(self) -> bool:
-        """Whether its newline has been printed."""
+        """True if the newline has been printed."""
         return self.data.endswith(b"\n")
 
 
 class Missing(NamedTuple):
-    """Output that was left out behind the line `after` (0: before the first one): of a stream (0: of all), and what the
-    journal tells of it, as JSON."""
+    """Output that was left out behind the line `after` (0: before the first line) of `stream` (0: of all streams).
+    `told` is the payload of the gap record (JSON)."""
 
     after: int
     stream: int
@@ -52,7 +52,8 @@ class Missing(NamedTuple):
 
 
 class LineCounter:
-    """Counts the lines of one execution. `lines` have begun so far; `open` holds the numbers of those without an end.
+    """Counts the lines of one execution. `lines` is the number of lines begun so far; `open` holds the numbers of the
+    lines that have not ended.
 
     Give it every output and gap record of the execution in their order.
     """
@@ -64,37 +65,37 @@ class LineCounter:
         self.open: dict[Key, int] = dict(open_lines or {})
 
     def take(self, stream: int, tag: str, payload: bytes | memoryview) -> tuple[int | None, int]:
-        """Counts what was printed; gives the number of the line that its first bytes go on with (None if they begin
-        one), and the number of lines before the first that begins in it."""
+        """Counts the lines of an output payload. Returns the number of the line that the first bytes continue (None if
+        they begin a line), and the number of lines before the first one that begins in the payload."""
         key = (stream, tag)
-        going_on, before = self.open.get(key), self.lines
+        open_line, before = self.open.get(key), self.lines
         if not payload:
-            return going_on, before
-        pieces = bytes(payload).count(b"\n")
+            return open_line, before
+        newlines = bytes(payload).count(b"\n")
         if payload[-1] == 10:
             self.open.pop(key, None)
-            self.lines += pieces - (going_on is not None)
+            self.lines += newlines - (open_line is not None)
         else:
-            self.lines += pieces + 1 - (going_on is not None)
-            self.open[key] = going_on if going_on is not None and not pieces else self.lines
-        return going_on, before
+            self.lines += newlines + 1 - (open_line is not None)
+            self.open[key] = open_line if open_line is not None and not newlines else self.lines
+        return open_line, before
 
     def gap(self, stream: int, within: str = "") -> None:
-        """Ends the open lines of a stream, or of all with stream 0: those whose tags begin with `within`."""
+        """Ends the open lines of a stream (0: of all streams) whose tags begin with `within`."""
         for key in [key for key in self.open if not stream or key[0] == stream]:
             if key[1].startswith(within):
                 del self.open[key]
 
 
 def tag_in_tree(execution: str, tag: str) -> str:
-    """What stands for a tag where the lines of a whole tree are counted: every execution has lines of its own."""
+    """Returns the tag for counting the lines of a whole tree: in it too, each execution has its own lines."""
     return f"{execution}/{tag}"
 
 
 def count_record(counter: LineCounter, record: Record, whole: bool) -> tuple[int | None, int]:
-    """Has an output or gap record counted, among the lines of its whole tree if `whole`; gives what `take` gives."""
+    """Counts an output or gap record, among the lines of its whole tree if `whole`. Returns the result of `take`."""
     if record.kind == journal.GAP:
-        # One without a stream is the whole journal's.
+        # A gap without a stream is a gap of the whole journal.
         counter.gap(record.stream, tag_in_tree(record.execution, "") if whole and record.stream else "")
         return None, counter.lines
     tag = tag_in_tree(record.execution, record.tag) if whole else record.tag
@@ -102,38 +103,38 @@ def count_record(counter: LineCounter, record: Record, whole: bool) -> tuple[int
 
 
 class _Begun:
-    """A line that is being put together. Of more than `most` bytes (None: no bound) the first ones are kept, or the
-    last ones if it goes back to its beginning again and again: what a terminal shows of it then."""
+    """A line that is being assembled. If it has more than `most` bytes (None: no bound), it keeps the first ones; if
+    carriage returns overwrite it again and again, it keeps the last ones, which a terminal would show."""
 
-    __slots__ = ("_end", "_kept", "_most", "_parts", "_size", "record")
+    __slots__ = ("_end", "_length", "_most", "_parts", "_size", "record")
 
     def __init__(self, record: Record, most: int | None) -> None:
         self.record = record
         self._most = most
         self._parts: list[bytes] = []
-        self._kept = 0
+        self._length = 0
         self._size = 0
         self._end = b""
 
     def add(self, part: bytes) -> None:
-        """Takes what it goes on with."""
+        """Adds the next bytes of the line."""
         self._size += len(part)
         if self._most is None:
             self._parts.append(part)
-            self._kept += len(part)
+            self._length += len(part)
             return
         ends = part.endswith(b"\n")
         text = part[:-1] if ends else part
-        room = max(0, self._most - self._kept)
+        room = max(0, self._most - self._length)
         self._parts.append(text[:room] + (b"\n" if ends else b""))
-        self._kept += len(self._parts[-1])
+        self._length += len(self._parts[-1])
         if room < len(text) or self._end:
             self._end = ((self._end or b"".join(self._parts[:-1])) + text)[-self._most :]
 
     def line(self, number: int) -> Line:
-        """What there is of it."""
+        """Returns the line as far as it has been printed."""
         record, data = self.record, b"".join(self._parts)
-        left = self._size - self._kept
+        left = self._size - self._length
         back = self._end.find(b"\r", 0, len(self._end) - 1)
         if left and back >= 0:
             data = self._end[back:] + (b"\n" if data.endswith(b"\n") else b"")
@@ -142,10 +143,10 @@ class _Begun:
 
 
 class Assembler:
-    """Puts the lines with the numbers `first` to `last` together, from records that follow what `counter` has counted.
+    """Assembles the lines `first` to `last` from the records that follow those which `counter` has counted.
 
-    `streams` (None: all) are those that are wanted; the numbers do not depend on it. `whole`: they are lines of a whole
-    tree. Of a line at most `most` bytes are kept (None: all). `missing` is what was left out behind these lines.
+    `streams` (None: all) selects the lines; their numbers do not depend on it. `whole`: the lines are those of a whole
+    tree. Each line keeps at most `most` bytes (None: all). `missing` lists the output left out behind these lines.
     """
 
     def __init__(
@@ -169,31 +170,31 @@ class Assembler:
 
     @property
     def whole(self) -> bool:
-        """Whether all of the lines have begun and ended: nothing that comes later belongs to them."""
+        """True if all of the lines have begun and ended: no later record belongs to them."""
         return self._counter.lines >= self._last and not any(
             number <= self._last and number in self._begun for number in self._counter.open.values()
         )
 
     @property
     def counted(self) -> int:
-        """How many lines have begun so far."""
+        """The number of lines that have begun so far."""
         return self._counter.lines
 
     @property
     def ended(self) -> int:
-        """The number before which all lines that are wanted have ended."""
+        """The number below which all requested lines have ended."""
         begun = [number for number in self._counter.open.values() if number in self._begun]
         return min(begun, default=min(self._counter.lines, self._last) + 1)
 
     def skip(self, counter: LineCounter) -> None:
-        """Goes on where `counter` stands: what lies between holds nothing that is wanted."""
+        """Continues with `counter`, which has counted records that hold no part of these lines."""
         self._counter = counter
 
     def take(self, record: Record) -> None:
-        """The execution's next record."""
+        """Takes the execution's next record."""
         if record.kind not in (journal.OUTPUT, journal.GAP):
             return
-        going_on, before = count_record(self._counter, record, self._whole)
+        open_line, before = count_record(self._counter, record, self._whole)
         if record.kind == journal.GAP:
             ours = self._streams is None or not record.stream or record.stream in self._streams
             if ours and (self._first if self._first > 1 else 0) <= before <= self._last:
@@ -201,19 +202,19 @@ class Assembler:
             return
         if self._streams is not None and record.stream not in self._streams:
             return
-        if self._counter.lines < self._first and (going_on is None or going_on < self._first):
+        if self._counter.lines < self._first and (open_line is None or open_line < self._first):
             return
-        if before >= self._last and (going_on is None or going_on > self._last):
+        if before >= self._last and (open_line is None or open_line > self._last):
             return
-        self._cut(record, going_on, before)
+        self._cut(record, open_line, before)
 
-    def _cut(self, record: Record, going_on: int | None, before: int) -> None:
+    def _cut(self, record: Record, open_line: int | None, before: int) -> None:
         data = bytes(record.payload)
         at = 0
-        if going_on is not None:
+        if open_line is not None:
             at = _behind_newline(data, 0)
-            if going_on in self._begun:
-                self._begun[going_on].add(data[:at])
+            if open_line in self._begun:
+                self._begun[open_line].add(data[:at])
         number = before + 1
         while at < len(data) and number <= self._last:
             end = _behind_newline(data, at)
@@ -223,26 +224,26 @@ class Assembler:
             at, number = end, number + 1
 
     def lines(self) -> Iterator[Line]:
-        """The lines, by number. Of one that is still open what there is so far."""
+        """Yields the lines by number; of an open line the bytes so far."""
         for _, line in self.rows():
             yield line
 
     def rows(self) -> Iterator[tuple[str, Line]]:
-        """The lines as `lines` gives them, each with its execution."""
+        """Yields the lines as `lines` does, each with the id of its execution."""
         for number in sorted(self._begun):
             begun = self._begun[number]
             yield begun.record.execution, begun.line(number)
 
 
 def _behind_newline(data: bytes, at: int) -> int:
-    found = data.find(b"\n", at)
-    return found + 1 if found >= 0 else len(data)
+    newline = data.find(b"\n", at)
+    return newline + 1 if newline >= 0 else len(data)
 
 
 class LineStream:
-    """Cuts records into lines as they come, for who follows: a line is given when it is complete.
+    """Cuts the records of a followed execution into lines: `take` returns a line when it is complete.
 
-    What is open for longer than `most` bytes is given in pieces with the same number.
+    A line of more than `most` bytes is returned in pieces with the same number.
     """
 
     def __init__(
@@ -255,43 +256,43 @@ class LineStream:
         self._counter = counter
         self._streams = streams
         self._most = most
-        wanted = [line for line in begun if streams is None or line.stream in streams]
-        self._open: dict[Key, Line] = {(line.stream, line.tag): line for line in wanted}
+        selected = [line for line in begun if streams is None or line.stream in streams]
+        self._open: dict[Key, Line] = {(line.stream, line.tag): line for line in selected}
 
     def take(self, record: Record) -> list[Line]:
-        """The lines that are complete with this record."""
+        """Takes the next record; returns the lines that it completes."""
         if record.kind == journal.GAP:
             ended = [key for key in self._open if not record.stream or key[0] == record.stream]
             self._counter.gap(record.stream)
             return [self._open.pop(key) for key in ended]
         if record.kind != journal.OUTPUT or not record.payload:
             return []
-        going_on, number = self._counter.take(record.stream, record.tag, record.payload)
+        open_line, number = self._counter.take(record.stream, record.tag, record.payload)
         if self._streams is not None and record.stream not in self._streams:
             return []
         key = (record.stream, record.tag)
-        found: list[Line] = []
+        complete: list[Line] = []
         for data in _pieces(bytes(record.payload)):
-            if going_on is not None:
+            if open_line is not None:
                 line = self._open.pop(key, None)
-                line = line or Line(going_on, record.stream, record.tag, record.time, record.end, b"")
-                line, going_on = line._replace(data=line.data + data), None
+                line = line or Line(open_line, record.stream, record.tag, record.time, record.end, b"")
+                line, open_line = line._replace(data=line.data + data), None
             else:
                 number += 1
                 line = Line(number, record.stream, record.tag, record.time, record.end, data)
             if line.complete or len(line.data) >= self._most:
-                found.append(line)
+                complete.append(line)
             else:
                 self._open[key] = line
-        return found
+        return complete
 
     def rest(self) -> list[Line]:
-        """The lines that are open, by number: at the end they are all there is of them."""
+        """Returns the open lines by number. At the end of the output they are final."""
         return sorted(self._open.values())
 
 
 def _pieces(data: bytes) -> list[bytes]:
-    """The lines in `data`, each with its newline."""
+    """Splits `data` into lines, each with its newline."""
     parts = data.split(b"\n")
     whole = [part + b"\n" for part in parts[:-1]]
     return [*whole, parts[-1]] if parts[-1] else whole

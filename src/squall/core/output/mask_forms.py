@@ -1,7 +1,7 @@
-"""The forms a secret takes in output: as it is, encoded, escaped, quoted, line by line.
+"""The forms that a secret takes in output: as it is, encoded, escaped, quoted, line by line.
 
-Standard library only, and little of it: the process that holds the actions' pipes runs without site-packages.
-Forms that other programs make are written from their rules (RFC 3986, RFC 4648, RFC 8259, POSIX quoting).
+This module needs only the standard library, and little of it: the process that holds the actions' pipes runs without
+site-packages. The forms that other programs make follow their rules (RFC 3986, RFC 4648, RFC 8259, POSIX quoting).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from typing import Final
 
 MIN_LENGTH: Final = 4
-"""Bytes below which a value is not masked: it would be found by chance all over the output."""
+"""The bytes of the shortest value that is masked. A shorter one occurs by chance all over the output."""
 
 MAX_FORM: Final = 1024
-"""Bytes of the longest form. What is longer is known by pieces of this size: so little is held back while it
-is being printed, and one piece alone is masked as well."""
+"""The bytes of the longest form. A longer form is split into pieces of this size: so the masker holds back little
+while the secret is being printed, and masks a piece that stands alone too."""
 
 OVERLAP: Final = 16
-"""Bytes that neighbouring pieces share, so that a long secret is one masked span and its next piece is known to have
-begun before the last one ended."""
+"""The bytes that neighbouring pieces share. So a long secret becomes one masked span, and its next piece begins before
+the last one ends."""
 
 _WRAPS: Final = (64, 76)
 _SHORTEST_WRAP: Final = 8
@@ -50,21 +50,21 @@ _JSON_ESCAPES: Final = {
 
 
 def forms(secret: bytes) -> frozenset[bytes]:
-    """Every form of `secret` that is masked, each MIN_LENGTH to MAX_FORM bytes long; none when it is too short.
+    """Returns every form of `secret` that is masked, each MIN_LENGTH to MAX_FORM bytes long; none if it is too short.
 
-    White space around the secret is no part of any form: `name\\n` is masked wherever `name` stands, and the ends of
-    lines are not held back for it. A secret of white space only has no forms.
+    White space around the secret is no part of any form: the secret `name\\n` masks every `name`, and the masker does
+    not hold back the ends of lines for it. A secret of white space only has no forms.
     """
     whole = secret.strip()
     if not whole or len(secret) < MIN_LENGTH:
         return frozenset()
     if len(whole) < MIN_LENGTH:
         whole = secret
-    found = {whole, *_base64(whole), *_percent_encoded(whole), *_json(whole), *_shell_quoted(whole), *_repr(whole)}
+    every = {whole, *_base64(whole), *_percent_encoded(whole), *_json(whole), *_shell_quoted(whole), *_repr(whole)}
     lines = {line.strip() for line in whole.replace(b"\r", b"\n").split(b"\n")}
     if len(lines) > 1:
-        found.update(*({line, *_json(line)} for line in lines if len(line) >= MIN_LENGTH))
-    return frozenset(piece for form in found if len(form) >= MIN_LENGTH for piece in _pieces(form))
+        every.update(*({line, *_json(line)} for line in lines if len(line) >= MIN_LENGTH))
+    return frozenset(piece for form in every if len(form) >= MIN_LENGTH for piece in _pieces(form))
 
 
 def _pieces(form: bytes) -> Iterator[bytes]:
@@ -78,7 +78,7 @@ def _pieces(form: bytes) -> Iterator[bytes]:
 
 
 def _base64(secret: bytes) -> Iterator[bytes]:
-    """The characters that hold bits of the secret only, for each number of bytes before it modulo 3."""
+    """Yields the base64 characters that hold bits of the secret only, for each number of bytes before it modulo 3."""
     for before in range(3):
         encoded = b2a_base64(bytes(before) + secret, newline=False)
         own = encoded[-(-8 * before // 6) : 8 * (before + len(secret)) // 6]
@@ -86,7 +86,7 @@ def _base64(secret: bytes) -> Iterator[bytes]:
         yield own.translate(_URL_SAFE)
         if before:
             continue
-        # `base64` and `openssl` break their output into lines, and what they encode mostly starts with the secret.
+        # `base64` and `openssl` break their output into lines, and their input mostly starts with the secret.
         for wrap in _WRAPS:
             lines = [own[start : start + wrap] for start in range(0, len(own), wrap)]
             if len(lines) > 1:
@@ -102,8 +102,9 @@ def _percent_encoded(secret: bytes) -> Iterator[bytes]:
 
 
 def _json(secret: bytes) -> Iterator[bytes]:
-    """What encoders make of it: other characters than ASCII kept or not, `/` and the signs of HTML escaped or not,
-    and a JSON text inside of a JSON text. Bytes that are no UTF-8 stay, or become lone surrogates."""
+    """Yields the secret as JSON encoders write it: with or without escapes for other characters than ASCII, for `/` and
+    for the signs of HTML, and as a JSON text inside of a JSON text. Bytes that are not UTF-8 stay, or become lone
+    surrogates."""
     text = secret.decode("utf-8", "surrogateescape")
     for only_ascii, digits in ((False, "x"), (True, "x"), (True, "X")):
         once = _json_escaped(text, only_ascii, digits)
@@ -124,7 +125,8 @@ def _json_escaped(text: str, only_ascii: bool, digits: str) -> str:
 
 
 def _shell_quoted(secret: bytes) -> Iterator[bytes]:
-    """Inside single quotes in both ways to write one, inside double quotes, with backslashes, and inside `$'...'`."""
+    """Yields the secret as shells quote it: in single quotes (with both ways to write one inside), in double quotes,
+    with backslashes, and in `$'...'`."""
     yield secret.replace(b"'", b"'\"'\"'")
     yield secret.replace(b"'", b"'\\''")
     yield _SPECIAL_IN_DOUBLE_QUOTES.sub(rb"\\\g<0>", secret)
@@ -136,8 +138,8 @@ def _shell_quoted(secret: bytes) -> Iterator[bytes]:
 
 
 def _repr(secret: bytes) -> Iterator[bytes]:
-    """What Python's `repr` makes of it as text and as bytes, in either kind of quotes."""
+    """Yields the secret as Python's `repr` writes it, as text and as bytes, in either kind of quotes."""
     text = secret.decode("utf-8", "surrogateescape")
-    # Which quotes repr() takes depends on what else is in the text: with both kinds behind it, it escapes `'`.
-    for shown in (repr(text)[1:-1], repr(text + "\"'")[1:-4], repr(secret)[2:-1], repr(secret + b"\"'")[2:-4]):
-        yield shown.encode("utf-8", "surrogateescape")
+    # repr() chooses its quotes by the quotes in the text: if both kinds follow the secret, it escapes `'`.
+    for form in (repr(text)[1:-1], repr(text + "\"'")[1:-4], repr(secret)[2:-1], repr(secret + b"\"'")[2:-4]):
+        yield form.encode("utf-8", "surrogateescape")

@@ -1,16 +1,16 @@
-"""Masking: secrets in a stream of bytes become `********`, also where they are encoded or arrive in pieces.
+"""Masking: secrets in a stream of bytes become `********`, even if they are encoded or arrive in pieces.
 
-What is masked: every byte that belongs to an occurrence of a pattern, a pattern being one form of one secret
-(`mask_forms`). Occurrences that overlap are one span, each span becomes one mask; spans that only touch stay two.
+A pattern is one form of one secret (`mask_forms`). The masker masks every byte of every occurrence of a pattern.
+Overlapping occurrences form one span, and each span becomes one mask; spans that only touch stay two.
 
-A stream is masked without knowing what comes next: the bytes that may be the start of an occurrence are held back
-until it is complete or cannot be any more. `Masker.settle` ends that wait when the stream falls silent.
+The masker does not know the next bytes of a stream. So it holds back bytes that may be the start of an occurrence
+until the occurrence is complete or has become impossible. `Masker.settle` ends that wait when the stream falls silent.
 
-Standard library only, like everything that the process with the actions' pipes loads. Regular expressions try a
-hundred alternatives at 11 MiB/s, but look for one byte and a set of bytes for each of its followers at ten to a
-hundred times that. So each pattern is known by a window, a few of its bytes of which the first is one of a handful of
-anchors; the anchors are folded into one byte; where the text has it, with followers that some window has, a dict of
-the windows tells which patterns to compare.
+This module needs only the standard library, like every module that the process with the actions' pipes loads. Regular
+expressions try a hundred alternatives at 11 MiB/s, but look for one byte and a set of bytes for each of its followers
+at ten to a hundred times that speed. So each pattern has a window: a few of its bytes, of which the first is one of a
+handful of anchors. A translation folds all anchors into one byte. If that byte and followers that occur in some window
+stand in the text, a dict of the windows names the patterns to compare.
 """
 
 from __future__ import annotations
@@ -26,27 +26,28 @@ from squall.core.access.secret import MASK
 from squall.core.output.mask_forms import forms
 
 LET_GO: Final = 8
-"""A held start of a secret is masked, when the stream falls silent, if it has that many bytes or half of the secret;
-a shorter one is let go."""
+"""When the stream falls silent, the masker masks a held start of a secret if it has this many bytes or half of the
+secret; it lets a shorter one go."""
 
 _MASK: Final = MASK.encode()
 _GRAM: Final = 4
-"""Bytes that are looked up in a dict or searched for: the shortest pattern has as many."""
+"""The bytes of a key in the dict of windows, and of a search: the shortest pattern has as many."""
 
 _WINDOW: Final = 7
-"""Bytes of a window, of which a pattern's end may cut off all but _GRAM."""
+"""The bytes of a window. The end of a pattern may cut off all but _GRAM of them."""
 
 _EDGE: Final = 16
-"""How many places at either end of a long pattern its window may start at."""
+"""The number of offsets at either end of a long pattern at which its window may start."""
 
 _HEAD: Final = 16
-"""Bytes from which on the start of a pattern is looked for among all bytes of all patterns, not in their order."""
+"""The fewest bytes of a pattern's start that are searched for in the joined bytes of all patterns; shorter starts are
+looked up in the sorted patterns."""
 
 Span = tuple[int, int]
 
 
 def _weigh() -> tuple[float, ...]:
-    """How often each byte is met, roughly: half as in logs, half as in base64, a little as in binary data."""
+    """Returns how often each byte occurs, roughly: half as in logs, half as in base64, a little as in binary data."""
     usual = {
         100: b" ",
         50: b"etaoinsr",
@@ -63,10 +64,10 @@ _WEIGHTS: Final = _weigh()
 
 
 class Patterns:
-    """All forms of some secrets, made ready to be found. Immutable: all streams of an execution share it.
+    """All forms of some secrets, prepared for searching. Immutable: all streams of an execution share it.
 
-    `forms` are the patterns. `too_short` is how many of the different values given are not masked: they have fewer
-    than MIN_LENGTH bytes, or nothing but white space.
+    `forms` are the patterns. `too_short` is the number of different secrets that are not masked because they have
+    fewer than MIN_LENGTH bytes or only white space.
     """
 
     __slots__ = ("_ends", "_fold", "_joined", "_line_ends", "_scan", "_secrets", "_windows", "forms", "too_short")
@@ -74,7 +75,7 @@ class Patterns:
     def __init__(self, secrets: Iterable[bytes]) -> None:
         self._secrets = frozenset(secrets)
         each = [forms(secret) for secret in self._secrets]
-        self.too_short = sum(not found for found in each)
+        self.too_short = sum(not patterns for patterns in each)
         self.forms = tuple(sorted(frozenset[bytes]().union(*each)))
         if self.forms:
             self._prepare_finding()
@@ -84,12 +85,12 @@ class Patterns:
         return len(self.forms)
 
     def with_secrets(self, more: Iterable[bytes]) -> Patterns:
-        """The patterns of these secrets and of `more`; itself when there is none that is new."""
+        """Returns the patterns of these secrets and of `more`; itself if none of them is new."""
         secrets = self._secrets.union(more)
         return self if len(secrets) == len(self._secrets) else Patterns(secrets)
 
     def find(self, text: bytes) -> list[Span]:
-        """Start and end of every occurrence of every pattern in `text`, in no order."""
+        """Returns start and end of every occurrence of every pattern in `text`, in no order."""
         spans: list[Span] = []
         if not self.forms:
             return spans
@@ -104,11 +105,11 @@ class Patterns:
         return spans
 
     def begun(self, text: bytes, due: bool = False) -> int:
-        """How many of the last bytes of `text` are the start of a pattern, but not all of it: the largest number.
+        """Returns the length of the longest end of `text` that is the start of a pattern, but not all of it.
 
-        With `due`, only starts that have LET_GO bytes or half of their pattern count.
+        If `due`, only starts that have LET_GO bytes or half of their pattern count.
         """
-        # All but the shortest starts end with bytes that stand somewhere in a pattern: hardly any text does.
+        # All but the shortest starts end with bytes that occur in a pattern: hardly any text does.
         last = text[-_GRAM:]
         likely = len(last) == _GRAM and last in (self._line_ends if last.endswith(b"\n") else self._joined)
         best = 0
@@ -127,7 +128,7 @@ class Patterns:
         return False
 
     def _long_start(self, text: bytes) -> int:
-        """What `begun` looks for, if it has _HEAD bytes or more, else 0."""
+        """Returns the length that `begun` looks for if it is _HEAD or more, else 0."""
         best = 0
         last = text[-_HEAD:]
         at = self._joined.rfind(last) if len(last) == _HEAD else -1
@@ -139,7 +140,7 @@ class Patterns:
             begins = best < length < len(pattern) and text.endswith(pattern[:length])
             if begins:
                 best = length
-            # Found from behind: what else this pattern has to offer is shorter.
+            # The search runs backwards: other matches in this pattern are shorter.
             at = self._joined.rfind(last, 0, (first if begins or length <= best else at) + _HEAD - 1)
         return best
 
@@ -153,9 +154,9 @@ class Patterns:
         self._windows = {
             window: tuple(
                 (offset, length, _common_start(same), frozenset(same) if len(same) > 1 else None)
-                for (offset, length), same in found.items()
+                for (offset, length), same in groups.items()
             )
-            for window, found in alike.items()
+            for window, groups in alike.items()
         }
         face = min(anchors)
         fold = bytes(face if byte in anchors else byte for byte in range(256))
@@ -165,7 +166,7 @@ class Patterns:
 
     def _prepare_holding(self) -> None:
         self._joined = b"".join(self.forms)
-        # Most texts end with a line: for them a look into a small set is enough.
+        # Most texts end with a newline: for them a look-up in a small set is enough.
         ends = (match.end() for match in re.finditer(b"\n", self._joined))
         self._line_ends = frozenset(self._joined[end - _GRAM : end] for end in ends if end >= _GRAM)
         self._ends = tuple(accumulate(map(len, self.forms)))
@@ -177,13 +178,14 @@ def _one_of(signs: Iterable[int]) -> bytes:
 
 
 def _in_turn(windows: Iterable[bytes]) -> bytes:
-    """One of their first bytes, one of their second, and so on: as far as the shortest of them goes."""
+    """Returns an expression for one of the windows' first bytes, one of their second bytes, and so on up to the length
+    of the shortest window."""
     return b"".join(map(_one_of, zip(*windows, strict=False)))
 
 
 def _followers(windows: Iterable[bytes]) -> bytes:
-    """An expression for what all of `windows` (without their anchors) have in common, and then, by their first byte,
-    for what those that share it have in common: that leaves little that is none of them."""
+    """Returns an expression that looks ahead for all of `windows` (without their anchors), then for the windows that
+    share a first byte. Few other bytes match both."""
     by_first: dict[int, list[bytes]] = {}
     for window in windows:
         by_first.setdefault(window[0], []).append(window[1:])
@@ -206,28 +208,29 @@ def _window(pattern: bytes, offset: int) -> bytes:
 
 
 def _offsets(pattern: bytes) -> Sequence[int]:
-    """Where its window may start: of long patterns only the first and last few places are tried."""
+    """Returns the offsets at which the window of a pattern may start: in a long pattern only the first and last few."""
     end = len(pattern) - _GRAM + 1
     return range(end) if end <= 2 * _EDGE else [*range(_EDGE), *range(end - _EDGE, end)]
 
 
 def _anchors(patterns: Iterable[bytes]) -> frozenset[int]:
-    """Few and rare bytes such that a window of every pattern can start with one of them (a greedy set cover)."""
+    """Chooses few and rare bytes such that a window of every pattern can start with one of them (a greedy set
+    cover)."""
     uncovered = [{pattern[offset] for offset in _offsets(pattern)} for pattern in patterns]
     counts = Counter(byte for choice in uncovered for byte in choice)
-    chosen: set[int] = set()
+    anchors: set[int] = set()
     while uncovered:
         best = max(counts, key=lambda byte: (counts[byte] / _WEIGHTS[byte], byte))
-        chosen.add(best)
+        anchors.add(best)
         for choice in uncovered:
             if best in choice:
                 counts.subtract(choice)
         uncovered = [choice for choice in uncovered if best not in choice]
-    return frozenset(chosen)
+    return frozenset(anchors)
 
 
 def _places(patterns: Sequence[bytes], anchors: frozenset[int]) -> dict[bytes, int]:
-    """The offset of each pattern's window, chosen so that the followers of the anchors are few and rare."""
+    """Chooses the offset of each pattern's window so that the followers of the anchors are few and rare."""
     used: list[set[int]] = [set() for _ in range(_WINDOW)]
     totals = [10.0] * _WINDOW
     crowds: Counter[bytes] = Counter()
@@ -235,17 +238,17 @@ def _places(patterns: Sequence[bytes], anchors: frozenset[int]) -> dict[bytes, i
 
     def cost(window: bytes) -> float:
         news = [
-            _WEIGHTS[byte] / total for byte, seen, total in zip(window, used, totals, strict=False) if byte not in seen
+            _WEIGHTS[byte] / total for byte, old, total in zip(window, used, totals, strict=False) if byte not in old
         ]
         # Runs of one byte are common in output, and windows that many patterns share are slow to tell apart.
         return sum(news) + 4.0 ** (2 - len(set(window))) + 0.002 * crowds[window[:_GRAM]]
 
     for pattern in sorted(patterns, key=len):
         windows = {_window(pattern, offset): offset for offset in _offsets(pattern) if pattern[offset] in anchors}
-        chosen = min(windows, key=cost)
-        places[pattern] = windows[chosen]
-        crowds[chosen[:_GRAM]] += 1
-        for place, byte in enumerate(chosen):
+        best = min(windows, key=cost)
+        places[pattern] = windows[best]
+        crowds[best[:_GRAM]] += 1
+        for place, byte in enumerate(best):
             if byte not in used[place]:
                 used[place].add(byte)
                 totals[place] += _WEIGHTS[byte]
@@ -253,31 +256,32 @@ def _places(patterns: Sequence[bytes], anchors: frozenset[int]) -> dict[bytes, i
 
 
 class Masker:
-    """Masks one stream: takes its bytes as they come and gives back those that may be stored.
+    """Masks one stream: takes its bytes as they arrive and returns those that may be stored.
 
-    `count` is how many masks were given out. `patterns` may be set at any time: what was not given out yet, held
-    bytes included, is masked by the new ones.
+    `count` is the number of masks returned so far. `patterns` may be set at any time: the new ones mask all bytes that
+    were not returned yet, held bytes included.
     """
 
-    # What is remembered: `_tail`, the last bytes of the stream as they came, from where a secret may have begun;
-    # `_given`, how many of them are given out already (or stand behind a mask that is); `_masked`, whether a mask
-    # ends exactly there, so that an occurrence which overlaps it goes on with it.
-    __slots__ = ("_given", "_masked", "_tail", "count", "patterns")
+    # `_tail` holds the last bytes of the stream, unmasked, from the first one that may belong to a secret which is not
+    # complete. The first `_passed` of them were returned already, as they are or as a mask. `_masked`: a mask ends
+    # exactly there, so that an occurrence which overlaps it continues that mask.
+    __slots__ = ("_masked", "_passed", "_tail", "count", "patterns")
 
     def __init__(self, patterns: Patterns) -> None:
         self.patterns = patterns
         self.count = 0
         self._tail = b""
-        self._given = 0
+        self._passed = 0
         self._masked = False
 
     @property
     def held(self) -> int:
-        """The bytes that are held back now."""
-        return len(self._tail) - self._given
+        """The number of bytes that are held back now."""
+        return len(self._tail) - self._passed
 
     def feed(self, data: bytes | memoryview) -> bytes:
-        """What may be stored now that `data` has come: all but an end that may be the start of a secret."""
+        """Takes the next bytes of the stream. Returns the bytes that may be stored now, masked: all but an end that may
+        be the start of a secret."""
         new = data if isinstance(data, bytes) else bytes(data)
         if not self._tail and not self.patterns.forms:
             return new
@@ -286,13 +290,13 @@ class Masker:
         begun = self.patterns.begun(text)
         if not (spans or begun or self._tail):
             return new
-        return self._give(text, spans, len(text) - begun, begun)
+        return self._mask(text, spans, len(text) - begun, begun)
 
     def settle(self) -> bytes:
-        """What is held, when the stream was silent for so long that it must not wait any more.
+        """Returns the held bytes, for a stream that was silent for so long that they must not wait any more.
 
-        A start of a secret that has LET_GO bytes or half of it comes out masked, and so will its rest if it follows
-        (as the same occurrence); of a shorter one only the rest will be masked.
+        A start of a secret that has LET_GO bytes or half of it is masked, and so will be its rest if it follows (as the
+        same occurrence). If the start is shorter, only the rest will be masked.
         """
         if not self.held:
             return b""
@@ -301,17 +305,18 @@ class Masker:
         due = self.patterns.begun(text, due=True)
         if due:
             spans.append((len(text) - due, len(text)))
-        return self._give(text, spans, len(text), self.patterns.begun(text))
+        return self._mask(text, spans, len(text), self.patterns.begun(text))
 
     def finish(self) -> bytes:
-        """What is held, as `settle` gives it, at the end of the stream."""
+        """Ends the stream. Returns the held bytes as `settle` does."""
         rest = self.settle()
-        self._tail, self._given, self._masked = b"", 0, False
+        self._tail, self._passed, self._masked = b"", 0, False
         return rest
 
-    def _give(self, text: bytes, spans: list[Span], until: int, keep: int) -> bytes:
-        """`text` up to `until` without what is given out, its spans masked; remembers its last `keep` bytes."""
-        at, masked = self._given, self._masked
+    def _mask(self, text: bytes, spans: list[Span], until: int, keep: int) -> bytes:
+        """Returns `text` up to `until` with its spans masked, without the bytes that were returned before. Holds the
+        last `keep` bytes of `text`."""
+        at, masked = self._passed, self._masked
         out: list[bytes] = []
         for start, end in sorted(spans):
             if start >= until:
@@ -328,5 +333,5 @@ class Masker:
             out.append(text[at:until])
             at, masked = until, False
         first = len(text) - keep
-        self._tail, self._given, self._masked = text[first:], at - first, masked
+        self._tail, self._passed, self._masked = text[first:], at - first, masked
         return b"".join(out)

@@ -1,16 +1,16 @@
-"""The grammar of places: the tokens by which clients say where they are, and go on from there.
+"""The grammar of places: a client sends a token to resume a stream or page at its place.
 
-Every token is made and read here, and nowhere else:
+Only this module writes and parses the tokens:
 
     f-4096                                a place in a journal: behind the record that ends there
-    f-4096~1                              … and so many of the events or lines behind it have been sent
+    f-4096~1                              … and one of the events or lines behind it has been sent
     line-12                               behind line 12 of one execution
     7.f-4096  7.f-4096~2                  the tail of an execution: its last event row, and a place in its journal
     7  7~1                                the stream of all events: its last event row
     7;<tree>@f-4096;<tree>@f-0            the stream of a page: its last event row, and a place in each tree
 
-A number has 1 to 18 digits, that of a line at most 15. Every function that reads raises `InvalidError` for any other
-text; the message names where the text was given.
+A number has 1 to 18 digits, that of a line at most 15. Every parsing function raises `InvalidError` for any other
+text; the message names the parameter or header that had the text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import NamedTuple, TypeAlias
 from squall.core.errors import InvalidError
 
 Place: TypeAlias = int
-"""Where in a journal a reader is: behind a record. Only the journal's adapter knows what the number means."""
+"""The place of a reader in a journal: behind a record. Only the journal's adapter knows the meaning of the number."""
 
 BEGINNING: Place = 0
 """The place before everything, in every journal."""
@@ -40,8 +40,9 @@ _TREES = re.compile(f";{_TREE}")
 
 
 class OutputMark(NamedTuple):
-    """A reader of one output: everything up to `place`, and `seen` of the events or lines behind it (None: the stream
-    does not count them). Behind the last record, 1 stands for the characters that were never finished."""
+    """The place of a reader of one output: the reader has everything up to `place`, and `seen` of the events or lines
+    behind it (None: the stream does not count them). Behind the last record, 1 stands for the unfinished characters at
+    the end of the output."""
 
     place: Place
     seen: int | None = None
@@ -52,7 +53,7 @@ class OutputMark(NamedTuple):
 
 
 class LineMark(NamedTuple):
-    """A reader of one execution's lines: everything up to the line `number`."""
+    """The place of a reader of one execution's lines: the reader has everything up to the line `number`."""
 
     number: int
 
@@ -62,8 +63,8 @@ class LineMark(NamedTuple):
 
 
 class TailMark(NamedTuple):
-    """A reader of an execution's tail: the last event row, the place, and how many of the events of the next record
-    have been sent."""
+    """The place of a reader of an execution's tail: the last event row, the place in the journal, and the number of
+    events of the next record that have been sent."""
 
     row: int
     place: Place
@@ -74,12 +75,13 @@ class TailMark(NamedTuple):
         return f"{self.row}.f-{self.place}~{self.sent}" if self.sent else f"{self.row}.f-{self.place}"
 
     def stem(self) -> str:
-        """What the tokens of the events of the next record begin with; the number of the event follows."""
+        """Returns the start of the tokens for the events of the next record; the number of the event follows it."""
         return f"{self.row}.f-{self.place}~"
 
 
 class FeedMark(NamedTuple):
-    """A reader of all events: the last event row, and 1 if the first of the next row's two events has been sent."""
+    """The place of a reader of all events: the last event row, and 1 if the first of the next row's two events has been
+    sent."""
 
     row: int
     sent: int = 0
@@ -90,7 +92,7 @@ class FeedMark(NamedTuple):
 
 
 class PageMark(NamedTuple):
-    """A page: the last event row, and the place in each tree that it follows."""
+    """The place of a page: the last event row, and the place in each tree that the page follows."""
 
     row: int
     trees: Mapping[str, Place]
@@ -101,12 +103,12 @@ class PageMark(NamedTuple):
 
 
 def format_place(place: Place) -> str:
-    """The token of a place in a journal."""
+    """Returns the token of a place in a journal."""
     return f"f-{place}"
 
 
 def parse_place(token: str, name: str) -> Place:
-    """The place in a journal that a token of `format_place` names; `name` is where it was given."""
+    """Parses a token of `format_place`. `name` is the parameter or header that had the token, for the error message."""
     match = _PLACE.fullmatch(token)
     if match is None:
         raise _no_place(token, name)
@@ -114,7 +116,7 @@ def parse_place(token: str, name: str) -> Place:
 
 
 def parse_output(token: str, name: str) -> OutputMark:
-    """The place of a reader of one output; `name` is where it was given."""
+    """Parses the place of a reader of one output; `name` as in `parse_place`."""
     match = _OUTPUT.fullmatch(token)
     if match is None:
         raise _no_place(token, name)
@@ -122,7 +124,7 @@ def parse_output(token: str, name: str) -> OutputMark:
 
 
 def parse_lines(token: str, name: str) -> OutputMark | LineMark:
-    """The place of a reader of lines; `name` is where it was given."""
+    """Parses the place of a reader of lines; `name` as in `parse_place`."""
     if not token.startswith("line-"):
         return parse_output(token, name)
     match = _LINE.fullmatch(token)
@@ -132,7 +134,7 @@ def parse_lines(token: str, name: str) -> OutputMark | LineMark:
 
 
 def parse_tail(token: str, name: str) -> TailMark:
-    """The place of a reader of an execution's tail; `name` is where it was given."""
+    """Parses the place of a reader of an execution's tail; `name` as in `parse_place`."""
     match = _TAIL.fullmatch(token)
     if match is None:
         raise _no_id(token, name)
@@ -140,7 +142,8 @@ def parse_tail(token: str, name: str) -> TailMark:
 
 
 def parse_feed(token: str, name: str) -> FeedMark:
-    """The place of a reader of all events. The token of a tail names one too: its event row."""
+    """Parses the place of a reader of all events; `name` as in `parse_place`. The token of a tail names such a place
+    too: its event row."""
     match = _FEED.fullmatch(token)
     if match is None:
         raise _no_id(token, name)
@@ -148,7 +151,7 @@ def parse_feed(token: str, name: str) -> FeedMark:
 
 
 def parse_page(token: str, name: str) -> PageMark:
-    """The place of a page; `name` is where it was given."""
+    """Parses the place of a page; `name` as in `parse_place`."""
     match = _PAGE.fullmatch(token)
     if match is None:
         raise _no_id(token, name)
@@ -162,4 +165,4 @@ def _no_place(token: str, name: str) -> InvalidError:
 
 
 def _no_id(token: str, name: str) -> InvalidError:
-    return InvalidError(f"{name}: {token!r} is no id of this stream")
+    return InvalidError(f"{name}: {token!r} is not an id of this stream; give one that the stream has sent.")

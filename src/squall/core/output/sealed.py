@@ -1,12 +1,13 @@
-"""A sealed journal's form: the journal's own bytes in zstd frames, with what finds a place in them behind.
+"""The format of a sealed journal: the journal's bytes in zstd frames, then an index of positions in them.
 
-The file is of the published seekable format of zstd: independent frames of `BLOCK` bytes of source each, then a
+The file has the published seekable format of zstd: independent frames of `BLOCK` bytes of source each, then a
 skippable frame that only Squall reads (the index), then the skippable frame with the seek table. A plain `zstd -d`
-gives the journal back, byte for byte: a position in the journal is an offset in it, sealed or not.
+restores the journal byte for byte: a position in the journal is an offset in it, sealed or not.
 
-The index has a fixed head; for each block where it lies, which frame of the journal first starts in it, and when that
-was written; the executions in the order of their ids with the start of their last record; and for each execution the
-starts of some of its records (`STRIDE`, `STRETCH`), so that its chain is entered near any position.
+The index has a fixed head. For each block it has the block's offset in the file, and the start and time of the first
+journal frame that starts in the block. It lists the executions in the order of their ids with the start of their last
+record. For each execution it has the starts of some of its records (`STRIDE`, `STRETCH`), so that a reader can enter
+the execution's chain near any position.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ from squall.core.ids import is_id
 from squall.core.output.journal import Header
 
 BLOCK: Final = 128 << 10
-"""Bytes of source in one frame; the last one may have fewer. One child of many has its records in as many blocks: twice
-as large a block would cost it twice the time."""
+"""The bytes of source in one frame; the last one may have fewer. The records of one execution of many lie scattered
+over the blocks: blocks of twice the size would double the time to read them."""
 
 STRIDE: Final = 64
-"""A chain has a mark at every so many records, at least."""
+"""The most records of a chain from one mark to the next."""
 
 STRETCH: Final = 16 << 10
-"""A chain has a mark after every so many bytes of records, at least."""
+"""The bytes of a chain's records after which it gets a mark, at the latest."""
 
 NO_FRAME: Final = (1 << 64) - 1
-"""The start of a block's first frame when none starts in it."""
+"""Stands for the start of a block's first frame if no frame starts in the block."""
 
 HEAD_SIZE: Final = 8
-"""Bytes of a skippable frame before its content."""
+"""The bytes of a skippable frame before its content."""
 
 FOOTER_SIZE: Final = 9
 ENTRY_SIZE: Final = 8
@@ -54,12 +55,12 @@ EXECUTION_ENTRY_SIZE: Final = _EXECUTION_ENTRY.size
 
 
 class NotSealedError(ValueError):
-    """The bytes are no sealed journal of this format."""
+    """The bytes are not a sealed journal of this format."""
 
 
 class Block(NamedTuple):
-    """One block: `at` is where its zstd frame starts in the sealed file, `first` where the first frame of the journal
-    that starts in it does (`NO_FRAME` if none), `time` that record's (µs since 1970)."""
+    """One block: `at` is the offset of its zstd frame in the sealed file. `first` is the start of the first journal
+    frame that starts in the block (`NO_FRAME` if none does), `time` the time of that record (µs since 1970)."""
 
     at: int
     first: int
@@ -67,8 +68,8 @@ class Block(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """One execution's records: where the last one starts, how many there are, and the starts of some, the last one's
-    among them, first ones first."""
+    """The records of one execution: the start of the last one (`tail`), their number, and the starts of some of them
+    in ascending order (`marks`); the last mark is `tail`."""
 
     tail: int
     records: int
@@ -76,8 +77,8 @@ class Chain(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What the index says first: bytes and SHA-256 of the source, what its header says (`nonce`, `tree`, `closing`),
-    and how many blocks, executions and records it has."""
+    """The head of the index: bytes and SHA-256 of the source, the fields of its header (`nonce`, `tree`, `closing`),
+    and the numbers of its blocks, executions and records."""
 
     block: int
     size: int
@@ -91,22 +92,23 @@ class Head(NamedTuple):
 
     @property
     def blocks_at(self) -> int:
-        """Where the entries of blocks start in the index."""
+        """The offset of the block entries in the index."""
         return INDEX_HEAD_SIZE
 
     @property
     def executions_at(self) -> int:
-        """Where the entries of executions start in the index."""
+        """The offset of the execution entries in the index."""
         return self.blocks_at + self.blocks * BLOCK_ENTRY_SIZE
 
     @property
     def marks_at(self) -> int:
-        """Where the marks start in the index."""
+        """The offset of the marks in the index."""
         return self.executions_at + self.executions * EXECUTION_ENTRY_SIZE
 
 
 class Entry(NamedTuple):
-    """An execution's entry in the index: where its marks are among all marks, and how many."""
+    """The entry of an execution in the index: `mark` is the number of its first mark among all marks, `marks` how many
+    it has."""
 
     execution: str
     tail: int
@@ -116,20 +118,21 @@ class Entry(NamedTuple):
 
 
 def file_name(tree: str) -> str:
-    """Where the sealed journal of `tree` lies below the folder of journals, and below a blob store's prefix.
+    """Returns the path of the sealed journal of `tree` below the folder of journals, and below a blob store's prefix.
 
-    Raises `ValueError` for a text that is no id: only ids become paths.
+    Raises `ValueError` for a text that is not an id: only ids become paths.
     """
     if not is_id(tree):
-        raise ValueError(f"{tree!r:.40} is no id of a tree")
+        raise ValueError(f"{tree!r:.40} is not the id of a tree")
     return f"{tree[:5]}/{tree}.sealed"
 
 
 def pack_index(header: Header, digest: bytes, blocks: Sequence[Block], chains: Mapping[str, Chain]) -> bytes:
-    """The skippable frame with the index of the journal that has this header; its committed length is sealed."""
+    """Returns the skippable frame with the index of the journal that has this `header`, sealed up to its committed
+    length."""
     records = sum(chain.records for chain in chains.values())
-    told = header.committed, digest, header.nonce, bytes.fromhex(header.tree), header.closing
-    parts = [_HEAD.pack(_MARK, _VERSION, BLOCK, *told, len(blocks), len(chains), records)]
+    source = header.committed, digest, header.nonce, bytes.fromhex(header.tree), header.closing
+    parts = [_HEAD.pack(_MARK, _VERSION, BLOCK, *source, len(blocks), len(chains), records)]
     parts += [_BLOCK_ENTRY.pack(*block) for block in blocks]
     marks = array("Q")
     for execution in sorted(chains):
@@ -142,14 +145,16 @@ def pack_index(header: Header, digest: bytes, blocks: Sequence[Block], chains: M
 
 
 def pack_table(frames: Iterable[tuple[int, int]]) -> bytes:
-    """The skippable frame with the seek table: the sizes of each frame before it, in the file and decompressed."""
+    """Returns the skippable frame with the seek table: the sizes of each frame before it, in the file and
+    decompressed."""
     entries = [_ENTRY.pack(*sizes) for sizes in frames]
     body = b"".join([*entries, _FOOTER.pack(len(entries), 0, _SEEKABLE_MAGIC)])
     return _SKIPPABLE.pack(_TABLE_MAGIC, len(body)) + body
 
 
 def table_size(footer: bytes) -> int:
-    """The length of the whole seek table, from the file's last `FOOTER_SIZE` bytes. Raises `NotSealedError`."""
+    """Returns the length of the whole seek table, read from the file's last `FOOTER_SIZE` bytes. Raises
+    `NotSealedError`."""
     if len(footer) != FOOTER_SIZE:
         raise NotSealedError("it is shorter than a seek table")
     count, descriptor, magic = _FOOTER.unpack(footer)
@@ -159,7 +164,7 @@ def table_size(footer: bytes) -> int:
 
 
 def unpack_table(table: bytes) -> list[tuple[int, int]]:
-    """The inverse of `pack_table`. Raises `NotSealedError`."""
+    """Returns the frames' sizes: the inverse of `pack_table`. Raises `NotSealedError`."""
     if len(table) < HEAD_SIZE + FOOTER_SIZE or table_size(table[-FOOTER_SIZE:]) != len(table):
         raise NotSealedError("its seek table is not whole")
     if _SKIPPABLE.unpack_from(table) != (_TABLE_MAGIC, len(table) - HEAD_SIZE):
@@ -168,7 +173,7 @@ def unpack_table(table: bytes) -> list[tuple[int, int]]:
 
 
 def index_size(entry: bytes) -> int:
-    """The length of the index frame, from the last entry of the seek table. Raises `NotSealedError`."""
+    """Returns the length of the index frame, read from the last entry of the seek table. Raises `NotSealedError`."""
     size, decompressed = _ENTRY.unpack(entry)
     if decompressed or size < HEAD_SIZE + INDEX_HEAD_SIZE:
         raise NotSealedError("it has no index")
@@ -176,12 +181,12 @@ def index_size(entry: bytes) -> int:
 
 
 def unpack_head(frame: bytes) -> Head:
-    """The head of the index in the first bytes of its frame. Raises `NotSealedError`."""
+    """Reads the head of the index from the first bytes of its frame. Raises `NotSealedError`."""
     if len(frame) < HEAD_SIZE + INDEX_HEAD_SIZE:
         raise NotSealedError("its index is not whole")
     magic, _ = _SKIPPABLE.unpack_from(frame)
-    mark, version, block, size, digest, *told = _HEAD.unpack_from(frame, HEAD_SIZE)
-    nonce, tree, closing, blocks, executions, records = told
+    mark, version, block, size, digest, *rest = _HEAD.unpack_from(frame, HEAD_SIZE)
+    nonce, tree, closing, blocks, executions, records = rest
     if magic != _INDEX_MAGIC or mark != _MARK:
         raise NotSealedError("its index does not begin like one")
     if version != _VERSION:
@@ -192,14 +197,14 @@ def unpack_head(frame: bytes) -> Head:
 
 
 def unpack_block(entry: bytes) -> Block:
-    """One entry of the blocks. Raises `NotSealedError`."""
+    """Reads a block entry. Raises `NotSealedError`."""
     if len(entry) != BLOCK_ENTRY_SIZE:
         raise NotSealedError("its index is not whole")
     return Block(*_BLOCK_ENTRY.unpack(entry))
 
 
 def unpack_entry(entry: bytes) -> Entry:
-    """One entry of the executions. Raises `NotSealedError`."""
+    """Reads an execution entry. Raises `NotSealedError`."""
     if len(entry) != EXECUTION_ENTRY_SIZE:
         raise NotSealedError("its index is not whole")
     execution, tail, mark, marks, records = _EXECUTION_ENTRY.unpack(entry)
@@ -207,7 +212,7 @@ def unpack_entry(entry: bytes) -> Entry:
 
 
 class _Tally:
-    """What is known so far of one execution's chain."""
+    """The chain of one execution, as far as the survey has come."""
 
     __slots__ = ("bytes", "marks", "records", "tail", "unmarked")
 
@@ -220,7 +225,7 @@ class _Tally:
 
 
 class Survey:
-    """Learns what the index needs from the records of a journal, given in their order."""
+    """Collects the entries of the index from the records of a journal, in their order."""
 
     def __init__(self) -> None:
         self.firsts: dict[int, tuple[int, int]] = {}
@@ -228,7 +233,8 @@ class Survey:
         self._block = -1
 
     def note(self, execution: bytes, start: int, length: int, time: int) -> None:
-        """One record of `length` bytes that an execution (the 12 bytes of its id) has at `start`."""
+        """Adds a record: `length` bytes at `start`, of an execution (the 12 bytes of its id), written at `time` (µs
+        since 1970)."""
         block = start // BLOCK
         if block != self._block:
             self._block = block
@@ -245,11 +251,11 @@ class Survey:
             tally.marks.append(start)
 
     def chains(self) -> dict[str, Chain]:
-        """The chains of all executions."""
-        found = {}
+        """Returns the chains of all executions by id."""
+        chains = {}
         for execution, tally in self._tallies.items():
             marks = tally.marks
             if not marks or marks[-1] != tally.tail:
                 marks = marks + array("Q", [tally.tail])
-            found[execution.hex()] = Chain(tally.tail, tally.records, marks)
-        return found
+            chains[execution.hex()] = Chain(tally.tail, tally.records, marks)
+        return chains

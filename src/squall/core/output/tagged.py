@@ -1,4 +1,4 @@
-"""Tagged output: how a process hands over what several others print, one host's say, each piece under its tag.
+"""Tagged output: the frames in which a process passes on the output of several sources (hosts, say), each with a tag.
 
 A process that was started with `LaunchSpec.tagged` finds the number of a descriptor in the environment variable
 `RECORDS_FD`, and writes frames there. A frame is a header of eight bytes, then the tag, then the payload:
@@ -8,7 +8,7 @@ A process that was started with `LaunchSpec.tagged` finds the number of a descri
     payload at most 1 MiB of any bytes; longer output is written as several frames
 
 Frames of one tag and stream make up one output: a character or a secret may be split over them. They may be written in
-pieces of any size. The standard library is all that is needed here, so that any process can use it.
+pieces of any size. This module needs only the standard library, so that any process can use it.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ class Tagged(NamedTuple):
 
 
 class MalformedError(ValueError):
-    """What was written is no frame; nothing behind it can be told apart."""
+    """The bytes are not a frame; the frames behind them cannot be recognized."""
 
 
 def pack(stream: int, tag: str, payload: bytes) -> bytes:
-    """`payload` as frames, as many as it takes. Raises `ValueError` for a stream or a tag that cannot be told."""
+    """Packs `payload` into as many frames as it needs. Raises `ValueError` for a stream or a tag that no frame can
+    carry."""
     name = tag.encode()
     if stream not in STREAMS or not 0 < len(name) <= MAX_TAG:
         raise ValueError(f"no frame can carry stream {stream} and tag {tag[:80]!r}")
@@ -51,39 +52,40 @@ def pack(stream: int, tag: str, payload: bytes) -> bytes:
 
 
 class Unpacker:
-    """Turns written bytes, cut anywhere, back into frames. `pending` counts the bytes of a frame that is not whole."""
+    """Turns bytes, split anywhere, back into frames."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     @property
     def pending(self) -> int:
-        """How many bytes wait for the rest of their frame."""
+        """The number of bytes of a frame that is not complete yet."""
         return len(self._buffer)
 
     def feed(self, data: bytes | memoryview) -> tuple[list[Tagged], MalformedError | None]:
-        """The frames that are whole now, and what is wrong behind them, if something is."""
+        """Takes the next bytes. Returns the frames that are complete now, and the error in the bytes behind them, if
+        there is one."""
         self._buffer += data
-        found: list[Tagged] = []
+        frames: list[Tagged] = []
         at = 0
-        wrong = None
+        error = None
         while len(self._buffer) - at >= _HEADER.size:
-            stream, named, size = _HEADER.unpack_from(self._buffer, at)
-            if stream not in STREAMS or not 0 < named <= MAX_TAG or size > MAX_PAYLOAD:
-                wrong = MalformedError(f"stream {stream}, a tag of {named} bytes and a payload of {size} bytes")
+            stream, tag_size, size = _HEADER.unpack_from(self._buffer, at)
+            if stream not in STREAMS or not 0 < tag_size <= MAX_TAG or size > MAX_PAYLOAD:
+                error = MalformedError(f"stream {stream}, a tag of {tag_size} bytes and a payload of {size} bytes")
                 break
-            body = at + _HEADER.size + named
+            body = at + _HEADER.size + tag_size
             if len(self._buffer) < body + size:
                 break
             try:
-                tag = self._buffer[body - named : body].decode()
+                tag = self._buffer[body - tag_size : body].decode()
             except UnicodeDecodeError:
-                wrong = MalformedError("a tag that is no UTF-8")
+                error = MalformedError("a tag that is not UTF-8")
                 break
-            found.append(Tagged(stream, tag, bytes(self._buffer[body : body + size])))
+            frames.append(Tagged(stream, tag, bytes(self._buffer[body : body + size])))
             at = body + size
-        if wrong is not None:
+        if error is not None:
             self._buffer.clear()
         else:
             del self._buffer[:at]
-        return found, wrong
+        return frames, error

@@ -1,1 +1,1 @@
-"""JSON schemas: checks, one walk over a schema and a value, and what is secret."""
+"""JSON schemas: validation, the walk over a schema and a value, and secret parts of values."""

@@ -1,7 +1,7 @@
-"""JSON schemas that pack authors write: checked with bounded cost, and worded as StackStorm words them.
+"""JSON schemas that pack authors write: validation with bounded cost, and errors in StackStorm's words.
 
-A schema is read, never followed: a `$ref` leads to a place in the same schema, not to a file or an address. Patterns
-run on an engine whose work is bounded, also while an error is worded.
+A `$ref` leads to a place in the same schema, never to a file or an address. Patterns run on an engine whose work is
+bounded, also while an error message is built.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SchemaError(ValueError):
 
 
 def draft4(schema: Any) -> Any:
-    """A JSON schema of draft 4 from StackStorm's form, which marks required properties one by one."""
+    """Returns the JSON schema of draft 4 for StackStorm's form, which marks required properties one by one."""
     if isinstance(schema, list):
         return [draft4(item) for item in schema]
     if not isinstance(schema, dict):
@@ -52,14 +52,14 @@ def draft4(schema: Any) -> Any:
 
 
 def _is_needed(schema: Any) -> bool:
-    """Whether a value must be there: a default of null stands for one that is left out."""
+    """Checks whether a property is required. A required property with a default of null may be left out."""
     if not isinstance(schema, dict) or schema.get("required") is not True:
         return False
     return "default" not in schema or schema["default"] is not None
 
 
 def remote_reference(schema: Any) -> str | None:
-    """The first `$ref` in a schema that leads out of it, or None. Such a schema cannot be used."""
+    """Returns the first `$ref` in a schema that leads out of it, or None. Squall refuses such a schema."""
     waiting = [schema]
     while waiting:
         item = waiting.pop()
@@ -74,21 +74,21 @@ def remote_reference(schema: Any) -> str | None:
 
 
 def validator(plain: Any) -> jsonschema_rs.Draft4Validator:
-    """The validator of a schema of draft 4. Raises `SchemaError`."""
-    return _kept(plain, _as_it_is)
+    """Returns the validator of a schema of draft 4. Raises `SchemaError`."""
+    return _cached(plain, _as_it_is)
 
 
 def parameter_validator(schema: Any) -> jsonschema_rs.Draft4Validator:
-    """The validator of a schema in StackStorm's form. Raises `SchemaError`."""
-    return _kept(schema, draft4)
+    """Returns the validator of a schema in StackStorm's form. Raises `SchemaError`."""
+    return _cached(schema, draft4)
 
 
 def _as_it_is(schema: Any) -> Any:
     return schema
 
 
-def _kept(schema: Any, reads: Callable[[Any], Any]) -> jsonschema_rs.Draft4Validator:
-    """A validator that may have been made before: the same few small schemas are used by each run of an action."""
+def _cached(schema: Any, reads: Callable[[Any], Any]) -> jsonschema_rs.Draft4Validator:
+    """Returns a validator, from the cache if the schema is small: each run of an action uses the same few schemas."""
     try:
         text = msgspec.json.encode(schema)
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
@@ -109,19 +109,17 @@ def _built(plain: Any) -> jsonschema_rs.Draft4Validator:
 
 
 def complaint(plain: Any, value: Any, hidden: bool = False) -> str | None:
-    """What is wrong with `value`, in the words that StackStorm's clients know; None if nothing is.
+    """Validates `value`. Returns the error in StackStorm's words; None if the value is valid.
 
-    A `hidden` value is not quoted.
-    Raises `SchemaError`, and `ValueError` for a value that is no JSON.
+    Does not quote a `hidden` value. Raises `SchemaError`, and `ValueError` for a value that is not JSON.
     """
-    checked = validator(plain)
-    return None if checked.is_valid(value) else wording(plain, value, hidden)
+    return None if validator(plain).is_valid(value) else wording(plain, value, hidden)
 
 
 def wording(plain: Any, value: Any, hidden: bool = False) -> str:
-    """What is wrong with `value`, which does not fit the schema, in the words that StackStorm's clients know.
+    """Returns the error of an invalid `value` in StackStorm's words.
 
-    A `hidden` value is not quoted.
+    Does not quote a `hidden` value.
     """
     from jsonschema.exceptions import best_match
 
@@ -136,10 +134,10 @@ def wording(plain: Any, value: Any, hidden: bool = False) -> str:
 
 
 def iter_errors(plain: Any, value: Any) -> Iterator[Any]:
-    """The faults of `value` as errors of the library jsonschema, which has StackStorm's words for them."""
+    """Yields the errors of `value` from the library jsonschema, which has StackStorm's words."""
     from referencing import Registry
 
-    # The library's own registry would fetch what a `$ref` names; an empty one fetches nothing.
+    # The library's own registry would fetch the target of a `$ref`; an empty one fetches nothing.
     return iter(_worder()(plain, registry=Registry()).iter_errors(value))
 
 
@@ -162,7 +160,7 @@ def _of_pattern(pattern: str) -> jsonschema_rs.Draft4Validator:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether a pattern of a schema matches somewhere in `text`. Raises `SchemaError` for a wrong pattern."""
+    """Checks whether a pattern of a schema matches somewhere in `text`. Raises `SchemaError` for a wrong pattern."""
     return _of_pattern(pattern).is_valid(text)
 
 
@@ -196,11 +194,11 @@ def _additional_properties(worder: Any, allowed: Any, instance: Any, schema: Map
         for name in more:
             yield from worder.descend(instance[name], allowed, path=name)
     elif not allowed and more:
-        listed = ", ".join(repr(name) for name in sorted(more))
+        names = ", ".join(repr(name) for name in sorted(more))
         if patterns:
             regexes = ", ".join(repr(pattern) for pattern in sorted(patterns))
             verb = "does" if len(more) == 1 else "do"
-            yield ValidationError(f"{listed} {verb} not match any of the regexes: {regexes}")
+            yield ValidationError(f"{names} {verb} not match any of the regexes: {regexes}")
         else:
             verb = "was" if len(more) == 1 else "were"
-            yield ValidationError(f"Additional properties are not allowed ({listed} {verb} unexpected)")
+            yield ValidationError(f"Additional properties are not allowed ({names} {verb} unexpected)")

@@ -1,7 +1,7 @@
 """Values that people write as text: JSON, or Python literals of texts, numbers, lists and mappings.
 
-What JSON cannot hold is refused in words, never changed without a word. Values that expressions give are made JSON by
-`core/expr/json_value.py`, which accepts more.
+A value that JSON cannot hold raises an error with a reason; it is never changed silently. `core/expr/json_value.py`
+converts the values of expressions, and accepts more.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 DEEPEST = 200
-"""How deep a value may nest."""
+"""The most levels of a value."""
 _MOST_BITS = 14_000
 """The largest whole number, in bits: Python writes numbers of up to 4300 digits."""
 _TOO_LARGE = "a whole number is too large"
@@ -24,7 +24,7 @@ class LiteralError(ValueError):
 
 
 def check_nesting(value: Any) -> None:
-    """Raises `LiteralError` for a value that nests more than `DEEPEST` times."""
+    """Raises `LiteralError` for a value that nests more than `DEEPEST` levels."""
     level = [value] if isinstance(value, dict | list | tuple) else []
     for _ in range(DEEPEST + 1):
         if not level:
@@ -40,16 +40,17 @@ def check_nesting(value: Any) -> None:
 def literal_value(value: Any) -> Any:
     """Returns `value` as JSON holds it. Tuples become lists, and numbers that are keys of an object become texts.
 
-    Raises `LiteralError` if JSON has nothing for it, such as for a set, bytes or an infinite number, and if it nests
-    more than `DEEPEST` times.
+    Raises `LiteralError` if JSON has no such value, such as a set, bytes or an infinite number, and if it nests more
+    than `DEEPEST` levels.
     """
     return _plain(value, DEEPEST)
 
 
 def read_literal(text: str) -> Any:
-    """The value that a text writes in JSON, or as a Python literal of texts, numbers, lists and mappings.
+    """Reads a value from a text: JSON, or a Python literal of texts, numbers, lists and mappings.
 
-    Raises `LiteralError` if JSON cannot hold the value, and `ValueError` without words of use if the text is neither.
+    Raises `LiteralError` if JSON cannot hold the value, and `ValueError`, with a text that is not for people, if the
+    text is neither.
     """
     try:
         return literal_value(json.loads(text))
@@ -69,7 +70,7 @@ def read_literal(text: str) -> Any:
 
 
 def read_integer(text: str) -> int:
-    """The whole number that a text writes. Raises `LiteralError` for one that is too large, and `ValueError`."""
+    """Reads a whole number from a text. Raises `LiteralError` for one that is too large, and `ValueError`."""
     try:
         number = int(text)
     except ValueError:
@@ -80,7 +81,7 @@ def read_integer(text: str) -> int:
 
 
 def read_number(text: str) -> float:
-    """The number that a text writes. Raises `LiteralError` for one that JSON cannot hold, and `ValueError`."""
+    """Reads a number from a text. Raises `LiteralError` for one that JSON cannot hold, and `ValueError`."""
     return _plain(float(text), 0)  # type: ignore[no-any-return]
 
 
@@ -111,7 +112,7 @@ def _text(value: str) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise LiteralError("the text has half of a surrogate pair, which is no character") from None
+            raise LiteralError("the text has half of a surrogate pair, which is not a character") from None
     return value if type(value) is str else str(value)
 
 
@@ -119,7 +120,7 @@ def _object(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for key, item in value.items():
         if not isinstance(key, str | int | float) or isinstance(key, bool):
-            raise LiteralError(f"{key!r:.60} is a key of an object; keys are texts")
+            raise LiteralError(f"{key!r:.60} is a key of an object; use a text as the key")
         name = _text(key) if isinstance(key, str) else str(_plain(key, 0))
         if name in plain:
             raise LiteralError(f'two keys of an object are "{name:.60}"')

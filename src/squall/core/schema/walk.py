@@ -1,9 +1,9 @@
-"""The walk over a JSON schema beside a value: which schemas apply to which part of the value, and what is secret.
+"""The walk over a JSON schema beside a value: the schemas that apply to each part of the value, and its secret parts.
 
-Everything that follows a schema into a value goes this way: sealing, masking, checks of what an error may quote, and
-filling in of defaults. The walk follows `properties`, `patternProperties`, `additionalProperties`, `items` (one schema
-or a list), `prefixItems`, `additionalItems`, `allOf` and local `$ref`. If a schema has a secret that the walk cannot
-place, such as one in a branch of `anyOf`, the whole value counts as secret.
+All code that follows a schema into a value uses this walk: sealing, masking, checks of quotes in errors, and filling
+in of defaults. The walk follows `properties`, `patternProperties`, `additionalProperties`, `items` (one schema or a
+list), `prefixItems`, `additionalItems`, `allOf` and local `$ref`. If a schema has a secret that the walk cannot place,
+such as one in a branch of `anyOf`, the whole value counts as secret.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ _PLACED: Mapping[str, tuple[type, ...]] = {
 """Keywords that the walk follows, if they hold one of these types."""
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _HIDDEN: Mapping[str, Any] = {"secret": True}
-_KEPT = 1024
-"""The most properties whose places are remembered: patterns match any number of names."""
+_CACHED = 1024
+"""The most properties whose places are cached: patterns match any number of names."""
 
 
 class Place:
     """The schemas that apply to one part of a value; `root` is the document that their references point into.
 
-    A place remembers the places below it, so it is asked for each item of an array at little cost.
+    A place caches the places below it, so looking one up for each item of an array costs little.
     """
 
     def __init__(self, schemas: Iterable[Any], root: Any) -> None:
         self._root = root
         self._schemas = list(_applying(schemas, root))
-        self._known: dict[str, Place] = {}
+        self._by_name: dict[str, Place] = {}
         self._items: dict[int, Place] = {}
 
     @cached_property
     def secret(self) -> bool:
-        """Whether the whole value is secret."""
+        """True if the whole value is secret."""
         return any(schema.get("secret") or _is_unplaced(schema, self._root) for schema in self._schemas)
 
     @cached_property
     def has_secrets(self) -> bool:
-        """Whether any part of a value can be secret."""
+        """True if any part of a value can be secret."""
         return any(mentions_secret(schema, self._root) for schema in self._schemas)
 
     @property
@@ -76,28 +76,28 @@ class Place:
         return list(names)
 
     def default(self) -> tuple[bool, Any]:
-        """Whether a schema here has a default, and the first one."""
+        """Returns whether a schema here has a default, and the first default."""
         for schema in self._schemas:
             if "default" in schema:
                 return True, schema["default"]
         return False, None
 
     def property(self, name: Any) -> Place:
-        """The place of the property `name` of an object here."""
+        """Returns the place of the property `name` of an object here."""
         name = str(name)
-        if name not in self._known:
+        if name not in self._by_name:
             if not self._patterns and all(name not in properties for properties in self._properties):
                 return self._others
             below = Place(
                 [entry for index in range(len(self._schemas)) for entry in self._entries(index, name)], self._root
             )
-            if len(self._known) >= _KEPT:
+            if len(self._by_name) >= _CACHED:
                 return below
-            self._known[name] = below
-        return self._known[name]
+            self._by_name[name] = below
+        return self._by_name[name]
 
     def item(self, index: int) -> Place:
-        """The place of the item `index` (from 0) of an array here."""
+        """Returns the place of the item `index` (from 0) of an array here."""
         index = min(index, self._positions)
         if index not in self._items:
             entries = [entry for schema in self._schemas for entry in _item_schemas(schema, index)]
@@ -107,8 +107,8 @@ class Place:
     @cached_property
     def _properties(self) -> list[dict[str, Any]]:
         # YAML reads a name such as 8080 as a number.
-        listed = (_mapping(schema, "properties") for schema in self._schemas)
-        return [{str(name): entry for name, entry in properties.items()} for properties in listed]
+        mappings = (_mapping(schema, "properties") for schema in self._schemas)
+        return [{str(name): entry for name, entry in properties.items()} for properties in mappings]
 
     @cached_property
     def _patterns(self) -> dict[str, Any]:
@@ -121,15 +121,15 @@ class Place:
 
     @cached_property
     def _positions(self) -> int:
-        """How many items have a schema by their position; all others share one."""
+        """The number of items that have a schema by their position; all others share one."""
         lists = (schema.get(key) for schema in self._schemas for key in ("prefixItems", "items"))
         return max((len(entries) for entries in lists if isinstance(entries, list)), default=0)
 
     def _entries(self, index: int, name: str) -> Iterator[Any]:
-        """The schemas that one schema, `index` of all, has for the property `name`."""
+        """Yields the schemas that one schema, number `index`, has for the property `name`."""
         schema, properties = self._schemas[index], self._properties[index]
-        is_known = name in properties
-        if is_known:
+        is_listed = name in properties
+        if is_listed:
             yield properties[name]
         unsure: list[Any] = []
         for pattern, entry in _mapping(schema, "patternProperties").items():
@@ -137,19 +137,20 @@ class Place:
             if matches is None:
                 unsure.append(entry)
             elif matches:
-                is_known = True
+                is_listed = True
                 yield entry
         extra = schema.get("additionalProperties")
-        if unsure and not is_known:
+        if unsure and not is_listed:
             unsure.append(extra)
-        elif not is_known:
+        elif not is_listed:
             yield extra
         if mentions_secret(unsure, self._root):
             yield _HIDDEN
 
 
 def place_of(schema: Any) -> Place:
-    """The place of a whole value with this schema, which is also the document that its references point into."""
+    """Returns the place of a whole value with this schema, which is also the document that its references point
+    into."""
     return Place([schema], schema)
 
 
@@ -181,7 +182,7 @@ def mask_secrets(value: Any, place: Place) -> Any:
 
 
 def has_secrets(schema: Any) -> bool:
-    """Whether any part of a value of this schema can be secret."""
+    """Checks whether any part of a value of this schema can be secret."""
     return mentions_secret(schema, schema)
 
 
@@ -197,14 +198,15 @@ def texts_in(value: Any) -> Iterator[str]:
 def with_defaults(value: Any, place: Place, *, nulls: bool, creates: bool) -> Any:
     """Returns `value` with the defaults of the properties that it lacks, at any depth of objects and arrays.
 
-    A default of `None` counts only with `nulls`. With `creates`, a missing object whose properties have defaults is
-    created too.
+    A default of `None` counts only if `nulls`. If `creates`, a missing object whose properties have defaults is created
+    too.
     """
     return _filled(value, place, nulls, creates, frozenset())
 
 
 def _filled(value: Any, place: Place, nulls: bool, creates: bool, within: frozenset[tuple[int, ...]]) -> Any:
-    """`within` are the schemas of the defaults around `value`: one that refers to itself would never end."""
+    """Fills in defaults. `within` are the schemas of the defaults around `value`: one that refers to itself would never
+    end."""
     if isinstance(value, list):
         return [_filled(item, place.item(index), nulls, creates, within) for index, item in enumerate(value)]
     if not isinstance(value, dict):
@@ -226,41 +228,41 @@ def _filled(value: Any, place: Place, nulls: bool, creates: bool, within: frozen
 
 
 def without_nulls(value: Any, place: Place) -> Any:
-    """Returns `value` as it is checked: without the nulls that stand for a property which may be left out.
+    """Returns `value` for its check: without the nulls that stand for a property which may be left out.
 
-    These are nulls of properties that the schema lists and does not require, or for which it has a default. In place
-    of such a null stands the default, if it is another value.
+    These are nulls of properties that the schema lists and does not require, or for which it has a default. A default
+    that is not null replaces such a null.
     """
     if isinstance(value, list):
         return [without_nulls(item, place.item(index)) for index, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
-    listed = frozenset(place.names)
-    kept: dict[str, Any] = {}
+    names = frozenset(place.names)
+    fields: dict[str, Any] = {}
     for key, item in value.items():
         below = place.property(key)
-        if item is not None or str(key) not in listed:
-            kept[key] = without_nulls(item, below)
+        if item is not None or str(key) not in names:
+            fields[key] = without_nulls(item, below)
             continue
         has_default, default = below.default()
         if default is not None:
-            kept[key] = default
+            fields[key] = default
         elif not has_default and any(schema.get("required") is True for schema in below.schemas):
-            kept[key] = None
-    return kept
+            fields[key] = None
+    return fields
 
 
 def mentions_secret(schema: Any, root: Any) -> bool:
-    """Whether `schema`, or what it refers to, marks anything secret or refers to what `root` does not have."""
-    seen: set[int] = set()
-    left = [schema]
-    while left:
-        part = left.pop()
+    """Checks whether `schema`, or a schema that it refers to, marks a secret or has a reference that `root` lacks."""
+    visited: set[int] = set()
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
         if isinstance(part, list):
-            left += part
-        if not isinstance(part, dict) or id(part) in seen:
+            waiting += part
+        if not isinstance(part, dict) or id(part) in visited:
             continue
-        seen.add(id(part))
+        visited.add(id(part))
         if part.get("secret"):
             return True
         for key, below in part.items():
@@ -268,16 +270,16 @@ def mentions_secret(schema: Any, root: Any) -> bool:
                 target = resolved(below, root) if key == "$ref" else None
                 if target is None:
                     return True
-                left.append(target)
+                waiting.append(target)
             elif key in _BY_NAME:
-                left += below.values() if isinstance(below, dict) else [below]
+                waiting += below.values() if isinstance(below, dict) else [below]
             elif key not in _DATA and key not in _DEFINITIONS:
-                left.append(below)
+                waiting.append(below)
     return False
 
 
 def resolved(reference: Any, root: Any) -> dict[str, Any] | None:
-    """The schema that a local reference such as `#/definitions/login` names; None if there is none in `root`."""
+    """Returns the schema that a local reference such as `#/definitions/login` names; None if `root` has none."""
     if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
         return None
     target = root
@@ -293,23 +295,23 @@ def resolved(reference: Any, root: Any) -> dict[str, Any] | None:
 
 
 def _applying(schemas: Iterable[Any], root: Any) -> Iterator[dict[str, Any]]:
-    """The schemas, the parts of their `allOf` and the targets of their references, each once."""
-    seen: set[int] = set()
-    left = list(schemas)[::-1]
-    while left:
-        schema = left.pop()
-        if not isinstance(schema, dict) or id(schema) in seen:
+    """Yields the schemas, the parts of their `allOf` and the targets of their references, each once."""
+    visited: set[int] = set()
+    waiting = list(schemas)[::-1]
+    while waiting:
+        schema = waiting.pop()
+        if not isinstance(schema, dict) or id(schema) in visited:
             continue
-        seen.add(id(schema))
+        visited.add(id(schema))
         yield schema
         if isinstance(schema.get("allOf"), list):
-            left += schema["allOf"][::-1]
+            waiting += schema["allOf"][::-1]
         if "$ref" in schema:
-            left.append(resolved(schema["$ref"], root))
+            waiting.append(resolved(schema["$ref"], root))
 
 
 def _is_unplaced(schema: dict[str, Any], root: Any) -> bool:
-    """Whether a secret is marked where the walk cannot tell which part of a value it is about."""
+    """Checks whether the schema marks a secret at a place that the walk cannot assign to a part of a value."""
     rest = {key: below for key, below in schema.items() if not isinstance(below, _PLACED.get(key, ()))}
     if resolved(rest.get("$ref"), root) is not None:
         del rest["$ref"]
@@ -328,12 +330,12 @@ def _item_schemas(schema: Mapping[str, Any], index: int) -> Iterator[Any]:
 
 
 def _mapping(schema: Mapping[str, Any], key: str) -> dict[Any, Any]:
-    found = schema.get(key)
-    return found if isinstance(found, dict) else {}
+    entries = schema.get(key)
+    return entries if isinstance(entries, dict) else {}
 
 
 def _compiled(pattern: str) -> Any:
-    """The pattern; None for one that RE2 cannot follow."""
+    """Compiles a pattern; returns None for one that RE2 cannot run."""
     options = re2.Options()
     options.log_errors = False
     try:
@@ -343,7 +345,7 @@ def _compiled(pattern: str) -> Any:
 
 
 def _matches(pattern: str, compiled: Any, name: str) -> bool | None:
-    """Whether the pattern matches anywhere in the name; None if that cannot be known."""
+    """Checks whether the pattern matches anywhere in the name; returns None if it cannot decide."""
     if compiled is None:
         return None
     try:
@@ -351,5 +353,5 @@ def _matches(pattern: str, compiled: Any, name: str) -> bool | None:
             return True
     except UnicodeError:
         return None
-    # RE2's classes such as \w and its (?i) are about ASCII; those of other engines are not.
+    # RE2's classes such as \w and its (?i) cover ASCII only; those of other engines cover Unicode.
     return None if not name.isascii() and ("\\" in pattern or "(?" in pattern) else False

@@ -1,6 +1,6 @@
-"""Action chains: actions one after the other, each chosen by how the one before it ended.
+"""Action chains: actions one after the other, each chosen by the status of the one before it.
 
-A chain has no state of its own: where it is follows from the executions it has asked for, in their order.
+A chain has no state of its own: its position follows from the executions that it has requested, in their order.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from squall.core.workflow.definition.spec import load_document
 
 
 class Node(msgspec.Struct, frozen=True):
-    """One action of a chain; the names behind it may be templates."""
+    """One action of a chain; the names of the nodes behind it may be templates."""
 
     name: str
     ref: str
@@ -34,8 +34,8 @@ class Node(msgspec.Struct, frozen=True):
     notify: dict[str, Any] | None = None
 
     @property
-    def given(self) -> dict[str, Any]:
-        """The parameters, from either of their names."""
+    def all_parameters(self) -> dict[str, Any]:
+        """The parameters, from both of their fields."""
         return {**(self.params or {}), **(self.parameters or {})}
 
 
@@ -48,7 +48,7 @@ class Chain(msgspec.Struct, frozen=True):
 
 
 class RunNode(msgspec.Struct, frozen=True):
-    """Run this node next, with these parameters; `secrets` are those that a parameter was made from, by its name."""
+    """A step: run this node next, with these parameters. `secrets` maps a parameter's name to the secrets in it."""
 
     node: Node
     parameters: dict[str, Any]
@@ -56,7 +56,7 @@ class RunNode(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """The chain is over, with this status; `error` when something could not be rendered."""
+    """A step: the chain has ended with this status; `error` is set if a template could not be rendered."""
 
     status: str
     published: dict[str, Any]
@@ -64,7 +64,7 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 def read_chain(text: str) -> Chain:
-    """A chain from YAML. Raises `InvalidError` in StackStorm's words."""
+    """Reads a chain from YAML. Raises `InvalidError` in StackStorm's words."""
     document = load_document(text)
     entries = document.get("chain")
     if not isinstance(entries, list) or not entries:
@@ -72,7 +72,7 @@ def read_chain(text: str) -> Chain:
     nodes: dict[str, Node] = {}
     variables, default = document.get("vars") or {}, document.get("default")
     if not isinstance(variables, dict):
-        raise InvalidError("The vars of the action chain are no object: write one line `name: value` for each.")
+        raise InvalidError("The vars of the action chain are not an object: write one line `name: value` for each.")
     if not isinstance(default, str | None):
         raise InvalidError(f'The default of the action chain is {default!r}: write the name of a node, such as "a".')
     for entry in entries:
@@ -88,26 +88,26 @@ def read_chain(text: str) -> Chain:
 def _node(entry: Any) -> Node:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not isinstance(entry.get("ref"), str):
         raise InvalidError("Each node of an action chain needs a name and a ref.")
-    written = _plain(f'task "{entry["name"]}"', entry)
-    known = {key.replace("-", "_"): value for key, value in written.items()}
+    plain = _plain(f'task "{entry["name"]}"', entry)
+    fields = {key.replace("-", "_"): value for key, value in plain.items()}
     try:
-        return msgspec.convert(known, Node)
+        return msgspec.convert(fields, Node)
     except msgspec.ValidationError as error:
         raise InvalidError(f'Node "{entry["name"]}": {error}') from error
 
 
-def _plain(part: str, written: Any) -> Any:
-    """A part of a chain from YAML as plain JSON. Raises `InvalidError`."""
+def _plain(part: str, value: Any) -> Any:
+    """Turns a part of a chain from YAML into plain JSON. Raises `InvalidError`."""
     try:
-        return json_value(written)
+        return json_value(value)
     except NotJsonError as error:
         raise InvalidError(f"{part}: a value of the action chain cannot be stored: {error}") from error
 
 
 def _first(nodes: Mapping[str, Node]) -> str:
-    """The first node that no other one names."""
-    named = {name for node in nodes.values() for name in (node.on_success, node.on_failure)}
-    return next((name for name in nodes if name not in named), next(iter(nodes)))
+    """Returns the first node that no other one names."""
+    targets = {name for node in nodes.values() for name in (node.on_success, node.on_failure)}
+    return next((name for name in nodes if name not in targets), next(iter(nodes)))
 
 
 def _check_names(chain: Chain) -> None:
@@ -130,9 +130,9 @@ def next_step(
     taint: Taint | None = None,
     reveal: Callable[[str], Any] = str,
 ) -> RunNode | Ended | None:
-    """What follows from the executions so far (in their order); None while one of them has not ended.
+    """Returns the step that follows the executions so far (in their order); None while one of them has not ended.
 
-    `names` are what templates may use besides parameters, variables, results and what was published. `taint` watches
+    `names` are the values for templates besides parameters, variables, results and published values. `taint` watches
     `jinja`, and holds the secrets of parameters. `reveal` opens the sealed values in results.
     """
     if children and children[-1].status not in ex.FINAL:
@@ -143,7 +143,7 @@ def next_step(
     results: dict[str, Any] = {}
     try:
         for variable, value in chain.vars.items():
-            context[variable] = render.named(variable, value)
+            context[variable] = render.variable(variable, value)
         name: str | None = _name(chain.default, context, jinja)
         for child in children:
             node = chain.nodes[child.context["chain"]["name"]]
@@ -178,17 +178,17 @@ def _opened(result: Any, reveal: Callable[[str], Any], secrets: list[Any]) -> An
 
 
 def _publish(node: Node, render: _Render, context: dict[str, Any], published: dict[str, Any]) -> None:
-    """Adds what a node publishes. Raises `InvalidError` that names the node."""
+    """Adds the values that a node publishes. Raises `InvalidError` that names the node."""
     for key, value in (node.publish or {}).items():
         try:
-            context[key] = render.named(key, value)
+            context[key] = render.variable(key, value)
         except InvalidError as error:
             raise InvalidError(f'task "{node.name}", {error}') from error
         published[key] = MASK if render.taint.of(key) else context[key]
 
 
 class _Render:
-    """Renders values of one chain, and keeps which of them were made from secrets."""
+    """Renders the values of one chain, and records which of them contain secrets."""
 
     def __init__(self, context: dict[str, Any], jinja: Jinja, taint: Taint) -> None:
         self._context = context
@@ -196,7 +196,7 @@ class _Render:
         self.taint = taint
 
     def value(self, value: Any) -> tuple[Any, list[Any]]:
-        """The rendered value, and the secrets in it. Raises `InvalidError`."""
+        """Returns the rendered value, and the secrets in it. Raises `InvalidError`."""
         mark = self.taint.mark()
         rendered = _rendered(value, self._context, self._jinja)
         secrets = self.taint.opened_since(mark)
@@ -204,8 +204,8 @@ class _Render:
             secrets += self.taint.of(used)
         return rendered, secrets
 
-    def named(self, name: str, value: Any) -> Any:
-        """The rendered value of what templates call `name` from now on. Raises `InvalidError`."""
+    def variable(self, name: str, value: Any) -> Any:
+        """Returns the rendered value for templates to use as `name` from now on. Raises `InvalidError`."""
         try:
             rendered, secrets = self.value(value)
         except InvalidError as error:
@@ -215,7 +215,7 @@ class _Render:
 
 
 def _names(value: Any, jinja: Jinja) -> set[str]:
-    """What the templates in a value use."""
+    """Returns the names that the templates in a value use."""
     if isinstance(value, str):
         return set(jinja.names(value))
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -225,17 +225,17 @@ def _names(value: Any, jinja: Jinja) -> set[str]:
 def _run(node: Node, render: _Render, published: dict[str, Any]) -> RunNode | Ended:
     parameters = {}
     secrets = {}
-    for key, value in node.given.items():
+    for key, value in node.all_parameters.items():
         try:
-            parameters[key], found = render.value(value)
+            parameters[key], used = render.value(value)
         except InvalidError as error:
             message = (
                 f'Failed rendering value for action parameter "{key}" in task "{node.name}" '
                 f"(template string={value}): {error}"
             )
             return Ended(ex.FAILED, published, message)
-        if found:
-            secrets[key] = found
+        if used:
+            secrets[key] = used
     return RunNode(node, parameters, secrets)
 
 
@@ -244,7 +244,7 @@ def _name(text: str | None, context: Mapping[str, Any], jinja: Jinja) -> str | N
 
 
 def _rendered(value: Any, context: Mapping[str, Any], jinja: Jinja) -> Any:
-    """A text's template gives text; inside of structures what is one expression keeps its type."""
+    """Renders a value. A template in a text gives text; in a list or object, a single expression keeps its type."""
     if isinstance(value, str):
         return jinja.render(value, context)
     if isinstance(value, dict):
@@ -259,7 +259,7 @@ def _inside(value: Any, context: Mapping[str, Any], jinja: Jinja) -> Any:
 
 
 def chain_result(children: Sequence[Execution], ended: Ended, display_published: bool) -> dict[str, Any]:
-    """The result document: every node that ran, what was published, and the error if there was one."""
+    """Returns the result document: every node that ran, the published values, and the error if there was one."""
     result: dict[str, Any] = {"tasks": [_task(child) for child in children]}
     if display_published:
         result["published"] = ended.published
@@ -284,7 +284,7 @@ def _task(child: Execution) -> dict[str, Any]:
 
 
 def _time(at: int) -> str:
-    """µs since 1970 as chains tell times: with an offset instead of `Z`."""
+    """Writes a time (µs since 1970) as chains do: with an offset instead of `Z`."""
     return (
         datetime.fromtimestamp(at // 1_000_000, UTC)
         .replace(microsecond=at % 1_000_000)
@@ -293,7 +293,7 @@ def _time(at: int) -> str:
 
 
 def child_context(node: Node) -> dict[str, Any]:
-    """What a child's context says of its node."""
+    """Returns the description of a node for the context of its execution."""
     return {
         "name": node.name,
         "ref": node.ref,

@@ -1,4 +1,4 @@
-"""Finished journals: sealed, moved, opened again, removed."""
+"""The archive of finished journals: sealed, moved, opened again, removed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ LIVE = "live"
 
 
 class Seal(msgspec.Struct, frozen=True):
-    """A sealed journal: where it is (`row`, `file` or `blob`), bytes of the journal and of what is stored, and the
-    SHA-256 (hex) of the journal's bytes."""
+    """A sealed journal: its place (`row`, `file` or `blob`), its size in bytes, the bytes `stored` for it, and the
+    SHA-256 (hex) of its bytes."""
 
     place: str
     size: int
@@ -24,7 +24,7 @@ class Seal(msgspec.Struct, frozen=True):
 
 
 class SealRow(msgspec.Struct, frozen=True):
-    """A row about a sealed journal. `body` is all of it (`row`), or its index and seek table (`blob`)."""
+    """The row of a sealed journal. `body` is the whole journal (`row`), or its index and seek table (`blob`)."""
 
     tree: str
     seal: Seal
@@ -33,35 +33,35 @@ class SealRow(msgspec.Struct, frozen=True):
 
 
 class SealRows(Protocol):
-    """The small sealed journals, and where the others are that are no files. For any thread."""
+    """The table of the small sealed journals, and of those in the blob store. Any thread may use it."""
 
     def get(self, tree: str) -> SealRow | None:
-        """One by its tree."""
+        """Returns the row of a tree."""
         ...
 
     def places(self, trees: Sequence[str]) -> Mapping[str, str]:
-        """The places of those of these trees that have a row."""
+        """Returns the places of the trees that have a row."""
         ...
 
     def put(self, rows: Sequence[SealRow]) -> None:
-        """Adds or replaces rows; they are durable when this returns. Raises `OSError`."""
+        """Adds or replaces rows. When this returns, they are durable. Raises `OSError`."""
         ...
 
     def delete(self, trees: Sequence[str]) -> None:
-        """Removes rows; those that are not there are no error. Raises `OSError`."""
+        """Removes rows; ignores missing ones. Raises `OSError`."""
         ...
 
     def trees(self, after: str, limit: int) -> Sequence[tuple[str, str]]:
-        """Trees and their place behind `after` in the order of their ids."""
+        """Returns the trees behind `after` and their places, ordered by id."""
         ...
 
     def close(self) -> None:
-        """Ends."""
+        """Closes the table."""
         ...
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What looking at every byte of a journal has shown. `faults` is empty when all is well."""
+    """The result of a check of every byte of a journal. `faults` is empty if the journal is intact."""
 
     tree: str
     place: str
@@ -72,51 +72,55 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Archive(Protocol):
-    """Keeps finished journals. A tree is either given to a keeper (`open`) or may be sealed: never both."""
+    """Stores finished journals. A tree is either open for a keeper (`open`) or may be sealed, never both."""
 
     async def open(self, tree: str) -> None:
-        """A keeper is about to write: puts a sealed journal back into a file of its own, at the same positions, and
-        keeps it from being sealed until `release`. Raises `OSError`; then nothing has changed."""
+        """Opens the journal of a tree before a keeper writes to it. Puts a sealed journal back into its own file, at
+        the same positions, and prevents sealing until `release`. If it raises `OSError`, nothing has changed."""
         ...
 
     def release(self, tree: str) -> None:
-        """No keeper writes any more."""
+        """Allows sealing again: no keeper writes to the tree any more."""
         ...
 
     def held(self) -> Sequence[str]:
-        """The trees that keepers hold."""
+        """Returns the trees that are open for keepers."""
         ...
 
     async def candidates(self, idle: float) -> Sequence[str]:
-        """Some trees with an unsealed journal that nobody has written to for `idle` seconds and no keeper holds."""
+        """Returns some trees with an unsealed journal that is not open for a keeper, and was not written for `idle`
+        seconds."""
         ...
 
     async def seal(self, trees: Sequence[str]) -> Mapping[str, Seal]:
-        """Writes sealed journals beside the unsealed ones, which stay in use; of those that are held or gone, none.
+        """Writes sealed journals beside the unsealed ones, which stay in use. Skips trees that are open for a keeper or
+        have no journal. Returns the seals.
 
-        Raises `OSError`; then nothing has changed."""
+        If it raises `OSError`, nothing has changed."""
         ...
 
     async def settle(self, trees: Sequence[str]) -> None:
-        """Removes the unsealed journals of trees that `seal` has sealed and that nobody has opened since."""
+        """Removes the unsealed journals of the trees that `seal` has sealed and that were not opened since."""
         ...
 
     async def move(self, trees: Sequence[str]) -> Mapping[str, Seal]:
-        """Moves sealed files to the blob store, when their bytes have been read back from there and are right.
+        """Moves sealed files to the blob store, after it has read their bytes back from there and compared them.
 
-        Tells also of those that had been moved before. Raises `OSError`; then what was not moved is where it was."""
+        Returns the seals of the moved journals, also of those moved before. If it raises `OSError`, the other journals
+        are still at their old place."""
         ...
 
     async def remove(self, trees: Sequence[str]) -> Sequence[str]:
-        """Removes everything there is of these trees; gives those of which nothing is left: not those that are held.
+        """Removes all data of these trees, except of those open for a keeper. Returns the removed trees.
 
-        Raises `OSError`; then it is to be called again."""
+        If it raises `OSError`, the caller must call it again."""
         ...
 
     async def verify(self, tree: str) -> Verdict | None:
-        """Reads every byte of a journal; None if there is none. Raises `UnavailableError` when it cannot be."""
+        """Reads and checks every byte of a journal. Returns None if there is none. Raises `UnavailableError` if it
+        cannot be read."""
         ...
 
     async def usage(self) -> Mapping[str, tuple[int, int]]:
-        """How many journals there are of each place, `live` ones too, and their bytes."""
+        """Returns the number of journals at each place, `live` included, and their bytes."""
         ...

@@ -1,4 +1,4 @@
-"""The journal: what executions printed, by place. Only the adapter knows what the number of a place means."""
+"""The journal: the output of executions, by place. Only the adapter knows the meaning of a place's number."""
 
 from __future__ import annotations
 
@@ -11,64 +11,65 @@ from squall.core.output.places import Place
 
 
 class Watch(Protocol):
-    """A reader's standing interest in one tree's journal."""
+    """A reader's watch on one tree's journal."""
 
     @property
     def head(self) -> Place:
-        """The place behind the last record known of; `BEGINNING` while there is no journal."""
+        """The place behind the last known record; `BEGINNING` while there is no journal."""
         ...
 
     @property
     def changes(self) -> int:
-        """How often the tree has been poked: asked before looking elsewhere, and given to `beyond`, it closes the gap
-        in which a poke would be missed."""
+        """The number of pokes of the tree. A reader that checks other data takes this number first and passes it to
+        `beyond`: so it misses no poke in between."""
         ...
 
     async def beyond(self, place: Place | None, timeout: float, seen: int | None = None) -> bool:
-        """Waits until there is something after `place` (None: no output counts), a poke, or `timeout` seconds; true if
-        there is something.
+        """Waits for a record after `place` (None: for none), for a poke, or `timeout` seconds. Returns true if there is
+        a record after `place`.
 
-        Does not wait when `changes` is no longer what was `seen`.
+        Does not wait if `changes` is no longer `seen`.
         """
         ...
 
 
 class Journal(Protocol):
-    """The one door to what executions printed."""
+    """The only access to the output of executions."""
 
     def watch(self, tree: str) -> AbstractContextManager[Watch]:
-        """Interest in a tree, from before the first read on: subscribe first, then read."""
+        """Watches a tree. A reader must start its watch before its first read."""
         ...
 
     def head(self, tree: str) -> Place:
-        """Where the tree's journal ends now; `BEGINNING` when it has none. Cheaper than interest in it."""
+        """Returns the place at which the tree's journal ends now; `BEGINNING` if it has none. Cheaper than a watch."""
         ...
 
     def order(self, place: Place) -> int:
-        """A number by which the places of one tree are sorted: the same for the same place, larger for a later one."""
+        """Returns a number that orders the places of one tree: larger for a later place."""
         ...
 
     def distance(self, start: Place, end: Place) -> int:
-        """About how many bytes of one tree's journal lie between two places; 0 if `end` is not behind `start`."""
+        """Returns the approximate number of bytes between two places of one tree's journal; 0 if `end` is not behind
+        `start`."""
         ...
 
     def poke(self, tree: str) -> None:
-        """Wakes those who wait for the tree, because something else about it changed."""
+        """Wakes the readers that wait for the tree, because other data of it changed."""
         ...
 
     async def read(self, tree: str, after: Place, limit: int) -> Batch:
-        """Whole records after a place, about `limit` bytes of them (at least one, if there is one)."""
+        """Reads whole records after a place, about `limit` bytes of them (at least one record, if there is one)."""
         ...
 
     async def read_execution(self, tree: str, execution: str, after: Place, limit: int) -> Batch:
-        """As `read`, but only one execution's records, found by their chain."""
+        """Reads as `read` does, but only one execution's records, along their chain."""
         ...
 
     async def read_last(self, tree: str, last_record: int, limits: Mapping[int, int]) -> list[Record]:
-        """The last output records of the execution whose last record starts there, oldest first, found by walking its
-        chain back: of each stream (by number) about so many bytes."""
+        """Reads the last output records of the execution whose last record starts at `last_record`, oldest first.
+        Walks its chain back until it has about `limits` bytes of each stream (by number)."""
         ...
 
     async def check(self, tree: str, place: Place) -> bool:
-        """Whether `place` is one of this journal (`BEGINNING` always is)."""
+        """Checks whether `place` is a place in this journal (`BEGINNING` always is)."""
         ...

@@ -1,1 +1,1 @@
-"""The tables of the store, as Protocols, one for each noun."""
+"""The tables of the store: one Protocol for each noun."""

@@ -9,26 +9,26 @@ from squall.core.access.access import ApiKey, Token
 
 
 class AccessRows(Protocol):
-    """Tokens and API keys, by their hashes: what their holders show is never kept."""
+    """The tables of tokens and API keys, by their hashes: the secret texts of the clients are never stored."""
 
     async def add_token(self, token: Token) -> None:
         """Adds a token."""
         ...
 
     async def token(self, digest: str) -> Token | None:
-        """The token with this hash."""
+        """Returns the token with this hash."""
         ...
 
     async def remove_token(self, digest: str) -> bool:
-        """Removes a token; false when there was none."""
+        """Removes a token. Returns false if there was none."""
         ...
 
     async def remove_tokens_of(self, execution: str) -> Sequence[str]:
-        """Removes an execution's tokens; their hashes."""
+        """Removes an execution's tokens. Returns their hashes."""
         ...
 
     async def prune_tokens(self, before: int) -> int:
-        """Removes the tokens that ended before `before` (µs); how many."""
+        """Removes the tokens that expired before `before` (µs). Returns their number."""
         ...
 
     async def put_key(self, key: ApiKey) -> None:
@@ -36,25 +36,25 @@ class AccessRows(Protocol):
         ...
 
     async def key(self, id_or_hash: str) -> ApiKey | None:
-        """One API key."""
+        """Returns an API key by its id or hash."""
         ...
 
     async def keys(self, user: str | None) -> Sequence[ApiKey]:
-        """All API keys, or a user's, oldest first."""
+        """Returns all API keys, or a user's, oldest first."""
         ...
 
     async def remove_key(self, key_id: str) -> bool:
-        """Removes an API key; false when there was none."""
+        """Removes an API key. Returns false if there was none."""
         ...
 
 
 class Passwords(Protocol):
-    """Who the users are."""
+    """The users and their passwords."""
 
     def verify(self, user: str, password: str) -> bool:
-        """Whether it is the user's password. It takes as long for a user that does not exist, and may block."""
+        """Checks a user's password. Takes the same time for a user that does not exist. May block."""
         ...
 
     def knows(self, user: str) -> bool:
-        """Whether there is such a user still."""
+        """Checks whether the user still exists."""
         ...

@@ -22,50 +22,51 @@ class ExecutionRows(Protocol):
     """The table of executions."""
 
     async def insert(self, execution: Execution) -> None:
-        """Adds a new one."""
+        """Adds a new execution."""
         ...
 
     async def update(self, execution: Execution) -> None:
-        """Writes what may change: status, times, attempt, context, runner info, result, log."""
+        """Writes the fields that may change: status, times, attempt, context, runner info, result, log."""
         ...
 
     async def get(self, execution_id: str, with_result: bool = True) -> Execution | None:
-        """One by id; without the result when `with_result` is false."""
+        """Returns an execution by its id, without its result unless `with_result`."""
         ...
 
     async def latest(self) -> str | None:
-        """The id of the one that started last, of those that are nobody's child."""
+        """Returns the id of the latest execution without a parent."""
         ...
 
     async def find(
         self, where: ExecutionFilter, limit: int | None, offset: int, with_result: bool
     ) -> Sequence[Execution]:
-        """A page of those that match."""
+        """Returns a page of the executions that match."""
         ...
 
     async def count(self, where: ExecutionFilter, cap: int) -> int:
-        """How many match, but at most `cap`: counting further costs more than the number is worth."""
+        """Returns the number of executions that match, at most `cap`: an exact count of many costs too much."""
         ...
 
     async def descendants(self, execution_id: str, depth: int | None, with_result: bool) -> Sequence[Execution]:
-        """Children and theirs, oldest first, `depth` levels deep (None: all)."""
+        """Returns the children and their children, oldest first, `depth` levels deep (None: all)."""
         ...
 
     async def child_ids(self, execution_ids: Sequence[str]) -> Mapping[str, list[str]]:
-        """The ids of the direct children of each of `execution_ids`, oldest first; only those that have some."""
+        """Returns the ids of the direct children of each execution, oldest first; leaves out those without children."""
         ...
 
     async def distinct(self, names: Sequence[str]) -> Mapping[str, list[str]]:
-        """The different values of some of `action`, `runner`, `status`, `user`, in order; absent if none."""
+        """Returns the different values of these attributes (`action`, `runner`, `status`, `user`), in order; leaves out
+        attributes without values."""
         ...
 
     async def unfinished(self, tree: str | None) -> Sequence[str]:
-        """The ids of those without a final status, of one tree or of all."""
+        """Returns the ids of the executions without a final status, of one tree or of all."""
         ...
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A claimed queue row. `token` fences: only the holder of the newest token may finish or renew it."""
+    """A claimed queue row. `token` is a fencing token: only the holder of the newest one may finish or renew it."""
 
     id: int
     lane: str
@@ -76,182 +77,186 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class QueueRows(Protocol):
-    """Whatever must happen later, in lanes. A row stays until it is done; a lease that runs out frees it."""
+    """The queue of work to do later, in lanes. A row stays until it is done; when its lease ends it is free again."""
 
     async def put(self, lane: str, key: str, payload: Any, available: int) -> None:
-        """Adds a row that may be claimed from `available` (µs) on. `key` is what it is about."""
+        """Adds a row that may be claimed from `available` (µs) on. `key` names its subject, an execution for
+        example."""
         ...
 
     async def claim(self, lane: str, owner: str, now: int, lease: int, limit: int) -> Sequence[Due]:
-        """Takes up to `limit` rows that are due and not leased, for `lease` µs, oldest first."""
+        """Claims up to `limit` rows that are due and not leased, for `lease` µs, oldest first."""
         ...
 
     async def renew(self, tasks: Sequence[Due], now: int, lease: int) -> Sequence[int]:
-        """Lengthens the leases; gives the ids of those that are still held."""
+        """Renews the leases. Returns the ids of the rows that are still leased to the caller."""
         ...
 
     async def done(self, task: Due) -> bool:
-        """Removes the row; false when another has taken it meanwhile."""
+        """Removes the row. Returns false if another owner has claimed it meanwhile."""
         ...
 
     async def release(self, task: Due, available: int) -> bool:
-        """Gives the row back, to be claimed from `available` (µs) on."""
+        """Ends the lease of a row, which may be claimed again from `available` (µs) on."""
         ...
 
     async def discard(self, lane: str, key: str) -> None:
-        """Removes every row of `lane` about `key`, claimed or not."""
+        """Removes every row of `lane` with this `key`, claimed or not."""
         ...
 
     async def next_due(self, lane: str) -> int | None:
-        """When the next row of the lane is due (µs), leased rows included at the end of their lease; None if empty."""
+        """Returns the time (µs) at which the next row of the lane is due; None if the lane is empty. A leased row is
+        due at the end of its lease."""
         ...
 
     async def place(self, lane: str, key: str) -> tuple[int, int] | None:
-        """When the lane's row about `key` may be claimed (µs), and how many rows come before it."""
+        """Returns the time (µs) from which the lane's row with this `key` may be claimed, and the number of rows before
+        it."""
         ...
 
     async def holds(self, lane: str, key: str) -> bool:
-        """Whether the lane has a row about `key`."""
+        """Checks whether the lane has a row with this `key`."""
         ...
 
     async def free(self, owner: str, now: int) -> None:
-        """Ends every lease of `owner`, who has just started anew and holds nothing."""
+        """Ends every lease of `owner`, which has just restarted and holds nothing."""
         ...
 
     async def depths(self) -> Mapping[str, int]:
-        """How many rows each lane has, claimed or not."""
+        """Returns the number of rows in each lane, claimed or not."""
         ...
 
 
 class EventRows(Protocol):
-    """The bounded log of changes of all kinds of resources; the event stream sends them."""
+    """The bounded log of changes of all kinds of resources, for the event stream."""
 
     async def add(self, change: Change, document: bytes = b"") -> int:
-        """Adds the event of a change; returns its row number. Without a document the event refers to its resource."""
+        """Adds the event of a change. Returns its row number. Without a document the event refers to its resource."""
         ...
 
     async def after(self, row: int, limit: int) -> Sequence[Event]:
-        """Events behind `row`, in order."""
+        """Returns the events behind `row`, in order."""
         ...
 
     async def bounds(self) -> tuple[int, int]:
-        """(first row still kept, last row); (0, 0) when there never was one, (n + 1, n) when none is kept."""
+        """Returns (first stored row, last row); (0, 0) if there never was one, (n + 1, n) if none is left."""
         ...
 
     async def document(self, row: int) -> bytes:
-        """Returns the document of an event, JSON; empty if it has none, or if its resource was purged."""
+        """Returns the document of an event (JSON); empty if it has none, or if its resource was purged."""
         ...
 
     async def of(self, kind: str, resource: str) -> Sequence[Event]:
-        """Events about one resource of a kind, in order."""
+        """Returns the events of one resource of a kind, in order."""
         ...
 
     async def prune(self, keep: int) -> int:
-        """Deletes all but the newest `keep`; gives how many went."""
+        """Deletes all events but the newest `keep`. Returns the number of deleted ones."""
         ...
 
 
 class ContentRows(Protocol):
-    """Packs, actions, runner types as registered, and the snapshots of them that executions were requested with."""
+    """The registered packs, actions and runner types, and the snapshots of them at the requests of executions."""
 
     async def replace_runners(self, runners: Sequence[RunnerType], *, switch: bool = False) -> None:
-        """Registers these runner types and no others, keeping the ids of those known, and their `enabled` unless
-        `switch` is set."""
+        """Registers these runner types and no others. Existing ones keep their ids, and their `enabled` unless `switch`
+        is set."""
         ...
 
     async def replace_pack(self, pack: Pack, actions: Sequence[Action]) -> None:
-        """Registers a pack with these actions and no others, keeping the ids of those known."""
+        """Registers a pack with these actions and no others. Existing ones keep their ids."""
         ...
 
     async def keep_packs(self, refs: Sequence[str]) -> None:
-        """Forgets every pack that is not one of `refs`, with its actions."""
+        """Removes every pack that is not one of `refs`, with its actions."""
         ...
 
     async def packs(self) -> Sequence[Pack]:
-        """All packs by ref."""
+        """Returns all packs, ordered by ref."""
         ...
 
     async def action(self, ref_or_id: str) -> Action | None:
-        """One action."""
+        """Returns an action by its ref or id."""
         ...
 
     async def actions(
         self, pack: str | None = None, limit: int | None = None, offset: int = 0
     ) -> tuple[Sequence[Action], int]:
-        """Actions by pack and name, of all packs or of one: a part of them, and how many there are."""
+        """Returns a page of the actions of all packs or of one, ordered by pack and name, and the number of all."""
         ...
 
     async def runner(self, name_or_id: str) -> RunnerType | None:
-        """One runner type."""
+        """Returns a runner type by its name or id."""
         ...
 
     async def runners(self) -> Sequence[RunnerType]:
-        """All runner types by name."""
+        """Returns all runner types, ordered by name."""
         ...
 
     async def keep_snapshot(self, key: str, action: Action, runner: RunnerType) -> None:
-        """Keeps both under their content hash `key`; nothing happens when it is there."""
+        """Stores both under their content hash `key`, unless it exists."""
         ...
 
     async def snapshot(self, key: str) -> tuple[Action, RunnerType] | None:
-        """What was kept under `key`."""
+        """Returns the snapshot with this `key`."""
         ...
 
 
 class JournalRows(Protocol):
-    """What is known of the sealed journals: where each is, its sizes and its hash."""
+    """The table of sealed journals: place, sizes and hash of each."""
 
     async def keep(self, seals: Mapping[str, Seal], at: int) -> None:
-        """Notes seals by tree; `at` (µs) is when those were made that are not known yet."""
+        """Stores seals by tree; `at` (µs) is the time of the new ones."""
         ...
 
     async def get(self, tree: str) -> Seal | None:
-        """One tree's; None while its journal is not sealed."""
+        """Returns the seal of a tree; None while its journal is not sealed."""
         ...
 
     async def complete(self, trees: Sequence[str]) -> Sequence[str]:
-        """Which of these have ended as a whole, with every status change copied into their journal."""
+        """Returns the trees of which all executions have ended and all status changes are in the journal."""
         ...
 
     async def movable(self, before: int, limit: int) -> Sequence[str]:
-        """Trees in sealed files of their own, sealed before `before` (µs), oldest first."""
+        """Returns trees with their own sealed file, sealed before `before` (µs), oldest first."""
         ...
 
     async def totals(self) -> Mapping[str, tuple[int, int, int]]:
-        """By place: how many, bytes of journal, bytes stored."""
+        """Returns by place: number of journals, bytes of journal, bytes stored."""
         ...
 
     async def by_action(self, limit: int) -> Sequence[tuple[str, int, int, int]]:
-        """Action, how many executions, bytes of journal, bytes stored (of roots), what takes most first."""
+        """Returns (action, number of root executions, bytes of journal, bytes stored), the largest first."""
         ...
 
 
 class RetentionRows(Protocol):
-    """Removing executions for good."""
+    """The permanent removal of executions."""
 
     async def finished(self, after: tuple[int, str], before: int, limit: int) -> Sequence[Finished]:
-        """Roots whose tree has ended, in the order of start and id: behind `after`, started before `before`."""
+        """Returns roots whose tree has ended and that started before `before`, ordered by start and id, behind
+        `after`."""
         ...
 
     async def purge(self, trees: Sequence[str]) -> int:
-        """Removes the rows of whole trees from every table; gives how many executions that were."""
+        """Removes the rows of whole trees from every table. Returns the number of removed executions."""
         ...
 
     async def count(self, trees: Sequence[str]) -> int:
-        """How many executions these trees have."""
+        """Returns the number of executions in these trees."""
         ...
 
     async def used_snapshots(self) -> Sequence[str]:
-        """The keys of snapshots that executions have."""
+        """Returns the keys of the snapshots that executions use."""
         ...
 
     async def drop_snapshots(self, used: Sequence[str], since: int) -> int:
-        """Removes every snapshot but `used` ones and those of executions that started behind `since` (µs), and every
-        text of a workflow that no workflow has."""
+        """Removes every snapshot except the `used` ones and those of executions that started after `since` (µs), and
+        every workflow text that no workflow uses."""
         ...
 
     async def size(self) -> int:
-        """Bytes of the database."""
+        """Returns the size of the database in bytes."""
         ...
 
 

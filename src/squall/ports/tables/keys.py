@@ -1,4 +1,4 @@
-"""The datastore's keys, and the cipher of the secret ones."""
+"""The table of datastore keys, and the cipher of the secret ones."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from squall.core.content.keyvalue import Key, KeyFilter
 
 
 class KeyRows(Protocol):
-    """The table of keys. What has expired is not there, whether it has been removed yet or not."""
+    """The table of keys. Its methods hide an expired key even before it is removed."""
 
     async def get(self, scope: str, user: str, name: str, now: int) -> Key | None:
-        """One key."""
+        """Returns a key."""
         ...
 
     async def put(self, key: Key) -> None:
@@ -24,21 +24,21 @@ class KeyRows(Protocol):
         ...
 
     async def find(self, where: KeyFilter, limit: int | None, offset: int) -> Sequence[Key]:
-        """A page of those that match, oldest first or by name."""
+        """Returns a page of the keys that match, oldest first or ordered by name."""
         ...
 
     async def expire(self, now: int, limit: int) -> int:
-        """Removes up to `limit` keys whose time is over; gives how many that were."""
+        """Removes up to `limit` expired keys. Returns their number."""
         ...
 
 
 class Cipher(Protocol):
-    """Encrypts the values of secret keys in a form that may be carried to another server with the same key file."""
+    """Encrypts the values of secret keys. Another server with the same key file can decrypt them."""
 
     def encrypt(self, text: str) -> str:
-        """The ciphertext, upper-case hex digits."""
+        """Returns the ciphertext: upper-case hex digits."""
         ...
 
     def decrypt(self, ciphertext: str) -> str:
-        """The text. Raises `InvalidError` when this is no ciphertext made with the same key file."""
+        """Returns the text. Raises `InvalidError` if the ciphertext was not encrypted with the same key file."""
         ...

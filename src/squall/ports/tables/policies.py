@@ -1,4 +1,4 @@
-"""The tables of policies, of the places that they give, and of traces."""
+"""The tables of policies, of the places of executions under them, and of traces."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class PolicyRows(Protocol):
     """The table of policies."""
 
     async def put(self, policy: Policy) -> None:
-        """Adds a policy, or replaces the one of the same id. There must be no other of the same ref."""
+        """Adds a policy, or replaces the one with the same id. No other policy may have the same ref."""
         ...
 
     async def get(self, ref_or_id: str) -> Policy | None:
-        """One policy."""
+        """Returns a policy by its ref or id."""
         ...
 
     async def delete(self, policy_id: str) -> None:
@@ -29,14 +29,14 @@ class PolicyRows(Protocol):
     async def find(
         self, resource_ref: str | None = None, pack: str | None = None, policy_type: str | None = None
     ) -> Sequence[Policy]:
-        """Those that match, by ref."""
+        """Returns the policies that match, ordered by ref."""
         ...
 
 
 class Slot(msgspec.Struct, frozen=True):
     """A place of an execution under a policy: it runs (`holding`), or it waits in the line of that policy and `key`.
 
-    `number` is its order. `child`: it has a parent; `workflow`: it is one that others are children of.
+    `number` is its order. `child`: the execution has a parent; `workflow`: it can have children.
     """
 
     number: int
@@ -49,47 +49,47 @@ class Slot(msgspec.Struct, frozen=True):
 
 
 class SlotRows(Protocol):
-    """Who runs and who waits under policies of concurrency. `policy` is a ref."""
+    """The executions that run or wait under policies of concurrency. `policy` is a ref."""
 
     async def add(self, slot: Slot) -> None:
-        """Adds a place at the end; its `number` is given here."""
+        """Adds a place at the end, and sets its `number`."""
         ...
 
     async def hold(self, execution_id: str) -> None:
-        """Turns every place of a waiting execution into one that it holds."""
+        """Marks every place of a waiting execution as `holding`."""
         ...
 
     async def leave(self, execution_id: str) -> Sequence[Slot]:
-        """Removes every place of an execution; gives what they were."""
+        """Removes every place of an execution. Returns the removed places."""
         ...
 
     async def of_execution(self, execution_id: str) -> Sequence[Slot]:
-        """Every place of an execution."""
+        """Returns every place of an execution."""
         ...
 
     async def held(self, policy: str, key: str, leaves: bool) -> int:
-        """How many hold a place; of `leaves` only, workflows not counted."""
+        """Returns the number of executions that hold a place; if `leaves`, without workflows."""
         ...
 
     async def line(self, policy: str, key: str, children: bool, after: int, limit: int) -> Sequence[Slot]:
-        """Who waits behind number `after`, in order; only `children`, or all."""
+        """Returns the waiting places behind number `after`, in order; if `children`, only those of children."""
         ...
 
     async def waiting(self, action: str) -> Sequence[str]:
-        """The executions of an action that wait, in order."""
+        """Returns the waiting executions of an action, in order."""
         ...
 
     async def ahead(self, slot: Slot) -> int:
-        """How many wait before this one."""
+        """Returns the number of places that wait before this one."""
         ...
 
     async def holders(self, policy: str, key: str, limit: int) -> Sequence[str]:
-        """Some of those who hold a place, the oldest first."""
+        """Returns up to `limit` executions that hold a place, oldest first."""
         ...
 
 
 class TraceRows(Protocol):
-    """The tables of traces and of what is in them."""
+    """The tables of traces and of their parts."""
 
     async def add(self, trace: Trace) -> None:
         """Adds a trace, with its parts."""
@@ -100,21 +100,21 @@ class TraceRows(Protocol):
         ...
 
     async def get(self, trace_id: str) -> Trace | None:
-        """One trace with its parts, oldest first."""
+        """Returns a trace with its parts, oldest first."""
         ...
 
     async def known(self, trace_id: str) -> bool:
-        """Whether there is this trace."""
+        """Checks whether the trace exists."""
         ...
 
     async def of_execution(self, execution_id: str) -> str | None:
-        """The id of the trace that an execution is part of."""
+        """Returns the id of the trace that contains an execution."""
         ...
 
     async def find(self, where: TraceFilter, limit: int | None, offset: int) -> Sequence[Trace]:
-        """A page of those that match, with their parts, by start and id."""
+        """Returns a page of the traces that match, with their parts, ordered by start and id."""
         ...
 
     async def count(self, where: TraceFilter, cap: int) -> int:
-        """How many match, at most `cap`."""
+        """Returns the number of traces that match, at most `cap`."""
         ...

@@ -9,11 +9,11 @@ import msgspec
 
 
 class WorkflowRecord(msgspec.Struct, frozen=True):
-    """What is stored of one workflow's run beside its execution.
+    """The stored data of a workflow's run besides its execution.
 
     `workflow` is the workflow execution's id (re-runs of its tasks share it), `definition` the key of its text, `seq`
-    how many batches of facts have been written, `snapshot` its state after batch `snapshot_seq`, `since` how many
-    bytes of facts came behind it.
+    the number of batches of facts, `snapshot` its state after batch `snapshot_seq`, `since` the bytes of the facts
+    behind the snapshot.
     """
 
     execution: str
@@ -26,44 +26,44 @@ class WorkflowRecord(msgspec.Struct, frozen=True):
 
 
 class WorkflowRows(Protocol):
-    """Workflows: their texts, their state as snapshots and facts, and the executions their tasks asked for."""
+    """The tables of workflows: their texts, their state as snapshots and facts, and the executions of their tasks."""
 
     async def insert(self, record: WorkflowRecord) -> None:
-        """Adds a new one."""
+        """Adds a new workflow."""
         ...
 
     async def get(self, execution_id: str) -> WorkflowRecord | None:
-        """One by its execution's id."""
+        """Returns a workflow by its execution's id."""
         ...
 
     async def seq(self, execution_id: str) -> int | None:
-        """How many batches of facts one has; None if it is not there."""
+        """Returns the number of a workflow's batches of facts; None if there is no such workflow."""
         ...
 
     async def append(self, execution_id: str, seq: int, facts: bytes) -> bool:
-        """Adds batch `seq`; false, and nothing is done, when another has been there first."""
+        """Adds batch `seq`. Returns false, and adds nothing, if the workflow has a batch with this number."""
         ...
 
     async def facts(self, execution_id: str, after: int) -> Sequence[bytes]:
-        """The batches behind `after`, in order."""
+        """Returns the batches behind `after`, in order."""
         ...
 
     async def keep(self, execution_id: str, seq: int, snapshot: bytes) -> None:
-        """Keeps the state after batch `seq`, and drops the batches up to it."""
+        """Stores the state after batch `seq`, and removes the batches up to it."""
         ...
 
     async def keep_definition(self, key: str, text: str) -> None:
-        """Keeps a workflow's text under its hash."""
+        """Stores a workflow's text under its hash."""
         ...
 
     async def definition(self, key: str) -> str | None:
-        """The text kept under `key`."""
+        """Returns the text with the hash `key`."""
         ...
 
     async def add_child(self, task_execution: str, item: int, execution_id: str) -> None:
-        """Notes the execution of an item (-1: of a task without items); a later attempt takes its place."""
+        """Stores the execution of an item (-1: of a task without items); a later attempt replaces it."""
         ...
 
     async def children(self, task_execution: str) -> Sequence[tuple[int, str, str, Any]]:
-        """A task's executions: (item, id, status, result), by item."""
+        """Returns a task's executions as (item, id, status, result), ordered by item."""
         ...

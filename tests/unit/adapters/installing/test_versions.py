@@ -112,7 +112,7 @@ def test_what_is_no_name_of_a_pack_touches_nothing(tmp_path: Path, ref: str) -> 
     versions.activate("p")
     (tmp_path / "squall.db").write_text("rows")
     for use in (versions.remove, versions.discard, versions.staged, versions.new, versions.activate, versions.clean):
-        with pytest.raises(InvalidError, match="no name of a pack"):
+        with pytest.raises(InvalidError, match="not a valid pack name"):
             use(ref)
     with pytest.raises(InvalidError), versions.locked(ref):
         pass

@@ -57,7 +57,7 @@ def test_no_rules_are_fine() -> None:
     ("text", "says"),
     [
         ("pack=a", "days"),
-        ("days=3", "what it is about"),
+        ("days=3", "at least one of"),
         ("pack=a days=-1", "days=-1"),
         ("pack=a days=soon", "days=soon"),
         ("pack=a days=nan", "days=nan"),

@@ -40,7 +40,7 @@ def test_terms_are_separated_by_spaces_and_of_a_path_the_last_one_counts() -> No
     [
         ("failed", 'invalid format for filter "failed"'),
         (":x", "invalid format"),
-        ("nosuch:x", 'Cannot resolve field "nosuch"; there are action.ref, action.…'),
+        ("nosuch:x", 'Cannot resolve field "nosuch"; use one of action.ref, action.…'),
         ("status.log:x", "Cannot resolve field"),
         ("parameters.:x", "Cannot resolve field"),
         ('context."a:x', "Cannot resolve field"),

@@ -13,10 +13,10 @@ def test_a_frozen_value_is_hashable_and_equal_to_its_like() -> None:
     assert len({one, other}) == 1
 
 
-def test_only_what_is_looked_at_is_converted() -> None:
+def test_only_values_that_are_read_are_converted() -> None:
     frozen = FrozenMapping({"a": {"b": 1}, "c": object})
     assert frozen["a"]["b"] == 1
-    assert frozen._made.keys() == {"a"}
+    assert frozen._values.keys() == {"a"}
 
 
 def test_an_untouched_value_thaws_to_the_very_same_object() -> None:

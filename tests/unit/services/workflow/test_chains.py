@@ -203,7 +203,7 @@ chain:
     ("part", "names"),
     [
         ('parameters: {what: ["{{ dict }}"]}', ('parameter "what" in task "c1"', "{{ dict }}")),
-        ("parameters: {what: .nan}", ('task "c1"', "nan is no number")),
+        ("parameters: {what: .nan}", ('task "c1"', "nan is not a number")),
         ('publish: {seen: ["{{ dict }}"]}', ('task "c1", variable "seen"', "{{ dict }}")),
     ],
 )

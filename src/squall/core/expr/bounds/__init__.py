@@ -1,1 +1,1 @@
-"""How long and how large an expression may get."""
+"""The bounds of time and size of an expression."""

@@ -1,4 +1,4 @@
-"""What goes wrong in expressions. The names of the classes are part of the texts people read: they are Orquesta's."""
+"""The errors of expressions. Their class names are Orquesta's, and part of the texts for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class EvaluationError(Exception):
 
 
 class UnstorableError(EvaluationError):
-    """An expression, or a value that is written, gave what has no form in JSON. Its text names it, and its place."""
+    """The value of an expression, or a literal value, has no form in JSON. The text names the value and its place."""
 
     def __init__(self, text: str) -> None:
         Exception.__init__(self, text)
@@ -21,23 +21,23 @@ class UnstorableError(EvaluationError):
         self.message = text
 
     def at(self, place: str) -> UnstorableError:
-        """The same error for a value that is kept in `place`, such as `the variable "x"`."""
+        """Returns the same error for a value in `place`, such as `the variable "x"`."""
         return UnstorableError(f"{self.message} (in {place})")
 
 
 class LimitExceededError(Exception):
-    """An expression takes too many steps or makes too large a value."""
+    """An expression takes too many steps or creates too large a value."""
 
 
 class VariableUndefinedError(Exception):
-    """`ctx(x)` of a variable that is not there."""
+    """`ctx(x)` names a variable that does not exist."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f'The variable "{name}" is undefined.')
 
 
 class VariableInaccessibleError(Exception):
-    """`ctx(x)` of a variable that is the engine's own."""
+    """`ctx(x)` names a variable of the engine's own."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f'The variable "{name}" is for internal use and inaccessible.')

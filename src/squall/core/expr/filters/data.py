@@ -12,25 +12,25 @@ from squall.core.expr.bounds.limits import check_value
 from squall.core.regex import compiled
 
 NONE_MARKER = "%*****__%NONE%__*****%"
-"""How `use_none` writes nothing into a text: a parameter that renders to it is null."""
+"""The text that `use_none` writes for null: a parameter that renders to it is null."""
 
 _CACHED = 256
 
 
 def from_json_string(value: Any) -> Any:
-    """The value written as JSON in a text. Raises `ValueError`."""
+    """Parses a text as JSON. Raises `ValueError`."""
     return json.loads(str(value))
 
 
 def from_yaml_string(value: Any) -> Any:
-    """The value written as YAML in a text. Raises `yaml.YAMLError`."""
+    """Parses a text as YAML. Raises `yaml.YAMLError`."""
     return yaml.safe_load(str(value))
 
 
 def to_json_string(
     value: Any, indent: int | None = None, sort_keys: bool = False, separators: Any = (",", ": ")
 ) -> str:
-    """The value as JSON text."""
+    """Returns the value as JSON text."""
     check_value(value)
     options: dict[str, Any] = {"sort_keys": sort_keys}
     if indent is not None:
@@ -41,7 +41,7 @@ def to_json_string(
 
 
 def to_yaml_string(value: Any, indent: int | None = None, allow_unicode: bool = True) -> str:
-    """The value as YAML text, in blocks."""
+    """Returns the value as YAML text, in block style."""
     check_value(value)
     options: dict[str, Any] = {"default_flow_style": False, "allow_unicode": allow_unicode}
     if indent is not None:
@@ -51,40 +51,40 @@ def to_yaml_string(value: Any, indent: int | None = None, allow_unicode: bool = 
 
 
 def json_escape(value: Any) -> str:
-    """A text as it stands inside of a JSON string."""
+    """Escapes a text for the inside of a JSON string."""
     return json.dumps(value).strip('"')
 
 
 def to_complex(value: Any) -> str:
-    """The value as JSON, which is how a value keeps its type through a text."""
+    """Returns the value as JSON text, so that its type survives the rendering."""
     check_value(value)
     return json.dumps(value)
 
 
 def use_none(value: Any) -> Any:
-    """`NONE_MARKER` for nothing, else the value."""
+    """Returns `NONE_MARKER` for null, else the value."""
     return NONE_MARKER if value is None else value
 
 
 class JsonPaths:
-    """`jsonpath_query`, with the queries it has parsed."""
+    """The filter `jsonpath_query`, with a cache of parsed queries."""
 
     def __init__(self) -> None:
         self._parsed: dict[str, Any] = {}
 
     def query(self, value: Any, query: str) -> list[Any] | None:
-        """What a JSONPath query finds in a value; None when that is nothing."""
-        found = self._parsed.get(query)
-        if found is None:
+        """Returns the matches of a JSONPath query in a value; None if there are none."""
+        path = self._parsed.get(query)
+        if path is None:
             if len(self._parsed) >= _CACHED:
                 self._parsed.clear()
-            found = self._parsed[query] = _parsed_query(query)
-        return [match.value for match in found.find(value)] or None
+            path = self._parsed[query] = _parsed_query(query)
+        return [match.value for match in path.find(value)] or None
 
 
 def _parsed_query(query: str) -> Any:
-    """A JSONPath query whose regular expressions run on our engine, as the library's cannot be stopped."""
-    # Not above: they take long to load, and hardly anybody asks for them.
+    """Parses a JSONPath query. Its regular expressions run on our engine, because nothing can stop the library's."""
+    # These imports take long, and few people use JSONPath: so they are not at the top.
     from jsonpath_ng.ext.filter import OPERATOR_MAP
     from jsonpath_ng.ext.parser import parse
     from jsonpath_ng.ext.string import Sub
@@ -105,7 +105,7 @@ def _matches(value: Any, pattern: Any) -> bool:
 
 
 def json_value(value: Any) -> Any:
-    """Orquesta's `json()`: a text's value; what is an object already stays."""
+    """Parses a text as JSON, as Orquesta's `json()` does; returns an object unchanged."""
     if isinstance(value, Mapping):
         return value
     if not isinstance(value, str):

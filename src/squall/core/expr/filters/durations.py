@@ -1,4 +1,4 @@
-"""Seconds for people."""
+"""Durations as people read them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ _NAMES = "ydhms"
 
 
 def to_human_time_from_seconds(seconds: int | float) -> str:
-    """`0s`, `56s`, `1m2s`, `1h3m5s`, `1d0h0m1s`, `2y…`: the first unit that is not zero and all below it.
+    """Writes seconds as `0s`, `56s`, `1m2s`, `1h3m5s`, `1d0h0m1s`, `2y…`: the first unit that is not zero and all
+    below it.
 
-    A year has 365 days. Less than a second is told as it is given, with StackStorm's `μs` behind it.
-    Raises `TypeError` for what is no number and `ValueError` below zero.
+    A year has 365 days. A number below one stays as it is, with StackStorm's `μs` behind it. Raises `TypeError` if
+    `seconds` is not a number, and `ValueError` if it is negative.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TypeError(f"{seconds!r} is not a number of seconds")
@@ -21,9 +22,9 @@ def to_human_time_from_seconds(seconds: int | float) -> str:
     if seconds < 1:
         return f"{seconds}μs"
     rest = round(seconds)
-    told = ""
+    text = ""
     for size, name in zip(_PARTS, _NAMES, strict=True):
         amount, rest = divmod(rest, size)
-        if amount or told:
-            told += f"{amount}{name}"
-    return told
+        if amount or text:
+            text += f"{amount}{name}"
+    return text

@@ -14,25 +14,26 @@ def _pattern(pattern: str, ignorecase: bool) -> Regex:
 
 
 def regex_match(value: str, pattern: str, ignorecase: bool = False) -> bool:
-    """Whether the text begins with what the pattern matches. Raises `RegexError` for a pattern that cannot be used."""
+    """Checks whether the pattern matches at the start of the text. Raises `RegexError` for an unusable pattern."""
     return _pattern(pattern, ignorecase).match(value) is not None
 
 
 def regex_search(value: str, pattern: str, ignorecase: bool = False) -> bool:
-    """Whether the pattern matches anywhere in the text. Raises `RegexError`."""
+    """Checks whether the pattern matches anywhere in the text. Raises `RegexError`."""
     return _pattern(pattern, ignorecase).search(value) is not None
 
 
 def regex_replace(value: str, pattern: str, replacement_str: str, ignorecase: bool = False) -> str:
-    """The text with every match replaced. Raises `RegexError`."""
+    """Replaces every match in the text. Raises `RegexError`."""
     regex = _pattern(pattern, ignorecase)
     if len(replacement_str) > 1:
-        # Each match can bring a copy of the replacement, which can bring the text of the match.
+        # Each match can add a copy of the replacement, which can contain the text of the match.
         matches = sum(1 for _ in regex.finditer(value))
         check_length(len(value) * (1 + replacement_str.count("\\")) + matches * len(replacement_str))
     return regex.sub(replacement_str, value)
 
 
 def regex_substring(value: str, pattern: str, result_index: int = 0, ignorecase: bool = False) -> Any:
-    """The match of that number. Raises `RegexError`, and `IndexError` if there are fewer matches."""
+    """Returns the match with the index `result_index`. Raises `RegexError`, and `IndexError` if there are fewer
+    matches."""
     return _pattern(pattern, ignorecase).findall(value)[result_index]

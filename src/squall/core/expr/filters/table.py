@@ -1,4 +1,4 @@
-"""The table of functions that expressions may use besides their language's own: StackStorm's, by their names."""
+"""The table of StackStorm's functions, by name, which expressions may use besides those of their language."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from squall.core.expr.filters import data, durations, regexes, versions
 
 
 def basename(path: str) -> str:
-    """The last part of a path."""
+    """Returns the last part of a path."""
     return posixpath.basename(path)
 
 
 def dirname(path: str) -> str:
-    """A path without its last part."""
+    """Returns a path without its last part."""
     return posixpath.dirname(path)
 
 
 def zip_lists(*args: Any, pad: Any = None) -> Any:
-    """Orquesta's `zip()`: lists side by side, the shorter ones filled up with `pad`; one list alone stays as it is."""
+    """Zips lists, as Orquesta's `zip()` does: fills the shorter ones up with `pad`; a single list stays as it is."""
     lists = [[] if arg is None else arg for arg in args]
     if len(lists) == 1:
         return lists[0]
@@ -29,13 +29,13 @@ def zip_lists(*args: Any, pad: Any = None) -> Any:
 
 
 def filters() -> dict[str, Callable[..., Any]]:
-    """The pure functions, which Jinja knows as filters everywhere and both languages as functions in workflows."""
+    """Returns the pure functions: Jinja has them as filters everywhere, both languages as functions in workflows."""
     jsonpaths = data.JsonPaths()
 
     def jsonpath_query(value: Any, query: str) -> list[Any] | None:
         return jsonpaths.query(value, query)
 
-    listed = (
+    functions = (
         data.from_json_string,
         data.from_yaml_string,
         data.to_json_string,
@@ -61,14 +61,14 @@ def filters() -> dict[str, Callable[..., Any]]:
         basename,
         dirname,
     )
-    named: dict[str, Callable[..., Any]] = {each.__name__: each for each in listed}
-    named["json_parse"] = data.from_json_string
-    named["json_dump"] = data.to_json_string
-    named["yaml_parse"] = data.from_yaml_string
-    named["yaml_dump"] = data.to_yaml_string
-    return named
+    by_name: dict[str, Callable[..., Any]] = {each.__name__: each for each in functions}
+    by_name["json_parse"] = data.from_json_string
+    by_name["json_dump"] = data.to_json_string
+    by_name["yaml_parse"] = data.from_yaml_string
+    by_name["yaml_dump"] = data.to_yaml_string
+    return by_name
 
 
 def workflow_functions() -> dict[str, Callable[..., Any]]:
-    """`filters`, and what Orquesta adds to them in workflows."""
+    """Returns `filters`, and the functions that Orquesta adds in workflows."""
     return filters() | {"json": data.json_value, "zip": zip_lists}

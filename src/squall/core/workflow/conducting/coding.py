@@ -1,6 +1,6 @@
-"""A workflow's state as bytes: MessagePack, or JSON where a value has a number of more than 64 bits.
+"""A workflow's state as bytes: MessagePack, or JSON if a value has a number of more than 64 bits.
 
-The first byte tells them apart: what is stored are arrays, and no array of MessagePack begins with `[`.
+The first byte distinguishes them: all stored values are arrays, and no MessagePack array begins with `[`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def encoded(value: Any) -> bytes:
-    """A value that is plain JSON inside, as bytes. Raises `TypeError` for one that is not."""
+    """Encodes a value that is plain JSON inside. Raises `TypeError` for any other value."""
     try:
         return msgspec.msgpack.encode(value)
     except OverflowError:
@@ -21,12 +21,12 @@ def encoded(value: Any) -> bytes:
 
 
 class Coding(Generic[T]):
-    """Reads what `encoded` made of values of one type, which are arrays."""
+    """Decodes the bytes of `encoded` for values of one type, which is an array."""
 
     def __init__(self, kind: Any) -> None:
         self._packed: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(kind)
         self._json: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
 
     def decode(self, data: bytes) -> T:
-        """The value. Raises `msgspec.ValidationError`."""
+        """Returns the value. Raises `msgspec.ValidationError`."""
         return self._json.decode(data) if data[:1] == b"[" else self._packed.decode(data)

@@ -1,7 +1,7 @@
-"""The conductor: one workflow, told what happens, says what to do. (spec, state, event) → (state, commands).
+"""The conductor of one workflow: it gets events and answers with commands. (spec, state, event) → (state, commands).
 
-It changes its state in place and hands out the facts of each step; replaying them gives the same state. There is no
-clock, no I/O and no expression evaluated twice.
+It changes its state in place and returns the facts of each step; replaying the facts gives the same state. It has no
+clock and no I/O, and evaluates no expression twice.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from squall.core.workflow.conducting.starting import start_waiting
 from squall.core.workflow.conducting.state import State
 
 MOST_TASKS = 100_000
-"""How many runs of tasks one workflow may have."""
+"""The most runs of tasks that one workflow may have."""
 
 _INLINE_STEPS = 200
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What came of telling the conductor something: facts to store, commands to carry out, notes to show.
+    """The conductor's answer to an event: facts to store, commands to execute, notes to show.
 
-    `more`: there is more to do at once; call `Conductor.advance` again.
+    `more`: the conductor has more to do at once; call `Conductor.advance` again.
     """
 
     facts: list[f.AnyFact]
@@ -41,9 +41,9 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Conductor:
-    """Conducts one workflow. `most` bounds how many runs of tasks it may have.
+    """Conducts one workflow of at most `most` runs of tasks.
 
-    A `stepwise` conductor starts nothing by itself after `action`: who rehearses calls `advance` when a round is over.
+    A `stepwise` conductor starts nothing by itself after `action`: the rehearsal calls `advance` when a round is over.
     """
 
     def __init__(
@@ -59,15 +59,16 @@ class Conductor:
         self._engine.stepwise = stepwise
 
     def use(self, language: Language) -> None:
-        """Evaluates with this from now on: one is one thread's at a time. Who gave none does this before a step."""
+        """Sets the language that evaluates expressions. A language belongs to one thread at a time. A conductor that
+        was created without one needs this call before its first step."""
         self._engine.language = language
 
-    # -- what it is told
+    # -- events
 
     def start(self, inputs: Mapping[str, Any], context: Mapping[str, Any], now: int) -> Step:
-        """Starts a new workflow. `context` is what it sees besides its inputs: `st2`, `parent`.
+        """Starts a new workflow. `context` has its variables besides the inputs: `st2`, `parent`.
 
-        Defaults of inputs are rendered, values given are data.
+        Defaults of inputs are rendered; the values in `inputs` are data.
         """
         engine = self._at(now)
         workflow = engine.graph.workflow
@@ -94,7 +95,7 @@ class Conductor:
         return self._advanced()
 
     def action(self, task_execution: str, item: int | None, status: str, result: Any, now: int) -> Step:
-        """An execution requested for a task has taken another status (final, pending, paused, running …)."""
+        """Takes the new status (final, pending, paused, running …) of an execution that was requested for a task."""
         engine = self._at(now)
         index = self.state.by_id.get(task_execution)
         if index is not None:
@@ -105,37 +106,37 @@ class Conductor:
         return self._advanced()
 
     def request(self, status: str, now: int) -> Step:
-        """Somebody asks the workflow to pause, resume or cancel (`pausing`, `resuming`, `canceling`)."""
+        """Pauses, resumes or cancels the workflow (`pausing`, `resuming`, `canceling`) on a user's request."""
         engine = self._at(now)
         engine.request(status)
         return self._advanced()
 
     def rerun(self, tasks: Sequence[TaskRerun], now: int, reset: Collection[str] = ()) -> Step:
-        """Runs tasks of a workflow that has ended again (none named: those that failed), and what follows them.
+        """Runs tasks of an ended workflow again (if `tasks` is empty: the failed ones), and the tasks that follow them.
 
-        Of the tasks in `reset` (`*`: any) all items run again. Raises `RerunError`, also if nothing would run.
+        The tasks in `reset` (`*`: all) run all of their items again. Raises `RerunError`, also if nothing would run.
         """
         engine = self._at(now)
         request_rerun(engine, tasks, reset)
         return self._advanced()
 
     def refuse(self, message: str, now: int, **where: Any) -> Step:
-        """Fails the workflow with an error of the engine's, such as an action that is not there any more."""
+        """Fails the workflow with an error of the engine, such as an action that no longer exists."""
         engine = self._at(now)
         engine.log(message, **where)
         engine.fail()
         return self._advanced()
 
     def advance(self, now: int) -> Step:
-        """Goes on with what waits to be started."""
+        """Starts the tasks that wait to be started."""
         self._at(now)
         return self._advanced()
 
-    # -- what can be asked
+    # -- answers
 
     @property
     def is_finished(self) -> bool:
-        """Whether the workflow has ended, and no task of it is running or to be run."""
+        """True if the workflow has ended, and none of its tasks is running or waits to run."""
         remedies = any(staged.run_on_fail for staged in self.state.waiting)
         return (
             self.state.status in st.FINAL
@@ -144,11 +145,11 @@ class Conductor:
         )
 
     def result(self) -> dict[str, Any]:
-        """The result document: `output`, and `errors` when it ended badly."""
-        made: dict[str, Any] = {"output": self.state.output}
+        """Returns the result document: `output`, and `errors` if the workflow failed."""
+        document: dict[str, Any] = {"output": self.state.output}
         if self.state.status in st.ABENDED:
-            made["errors"] = self.state.errors
-        return made
+            document["errors"] = self.state.errors
+        return document
 
     # -- steps
 
@@ -180,7 +181,7 @@ class Conductor:
         return self._step(more)
 
     def _finish(self) -> None:
-        """Works out the output as soon as the workflow has ended."""
+        """Renders the output as soon as the workflow has ended."""
         engine = self._engine
         if self.state.status not in st.FINAL or self.state.rendered:
             return

@@ -1,4 +1,4 @@
-"""Contexts: what a task sees is what was published on the ways to it, merged in the order in which the ways came."""
+"""Contexts: a task sees the values that were published on the ways to it, merged in the order of their arrival."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import Any
 from squall.core.expr.scope import Variables
 from squall.core.workflow.conducting.state import State
 
-_KEPT = 256
+_CACHE_SIZE = 256
 
 
 def merged(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
-    """`right` over `left`: objects are merged, all other values replaced. Neither is changed."""
-    made = dict(left)
+    """Merges `right` over `left`: objects are merged, all other values replaced. Changes neither of them."""
+    values = dict(left)
     for key, value in right.items():
-        old = made.get(key)
-        made[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return made
+        old = values.get(key)
+        values[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return values
 
 
 class Contexts:
-    """The merged contexts of a state, worked out from their nearest known ancestor and kept for a while."""
+    """The merged contexts of a state. It derives a context from its nearest cached ancestor, and caches the latest
+    ones."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -30,32 +31,32 @@ class Contexts:
         self._variables: dict[int, Variables] = {}
 
     def variables(self, index: int) -> Variables:
-        """The variables in a context."""
-        found = self._variables.get(index)
-        if found is None:
-            found = Variables(self.full(index))
-            self._variables[index] = found
-            if len(self._variables) > _KEPT:
+        """Returns the variables in a context."""
+        variables = self._variables.get(index)
+        if variables is None:
+            variables = Variables(self.full(index))
+            self._variables[index] = variables
+            if len(self._variables) > _CACHE_SIZE:
                 del self._variables[next(iter(self._variables))]
-        return found
+        return variables
 
     def full(self, index: int) -> dict[str, Any]:
-        """All values of a context. Must not be changed."""
-        self._work_out(index)
+        """Returns all values of a context. The caller must not change them."""
+        self._merge(index)
         return self._full[index]
 
     def added(self, index: int) -> dict[str, Any]:
-        """A context's values without those of the first context. Must not be changed."""
-        needed = [index]
-        asked: set[int] = set()
-        while needed:
-            each = needed.pop()
-            if each < 0 or each in self._added or each in asked:
+        """Returns a context's values without those of the first context. The caller must not change them."""
+        waiting = [index]
+        needed: set[int] = set()
+        while waiting:
+            each = waiting.pop()
+            if each < 0 or each in self._added or each in needed:
                 continue
-            asked.add(each)
+            needed.add(each)
             node = self._state.contexts[each]
-            needed += [node.base, node.other]
-        for each in sorted(asked):
+            waiting += [node.base, node.other]
+        for each in sorted(needed):
             node = self._state.contexts[each]
             if node.base < 0:
                 self._added[each] = {}
@@ -64,11 +65,11 @@ class Contexts:
             if node.other >= 0:
                 below = merged(below, self._added[node.other])
             self._added[each] = merged(below, node.values) if node.values else below
-        found = self._added[index]
+        values = self._added[index]
         _trim(self._added, index)
-        return found
+        return values
 
-    def _work_out(self, index: int) -> None:
+    def _merge(self, index: int) -> None:
         chain = []
         at = index
         while at >= 0 and at not in self._full:
@@ -83,15 +84,15 @@ class Contexts:
             _trim(self._full, index)
 
     def forget(self) -> None:
-        """Drops what is kept."""
+        """Empties the cache."""
         self._full.clear()
         self._added.clear()
         self._variables.clear()
 
 
-def _trim(kept: dict[int, dict[str, Any]], needed: int) -> None:
-    while len(kept) > _KEPT:
-        oldest = next(iter(kept))
+def _trim(cache: dict[int, dict[str, Any]], needed: int) -> None:
+    while len(cache) > _CACHE_SIZE:
+        oldest = next(iter(cache))
         if oldest == needed:
             return
-        del kept[oldest]
+        del cache[oldest]

@@ -1,4 +1,4 @@
-"""What follows when an action of a task ends, pauses or stops: retries, ways out, published values, joins."""
+"""The consequences of an action that ends, pauses or stops: retries, ways out, published values, joins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from squall.core.workflow.definition.spec import COMMANDS
 
 
 def action_changed(engine: Engine, index: int, item: int | None, status: str, result: Any) -> None:
-    """A run's action, or one item's, has taken another status. What is over already is not looked at again."""
+    """Applies the new status of the action of a run, or of one of its items. Ignores a run or item that has ended."""
     if _is_over(engine, index, item):
         return
     if status in st.ABENDED:
@@ -26,9 +26,9 @@ def action_changed(engine: Engine, index: int, item: int | None, status: str, re
 
 
 def end_refused(engine: Engine, refused: Refused) -> None:
-    """A run, or one item, has failed before its action was requested: its values cannot be stored.
+    """Fails a run, or one item, before its action is requested, because its values cannot be stored.
 
-    The run is not tried again, as the same would come of it; its ways out are taken, as of all that fail.
+    The run is not retried, because a retry would fail the same way. Its ways out are taken, as for every failed run.
     """
     if _is_over(engine, refused.index, refused.item):
         return
@@ -45,7 +45,7 @@ def _is_over(engine: Engine, index: int, item: int | None) -> bool:
 
 
 def _take(engine: Engine, index: int, item: int | None, status: str, result: Any, retries: bool) -> None:
-    """Takes a run's status along with that of its action, or of one item; then all that follows."""
+    """Derives a run's status from that of its action, or of one item; then applies the consequences."""
     entry = engine.state.sequence[index]
     items = engine.state.items.get(index)
     if item is not None:
@@ -60,7 +60,7 @@ def _take(engine: Engine, index: int, item: int | None, status: str, result: Any
 
 
 def run_command(engine: Engine, staged: f.Staged) -> None:
-    """Runs one of the engine's own commands, which are tasks that end at once."""
+    """Runs one of the engine's own commands: tasks that end at once."""
     index = _enter(engine, staged)
     engine.tell(f.Unstaged(staged.task, staged.route))
     if staged.task == "fail":
@@ -70,7 +70,7 @@ def run_command(engine: Engine, staged: f.Staged) -> None:
 
 
 def end_without_action(engine: Engine, index: int) -> None:
-    """A task without an action, or without items, has succeeded as soon as it is started."""
+    """Ends a run without an action, or without items, as succeeded when it has started."""
     before = engine.state.sequence[index].status
     engine.change(index, st.SUCCEEDED)
     _changed(engine, index, before, None)
@@ -84,7 +84,7 @@ def _enter(engine: Engine, staged: f.Staged) -> int:
 
 
 def _changed(engine: Engine, index: int, before: str, result: Any, retries: bool = True) -> None:
-    """All that follows from a run's new status."""
+    """Applies the consequences of a run's new status."""
     entry = engine.state.sequence[index]
     queue: list[f.Staged] = []
     if entry.status in st.FINAL and entry.status != before:
@@ -96,14 +96,14 @@ def _changed(engine: Engine, index: int, before: str, result: Any, retries: bool
         if retries and engine.state.status in st.ACTIVE and _retries(engine, index, scope):
             engine.follow(index)
             return
-        # Nothing follows a task that was canceled: a way out that cannot be evaluated without its result must not turn
-        # a canceled workflow into a failed one.
-        goes_on = st.CANCELED not in (entry.status, engine.state.status) and engine.state.status != st.CANCELING
-        ways = _ways(engine, index, scope) if goes_on else []
+        # Nothing follows a canceled task: a way out that cannot be evaluated without its result must not turn a
+        # canceled workflow into a failed one.
+        continues = st.CANCELED not in (entry.status, engine.state.status) and engine.state.status != st.CANCELING
+        ways = _ways(engine, index, scope) if continues else []
         if entry.task not in COMMANDS:
             engine.note("task_ended", entry.task, entry.route, status=entry.status)
-        if goes_on:
-            queue = _leave(engine, index, ways)
+        if continues:
+            queue = _take_ways(engine, index, ways)
     engine.follow(index)
     for staged in queue:
         run_command(engine, staged)
@@ -112,7 +112,7 @@ def _changed(engine: Engine, index: int, before: str, result: Any, retries: bool
 
 
 def _leave_staging(engine: Engine, index: int) -> None:
-    """Tasks with items that failed stay, for a re-run of those items."""
+    """Unstages an ended task. A failed task with items stays staged, for a re-run of the failed items."""
     entry = engine.state.sequence[index]
     staged = engine.state.staged.get((entry.task, entry.route))
     if staged is None or staged.entry != index:
@@ -124,7 +124,7 @@ def _leave_staging(engine: Engine, index: int) -> None:
 
 
 def _retries(engine: Engine, index: int, scope: Scope) -> bool:
-    """Whether the run is tried again; then it is staged for it."""
+    """Stages the run for another try if its retry rule says so. Returns True if it is retried."""
     entry = engine.state.sequence[index]
     if entry.retry is None or entry.tally >= entry.retry[0] or entry.status == st.CANCELED:
         return False
@@ -145,7 +145,7 @@ def _retries(engine: Engine, index: int, scope: Scope) -> bool:
 
 
 class _Way(msgspec.Struct):
-    """A way out of an ended run: whether it is taken, with what it publishes, and what could not be evaluated."""
+    """A way out of an ended run: if it is taken, the values that it publishes, and the errors of its expressions."""
 
     edge: Edge
     taken: bool = False
@@ -154,8 +154,8 @@ class _Way(msgspec.Struct):
 
 
 def _ways(engine: Engine, index: int, scope: Scope) -> list[_Way]:
-    """The ways out of an ended run. If one of them gives what cannot be stored, a run that has succeeded fails
-    instead, and then these are the ways out of a failed run: a workflow can handle that as any other failure."""
+    """Evaluates the ways out of an ended run. If one of them has a value that cannot be stored, a succeeded run fails
+    instead, and the ways are those of a failed run: a workflow can handle that as any other failure."""
     entry = engine.state.sequence[index]
     ways = [_way(engine, edge, scope) for edge in engine.graph.outbound.get(entry.task, ())]
     refused = [(way, error) for way in ways for error in way.errors if isinstance(error, UnstorableError)]
@@ -165,9 +165,9 @@ def _ways(engine: Engine, index: int, scope: Scope) -> list[_Way]:
     assert scope.current is not None  # noqa: S101 - the scope of a run has one
     again = scope.replaced(current=engine.current(index, scope.current.result))
     ways = [_way(engine, edge, again) for edge in engine.graph.outbound.get(entry.task, ())]
-    told = {(way.edge.id, str(error)) for way in ways for error in way.errors}
+    logged = {(way.edge.id, str(error)) for way in ways for error in way.errors}
     for way, error in refused:
-        if (way.edge.id, str(error)) not in told:
+        if (way.edge.id, str(error)) not in logged:
             engine.log_exception(error, task_id=entry.task, task_transition_id=way.edge.id)
     return ways
 
@@ -180,8 +180,8 @@ def _way(engine: Engine, edge: Edge, scope: Scope) -> _Way:
     return _Way(edge, True, *_publish(engine, edge, scope)) if taken else _Way(edge)
 
 
-def _leave(engine: Engine, index: int, ways: list[_Way]) -> list[f.Staged]:
-    """Takes the ways out of an ended run. What is staged for the engine itself is given back."""
+def _take_ways(engine: Engine, index: int, ways: list[_Way]) -> list[f.Staged]:
+    """Takes the ways out of an ended run. Returns the staged commands of the engine."""
     entry = engine.state.sequence[index]
     if not ways:
         engine.tell(f.TaskEnds(index, True))
@@ -211,7 +211,7 @@ def _leave(engine: Engine, index: int, ways: list[_Way]) -> list[f.Staged]:
 
 
 def _publish(engine: Engine, edge: Edge, scope: Scope) -> tuple[dict[str, Any], list[EvaluationError]]:
-    """What a transition publishes: later entries see earlier ones."""
+    """Evaluates the values that a transition publishes: later entries see earlier ones. Returns them and the errors."""
     published: dict[str, Any] = {}
     errors: list[EvaluationError] = []
     entries = engine.graph.task(edge.source).next[edge.ref].publish
@@ -257,7 +257,7 @@ def _stage(engine: Engine, index: int, edge: Edge, published: dict[str, Any]) ->
 
 
 def _route(engine: Engine, edge: Edge, route: int) -> int:
-    """The route behind a way: a task that several ways lead to has one for each."""
+    """Returns the route behind a way: a task that several ways lead to has one route for each."""
     if not engine.graph.splits(edge.target):
         return route
     old = engine.state.routes[route]
@@ -269,11 +269,11 @@ def _route(engine: Engine, edge: Edge, route: int) -> int:
 
 
 def terminal_context(engine: Engine) -> dict[str, Any]:
-    """What the output sees: the contexts of all ends, the later ones over the earlier."""
+    """Returns the context for the output: the contexts of all terminal runs, the later ones over the earlier."""
     ends = [engine.state.sequence[index].context for index in sorted(engine.state.terminal)]
     if not ends:
         return {}
-    made = engine.contexts.full(ends[0])
+    variables = engine.contexts.full(ends[0])
     for context in dict.fromkeys(ends[1:]):
-        made = merged(made, engine.contexts.added(context))
-    return made
+        variables = merged(variables, engine.contexts.added(context))
+    return variables

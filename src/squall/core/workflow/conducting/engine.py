@@ -1,4 +1,4 @@
-"""What conducting a workflow needs at every step: its state, the facts told so far, scopes for expressions, errors."""
+"""The engine of every step of a workflow: its state, the facts so far, scopes for expressions, errors."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ ENDED_BADLY = "Execution failed. See result for details."
 
 
 class Outside(Protocol):
-    """What expressions may ask of the world. Each answer comes at once."""
+    """The data outside of the workflow that expressions may read. Each method returns at once."""
 
     def new_id(self) -> str:
-        """An id for a task execution."""
+        """Returns an id for a new task execution."""
         ...
 
     def item_results(self, task_execution: str, count: int) -> list[Any]:
-        """The results of the items of a task, in their order; None for one that never ran."""
+        """Returns the results of the items of a task, in their order; None for an item that never ran."""
         ...
 
     def task_document(self, entry: Entry, items: int | None) -> dict[str, Any]:
-        """What `task()` tells of a run; `items` is how many items it has."""
+        """Returns the document of a run for `task()`; `items` is the number of its items."""
         ...
 
     def key(self, name: str, decrypt: bool) -> Any:
-        """A key's value. Raises `LookupError`."""
+        """Returns the value of a datastore key. Raises `LookupError`."""
         ...
 
 
 class RunAction(msgspec.Struct, frozen=True):
-    """A command: request an execution. `delay` is in ms; `task_execution` and `item` name who asked."""
+    """A command: request an execution for the item `item` of `task_execution`, after `delay` ms."""
 
     task_execution: str
     task: str
@@ -52,7 +52,7 @@ class RunAction(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True):
-    """Something to show to who watches: what happened (`event`), to which task, and details."""
+    """A note for people who watch the workflow: the `event`, its task, and details."""
 
     event: str
     task: str | None = None
@@ -61,7 +61,7 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """What cannot be started: a run (its index), or one item of it, and why. The same would come of another try."""
+    """A run (its index), or one item of it, that cannot be started, and why (`message`). A retry would fail too."""
 
     index: int
     item: int | None
@@ -83,24 +83,24 @@ class Engine:
         self.commands: list[RunAction] = []
         self.notes: list[Note] = []
         self.stepwise = False
-        """Whether tasks without an action are given as commands too (with no action), for a rehearsal."""
+        """If true, tasks without an action become commands too (with no action), for a rehearsal."""
         self.idle: list[int] = []
-        """Runs that have been started and have nothing to do: no action, or no items."""
+        """Runs that have started without an action, or without items."""
         self.refused: list[Refused] = []
 
     def tell(self, fact: f.AnyFact) -> None:
-        """Changes the state, and keeps the fact for the store."""
+        """Applies the fact to the state, and adds it to the facts to store."""
         self.facts.append(fact)
         self.state.apply(fact)
 
     def note(self, event: str, task: str | None = None, route: int = 0, **details: Any) -> None:
-        """Keeps something to be shown."""
+        """Adds a note for people who watch the workflow."""
         self.notes.append(Note(event, task, route, details))
 
     # -- errors
 
     def log(self, message: str, **where: Any) -> None:
-        """Puts an error into the list, once. `where` may have task_id, route, task_transition_id, result."""
+        """Adds an error to the list, once. `where` may have task_id, route, task_transition_id, result."""
         error = {"type": "error", "message": printable(message)} | {
             key: value for key, value in where.items() if value is not None
         }
@@ -108,9 +108,9 @@ class Engine:
             self.tell(f.ErrorLogged(error))
 
     def log_exception(self, error: Exception, **where: Any) -> None:
-        """Puts an exception into the list, in Orquesta's form: its class, then its text."""
-        told = str(error) if isinstance(error, EvaluationError) else f"{type(error).__name__}: {error}"
-        self.log(told, **where)
+        """Adds an exception to the list of errors, in Orquesta's form: its class, then its text."""
+        message = str(error) if isinstance(error, EvaluationError) else f"{type(error).__name__}: {error}"
+        self.log(message, **where)
 
     def fail(self) -> None:
         """Fails the workflow."""
@@ -118,27 +118,27 @@ class Engine:
 
     # -- statuses
 
-    def request(self, asked: str) -> None:
-        """Asks for a status of the workflow; tasks with items are told first."""
-        if asked in (st.PAUSING, st.PAUSED, st.CANCELING, st.CANCELED):
+    def request(self, requested: str) -> None:
+        """Requests a status of the workflow. Tasks with items pause or stop first."""
+        if requested in (st.PAUSING, st.PAUSED, st.CANCELING, st.CANCELED):
             for index, items in self.state.items.items():
                 entry = self.state.sequence[index]
-                self.change(index, st.after_stop(entry.status, asked, items.others(None, starting=False)))
-        self.set_status(st.after_request(self.state.status, asked, self.state.tasks))
+                self.change(index, st.after_stop(entry.status, requested, items.others(None, starting=False)))
+        self.set_status(st.after_request(self.state.status, requested, self.state.tasks))
 
     def set_status(self, status: str) -> None:
-        """The workflow's status, if it is another one."""
+        """Sets the workflow's status, if it is a new one."""
         if status != self.state.status:
             self.tell(f.StatusChanged(status))
             self.note("workflow", status=status)
 
     def change(self, index: int, status: str) -> None:
-        """A run's status, if it is another one."""
+        """Sets a run's status, if it is a new one."""
         if self.state.sequence[index].status != status:
             self.tell(f.TaskChanged(index, status, self.now))
 
     def follow(self, index: int) -> None:
-        """Takes the workflow's status along after a run's status; a workflow that ends leaves no join half reached."""
+        """Updates the workflow's status after a run's. A workflow that would end with an unreachable join fails."""
         entry = self.state.sequence[index]
         remediated = entry.status in st.ABENDED and self.state.has_next(entry, at_joins=True)
         tasks = self.state.tasks
@@ -148,7 +148,7 @@ class Engine:
         if status == self.state.status:
             return
         if status in (st.PAUSING, st.CANCELING):
-            # A task with items that wait for others stays active, and would be waited for without end.
+            # A task whose items wait for others stays active: without this request the workflow would wait for ever.
             self.request(status)
             return
         stuck = self._stuck_joins() if status in st.FINAL and status != st.CANCELED else []
@@ -174,7 +174,7 @@ class Engine:
     # -- expressions
 
     def scope(self, context: int, current: CurrentTask | None = None) -> Scope:
-        """The scope of expressions over a context."""
+        """Returns the scope of expressions over a context."""
         return Scope(
             self.contexts.variables(context),
             current,
@@ -184,11 +184,11 @@ class Engine:
         )
 
     def scope_of_nothing(self) -> Callable[[str | None, int | None], Any]:
-        """What `task()` does where there is no current task."""
+        """Returns the `task()` function for expressions without a current task."""
         return self._task_of(0)
 
     def current(self, index: int, result: Any = None) -> CurrentTask:
-        """A run as expressions see it."""
+        """Returns a run as expressions see it."""
         entry = self.state.sequence[index]
         return CurrentTask(entry.task, entry.route, entry.status, result)
 
@@ -203,7 +203,7 @@ class Engine:
         return task_of
 
     def evaluate(self, value: Any, scope: Scope) -> Any:
-        """A value with its expressions evaluated. Raises `EvaluationError`."""
+        """Evaluates the expressions in a value. Raises `EvaluationError`."""
         if self.language is None:
-            raise RuntimeError("the conductor has not been given a language")
+            raise RuntimeError("the conductor has no language: call `use` before its first step")
         return self.language.evaluate(value, scope)

@@ -1,6 +1,6 @@
-"""What happened in a workflow, as it is stored: small records that change the state when they are applied.
+"""The stored facts of a workflow: small records, each of which changes the state when it is applied.
 
-They hold values, never expressions: replaying them evaluates nothing and always gives the same state.
+They hold values, never expressions: a replay evaluates nothing and always gives the same state.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ class Fact(msgspec.Struct, frozen=True, array_like=True, tag_field="fact"):
 
 
 class StatusChanged(Fact, frozen=True, tag="s"):
-    """The workflow's status."""
+    """The workflow's new status."""
 
     status: str
 
 
 class ContextAdded(Fact, frozen=True, tag="c"):
-    """A context: `values` over context `base` (none: -1), and between them, at a join, what context `other` adds."""
+    """A new context: `values` over context `base` (-1: none). At a join, the values that context `other` adds come
+    between them."""
 
     values: dict[str, Any]
     base: int = -1
@@ -31,15 +32,16 @@ class ContextAdded(Fact, frozen=True, tag="c"):
 
 
 class RouteAdded(Fact, frozen=True, tag="r"):
-    """A route: the transitions that split it from others."""
+    """A new route: the transitions that split it from others."""
 
     transitions: tuple[str, ...]
 
 
 class Staged(Fact, frozen=True, tag="g"):
-    """A task that waits to be started, or for others to lead to it. A later one takes the place of an earlier.
+    """A task that waits to be started, or for other tasks to lead to it. It replaces an earlier fact of the task and
+    route.
 
-    `entry` is the run that is going on: one with items still to start, or to be tried again after `retry_delay` (s).
+    `entry` is the run that continues: it has items to start, or is retried after `retry_delay` (s).
     """
 
     task: str
@@ -54,14 +56,15 @@ class Staged(Fact, frozen=True, tag="g"):
 
 
 class Unstaged(Fact, frozen=True, tag="u"):
-    """It waits no more."""
+    """The task waits no more."""
 
     task: str
     route: int
 
 
 class TaskAdded(Fact, frozen=True, tag="t"):
-    """A run of a task. `id` is its task execution's; `retry` is `[count, delay, when]`; `at` µs since 1970."""
+    """A new run of a task. `id` is that of its task execution; `retry` is `[count, delay, when]`; `at` is µs since
+    1970."""
 
     id: str
     task: str
@@ -73,7 +76,7 @@ class TaskAdded(Fact, frozen=True, tag="t"):
 
 
 class TaskChanged(Fact, frozen=True, tag="k"):
-    """A run's status, since when."""
+    """A run's new status, since `at` (µs since 1970)."""
 
     entry: int
     status: str
@@ -81,13 +84,13 @@ class TaskChanged(Fact, frozen=True, tag="k"):
 
 
 class TaskRetried(Fact, frozen=True, tag="y"):
-    """A run is tried once more."""
+    """A run is retried."""
 
     entry: int
 
 
 class TransitionTaken(Fact, frozen=True, tag="n"):
-    """Whether a way out of a run's task was taken."""
+    """The evaluation of a way out of a run; `taken`: the workflow took it."""
 
     entry: int
     edge: str
@@ -96,13 +99,13 @@ class TransitionTaken(Fact, frozen=True, tag="n"):
 
 
 class WaysUndone(Fact, frozen=True, tag="b"):
-    """A run counts as having taken no way out: it is repeated, or what led to it is."""
+    """A run counts as having taken no way out: it is repeated, or a run that led to it is."""
 
     entry: int
 
 
 class TaskEnds(Fact, frozen=True, tag="e"):
-    """Whether a run is the end of its branch."""
+    """The mark of a run that ends its branch (`terminal`), or its removal."""
 
     entry: int
     terminal: bool
@@ -117,7 +120,7 @@ class ItemsOpened(Fact, frozen=True, tag="o"):
 
 
 class ItemChanged(Fact, frozen=True, tag="i"):
-    """One item's status; `null` to have it run again."""
+    """An item's new status; `null`: the item runs again."""
 
     entry: int
     item: int
@@ -125,19 +128,20 @@ class ItemChanged(Fact, frozen=True, tag="i"):
 
 
 class ErrorLogged(Fact, frozen=True, tag="x"):
-    """An entry of the list of errors."""
+    """A new entry in the list of errors."""
 
     error: dict[str, Any]
 
 
 class ErrorsDropped(Fact, frozen=True, tag="d"):
-    """The errors of a task are gone: it runs again. Without a task, those that name none, such as the output's."""
+    """The errors of a task are removed: the task runs again. Without a task: the errors that name none, such as the
+    output's."""
 
     task: str | None
 
 
 class OutputSet(Fact, frozen=True, tag="p"):
-    """The workflow's output; `rendered` is false when it is to be worked out again."""
+    """The workflow's output; `rendered` is false if it has to be rendered again."""
 
     output: dict[str, Any] | None
     rendered: bool = True
@@ -166,10 +170,10 @@ _FACTS = Coding[list[AnyFact]](list[AnyFact])
 
 
 def encode_facts(facts: list[AnyFact]) -> bytes:
-    """Facts as bytes, for the store."""
+    """Encodes facts for the store."""
     return encoded(facts)
 
 
 def decode_facts(data: bytes) -> list[AnyFact]:
-    """What `encode_facts` was given. Raises `msgspec.ValidationError`."""
+    """Decodes the bytes of `encode_facts`. Raises `msgspec.ValidationError`."""
     return _FACTS.decode(data)

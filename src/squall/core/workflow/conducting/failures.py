@@ -1,4 +1,4 @@
-"""Why an ended workflow did not succeed: the runs of tasks to repeat, or a sentence if there are none."""
+"""The causes of a workflow's failure: the runs of tasks to repeat, or a sentence if there are none."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _ALWAYS = ("<% completed() %>", "{{ completed() }}")
 class Failures(msgspec.Struct, frozen=True):
     """Indices of runs in the order of the sequence.
 
-    `failed` runs failed, were canceled, or never ended. `suspects` succeeded, but what followed them failed the
-    workflow: an expression, or the command `fail`.
+    `failed` runs failed, were canceled, or never ended. `suspects` succeeded, but an expression or the command `fail`
+    behind them failed the workflow.
     """
 
     failed: list[int]
@@ -27,13 +27,13 @@ class Failures(msgspec.Struct, frozen=True):
 
     @property
     def runs(self) -> list[int]:
-        """All runs to repeat so that no failure is left behind."""
+        """All runs to repeat so that no failure remains."""
         return sorted({*self.failed, *self.suspects})
 
 
 def failures(state: State) -> Failures:
-    """Finds the runs that kept a workflow from succeeding. A failure that the workflow handled counts if the command
-    `fail` or a join that cannot be reached came of it."""
+    """Finds the runs that kept a workflow from succeeding. A failure that the workflow handled counts if it led to the
+    command `fail` or to an unreachable join."""
     failed: set[int] = set()
     suspects: set[int] = set()
     if state.status == st.SUCCEEDED:
@@ -47,11 +47,11 @@ def failures(state: State) -> Failures:
                 suspects.update(() if causes else _before(state, index))
         elif entry.status in st.ABENDED | {st.CANCELED}:
             failed.add(index)
-        elif _was_not_left(state, entry):
+        elif _has_open_ways(state, entry):
             suspects.add(index)
     if state.status == st.CANCELED:
-        # What ends while a workflow is being canceled is followed by nothing, however it ends.
-        failed.update(index for index in state.latest.values() if _was_not_left(state, state.sequence[index]))
+        # Nothing follows a run that ends while its workflow is being canceled, whatever its status.
+        failed.update(index for index in state.latest.values() if _has_open_ways(state, state.sequence[index]))
     failed.update(unfinished(state))
     for task, route in _error_places(state):
         staged = state.staged.get((task, route))
@@ -65,28 +65,28 @@ def failures(state: State) -> Failures:
 
 
 def unfinished(state: State) -> list[int]:
-    """The latest runs that had not ended when the workflow did, and that cannot go on where they were."""
-    found = []
+    """Returns the latest runs that had not ended when the workflow did, and that cannot continue from there."""
+    indices = []
     for key, index in state.latest.items():
         if state.sequence[index].status in st.FINAL | {st.UNSET}:
             continue
         staged = state.staged.get(key)
         items = state.items.get(index)
-        goes_on = staged is not None and staged.entry == index and staged.ready and not staged.completed
-        if goes_on and (items is None or not any(each not in st.FINAL | {st.UNSET} for each in items.statuses)):
+        continues = staged is not None and staged.entry == index and staged.ready and not staged.completed
+        if continues and (items is None or not any(each not in st.FINAL | {st.UNSET} for each in items.statuses)):
             continue
-        found.append(index)
-    return found
+        indices.append(index)
+    return indices
 
 
 def why_nothing_failed(state: State, status: str, result: Any) -> str:
-    """A sentence for the user: why a re-run from the failed tasks on would run nothing, and what to do instead.
+    """Returns a sentence for the user: why a re-run of the failed tasks would run nothing, and what to do instead.
 
     `status` and `result` are those of the workflow's execution, which may differ from the state's.
     """
     if status == st.SUCCEEDED:
         return "No task of the workflow failed: it succeeded. Run the whole workflow again, or name the tasks to run."
-    reason = first_error(state.errors) or first_error(result) or "nothing of it was left to run"
+    reason = first_error(state.errors) or first_error(result) or "it had no task left to run"
     suspects = list(dict.fromkeys(state.sequence[index].task for index in failures(state).suspects))
     fails = [index for index in state.terminal if state.sequence[index].task == "fail"]
     if fails and suspects:
@@ -101,8 +101,8 @@ def why_nothing_failed(state: State, status: str, result: Any) -> str:
     return f"No task of the workflow failed. It ended {status} because {why}. {advice} the whole workflow again."
 
 
-def _was_not_left(state: State, entry: Entry) -> bool:
-    """Whether a task ended, and its ways out were not evaluated."""
+def _has_open_ways(state: State, entry: Entry) -> bool:
+    """Checks whether a run ended, and its ways out were not evaluated."""
     if entry.status not in st.FINAL or entry.task in COMMANDS:
         return False
     edges = state.graph.outbound.get(entry.task, ())
@@ -114,7 +114,7 @@ def _quoted(names: list[str]) -> str:
 
 
 def first_error(document: Any) -> str | None:
-    """The first message of a list of errors, or of the result document of an execution."""
+    """Returns the first message in a list of errors, or in the result document of an execution."""
     errors = document.get("errors") if isinstance(document, dict) else document
     if isinstance(errors, list) and errors and isinstance(errors[0], dict) and "message" in errors[0]:
         return str(errors[0]["message"])
@@ -124,7 +124,8 @@ def first_error(document: Any) -> str | None:
 
 
 def _error_places(state: State) -> Iterator[tuple[str, int]]:
-    """Tasks and routes where expressions failed or joins cannot be reached; a task's own failure names no route."""
+    """Yields the tasks and routes with failed expressions or unreachable joins. The error of a failed action names no
+    route."""
     for error in state.errors:
         task, route = error.get("task_id"), error.get("route")
         if isinstance(task, str) and isinstance(route, int):
@@ -132,10 +133,10 @@ def _error_places(state: State) -> Iterator[tuple[str, int]]:
 
 
 def _causes(state: State, index: int) -> set[int]:
-    """The failed runs that led to a run. One that failed right after another, as its handler, is part of that."""
-    found = _nearest(state, index, conditional=True) or _nearest(state, index, conditional=False)
+    """Returns the failed runs that led to a run. The failed handler of a failed run does not count: its cause does."""
+    nearest = _nearest(state, index, conditional=True) or _nearest(state, index, conditional=False)
     causes: set[int] = set()
-    waiting = list(found)
+    waiting = list(nearest)
     while waiting:
         each = waiting.pop()
         before = [prior for prior in _before(state, each) if _has_failed(state.sequence[prior])]
@@ -147,26 +148,26 @@ def _causes(state: State, index: int) -> set[int]:
 
 
 def _nearest(state: State, index: int, conditional: bool) -> set[int]:
-    """The failed runs on the ways back from a run, no further than the first on each way.
+    """Returns the failed runs on the ways back from a run: the first one on each way.
 
-    `conditional` passes over those that were left by a way without a condition: their failure decided nothing.
+    `conditional` skips runs that were left by a way without a condition: their failure decided nothing.
     """
-    found: set[int] = set()
-    seen = {index}
+    failed: set[int] = set()
+    visited = {index}
     waiting = [index]
     while waiting:
         entry = state.sequence[waiting.pop()]
         for name, prior in entry.prev.items():
-            if prior in seen:
+            if prior in visited:
                 continue
-            seen.add(prior)
+            visited.add(prior)
             edge = _edge(state, prior, name, entry.task)
             decides = edge is None or (edge.when is not None and edge.when.strip() not in _ALWAYS)
             if _has_failed(state.sequence[prior]) and (decides or not conditional):
-                found.add(prior)
+                failed.add(prior)
             else:
                 waiting.append(prior)
-    return found
+    return failed
 
 
 def _before(state: State, index: int) -> list[int]:
@@ -185,22 +186,22 @@ def _edge(state: State, prior: int, name: str, target: str) -> Edge | None:
 
 
 def _missing_at_join(state: State, join: str, route: int) -> set[int]:
-    """The failed runs because of which a join was not reached: sources that failed, or what failed before them."""
-    found: set[int] = set()
-    seen = {join}
+    """Returns the failed runs that kept a join from being reached: failed sources, or failed runs before them."""
+    failed: set[int] = set()
+    visited = {join}
     waiting = list(state.graph.inbound.get(join, ()))
     while waiting:
         edge = waiting.pop()
         entry = state.latest_on(edge.source, route)
         if entry is not None and entry.next.get(edge.id):
             continue
-        if edge.source in seen:
+        if edge.source in visited:
             continue
-        seen.add(edge.source)
+        visited.add(edge.source)
         if entry is None:
             waiting += state.graph.inbound.get(edge.source, ())
         elif _has_failed(entry):
-            found.add(state.by_id[entry.id])
+            failed.add(state.by_id[entry.id])
         else:
-            found |= _causes(state, state.by_id[entry.id])
-    return found
+            failed |= _causes(state, state.by_id[entry.id])
+    return failed

@@ -1,4 +1,4 @@
-"""Starting what waits: tasks are rendered, and become commands."""
+"""The start of waiting tasks: their expressions are evaluated, and their actions become commands."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from squall.core.workflow.conducting.engine import Engine, Refused, RunAction
 from squall.core.workflow.definition.spec import Retry, Task, WithItems
 
 BATCH = 200
-"""How many commands one step gives at most: the rest follows in the next."""
+"""The most commands of one step: the rest follows in the next."""
 
 _LONGEST_DELAY = 100 * 366 * 86_400
-"""Seconds. Times are kept in µs, in numbers of 64 bits."""
+"""The longest delay in seconds. Times are stored in µs, in numbers of 64 bits."""
 
 
 class Rendered(msgspec.Struct):
-    """A task that is about to start: its actions as (item, action, input), and its items when they are opened now.
+    """A task that is about to start: its actions as (item, action, input), and its items if this start opens them.
 
-    `refused` are items, or None for the whole task, whose values cannot be stored, and why.
+    `refused` lists the items (None: the whole task) whose values cannot be stored, and why.
     """
 
     staged: f.Staged
@@ -38,14 +38,14 @@ class Rendered(msgspec.Struct):
 
 
 class LimitError(Exception):
-    """A workflow has taken too many steps."""
+    """The workflow has run too many tasks."""
 
 
 def start_waiting(engine: Engine) -> bool:
-    """Starts every task that waits, as many as a step may. Whether there is more to start at once.
+    """Starts the waiting tasks, as many as one step may. Returns True if there is more to start at once.
 
-    When one of them cannot be rendered the workflow fails, with the errors of all, and none is started. One whose
-    values cannot be stored is no such error: only that task, or its item, fails.
+    If one of them cannot be rendered, the workflow fails with the errors of all, and none is started. If values of a
+    task cannot be stored, only that task, or its item, fails.
     """
     waiting = _startable(engine)
     rendered = []
@@ -55,7 +55,7 @@ def start_waiting(engine: Engine) -> bool:
             rendered.append(_rendered(engine, staged))
         except UnavailableError:
             raise
-        except Exception as error:  # whatever an expression raises is the workflow's error
+        except Exception as error:  # any exception of an expression is an error of the workflow
             failed = True
             engine.log_exception(error, task_id=staged.task, route=staged.route)
     if failed:
@@ -90,49 +90,49 @@ def _render(engine: Engine, staged: f.Staged) -> Rendered:
     scope = engine.scope(staged.context, CurrentTask(staged.task, staged.route))
     is_first = staged.entry < 0 or staged.retry_delay is not None
     delay = _delay(engine, task, scope) if is_first and staged.retry_delay is None else (staged.retry_delay or 0)
-    made = Rendered(staged, task, int(delay * 1000), [])
+    plan = Rendered(staged, task, int(delay * 1000), [])
     if is_first and staged.entry < 0:
-        made.retry = _retry(engine, task.name, scope)
+        plan.retry = _retry(engine, task.name, scope)
     if task.items is not None:
-        _render_items(engine, made, task.items, scope, is_first)
+        _render_items(engine, plan, task.items, scope, is_first)
     elif task.action is not None:
-        made.actions.append((None, *_action(engine, task, scope)))
-    return made
+        plan.actions.append((None, *_action(engine, task, scope)))
+    return plan
 
 
 def _action(engine: Engine, task: Task, scope: Scope) -> tuple[str, dict[str, Any]]:
-    action = _named(engine, "action", task.action, scope)
+    action = _evaluated(engine, "action", task.action, scope)
     if not isinstance(task.input, dict):
-        given = _named(engine, "input", task.input or {}, scope)
-        if not isinstance(given, dict):
+        inputs = _evaluated(engine, "input", task.input or {}, scope)
+        if not isinstance(inputs, dict):
             raise TypeError(f'The input of task "{task.name}" is not type of dict.')
-        return str(action), given
-    given = {}
+        return str(action), inputs
+    inputs = {}
     for name, value in task.input.items():
-        given |= _named(engine, f'input "{name}"', {name: value}, scope)
-    return str(action), given
+        inputs |= _evaluated(engine, f'input "{name}"', {name: value}, scope)
+    return str(action), inputs
 
 
-def _named(engine: Engine, what: str, value: Any, scope: Scope) -> Any:
-    """A part of a task with its expressions evaluated. Raises `UnstorableError` that names the part."""
+def _evaluated(engine: Engine, part: str, value: Any, scope: Scope) -> Any:
+    """Evaluates the expressions in a part of a task. Raises `UnstorableError` that names the part."""
     try:
         return engine.evaluate(value, scope)
     except UnstorableError as error:
-        raise error.at(what) from error
+        raise error.at(part) from error
 
 
 def _delay(engine: Engine, task: Task, scope: Scope) -> int:
     if not task.delay:
         return 0
-    delay = _named(engine, "delay", task.delay, scope)
+    delay = _evaluated(engine, "delay", task.delay, scope)
     if not isinstance(delay, int) or isinstance(delay, bool):
         raise TypeError("The value of task delay is not type of integer.")
     return _bounded("task delay", delay)
 
 
-def _bounded(what: str, delay: int) -> int:
+def _bounded(field: str, delay: int) -> int:
     if delay > _LONGEST_DELAY:
-        raise ValueError(f"The value of {what} is {delay} s; it may be at most {_LONGEST_DELAY} s (100 years).")
+        raise ValueError(f"The value of {field} is {delay} s; it may be at most {_LONGEST_DELAY} s (100 years).")
     return max(delay, 0)
 
 
@@ -141,42 +141,42 @@ def _retry(engine: Engine, name: str, scope: Scope) -> tuple[int, float, str | N
     if retry is None:
         return None
     values = []
-    for what, written in (("count", retry.count), ("delay", retry.delay)):
-        value = _named(engine, f"retry {what}", written, scope) if isinstance(written, str) else (written or 0)
+    for field, source in (("count", retry.count), ("delay", retry.delay)):
+        value = _evaluated(engine, f"retry {field}", source, scope) if isinstance(source, str) else (source or 0)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError(f'The retry {what} for task "{name}" is not an integer.')
+            raise ValueError(f'The retry {field} for task "{name}" is not an integer.')
         values.append(value)
     return values[0], float(_bounded("retry delay", values[1])), retry.when
 
 
-def _render_items(engine: Engine, made: Rendered, items: WithItems, scope: Scope, is_first: bool) -> None:
+def _render_items(engine: Engine, plan: Rendered, items: WithItems, scope: Scope, is_first: bool) -> None:
     if is_first:
-        made.items = _named(engine, "with items", items.expression, scope)
-        if not isinstance(made.items, list):
+        plan.items = _evaluated(engine, "with items", items.expression, scope)
+        if not isinstance(plan.items, list):
             raise TypeError(f'The value of "{items.expression}" is not type of list.')
         if items.concurrency is not None:
-            concurrency = _named(engine, "concurrency", items.concurrency, scope)
+            concurrency = _evaluated(engine, "concurrency", items.concurrency, scope)
             if not isinstance(concurrency, int):
                 raise TypeError("The value of concurrency is not type of integer.")
-            made.concurrency = max(concurrency, 1)
+            plan.concurrency = max(concurrency, 1)
         statuses: list[str] = []
-        count, values, room = len(made.items), made.items, made.concurrency
+        count, values, room = len(plan.items), plan.items, plan.concurrency
         start = 0
     else:
-        opened = engine.state.items[made.staged.entry]
+        opened = engine.state.items[plan.staged.entry]
         statuses, values, count, start = opened.statuses, opened.values, len(opened.values), opened.cursor
         room = None if opened.concurrency is None else opened.concurrency - opened.count(st.ACTIVE)
         if opened.concurrency is not None and opened.count(st.ABENDED):
             room = 0
     room = BATCH if room is None else min(room, BATCH)
     at = start
-    while at < count and len(made.actions) + len(made.refused) < room:
+    while at < count and len(plan.actions) + len(plan.refused) < room:
         if not statuses or statuses[at] == st.UNSET:
             item_scope = scope.replaced(item=_item(items.keys, values[at]))
             try:
-                made.actions.append((at, *_action(engine, made.task, item_scope)))
+                plan.actions.append((at, *_action(engine, plan.task, item_scope)))
             except UnstorableError as error:
-                made.refused.append((at, str(error)))
+                plan.refused.append((at, str(error)))
         at += 1
 
 
@@ -186,62 +186,62 @@ def _item(keys: tuple[str, ...], value: Any) -> Any:
     return {keys[0]: value} if len(keys) == 1 else value
 
 
-def _entered(engine: Engine, made: Rendered) -> int:
-    """The index of the run: a new one, or the one that goes on."""
-    staged = made.staged
+def _entered(engine: Engine, plan: Rendered) -> int:
+    """Returns the index of the run: a new one, or the one that continues."""
+    staged = plan.staged
     if staged.entry >= 0:
         return staged.entry
     new_id = engine.outside.new_id()
-    engine.tell(f.TaskAdded(new_id, staged.task, staged.route, staged.context, staged.prev, engine.now, made.retry))
+    engine.tell(f.TaskAdded(new_id, staged.task, staged.route, staged.context, staged.prev, engine.now, plan.retry))
     return len(engine.state.sequence) - 1
 
 
-def _refuse(engine: Engine, made: Rendered) -> None:
+def _refuse(engine: Engine, plan: Rendered) -> None:
     """Starts a run that will fail at once."""
-    index = _entered(engine, made)
-    engine.tell(f.Unstaged(made.staged.task, made.staged.route))
+    index = _entered(engine, plan)
+    engine.tell(f.Unstaged(plan.staged.task, plan.staged.route))
     engine.change(index, st.RUNNING)
-    engine.note("task_requested", made.staged.task, made.staged.route)
+    engine.note("task_requested", plan.staged.task, plan.staged.route)
     engine.follow(index)
-    engine.refused += [Refused(index, item, message) for item, message in made.refused]
+    engine.refused += [Refused(index, item, message) for item, message in plan.refused]
 
 
-def _start(engine: Engine, made: Rendered) -> None:
-    index = _entered(engine, made)
-    is_first = made.items is not None or made.task.items is None
-    if is_first and not made.actions and not made.items:
-        if engine.stepwise and made.items is None:
-            made.actions.append((None, "", {}))
+def _start(engine: Engine, plan: Rendered) -> None:
+    index = _entered(engine, plan)
+    is_first = plan.items is not None or plan.task.items is None
+    if is_first and not plan.actions and not plan.items:
+        if engine.stepwise and plan.items is None:
+            plan.actions.append((None, "", {}))
         else:
             engine.idle.append(index)
     if is_first:
-        _open(engine, made, index)
-    elif (made.actions or made.refused) and engine.state.sequence[index].status in (st.PAUSED, st.RESUMING):
+        _open(engine, plan, index)
+    elif (plan.actions or plan.refused) and engine.state.sequence[index].status in (st.PAUSED, st.RESUMING):
         engine.change(index, st.RUNNING)
         engine.follow(index)
-    for item, message in made.refused:
+    for item, message in plan.refused:
         engine.tell(f.ItemChanged(index, item or 0, st.RUNNING))
         engine.refused.append(Refused(index, item, message))
-    for item, action, given in made.actions:
+    for item, action, inputs in plan.actions:
         if item is not None:
             engine.tell(f.ItemChanged(index, item, st.RUNNING))
         entry = engine.state.sequence[index]
         engine.commands.append(
-            RunAction(entry.id, entry.task, entry.route, item, action, given, made.delay if is_first else 0)
+            RunAction(entry.id, entry.task, entry.route, item, action, inputs, plan.delay if is_first else 0)
         )
 
 
-def _open(engine: Engine, made: Rendered, index: int) -> None:
-    staged = made.staged
-    details: dict[str, Any] = {"action": made.actions[0][1]} if made.actions else {}
-    if made.items is not None:
-        engine.tell(f.ItemsOpened(index, made.items, made.concurrency))
+def _open(engine: Engine, plan: Rendered, index: int) -> None:
+    staged = plan.staged
+    details: dict[str, Any] = {"action": plan.actions[0][1]} if plan.actions else {}
+    if plan.items is not None:
+        engine.tell(f.ItemsOpened(index, plan.items, plan.concurrency))
         engine.tell(msgspec.structs.replace(staged, entry=index, retry_delay=None))
-        details["items"] = len(made.items)
+        details["items"] = len(plan.items)
     else:
         engine.tell(f.Unstaged(staged.task, staged.route))
-    if made.delay:
-        details["delay"] = made.delay
+    if plan.delay:
+        details["delay"] = plan.delay
     engine.change(index, st.RUNNING)
     engine.note("task_requested", staged.task, staged.route, **details)
     engine.follow(index)

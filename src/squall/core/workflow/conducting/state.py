@@ -1,4 +1,4 @@
-"""A workflow's state: the fold of its facts, with counts that make every question cheap."""
+"""A workflow's state: the fold of its facts, with counts that make every query cheap."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from squall.core.workflow.definition.graph import Graph
 
 
 class Entry(msgspec.Struct):
-    """One run of a task. `next` says which ways out were taken; `tally` counts retries; times are µs since 1970."""
+    """One run of a task. `next` maps each way out to whether it was taken; `tally` counts retries; times are µs since
+    1970."""
 
     id: str
     task: str
@@ -42,7 +43,8 @@ class Entry(msgspec.Struct):
 
 
 class Items(msgspec.Struct):
-    """The items of a run: their values, their statuses, how many have each, and where to look for the next."""
+    """The items of a run: their values, their statuses, how many have each status (`counts`), and the index of the
+    first one that has not started (`cursor`)."""
 
     values: list[Any]
     statuses: list[str]
@@ -51,22 +53,22 @@ class Items(msgspec.Struct):
     cursor: int = 0
 
     def others(self, item: int | None, starting: bool) -> OtherItems:
-        """What all items but one are doing. `starting`: those not yet started are about to be."""
+        """Sums up all items but one. `starting`: items that have not started count as active."""
         own = self.statuses[item] if item is not None else None
 
-        def some(statuses: frozenset[str]) -> bool:
+        def has_others(statuses: frozenset[str]) -> bool:
             return self.count(statuses) > (own in statuses)
 
         return OtherItems(
-            active=some(ACTIVE | _OPEN if starting else ACTIVE),
-            paused=some(_PAUSED_ITEM),
-            canceled=some(_CANCELED_ITEM),
-            failed=some(ABENDED),
-            incomplete=some(_OPEN | ACTIVE | _PAUSED_ITEM),
+            active=has_others(ACTIVE | _OPEN if starting else ACTIVE),
+            paused=has_others(_PAUSED_ITEM),
+            canceled=has_others(_CANCELED_ITEM),
+            failed=has_others(ABENDED),
+            incomplete=has_others(_OPEN | ACTIVE | _PAUSED_ITEM),
         )
 
     def count(self, statuses: frozenset[str]) -> int:
-        """How many items have one of these statuses."""
+        """Returns the number of items that have one of these statuses."""
         return sum(self.counts.get(status, 0) for status in statuses)
 
 
@@ -78,7 +80,7 @@ _CANCELED_TASK = frozenset({CANCELING, CANCELED})
 
 
 class Snapshot(msgspec.Struct, array_like=True):
-    """Everything that is stored of a state: what facts cannot be folded from again."""
+    """The stored form of a state: everything that cannot be derived from the rest."""
 
     status: str
     contexts: list[f.ContextAdded]
@@ -92,7 +94,7 @@ class Snapshot(msgspec.Struct, array_like=True):
 
 
 class State:
-    """The state of one workflow over its graph. Changes through `apply` only."""
+    """The state of one workflow over its graph. Only `apply` changes it."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -111,19 +113,19 @@ class State:
         self._counts: dict[str, int] = {}
         self._waiting: dict[tuple[str, int], None] = {}
         self._satisfied: dict[tuple[str, int], set[str]] = {}
-        self._told: set[bytes] = set()
+        self._encoded_errors: set[bytes] = set()
 
-    # -- questions
+    # -- queries
 
     @property
     def tasks(self) -> Tasks:
-        """What the tasks are doing, by their latest runs."""
-        return Tasks(self._some(ACTIVE), self._some(_PAUSED_TASK), self._some(_CANCELED_TASK), bool(self._waiting))
+        """The sum of the tasks' statuses, by their latest runs."""
+        return Tasks(self._any(ACTIVE), self._any(_PAUSED_TASK), self._any(_CANCELED_TASK), bool(self._waiting))
 
     @property
     def has_running_actions(self) -> bool:
-        """Whether an action of a task is under way. A task whose other items were never started has none."""
-        if not self._some(ACTIVE):
+        """True if an action of a task is running. A task without started items has none."""
+        if not self._any(ACTIVE):
             return False
         return any(
             self.sequence[index].status in ACTIVE and (index not in self.items or self.items[index].count(ACTIVE) > 0)
@@ -132,19 +134,19 @@ class State:
 
     @property
     def waiting(self) -> list[f.Staged]:
-        """The tasks that can be started, by name and route."""
+        """The tasks that can be started, ordered by name and route."""
         return [self.staged[key] for key in sorted(self._waiting)]
 
-    def _some(self, statuses: frozenset[str]) -> bool:
+    def _any(self, statuses: frozenset[str]) -> bool:
         return any(self._counts.get(status) for status in statuses)
 
     def entry(self, task: str, route: int) -> Entry | None:
-        """The latest run of a task on a route."""
+        """Returns the latest run of a task on a route."""
         index = self.latest.get((task, route))
         return self.sequence[index] if index is not None else None
 
     def status_of(self, task: str, route: int) -> str | None:
-        """The status of the latest run on the route, or else on a route this one was split from."""
+        """Returns the status of the latest run on the route, or else on a route this one was split from."""
         index = self._latest_on(task, route)
         return self.sequence[index].status if index is not None else None
 
@@ -157,22 +159,22 @@ class State:
             route = next((each for each in range(route - 1, -1, -1) if set(self.routes[each]) <= own), 0)
 
     def latest_on(self, task: str, route: int) -> Entry | None:
-        """The run `status_of` speaks of."""
+        """Returns the run whose status `status_of` returns."""
         index = self._latest_on(task, route)
         return self.sequence[index] if index is not None else None
 
     def is_satisfied(self, task: str, route: int) -> bool:
-        """Whether enough tasks before it have led to a task."""
+        """Checks whether enough tasks have led to this task."""
         return len(self._satisfied.get((task, route), ())) >= self.graph.required(task)
 
     def is_reachable(self, task: str, route: int) -> bool:
-        """Whether the rest of what a join waits for may still come."""
+        """Checks whether the tasks that a join still waits for may come."""
         sources = self.graph.sources.get(task, frozenset())
-        seen = all((source, route) in self.latest for source in sources)
-        return not seen and (self._some(ACTIVE) or bool(self._waiting))
+        all_ran = all((source, route) in self.latest for source in sources)
+        return not all_ran and (self._any(ACTIVE) or bool(self._waiting))
 
     def has_next(self, entry: Entry, at_joins: bool) -> bool:
-        """Whether something follows a run; `at_joins` counts joins that can never be reached, too."""
+        """Checks whether a task follows a run; `at_joins` counts joins that can never be reached, too."""
         if entry.status not in FINAL:
             return False
         for edge in self.graph.outbound.get(entry.task, ()):
@@ -185,13 +187,13 @@ class State:
         return False
 
     def knows_error(self, error: dict[str, Any]) -> bool:
-        """Whether the very same error is in the list."""
-        return encoded(error) in self._told
+        """Checks whether an equal error is in the list."""
+        return encoded(error) in self._encoded_errors
 
     # -- changes
 
     def apply(self, fact: f.AnyFact) -> None:
-        """Changes the state as the fact says."""
+        """Applies one fact to the state."""
         _APPLY[type(fact)](self, fact)
 
     def _status(self, fact: f.StatusChanged) -> None:
@@ -275,11 +277,11 @@ class State:
 
     def _error(self, fact: f.ErrorLogged) -> None:
         self.errors.append(fact.error)
-        self._told.add(encoded(fact.error))
+        self._encoded_errors.add(encoded(fact.error))
 
     def _drop_errors(self, fact: f.ErrorsDropped) -> None:
         self.errors = [error for error in self.errors if error.get("task_id") != fact.task]
-        self._told = {encoded(error) for error in self.errors}
+        self._encoded_errors = {encoded(error) for error in self.errors}
 
     def _output(self, fact: f.OutputSet) -> None:
         self.output, self.rendered = fact.output, fact.rendered
@@ -287,8 +289,8 @@ class State:
     # -- as bytes
 
     def snapshot(self) -> bytes:
-        """The whole state, for the store."""
-        kept = Snapshot(
+        """Encodes the whole state, for the store."""
+        snapshot = Snapshot(
             self.status,
             self.contexts,
             self.routes,
@@ -299,20 +301,20 @@ class State:
             self.output,
             self.rendered,
         )
-        return encoded(kept)
+        return encoded(snapshot)
 
     @classmethod
     def restored(cls, graph: Graph, data: bytes) -> State:
-        """The state of which `data` is the snapshot. Raises `msgspec.ValidationError`."""
-        kept = _SNAPSHOTS.decode(data)
+        """Restores the state from its snapshot `data`. Raises `msgspec.ValidationError`."""
+        saved = _SNAPSHOTS.decode(data)
         state = cls(graph)
-        state.status, state.contexts, state.routes, state.output = kept.status, kept.contexts, kept.routes, kept.output
-        state.items, state.rendered = kept.items, kept.rendered
-        for staged in kept.staged:
+        state.status, state.contexts, state.routes = saved.status, saved.contexts, saved.routes
+        state.items, state.output, state.rendered = saved.items, saved.output, saved.rendered
+        for staged in saved.staged:
             state._stage(staged)
-        for error in kept.errors:
+        for error in saved.errors:
             state._error(f.ErrorLogged(error))
-        for entry in kept.sequence:
+        for entry in saved.sequence:
             state._restore(entry)
         return state
 

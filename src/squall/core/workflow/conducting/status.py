@@ -1,6 +1,6 @@
-"""The statuses of tasks and workflows, and the rules by which one leads to another.
+"""The statuses of tasks and workflows, and the rules for their changes.
 
-They are Orquesta's. A task is `retrying` between two attempts; else the names are those of executions.
+The rules are Orquesta's. A task is `retrying` between two attempts; all other names are those of executions.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _STOPPABLE = frozenset({RUNNING, PAUSING, RESUMING})
 
 
 class Tasks(NamedTuple):
-    """What a workflow's tasks are doing: whether some are active, paused (or pausing, or pending), canceled (or
-    canceling), or waiting to be started."""
+    """The sum of the statuses of a workflow's tasks: true if some are active, paused (or pausing, or pending), canceled
+    (or canceling), or waiting to be started."""
 
     active: bool
     paused: bool
@@ -51,7 +51,7 @@ class Tasks(NamedTuple):
 
 
 class Items(NamedTuple):
-    """What the other items of a task are doing."""
+    """The sum of the statuses of a task's other items: each field is true if some items are in that state."""
 
     active: bool
     paused: bool
@@ -61,7 +61,7 @@ class Items(NamedTuple):
 
 
 def after_task(workflow: str, task: str, remediated: bool, tasks: Tasks) -> str:
-    """The workflow's status after a task took the status `task`. `remediated`: it failed, and something follows."""
+    """Returns the workflow's status after a task took the status `task`. `remediated`: it failed and a task follows."""
     if task in (RUNNING, RESUMING):
         return RUNNING if workflow == PAUSED or (workflow == RESUMING and task == RUNNING) else workflow
     if task in (PENDING, PAUSED, RETRYING):
@@ -105,27 +105,27 @@ def _after_success(workflow: str, remediated: bool, tasks: Tasks) -> str:
     return RUNNING if tasks.active or tasks.waiting else SUCCEEDED
 
 
-def after_request(workflow: str, asked: str, tasks: Tasks) -> str:
-    """The workflow's status after somebody, or the engine, asked for the status `asked`."""
-    if asked in (PAUSING, PAUSED):
+def after_request(workflow: str, requested: str, tasks: Tasks) -> str:
+    """Returns the workflow's status after a user, or the engine, requested the status `requested`."""
+    if requested in (PAUSING, PAUSED):
         if workflow in _STOPPABLE:
             return PAUSING if tasks.active else PAUSED
         return PAUSED if workflow in (REQUESTED, SCHEDULED, DELAYED) else workflow
-    if asked in (CANCELING, CANCELED):
+    if requested in (CANCELING, CANCELED):
         if workflow in FINAL:
             return workflow
         return CANCELING if tasks.active else CANCELED
-    if asked in (RUNNING, RESUMING):
+    if requested in (RUNNING, RESUMING):
         if workflow == PAUSED and not (tasks.active or tasks.waiting or tasks.paused):
             return SUCCEEDED
-        return workflow if workflow in FINAL | {CANCELING} else asked
-    if asked == FAILED:
+        return workflow if workflow in FINAL | {CANCELING} else requested
+    if requested == FAILED:
         return FAILED if workflow not in FINAL or workflow == SUCCEEDED else workflow
     return workflow
 
 
 def after_action(task: str, action: str) -> str:
-    """A task's status after its one action took the status `action`."""
+    """Returns a task's status after its only action took the status `action`."""
     if task in FINAL:
         return task
     if task == CANCELING and action not in (CANCELED, FAILED, TIMEOUT, ABANDONED, PAUSED, SUCCEEDED):
@@ -138,7 +138,7 @@ def after_action(task: str, action: str) -> str:
 
 
 def after_item(task: str, action: str, others: Items) -> str:
-    """A task's status after one of its items took the status `action`, while the others do what `others` says."""
+    """Returns a task's status after one of its items took the status `action`; `others` are its other items."""
     if task in FINAL:
         return task
     if action in (RUNNING, RESUMING):
@@ -150,8 +150,8 @@ def after_item(task: str, action: str, others: Items) -> str:
             return task
         return {PENDING: PAUSING, PAUSED: PAUSING, CANCELED: CANCELING}.get(action, RUNNING)
     if task == CANCELING:
-        done = not (others.paused or others.canceled or others.failed or others.incomplete)
-        return SUCCEEDED if action == SUCCEEDED and done else CANCELED
+        others_succeeded = not (others.paused or others.canceled or others.failed or others.incomplete)
+        return SUCCEEDED if action == SUCCEEDED and others_succeeded else CANCELED
     if action == CANCELED or (others.canceled and not others.paused):
         return CANCELED
     if action in ABENDED:
@@ -167,12 +167,12 @@ def after_item(task: str, action: str, others: Items) -> str:
     return SUCCEEDED
 
 
-def after_stop(task: str, asked: str, others: Items) -> str:
-    """The status of a task with items after its workflow was asked to pause or to cancel."""
+def after_stop(task: str, requested: str, others: Items) -> str:
+    """Returns the status of a task with items after a request to pause or cancel its workflow."""
     if task != RUNNING or not others.incomplete:
         return task
-    if asked in (PAUSING, PAUSED):
+    if requested in (PAUSING, PAUSED):
         return PAUSING if others.active else PAUSED
-    if asked in (CANCELING, CANCELED):
+    if requested in (CANCELING, CANCELED):
         return CANCELING if others.active else CANCELED
     return task

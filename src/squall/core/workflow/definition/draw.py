@@ -1,4 +1,4 @@
-"""A workflow drawn as text, as DOT for Graphviz, or as a Mermaid flow chart."""
+"""Drawings of a workflow: as text, as DOT for Graphviz, or as a Mermaid flow chart."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from squall.core.workflow.definition.spec import COMMANDS
 
 
 def as_text(graph: Graph) -> str:
-    """Every task with its ways out, in the order in which they can run."""
+    """Draws every task with its ways out, in the order in which the tasks can run."""
     lines = []
     for name in _order(graph):
         task = graph.task(name)
-        told = [name]
+        words = [name]
         if task.join:
-            told.append(f"(joins {task.join})")
+            words.append(f"(joins {task.join})")
         if task.action:
-            told.append(f"runs {task.action}")
+            words.append(f"runs {task.action}")
         if task.items is not None:
-            told.append(f"for each of {task.items.expression}")
-        lines.append(" ".join(told))
+            words.append(f"for each of {task.items.expression}")
+        lines.append(" ".join(words))
         edges = graph.outbound.get(name, ())
         for at, edge in enumerate(edges):
             mark = "└─" if at == len(edges) - 1 else "├─"
@@ -29,7 +29,7 @@ def as_text(graph: Graph) -> str:
 
 
 def as_dot(graph: Graph) -> str:
-    """For `dot -Tsvg`."""
+    """Draws the graph in the language of `dot -Tsvg`."""
     lines = ["digraph workflow {", "  node [shape=box];"]
     for name in _order(graph):
         task = graph.task(name)
@@ -43,7 +43,7 @@ def as_dot(graph: Graph) -> str:
 
 
 def as_mermaid(graph: Graph) -> str:
-    """For pages that draw Mermaid."""
+    """Draws the graph in the language of Mermaid."""
     lines = ["flowchart TD"]
     for name in _order(graph):
         task = graph.task(name)
@@ -57,19 +57,19 @@ def as_mermaid(graph: Graph) -> str:
 
 
 FORMS: dict[str, Callable[[Graph], str]] = {"text": as_text, "dot": as_dot, "mermaid": as_mermaid}
-"""What a workflow can be drawn as."""
+"""The forms of a drawing by name."""
 
 
 def _order(graph: Graph) -> list[str]:
-    """The tasks, each behind one that leads to it; then those nothing leads to but a circle."""
-    found: dict[str, None] = dict.fromkeys(graph.starts)
+    """Returns the tasks, each behind one that leads to it; then the tasks that only a cycle leads to."""
+    ordered: dict[str, None] = dict.fromkeys(graph.starts)
     waiting = list(graph.starts)
     while waiting:
         for edge in graph.outbound.get(waiting.pop(0), ()):
-            if edge.target not in found and edge.target not in COMMANDS:
-                found[edge.target] = None
+            if edge.target not in ordered and edge.target not in COMMANDS:
+                ordered[edge.target] = None
                 waiting.append(edge.target)
-    return [*found, *(name for name in graph.workflow.tasks if name not in found)]
+    return [*ordered, *(name for name in graph.workflow.tasks if name not in ordered)]
 
 
 def _edges(graph: Graph) -> Iterable[Edge]:
@@ -85,6 +85,6 @@ def _quoted(text: str | None) -> str:
 
 
 def _escaped(text: str) -> str:
-    for raw, told in (("&", "&amp;"), ('"', "&quot;"), ("<", "&lt;"), (">", "&gt;"), ("\n", " ")):
-        text = text.replace(raw, told)
+    for sign, entity in (("&", "&amp;"), ('"', "&quot;"), ("<", "&lt;"), (">", "&gt;"), ("\n", " ")):
+        text = text.replace(sign, entity)
     return text

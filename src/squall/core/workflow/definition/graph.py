@@ -1,4 +1,4 @@
-"""The graph of a workflow: which task leads where, which wait for others, and which lie in a cycle."""
+"""The graph of a workflow: the ways between its tasks, its joins, and its cycles."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import msgspec
 from squall.core.workflow.definition.spec import COMMANDS, Retry, Task, Workflow
 
 RETRY_COUNT = 3
-"""How often the command `retry` tries again."""
+"""The number of retries of the command `retry`."""
 
 
 class Edge(msgspec.Struct, frozen=True):
-    """A way from one task to another. `id` names it among the ways out of `source`; `ref` is its entry in `next`."""
+    """A way from one task to another. `id` names it among the ways out of `source`; `ref` is the index of its entry in
+    `next`."""
 
     source: str
     target: str
@@ -23,12 +24,12 @@ class Edge(msgspec.Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        """`task2__t0`: Orquesta's name of it."""
+        """Orquesta's name of the way: `task2__t0`."""
         return f"{self.target}__t{self.key}"
 
 
 class Graph:
-    """What a workflow's tasks say of each other, worked out once."""
+    """The relations between a workflow's tasks, computed once."""
 
     def __init__(self, workflow: Workflow) -> None:
         self.workflow = workflow
@@ -47,55 +48,55 @@ class Graph:
         self.sources = {name: frozenset(edge.source for edge in edges) for name, edges in self.inbound.items()}
 
     def _edges(self, task: Task) -> Iterable[Edge]:
-        found: set[tuple[str, int]] = set()
+        pairs: set[tuple[str, int]] = set()
         keys: dict[str, int] = {}
         edges = []
         for ref, transition in enumerate(task.next):
             for target in transition.do:
                 if target == "retry":
                     self.retries[task.name] = Retry(RETRY_COUNT, transition.when or "<% completed() %>")
-                elif (target, ref) not in found:
-                    found.add((target, ref))
+                elif (target, ref) not in pairs:
+                    pairs.add((target, ref))
                     keys[target] = keys.get(target, -1) + 1
                     edges.append(Edge(task.name, target, keys[target], transition.when, ref))
         return sorted(edges, key=lambda edge: edge.target)
 
     def task(self, name: str) -> Task:
-        """The task's record; the engine's own commands are tasks without an action."""
+        """Returns the task's record; the engine's own commands are tasks without an action."""
         return self.workflow.tasks[name] if name in self.workflow.tasks else Task(name)
 
     def knows(self, name: str) -> bool:
-        """Whether there is such a task, or such a command."""
+        """Checks whether a task or a command has this name."""
         return name in self.workflow.tasks or name in COMMANDS
 
     def is_join(self, name: str) -> bool:
-        """Whether the task waits for tasks before it."""
+        """Checks whether the task waits for tasks before it."""
         return name in self.workflow.tasks and bool(self.workflow.tasks[name].join)
 
     def required(self, name: str) -> int:
-        """How many of the tasks before it must have led to a task."""
+        """Returns how many tasks must have led to this task before it may run."""
         join = self.task(name).join
         if not join:
             return 1
         return len(self.sources.get(name, ())) if join == "all" else int(join)
 
     def splits(self, name: str) -> bool:
-        """Whether each way into the task is a run of its own, with a route of its own."""
+        """Checks whether each way into the task starts its own run, on its own route."""
         join = name in self.workflow.tasks and self.workflow.tasks[name].join is not None
         return not join and len(self.inbound.get(name, ())) > 1 and name not in self._cyclic
 
     def in_cycle(self, name: str) -> bool:
-        """Whether the task can come back to itself."""
+        """Checks whether the task can lead back to itself."""
         return name in self._cyclic
 
 
 def _in_cycles(edges: dict[str, list[str]]) -> set[str]:
-    """The nodes that lie in a cycle: Tarjan's algorithm, with a stack of its own."""
+    """Returns the nodes that lie in a cycle (Tarjan's algorithm, without recursion)."""
     order: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
-    held: set[str] = set()
-    found: set[str] = set()
+    stacked: set[str] = set()
+    cyclic: set[str] = set()
     for start in edges:
         if start in order:
             continue
@@ -105,12 +106,12 @@ def _in_cycles(edges: dict[str, list[str]]) -> set[str]:
             if at == 0:
                 order[node] = low[node] = len(order)
                 stack.append(node)
-                held.add(node)
+                stacked.add(node)
             out = edges.get(node, [])
-            if at > 0 and out[at - 1] in held:
+            if at > 0 and out[at - 1] in stacked:
                 low[node] = min(low[node], low[out[at - 1]])
             while at < len(out) and out[at] in order:
-                if out[at] in held:
+                if out[at] in stacked:
                     low[node] = min(low[node], order[out[at]])
                 at += 1
             if at < len(out):
@@ -119,7 +120,7 @@ def _in_cycles(edges: dict[str, list[str]]) -> set[str]:
             if low[node] == order[node]:
                 group = stack[stack.index(node) :]
                 del stack[-len(group) :]
-                held -= set(group)
+                stacked -= set(group)
                 if len(group) > 1 or node in out:
-                    found |= set(group)
-    return found
+                    cyclic |= set(group)
+    return cyclic

@@ -20,24 +20,25 @@ _VALUES = (
     r"\{\{.*?\}\}",
     r"<%.*?%>",
 )
-# Python's own engine looks at each word from each of its letters on.
+# Python's own engine would start at each letter of each word.
 _PARAMETER = Regex(rf"([\w]+)=({'|'.join(_VALUES)})")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
 def inline_parameters(text: str) -> list[tuple[str, Any]]:
-    """The parameters of a line, in order. What is quoted is text, all else JSON where it can be."""
-    return [(name, _value(written.strip())) for name, written in _PARAMETER.findall(text)]
+    """Returns the parameters of a line, in order. A quoted value is text; any other is JSON, or text if it is not
+    valid JSON."""
+    return [(name, _value(source.strip())) for name, source in _PARAMETER.findall(text)]
 
 
-def _value(written: str) -> Any:
-    quoted = bool(_QUOTED.search(written))
+def _value(source: str) -> Any:
+    quoted = bool(_QUOTED.search(source))
     for mark in ('"', "'"):
-        written = written.removeprefix(mark).removesuffix(mark)
-    is_object = written.startswith("{") and written.endswith("}")
-    if not written or (quoted and not is_object):
-        return written
+        source = source.removeprefix(mark).removesuffix(mark)
+    is_object = source.startswith("{") and source.endswith("}")
+    if not source or (quoted and not is_object):
+        return source
     try:
-        return json.loads(written.lower() if written.lower() in ("true", "false") else written)
+        return json.loads(source.lower() if source.lower() in ("true", "false") else source)
     except ValueError:
-        return written
+        return source

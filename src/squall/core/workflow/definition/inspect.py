@@ -1,6 +1,6 @@
-"""Inspection: everything that is wrong with a workflow, before it runs, in Orquesta's words and order.
+"""Inspection: finds all mistakes in a workflow before it runs, and reports them in Orquesta's words and order.
 
-It looks at the document as it is written, so that one mistake does not hide the others.
+It checks the document as it is written, so that one mistake does not hide the others.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PARSED_SCHEMA = json.loads(json.dumps(SCHEMA).replace("{{.*?}}", r"\\{\\{.*?\\}
 """`SCHEMA` with its braces escaped: some engines take them for counts."""
 
 ParametersOf = Callable[[str], Mapping[str, Any] | None]
-"""The parameters' schemas of an action by its ref, or None when there is no such action."""
+"""Returns the schemas of an action's parameters by the action's ref, or None if there is no such action."""
 
 
 def inspect_workflow(
@@ -35,13 +35,14 @@ def inspect_workflow(
     parameters_of: ParametersOf | None = None,
     context: Collection[str] = ("st2", "parent"),
 ) -> list[dict[str, Any]]:
-    """All complaints about a workflow: `{type, message, spec_path, schema_path}`, some with language and expression.
+    """Returns all complaints about a workflow: `{type, message, spec_path, schema_path}`, some with language and
+    expression.
 
-    `context` are the variables that are there besides what the workflow defines. Without `parameters_of` actions
-    are not looked at.
+    `context` has the variables that exist besides those of the workflow. Without `parameters_of` actions are not
+    checked.
     """
     document = _with_items_in_full(document)
-    found = {
+    by_kind = {
         "content": list(_content(document, parameters_of)) if parameters_of else [],
         "context": context_complaints(document, language, context),
         "expression": list(_expressions(document, language)),
@@ -50,7 +51,7 @@ def inspect_workflow(
     }
     complaints = []
     for kind in ORDER:
-        of_kind = found[kind]
+        of_kind = by_kind[kind]
         if kind != "content":
             of_kind.sort(key=lambda each: (each["schema_path"] or "", each["spec_path"] or ""))
         complaints += [{**each, "type": kind} for each in of_kind]
@@ -82,7 +83,7 @@ def _syntax(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _fits(document: Mapping[str, Any]) -> bool:
-    """Whether a document surely fits the schema. Of names in other scripts the two validators think differently."""
+    """Checks whether a document surely fits the schema. The two validators disagree on names in other scripts."""
     tasks = document.get("tasks")
     if not isinstance(tasks, dict) or not all(isinstance(name, str) and _PLAIN.fullmatch(name) for name in tasks):
         return False
@@ -94,13 +95,13 @@ def _fits(document: Mapping[str, Any]) -> bool:
 
 @lru_cache(1)
 def _worder() -> Any:
-    """Has Orquesta's words for a fault. It is made for the first one, which takes 0.1 s; a correct workflow never
-    needs it."""
+    """Returns the validator with Orquesta's words for a mistake. Creating it takes 0.1 s, and a correct workflow never
+    needs it: so the first mistake creates it."""
     from jsonschema import Draft4Validator, ValidationError
     from jsonschema.validators import extend
 
     def pattern(worder: Any, text: str, instance: Any, _schema: Any) -> Iterator[Any]:
-        # Python's own engine takes for ever for some texts with many spaces.
+        # Python's own engine takes for ever on some texts with many spaces.
         if worder.is_type(instance, "string") and not compiled(text).search(instance):
             yield ValidationError(f"{instance!r} does not match {text!r}")
 
@@ -122,7 +123,7 @@ def _path(parts: Any) -> str:
 
 
 def _expressions(document: Mapping[str, Any], language: Language) -> Iterator[dict[str, Any]]:
-    def told(value: Any, spec_path: str, schema_path: str) -> Iterator[dict[str, Any]]:
+    def complaints(value: Any, spec_path: str, schema_path: str) -> Iterator[dict[str, Any]]:
         for each in language.complaints(value):
             yield {
                 "language": each["type"],
@@ -133,27 +134,27 @@ def _expressions(document: Mapping[str, Any], language: Language) -> Iterator[di
             }
 
     for name in ("vars", "input", "output"):
-        yield from told(document.get(name), name, f"properties.{name}")
+        yield from complaints(document.get(name), name, f"properties.{name}")
     for task in written_tasks(document):
-        action, given = action_and_input(task.written)
-        values = {**{key: task.written.get(key) for key in ("delay", "join")}, "action": action, "input": given}
+        action, inputs = action_and_input(task.written)
+        values = {**{key: task.written.get(key) for key in ("delay", "join")}, "action": action, "input": inputs}
         for key, value in values.items():
-            yield from told(value, f"{task.path}.{key}", f"{TASK_SCHEMA}.properties.{key}")
+            yield from complaints(value, f"{task.path}.{key}", f"{TASK_SCHEMA}.properties.{key}")
         for part in ("with", "retry"):
-            inside = task.written.get(part)
-            if isinstance(inside, dict):
-                for key, value in inside.items():
+            fields = task.written.get(part)
+            if isinstance(fields, dict):
+                for key, value in fields.items():
                     schema = f"{TASK_SCHEMA}.properties.{part}.properties.{key}"
-                    yield from told(value, f"{task.path}.{part}.{key}", schema)
+                    yield from complaints(value, f"{task.path}.{part}.{key}", schema)
         for at, entry in task.transitions():
             for key in ("when", "publish", "do"):
                 schema = f"{TASK_SCHEMA}.properties.next.items.properties.{key}"
-                yield from told(entry.get(key), f"{task.path}.next[{at}].{key}", schema)
+                yield from complaints(entry.get(key), f"{task.path}.next[{at}].{key}", schema)
 
 
 def _content(document: Mapping[str, Any], parameters_of: ParametersOf) -> Iterator[dict[str, Any]]:
     for task in written_tasks(document):
-        action, given = action_and_input(task.written)
+        action, inputs = action_and_input(task.written)
         if not isinstance(action, str) or not action or languages(action):
             continue
         where = {"spec_path": f"{task.path}.action", "schema_path": f"{TASK_SCHEMA}.properties.action"}
@@ -163,19 +164,19 @@ def _content(document: Mapping[str, Any], parameters_of: ParametersOf) -> Iterat
         schemas = parameters_of(action)
         if schemas is None:
             yield {"message": f'The action "{action}" is not registered in the database.', **where}
-        elif given is None or isinstance(given, dict):
-            yield from _inputs(task, action, given or {}, schemas)
+        elif inputs is None or isinstance(inputs, dict):
+            yield from _inputs(task, action, inputs or {}, schemas)
 
 
 def _inputs(
-    task: WrittenTask, action: str, given: Mapping[str, Any], schemas: Mapping[str, Any]
+    task: WrittenTask, action: str, inputs: Mapping[str, Any], schemas: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     schema_path = f"{TASK_SCHEMA}.properties.input"
     for name in sorted(schemas):
-        if schemas[name].get("required") is True and "default" not in schemas[name] and name not in given:
+        if schemas[name].get("required") is True and "default" not in schemas[name] and name not in inputs:
             message = f'Action "{action}" is missing required input "{name}".'
             yield {"message": message, "spec_path": f"{task.path}.input", "schema_path": schema_path}
-    for name in sorted(given.keys() - schemas.keys()):
+    for name in sorted(inputs.keys() - schemas.keys()):
         yield {
             "message": f'Action "{action}" has unexpected input "{name}".',
             "spec_path": f"{task.path}.input.{name}",

@@ -1,4 +1,4 @@
-"""Inspection of how a workflow hangs together: names that lead nowhere, joins, variables before they are there."""
+"""Inspection of a workflow's flow: undefined tasks, unreachable joins, variables that are used before they are set."""
 
 from __future__ import annotations
 
@@ -44,35 +44,36 @@ class _Flow:
 
     def in_cycle(self, name: str) -> bool:
         if name not in self._cyclic:
-            seen: set[str] = set()
+            reached: set[str] = set()
             waiting = [target for target, _ in self.next.get(name, ())]
-            while waiting and name not in seen:
+            while waiting and name not in reached:
                 each = waiting.pop()
-                if each not in seen:
-                    seen.add(each)
+                if each not in reached:
+                    reached.add(each)
                     waiting += [target for target, _ in self.next.get(each, ())]
-            self._cyclic[name] = name in seen
+            self._cyclic[name] = name in reached
         return self._cyclic[name]
 
 
 def semantic_complaints(document: Mapping[str, Any]) -> list[_Complaint]:
-    """Reserved names, no start, undefined tasks, unreachable joins, items without an action."""
+    """Returns complaints about reserved names, a missing start, undefined tasks, unreachable joins, and items without
+    an action."""
     flow = _Flow(document)
-    found = [
+    complaints = [
         _about(task, f'The task name "{name}" is reserved with special function.')
         for name, task in flow.tasks.items()
         if name in COMMANDS
     ]
     if flow.tasks and not flow.starts:
-        found.append({"message": _NO_START, "spec_path": "tasks", "schema_path": "properties.tasks"})
-    found += _undefined(flow)
-    found += _unreachable(flow)
-    found += [
+        complaints.append({"message": _NO_START, "spec_path": "tasks", "schema_path": "properties.tasks"})
+    complaints += _undefined(flow)
+    complaints += _unreachable(flow)
+    complaints += [
         _about(task, "The action property is required for with items task.")
         for task in flow.tasks.values()
         if task.written.get("with") and not task.written.get("action")
     ]
-    return found
+    return complaints
 
 
 def _about(task: WrittenTask, message: str) -> _Complaint:
@@ -81,14 +82,14 @@ def _about(task: WrittenTask, message: str) -> _Complaint:
 
 def _undefined(flow: _Flow) -> Iterator[_Complaint]:
     waiting = deque(flow.starts)
-    seen = set(flow.starts)
+    visited = set(flow.starts)
     while waiting:
         task = flow.tasks[waiting.popleft()]
         for at, entry in task.transitions():
             for name in names_of(entry):
                 if name in flow.tasks or name in COMMANDS:
-                    if name in flow.tasks and name not in seen:
-                        seen.add(name)
+                    if name in flow.tasks and name not in visited:
+                        visited.add(name)
                         waiting.append(name)
                     continue
                 yield {
@@ -99,7 +100,7 @@ def _undefined(flow: _Flow) -> Iterator[_Complaint]:
 
 
 def _unreachable(flow: _Flow) -> Iterator[_Complaint]:
-    """Joins whose ways in have been split at different places."""
+    """Yields complaints about joins whose ways in were split at different tasks."""
     splits: dict[str, set[str]] = {}
     prev: dict[str, set[str]] = {}
     tracked: dict[tuple[str, str], set[str]] = {}
@@ -117,47 +118,48 @@ def _unreachable(flow: _Flow) -> Iterator[_Complaint]:
         for target, _ in flow.next[name]:
             if target in splits and flow.in_cycle(target):
                 continue
-            known = tracked.get((name, target))
-            if known and passed <= known:
+            earlier = tracked.get((name, target))
+            if earlier and passed <= earlier:
                 continue
             waiting.append((name, target, passed))
-            tracked[name, target] = (known or set()) | passed
+            tracked[name, target] = (earlier or set()) | passed
     for name, sources in prev.items():
         if flow.joins(name) and any(splits[name] != splits[source] for source in sources):
             yield _about(flow.tasks[name], _UNREACHABLE.format(name))
 
 
 def context_complaints(document: Mapping[str, Any], language: Language, context: Collection[str]) -> list[_Complaint]:
-    """Variables that are used before any way there has set them, and the engine's own."""
-    looking = _Looking(language)
-    known = set(context)
+    """Returns complaints about variables that are used before any way to the place has set them, and about uses of the
+    engine's own variables."""
+    check = _VariableCheck(language)
+    defined = set(context)
     for name in ("input", "vars"):
-        known = looking.entries(document.get(name), name, f"properties.{name}", known, sets=True)
-    known |= _tasks_context(document, looking, known)
-    looking.entries(document.get("output"), "output", "properties.output", known, sets=True)
-    unique = {repr(sorted(each.items(), key=str)): each for each in looking.found}
+        defined = check.entries(document.get(name), name, f"properties.{name}", defined, sets=True)
+    defined |= _tasks_context(document, check, defined)
+    check.entries(document.get("output"), "output", "properties.output", defined, sets=True)
+    unique = {repr(sorted(each.items(), key=str)): each for each in check.complaints}
     return list(unique.values())
 
 
-class _Looking:
-    """Looks for variables in values, and keeps what is wrong."""
+class _VariableCheck:
+    """Checks the variables in values, and collects the complaints."""
 
     def __init__(self, language: Language) -> None:
         self._language = language
-        self.found: list[_Complaint] = []
+        self.complaints: list[_Complaint] = []
 
-    def value(self, value: Any, spec_path: str, schema_path: str, known: Collection[str]) -> None:
-        """Complains about the variables in a value that are not known."""
+    def value(self, value: Any, spec_path: str, schema_path: str, defined: Collection[str]) -> None:
+        """Complains about the variables in a value that are not `defined`."""
         for language, text, name in self._language.variables(value):
-            told = []
+            messages = []
             if name.startswith("__"):
-                told.append(
+                messages.append(
                     f'Variable "{name}" that is prefixed with double underscores is considered a private variable and'
                     " cannot be referenced."
                 )
-            if name not in known:
-                told.append(f'Variable "{name}" is referenced before assignment.')
-            self.found += [
+            if name not in defined:
+                messages.append(f'Variable "{name}" is referenced before assignment.')
+            self.complaints += [
                 {
                     "language": language,
                     "expression": text,
@@ -165,21 +167,22 @@ class _Looking:
                     "spec_path": spec_path,
                     "schema_path": schema_path,
                 }
-                for message in told
+                for message in messages
             ]
 
-    def entries(self, value: Any, spec_path: str, schema_path: str, known: set[str], sets: bool) -> set[str]:
-        """Looks at a list in its order, where earlier entries set what later ones may use; what is known after it."""
+    def entries(self, value: Any, spec_path: str, schema_path: str, defined: set[str], sets: bool) -> set[str]:
+        """Checks a list in its order: later entries may use the variables that earlier ones set. Returns the variables
+        that are defined after it."""
         if isinstance(value, str):
             inline = inline_parameters(value)
             value = [{name: item} for name, item in inline] if inline else value
         if not isinstance(value, list):
-            self.value(value, spec_path, schema_path, known)
-            return known | (_set_by(value) if sets else set())
+            self.value(value, spec_path, schema_path, defined)
+            return defined | (_set_by(value) if sets else set())
         for at, entry in enumerate(value):
-            self.value(entry, f"{spec_path}[{at}]", schema_path, known)
-            known = known | (_set_by(entry) if sets else set())
-        return known
+            self.value(entry, f"{spec_path}[{at}]", schema_path, defined)
+            defined = defined | (_set_by(entry) if sets else set())
+        return defined
 
 
 def _set_by(entry: Any) -> set[str]:
@@ -188,29 +191,29 @@ def _set_by(entry: Any) -> set[str]:
     return {entry} if isinstance(entry, str) else set()
 
 
-def _tasks_context(document: Mapping[str, Any], looking: _Looking, known: set[str]) -> set[str]:
-    """Walks the ways through the tasks; everything that was set on any of them."""
+def _tasks_context(document: Mapping[str, Any], check: _VariableCheck, defined: set[str]) -> set[str]:
+    """Walks the ways through the tasks. Returns all variables that were set on any of them."""
     flow = _Flow(document)
-    waiting: deque[tuple[str, set[str] | None]] = deque((name, set(known)) for name in flow.starts)
+    waiting: deque[tuple[str, set[str] | None]] = deque((name, set(defined)) for name in flow.starts)
     joined: dict[str, set[str]] = {}
-    seen: dict[str, set[str]] = {}
+    arrived: dict[str, set[str]] = {}
     traversed: set[str] = set()
-    everything = set(known)
+    everything = set(defined)
     while waiting:
-        name, given = waiting.popleft()
+        name, carried = waiting.popleft()
         traversed.add(name)
-        own = given if given is not None else set(joined.get(name, set()))
+        own = carried if carried is not None else set(joined.get(name, set()))
         task = flow.tasks.get(name)
         if task is None:
             continue
-        _task_context(task, looking, own)
+        _task_context(task, check, own)
         everything |= own
         for at, entry in task.transitions():
             path, schema = f"{task.path}.next[{at}]", f"{TASK_SCHEMA}.properties.next.items.properties"
             after = set(own)
-            looking.value(entry.get("when"), f"{path}.when", f"{schema}.when", after)
-            after = looking.entries(entry.get("publish"), f"{path}.publish", f"{schema}.publish", after, sets=True)
-            looking.value(entry.get("do"), f"{path}.do", f"{schema}.do", after)
+            check.value(entry.get("when"), f"{path}.when", f"{schema}.when", after)
+            after = check.entries(entry.get("publish"), f"{path}.publish", f"{schema}.publish", after, sets=True)
+            check.value(entry.get("do"), f"{path}.do", f"{schema}.do", after)
             everything |= after
             for target in names_of(entry):
                 if target in traversed or target not in flow.tasks:
@@ -218,20 +221,20 @@ def _tasks_context(document: Mapping[str, Any], looking: _Looking, known: set[st
                 if flow.tasks[target].written.get("join"):
                     joined[target] = joined.get(target, set()) | after
                     waiting.append((target, None))
-                elif seen.get(target) != after:
-                    seen[target] = after
+                elif arrived.get(target) != after:
+                    arrived[target] = after
                     waiting.append((target, after))
     return everything
 
 
-def _task_context(task: WrittenTask, looking: _Looking, known: set[str]) -> None:
+def _task_context(task: WrittenTask, check: _VariableCheck, defined: set[str]) -> None:
     schema = f"{TASK_SCHEMA}.properties"
-    looking.value(task.written.get("delay"), f"{task.path}.delay", f"{schema}.delay", known)
+    check.value(task.written.get("delay"), f"{task.path}.delay", f"{schema}.delay", defined)
     items = task.written.get("with")
     if isinstance(items, dict):
         for key in ("items", "concurrency"):
-            looking.value(items.get(key), f"{task.path}.with.{key}", f"{schema}.with.properties.{key}", known)
-    action, given = action_and_input(task.written)
-    looking.value(action, f"{task.path}.action", f"{schema}.action", known)
-    if isinstance(given, dict | str):
-        looking.value(given, f"{task.path}.input", f"{schema}.input", known)
+            check.value(items.get(key), f"{task.path}.with.{key}", f"{schema}.with.properties.{key}", defined)
+    action, inputs = action_and_input(task.written)
+    check.value(action, f"{task.path}.action", f"{schema}.action", defined)
+    if isinstance(inputs, dict | str):
+        check.value(inputs, f"{task.path}.input", f"{schema}.input", defined)

@@ -1,4 +1,4 @@
-"""Where in a workflow's text something stands, for complaints that name a line."""
+"""Line numbers of the parts of a workflow's text, for complaints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PART = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
 
 def line_of(text: str, spec_path: str | None) -> int:
-    """The line (from 1) of what `spec_path` names, or of the nearest thing around it."""
+    """Returns the line (from 1) of the part that `spec_path` names, or of the nearest part around it."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -18,10 +18,10 @@ def line_of(text: str, spec_path: str | None) -> int:
         return mark.line + 1 if mark is not None else 1
     line = 1
     for match in _PART.finditer(spec_path or ""):
-        found = _below(node, match[1], match[2])
-        if found is None:
+        part = _below(node, match[1], match[2])
+        if part is None:
             break
-        line, node = found
+        line, node = part
     return line
 
 

@@ -1,4 +1,4 @@
-"""What is probably wrong with a workflow that can run: for its author, beside what inspection complains of."""
+"""Lint: probable mistakes in a workflow that can run, for its author, besides the complaints of the inspection."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Finding = dict[str, Any]
 
 
 def lint_workflow(text: str, document: Mapping[str, Any], language: Language) -> list[Finding]:
-    """Findings about a workflow: functions that do not exist, tasks that never run, values that YAML cuts at ` #`, and
-    keys that stand twice."""
+    """Returns the findings about a workflow: functions that do not exist, tasks that never run, values that YAML cuts
+    at ` #`, and duplicate keys."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
-    found = [*_unknown_functions(document, "", language), *_unreached(document)]
+    findings = [*_unknown_functions(document, "", language), *_unreached(document)]
     if node is not None:
-        found += _in_yaml(node, text.splitlines())
-    return [{"type": "lint", **each} for each in found]
+        findings += _in_yaml(node, text.splitlines())
+    return [{"type": "lint", **each} for each in findings]
 
 
 def _unknown_functions(value: Any, path: str, language: Language) -> Iterator[Finding]:
@@ -56,12 +56,12 @@ def _unreached(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _in_yaml(node: yaml.Node, lines: list[str]) -> Iterator[Finding]:
     waiting = [node]
-    seen: set[int] = set()
+    visited: set[int] = set()
     while waiting:
         each = waiting.pop()
-        if id(each) in seen:
+        if id(each) in visited:
             continue
-        seen.add(id(each))
+        visited.add(id(each))
         if isinstance(each, yaml.MappingNode):
             yield from _twice(each)
             waiting += [part for pair in each.value for part in pair]
@@ -78,13 +78,14 @@ def _twice(mapping: yaml.MappingNode) -> Iterator[Finding]:
             continue
         name, line = (key.tag, key.value), key.start_mark.line + 1
         if name in first:
-            message = f'The key "{key.value}" stands twice, first in line {first[name]}: that value is lost.'
+            message = f'The key "{key.value}" occurs twice, first in line {first[name]}: that value is lost.'
             yield {"message": message, "line": line}
         first.setdefault(name, line)
 
 
 def _cut(scalar: yaml.ScalarNode, lines: list[str]) -> Iterator[Finding]:
-    """A comment behind a value is probably part of it if no space follows its `#`, or if it ends an expression."""
+    """Yields a finding for a comment that is probably part of the value before it: no space follows its `#`, or it ends
+    an expression."""
     mark = scalar.end_mark
     rest = lines[mark.line][mark.column :] if mark.line < len(lines) else ""
     comment = rest.lstrip()

@@ -1,4 +1,4 @@
-"""The JSON schema of the Orquesta language, version 1.0. Its paths stand in the complaints people read."""
+"""The JSON schema of the Orquesta language, version 1.0. Complaints to authors contain its paths."""
 
 from __future__ import annotations
 

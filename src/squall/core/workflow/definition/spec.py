@@ -1,4 +1,4 @@
-"""A workflow as its author wrote it: read from YAML into records. `core.workflow.inspect` says what is wrong."""
+"""A workflow as its author wrote it: read from YAML into records. `inspect` finds the mistakes in it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from squall.core.safe_yaml import load_yaml
 from squall.core.workflow.definition.inline import inline_parameters
 
 COMMANDS = ("continue", "noop", "fail", "retry")
-"""Names with a meaning of their own behind `do`."""
+"""The names behind `do` that are commands of the engine."""
 
 _ITEMS = re.compile(r"^\s*((?:\w+\s*,\s*|\w+\s+(?=\w))*\w+)\s+in\s+(.*)$", re.DOTALL)
 
 
 class Transition(msgspec.Struct, frozen=True):
-    """One entry of `next`: a condition (None: always), what is published, and the tasks that follow."""
+    """One entry of `next`: a condition (None: always), the values to publish, and the tasks that follow."""
 
     when: str | None
     publish: tuple[tuple[str, Any], ...]
@@ -28,7 +28,7 @@ class Transition(msgspec.Struct, frozen=True):
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """How often a task is tried again: counts and delays are numbers or expressions."""
+    """The rule for retries of a task: `count` and `delay` (s) are numbers or expressions."""
 
     count: Any
     when: str | None = None
@@ -36,7 +36,7 @@ class Retry(msgspec.Struct, frozen=True):
 
 
 class WithItems(msgspec.Struct, frozen=True):
-    """A task for each item: `keys` name the parts of an item (none: the item itself)."""
+    """The items of a task: `keys` name the parts of an item (none: the item itself)."""
 
     expression: str
     keys: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Workflow(msgspec.Struct, frozen=True):
-    """A workflow. `input` are names with their defaults; `vars` and `output` names with their values, in order."""
+    """A workflow. `input` has names with their defaults; `vars` and `output` have names with their values, in order."""
 
     input: tuple[tuple[str, Any], ...]
     vars: tuple[tuple[str, Any], ...]
@@ -66,52 +66,52 @@ class Workflow(msgspec.Struct, frozen=True):
 
 
 def load_document(text: str | bytes) -> dict[str, Any]:
-    """The YAML of a workflow as plain values. Raises `InvalidError` in the words StackStorm's clients know."""
-    told = "Failed to load workflow definition because "
+    """Reads the YAML of a workflow into plain values. Raises `InvalidError` in StackStorm's words."""
+    failure = "Failed to load workflow definition because "
     try:
         source = text.decode() if isinstance(text, bytes) else text
         document = load_yaml(source)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InvalidError(f"{told}{str(error).rstrip('.')}.") from error
+        raise InvalidError(f"{failure}{str(error).rstrip('.')}.") from error
     if not document:
         raise InvalidError("The spec cannot be type of None.")
     if not isinstance(document, dict):
         raise InvalidError("The spec is not type of json or yaml.")
     tasks = document.get("tasks")
     if tasks and not isinstance(tasks, dict):
-        raise InvalidError(f"{told}a string or stream input is required.")
+        raise InvalidError(f"{failure}a string or stream input is required.")
     return document
 
 
 def read_workflow(document: Mapping[str, Any]) -> Workflow:
-    """The records of a document that has passed inspection."""
+    """Reads the records from a document that has passed inspection."""
     return Workflow(
-        input=tuple(_named(entry) for entry in document.get("input") or ()),
-        vars=tuple(_named(entry) for entry in document.get("vars") or ()),
-        output=tuple(_named(entry) for entry in document.get("output") or ()),
+        input=tuple(_pair(entry) for entry in document.get("input") or ()),
+        vars=tuple(_pair(entry) for entry in document.get("vars") or ()),
+        output=tuple(_pair(entry) for entry in document.get("output") or ()),
         tasks={name: read_task(name, task or {}) for name, task in document["tasks"].items()},
     )
 
 
-def read_task(name: str, written: Mapping[str, Any]) -> Task:
-    """One task's record; parameters in the action's line take the place of `input`."""
-    action, inputs = action_and_input(written)
-    retry = written.get("retry")
+def read_task(name: str, document: Mapping[str, Any]) -> Task:
+    """Reads one task's record; parameters in the line of the action replace `input`."""
+    action, inputs = action_and_input(document)
+    retry = document.get("retry")
     return Task(
         name=name,
         action=action,
         input=inputs,
-        delay=written.get("delay"),
-        join=written.get("join"),
-        items=_with_items(written.get("with")),
+        delay=document.get("delay"),
+        join=document.get("join"),
+        items=_with_items(document.get("with")),
         retry=Retry(retry["count"], retry.get("when"), retry.get("delay")) if retry else None,
-        next=tuple(_transition(entry) for entry in written.get("next") or ()),
+        next=tuple(_transition(entry) for entry in document.get("next") or ()),
     )
 
 
-def action_and_input(written: Mapping[str, Any]) -> tuple[str | None, Any]:
-    """A task's action and its input, from either form."""
-    action, inputs = written.get("action"), written.get("input")
+def action_and_input(document: Mapping[str, Any]) -> tuple[str | None, Any]:
+    """Returns a task's action and its input, from either form."""
+    action, inputs = document.get("action"), document.get("input")
     if isinstance(action, str):
         inline = inline_parameters(action)
         if inline and " " in action:
@@ -120,25 +120,25 @@ def action_and_input(written: Mapping[str, Any]) -> tuple[str | None, Any]:
 
 
 def targets(do: Any) -> tuple[str, ...]:
-    """The names behind `do`: a list, or a text with commas; `continue` when there are none."""
+    """Returns the names behind `do` (a list, or a text with commas); `continue` if there are none."""
     if not do:
         return ("continue",)
-    named = do.split(",") if isinstance(do, str) else do
-    return tuple(str(name).strip() for name in named)
+    names = do.split(",") if isinstance(do, str) else do
+    return tuple(str(name).strip() for name in names)
 
 
 def published(publish: Any) -> tuple[tuple[str, Any], ...]:
-    """What a transition publishes, from either form."""
+    """Returns the names and values that a transition publishes, from either form."""
     if isinstance(publish, str):
         return tuple(inline_parameters(publish))
-    return tuple(_named(entry) for entry in publish or ())
+    return tuple(_pair(entry) for entry in publish or ())
 
 
-def split_items(written: str) -> tuple[tuple[str, ...], str]:
-    """The keys and the expression of `x, y in <% … %>`."""
-    match = _ITEMS.match(written)
-    if match is None or " in " not in written:
-        return (), written.strip()
+def split_items(text: str) -> tuple[tuple[str, ...], str]:
+    """Splits `x, y in <% … %>` into its keys and its expression."""
+    match = _ITEMS.match(text)
+    if match is None or " in " not in text:
+        return (), text.strip()
     return tuple(key for key in re.split(r"[\s,]+", match[1]) if key), match[2].strip()
 
 
@@ -146,16 +146,16 @@ def _transition(entry: Mapping[str, Any]) -> Transition:
     return Transition(entry.get("when"), published(entry.get("publish")), targets(entry.get("do")))
 
 
-def _with_items(written: Any) -> WithItems | None:
-    if not written:
+def _with_items(entry: Any) -> WithItems | None:
+    if not entry:
         return None
-    if isinstance(written, str):
-        written = {"items": written}
-    keys, expression = split_items(written["items"])
-    return WithItems(expression, keys, written.get("concurrency"))
+    if isinstance(entry, str):
+        entry = {"items": entry}
+    keys, expression = split_items(entry["items"])
+    return WithItems(expression, keys, entry.get("concurrency"))
 
 
-def _named(entry: Any) -> tuple[str, Any]:
+def _pair(entry: Any) -> tuple[str, Any]:
     if isinstance(entry, Mapping):
         return next(iter(entry.items()))
     return entry, None

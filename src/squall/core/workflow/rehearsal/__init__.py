@@ -1,1 +1,1 @@
-"""Workflows played through with mocked results."""
+"""Rehearsals: workflows that run with mocked results."""

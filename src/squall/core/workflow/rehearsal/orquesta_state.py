@@ -1,7 +1,8 @@
-"""The state of a workflow that has ended, as the Orquesta library writes it: rehearsals of re-runs start from one.
+"""The state of an ended workflow, as the Orquesta library writes it: rehearsals of re-runs start from one.
 
-There a run of a task has the list of contexts that it sees, to be merged in their order; here a context has the one
-below it. Runs of tasks with items tell the items' statuses but not their values: such a task can only run again whole.
+In that state a run of a task lists the contexts that it sees, to be merged in their order; a Squall context names the
+one below it. Runs of tasks with items have the items' statuses but not their values: such a task can only run again
+whole.
 """
 
 from __future__ import annotations
@@ -49,32 +50,32 @@ class _Serialized(msgspec.Struct):
 
 
 class OrquestaState:
-    """A serialised conductor. Raises `InvalidError` that names the field that is wrong."""
+    """A serialised conductor. Raises `InvalidError` that names the wrong field."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         try:
-            self._read = msgspec.convert(document, _Serialized)
+            self._document = msgspec.convert(document, _Serialized)
         except msgspec.ValidationError as error:
             raise InvalidError(f"workflow_state: {error}") from error
 
     @property
     def definition(self) -> dict[str, Any] | None:
-        """The workflow itself, which stands in the state too."""
-        found = self._read.spec.get("spec")
-        return found if isinstance(found, dict) else None
+        """The workflow itself, which the state contains too."""
+        spec = self._document.spec.get("spec")
+        return spec if isinstance(spec, dict) else None
 
     def with_items(self) -> set[str]:
-        """The tasks that have run with items."""
-        return {run.id for run in self._read.state.sequence if run.items is not None}
+        """Returns the tasks that have run with items."""
+        return {run.id for run in self._document.state.sequence if run.items is not None}
 
     def restored(self, graph: Graph) -> State:
-        """The same state of our own."""
+        """Returns the same state as a Squall `State`."""
         state = State(graph)
-        known: dict[tuple[int, ...], int] = {}
-        for route in self._read.state.routes:
+        contexts: dict[tuple[int, ...], int] = {}
+        for route in self._document.state.routes:
             state.apply(f.RouteAdded(tuple(route)))
-        for at, run in enumerate(self._read.state.sequence):
-            context = self._context(state, known, run)
+        for at, run in enumerate(self._document.state.sequence):
+            context = self._context(state, contexts, run)
             state.apply(f.TaskAdded(f"state-{at}", run.id, run.route, context, run.prev, 0))
             state.apply(f.TaskChanged(at, run.status or st.UNSET, 0))
             for edge in graph.outbound.get(run.id, ()):
@@ -82,23 +83,24 @@ class OrquestaState:
                     state.apply(f.TransitionTaken(at, edge.id, edge.target, run.next[edge.id]))
             if run.term:
                 state.apply(f.TaskEnds(at, True))
-        for run in self._read.state.staged:
-            state.apply(f.Staged(run.id, run.route, self._context(state, known, run), run.prev, run.ready))
-        for error in self._read.errors:
+        for run in self._document.state.staged:
+            state.apply(f.Staged(run.id, run.route, self._context(state, contexts, run), run.prev, run.ready))
+        for error in self._document.errors:
             state.apply(f.ErrorLogged(error))
-        state.apply(f.OutputSet(self._read.output))
-        state.apply(f.StatusChanged(self._read.state.status))
+        state.apply(f.OutputSet(self._document.output))
+        state.apply(f.StatusChanged(self._document.state.status))
         return state
 
-    def _context(self, state: State, known: dict[tuple[int, ...], int], run: _Run) -> int:
-        """The context that a run sees: the first of its list, and each following one over those before."""
+    def _context(self, state: State, contexts: dict[tuple[int, ...], int], run: _Run) -> int:
+        """Returns the context that a run sees: the first of its list, and each following one over those before.
+        `contexts` maps the lists so far to their contexts."""
         base = -1
         for end, index in enumerate(run.ctxs.into, 1):
-            if not 0 <= index < len(self._read.state.contexts):
+            if not 0 <= index < len(self._document.state.contexts):
                 raise InvalidError(f'workflow_state: task "{run.id}" has context {index}, which is not in contexts')
             path = tuple(run.ctxs.into[:end])
-            if path not in known:
-                known[path] = len(state.contexts)
-                state.apply(f.ContextAdded(self._read.state.contexts[index], base))
-            base = known[path]
+            if path not in contexts:
+                contexts[path] = len(state.contexts)
+                state.apply(f.ContextAdded(self._document.state.contexts[index], base))
+            base = contexts[path]
         return base

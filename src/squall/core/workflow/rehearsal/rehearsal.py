@@ -1,4 +1,4 @@
-"""Rehearsals: a workflow is conducted with scripted results instead of actions, and what came of it is compared.
+"""Rehearsals: a workflow is conducted with scripted results instead of actions, and its end is compared.
 
 The form is that of `orquesta-rehearse`, also that of a re-run (`workflow_state`, `rerun_tasks`); `definition` (the
 workflow itself), `expected_task_statuses` and `expected_inspection_errors` as a list are additions.
@@ -32,7 +32,7 @@ _GROUPS = {
 
 
 class MockAction(msgspec.Struct, forbid_unknown_fields=True):
-    """A scripted result of a task, or of one item. It is used `num_iter` times."""
+    """A scripted result of a task, or of one item, for `num_iter` runs."""
 
     task_id: str
     route: int = 0
@@ -46,7 +46,7 @@ class MockAction(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RerunTask(msgspec.Struct, forbid_unknown_fields=True):
-    """A task that is run again after the first run has ended."""
+    """A task that runs again after the workflow has ended."""
 
     task_id: str
     route: int = 0
@@ -54,7 +54,8 @@ class RerunTask(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Rehearsal(msgspec.Struct, forbid_unknown_fields=True):
-    """What is rehearsed, and what is expected. `workflow` is a path, for who reads files."""
+    """A rehearsal: the workflow, its scripted results, and the expectations. `workflow` is a path, for callers that
+    read files."""
 
     expected_task_sequence: list[str] | None = None
     workflow: str | None = None
@@ -74,11 +75,11 @@ class Rehearsal(msgspec.Struct, forbid_unknown_fields=True):
 
 
 ResultOf = Callable[[RunAction], tuple[str, Any]]
-"""Gives (status, result) of an action."""
+"""Returns (status, result) of an action."""
 
 
 def read_rehearsal(document: Any) -> Rehearsal:
-    """A rehearsal from plain values. Raises `InvalidError` that names the field."""
+    """Reads a rehearsal from plain values. Raises `InvalidError` that names the field."""
     try:
         rehearsal = msgspec.convert(document, Rehearsal)
     except msgspec.ValidationError as error:
@@ -89,7 +90,8 @@ def read_rehearsal(document: Any) -> Rehearsal:
 
 
 def _check_state(rehearsal: Rehearsal, state: OrquestaState) -> None:
-    """The state has the workflow in it, too."""
+    """Takes the definition from the state if the rehearsal has none. Raises `InvalidError` for a re-run of single
+    items."""
     if rehearsal.workflow is None and rehearsal.definition is None:
         rehearsal.definition = state.definition
     items = state.with_items()
@@ -102,14 +104,14 @@ def _check_state(rehearsal: Rehearsal, state: OrquestaState) -> None:
 
 
 class Rehearsed(msgspec.Struct):
-    """What came of a rehearsal: complaints about the definition, or the conductor when it was over."""
+    """The outcome of a rehearsal: complaints about the definition, or the conductor at the end."""
 
     complaints: list[dict[str, Any]]
     conductor: Conductor | None = None
 
 
 def rehearse(rehearsal: Rehearsal, text: str, language: Language, result_of: ResultOf | None = None) -> list[str]:
-    """Every way in which what came is not what was expected, a sentence each; empty when all is as expected."""
+    """Runs a rehearsal. Returns a sentence for each difference from its expectations."""
     rehearsed = conduct(rehearsal, text, language, result_of)
     expected = rehearsal.expected_inspection_errors
     if expected or rehearsed.complaints:
@@ -119,7 +121,7 @@ def rehearse(rehearsal: Rehearsal, text: str, language: Language, result_of: Res
 
 
 def conduct(rehearsal: Rehearsal, text: str, language: Language, result_of: ResultOf | None = None) -> Rehearsed:
-    """Conducts a workflow round by round: all actions of a round end, then what follows is started."""
+    """Conducts a workflow round by round: all actions of a round end, then the next tasks start."""
     document = load_document(text)
     complaints = inspect_workflow(document, language)
     if complaints:
@@ -156,7 +158,7 @@ def conduct(rehearsal: Rehearsal, text: str, language: Language, result_of: Resu
 
 
 class _Script:
-    """The scripted results, in the order in which they are written."""
+    """The scripted results, used in the order of the document."""
 
     def __init__(self, mocks: list[MockAction]) -> None:
         self._mocks = mocks
@@ -165,11 +167,11 @@ class _Script:
 
     def __call__(self, command: RunAction) -> tuple[str, Any]:
         number = self._seq.setdefault(command.task_execution, len(self._seq))
-        found = self._find(command, number)
-        if found is None:
+        index = self._find(command, number)
+        if index is None:
             return "succeeded", None
-        self._used[found] += 1
-        return self._mocks[found].status, self._mocks[found].result
+        self._used[index] += 1
+        return self._mocks[index].status, self._mocks[index].result
 
     def _find(self, command: RunAction, number: int) -> int | None:
         fitting = [
@@ -185,7 +187,7 @@ class _Script:
 
 
 class _Stage:
-    """`engine.Outside` of a rehearsal: ids are numbers, results those of the script, and there are no keys."""
+    """The `engine.Outside` of a rehearsal: ids are numbers, results those of the script, and there are no keys."""
 
     def __init__(self) -> None:
         self.results: dict[tuple[str, int | None], tuple[str, Any]] = {}
@@ -202,8 +204,8 @@ class _Stage:
     def task_document(self, entry: Entry, items: int | None) -> dict[str, Any]:
         result: Any = self.results.get((entry.id, None), ("", None))[1]
         if items is not None:
-            known = [self.results.get((entry.id, item)) for item in range(items)]
-            result = {"items": [{"status": each[0], "result": each[1]} if each else None for each in known]}
+            ends = [self.results.get((entry.id, item)) for item in range(items)]
+            result = {"items": [{"status": each[0], "result": each[1]} if each else None for each in ends]}
         return {
             "task_execution_id": entry.id,
             "workflow_execution_id": "",
@@ -222,38 +224,40 @@ class _Stage:
 
 def _compare(rehearsal: Rehearsal, conductor: Conductor) -> list[str]:
     state = conductor.state
-    named = [_named(entry) for entry in state.sequence]
-    found: list[str] = []
+    names = [_name(entry) for entry in state.sequence]
+    differences: list[str] = []
     if rehearsal.expected_task_sequence is not None:
         expected = [name.removesuffix("__r0") for name in rehearsal.expected_task_sequence]
-        found += _differences("task sequence", named, expected)
+        differences += _differences("task sequence", names, expected)
     if rehearsal.expected_routes is not None or rehearsal.definition is None:
-        found += _differences("routes", [list(route) for route in state.routes], rehearsal.expected_routes or [[]])
-    found += _differences("workflow status", state.status, rehearsal.expected_workflow_status)
+        differences += _differences(
+            "routes", [list(route) for route in state.routes], rehearsal.expected_routes or [[]]
+        )
+    differences += _differences("workflow status", state.status, rehearsal.expected_workflow_status)
     if rehearsal.expected_errors is not None:
-        found += _differences("workflow errors", state.errors, rehearsal.expected_errors)
+        differences += _differences("workflow errors", state.errors, rehearsal.expected_errors)
     if rehearsal.expected_output is not None:
-        found += _differences("workflow output", state.output, rehearsal.expected_output)
+        differences += _differences("workflow output", state.output, rehearsal.expected_output)
     if rehearsal.expected_term_tasks is not None:
-        ends = sorted(named[index] for index in state.terminal)
+        ends = sorted(names[index] for index in state.terminal)
         expected = sorted(name.removesuffix("__r0") for name in rehearsal.expected_term_tasks)
-        found += _differences("terminal tasks", ends, expected)
+        differences += _differences("terminal tasks", ends, expected)
     for task, status in (rehearsal.expected_task_statuses or {}).items():
-        entries = [entry for entry in state.sequence if task in (entry.task, _named(entry))]
-        found += _differences(f'status of task "{task}"', entries[-1].status if entries else None, status)
-    return found
+        entries = [entry for entry in state.sequence if task in (entry.task, _name(entry))]
+        differences += _differences(f'status of task "{task}"', entries[-1].status if entries else None, status)
+    return differences
 
 
-def _named(entry: Entry) -> str:
+def _name(entry: Entry) -> str:
     return f"{entry.task}__r{entry.route}" if entry.route else entry.task
 
 
-def _differences(what: str, actual: Any, expected: Any) -> list[str]:
-    return [] if actual == expected else [f"The actual {what} {actual!r} does not match expected {expected!r}."]
+def _differences(subject: str, actual: Any, expected: Any) -> list[str]:
+    return [] if actual == expected else [f"The actual {subject} {actual!r} does not match expected {expected!r}."]
 
 
 def _as_listed(complaints: list[dict[str, Any]], expected: Any) -> Any:
-    """Complaints in the form in which they are expected: a list, or groups as Orquesta writes them."""
+    """Returns the complaints in the form of the expectation: a list, or groups as Orquesta writes them."""
     if not isinstance(expected, Mapping):
         return complaints
     grouped: dict[str, list[dict[str, Any]]] = {}

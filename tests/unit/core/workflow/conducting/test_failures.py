@@ -263,7 +263,7 @@ def test_the_result_of_the_execution_tells_why_it_ended_otherwise_than_its_state
 
 def test_a_workflow_that_was_given_up_is_refused() -> None:
     stage = staged(workflow(a=task()))
-    with pytest.raises(RerunError, match=r"given up on the way \(its status is failed\)"):
+    with pytest.raises(RerunError, match=r"abandoned before it ended \(its status is failed\)"):
         check_rerun(stage.state, [], "failed", None)
 
 

@@ -18,7 +18,7 @@ def staged(task: str, more: str = "") -> Stage:
     [
         ("action: core.noop, input: {what: '{{ dict }}'}", ('input "what"', "{{ dict }}")),
         ("action: core.noop, input: {what: {deep: ['{{ namespace() }}']}}", ('input "what"', "{{ namespace() }}")),
-        ("action: core.noop, input: {what: .nan}", ('input "what"', "nan is no number")),
+        ("action: core.noop, input: {what: .nan}", ('input "what"', "nan is not a number")),
         ("action: '{{ dict }}'", ("action", "{{ dict }}")),
         ("action: core.noop, delay: '{{ [nope] }}'", ("delay", "'nope' is undefined")),
         ("action: core.noop, with: '{{ [dict] }}'", ("with items", "{{ [dict] }}")),
