@@ -116,7 +116,7 @@ def test_a_workflow_publishes_and_gives_null_for_them(live: Server) -> None:
 
 def test_an_expression_that_gives_one_fails_the_workflow_with_its_name(live: Server) -> None:
     told = result(live, live.request("odd.counted"))
-    assert "nan is no number" in json.dumps(told["errors"])
+    assert "nan is not a number" in json.dumps(told["errors"])
 
 
 @pytest.mark.parametrize(("path", "body"), [("", BODY), ("/overflow", OVERFLOW)])

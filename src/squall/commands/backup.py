@@ -23,11 +23,23 @@ from squall.adapters.sql.copying import Copy, check_database, copy_database
 from squall.adapters.sql.output.seals import SqliteSeals
 from squall.assembly import arguments
 from squall.cli.terminal.parser import Parser
-from squall.commands.copies import FORMAT, KEYS, MANIFEST, PACKS_DIRS, PIECE, Progress, check_empty, digest, sync, write
+from squall.commands.copies import (
+    DATABASE,
+    FORMAT,
+    KEYS,
+    MANIFEST,
+    PACKS_DIRS,
+    PIECE,
+    Progress,
+    check_empty,
+    digest,
+    sync,
+    write,
+)
 from squall.core.errors import ConfigError, SquallError
 from squall.core.output import journal
 
-_DATABASE, _SEALS, _SETTINGS = "squall.db", "seals.db", "squall.toml"
+_SEALS, _SETTINGS = "seals.db", "squall.toml"
 _ROWS = 1000
 _LOST = "This execution was running at the time of the backup from which this server was restored."
 
@@ -57,8 +69,8 @@ class Backup:
     def make(self, content: Content, with_key: bool) -> None:
         """Copies all files and reads the copies back. Raises `OSError` and `ConfigError`."""
         self._tell("database …")
-        copy_database(self._home / _DATABASE, self._target / _DATABASE)
-        copy = Copy(self._target / _DATABASE)
+        copy_database(self._home / DATABASE, self._target / DATABASE)
+        copy = Copy(self._target / DATABASE)
         try:
             self._journals(copy)
             self._ends(copy)
@@ -79,7 +91,7 @@ class Backup:
                 self._folder(pack.parent.resolve(), content.installed / pack.parent.name)
         if content.configs is not None:
             self._folder(self._home / content.configs, content.configs)
-        for name in (_DATABASE, _SEALS):
+        for name in (DATABASE, _SEALS):
             if (self._target / name).exists():
                 if fault := check_database(self._target / name):
                     raise OSError(f"the copy of {name} is damaged: {fault}")
@@ -242,8 +254,8 @@ def backup(arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     settings = config.load(config.flags_from(args), os.environ).settings
     home, target = settings.server.data_dir, Path(args.directory).absolute()
-    if not (home / _DATABASE).is_file():
-        raise ConfigError(f"{home} is no data directory of Squall: it has no {_DATABASE}. Choose one with --data-dir.")
+    if not (home / DATABASE).is_file():
+        raise ConfigError(f"{home} is no data directory of Squall: it has no {DATABASE}. Choose one with --data-dir.")
     if target.is_relative_to(home):
         raise ConfigError(f"{target} is inside the data directory: choose another directory.")
     check_empty(target, "a backup")

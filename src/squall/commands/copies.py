@@ -13,6 +13,7 @@ from squall.core.errors import ConfigError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+DATABASE = "squall.db"
 KEYS = ("secret.key", "datastore.key.json")
 PIECE = 1 << 20
 PACKS_DIRS = "packs_dirs"

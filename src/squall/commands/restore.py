@@ -10,8 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from squall import config
+from squall.adapters.sql.copying import Copy
 from squall.cli.terminal.parser import Parser
-from squall.commands.copies import FORMAT, KEYS, MANIFEST, PACKS_DIRS, PIECE, Progress, check_empty, digest, sync, write
+from squall.commands.copies import (
+    DATABASE,
+    FORMAT,
+    KEYS,
+    MANIFEST,
+    PACKS_DIRS,
+    PIECE,
+    Progress,
+    check_empty,
+    digest,
+    sync,
+    write,
+)
 from squall.core.errors import ConfigError, SquallError
 from squall.server import datadir
 
@@ -39,6 +52,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
+def _end_leases(home: Path) -> None:
+    """Lets the restored server take up at once what the copied one was working on. Raises `OSError`."""
+    copy = Copy(home / DATABASE)
+    try:
+        copy.end_leases()
+    finally:
+        copy.close()
+
+
 def restore(arguments: list[str]) -> int:
     """Runs `squall restore DIR`. Returns the exit status. Raises `ConfigError`, `SquallError`."""
     parser = Parser(prog="squall restore", description="Check a backup and put it into a new data directory.")
@@ -59,6 +81,7 @@ def restore(arguments: list[str]) -> int:
             (home / name).chmod((source / name).stat().st_mode & 0o700)
             if digest != entry["sha256"]:
                 raise OSError(f"{source / name} has changed while it was read")
+        _end_leases(home)
         sync(home)
     except OSError as error:
         raise SquallError(f"restoring failed, remove {home} and try again: {error}") from error

@@ -12,6 +12,7 @@ from squall.services.workflow.workflows import MOST, Workflows
 
 _LOG = logging.getLogger("squall.conductor")
 _BACK_OFF = 0.5
+_SOON = 0.02
 
 
 class ConductorRole:
@@ -33,7 +34,8 @@ class ConductorRole:
         with self._bus.subscribe(ADVANCE) as hints:
             while True:
                 try:
-                    if await self._workflows.advance(group) < MOST:
+                    # Under load the next hint comes before the database has told when the next row is due.
+                    if await self._workflows.advance(group) < MOST and not await hints.wait(min(_SOON, self._poll)):
                         await hints.wait(await self._until_due())
                 except (OSError, SquallError) as error:
                     _LOG.warning("could not advance workflows; trying again", extra={"error": str(error)})

@@ -18,6 +18,7 @@ from squall.services.execution.running import Running
 from squall.services.lanes import CANCEL, RUN
 
 _LOG = logging.getLogger("squall.worker")
+_SOON = 0.02
 _BACK_OFF = 1.0
 
 
@@ -117,7 +118,8 @@ class Worker:
                         self._tasks[execution.id] = task
                         self._idle.clear()
                         group.create_task(self._one(task, execution, row))
-                if len(claimed) < room:
+                # Under load the next hint comes before the database has told when the next row is due.
+                if len(claimed) < room and not await hints.wait(min(_SOON, self._poll)):
                     await hints.wait(await self._until_due())
         # The group must stay alive for the running executions and their leases.
         await asyncio.Event().wait()

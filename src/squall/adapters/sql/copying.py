@@ -61,6 +61,13 @@ class Copy:
             )
         return ids
 
+    def end_leases(self) -> None:
+        """Ends all leases of the server that was copied: it will not renew them here. Raises `OSError`."""
+        try:
+            self._rows("UPDATE queue SET owner = NULL, available_us = 0, token = token + 1 WHERE owner IS NOT NULL")
+        except apsw.Error as error:
+            raise OSError(f"the leases in the copy cannot be ended: {error}") from error
+
     def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement, values).fetchall()
 
