@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IN := .venv/bin/python -m
 CODE := src tests bench .ci
 # Tests wait more than they work, so there are more processes than processors; what they share: tests/conftest.py.
-PARALLEL := -n 4 --dist loadgroup --no-loadscope-reorder --max-worker-restart=0
+PARALLEL := -n 5 --dist loadgroup --no-loadscope-reorder --max-worker-restart=0
 READY := .venv/.synced
 
 # An environment that was copied here from elsewhere still belongs to that place: make it anew.
