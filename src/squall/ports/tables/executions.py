@@ -76,7 +76,29 @@ class Due(msgspec.Struct, frozen=True):
     attempts: int
 
 
-class QueueRows(Protocol):
+class QueueView(Protocol):
+    """The questions about rows that wait in the queue."""
+
+    async def next_due(self, lane: str) -> int | None:
+        """Returns the time (µs) at which the next row of the lane is due; None if the lane is empty. A leased row is
+        due at the end of its lease."""
+        ...
+
+    async def place(self, lane: str, key: str) -> tuple[int, int] | None:
+        """Returns the time (µs) from which the lane's row with this `key` may be claimed, and the number of rows before
+        it."""
+        ...
+
+    async def holds(self, lane: str, key: str) -> bool:
+        """Checks whether the lane has a row with this `key`."""
+        ...
+
+    async def depths(self) -> Mapping[str, int]:
+        """Returns the number of rows in each lane, claimed or not."""
+        ...
+
+
+class QueueRows(QueueView, Protocol):
     """The queue of work to do later, in lanes. A row stays until it is done; when its lease ends it is free again."""
 
     async def put(self, lane: str, key: str, payload: Any, available: int) -> None:
@@ -104,26 +126,8 @@ class QueueRows(Protocol):
         """Removes every row of `lane` with this `key`, claimed or not."""
         ...
 
-    async def next_due(self, lane: str) -> int | None:
-        """Returns the time (µs) at which the next row of the lane is due; None if the lane is empty. A leased row is
-        due at the end of its lease."""
-        ...
-
-    async def place(self, lane: str, key: str) -> tuple[int, int] | None:
-        """Returns the time (µs) from which the lane's row with this `key` may be claimed, and the number of rows before
-        it."""
-        ...
-
-    async def holds(self, lane: str, key: str) -> bool:
-        """Checks whether the lane has a row with this `key`."""
-        ...
-
     async def free(self, owner: str, now: int) -> None:
         """Ends every lease of `owner`, which has just restarted and holds nothing."""
-        ...
-
-    async def depths(self) -> Mapping[str, int]:
-        """Returns the number of rows in each lane, claimed or not."""
         ...
 
 
@@ -260,21 +264,15 @@ class RetentionRows(Protocol):
         ...
 
 
-class Tx(Protocol):
-    """The tables, inside one transaction."""
+class ExecutionTables(Protocol):
+    """The tables of executions and of what belongs to them."""
 
     @property
     def executions(self) -> ExecutionRows: ...  # noqa: D102
     @property
     def queue(self) -> QueueRows: ...  # noqa: D102
     @property
-    def keys(self) -> KeyRows: ...  # noqa: D102
-    @property
     def events(self) -> EventRows: ...  # noqa: D102
-    @property
-    def content(self) -> ContentRows: ...  # noqa: D102
-    @property
-    def journals(self) -> JournalRows: ...  # noqa: D102
     @property
     def policies(self) -> PolicyRows: ...  # noqa: D102
     @property
@@ -282,8 +280,19 @@ class Tx(Protocol):
     @property
     def traces(self) -> TraceRows: ...  # noqa: D102
     @property
+    def workflows(self) -> WorkflowRows: ...  # noqa: D102
+
+
+class Tx(ExecutionTables, Protocol):
+    """All tables, inside one transaction."""
+
+    @property
+    def keys(self) -> KeyRows: ...  # noqa: D102
+    @property
+    def content(self) -> ContentRows: ...  # noqa: D102
+    @property
+    def journals(self) -> JournalRows: ...  # noqa: D102
+    @property
     def retention(self) -> RetentionRows: ...  # noqa: D102
     @property
     def access(self) -> AccessRows: ...  # noqa: D102
-    @property
-    def workflows(self) -> WorkflowRows: ...  # noqa: D102
