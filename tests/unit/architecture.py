@@ -56,7 +56,6 @@ MOST_METHODS = 10
 TOO_LARGE: dict[str, int] = {
     # "src/squall/x.py" or "src/squall/x.py:name": its lines. An entry may only shrink, and goes when it fits.
     "src/squall/core/workflow/conducting/state.py:State": 236,
-    "src/squall/services/access/access.py:Access": 217,
     "src/squall/services/execution/executions.py:Executions": 246,
     "src/squall/services/workflow/runs.py:Runs": 233,
     "src/squall/services/workflow/workflows.py:Workflows": 217,

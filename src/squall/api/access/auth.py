@@ -96,17 +96,19 @@ class AuthRoutes:
     async def _keys(self, request: Request) -> Answer:
         part = page(request.query, _DEFAULT_LIMIT)
         show_secrets = reveals(request.identity, request.query.boolean("show_secrets", False))
-        keys = await self._access.keys(request.identity, request.query.text("user"))
+        keys = await self._access.api_keys.find(request.identity, request.query.text("user"))
         end = None if part.limit is None else part.offset + part.limit
         documents = [_key_document(key, show_secrets) for key in keys[part.offset : end]]
         return Answer(documents, headers=part.headers(len(keys)))
 
     async def _key(self, request: Request) -> Answer:
         show_secrets = reveals(request.identity, request.query.boolean("show_secrets", False))
-        return Answer(_key_document(await self._access.key(request.identity, request.path["key"]), show_secrets))
+        return Answer(
+            _key_document(await self._access.api_keys.get(request.identity, request.path["key"]), show_secrets)
+        )
 
     async def _make_key(self, request: Request) -> Answer:
-        key, key_text = await self._access.make_key(request.identity, _key_body(await request.document()))
+        key, key_text = await self._access.api_keys.make(request.identity, _key_body(await request.document()))
         document = _key_document(key, True)
         if key_text is not None:
             del document["key_hash"]
@@ -115,11 +117,11 @@ class AuthRoutes:
 
     async def _change_key(self, request: Request) -> Answer:
         body = _key_body(await request.document())
-        key = await self._access.change_key(request.identity, request.path["key"], body)
+        key = await self._access.api_keys.change(request.identity, request.path["key"], body)
         return Answer(_key_document(key, True))
 
     async def _remove_key(self, request: Request) -> Answer:
-        await self._access.remove_key(request.identity, request.path["key"])
+        await self._access.api_keys.remove(request.identity, request.path["key"])
         return Answer(status=204)
 
 

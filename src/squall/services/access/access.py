@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
 from squall.core.access.access import (
     API_KEY,
     TOKEN,
-    ApiKey,
     Identity,
     Token,
-    acting_user,
-    check_admin,
     is_admin,
-    sees_keys_of,
 )
-from squall.core.errors import ConflictError, InvalidError, NotFoundError, UnauthorizedError
+from squall.core.errors import InvalidError, UnauthorizedError
 from squall.core.ids import is_id
-from squall.ports import Bus, Clock, Passwords, Store, Tx
+from squall.ports import Bus, Clock, Passwords, Store
+from squall.services.access.api_keys import ApiKeys, key_digest
 from squall.services.access.braking import Brake
 from squall.services.lanes import VOID
 
 _SECOND = 1_000_000
-_KEY_SALT = b"saltnpepper"
 _SERVICE_TTL, _SERVICE_SPARE = 86_400, 60
 _MOST_CHECKS = 4
 """The most password checks at once: each check deliberately keeps a processor busy."""
@@ -55,13 +48,9 @@ def token_digest(token_text: str) -> str:
     return hashlib.sha256(token_text.encode("utf-8", "replace")).hexdigest()
 
 
-def key_digest(key_text: str) -> str:
-    """Returns the stored hash of an API key. It is StackStorm's hash, so that its keys stay valid."""
-    return hashlib.sha512(_KEY_SALT + key_text.encode("utf-8", "replace")).hexdigest()
-
-
 class Access:
-    """The use cases of tokens and API keys. Checks of credentials raise `UnauthorizedError` in StackStorm's words."""
+    """The use cases of tokens, and the checks of credentials, which raise `UnauthorizedError` in StackStorm's words.
+    `api_keys` are the use cases of API keys."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, passwords: Passwords, rules: Rules) -> None:
         self._store = store
@@ -71,6 +60,7 @@ class Access:
         self.rules = rules
         self._brake = Brake()
         self._turns = asyncio.Semaphore(_MOST_CHECKS)
+        self.api_keys = ApiKeys(store, bus, clock)
 
     @property
     def anyone(self) -> Identity:
@@ -212,68 +202,3 @@ class Access:
             raise UnauthorizedError("Unauthorized - API key is disabled.")
         admin = is_admin(key.user, self.rules.admins)
         return Identity(user=key.user, admin=admin, method=API_KEY, location=location, credential=digest)
-
-    async def make_key(self, identity: Identity, document: Mapping[str, Any]) -> tuple[ApiKey, str | None]:
-        """Creates an API key. Returns it with its secret text; None if the document has its hash (`key_hash`).
-
-        Raises `ConflictError` if that hash exists already, `ForbiddenError` if the key is for another user.
-        """
-        digest = document.get("key_hash")
-        key_text = None if digest else base64.b64encode(secrets.token_hex(32).encode()).decode().rstrip("=")
-        key = ApiKey(
-            id=self._clock.new_id(),
-            hash=digest or key_digest(key_text or ""),
-            user=acting_user(identity, document.get("user")),
-            created=self._clock.now(),
-            enabled=document.get("enabled", True),
-            metadata=document.get("metadata") or {},
-        )
-
-        async def work(tx: Tx) -> None:
-            old = await tx.access.key(key.hash)
-            if old is not None:
-                raise ConflictError(f'API key with id "{old.id}" has this key_hash already.', old.id)
-            await tx.access.put_key(key)
-
-        await self._store.tx(work)
-        return key, key_text
-
-    async def keys(self, identity: Identity, user: str | None) -> list[ApiKey]:
-        """Returns the API keys that this identity may see, oldest first."""
-        rows = await self._store.read(lambda tx: tx.access.keys(user))
-        return [key for key in rows if sees_keys_of(identity, key.user)]
-
-    async def key(self, identity: Identity, id_or_key: str) -> ApiKey:
-        """Returns one API key, by its id or its secret text. Raises `NotFoundError`."""
-        key = await self._store.read(lambda tx: tx.access.key(id_or_key))
-        if key is None:
-            digest = key_digest(id_or_key)
-            key = await self._store.read(lambda tx: tx.access.key(digest))
-        if key is None or not sees_keys_of(identity, key.user):
-            raise NotFoundError(f"ApiKey with key or id={id_or_key} not found.")
-        return key
-
-    async def change_key(self, identity: Identity, id_or_key: str, document: Mapping[str, Any]) -> ApiKey:
-        """Changes fields of an API key. Raises `NotFoundError`, `InvalidError`, `ForbiddenError`."""
-        key = await self.key(identity, id_or_key)
-        if document.get("user") is None:
-            raise InvalidError(f"ValidationError (ApiKeyDB:{key.id}) (Field is required: ['user'])")
-        if document["user"] != key.user:
-            check_admin(identity, "giving an API key to another user")
-        if document.get("key_hash", "********") not in ("********", key.hash):
-            raise InvalidError("key_hash: the hash of an API key does not change; create a new one instead")
-        changed = msgspec.structs.replace(
-            key,
-            user=document["user"],
-            enabled=document.get("enabled", True),
-            metadata=document.get("metadata") or {},
-        )
-        await self._store.tx(lambda tx: tx.access.put_key(changed))
-        self._bus.publish(VOID, changed.hash)
-        return changed
-
-    async def remove_key(self, identity: Identity, id_or_key: str) -> None:
-        """Deletes an API key. Raises `NotFoundError`."""
-        key = await self.key(identity, id_or_key)
-        await self._store.tx(lambda tx: tx.access.remove_key(key.id))
-        self._bus.publish(VOID, key.hash)
