@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from bench import machine, results
@@ -48,6 +49,10 @@ def _measure(bench: Bench, name: str, patience: float) -> Part:
             rows.append(row)
     except (BrokenError, OSError) as error:
         rows.append(Row(name, "", None, note=f"BROKEN: {error}"))
+    except Exception as error:
+        # A defect of one measure must not cost the figures of all others.
+        traceback.print_exc()
+        rows.append(Row(name, "", None, note=f"BROKEN: {type(error).__name__}: {error}"))
     part = Part(name, rows, machine_watch.load(), time.monotonic() - began)
     print(f"{part.seconds:.1f} s", file=sys.stderr, flush=True)
     return part

@@ -257,8 +257,7 @@ def _delete(bench: Bench, count: int) -> float:
     database = apsw.Connection(str(home / "squall.db"))
     began = time.monotonic()
     with database:
-        for table in ("results", "events", "executions"):
-            column = "id" if table == "executions" else "execution"
+        for table, column in (("results", "execution"), ("events", "resource"), ("executions", "id")):
             database.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT id FROM executions)")
     took = time.monotonic() - began
     database.close()
