@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import gc
 import importlib
+import json
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from squall import __version__
-from squall.core.execution.launch import ForkServer
+from squall.core.execution.launch import ForkServer, Job, LaunchSpec
 
 COMPAT = Path(__file__).parents[2] / "compat"
 
@@ -31,6 +34,34 @@ def fork_server(module: str, idle: float) -> ForkServer | None:
         argv=[sys.executable, "-P", "-m", __name__, module],
         idle=idle,
     )
+
+
+class OwnProgram:
+    """A program of our own that runs jobs: the module `module`, with the environment `env`. `idle` is that of
+    `fork_server`."""
+
+    def __init__(self, module: str, env: dict[str, str], idle: float) -> None:
+        self._module = module
+        self._env = env
+        self._fork_server = fork_server(module, idle)
+
+    def launch(
+        self, job: Job, document: Mapping[str, Any], *, timeout: float | None, result_limit: int, tagged: bool = False
+    ) -> LaunchSpec:
+        """Returns the launch of the program, which reads `document` as JSON. The program limits the time of its work
+        itself: `timeout` (seconds) ends one that hangs. The last two are those of `LaunchSpec`."""
+        return LaunchSpec(
+            execution=job.execution.id,
+            tree=job.execution.tree,
+            attempt=job.execution.attempt,
+            argv=[sys.executable, "-P", "-m", self._module],
+            env=self._env,
+            stdin=json.dumps(document).encode(),
+            timeout=timeout,
+            tagged=tagged,
+            result_limit=result_limit,
+            fork_server=self._fork_server,
+        )
 
 
 def main(module: str, socket: int) -> int:

@@ -21,10 +21,6 @@ from yaql.language.factory import YaqlEngine, YaqlFactory  # type: ignore[import
 
 from squall.core.expr import yaql_tables
 
-# Type stubs do not know them.
-_lex: Any = importlib.import_module("yaql._ply.lex")
-_yacc: Any = importlib.import_module("yaql._ply.yacc")
-
 
 class Production(NamedTuple):
     """A rule of the grammar: what it makes, of how many parts, and the method that does it."""
@@ -45,13 +41,16 @@ class Tables(NamedTuple):
 
 
 def new_engine(options: Mapping[str, Any]) -> Any:
-    """Returns an engine of yaql's. Raises `ImportError` if a later yaql has its parser in another place."""
+    """Returns an engine of yaql's."""
     factory = YaqlFactory()
     if importlib.metadata.version("yaql") != yaql_tables.VERSION:
         return factory.create(options=dict(options))
-    lexer, parser = _rules(factory)
+    # Type stubs do not know them, and another version of yaql may have them elsewhere.
+    lex: Any = importlib.import_module("yaql._ply.lex")
+    yacc: Any = importlib.import_module("yaql._ply.yacc")
+    lexer, parser = _rules(factory, lex)
     tables = _decoded(yaql_tables.TABLES, parser)
-    return YaqlEngine(lexer, _yacc.LRParser(tables, parser.p_error), dict(options), factory)
+    return YaqlEngine(lexer, yacc.LRParser(tables, parser.p_error), dict(options), factory)
 
 
 def twin_engine(engine: Any) -> Any:
@@ -59,11 +58,11 @@ def twin_engine(engine: Any) -> Any:
     return YaqlEngine(engine.lexer.clone(), copy.copy(engine.parser), engine.options, engine.factory)
 
 
-def _rules(factory: Any) -> tuple[Any, Any]:
+def _rules(factory: Any, lex: Any) -> tuple[Any, Any]:
     """Returns the lexer, and the object that has the methods of the grammar's rules."""
     operators = factory._build_operator_table(factory._name_generator())
     rules = factory._create_lexer(operators)
-    lexer = _lex.lex(object=rules, reflags=re.UNICODE | re.VERBOSE)
+    lexer = lex.lex(object=rules, reflags=re.UNICODE | re.VERBOSE)
     return lexer, factory._create_parser(rules, operators)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
@@ -10,9 +11,20 @@ import msgspec
 from squall.core.errors import SquallError
 from squall.core.output.journal import PROGRESS, STATUS, ServerRecord, note_event
 from squall.ports import Bus, Clock, Due, Journal, Launcher, Store, Tx
-from squall.services.lanes import CHANGED, COMPLETE, JOURNAL, JournalRecords, ProgressRecords, is_final, records_of
+from squall.services.lanes import (
+    CHANGED,
+    COMPLETE,
+    JOURNAL,
+    JournalRecords,
+    PayloadError,
+    ProgressRecords,
+    is_final,
+    records_of,
+)
 
+_LOG = logging.getLogger("squall.journaling")
 _LEASE = 30_000_000
+_UNREADABLE_DELAY = 60_000_000
 MOST = 256
 """The most rows that one call of `carry` claims. A smaller result means that no more rows are due."""
 
@@ -38,14 +50,20 @@ class Journaling:
         if not tasks:
             return 0
         by_tree: dict[str, list[tuple[Due, JournalRecords]]] = {}
+        unreadable: list[Due] = []
         for task in tasks:
-            records = records_of(task)
+            try:
+                records = records_of(task)
+            except PayloadError as error:
+                _LOG.error("a status record waits for a version that can read it", extra={"error": str(error)})
+                unreadable.append(task)
+                continue
             by_tree.setdefault(records.tree, []).append((task, records))
         done: set[str] = set()
         try:
             results = await asyncio.gather(*(self._append(tree, rows, done) for tree, rows in by_tree.items()))
         finally:
-            await self._settle(by_tree, done)
+            await self._settle(by_tree, done, unreadable)
         if failure := next((error for error in results if error is not None), None):
             raise failure
         return len(tasks)
@@ -64,8 +82,11 @@ class Journaling:
         done.add(tree)
         return None
 
-    async def _settle(self, rows: Mapping[str, Sequence[tuple[Due, JournalRecords]]], done: Collection[str]) -> None:
-        """Removes the rows of the trees in `done`, releases the other rows, and closes complete journals."""
+    async def _settle(
+        self, rows: Mapping[str, Sequence[tuple[Due, JournalRecords]]], done: Collection[str], unreadable: Sequence[Due]
+    ) -> None:
+        """Removes the rows of the trees in `done`, releases the other rows, the unreadable ones for later, and closes
+        complete journals."""
         now = self._clock.now()
         finished = [tree for tree in done if any(is_final(records) for _, records in rows[tree])]
 
@@ -76,6 +97,8 @@ class Journaling:
                         await tx.queue.done(task)
                     else:
                         await tx.queue.release(task, now)
+            for task in unreadable:
+                await tx.queue.release(task, now + _UNREADABLE_DELAY)
             return [tree for tree in finished if await self._is_complete(tx, tree)]
 
         complete = await self._store.tx(work)

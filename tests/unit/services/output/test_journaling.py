@@ -160,3 +160,16 @@ async def test_what_a_dead_server_had_claimed_is_carried_when_its_lease_has_run_
     assert await squall.journaling.carry() == 0
     squall.clock.advance(LEASE / 1e6)
     assert await squall.journaling.carry() == 1
+
+
+async def test_a_row_that_nobody_can_read_waits_and_holds_up_no_other(squall: Assembly) -> None:
+    """A later version may have written it."""
+    task, execution, _ = await squall.start()
+    await open_journal(squall, execution.tree)
+    now = squall.clock.now()
+    await squall.store.tx(lambda tx: tx.queue.put(JOURNAL, execution.id, {"type": "of the future"}, now))
+    await squall.finish(task, execution)
+    assert await squall.journaling.carry() == 2
+    assert [status for _, status, _ in await carried(squall, execution.tree)] == ["succeeded"]
+    assert await waiting(squall) == 1
+    assert await squall.journaling.carry() == 0

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import ast
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from squall import __version__
-from squall.adapters.runners.forked import fork_server
+from squall.adapters.runners.forked import OwnProgram
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
 from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
@@ -32,9 +31,8 @@ class HttpRunner:
     ends after `fork_idle` seconds without a request; 0 means no fork server."""
 
     def __init__(self, base: Mapping[str, str], limit: int, fork_idle: float = 0) -> None:
-        self._base = dict(base)
         self._limit = limit
-        self._fork_server = fork_server(_PROGRAM, fork_idle)
+        self._program = OwnProgram(_PROGRAM, dict(base), fork_idle)
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
         """Returns the program to start, with the request on its standard input. Raises `InvalidError`."""
@@ -76,18 +74,7 @@ class HttpRunner:
             "timeout": timeout,
             "limit": self._limit,
         }
-        return LaunchSpec(
-            execution=job.execution.id,
-            tree=job.execution.tree,
-            attempt=job.execution.attempt,
-            argv=[sys.executable, "-P", "-m", _PROGRAM],
-            env=self._base,
-            stdin=json.dumps(request).encode(),
-            # The program itself limits its time; this timeout ends a program that hangs.
-            timeout=timeout + _SPARE,
-            result_limit=self._limit * 2 + (1 << 20),
-            fork_server=self._fork_server,
-        )
+        return self._program.launch(job, request, timeout=timeout + _SPARE, result_limit=self._limit * 2 + (1 << 20))
 
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
         """Returns StackStorm's result. If the response is incomplete, the result holds the received part and an

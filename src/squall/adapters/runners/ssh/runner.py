@@ -6,14 +6,13 @@ Parameters and the result's shape are StackStorm's. Squall adds live output, and
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from squall.adapters.runners.forked import fork_server
+from squall.adapters.runners.forked import OwnProgram
 from squall.adapters.runners.local import command_line, script_arguments, script_path, text_result
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
@@ -46,9 +45,8 @@ class RemoteRunner:
     """`ports.Runner` for both remote runners. `base` is the environment of the program that speaks SSH."""
 
     def __init__(self, base: Mapping[str, str], rules: SshRules, fork_idle: float = 0) -> None:
-        self._base = dict(base)
         self._rules = rules
-        self._fork_server = fork_server(_PROGRAM, fork_idle)
+        self._program = OwnProgram(_PROGRAM, dict(base), fork_idle)
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
         """Returns the program to start, with the job on its standard input. Raises `InvalidError`."""
@@ -84,18 +82,12 @@ class RemoteRunner:
             "arguments": [] if is_command else script_arguments(job),
             "timeout": timeout,
         }
-        return LaunchSpec(
-            execution=job.execution.id,
-            tree=job.execution.tree,
-            attempt=job.execution.attempt,
-            argv=[sys.executable, "-P", "-m", _PROGRAM],
-            env=self._base,
-            stdin=json.dumps(body).encode(),
-            # The program itself limits the time of each host; this timeout ends a program that hangs.
+        return self._program.launch(
+            job,
+            body,
             timeout=(timeout + rules.connect_timeout + _SPARE) * waves if timeout else None,
-            tagged=True,
             result_limit=_RESULT_LIMIT,
-            fork_server=self._fork_server,
+            tagged=True,
         )
 
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:

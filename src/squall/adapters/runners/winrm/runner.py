@@ -7,13 +7,12 @@ Parameters and the result's shape are StackStorm's. Squall adds live output.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from squall.adapters.runners.forked import fork_server
+from squall.adapters.runners.forked import OwnProgram
 from squall.adapters.runners.local import command_line, json_or_text, positional_text, script_path
 from squall.adapters.runners.winrm import powershell
 from squall.core.content.action import action_schemas
@@ -41,9 +40,8 @@ class WinrmRunner:
     no fork server."""
 
     def __init__(self, base: Mapping[str, str], connect_timeout: float = 20.0, fork_idle: float = 0) -> None:
-        self._base = dict(base)
         self._connect_timeout = connect_timeout
-        self._fork_server = fork_server(_PROGRAM, fork_idle)
+        self._program = OwnProgram(_PROGRAM, dict(base), fork_idle)
 
     def prepare(self, job: Job) -> LaunchSpec | Outcome:
         """Returns the program to start, with the job on its standard input. Raises `InvalidError`."""
@@ -70,17 +68,8 @@ class WinrmRunner:
             "timeout": timeout,
             "connect_timeout": self._connect_timeout,
         }
-        return LaunchSpec(
-            execution=job.execution.id,
-            tree=job.execution.tree,
-            attempt=job.execution.attempt,
-            argv=[sys.executable, "-P", "-m", _PROGRAM],
-            env=self._base,
-            stdin=json.dumps(body).encode(),
-            # The program itself limits the time of the command; this timeout ends a program that hangs.
-            timeout=timeout + self._connect_timeout + _SPARE if timeout else None,
-            result_limit=_RESULT_LIMIT,
-            fork_server=self._fork_server,
+        return self._program.launch(
+            job, body, timeout=timeout + self._connect_timeout + _SPARE if timeout else None, result_limit=_RESULT_LIMIT
         )
 
     def outcome(self, job: Job, end: End, output: OutputText) -> Outcome:
