@@ -9,7 +9,7 @@ import { Json } from "../ui/Json";
 import { duration } from "../ui/time";
 import { isOver } from "./tree";
 
-export function Details({ execution }: { readonly execution: Execution }): ReactElement {
+export default function Details({ execution }: { readonly execution: Execution }): ReactElement {
   const log = execution.log ?? [];
   return (
     <div className="details">

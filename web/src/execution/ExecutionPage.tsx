@@ -13,7 +13,6 @@ import { Failure, Notice } from "../ui/Notice";
 import { Status, signOf } from "../ui/Status";
 import { duration } from "../ui/time";
 import { Actions } from "./Actions";
-import { Details } from "./Details";
 import { useTree, useWhole } from "./live";
 import { Reasons } from "./Reasons";
 import type { ExecutionSearch } from "./search";
@@ -22,6 +21,8 @@ import { isOver, rowsOf, took } from "./tree";
 
 const graphPane = () => loaded(() => import("../graph/GraphPane"));
 const Graph = lazy(graphPane);
+const detailsPane = () => import("./Details");
+const Details = lazy(() => loaded(detailsPane));
 const TABS = ["log", "details", "graph"] as const;
 
 export function ExecutionPage(): ReactElement {
@@ -62,6 +63,7 @@ function Page({ given, fetched }: { readonly given: Execution; readonly fetched:
   const whole = useWhole(shown);
   const scope = scopeOf(shown);
   useEffect(() => setAll(scope !== "alone"), [scope]);
+  useDetailsAhead();
   useTitle(root);
   const [full, setFull] = useState(false);
   const onFull = useCallback((): void => setFull((is) => !is), []);
@@ -121,7 +123,11 @@ function Page({ given, fetched }: { readonly given: Execution; readonly fetched:
             </button>
           ))}
         </div>
-        {tab === "details" ? <Details execution={whole} /> : null}
+        {tab === "details" ? (
+          <Suspense fallback={<Notice title="Loading the details …" />}>
+            <Details execution={whole} />
+          </Suspense>
+        ) : null}
         {tab === "graph" && workflow !== null ? (
           <Suspense fallback={<Notice title="Loading the graph …" />}>
             <Graph
@@ -158,6 +164,14 @@ function Waiting({
 }): ReactElement | null {
   const told = execution.waiting ?? silence;
   return told === undefined || told === "" || isOver(execution) ? null : <span className="status wait">{told}</span>;
+}
+
+/** Loads the details once the log is there, so that they open at once, also while the server is away. */
+function useDetailsAhead(): void {
+  useEffect(() => {
+    // Without them they are loaded when they are opened.
+    detailsPane().catch(() => undefined);
+  }, []);
 }
 
 /** The tab says how it stands, for who has many of them. */
