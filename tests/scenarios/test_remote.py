@@ -74,7 +74,8 @@ def test_the_environment_and_the_directory_reach_the_host_and_no_process_list(
 def test_all_hosts_are_live_at_once_under_their_names(
     reach: Server, hosts: tuple[list[Sshd], Path], tmp_path: Path
 ) -> None:
-    # Each host prints a line and waits for all others: were they run in turn, none would ever go on.
+    # Each host prints a line and waits for all others: if they ran one after the other, none would ever go on. Each
+    # has a connection of its own, so lines of different hosts have no order.
     command = (
         f"echo here; touch {tmp_path}/$$; while [ $(ls {tmp_path} | wc -l) -lt {COUNT} ]; do sleep 0.05; done; echo all"
     )
@@ -84,9 +85,6 @@ def test_all_hosts_are_live_at_once_under_their_names(
     assert {host for host, _, _ in found} == names
     for name in names:
         assert "".join(text for host, _, text in found if host == name) == "here\nall\n"
-    last_here = max(at for at, (_, _, text) in enumerate(found) if "here" in text)
-    first_all = min(at for at, (_, _, text) in enumerate(found) if "all" in text)
-    assert last_here < first_all
     assert reach.ended(execution)["status"] == "succeeded"
 
 
