@@ -15,7 +15,13 @@ import pytest
 
 from squall.cli.main import main
 
-PROGRAM = [sys.executable, "-c", "import sys; from squall.cli.main import main; sys.exit(main())"]
+# A shell that starts the tests in the background ignores Ctrl-C for them and for every process they start.
+PROGRAM = [
+    sys.executable,
+    "-c",
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from squall.cli.main import main; sys.exit(main())",
+]
 
 
 class Ran(NamedTuple):
