@@ -19,7 +19,8 @@ from squall.api.http.routes import Route
 from squall.api.http.server import HttpServer, listen
 from squall.api.http.web import WebFiles
 from squall.assembly import wiring
-from squall.assembly.wiring import OLDER_IDENTITY, Outside, Role, Services
+from squall.assembly.outside import Outside, Role, outside
+from squall.assembly.wiring import OLDER_IDENTITY, Services
 from squall.config import Settings
 from squall.core.errors import SquallError
 from squall.core.timestamp import to_iso
@@ -143,7 +144,7 @@ def build(settings: Settings) -> App:
     """
     sockets = [listen(settings.server.host, port) for port in _ports(settings)]
     url = _url(settings.server.host, sockets[0].getsockname()[1])
-    out = wiring.outside(settings)
+    out = outside(settings)
     use = wiring.services(settings, out, url)
     worker = wiring.make_worker(settings, out, use)
     routes = wiring.routes(settings, out, use, worker, url)

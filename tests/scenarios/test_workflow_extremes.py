@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.scenarios.live.server import FINAL, Server, serving
+from tests.scenarios.live.server import FINAL, Reply, Server, serving
 
 from squall.testing.waiting import until
 
@@ -81,6 +81,7 @@ def publishing(expression: str) -> dict[str, Any]:
 EXPRESSIONS = {
     "raises": ("<% 1 / 0 %>", "ZeroDivisionError: integer division or modulo by zero"),
     "loops": ("<% range(10000000000).sum() %>", "The expression takes more than 1 seconds."),
+    "never": ("<% range(1000000000000).len() %>", "The expression takes more than 1 seconds."),
     "eats": ("{{ 'x' * 10000000000 }}", "The expression makes a value of more than 32 MiB."),
     "grows": ("<% range(100000000).select(str($) * 100).toList() %>", "ExpressionLimitExceeded"),
 }
@@ -200,6 +201,22 @@ def test_others_are_answered_while_an_expression_takes_its_time(big: Server) -> 
     assert run(big, "level98")["status"] == "succeeded"
     for thread in slow:
         thread.join()
+
+
+def test_others_are_answered_while_a_template_of_a_request_takes_its_time(big: Server) -> None:
+    template = "{% for i in range(9999) %}{% set x = ('ab' * 16000000) | replace('a', 'c') %}{% endfor %}"
+    body = {"action": "core.echo", "parameters": {"message": template}}
+    replies: list[Reply] = []
+    slow = threading.Thread(target=lambda: replies.append(big.call("POST", "/v1/executions", body)))
+    slow.start()
+    answers = 0
+    while slow.is_alive():
+        assert big.call("GET", "/v1/packs").status == 200
+        answers += 1
+    # A server that rendered the template on its event loop would answer twice: before it, and after it.
+    assert answers > 2
+    assert replies[0].status == 400
+    assert "The expression takes more than 1 seconds." in replies[0].json["faultstring"]
 
 
 def test_an_action_that_is_deleted_in_the_middle_fails_its_task(big: Server, tmp_path: Path) -> None:

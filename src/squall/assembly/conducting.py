@@ -7,10 +7,10 @@ import socket
 import time
 from typing import NamedTuple
 
+from squall.assembly.outside import Outside
 from squall.config.settings import Workflow
 from squall.core.expr.bounds.limits import Deadline
 from squall.core.expr.language import Language
-from squall.ports import Bus, Clock, Store, Vault
 from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.execution.binding import Binding
@@ -26,12 +26,9 @@ from squall.services.workflow.workflows import Workflows
 
 
 class Ground(NamedTuple):
-    """The ports and services that the services of workflows need."""
+    """The adapters and services that the services of workflows need."""
 
-    store: Store
-    bus: Bus
-    clock: Clock
-    vault: Vault
+    out: Outside
     content: Content
     binding: Binding
     executions: Executions
@@ -53,9 +50,10 @@ def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Cond
     """Returns the use cases of workflows. `owner` holds their leases; `url` is the address of the API."""
 
     def new_language() -> Language:
-        return Language(Deadline(time.monotonic, settings.expression_seconds))
+        return Language(Deadline(time.monotonic, settings.expression_seconds), evaluator=ground.out.evaluator)
 
-    store, bus, clock, vault, content, binding, executions, transitions, keys = ground
+    out, content, binding, executions, transitions, keys = ground
+    store, bus, clock, vault = out.store, out.bus, out.clock, out.vault
     languages = Languages(new_language)
     info = {"hostname": socket.gethostname(), "pid": os.getpid()}
     definitions = Definitions(store, content, languages)

@@ -6,30 +6,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from squall import __version__
-from squall.adapters.blobs.opening import BlobPlace
-from squall.adapters.bus.inproc import DeafBus, InProcessBus
-from squall.adapters.clock import SystemClock
+from squall.adapters.evaluation.processes import EVALUATIONS
 from squall.adapters.htpasswd import HtpasswdFile
 from squall.adapters.installing.index import fetch_index
 from squall.adapters.installing.versions import make_default_pack
-from squall.adapters.journal.archive import FileArchive
-from squall.adapters.journal.files import FileJournal
-from squall.adapters.journal.lines.workers import LineWorkers
-from squall.adapters.journal.sources import Sources
-from squall.adapters.keeper.server.remote import KeeperLauncher
 from squall.adapters.memory import return_free_memory
 from squall.adapters.packs.configs import ConfigFiles
 from squall.adapters.packs.folders import PackFolders
-from squall.adapters.sql.output.seals import SqliteSeals
-from squall.adapters.sql.sqlite import open_store
-from squall.adapters.vault import KeyFileVault
 from squall.api.access.auth import AuthRoutes
 from squall.api.content.actions import ActionRoutes
 from squall.api.content.installing import InstallRoutes
@@ -54,15 +44,14 @@ from squall.api.root import RootRoutes
 from squall.api.workflow.workflows import WorkflowRoutes
 from squall.assembly import arguments
 from squall.assembly.conducting import Conducting, Ground, conducting
+from squall.assembly.outside import Outside, Role
 from squall.assembly.plugins import runner_types, runners
 from squall.config import Settings
-from squall.ports import Archive, Bus, Clock, Journal, Launcher, Lines, Store, Vault
 from squall.roles.conductor import ConductorRole
 from squall.roles.janitor import Chore, Janitor
 from squall.roles.journaler import Journaler
 from squall.roles.line_counter import LineCounting
 from squall.roles.worker import Worker
-from squall.server import datadir, linereader
 from squall.services.access.access import Access, Rules
 from squall.services.content.action_editing import ActionEditing
 from squall.services.content.content import Content
@@ -70,6 +59,7 @@ from squall.services.content.keys import Keys
 from squall.services.content.pack_configs import PackConfigs
 from squall.services.content.registration import ActionRegistrar, Registrar, Registration
 from squall.services.content.secret_results import SecretResults
+from squall.services.content.templates import Templates
 from squall.services.event.feeds import Feeds
 from squall.services.execution.admission import Admission
 from squall.services.execution.binding import Binding
@@ -100,35 +90,6 @@ _SWEEP_EVERY = 10
 _INQUIRIES_EVERY = 10.0
 
 
-class Role(Protocol):
-    """A part of the server that works until it is cancelled."""
-
-    async def run(self) -> None:
-        """Works until cancelled."""
-        ...
-
-
-class Outside(NamedTuple):
-    """The adapters that the services use, as ports.
-
-    `identity` is the name under which this server holds leases. `start` finds the processes of an earlier server,
-    `role` works as long as the server runs, and `close` closes all adapters.
-    """
-
-    identity: str
-    store: Store
-    bus: Bus
-    clock: Clock
-    vault: Vault
-    journal: Journal
-    archive: Archive
-    launcher: Launcher
-    lines: Lines
-    start: Callable[[], Coroutine[None, None, None]]
-    role: Role
-    close: Callable[[], Awaitable[None]]
-
-
 class Services(NamedTuple):
     """The use cases."""
 
@@ -155,53 +116,6 @@ class Services(NamedTuple):
     configs: PackConfigs
 
 
-def outside(settings: Settings) -> Outside:
-    """Creates the adapters for the settings. Raises `ConfigError` if the database or the key file is unusable."""
-    home = settings.server.data_dir
-    clock = SystemClock()
-    journals, rows = home / "journals", SqliteSeals(home / "seals.db")
-    storage = settings.storage
-    blobs = BlobPlace.below(home, storage.blobs, storage.blobs_endpoint, storage.blobs_region)
-    sources = Sources(journals, rows, blobs)
-    archive = FileArchive(journals, rows, sources, blobs=blobs)
-    store = open_store(home / "squall.db", backup_suffix=f".before-{__version__}-{clock.now()}")
-    vault = KeyFileVault.open_file(home / "secret.key")
-    journal = FileJournal(journals, sources)
-    lines = LineWorkers(partial(linereader.start, home, blobs))
-    launcher = KeeperLauncher(
-        home / "keepers",
-        journals,
-        clock,
-        floor=settings.journal.free_space_floor_bytes,
-        fsync_seconds=settings.journal.fsync_seconds,
-        open_tree=archive.open,
-        release_tree=archive.release,
-        cgroup=settings.actionrunner.cgroup,
-        most=settings.actionrunner.keepers or os.cpu_count() or 1,
-    )
-
-    async def close() -> None:
-        lines.close()
-        journal.close()
-        await asyncio.to_thread(archive.close)
-        await store.close()
-
-    return Outside(
-        identity=datadir.identity(home),
-        store=store,
-        bus=DeafBus() if settings.bus.kind == "deaf" else InProcessBus(),
-        clock=clock,
-        vault=vault,
-        journal=journal,
-        archive=archive,
-        launcher=launcher,
-        lines=lines,
-        start=launcher.start,
-        role=launcher,
-        close=close,
-    )
-
-
 def services(settings: Settings, out: Outside, url: str) -> Services:
     """Creates the services. `url` is the address of the API."""
     poll = settings.queue.poll_seconds
@@ -210,9 +124,10 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     content = Content(out.store, out.clock, folders)
     keys = Keys(out.store, out.clock, arguments.cipher(settings))
     config_files = ConfigFiles(arguments.below(settings, settings.content.configs_dir, "configs"), out.vault.open)
-    configs = PackConfigs(content, config_files, keys, out.vault)
+    templates = Templates(out.evaluator, ThreadPoolExecutor(EVALUATIONS, "templates"))
+    configs = PackConfigs(content, config_files, keys, out.vault, templates)
     access = _access(settings, out, user)
-    binding, traces = Binding(out.vault, keys, content, configs), Traces(out.store, out.clock)
+    binding, traces = Binding(out.vault, keys, content, configs, templates), Traces(out.store, out.clock)
     admission = Admission(binding.reveal)
     secrets = SecretResults(out.vault)
     transitions = Transitions(out.bus, traces.join, admission, [Retries(out.clock)], secrets)
@@ -253,7 +168,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         lines=LineReading(out.lines, outputs),
         conducting=conducting(
             settings.workflow,
-            Ground(out.store, out.bus, out.clock, out.vault, content, binding, executions, transitions, keys),
+            Ground(out, content, binding, executions, transitions, keys),
             out.identity,
             url,
         ),

@@ -50,6 +50,14 @@ class ConfigContext(dict[str, Any]):
     __str__ = __repr__
 
 
+def parts_of(context: ConfigContext) -> tuple[dict[str, Any], frozenset[str], Callable[[Any], None]]:
+    """Returns the arguments that `context` was made of. No secret counts as read.
+
+    It is no method: a template's `config_context.x` would give a method `x` instead of the value `x`.
+    """
+    return {name: dict.__getitem__(context, name) for name in context}, context._secrets, context._opened
+
+
 def _leaves(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         for inner in value.values():

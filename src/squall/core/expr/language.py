@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.environment import TemplateExpression
 from jinja2.exceptions import TemplateError
 
 from squall.core.errors import UnavailableError
+from squall.core.expr.bounds.cheap import MOST_PARTS, MOST_TEXT, is_cheap_jinja
 from squall.core.expr.bounds.errors import EvaluationError, LimitExceededError, UnstorableError
+from squall.core.expr.bounds.evaluator import Evaluator
 from squall.core.expr.bounds.limits import Deadline, check_length, check_value
 from squall.core.expr.filters.table import workflow_functions
 from squall.core.expr.json_value import NotJsonError, json_key, json_value, printable
 from squall.core.expr.sandbox import Environment, names_with_budget
 from squall.core.expr.scope import Scope, Variables
 from squall.core.expr.unknown_functions import unknown_in_jinja, unknown_in_yaql, wording
+
+if TYPE_CHECKING:
+    from squall.core.expr.yaql import Yaql
 
 YAQL = "yaql"
 JINJA = "jinja"
@@ -55,25 +60,35 @@ def languages(text: str) -> list[str]:
 class Language:
     """Evaluates, checks and searches values with expressions in them. `deadline` bounds the time of each expression.
 
+    If there is an `evaluator`, it evaluates every text whose expressions are not cheap (`bounds.cheap`).
     One thread at a time may use a language. Creating the first one takes 60 ms, a `twin` of it 1 ms.
     """
 
-    def __init__(self, deadline: Deadline | None = None, model: Language | None = None) -> None:
+    def __init__(
+        self,
+        deadline: Deadline | None = None,
+        model: Language | None = None,
+        evaluator: Evaluator | None = None,
+    ) -> None:
         # yaql takes long to load, and a client may never need it: so this import is not at the top.
         from squall.core.expr.yaql import Yaql
 
         self._deadline = deadline
+        self._evaluator = evaluator
         self._yaql: Yaql = Yaql(deadline) if model is None else model._yaql.twin()
         self._environment = Environment()
         self._environment.globals |= workflow_functions()
         self._environment.filters |= workflow_functions()
+        self._cheapness = _Cheapness(self._yaql, self._environment)
+        # Without its optimizer, Jinja evaluates no constants when it compiles.
+        self._syntax = self._environment.overlay(optimized=False)
         self._templates: dict[str, Template] = {}
         self._expressions: dict[str, TemplateExpression] = {}
         self._parts: dict[str, tuple[str, list[Part]]] = {}
 
     def twin(self) -> Language:
         """Returns another language, for another thread."""
-        return Language(self._deadline, self)
+        return Language(self._deadline, self, self._evaluator)
 
     def evaluate(self, value: Any, scope: Scope) -> Any:
         """Evaluates all expressions in a value, also those in the keys of objects. Returns plain JSON.
@@ -103,6 +118,8 @@ class Language:
             raise UnstorableError(f"The object cannot have the key {key!r}: {error}") from error
 
     def _text(self, text: str, scope: Scope) -> Any:
+        if self._evaluator is not None and not self._cheapness.of(text):
+            return self._evaluator.workflow(text, scope, scope.answer)
         pieces = self._parts.get(text)
         if pieces is None:
             pieces = self._split(text)
@@ -227,7 +244,7 @@ class Language:
 
     def _jinja_complaint(self, source: str) -> str | None:
         try:
-            self._environment.compile_expression(source)
+            self._syntax.compile_expression(source)
         except TemplateSyntaxError as error:
             return str(error)
         except TemplateError:
@@ -236,21 +253,51 @@ class Language:
 
     def variables(self, value: Any) -> list[tuple[str, str, str]]:
         """Returns the variables in a value's expressions: (language, text, variable), ordered by variable."""
-        return sorted(set(self._references(value)), key=lambda reference: reference[2])
+        return sorted(set(_references(value)), key=lambda reference: reference[2])
 
-    def _references(self, value: Any) -> Iterator[tuple[str, str, str]]:
-        if isinstance(value, dict):
-            for pair in value.items():
-                for each in pair:
-                    yield from self._references(each)
-        elif isinstance(value, list):
-            for item in value:
-                yield from self._references(item)
-        elif isinstance(value, str):
-            for language, pattern in ((JINJA, _JINJA), (YAQL, _YAQL)):
-                for expression in pattern.findall(value):
-                    for variable in _VARIABLES:
-                        yield from ((language, value, name) for name in variable.findall(expression))
+
+def _references(value: Any) -> Iterator[tuple[str, str, str]]:
+    if isinstance(value, dict):
+        for pair in value.items():
+            for each in pair:
+                yield from _references(each)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+    elif isinstance(value, str):
+        for language, pattern in ((JINJA, _JINJA), (YAQL, _YAQL)):
+            for expression in pattern.findall(value):
+                for variable in _VARIABLES:
+                    yield from ((language, value, name) for name in variable.findall(expression))
+
+
+class _Cheapness:
+    """Remembers which texts have only cheap expressions."""
+
+    def __init__(self, yaql: Yaql, environment: Environment) -> None:
+        self._yaql = yaql
+        self._environment = environment
+        self._texts: dict[str, bool] = {}
+
+    def of(self, text: str) -> bool:
+        """Checks whether all expressions in a text are cheap."""
+        is_cheap = self._texts.get(text)
+        if is_cheap is None:
+            if len(self._texts) >= _CACHED:
+                self._texts.clear()
+            is_cheap = self._texts[text] = len(text) <= MOST_TEXT and self._decided(text)
+        return is_cheap
+
+    def _decided(self, text: str) -> bool:
+        names = languages(text)
+        if YAQL in names[:1]:
+            sources = [part[1] for part in _yaql_parts(text) if not isinstance(part, str)]
+            return len(sources) <= MOST_PARTS and all(map(self._yaql.is_cheap, sources))
+        try:
+            # The text is only parsed: Jinja evaluates constants when it compiles.
+            return not names or is_cheap_jinja(self._environment.parse(text))
+        except (TemplateError, RecursionError):
+            return False
 
 
 def unknown_functions(language: Language, text: str) -> list[str]:

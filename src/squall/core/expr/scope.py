@@ -113,6 +113,15 @@ class Scope:
         fields = {name: changes.get(name, getattr(self, name)) for name in self.__slots__}
         return Scope(**fields)
 
+    def answer(self, question: str, arguments: list[Any]) -> Any:
+        """Answers a question of an evaluation in another process: `status`, `task` or `key`."""
+        functions: dict[str, Callable[..., Any]] = {
+            "status": self.status_of,
+            "task": self.task_of,
+            "key": self.key_of,
+        }
+        return functions[question](*arguments)
+
     # -- the functions of expressions
 
     def ctx(self, key: str | None = None) -> Any:

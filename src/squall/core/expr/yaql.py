@@ -11,6 +11,7 @@ import yaql  # type: ignore[import-untyped]
 from yaql.language import contexts, conventions, specs, yaqltypes  # type: ignore[import-untyped]
 from yaql.language.exceptions import YaqlException  # type: ignore[import-untyped]
 
+from squall.core.expr.bounds.cheap import is_cheap_yaql
 from squall.core.expr.bounds.limits import (
     MAX_NODES,
     MAX_SIZE,
@@ -95,6 +96,13 @@ class Yaql:
         except (YaqlException, ValueError, TypeError) as error:
             return str(error)
         return None
+
+    def is_cheap(self, source: str) -> bool:
+        """Checks whether an expression is cheap (`bounds.cheap`). An invalid one is: it is not evaluated."""
+        try:
+            return is_cheap_yaql(self.parse(source).expression)
+        except (YaqlException, ValueError, TypeError):
+            return True
 
     def evaluate(self, source: str, scope: Scope) -> Any:
         """Evaluates an expression to a plain value. Raises any exception of the expression."""

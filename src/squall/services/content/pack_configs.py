@@ -7,7 +7,8 @@ one for each user. A secret attribute whose template names a secret key is decry
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -24,18 +25,22 @@ from squall.core.schema.walk import mapped, mask_secrets, place_of
 from squall.ports import ConfigSource, Vault
 from squall.services.content.content import Content
 from squall.services.content.keys import Keys
+from squall.services.content.templates import Templates
 
 
 class PackConfigs:
     """Use cases of configurations. Every method raises `InvalidError` for a file that cannot be read."""
 
-    def __init__(self, content: Content, source: ConfigSource, keys: Keys, vault: Vault) -> None:
+    def __init__(
+        self, content: Content, source: ConfigSource, keys: Keys, vault: Vault, templates: Templates | None = None
+    ) -> None:
         self._content = content
         self._source = source
         self._keys = keys
         self._vault = vault
-        self._opened: list[str] = []
-        self._jinja = Jinja(self._decrypted)
+        self._opened: ContextVar[list[str]] = ContextVar("opened")
+        self._templates = templates or Templates()
+        self._jinja = self._templates.jinja(self._decrypted)
 
     async def schemas(self) -> list[dict[str, Any]]:
         """The documents of all schemas, by pack."""
@@ -79,7 +84,8 @@ class PackConfigs:
                 f'The configuration of pack "{ref}" has ******** as the secret "{unknown}", which stands for no secret '
                 "that is known here. Send the value."
             )
-        check_values(ref, str(self._source.path(pack)), kept, attributes, self._jinja)
+        path = str(self._source.path(pack))
+        await self._templates.run(self._jinja, lambda jinja: check_values(ref, path, kept, attributes, jinja))
         sealed = mapped(kept, place, lambda secret: Sealed(self._vault.seal(secret)))
         await asyncio.to_thread(self._source.write, pack, sealed)
         return _found(ref, self._given(pack, secrets))
@@ -94,7 +100,8 @@ class PackConfigs:
                 if values is not None:
                     count += 1
                     path, schema = str(self._source.path(packs[ref])), self._source.schema(packs[ref])
-                    check_values(ref, path, values, schema, self._jinja)
+                    check = partial(check_values, ref, path, values, schema)
+                    await self._templates.run(self._jinja, check)
             except InvalidError as error:
                 wrong.append(f"{ref}: {error}")
         return count, wrong
@@ -107,35 +114,43 @@ class PackConfigs:
         names = {"st2kv": await self._keys.names(user)}
         attributes = self._source.schema(pack)
         place = place_of(whole(attributes))
-        self._opened = []
-        values = {
-            name: mapped(value, place.property(name), *self._renderers(pack.ref, name, names, config.templates))
-            for name, value in config.values.items()
-        }
-        secrets = (*secret_values(values, attributes), *self._opened)
-        return PackConfig(values, config.path, tuple(dict.fromkeys(secrets)))
+
+        def render(jinja: Jinja) -> PackConfig:
+            opened: list[str] = []
+            self._opened.set(opened)
+            values = {
+                name: mapped(value, place.property(name), *self._renderers(pack.ref, name, names, config, jinja))
+                for name, value in config.values.items()
+            }
+            secrets = (*secret_values(values, attributes), *opened)
+            return PackConfig(values, config.path, tuple(dict.fromkeys(secrets)))
+
+        return await self._templates.run(self._jinja, render)
 
     def _renderers(
-        self, pack: str, name: str, names: Mapping[str, Any], templates: Collection[str]
+        self, pack: str, name: str, names: Mapping[str, Any], config: PackConfig, jinja: Jinja
     ) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+        templates = config.templates
+        secrets = self._opened.get()
+
         def plain(value: Any, hidden: bool = False) -> Any:
             # The schema's defaults are templates only if they name a key.
             if not isinstance(value, str) or not (value in templates or mentions_keys(value)):
                 return value
-            opened = len(self._opened)
+            opened = len(secrets)
             try:
-                if value in templates and (fault := template_fault(value, self._jinja)):
+                if value in templates and (fault := template_fault(value, jinja)):
                     raise InvalidError(fault)
-                found = self._jinja.render(value, names)
+                found = jinja.render(value, names)
             except InvalidError as error:
                 message = f'Failed to render dynamic configuration value for key "{name}"'
                 about = f'for pack "{pack}" config'
                 if hidden:
                     raise InvalidError(f"{message} {about}: the template of the secret is wrong") from None
                 raise InvalidError(f'{message} with value "{value}" {about}: {error}') from error
-            if len(self._opened) > opened:
+            if len(secrets) > opened:
                 # What was made from a secret is one.
-                self._opened.append(found)
+                secrets.append(found)
             return found
 
         def secret(value: Any) -> Any:
@@ -153,7 +168,7 @@ class PackConfigs:
 
     def _decrypted(self, ciphertext: Any) -> str:
         text = self._keys.decrypt(str(ciphertext))
-        self._opened.append(text)
+        self._opened.get().append(text)
         return text
 
     def _schema(self, pack: Pack) -> dict[str, Any] | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,7 +23,9 @@ from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.content.merged import Merged, MergedParameters
 from squall.services.content.pack_configs import PackConfigs
+from squall.services.content.templates import Templates
 
+T = TypeVar("T")
 MASKED_MOST = 64 << 10
 """The longest secret (bytes) that is masked in output. A search for longer ones would slow every other action."""
 
@@ -44,15 +47,22 @@ class Binding:
     """
 
     def __init__(
-        self, vault: Vault, keys: Keys, content: Content | None = None, configs: PackConfigs | None = None
+        self,
+        vault: Vault,
+        keys: Keys,
+        content: Content | None = None,
+        configs: PackConfigs | None = None,
+        templates: Templates | None = None,
     ) -> None:
         self._vault = vault
         self._keys = keys
         self._content = content
         self._configs = configs
         self._merged = MergedParameters()
-        self._taint = Taint()
-        self._jinja = Jinja(self._decrypted)
+        # Several bindings may render at once, each in its own task or thread.
+        self._taint: ContextVar[Taint] = ContextVar("taint")
+        self._templates = templates or Templates()
+        self._jinja = self._templates.jinja(self._decrypted)
 
     async def request(
         self,
@@ -71,11 +81,14 @@ class Binding:
         merged = self._merged.of(action, runner)
         schemas = merged.schemas
         names = await self._names(context, [parameters], action.pack, merged)
-        taint = self._taint = Taint()
-        opened = {
-            name: self._open(name, value, taint) if name in plain else value for name, value in parameters.items()
-        }
-        values = bind_request(schemas, opened, names, self._jinja, plain, taint)
+
+        def bind(jinja: Jinja, taint: Taint) -> tuple[dict[str, Any], Taint]:
+            opened = {
+                name: self._open(name, value, taint) if name in plain else value for name, value in parameters.items()
+            }
+            return bind_request(schemas, opened, names, jinja, plain, taint), taint
+
+        values, taint = await self.rendering(bind)
         return {name: self._sealed(value, schemas[name], taint.of(name)) for name, value in values.items()}
 
     async def run(self, execution: Execution, action: Action, runner: RunnerType) -> Bound:
@@ -83,9 +96,12 @@ class Binding:
         merged = self._merged.of(action, runner)
         schemas = merged.schemas
         names = await self._names(execution.context, [], action.pack, merged)
-        taint = self._taint = Taint()
-        stored = {name: self._open(name, value, taint) for name, value in execution.parameters.items()}
-        values = bind_run(schemas, stored, names, self._jinja, taint)
+
+        def bind(jinja: Jinja, taint: Taint) -> tuple[dict[str, Any], Taint]:
+            stored = {name: self._open(name, value, taint) for name, value in execution.parameters.items()}
+            return bind_run(schemas, stored, names, jinja, taint), taint
+
+        values, taint = await self.rendering(bind)
         secrets = taint.all()
         for name, value in values.items():
             secrets += secrets_of(value, schemas[name])
@@ -114,13 +130,19 @@ class Binding:
         """Returns the names for templates of a pack; keys and configuration only if a text may mention them."""
         return await self._names(context, texts, pack)
 
-    def watched(self) -> tuple[Jinja, Taint]:
-        """Returns templates that may decrypt, and the `Taint` that records the secrets they open.
+    async def rendering(self, work: Callable[[Jinja, Taint], T]) -> T:
+        """Calls `work` with templates that may decrypt, and with the `Taint` that records the secrets they open.
 
-        Use both only until the next await: after it, other callers use them.
+        If a template needs a process of its own, calls `work` again on a thread, with another `Taint`. Returns its
+        result.
         """
-        self._taint = Taint()
-        return self._jinja, self._taint
+
+        def recorded(jinja: Jinja) -> T:
+            taint = Taint()
+            self._taint.set(taint)
+            return work(jinja, taint)
+
+        return await self._templates.run(self._jinja, recorded)
 
     def enclosed(self, value: Any, secrets: list[Any]) -> Sealed:
         """Returns a value that was made from `secrets`, sealed as in stored parameters."""
@@ -155,12 +177,12 @@ class Binding:
         if pack is None:
             return {}
         config = await self._configs.rendered(pack, user)
-        return ConfigContext(config.values, frozenset(config.secrets), lambda secret: self._taint.open(secret))
+        return ConfigContext(config.values, frozenset(config.secrets), lambda secret: self._taint.get().open(secret))
 
     def _decrypted(self, ciphertext: Any) -> str:
-        """The filter `decrypt_kv`. Only one binding renders at a time, so the opened secret belongs to that binding."""
+        """The filter `decrypt_kv`. The opened secret belongs to the binding that renders in this task or thread."""
         text = self._keys.decrypt(str(ciphertext))
-        self._taint.open(text)
+        self._taint.get().open(text)
         return text
 
 

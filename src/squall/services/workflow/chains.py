@@ -10,7 +10,8 @@ from squall.core.content.action import merged_parameters, split_parameters
 from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
-from squall.core.schema.taint import secrets_of
+from squall.core.expr.jinja import Jinja
+from squall.core.schema.taint import Taint, secrets_of
 from squall.core.workflow.chain import Chain, Ended, RunNode, chain_result, child_context, next_step, read_chain
 from squall.ports import Clock, Due, Store, Tx, WorkflowRecord
 from squall.services.content.content import Content
@@ -87,10 +88,13 @@ class Chains:
         context = {**execution.context, "parent": parent}
         names = await self._binding.names([step.text], context, action.pack)
         names |= {"system": names["st2kv"]["system"], "vars": chain.vars}
-        jinja, taint = self._binding.watched()
-        for name, value in inputs.items():
-            taint.only(name, secrets_of(value, schemas.get(name)))
-        decision = next_step(chain, inputs, names, children, jinja, taint, self._binding.reveal)
+
+        def decide(jinja: Jinja, taint: Taint) -> RunNode | Ended | None:
+            for name, value in inputs.items():
+                taint.only(name, secrets_of(value, schemas.get(name)))
+            return next_step(chain, inputs, names, children, jinja, taint, self._binding.reveal)
+
+        decision = await self._binding.rendering(decide)
         if isinstance(decision, RunNode):
             skipped = of_runner.get("skip_notify") or []
             notify = {} if decision.node.name in skipped else decision.node.notify or execution.notify

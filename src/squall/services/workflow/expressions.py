@@ -43,7 +43,7 @@ def key_reader(keys: Keys) -> KeyReader:
 class Languages:
     """The languages that evaluate expressions, on at most `threads` threads at once."""
 
-    def __init__(self, make: Callable[[], Language], threads: int = 2) -> None:
+    def __init__(self, make: Callable[[], Language], threads: int = 4) -> None:
         self._make = make
         self._gate = asyncio.Semaphore(threads)
         self._alone = asyncio.Lock()

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from squall.adapters.evaluation.processes import EvaluationProcesses
 from squall.core.expr.bounds.errors import EvaluationError
 from squall.core.expr.bounds.limits import Deadline
 from squall.core.expr.language import Language, languages
 from squall.core.expr.scope import CurrentTask, Scope, Variables
+from squall.server import evaluator
 
 LANGUAGE = Language()
+
+
+@pytest.fixture(scope="module", params=["in this process", "in a process of their own"])
+def language(request: pytest.FixtureRequest) -> Iterator[Language]:
+    processes = EvaluationProcesses(evaluator.start, 10.0)
+    yield Language(evaluator=processes) if request.param == "in a process of their own" else LANGUAGE
+    processes.close()
+
+
 EVIL = "a" * 40 + "!"
 
 
@@ -73,8 +85,8 @@ SCOPE = Scope(
         ({"<% ctx().x %>": ["{{ ctx().x }}"]}, {"4": [4]}),
     ],
 )
-def test_expressions_give_values(text: Any, value: Any) -> None:
-    assert LANGUAGE.evaluate(text, SCOPE) == value
+def test_expressions_give_values(text: Any, value: Any, language: Language) -> None:
+    assert language.evaluate(text, SCOPE) == value
 
 
 @pytest.mark.parametrize("text", ["<% ctx().s %>", "{{ ctx().s }}", "{{ ctx('s') }}", "{% set a = ctx().s %}{{ a }}"])
@@ -120,11 +132,11 @@ def test_what_has_been_rendered_is_data(text: str) -> None:
         ),
     ],
 )
-def test_errors_are_told_in_orquestas_words(text: str, told: str) -> None:
+def test_errors_are_told_in_orquestas_words(text: str, told: str, language: Language) -> None:
     with pytest.raises(EvaluationError) as caught:
-        LANGUAGE.evaluate(text, SCOPE)
-    language = "Jinja" if "{{" in text else "Yaql"
-    assert str(caught.value) == f"{language}EvaluationException: {told}"
+        language.evaluate(text, SCOPE)
+    name = "Jinja" if "{{" in text else "Yaql"
+    assert str(caught.value) == f"{name}EvaluationException: {told}"
 
 
 @pytest.mark.parametrize(

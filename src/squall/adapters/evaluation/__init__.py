@@ -1,0 +1,1 @@
+"""Processes that evaluate what people wrote: templates and the expressions of workflows."""
