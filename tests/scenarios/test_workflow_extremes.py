@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.scenarios.live.server import FINAL, Reply, Server, serving
+from tests.scenarios.live.server import FINAL, Server, serving
+from tests.scenarios.live.wire import Reply
 
 from squall.testing.waiting import until
 
