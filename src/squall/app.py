@@ -26,6 +26,7 @@ from squall.core.errors import SquallError
 from squall.core.timestamp import to_iso
 from squall.roles.worker import Worker
 from squall.server import datadir, survival
+from squall.server.watchdog import Watchdog
 
 _LOG = logging.getLogger("squall")
 _CLASSIC_AUTH, _CLASSIC_STREAM = 9100, 9102
@@ -67,7 +68,7 @@ class App:
         parts = self.parts
         await self._recover()
         async with asyncio.TaskGroup() as group:
-            roles = [group.create_task(role.run()) for role in parts.roles]
+            roles = [group.create_task(role.run(), name=type(role).__name__) for role in (*parts.roles, Watchdog())]
             servers = [group.create_task(server.run()) for server in parts.servers]
             for server in parts.servers:
                 await server.started()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from squall.api.http.wire import Answer, Request, failure
 from squall.core.errors import SquallError
 
 _LOG = logging.getLogger("squall.api")
+_NAME = 200
+"""The most characters of a path in the name of a task."""
 _NOT_FOUND = "The resource could not be found."
 _ALL_METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"]
 """The methods of the server as a whole: the answer to `OPTIONS *` (RFC 9110 9.3.7)."""
@@ -75,6 +78,9 @@ class Application:
             return
         sent_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         request_id = sent_id[:128] or os.urandom(16).hex().encode()
+        if (task := asyncio.current_task()) is not None:
+            # The watchdog of the event loop logs this name.
+            task.set_name(f"{scope['method']} {scope['path'][:_NAME]}")
         try:
             answer = await self._answer(scope, receive, send)
         except SquallError as error:

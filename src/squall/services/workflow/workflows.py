@@ -104,7 +104,7 @@ class Workflows:
                 self._inboxes[task.key].append(task)
             else:
                 self._inboxes[task.key] = [task]
-                group.create_task(self._drain(task.key))
+                group.create_task(self._drain(task.key), name=f"workflow {task.key}")
         return len(tasks)
 
     async def _drain(self, key: str) -> None:
