@@ -16,6 +16,7 @@ from squall.services.content.keys import Keys
 from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Executions
 from squall.services.execution.transitions import Transitions
+from squall.services.holdups import Holdups
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.definitions import Definitions
 from squall.services.workflow.expressions import Languages, key_reader
@@ -37,6 +38,7 @@ class Ground(NamedTuple):
     executions: Executions
     transitions: Transitions
     keys: Keys
+    holdups: Holdups
 
 
 class Conducting(NamedTuple):
@@ -55,7 +57,7 @@ def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Cond
     def new_language() -> Language:
         return Language(Deadline(time.monotonic, settings.expression_seconds))
 
-    store, bus, clock, vault, content, binding, executions, transitions, keys = ground
+    store, bus, clock, vault, content, binding, executions, transitions, keys, holdups = ground
     languages = Languages(new_language)
     info = {"hostname": socket.gethostname(), "pid": os.getpid()}
     definitions = Definitions(store, content, languages)
@@ -72,5 +74,5 @@ def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Cond
         WorkflowLimits(settings.most_tasks, settings.most_nested),
     )
     chains = Chains(store, clock, content, binding, executions, transitions, info)
-    workflows = Workflows(store, bus, clock, executions, transitions, runs, chains, owner, languages)
+    workflows = Workflows(store, bus, clock, executions, transitions, runs, chains, owner, languages, holdups)
     return Conducting(languages, definitions, workflows, WorkflowGraphs(store, runs), Reruns(executions, runs))
