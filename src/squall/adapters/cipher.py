@@ -17,7 +17,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from squall.core.errors import ConfigError, InvalidError
+from squall.core.errors import InvalidError, KeyFileError
 
 _HEADER = b"00000"
 _IV = 16
@@ -50,7 +50,7 @@ class KeyFileCipher:
         self._keys: tuple[bytes, bytes] | None = None
 
     def encrypt(self, text: str) -> str:
-        """Returns the ciphertext of a text. Raises `ConfigError` if there is no usable key file."""
+        """Returns the ciphertext of a text. Raises `KeyFileError` if there is no usable key file."""
         aes, mac = self._open(self._make)
         vector = os.urandom(_IV)
         padder = PKCS7(_BLOCK_BITS).padder()
@@ -60,7 +60,7 @@ class KeyFileCipher:
         return (body + _signature(mac, body)).hex().upper()
 
     def decrypt(self, ciphertext: str) -> str:
-        """Returns the text of a ciphertext. Raises `InvalidError`; `ConfigError` if there is no usable key file."""
+        """Returns the text of a ciphertext. Raises `InvalidError`; `KeyFileError` if there is no usable key file."""
         aes, mac = self._open(self._make)
         try:
             data = bytes.fromhex(ciphertext)
@@ -86,18 +86,18 @@ def _signature(key: bytes, body: bytes) -> bytes:
 
 
 def _read(path: Path, make: bool) -> tuple[bytes, bytes]:
-    """Returns the AES key and the HMAC key of a file. With `make`, creates a missing file. Raises `ConfigError`."""
+    """Returns the AES key and the HMAC key of a file. With `make`, creates a missing file. Raises `KeyFileError`."""
     try:
         if make and not path.exists():
             _write(path)
         key_file = msgspec.json.decode(path.read_bytes(), type=_KeyFile)
         aes, mac = _bytes(key_file.aesKeyString), _bytes(key_file.hmacKey.hmacKeyString)
     except (OSError, ValueError) as error:
-        raise ConfigError(
+        raise KeyFileError(
             f"The datastore's key file {path} cannot be read: {error}. Restore it, or set keyvalue.encryption_key_path."
         ) from error
     if key_file.mode != "CBC" or len(aes) not in (16, 24, 32):
-        raise ConfigError(
+        raise KeyFileError(
             f"The datastore's key file {path} has an unknown kind of key: {key_file.mode}, {key_file.size} bit. "
             "Squall needs AES in CBC mode."
         )

@@ -11,7 +11,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from squall.core.errors import ConfigError
+from squall.core.errors import ConfigError, KeyFileError
 
 _VERSION = "v1"
 _NONCE_SIZE = 12
@@ -26,13 +26,13 @@ class KeyFileVault:
 
     @classmethod
     def open_file(cls, path: Path) -> KeyFileVault:
-        """Opens the vault of a key file. Creates the file (mode 0600) if it is missing. Raises `ConfigError`."""
+        """Opens the vault of a key file. Creates the file (mode 0600) if it is missing. Raises `KeyFileError`."""
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:
             pass
         except OSError as error:
-            raise ConfigError(f"The key file {path} cannot be created: {error}.") from error
+            raise KeyFileError(f"The key file {path} cannot be created: {error}.") from error
         else:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(base64.b64encode(os.urandom(_KEY_SIZE)) + b"\n")
@@ -41,9 +41,9 @@ class KeyFileVault:
         try:
             key = base64.b64decode(path.read_bytes(), validate=False)
         except (OSError, ValueError) as error:
-            raise ConfigError(f"The key file {path} cannot be read: {error}.") from error
+            raise KeyFileError(f"The key file {path} cannot be read: {error}.") from error
         if len(key) != _KEY_SIZE:
-            raise ConfigError(
+            raise KeyFileError(
                 f"The key file {path} does not hold a key of {_KEY_SIZE} bytes; restore it from a backup."
             )
         return cls(key)

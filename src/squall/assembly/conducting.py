@@ -16,6 +16,7 @@ from squall.services.content.keys import Keys
 from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Executions
 from squall.services.execution.transitions import Transitions
+from squall.services.holdups import Holdups
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.definitions import Definitions
 from squall.services.workflow.expressions import Languages, key_reader
@@ -34,6 +35,7 @@ class Ground(NamedTuple):
     executions: Executions
     transitions: Transitions
     keys: Keys
+    holdups: Holdups
 
 
 class Conducting(NamedTuple):
@@ -52,7 +54,7 @@ def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Cond
     def new_language() -> Language:
         return Language(Deadline(time.monotonic, settings.expression_seconds), evaluator=ground.out.evaluator)
 
-    out, content, binding, executions, transitions, keys = ground
+    out, content, binding, executions, transitions, keys, holdups = ground
     store, bus, clock, vault = out.store, out.bus, out.clock, out.vault
     languages = Languages(new_language)
     info = {"hostname": socket.gethostname(), "pid": os.getpid()}
@@ -70,5 +72,5 @@ def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Cond
         WorkflowLimits(settings.most_tasks, settings.most_nested),
     )
     chains = Chains(store, clock, content, binding, executions, transitions, info)
-    workflows = Workflows(store, bus, clock, executions, transitions, runs, chains, owner, languages)
+    workflows = Workflows(store, bus, clock, executions, transitions, runs, chains, owner, languages, holdups)
     return Conducting(languages, definitions, workflows, WorkflowGraphs(store, runs), Reruns(executions, runs))

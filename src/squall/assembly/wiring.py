@@ -16,10 +16,8 @@ from squall import __version__
 from squall.adapters.evaluation.processes import EVALUATIONS
 from squall.adapters.htpasswd import HtpasswdFile
 from squall.adapters.installing.index import fetch_index
-from squall.adapters.installing.versions import make_default_pack
 from squall.adapters.memory import return_free_memory
 from squall.adapters.packs.configs import ConfigFiles
-from squall.adapters.packs.folders import PackFolders
 from squall.api.access.auth import AuthRoutes
 from squall.api.content.actions import ActionRoutes
 from squall.api.content.installing import InstallRoutes
@@ -44,8 +42,9 @@ from squall.api.root import RootRoutes
 from squall.api.workflow.workflows import WorkflowRoutes
 from squall.assembly import arguments
 from squall.assembly.conducting import Conducting, Ground, conducting
+from squall.assembly.folders import pack_folders
 from squall.assembly.outside import Outside, Role
-from squall.assembly.plugins import runner_types, runners
+from squall.assembly.plugins import runners
 from squall.config import Settings
 from squall.roles.conductor import ConductorRole
 from squall.roles.janitor import Chore, Janitor
@@ -74,6 +73,7 @@ from squall.services.execution.traces import Traces
 from squall.services.execution.transitions import Transitions
 from squall.services.execution.waiting import Waiting
 from squall.services.health import Health
+from squall.services.holdups import Holdups
 from squall.services.output.journaling import Journaling
 from squall.services.output.line_reading import LineReading
 from squall.services.output.outputs import Outputs
@@ -114,13 +114,14 @@ class Services(NamedTuple):
     lines: LineReading
     conducting: Conducting
     configs: PackConfigs
+    holdups: Holdups
 
 
 def services(settings: Settings, out: Outside, url: str) -> Services:
     """Creates the services. `url` is the address of the API."""
     poll = settings.queue.poll_seconds
     user = arguments.local_user()
-    folders = _pack_folders(settings)
+    folders = pack_folders(settings)
     content = Content(out.store, out.clock, folders)
     keys = Keys(out.store, out.clock, arguments.cipher(settings))
     config_files = ConfigFiles(arguments.below(settings, settings.content.configs_dir, "configs"), out.vault.open)
@@ -129,7 +130,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     access = _access(settings, out, user)
     binding, traces = Binding(out.vault, keys, content, configs, templates), Traces(out.store, out.clock)
     admission = Admission(binding.reveal)
-    secrets = SecretResults(out.vault)
+    secrets, holdups = SecretResults(out.vault), Holdups()
     transitions = Transitions(out.bus, traces.join, admission, [Retries(out.clock)], secrets)
     claims = Claims(out.store, out.bus, out.clock, transitions)
     registrars: list[Registrar] = [
@@ -148,7 +149,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         outputs=outputs,
         feeds=Feeds(out.store, out.bus, out.journal, outputs, poll=poll),
         configs=configs,
-        running=_running(settings, out, content, claims, binding, url, access, configs),
+        running=_running(settings, out, content, claims, binding, url, access, configs, holdups),
+        holdups=holdups,
         inquiries=Inquiries(out.store, out.clock, out.vault, transitions),
         journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, out.identity),
         sealing=Sealing(
@@ -168,21 +170,12 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         lines=LineReading(out.lines, outputs),
         conducting=conducting(
             settings.workflow,
-            Ground(out, content, binding, executions, transitions, keys),
+            Ground(out, content, binding, executions, transitions, keys, holdups),
             out.identity,
             url,
         ),
         policies=Policies(out.store, out.clock, admission, transitions),
         traces=traces,
-    )
-
-
-def _pack_folders(settings: Settings) -> PackFolders:
-    installed = arguments.installed_packs(settings)
-    make_default_pack(installed)
-    roots = arguments.packs_roots(settings)
-    return PackFolders(
-        arguments.BUNDLED / "_runners", roots, runner_types(), [installed], arguments.installed(settings)
     )
 
 
@@ -208,6 +201,7 @@ def _running(
     url: str,
     access: Access,
     configs: PackConfigs,
+    holdups: Holdups,
 ) -> Running:
     limits = arguments.limits(settings.actionrunner, settings.system.validate_output_schema)
     by_type = runners(
@@ -231,6 +225,7 @@ def _running(
         url,
         configs=configs,
         tokens=access,
+        holdups=holdups,
     )
 
 
@@ -282,7 +277,9 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
 
 def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url: str) -> list[Route]:
     """Returns the routes of the API."""
-    waiting = Waiting(out.store, out.clock, out.launcher.waiting, worker.room, use.running.runners())
+    waiting = Waiting(
+        out.store, out.clock, out.launcher.waiting, use.holdups.reason, worker.room, use.running.runners()
+    )
     views = Views(use.content, use.binding.reveal, waiting, url)
     heartbeat = settings.stream.heartbeat_seconds
     sources = StreamSources(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat)

@@ -28,6 +28,7 @@ CODES: dict[str, Code] = {
     "internal": Code(500, 2),
     "unavailable": Code(503, 2),
     "config": Code(500, 2),
+    "key_file": Code(500, 2),
 }
 
 
@@ -109,3 +110,9 @@ class ConfigError(SquallError):
     """A setting, a file or a directory of the server is wrong; the message says what to do."""
 
     code = "config"
+
+
+class KeyFileError(ConfigError):
+    """A key file is missing, unreadable or not the right one. What it sealed cannot be opened until it is back."""
+
+    code = "key_file"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from squall.core.errors import SquallError
+from squall.core.environment import RETRIED
 from squall.ports import Bus, Clock, Store
 from squall.services.lanes import ADVANCE
 from squall.services.workflow.workflows import MOST, Workflows
@@ -37,7 +37,7 @@ class ConductorRole:
                     # Under load the next hint comes before the database has told when the next row is due.
                     if await self._workflows.advance(group) < MOST and not await hints.wait(min(_SOON, self._poll)):
                         await hints.wait(await self._until_due())
-                except (OSError, SquallError) as error:
+                except RETRIED as error:
                     _LOG.warning("could not advance workflows; trying again", extra={"error": str(error)})
                     await asyncio.sleep(_BACK_OFF)
 

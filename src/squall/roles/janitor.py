@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from squall.core.errors import SquallError
+from squall.core.environment import RETRIED
 
 _LOG = logging.getLogger("squall.janitor")
 
@@ -38,5 +38,5 @@ class Janitor:
             await asyncio.sleep(chore.every)
             try:
                 await chore.work()
-            except (OSError, SquallError) as error:
+            except RETRIED as error:
                 _LOG.warning("a chore failed; it runs again later", extra={"chore": chore.name, "error": str(error)})

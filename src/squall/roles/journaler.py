@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from squall.core.errors import SquallError
+from squall.core.environment import RETRIED
 from squall.ports import Bus
 from squall.services.lanes import JOURNAL
 from squall.services.output.journaling import MOST, Journaling
@@ -29,6 +29,6 @@ class Journaler:
                 try:
                     if await self._journaling.carry() < MOST:
                         await hints.wait(self._poll)
-                except (OSError, SquallError) as error:
+                except RETRIED as error:
                     _LOG.warning("could not journal status records; trying again", extra={"error": str(error)})
                     await asyncio.sleep(_BACK_OFF)

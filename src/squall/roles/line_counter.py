@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from squall.core.errors import SquallError
+from squall.core.environment import RETRIED
 from squall.ports import Bus
 from squall.services.lanes import COMPLETE
 from squall.services.output.line_reading import LineReading
@@ -26,6 +26,6 @@ class LineCounting:
         with self._bus.subscribe(COMPLETE) as hints:
             while True:
                 for tree in await hints.wait(self._poll):
-                    with contextlib.suppress(SquallError):
+                    with contextlib.suppress(*RETRIED):
                         await self._reading.count_finished(tree)
                 await asyncio.sleep(self._pause)

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 
+from squall.core.environment import RETRIED
 from squall.core.errors import SquallError
 from squall.core.execution.execution import FAILED, Execution
 from squall.core.execution.launch import Outcome
@@ -87,7 +88,7 @@ class Worker:
                 for wait in waits:
                     wait.cancel()
         for execution_id in list(self._tasks):
-            with contextlib.suppress(SquallError):
+            with contextlib.suppress(*RETRIED):
                 await self._executions.cancel(execution_id, "system")
             await self._launcher.cancel(execution_id)
         await self._idle.wait()
@@ -127,7 +128,7 @@ class Worker:
     async def _take(self, room: int) -> list[tuple[Due, Execution, int]]:
         try:
             return await self._claims.claim(self._owner, self._lease, room, self._info)
-        except SquallError as error:
+        except RETRIED as error:
             _LOG.warning("could not claim executions; trying again", extra={"error": str(error)})
             await asyncio.sleep(_BACK_OFF)
             return []
@@ -136,7 +137,7 @@ class Worker:
         """Returns the seconds until the next row of the lane is due; at most the poll."""
         try:
             due = await self._store.read(lambda tx: tx.queue.next_due(RUN))
-        except SquallError:
+        except RETRIED:
             due = None
         if due is None:
             return self._poll
@@ -153,10 +154,10 @@ class Worker:
                     "could not finish an execution; trying again",
                     extra={"execution": execution.id, "error": str(error)},
                 )
-                await asyncio.sleep(_BACK_OFF)
             except Exception as error:
                 _LOG.exception("an outcome cannot be stored", extra={"execution": execution.id})
                 outcome = Outcome(FAILED, {"error": f"The outcome could not be stored: {error}"})
+            await asyncio.sleep(_BACK_OFF)
         self._tasks.pop(execution.id, None)
         self._free.set()
         if not self._tasks:
@@ -172,7 +173,7 @@ class Worker:
                 async def work(tx: Tx, tasks: list[Due] = tasks, now: int = now) -> None:
                     await tx.queue.renew(tasks, now, self._lease)
 
-                with contextlib.suppress(SquallError):
+                with contextlib.suppress(*RETRIED):
                     await self._store.tx(work)
 
     async def _pass_on_cancels(self) -> None:
@@ -185,6 +186,6 @@ class Worker:
         """Polls for requests to cancel the executions that run here, since hints may be lost."""
         while True:
             await asyncio.sleep(self._poll)
-            with contextlib.suppress(SquallError):
+            with contextlib.suppress(*RETRIED):
                 for key in await self._claims.stopping(list(self._tasks)):
                     await self._launcher.cancel(key)

@@ -11,6 +11,7 @@ from tests.doubles.assembly import Assembly, GivenPacks
 
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.expr.language import Language
+from squall.services.holdups import Holdups
 from squall.services.lanes import ADVANCE, RUN
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.definitions import Definitions
@@ -76,6 +77,7 @@ class Flows:
         )
         transitions, executions, info = squall.transitions, squall.executions, self.runs.runner_info
         chains = Chains(squall.store, squall.clock, squall.content, squall.binding, executions, transitions, info)
+        self.holdups = Holdups()
         self.workflows = Workflows(
             squall.store,
             squall.bus,
@@ -86,6 +88,7 @@ class Flows:
             chains,
             "w1",
             Languages(lambda: LANGUAGE),
+            self.holdups,
         )
 
     async def advance(self) -> None:

@@ -10,13 +10,14 @@ import asyncio
 import logging
 from array import array
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from squall.adapters.journal import reading
 from squall.adapters.journal.inotify import CREATE, MODIFY, MOVED_TO, Inotify
 from squall.adapters.journal.sources import Source, Sources, close_quietly
+from squall.core.environment import RETRIED
 from squall.core.errors import SquallError, UnavailableError
 from squall.core.output import journal
 from squall.core.output.journal import Batch, Record
@@ -127,7 +128,9 @@ class _Watch:
 
         The poll finds growth that inotify did not report."""
         self._timer = None
-        self.look()
+        # Whoever waits reads by itself when it wakes, and then sees what is in the way.
+        with suppress(*RETRIED):
+            self.look()
         now = asyncio.get_running_loop().time()
         for future in [future for future, deadline in self._waiting.items() if deadline <= now]:
             del self._waiting[future]

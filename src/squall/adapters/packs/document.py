@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from squall.core.content.metadata_words import MetadataError
+from squall.core.environment import judged
 from squall.core.errors import InvalidError
 from squall.core.safe_yaml import LOADER, check_depth, load_yaml
 
@@ -23,7 +24,7 @@ def read_yaml(path: Path) -> Any:
             raise InvalidError(f"{path}: the file has {size} bytes; the limit for metadata is {_LARGEST}")
         return load_yaml(path.read_bytes())
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InvalidError(f"{path}: {_message(error)}") from error
+        raise judged(error, InvalidError(f"{path}: {_message(error)}")) from error
 
 
 def _message(error: Exception) -> str:

@@ -25,7 +25,8 @@ from squall.core.content.metadata import (
     read_resource,
 )
 from squall.core.content.metadata_words import MetadataError, doubts
-from squall.core.errors import InvalidError, NotFoundError
+from squall.core.environment import is_of_environment, judged
+from squall.core.errors import InvalidError, NotFoundError, UnavailableError
 from squall.core.execution.params import wrong_defaults
 from squall.core.execution.policy import Policy, read_policy
 from squall.core.names import inner_path
@@ -176,7 +177,7 @@ class PackFolders:
         try:
             return path.read_bytes()
         except OSError as error:
-            raise NotFoundError(f'File "{name}" not found') from error
+            raise judged(error, NotFoundError(f'File "{name}" not found')) from error
 
     def write_files(self, pack: Pack, files: Mapping[str, bytes]) -> None:
         """Writes files of a pack, by their paths in it. Raises `InvalidError`."""
@@ -188,7 +189,8 @@ class PackFolders:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _replace(path, data)
             except OSError as error:
-                raise InvalidError(f'File "{name}" of pack "{pack.ref}" cannot be written: {error}') from error
+                message = f'File "{name}" of pack "{pack.ref}" cannot be written: {error}'
+                raise judged(error, InvalidError(message)) from error
 
     def remove_files(self, pack: Pack, names: Collection[str]) -> None:
         """Deletes files of a pack. Ignores missing ones. Raises `InvalidError`."""
@@ -196,14 +198,15 @@ class PackFolders:
             try:
                 remove(Path(pack.path), _entry(pack, name))
             except OSError as error:
-                raise InvalidError(f'File "{name}" of pack "{pack.ref}" cannot be removed: {error}') from error
+                message = f'File "{name}" of pack "{pack.ref}" cannot be removed: {error}'
+                raise judged(error, InvalidError(message)) from error
 
     def text(self, path: str) -> str:
         """Returns the text of a file of a pack. Raises `InvalidError`."""
         try:
             return self._texts.read(path)
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidError(f"The file {path} cannot be read: {error}") from error
+            raise judged(error, InvalidError(f"The file {path} cannot be read: {error}")) from error
 
 
 def _inside(pack: Pack, name: str) -> Path:
@@ -359,7 +362,9 @@ def _yaml_files(folder: Path) -> Iterator[Path]:
     """Yields the metadata files in a folder, without those of its sub-folders."""
     try:
         paths = sorted(folder.iterdir())
-    except OSError:
+    except OSError as error:
+        if is_of_environment(error):
+            raise UnavailableError(f"The folder {folder} cannot be read: {error}") from error
         return
     yield from (path for path in paths if path.suffix in (".yaml", ".yml") and not path.name.startswith("."))
 

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from squall.core.content.action import SYSTEM_PACKS, action_schemas
+from squall.core.environment import is_of_environment, judged
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
 from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
@@ -189,7 +190,8 @@ def script_path(job: Job) -> str:
         is_file = stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - paths are text on their way into argv
     except (OSError, ValueError) as error:
         reason = (error.strerror or "").lower() if isinstance(error, OSError) else "not a path"
-        raise InvalidError(f'The entry point of action "{ref}" cannot be read: {path}: {reason}') from error
+        message = f'The entry point of action "{ref}" cannot be read: {path}: {reason}'
+        raise judged(error, InvalidError(message)) from error
     if not is_file:
         raise InvalidError(f'The entry point of action "{ref}" is not a file: {path}')
     return path
@@ -255,7 +257,9 @@ def _requires(path: Path) -> bool:
     """Returns True if a requirements file lists any requirement."""
     try:
         lines = path.read_text(errors="replace").splitlines()
-    except OSError:
+    except OSError as error:
+        if is_of_environment(error):
+            raise
         return False
     return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
 
 from squall.adapters.removing import remove
-from squall.core.errors import InvalidError
+from squall.core.environment import ERRNOS, is_of_environment
+from squall.core.errors import InvalidError, UnavailableError
 
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@{}^~-]*")
 _WITHIN = 60.0
@@ -42,11 +44,19 @@ def remove_worktree(pack: Path, folder: Path) -> None:
 
 
 def _git(pack: Path, *words: str) -> str | None:
-    """Runs git in the pack. Returns the end of its error output if it fails, else None."""
+    """Runs git in the pack. Returns the end of its error output if it fails, else None. Raises `OSError` and
+    `UnavailableError` if only the machine is in the way."""
     # The repository may belong to the user who installed the pack, which git refuses without `safe.directory`.
     command = ["git", "-c", f"safe.directory={pack}", "-c", "core.hooksPath=/dev/null", "-C", str(pack), *words]
     try:
         completed = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_WITHIN, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
+        if is_of_environment(error):
+            raise
         return str(error)
-    return completed.stderr.decode(errors="replace").strip()[-300:] if completed.returncode else None
+    if not completed.returncode:
+        return None
+    message = completed.stderr.decode(errors="replace").strip()[-300:]
+    if any(os.strerror(number) in message for number in ERRNOS):
+        raise UnavailableError(f"git cannot work now: {message}")
+    return message

@@ -8,9 +8,11 @@ that has left the ring it gets a gap.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from squall.core.environment import RETRIED
 from squall.core.event.events import EXECUTION, Event
 from squall.core.execution import execution as ex
 from squall.core.output import journal
@@ -20,7 +22,9 @@ from squall.services.event.ring import Cursor, Item, Ring
 from squall.services.lanes import CHANGED
 from squall.services.output.outputs import CHUNK, Outputs
 
+_LOG = logging.getLogger("squall.feeds")
 _READ = 512
+_BACK_OFF = 0.5
 
 
 class _Tap:
@@ -54,11 +58,17 @@ class Feeds:
             self._group = group
             with self._bus.subscribe(CHANGED) as hints:
                 while True:
-                    for tree in await hints.wait(self._poll):
-                        self._journal.poke(tree)
-                    if self._listeners:
-                        async with self._lock:
-                            await self._collect()
+                    trees = await hints.wait(self._poll)
+                    try:
+                        for tree in trees:
+                            self._journal.poke(tree)
+                        if self._listeners:
+                            async with self._lock:
+                                await self._collect()
+                    except RETRIED as error:
+                        # What is missing is read in the next round.
+                        _LOG.warning("could not pass on what happened; trying again", extra={"error": str(error)})
+                        await asyncio.sleep(_BACK_OFF)
 
     def stop(self) -> None:
         """Wakes every listener, so that it sees that the server stops."""
@@ -161,6 +171,14 @@ class Feeds:
         return tap
 
     async def _follow(self, tree: str, tap: _Tap) -> None:
+        while not tap.done.is_set() and not self._outputs.stopping:
+            try:
+                await self._pass_on(tree, tap)
+            except RETRIED as error:
+                _LOG.warning("could not pass on an output; trying again", extra={"error": str(error)})
+                await asyncio.sleep(_BACK_OFF)
+
+    async def _pass_on(self, tree: str, tap: _Tap) -> None:
         with self._journal.watch(tree) as watch:
             while not tap.done.is_set() and not self._outputs.stopping:
                 if await watch.beyond(tap.position, self._poll):

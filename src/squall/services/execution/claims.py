@@ -97,6 +97,10 @@ class Claims:
         self._transitions.hint(execution)
         return ended
 
+    async def current(self, execution: Execution) -> Execution:
+        """Returns an execution as it is stored now, or as it was if it has been removed."""
+        return await self._store.read(lambda tx: tx.executions.get(execution.id, False)) or execution
+
     async def stopping(self, execution_ids: Sequence[str]) -> list[str]:
         """Returns the executions whose processes must stop, because they were canceled or a client completed them."""
         if not execution_ids:

@@ -14,6 +14,7 @@ import msgspec
 from squall.core.content.action import CONFIGURED_RUNNERS, Action, OutputLimit, Pack, RunnerType, split_parameters
 from squall.core.content.output_schema import checked_output
 from squall.core.content.pack_config import PackConfig
+from squall.core.environment import is_of_environment
 from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution
@@ -24,6 +25,7 @@ from squall.services.content.content import Content
 from squall.services.content.pack_configs import PackConfigs
 from squall.services.execution.binding import MASKED_MOST, Binding
 from squall.services.execution.claims import Claims
+from squall.services.holdups import Holdups
 from squall.services.output.printed import PrintedText
 
 _LOG = logging.getLogger("squall.running")
@@ -71,6 +73,7 @@ class Running:
     """Runs executions with `runners` (by runner type's name). `url` is the address of the API.
 
     `configs` are those of packs. `tokens` issues the tokens with which executions call the API (None: they get none).
+    `holdups` are told what waits for the machine.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Running:
         url: str,
         configs: PackConfigs | None = None,
         tokens: ActionTokens | None = None,
+        holdups: Holdups | None = None,
     ) -> None:
         self._claims = claims
         self._binding = binding
@@ -97,6 +101,7 @@ class Running:
         self._environment = environment
         self._configs = configs
         self._tokens = tokens
+        self._holdups = holdups or Holdups()
 
     def runners(self) -> Collection[str]:
         """Returns the names of the runner types that have a runner here."""
@@ -106,16 +111,32 @@ class Running:
         """Runs a claimed execution to its end. `row` is the row of its `running` event.
 
         A failure of an action never raises here: it is an outcome. So is a defect of Squall, so that no execution
-        stays `running` for ever.
+        stays `running` for ever. After an error of the environment, which is neither, everything is tried again: a
+        process that was started is not started a second time.
         """
+        while True:
+            try:
+                outcome = await self._outcome(execution, row)
+                if self._limits.check_output:
+                    outcome = await self._checked(execution, outcome)
+            except Exception as error:
+                if not is_of_environment(error):
+                    outcome = _failure(execution, error)
+                else:
+                    await self._holdups.wait(execution.id, error)
+                    execution = await self._current(execution)
+                    continue
+            self._holdups.over(execution.id)
+            return outcome
+
+    async def _current(self, execution: Execution) -> Execution:
+        """Returns the execution as it is now: it may have been canceled while it waited."""
         try:
-            outcome = await self._outcome(execution, row)
-            return await self._checked(execution, outcome) if self._limits.check_output else outcome
-        except InvalidError as error:
-            return Outcome(ex.FAILED, {"error": str(error), "traceback": ""})
+            return await self._claims.current(execution)
         except Exception as error:
-            _LOG.exception("running an execution failed", extra={"execution": execution.id})
-            return Outcome(ex.FAILED, {"error": str(error), "traceback": traceback.format_exc(limit=8)})
+            if not is_of_environment(error):
+                raise
+            return execution
 
     async def _checked(self, execution: Execution, outcome: Outcome) -> Outcome:
         """Returns the outcome, or a failure if its result does not fit the action's output schema."""
@@ -133,7 +154,20 @@ class Running:
                 await self._launcher.acknowledge(execution_id)
 
     async def finish(self, task: Due, execution: Execution, outcome: Outcome) -> None:
-        """Stores the outcome. Only then the launcher may forget how the process ended."""
+        """Stores the outcome, as often as the environment makes it fail. Only then the launcher may forget how the
+        process ended. Raises what is no error of the environment"""
+        while True:
+            try:
+                await self._finish(task, execution, outcome)
+            except Exception as error:
+                if not is_of_environment(error):
+                    raise
+                await self._holdups.wait(execution.id, error)
+            else:
+                self._holdups.over(execution.id)
+                return
+
+    async def _finish(self, task: Due, execution: Execution, outcome: Outcome) -> None:
         if await self._claims.finish(task, execution, outcome):
             if self._tokens is not None and (execution.id, execution.attempt) in self._launcher.held():
                 await self._tokens.revoke_tokens_of(execution.id)
@@ -157,7 +191,7 @@ class Running:
                 token, execution.user, prepared.timeout, execution.id
             ):
                 secrets = (*secrets, token.encode())
-            await self._launcher.spawn(self._complete(prepared, job, row, secrets))
+            await self._launcher.spawn(_completed(prepared, self._limits, job, row, secrets))
         elif execution.status == ex.CANCELING or ex.COMPLETED_AS in execution.context:
             await self._launcher.cancel(execution.id)
         end = await self._ended(execution, job.runner_parameters.get("timeout"))
@@ -227,23 +261,33 @@ class Running:
             return PackConfig()
         return await self._configs.rendered(pack, str(execution.context["user"]))
 
-    def _complete(self, spec: LaunchSpec, job: RunnerJob, row: int, secrets: tuple[bytes, ...]) -> LaunchSpec:
-        """Returns the launch spec with limits, secrets, and the status record that opens the output."""
-        execution = job.execution
-        own = job.action.output_limit or OutputLimit()
-        secret_values = dict.fromkeys((*secrets, *(text.encode() for text in job.config.secrets if text)))
-        masked = tuple(value for value in secret_values if len(value) <= MASKED_MOST)
-        return spec._replace(
-            output_limit=own.bytes if own.bytes is not None else self._limits.output,
-            limit_policy=own.policy or self._limits.policy,
-            umask=self._limits.umask,
-            limits=self._limits.processes,
-            secrets=masked,
-            too_long=len(secret_values) - len(masked),
-            opening=msgspec.json.encode({"status": ex.RUNNING}),
-            opened=row,
-            opened_at=execution.log[-1].at,
-        )
+
+def _completed(spec: LaunchSpec, limits: RunLimits, job: RunnerJob, row: int, secrets: tuple[bytes, ...]) -> LaunchSpec:
+    """Returns the launch spec with limits, secrets, and the status record that opens the output."""
+    execution = job.execution
+    own = job.action.output_limit or OutputLimit()
+    secret_values = dict.fromkeys((*secrets, *(text.encode() for text in job.config.secrets if text)))
+    masked = tuple(value for value in secret_values if len(value) <= MASKED_MOST)
+    return spec._replace(
+        output_limit=own.bytes if own.bytes is not None else limits.output,
+        limit_policy=own.policy or limits.policy,
+        umask=limits.umask,
+        limits=limits.processes,
+        secrets=masked,
+        too_long=len(secret_values) - len(masked),
+        opening=msgspec.json.encode({"status": ex.RUNNING}),
+        opened=row,
+        opened_at=execution.log[-1].at,
+    )
+
+
+def _failure(execution: Execution, error: Exception) -> Outcome:
+    """Returns the outcome for an error that would come again: of the action, or a defect."""
+    if isinstance(error, InvalidError):
+        return Outcome(ex.FAILED, {"error": str(error), "traceback": ""})
+    _LOG.error("running an execution failed", exc_info=error, extra={"execution": execution.id})
+    text = "".join(traceback.format_exception(error, limit=8))
+    return Outcome(ex.FAILED, {"error": str(error), "traceback": text})
 
 
 def _token_variables(token: str, runner: str) -> dict[str, str]:

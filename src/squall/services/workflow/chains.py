@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from squall.core.content.action import merged_parameters, split_parameters
+from squall.core.environment import is_of_environment
 from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
@@ -70,6 +71,8 @@ class Chains:
         try:
             await self._decide(step, children)
         except InvalidError as error:
+            if is_of_environment(error):
+                raise
             step.ended = Ended(ex.FAILED, {}, str(error))
             step.result = {"error": str(error), "traceback": ""}
         await self._store.tx(lambda tx: self._write(tx, step, children, tasks))
@@ -121,6 +124,8 @@ class Chains:
         try:
             step.prepared = await self._executions.prepare(request)
         except InvalidError as error:
+            if is_of_environment(error):
+                raise
             return Ended(ex.FAILED, {}, f'Failed to run task "{run.node.name}". {error}')
         return None
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from squall.core.access.secret import replace_sealed
 from squall.core.content.keyvalue import SYSTEM, USER
-from squall.core.errors import NotFoundError
+from squall.core.environment import is_of_environment
+from squall.core.errors import NotFoundError, UnavailableError
 from squall.core.execution.execution import holds_sealed
 from squall.core.expr.language import Language
 from squall.core.timestamp import to_iso
@@ -69,6 +71,19 @@ class Languages:
                 self._idle.append(language)
 
 
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    """Turns errors of the environment into `UnavailableError`: no expression can be blamed for them."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, TimeoutError):
+            raise UnavailableError("The store does not answer an expression.") from error
+        if is_of_environment(error):
+            raise UnavailableError(str(error)) from error
+        raise
+
+
 class Lookups:
     """The `core.workflow.conducting.engine.Outside` of one workflow. Call its methods on a worker thread.
 
@@ -99,14 +114,16 @@ class Lookups:
         async def awaited() -> T:
             return await answer
 
-        return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(_PATIENCE)
+        with _unavailable():
+            return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(_PATIENCE)
 
     def opened(self, result: Any) -> Any:
         """The result of an execution with its sealed values in plain text."""
 
         def open_one(envelope: str) -> Any:
             self.secret_read = True
-            return self._reveal(envelope)
+            with _unavailable():
+                return self._reveal(envelope)
 
         return replace_sealed(result, open_one) if holds_sealed(result) else result
 

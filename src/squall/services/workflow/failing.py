@@ -6,48 +6,64 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from squall.core.errors import ConflictError, SquallError, UnavailableError
+from squall.core.environment import is_of_environment
+from squall.core.errors import ConflictError, SquallError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution
 from squall.core.expr.json_value import printable
 from squall.ports import Clock, Due, Store, Tx
 from squall.services.execution.transitions import Transitions
+from squall.services.holdups import Holdups
 from squall.services.workflow.runs import CHAIN, Runs
 
 _LOG = logging.getLogger("squall.workflows")
 _RETRY_DELAY = 200_000
 _MOST_CONFLICTS = 5
-ENVIRONMENT = (UnavailableError, OSError, MemoryError)
-"""The errors after which a retry with the same input may succeed. After any other error it would fail again."""
 
 
 class Failing:
     """Releases rows of lane `advance` for a retry, or fails their workflow."""
 
-    def __init__(self, store: Store, clock: Clock, transitions: Transitions, runs: Runs) -> None:
+    def __init__(self, store: Store, clock: Clock, transitions: Transitions, runs: Runs, holdups: Holdups) -> None:
         self._store = store
         self._clock = clock
         self._transitions = transitions
         self._runs = runs
+        self._holdups = holdups
+
+    def over(self, key: str) -> None:
+        """Notes that workflow `key` has advanced, so that it waits for the machine no more."""
+        self._holdups.over(key)
 
     async def drop(self, tasks: list[Due]) -> None:
         """Removes the rows of a workflow that has ended or does not exist."""
         await self._store.tx(lambda tx: done(tx, tasks))
 
-    async def release(self, key: str, tasks: list[Due]) -> None:
-        """Releases the rows of workflow `key` for a retry in 0.2 s, and drops its run from memory."""
+    async def release(self, key: str, tasks: list[Due], delay: int = _RETRY_DELAY) -> None:
+        """Releases the rows of workflow `key` for a retry in `delay` µs, and drops its run from memory. Waits as long
+        as the environment makes that fail."""
         self._runs.forget(key)
-        later = self._clock.now() + _RETRY_DELAY
 
         async def work(tx: Tx) -> None:
             for task in tasks:
-                await tx.queue.release(task, later)
+                await tx.queue.release(task, self._clock.now() + delay)
 
-        await self._store.tx(work)
+        while True:
+            try:
+                await self._store.tx(work)
+                return
+            except Exception as error:
+                if not is_of_environment(error):
+                    raise
+                await self._holdups.wait(key, error)
 
     async def fail_or_release(self, key: str, tasks: list[Due], error: Exception) -> None:
-        """Fails a workflow that cannot go on. Releases its rows for a retry instead after a conflict, which another
+        """Fails the workflow, unless a retry may help: after an error of the environment, after a conflict, which a
         change may have caused, and if the failure cannot be written."""
+        if is_of_environment(error):
+            await self.release(key, tasks, int(self._holdups.failed(key, error) * 1_000_000))
+            return
+        _LOG.error("advancing a workflow failed", exc_info=error, extra={"execution": key})
         if isinstance(error, ConflictError) and max(task.attempts for task in tasks) <= _MOST_CONFLICTS:
             await self.release(key, tasks)
             return

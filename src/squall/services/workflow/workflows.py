@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from squall.core.environment import is_of_environment
 from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
@@ -25,12 +26,13 @@ from squall.core.workflow.conducting.engine import RunAction
 from squall.ports import Bus, Clock, Due, Store, Tx
 from squall.services.execution.executions import Executions, Prepared
 from squall.services.execution.transitions import Transitions
+from squall.services.holdups import Holdups
 from squall.services.lanes import ADVANCE, JOURNAL, RUN, MoreToDo, ProgressRecords, Start, StatusRecord, advance_of
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.child_requests import child_request
 from squall.services.workflow.deciding import decide, failed
 from squall.services.workflow.expressions import Languages
-from squall.services.workflow.failing import ENVIRONMENT, Failing, done, worded
+from squall.services.workflow.failing import Failing, done, worded
 from squall.services.workflow.run import Run
 from squall.services.workflow.runs import Runs
 
@@ -81,6 +83,7 @@ class Workflows:
         chains: Chains,
         owner: str,
         languages: Languages,
+        holdups: Holdups,
     ) -> None:
         self._chains = chains
         self._store = store
@@ -89,7 +92,7 @@ class Workflows:
         self._executions = executions
         self._transitions = transitions
         self._runs = runs
-        self._failing = Failing(store, clock, transitions, runs)
+        self._failing = Failing(store, clock, transitions, runs, holdups)
         self._owner = owner
         self._languages = languages
         self._inboxes: dict[str, list[Due]] = {}
@@ -126,11 +129,8 @@ class Workflows:
                 self._hint(run.execution, [child] if child else [])
             else:
                 await self._advance_run(run, tasks)
-        except ENVIRONMENT as error:
-            _LOG.warning("a workflow waits for a retry", extra={"execution": key, "error": str(error)})
-            await self._failing.release(key, tasks)
+            self._failing.over(key)
         except Exception as error:
-            _LOG.exception("advancing a workflow failed", extra={"execution": key})
             await self._failing.fail_or_release(key, tasks, error)
 
     async def _admitted(self, key: str, tasks: list[Due]) -> bool:
@@ -193,9 +193,9 @@ class Workflows:
                     batch.children.append((command, await self._executions.prepare(request)))
                 except InvalidError as error:
                     failures.append((command, str(error)))
-                except ENVIRONMENT:
-                    raise
                 except Exception as error:
+                    if is_of_environment(error):
+                        raise
                     _LOG.exception("an execution could not be prepared", extra={"execution": run.execution.id})
                     failures.append((command, worded(error)))
             waiting = []

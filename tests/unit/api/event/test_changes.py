@@ -29,7 +29,9 @@ async def squall(tmp_path: Path) -> AsyncIterator[Assembly]:
 
 @pytest.fixture
 def changes(squall: Assembly) -> Changes:
-    waiting = Waiting(squall.store, squall.clock, squall.launcher.waiting, lambda: 1, squall.running.runners())
+    waiting = Waiting(
+        squall.store, squall.clock, squall.launcher.waiting, lambda _: "", lambda: 1, squall.running.runners()
+    )
     views = Views(squall.content, squall.binding.reveal, waiting, "http://x")
     return Changes(
         StreamSources(squall.executions, squall.outputs, squall.feeds, views, squall.clock.now, heartbeat=1.0)

@@ -1,11 +1,15 @@
-"""What a process has beside its output: a pipe for its result, and one for output under tags. Standard library only.
+"""The descriptors of a process: those of its output, a pipe for its result, and one for output under tags. Standard
+library only.
 
-Both are read by the pump like any output, so they are masked, held back by a full disk, and waited for like it.
+The last two are read by the pump like any output, so they are masked, held back by a full disk, and waited for like it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
+import termios
 from pathlib import Path
 
 from squall.adapters.keeper.process.child import Child, Pipe, ResultFile
@@ -16,26 +20,44 @@ RESULT_STREAM = 0
 """The stream number of a result, which is no output."""
 
 _UNFINISHED = 3
+_NONE = (-1, -1)
 
 
 class Descriptors:
-    """The further pipes of a process about to be started: `pass_on` are the child's ends, by environment variable."""
+    """All descriptors that a process about to be started needs, made before it: so none can be lacking afterwards.
+
+    `terminal` is (master, slave) for one that gets a terminal, else None; `streams` are the child's ends of output and
+    errors, which are made if it has no terminal. Raises `OSError`; then none of them is left open.
+    """
 
     def __init__(self, spec: LaunchSpec) -> None:
         self._ends: dict[str, tuple[int, int]] = {}
+        self.terminal: tuple[int, int] | None = None
+        self._spare = -1
+        names = [] if spec.pty is not None else ["stdout", "stderr"]
+        names += [tagged.RESULT_FD] if spec.result_limit is not None else []
+        names += [tagged.RECORDS_FD] if spec.tagged else []
         try:
-            if spec.result_limit is not None:
-                self._ends[tagged.RESULT_FD] = os.pipe2(os.O_CLOEXEC)
-            if spec.tagged:
-                self._ends[tagged.RECORDS_FD] = os.pipe2(os.O_CLOEXEC)
+            # It is given back for the descriptor of the process, which can only be had when that has been started.
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            for name in names:
+                self._ends[name] = os.pipe2(os.O_CLOEXEC)
+            if spec.pty is not None:
+                self.terminal = os.openpty()
+                fcntl.ioctl(self.terminal[0], termios.TIOCSWINSZ, struct.pack("HHHH", *spec.pty, 0, 0))
         except OSError:
             self.close()
             raise
 
     @property
+    def streams(self) -> tuple[int, int]:
+        """The child's ends of output and errors; -1 for those of a process with a terminal."""
+        return self._ends.get("stdout", _NONE)[1], self._ends.get("stderr", _NONE)[1]
+
+    @property
     def pass_on(self) -> dict[str, int]:
         """What the process is to inherit, by the environment variable that tells it the number."""
-        return {name: writer for name, (_, writer) in self._ends.items()}
+        return {name: writer for name, (_, writer) in self._ends.items() if name not in journal.STREAM_NUMBERS}
 
     def started(self) -> dict[str, int]:
         """Closes the process's ends here; gives those to read from, which are the caller's from now on."""
@@ -45,12 +67,20 @@ class Descriptors:
         self._ends = {}
         return readers
 
+    def pidfd(self, pid: int) -> int:
+        """Returns a descriptor of the process that was started, in place of the spare one."""
+        os.close(self._spare)
+        self._spare = -1
+        return os.pidfd_open(pid)
+
     def close(self) -> None:
         """Closes what was made, when no process could be started."""
-        for pair in self._ends.values():
+        for pair in (*self._ends.values(), self.terminal or ()):
             for fd in pair:
                 os.close(fd)
-        self._ends = {}
+        if self._spare >= 0:
+            os.close(self._spare)
+        self._ends, self.terminal, self._spare = {}, None, -1
 
 
 def pipe_of(child: Child, name: str, fd: int, results: Path) -> Pipe:

@@ -118,7 +118,10 @@ class Forks:
     def _start(self, wanted: ForkServer) -> None:
         while len(self._servers) >= _MOST:
             self._forget(next(iter(self._servers.values())))
-        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError:
+            return
         env = {name: value for name, value in os.environ.items() if not name.startswith("SQUALL_")}
         try:
             process = subprocess.Popen(
@@ -139,7 +142,12 @@ class Forks:
         # The loop takes what has died; the object must not look for it.
         process.returncode = 0
         mine.setblocking(False)
-        server = self._servers[wanted.name] = _ForkServer(wanted.stamp, process, mine, wanted.idle)
+        try:
+            server = self._servers[wanted.name] = _ForkServer(wanted.stamp, process, mine, wanted.idle)
+        except OSError:
+            # Without its descriptor nothing would tell when it ends. Without its link it ends by itself.
+            mine.close()
+            return
         server.timer = self._loop.call_later(_READY_WITHIN, self._late, server)
         self._loop.add_reader(mine.fileno(), self._heard, server)
 

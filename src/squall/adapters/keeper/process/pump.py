@@ -280,7 +280,7 @@ class Pump:
         source = pipe.source or pipe
         if source.open:
             self._loop.remove_reader(source.fd)
-        self._waits(child, f"its output waits for the disk: {error}")
+        self.waits(child, f"its output waits for the disk: {error}")
         again = self._loop.call_later(_RETRY_FULL_DISK, self._retry, child, pipe)
         child.timers[f"retry {pipe.stream} {pipe.tag}"] = again
 
@@ -297,10 +297,11 @@ class Pump:
         if source.open and not _held_back(child, source):
             self._listen(child, source)
         if not any(other.kept for other in child.pipes):
-            self._waits(child, "")
+            self.waits(child, "")
         self._on_quiet(child)
 
-    def _waits(self, child: Child, reason: str) -> None:
+    def waits(self, child: Child, reason: str) -> None:
+        """Notes what a child waits for, in words for people; empty if for nothing any more."""
         if child.waits != reason:
             child.waits = reason
             self._on_wait(child)

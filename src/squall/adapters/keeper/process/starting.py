@@ -16,9 +16,7 @@ import os
 import re
 import resource
 import signal
-import struct
 import subprocess
-import termios
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,7 +27,9 @@ from squall.adapters.keeper.families.processes import MARKER
 from squall.adapters.keeper.process.child import Child, Loop
 from squall.adapters.keeper.process.descriptors import Descriptors, pipe_of
 from squall.adapters.keeper.process.forks import Ends, Forks
+from squall.adapters.keeper.process.life import State
 from squall.adapters.keeper.process.pump import Pump
+from squall.core.environment import is_of_environment
 from squall.core.execution.process import LaunchSpec
 from squall.core.output import journal
 from squall.core.output.tagged import RECORDS_FD, RESULT_FD
@@ -53,15 +53,20 @@ _PIPE_SIZE: Final = 1 << 20
 _INPUT_SIZE: Final = 1 << 16
 _STOPS_WITHIN: Final = 2.0
 _LOOK_AGAIN: Final = 0.0003
+_START_AGAIN: Final = 0.5
 
 
 def start(
-    spec: LaunchSpec, terminal: tuple[int, int] | None, group: ActionGroup | None, pass_on: Mapping[str, int]
+    spec: LaunchSpec,
+    terminal: tuple[int, int] | None,
+    group: ActionGroup | None,
+    pass_on: Mapping[str, int],
+    streams: tuple[int, int] = (subprocess.PIPE, subprocess.PIPE),
 ) -> subprocess.Popen[bytes]:
     """The process of an action, on `terminal` (master, slave) if there is one, in the cgroup `group` if there is one.
 
-    It inherits the descriptors `pass_on`, whose numbers it is told by environment variables of these names. Raises
-    `OSError` and `ValueError`.
+    Its output and errors are the descriptors `streams`, if there is no terminal. It inherits the descriptors `pass_on`,
+    whose numbers it is told by environment variables of these names. Raises `OSError` and `ValueError`.
     """
     env = {**spec.env, MARKER: marker(spec), **{name: str(fd) for name, fd in pass_on.items()}}
     argv = [*_limited(spec.limits), *spec.argv]
@@ -81,8 +86,8 @@ def start(
     process = subprocess.Popen(
         argv,
         stdin=subprocess.PIPE if spec.stdin is not None and terminal is None else nothing,
-        stdout=subprocess.PIPE if terminal is None else nothing,
-        stderr=subprocess.PIPE if terminal is None else nothing,
+        stdout=streams[0] if terminal is None else nothing,
+        stderr=streams[1] if terminal is None else nothing,
         env=env,
         cwd=spec.cwd,
         umask=-1 if spec.umask is None else spec.umask,
@@ -220,49 +225,53 @@ class Starter:
         self._on_start(child, pid, pidfd)
 
     def _start(self, child: Child) -> None:
+        """Starts the process. If only the machine is in the way, it waits and tries again: that is no failure."""
         spec = child.spec
-        terminal: tuple[int, int] | None = None
-        extra: Descriptors | None = None
+        needs: Descriptors | None = None
         try:
-            extra = Descriptors(spec)
-            if spec.pty is not None:
-                terminal = os.openpty()
-                fcntl.ioctl(terminal[0], termios.TIOCSWINSZ, struct.pack("HHHH", *spec.pty, 0, 0))
+            needs = Descriptors(spec)
             child.group = self._groups.make(marker(spec))
-            process = start(spec, terminal, child.group, extra.pass_on)
-        except (OSError, ValueError) as error:
-            for fd in terminal or ():
-                os.close(fd)
-            if extra is not None:
-                extra.close()
+            process = start(spec, needs.terminal, child.group, needs.pass_on, needs.streams)
+        except (OSError, ValueError, MemoryError) as error:
+            if needs is not None:
+                needs.close()
             if child.group is not None:
                 self._groups.forget(child.group)
                 child.group = None
+            if is_of_environment(error):
+                self._pump.waits(child, f"its process cannot be started now: {error}")
+                self._loop.call_later(_START_AGAIN, self._start_again, child)
+                return
+            self._pump.waits(child, "")
             child.error = f"The process could not be started: {error}"
             self._on_failure(child)
             return
-        self._connect(child, process, terminal)
-        for name, fd in extra.started().items():
-            self._pump.attach_pipe(child, pipe_of(child, name, fd, self._results))
+        self._pump.waits(child, "")
+        if process.stdin is not None:
+            self._feed_later(process.stdin, spec.stdin or b"")
+        self._connect(child, needs)
         # The object is not kept, and must not look for its process when it goes.
         process.returncode = 0
-        self._on_start(child, process.pid, os.pidfd_open(process.pid))
+        self._on_start(child, process.pid, needs.pidfd(process.pid))
 
-    def _connect(self, child: Child, process: subprocess.Popen[bytes], terminal: tuple[int, int] | None) -> None:
-        if process.stdin is not None:
-            self._feed_later(process.stdin, child.spec.stdin or b"")
-        if terminal is not None:
+    def _start_again(self, child: Child) -> None:
+        if child.state is State.CALLED_OFF:
+            self._pump.waits(child, "")
+            self._on_failure(child)
+        else:
+            self._start(child)
+
+    def _connect(self, child: Child, needs: Descriptors) -> None:
+        """Reads from now on what the process prints."""
+        if needs.terminal is not None:
             # As long as nobody has opened the other end, a terminal reads as if everybody had gone: so we hold it.
-            child.terminal = terminal[1]
-            self._pump.attach(child, terminal[0], journal.STREAM_NUMBERS["stdout"])
-            return
-        for file, stream in ((process.stdout, "stdout"), (process.stderr, "stderr")):
-            if file is None:
-                continue
-            # The pipe object goes, its descriptor is the pump's: it outlives the Popen object.
-            fd = os.dup(file.fileno())
-            file.close()
-            self._attach(child, fd, stream)
+            master, child.terminal = needs.terminal
+            self._pump.attach(child, master, journal.STREAM_NUMBERS["stdout"])
+        for name, fd in needs.started().items():
+            if name in journal.STREAM_NUMBERS:
+                self._attach(child, fd, name)
+            else:
+                self._pump.attach_pipe(child, pipe_of(child, name, fd, self._results))
 
     def _attach(self, child: Child, fd: int, stream: str) -> None:
         # A user may hold a limited amount of pipe memory; a smaller pipe is only slower.

@@ -19,11 +19,13 @@ from squall.adapters.keeper.server.link import Link
 from squall.adapters.keeper.server.pool import Pool, reach
 from squall.adapters.keeper.server.trees import Trees
 from squall.adapters.removing import remove
+from squall.core.environment import RETRIED, is_of_environment
 from squall.core.execution.process import End
 
 _LOG = logging.getLogger("squall.keeper")
 _RECEIVE = 1 << 18
 _GREET_WITHIN = 3.0
+_TRY_AGAIN = 0.5
 
 
 class Keepers:
@@ -38,13 +40,19 @@ class Keepers:
     async def start(self) -> None:
         """Takes up what earlier servers left, and has a keeper ready.
 
-        Does not wait for a keeper that stands still: its run log says what it has, and the rest follows later.
+        Does not wait for a keeper that stands still: its run log says what it has, and the rest follows later. Does not
+        wait either for a keeper that cannot be started now: whoever needs one starts it. Raises `OSError` and
+        `UnavailableError` if what earlier servers left cannot be read now; then it may be called again.
         """
         async with asyncio.TaskGroup() as group:
             for home in sorted(self.pool.homes.iterdir()):
-                group.create_task(self._take_up(home))
+                if all(link.home != home for link in self.pool.links):
+                    group.create_task(self._take_up(home))
         if not any(link.fit for link in self.pool.links):
-            await self.for_new_tree()
+            try:
+                await self.for_new_tree()
+            except RETRIED as error:
+                _LOG.warning("no keeper can be started now; executions wait for one", extra={"error": str(error)})
         for link in list(self.pool.links):
             self.let_go(link)
 
@@ -71,9 +79,29 @@ class Keepers:
             link.tell(wire.Leave())
 
     async def _take_up(self, home: Path) -> None:
-        if await self._connect(home) is None:
-            await asyncio.to_thread(kill_leftovers, home)
-            self._take_over(home)
+        while True:
+            try:
+                if await self._connect(home) is None:
+                    await self._bury(home)
+                return
+            except OSError as error:
+                # Whether a keeper lives there is not known. Without knowing it, nothing may be called lost.
+                if not is_of_environment(error):
+                    raise
+                _LOG.warning("a keeper cannot be reached now", extra={"home": str(home), "error": str(error)})
+                await asyncio.sleep(_TRY_AGAIN)
+
+    async def _bury(self, home: Path) -> None:
+        """Kills what a dead keeper has left, and takes up the ends that it has logged. Waits as long as the machine
+        is in the way: what cannot be read now is not lost."""
+        while True:
+            try:
+                await asyncio.to_thread(kill_leftovers, home)
+                self._take_over(home)
+                return
+            except RETRIED as error:
+                _LOG.warning("what a keeper left cannot be read now", extra={"home": str(home), "error": str(error)})
+                await asyncio.sleep(_TRY_AGAIN)
 
     async def _connect(self, home: Path) -> Link | None:
         """Connects to the keeper in `home` and hears its greeting. Returns None if none lives there."""
@@ -139,8 +167,7 @@ class Keepers:
         self._trees.drop(link)
         if not link.leaving:
             _LOG.error("a keeper has ended", extra={"home": str(link.home)})
-        await asyncio.to_thread(kill_leftovers, link.home)
-        self._take_over(link.home)
+        await self._bury(link.home)
         if link.pid:
             await asyncio.to_thread(reap, link.pid)
         for launch in self._launches.at(link):

@@ -19,6 +19,7 @@ from pathlib import Path
 from squall.adapters.keeper import wire
 from squall.adapters.keeper.server.link import Link
 from squall.adapters.removing import remove
+from squall.core.environment import is_of_environment
 from squall.core.errors import UnavailableError
 from squall.ports import Clock
 
@@ -78,7 +79,8 @@ class Pool:
 async def reach(home: Path) -> Link | None:
     """A connection to the keeper in `home`, which has not greeted yet; None when none lives there.
 
-    Raises `UnavailableError` when there is one that has stood still for so long that its socket takes nobody more.
+    Raises `OSError` when the machine is in the way, so that nobody knows whether one lives there, and
+    `UnavailableError` when there is one that has stood still for so long that its socket takes nobody more.
     """
     sock = await asyncio.to_thread(_connected, home)
     if sock is None:
@@ -89,9 +91,13 @@ async def reach(home: Path) -> Link | None:
 
 
 def _connected(home: Path) -> socket.socket | None:
-    folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.setblocking(False)
+    try:
+        folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        sock.close()
+        raise
     until = time.monotonic() + _CONNECT_WITHIN
     try:
         while True:
@@ -103,8 +109,10 @@ def _connected(home: Path) -> socket.socket | None:
                 sock.close()
                 raise UnavailableError(f"The keeper in {home} does not answer; let it go on, or kill it.")
             time.sleep(_CONNECT_AGAIN)
-    except OSError:
+    except OSError as error:
         sock.close()
+        if is_of_environment(error):
+            raise
         return None
     finally:
         os.close(folder)

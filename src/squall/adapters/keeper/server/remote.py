@@ -69,7 +69,8 @@ class KeeperLauncher:
     async def start(self) -> None:
         """Takes up what earlier servers left, and has a keeper ready. Raises `UnavailableError`."""
         await self._keepers.start()
-        await asyncio.to_thread(remove_stale, self._results, {launch.key for launch in self._launches})
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(remove_stale, self._results, {launch.key for launch in self._launches})
 
     async def run(self) -> None:
         """Listens to the keepers until cancelled; they go on without it."""
@@ -132,24 +133,29 @@ class KeeperLauncher:
         return await asyncio.shield(launch.end)
 
     async def result(self, end: End) -> bytes:
-        """Returns what is in the file that the end names."""
+        """Returns what is in the file that the end names. Raises `UnavailableError` if it cannot be read now."""
         path = Path(end.result_file or os.devnull)
-        with contextlib.suppress(OSError):
+        try:
             return path.read_bytes() if end.result_bytes < _READ_AT_ONCE else await asyncio.to_thread(path.read_bytes)
-        return b""
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise UnavailableError(f"The result cannot be read: {error}") from error
 
     async def acknowledge(self, execution: str) -> None:
         """Forgets an end; the keeper's log does too."""
         self._canceled.discard(execution)
         for launch in self._launches.forget(execution):
-            # Most have none; an end that was lost may have left one.
-            (self._results / f"{launch.unit}.{launch.attempt}").unlink(missing_ok=True)
+            # Most have none; an end that was lost may have left one. What stays is removed at the next start.
+            with contextlib.suppress(OSError):
+                (self._results / f"{launch.unit}.{launch.attempt}").unlink(missing_ok=True)
             if launch.link is not None:
                 launch.link.tell(wire.Acknowledge(launch.unit, launch.attempt))
                 self._keepers.let_go(launch.link)
             for home in launch.dead_homes:
                 if not self._launches.in_home(home):
-                    remove(home.parent, home)
+                    with contextlib.suppress(OSError):
+                        remove(home.parent, home)
 
     async def cancel(self, execution: str) -> None:
         """Ends a process as a whole, also one that is just about to be started."""
