@@ -167,7 +167,7 @@ def outside(settings: Settings) -> Outside:
     store = open_store(home / "squall.db", backup_suffix=f".before-{__version__}-{clock.now()}")
     vault = KeyFileVault.open_file(home / "secret.key")
     journal = FileJournal(journals, sources)
-    lines = LineWorkers(partial(linereader.start, home, blobs))
+    lines = LineWorkers(partial(linereader.start, home, blobs, arguments.environments(settings).lines))
     launcher = KeeperLauncher(
         home / "keepers",
         journals,
@@ -178,6 +178,7 @@ def outside(settings: Settings) -> Outside:
         release_tree=archive.release,
         cgroup=settings.actionrunner.cgroup,
         most=settings.actionrunner.keepers or os.cpu_count() or 1,
+        environment=arguments.environments(settings).keeper,
     )
 
     async def close() -> None:
@@ -217,10 +218,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     secrets = SecretResults(out.vault)
     transitions = Transitions(out.bus, traces.join, admission, [Retries(out.clock)], secrets)
     claims = Claims(out.store, out.bus, out.clock, transitions)
-    registrars: list[Registrar] = [
-        ActionRegistrar(content, out.clock),
-        PolicyRegistrar(out.clock, admission, transitions),
-    ]
+    policies = PolicyRegistrar(out.clock, admission, transitions)
+    registrars: list[Registrar] = [ActionRegistrar(content, out.clock), policies]
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, user)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
@@ -296,12 +295,13 @@ def _running(
 ) -> Running:
     limits = arguments.limits(settings.actionrunner, settings.system.validate_output_schema)
     by_type = runners(
-        arguments.inherited_environment(),
+        arguments.environments(settings).actions,
         settings.actionrunner.system_user,
         str(Path.cwd()),
         arguments.ssh(settings),
         settings.actionrunner.http_response_bytes,
         places=arguments.places(settings),
+        reaching=arguments.environments(settings).reaching,
     )
     environment: Mapping[str, str] = {"ST2_ACTION_API_URL": f"{url}/v1"}
     return Running(
