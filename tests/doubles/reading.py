@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ class Made:
 async def made(tmp_path: Path) -> AsyncIterator[Made]:
     """The services on a folder of their own."""
     async with assembled(tmp_path) as squall:
-        lines = LineWorkers(partial(linereader.start, tmp_path, BlobPlace("")))
+        lines = LineWorkers(partial(linereader.start, tmp_path, BlobPlace(""), os.environ))
         try:
             yield Made(squall, lines)
         finally:

@@ -244,9 +244,40 @@ def test_the_classic_ports_serve_auth_and_stream(tmp_path: Path, packs: Path) ->
         assert classic.call("GET", "/v1/").status in (200, 404)
 
 
-def test_settings_of_the_server_do_not_leak_into_the_environment_of_actions(own: Server) -> None:
-    execution = own.shell("env")
-    text = str(own.ended(execution)["result"]["stdout"])
-    assert "ST2_ACTION_EXECUTION_ID=" + execution in text
-    assert "SQUALL_QUEUE_POLL_SECONDS" not in text
-    assert "SQUALL_SERVER" not in text
+_CREDENTIAL = "t0pS3cr3tCredential"
+
+
+def test_no_process_beside_the_server_has_its_credentials(tmp_path: Path, packs: Path) -> None:
+    """Actions, keepers and line readers."""
+    env = {"AWS_SECRET_ACCESS_KEY": "aws-key", "ACME_TOKEN": _CREDENTIAL, "DB_PASSWORD": _CREDENTIAL,
+           "SQUALL_ACTIONRUNNER_ENVIRONMENT": "ACME_REGION,PLACE=here", "ACME_REGION": "eu"}  # fmt: skip
+    with serving(tmp_path, packs, env={**QUICK, **env}) as server:
+        execution = server.shell("env; echo $ACME_REGION $PLACE")
+        text = str(server.ended(execution)["result"]["stdout"])
+        assert f"ST2_ACTION_EXECUTION_ID={execution}" in text
+        assert text.endswith("eu here")
+        assert _CREDENTIAL not in text
+        assert "AWS_" not in text
+        assert "SQUALL_QUEUE_POLL_SECONDS" not in text
+        ended = server.ended(server.request("examples.countdown", count=1))
+        assert ended["status"] == "succeeded"
+        server.call("GET", f"/v1/executions/{execution}/output/rows?limit=1")
+        below = _descendants(server.process.pid, str(tmp_path))
+        assert len(below) >= 2, "there are at least a keeper and a line reader"
+        for name, variables in below.items():
+            assert _CREDENTIAL.encode() not in variables, name
+            assert b"AWS_" not in variables or "linereader" in name, name
+
+
+def _descendants(server: int, home: str) -> dict[str, bytes]:
+    """Returns the environments of the processes that work for the data directory `home`, by their command lines."""
+    environments: dict[str, bytes] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            variables = (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if home in words and int(folder.name) != server:
+            environments[words] = variables
+    return environments

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import pwd
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from squall.adapters.cipher import KeyFileCipher
 from squall.adapters.installing.places import VARIABLE, Places
@@ -14,6 +16,7 @@ from squall.adapters.runners.python import PythonPlaces
 from squall.adapters.runners.ssh.runner import SshRules
 from squall.config import Settings
 from squall.config.settings import Actionrunner
+from squall.core.access.environment import ACTIONS, BLOBS, INSTALLING, REACHING, check_entries, environment
 from squall.core.errors import ConfigError, InvalidError
 from squall.core.execution.retention import Terms, parse_rules
 from squall.services.execution.running import RunLimits
@@ -82,6 +85,7 @@ def places(settings: Settings) -> PythonPlaces:
         result_limit=section.result_limit_bytes,
         fork_idle=section.fork_server_idle_seconds,
         installing={VARIABLE: installing(settings).encoded()},
+        installers=environments(settings).installing,
     )
 
 
@@ -142,10 +146,38 @@ def _umask(digits: str) -> int | None:
     return umask
 
 
-def inherited_environment() -> dict[str, str]:
-    """Returns the environment of every action: the server's without Squall's settings, and unbuffered Python output."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SQUALL_")}
-    return {**inherited, "PYTHONUNBUFFERED": "1"}
+class Environments(NamedTuple):
+    """The environments of the processes beside the server. See `core/access/environment.py`."""
+
+    actions: dict[str, str]
+    reaching: dict[str, str]
+    installing: dict[str, str]
+    keeper: dict[str, str]
+    lines: dict[str, str]
+
+
+def environments(settings: Settings, server: Mapping[str, str] = os.environ) -> Environments:
+    """Returns what other processes get of the environment `server`. Raises `ConfigError` for a wrong setting."""
+    entries = settings.actionrunner.environment
+    try:
+        check_entries(entries)
+    except InvalidError as error:
+        raise ConfigError(f"actionrunner.environment: {error}") from error
+    user = pwd.getpwuid(os.geteuid())
+    account = {"HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name, "PATH": os.defpath}
+
+    def some(listed: tuple[str, ...], *more: str) -> dict[str, str]:
+        return environment(server, (*listed, *more), account)
+
+    # Python actions print without a buffer, so that their lines are seen at once.
+    unbuffered = {"PYTHONUNBUFFERED": "1"}
+    return Environments(
+        actions=some(ACTIONS, *entries) | unbuffered,
+        reaching=some(REACHING, *entries) | unbuffered,
+        installing=some(INSTALLING, *entries),
+        keeper=some(ACTIONS, *entries),
+        lines=some(BLOBS),
+    )
 
 
 def local_user() -> str:

@@ -21,6 +21,7 @@ from squall.adapters.keeper.server.remote import KeeperLauncher
 from squall.adapters.sql.output.seals import SqliteSeals
 from squall.adapters.sql.sqlite import open_store
 from squall.adapters.vault import KeyFileVault
+from squall.assembly import arguments
 from squall.config import Settings
 from squall.core.expr.bounds.evaluator import Evaluator
 from squall.ports import Archive, Bus, Clock, Journal, Launcher, Lines, Store, Vault
@@ -60,6 +61,7 @@ class Outside(NamedTuple):
 def outside(settings: Settings) -> Outside:
     """Creates the adapters for the settings. Raises `ConfigError` if the database or the key file is unusable."""
     home = settings.server.data_dir
+    variables = arguments.environments(settings)
     clock = SystemClock()
     journals, rows = home / "journals", SqliteSeals(home / "seals.db")
     storage = settings.storage
@@ -69,8 +71,8 @@ def outside(settings: Settings) -> Outside:
     store = open_store(home / "squall.db", backup_suffix=f".before-{__version__}-{clock.now()}")
     vault = KeyFileVault.open_file(home / "secret.key")
     journal = FileJournal(journals, sources)
-    lines = LineWorkers(partial(linereader.start, home, blobs))
-    evaluation = EvaluationProcesses(evaluator.start, settings.workflow.expression_seconds)
+    lines = LineWorkers(partial(linereader.start, home, blobs, variables.lines))
+    evaluation = EvaluationProcesses(partial(evaluator.start, variables.lines), settings.workflow.expression_seconds)
     launcher = KeeperLauncher(
         home / "keepers",
         journals,
@@ -81,6 +83,7 @@ def outside(settings: Settings) -> Outside:
         release_tree=archive.release,
         cgroup=settings.actionrunner.cgroup,
         most=settings.actionrunner.keepers or os.cpu_count() or 1,
+        environment=variables.keeper,
     )
 
     async def close() -> None:

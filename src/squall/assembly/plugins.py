@@ -31,16 +31,19 @@ def runners(
     http_limit: int = 16 << 20,
     *,
     places: PythonPlaces,
+    reaching: Mapping[str, str] | None = None,
 ) -> dict[str, Runner]:
     """Returns all runners by runner type: the built-in ones, and those of installed distributions.
 
     `ssh` are the rules of SSH connections, `http_limit` is the largest HTTP response (bytes), `places` are the
-    folders and options of Python actions. Raises `ConfigError` if a plug-in cannot be loaded.
+    folders and options of Python actions. `reaching` is the environment of the programs that connect to other machines;
+    if None, `base`. Raises `ConfigError` if a plug-in cannot be loaded.
     """
     local = LocalRunner(base, system_user, cwd, places.virtualenvs)
     rules = ssh or SshRules(user=system_user)
-    remote = RemoteRunner(base, rules, places.fork_idle)
-    winrm = WinrmRunner(base, rules.connect_timeout, places.fork_idle)
+    outward = base if reaching is None else reaching
+    remote = RemoteRunner(outward, rules, places.fork_idle)
+    winrm = WinrmRunner(outward, rules.connect_timeout, places.fork_idle)
     by_type: dict[str, Runner] = {
         "noop": NoopRunner(),
         "local-shell-cmd": local,

@@ -133,10 +133,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     secrets, holdups = SecretResults(out.vault), Holdups()
     transitions = Transitions(out.bus, traces.join, admission, [Retries(out.clock)], secrets)
     claims = Claims(out.store, out.bus, out.clock, transitions)
-    registrars: list[Registrar] = [
-        ActionRegistrar(content, out.clock),
-        PolicyRegistrar(out.clock, admission, transitions),
-    ]
+    policies = PolicyRegistrar(out.clock, admission, transitions)
+    registrars: list[Registrar] = [ActionRegistrar(content, out.clock), policies]
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, user)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
@@ -205,12 +203,13 @@ def _running(
 ) -> Running:
     limits = arguments.limits(settings.actionrunner, settings.system.validate_output_schema)
     by_type = runners(
-        arguments.inherited_environment(),
+        arguments.environments(settings).actions,
         settings.actionrunner.system_user,
         str(Path.cwd()),
         arguments.ssh(settings),
         settings.actionrunner.http_response_bytes,
         places=arguments.places(settings),
+        reaching=arguments.environments(settings).reaching,
     )
     environment: Mapping[str, str] = {"ST2_ACTION_API_URL": f"{url}/v1"}
     return Running(

@@ -236,6 +236,8 @@ def _convert(name: str, raw: _Raw, kind: Any, environ: Mapping[str, str]) -> Any
             if not isinstance(parts, list | tuple):
                 raise ValueError
             return tuple(_path(part, raw.base, environ) for part in parts)
+        if kind == tuple[str, ...] and isinstance(value, str) and raw.text:
+            return tuple(part.strip() for part in value.split(",") if part.strip())
         if isinstance(value, str):
             value = _spelling(value.strip(), kind)
         converted = msgspec.convert(value, kind, strict=not raw.text)
@@ -263,6 +265,8 @@ def _expected(kind: Any) -> str:
         return "a path"
     if kind == tuple[Path, ...]:
         return "a list of paths"
+    if kind == tuple[str, ...]:
+        return "a list of strings"
     if _is_size(kind):
         return 'a number of bytes from 1 up, such as 1048576 or "1 MiB"'
     node = msgspec.inspect.type_info(kind)

@@ -46,6 +46,7 @@ class Actionrunner(msgspec.Struct, frozen=True, kw_only=True):
     python_runner_log_level: Literal["AUDIT", "CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"] = "DEBUG"
     fork_server_idle_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 300.0
     system_user: str = ""
+    environment: tuple[str, ...] = ()
     http_response_bytes: Size = 16 * MIB
     umask: str = ""
     limit_open_files: Annotated[int, Meta(ge=0, le=1 << 30)] = 0

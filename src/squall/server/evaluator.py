@@ -7,19 +7,24 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 
 _MOST_MEMORY = 1 << 30
 _MOST_FILES = 64
 
 
-def start(connection: socket.socket) -> subprocess.Popen[bytes]:
-    """Starts a process that evaluates what comes over `connection`, one end of a socket pair, until it is closed."""
+def start(environment: Mapping[str, str], connection: socket.socket) -> subprocess.Popen[bytes]:
+    """Starts a process that evaluates what comes over `connection`, one end of a socket pair, until it is closed.
+
+    `environment` are its variables: nothing that an expression could read is secret.
+    """
     number = connection.fileno()
     return subprocess.Popen(
         [sys.executable, "-m", "squall.server.evaluator", str(number)],
         pass_fds=[number],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        env=dict(environment),
         cwd="/",
     )
 

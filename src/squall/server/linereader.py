@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from squall.adapters.blobs.opening import BlobPlace
@@ -19,10 +20,12 @@ _NICE = 5
 _MOST_MEMORY = 4 << 30
 
 
-def start(home: Path, blobs: BlobPlace, connection: socket.socket) -> subprocess.Popen[bytes]:
+def start(
+    home: Path, blobs: BlobPlace, environment: Mapping[str, str], connection: socket.socket
+) -> subprocess.Popen[bytes]:
     """Starts a process that answers over `connection`, one end of a socket pair, until it is closed.
 
-    It reads the data directory `home`.
+    It reads the data directory `home` and has the variables `environment`.
     """
     number = connection.fileno()
     return subprocess.Popen(
@@ -30,6 +33,7 @@ def start(home: Path, blobs: BlobPlace, connection: socket.socket) -> subprocess
         pass_fds=[number],
         stdin=subprocess.DEVNULL,
         cwd="/",
+        env=dict(environment),
     )
 
 

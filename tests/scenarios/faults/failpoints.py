@@ -138,7 +138,10 @@ def main() -> None:
 
     start = "from squall.adapters.keeper.process.keeper import main"
     assert start in pool._PROGRAM
-    this = f"import runpy; f = runpy.run_path({__file__!r}); f['prepare'](f['KEEPERS']); {start}"
+    # A keeper gets nothing of the server's environment that is not listed.
+    named = {name: os.environ[name] for name in (FAILPOINT, CLOCK_OFFSET) if name in os.environ}
+    this = f"import os, runpy; os.environ.update({named!r}); "
+    this += f"f = runpy.run_path({__file__!r}); f['prepare'](f['KEEPERS']); {start}"
     pool._PROGRAM = pool._PROGRAM.replace(start, this)
     prepare(SERVER)
     from squall.__main__ import main as squall

@@ -78,9 +78,13 @@ class Mortal(Server):
 
     def __init__(self, home: Path, packs: Path, *flags: str, env: Mapping[str, str] | None = None) -> None:
         self.mark = uuid.uuid4().hex
-        super().__init__(home, "--packs-dir", str(packs), *flags, env={**LIVELY, MARK: self.mark, **(env or {})})
+        super().__init__(home, "--packs-dir", str(packs), *flags, env={**LIVELY, **self._marked(), **(env or {})})
         self.kills = 0
         self._folders = 0
+
+    def _marked(self) -> dict[str, str]:
+        """The variables by which all processes that it starts are found."""
+        return {MARK: self.mark, "SQUALL_ACTIONRUNNER_ENVIRONMENT": MARK}
 
     def folder(self) -> Path:
         """A folder for an action's own files."""

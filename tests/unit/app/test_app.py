@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from squall.app import App, build, serve
-from squall.assembly import arguments
 from squall.config import Settings, load
 from squall.core.errors import ConfigError
 
@@ -84,12 +83,3 @@ async def test_an_address_of_ipv6_is_written_in_brackets(tmp_path: Path) -> None
     for server in made.parts.servers:
         server._socket.close()
     await made.parts.outside.close()
-
-
-def test_actions_inherit_the_environment_without_the_servers_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SQUALL_PORT", "1")
-    monkeypatch.setenv("SOMETHING", "else")
-    found = arguments.inherited_environment()
-    assert found["SOMETHING"] == "else"
-    assert found["PYTHONUNBUFFERED"] == "1"
-    assert not [name for name in found if name.startswith("SQUALL_")]

@@ -10,7 +10,7 @@ import yaml
 from squall.core.content.metadata_words import MetadataError
 from squall.core.environment import judged
 from squall.core.errors import InvalidError
-from squall.core.safe_yaml import LOADER, check_depth, load_yaml
+from squall.core.safe_yaml import LOADER, check_size, load_yaml
 
 _LARGEST = 4 << 20
 """The size limit of a metadata file, in bytes. The largest one in the public catalogue has 78 kB."""
@@ -46,7 +46,7 @@ def _line(path: Path, keys: tuple[str, ...]) -> int | None:
     line = None
     try:
         text = path.read_bytes()
-        check_depth(text)
+        check_size(text)
         node = yaml.compose(text, Loader=LOADER)
     except (OSError, yaml.YAMLError, ValueError, RecursionError):
         return None
@@ -65,7 +65,7 @@ def repeated_keys(path: Path) -> list[str]:
     """Returns a message for each key that a mapping in a YAML file repeats: only its last value counts."""
     try:
         text = path.read_bytes()
-        check_depth(text)
+        check_size(text)
         root = yaml.compose(text, Loader=LOADER)
     except (OSError, yaml.YAMLError, ValueError, RecursionError):
         return []

@@ -40,7 +40,8 @@ class PythonPlaces(msgspec.Struct, frozen=True, kw_only=True):
 
     If `common_libs` is true, actions also import from a pack's `lib`. `log_level` is the default log level of actions.
     `result_limit` is the largest result in bytes. A fork server ends after `fork_idle` seconds without a request; 0
-    means no fork servers. `installing` holds variables for the actions that install packs.
+    means no fork servers. `installing` holds the places of the actions that install packs, `installers` the
+    variables of the programs that these run.
     """
 
     virtualenvs: Path
@@ -51,6 +52,7 @@ class PythonPlaces(msgspec.Struct, frozen=True, kw_only=True):
     result_limit: int = 128 << 20
     fork_idle: float = 300.0
     installing: Mapping[str, str] = {}
+    installers: Mapping[str, str] = {}
 
 
 class PythonRunner:
@@ -68,7 +70,7 @@ class PythonRunner:
             raise InvalidError(f'Action "{job.action.name}" is missing entry_point attribute')
         pack, entry_point = Path(job.pack_path), Path(job.entry_point)
         if parameters.get("content_version"):
-            worktree = add_worktree(pack, str(parameters["content_version"]), self._worktree(job))
+            worktree = add_worktree(pack, str(parameters["content_version"]), self._worktree(job), self._base)
             if entry_point.is_relative_to(pack):
                 entry_point = worktree / entry_point.relative_to(pack)
             pack = worktree
@@ -85,7 +87,7 @@ class PythonRunner:
         if parameters.get("debug"):
             env["ST2_ACTION_DEBUG"] = "True"
         if job.action.pack == _INSTALLER:
-            env |= self._places.installing
+            env = {**self._places.installers, **env, **self._places.installing}
         timeout = parameters.get("timeout")
         return LaunchSpec(
             execution=job.execution.id,
@@ -153,7 +155,7 @@ class PythonRunner:
         number of omitted bytes."""
         parameters = job.runner_parameters
         if parameters.get("content_version") and not parameters.get("debug"):
-            remove_worktree(Path(job.pack_path), self._worktree(job))
+            remove_worktree(Path(job.pack_path), self._worktree(job), self._base)
         if end.error is not None:
             return Outcome(FAILED, {"error": end.error, "traceback": ""})
         if end.exit_code == _BAD_STATUS and not end.timed_out and not end.canceled:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from squall.adapters.removing import remove
@@ -15,9 +16,11 @@ _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@{}^~-]*")
 _WITHIN = 60.0
 
 
-def add_worktree(pack: Path, revision: str, folder: Path) -> Path:
-    """Checks out the files of `pack` at `revision` into `folder`, and returns `folder`. Raises `InvalidError` if the
-    pack is not a git repository or has no such revision."""
+def add_worktree(pack: Path, revision: str, folder: Path, env: Mapping[str, str]) -> Path:
+    """Checks out the files of `pack` at `revision` into `folder`. Returns `folder`. `env` is the environment of git.
+
+    Raises `InvalidError` if the pack is not a git repository or has no such revision.
+    """
     if not _REVISION.fullmatch(revision):
         raise InvalidError(f'Parameter "content_version": {revision[:80]!r} is not the name of a git revision.')
     if not (pack / ".git").exists():
@@ -27,7 +30,7 @@ def add_worktree(pack: Path, revision: str, folder: Path) -> Path:
         )
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     remove(folder.parent, folder)
-    problem = _git(pack, "worktree", "add", "--force", "--detach", str(folder), revision)
+    problem = _git(pack, env, "worktree", "add", "--force", "--detach", str(folder), revision)
     if problem is not None:
         raise InvalidError(
             f'Failed to create a git worktree for pack "{pack.name}": Invalid content_version "{revision}" provided. '
@@ -36,20 +39,23 @@ def add_worktree(pack: Path, revision: str, folder: Path) -> Path:
     return folder
 
 
-def remove_worktree(pack: Path, folder: Path) -> None:
-    """Removes the worktree in `folder`, if it exists."""
+def remove_worktree(pack: Path, folder: Path, env: Mapping[str, str]) -> None:
+    """Removes the worktree in `folder`, if it exists. `env` is the environment of git."""
     if folder.exists():
-        _git(pack, "worktree", "remove", "--force", str(folder))
+        _git(pack, env, "worktree", "remove", "--force", str(folder))
         remove(folder.parent, folder)
 
 
-def _git(pack: Path, *words: str) -> str | None:
+def _git(pack: Path, env: Mapping[str, str], *words: str) -> str | None:
     """Runs git in the pack. Returns the end of its error output if it fails, else None. Raises `OSError` and
     `UnavailableError` if only the machine is in the way."""
     # The repository may belong to the user who installed the pack, which git refuses without `safe.directory`.
     command = ["git", "-c", f"safe.directory={pack}", "-c", "core.hooksPath=/dev/null", "-C", str(pack), *words]
     try:
-        completed = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_WITHIN, check=False)
+        # The files of the pack may name programs that git runs.
+        completed = subprocess.run(
+            command, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, timeout=_WITHIN, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         if is_of_environment(error):
             raise

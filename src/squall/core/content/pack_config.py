@@ -10,7 +10,7 @@ import msgspec
 from squall.core.errors import InvalidError
 from squall.core.expr.jinja import Jinja
 from squall.core.schema import walk as schema_walk
-from squall.core.schema.json_schema import SchemaError, draft4, iter_errors, remote_reference, validator
+from squall.core.schema.json_schema import SchemaError, all_errors, draft4, remote_reference
 from squall.core.schema.walk import Place, mapped, mask_secrets, place_of, texts_in, without_nulls
 
 
@@ -74,8 +74,7 @@ def check_values(pack: str, path: str, values: Mapping[str, Any], attributes: Ma
     try:
         if (reference := remote_reference(schema)) is not None:
             raise SchemaError(f'"$ref" may only name a part of the schema itself, such as "#/…", not {reference!r}')
-        validator(schema)
-        errors = list(iter_errors(schema, without_nulls(with_defaults(values, attributes), place)))
+        errors = all_errors(schema, without_nulls(with_defaults(values, attributes), place))
     except (SchemaError, RecursionError) as error:
         raise InvalidError(f'The schema of the configuration of pack "{pack}" is wrong: {error}') from error
     for fault in errors:

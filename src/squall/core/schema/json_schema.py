@@ -6,12 +6,14 @@ bounded, also while an error message is built.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
 import msgspec
+
+from squall.core.schema.wording import CostError, errors_of, worst_error
 
 _NOT_SCHEMA = frozenset({"secret", "position", "immutable", "default"})
 _SCHEMAS_BY_NAME = ("patternProperties", "definitions", "$defs", "dependencies")
@@ -21,6 +23,7 @@ _PATTERN_OPTIONS = jsonschema_rs.FancyRegexOptions(backtrack_limit=20_000)
 _LARGEST_WORDED = 256 << 10
 _LONGEST_MESSAGE = 2000
 _SMALL = 4 << 10
+_MOST_STEPS = 200_000
 
 
 class SchemaError(ValueError):
@@ -117,15 +120,14 @@ def complaint(plain: Any, value: Any, hidden: bool = False) -> str | None:
 
 
 def wording(plain: Any, value: Any, hidden: bool = False) -> str:
-    """Returns the error of an invalid `value` in StackStorm's words.
+    """Returns the error of an invalid `value` in StackStorm's words; a general message if finding the words costs too
+    much.
 
     Does not quote a `hidden` value.
     """
-    from jsonschema.exceptions import best_match
-
     message: str | None = None
     if len(msgspec.json.encode(value)) <= _LARGEST_WORDED:
-        error = best_match(iter_errors(plain, value))
+        error = worst_error(plain, value, matches)
         quotes = error is not None and error.validator not in ("required", "additionalProperties")
         message = error.message if error is not None and not (hidden and quotes) else None
     if message is None or len(message) > _LONGEST_MESSAGE:
@@ -133,25 +135,15 @@ def wording(plain: Any, value: Any, hidden: bool = False) -> str:
     return message
 
 
-def iter_errors(plain: Any, value: Any) -> Iterator[Any]:
-    """Yields the errors of `value` from the library jsonschema, which has StackStorm's words."""
-    from referencing import Registry
-
-    # The library's own registry would fetch the target of a `$ref`; an empty one fetches nothing.
-    return iter(_worder()(plain, registry=Registry()).iter_errors(value))
-
-
-@lru_cache(1)
-def _worder() -> Any:
-    from jsonschema import Draft4Validator
-    from jsonschema.validators import extend
-
-    own = {
-        "pattern": _pattern,
-        "patternProperties": _pattern_properties,
-        "additionalProperties": _additional_properties,
-    }
-    return extend(Draft4Validator, own)  # type: ignore[no-untyped-call]
+def all_errors(plain: Any, value: Any) -> list[Any]:
+    """Returns all errors of `value`, in StackStorm's words; an empty list if it is valid. Raises `SchemaError`, also if
+    finding all of them costs too much."""
+    if validator(plain).is_valid(value):
+        return []
+    try:
+        return list(errors_of(plain, value, matches, _MOST_STEPS))
+    except CostError as error:
+        raise SchemaError(str(error)) from None
 
 
 @lru_cache(512)
@@ -162,43 +154,3 @@ def _of_pattern(pattern: str) -> jsonschema_rs.Draft4Validator:
 def matches(pattern: str, text: str) -> bool:
     """Checks whether a pattern of a schema matches somewhere in `text`. Raises `SchemaError` for a wrong pattern."""
     return _of_pattern(pattern).is_valid(text)
-
-
-def _pattern(worder: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[Any]:
-    from jsonschema import ValidationError
-
-    if worder.is_type(instance, "string") and not matches(pattern, instance):
-        yield ValidationError(f"{instance!r} does not match {pattern!r}")
-
-
-def _pattern_properties(worder: Any, patterns: Mapping[str, Any], instance: Any, _schema: Any) -> Iterator[Any]:
-    if worder.is_type(instance, "object"):
-        for pattern, schema in patterns.items():
-            for name, value in instance.items():
-                if matches(pattern, name):
-                    yield from worder.descend(value, schema, path=name, schema_path=pattern)
-
-
-def _additional_properties(worder: Any, allowed: Any, instance: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
-    from jsonschema import ValidationError
-
-    if not worder.is_type(instance, "object"):
-        return
-    patterns = schema.get("patternProperties", {})
-    more = [
-        name
-        for name in instance
-        if name not in schema.get("properties", {}) and not any(matches(pattern, name) for pattern in patterns)
-    ]
-    if worder.is_type(allowed, "object"):
-        for name in more:
-            yield from worder.descend(instance[name], allowed, path=name)
-    elif not allowed and more:
-        names = ", ".join(repr(name) for name in sorted(more))
-        if patterns:
-            regexes = ", ".join(repr(pattern) for pattern in sorted(patterns))
-            verb = "does" if len(more) == 1 else "do"
-            yield ValidationError(f"{names} {verb} not match any of the regexes: {regexes}")
-        else:
-            verb = "was" if len(more) == 1 else "were"
-            yield ValidationError(f"Additional properties are not allowed ({names} {verb} unexpected)")

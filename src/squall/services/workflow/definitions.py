@@ -66,7 +66,7 @@ class Definitions:
         key = key_of(text)
         if (last := self._inspections.get(key)) is not None and await self._actions(last.actions) == last.actions:
             return last.complaints
-        document = load_document(text)
+        document = await self._languages.apart(lambda _: load_document(text))
         written = (action_and_input(task.written)[0] for task in written_tasks(document))
         actions = await self._actions({action for action in written if isinstance(action, str)})
         schemas = {ref: merged_parameters(*action) if action is not None else None for ref, action in actions.items()}

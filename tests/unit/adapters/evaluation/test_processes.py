@@ -31,7 +31,7 @@ class Programs:
         self.started: list[subprocess.Popen[bytes]] = []
 
     def start(self, connection: socket.socket) -> subprocess.Popen[bytes]:
-        self.started.append(evaluator.start(connection))
+        self.started.append(evaluator.start({}, connection))
         return self.started[-1]
 
 

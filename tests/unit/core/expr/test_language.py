@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ LANGUAGE = Language()
 
 @pytest.fixture(scope="module", params=["in this process", "in a process of their own"])
 def language(request: pytest.FixtureRequest) -> Iterator[Language]:
-    processes = EvaluationProcesses(evaluator.start, 10.0)
+    processes = EvaluationProcesses(partial(evaluator.start, {}), 10.0)
     yield Language(evaluator=processes) if request.param == "in a process of their own" else LANGUAGE
     processes.close()
 

@@ -8,7 +8,14 @@ import pytest
 from jsonschema import Draft4Validator
 from jsonschema.exceptions import best_match
 
-from squall.core.schema.json_schema import SchemaError, complaint, draft4, iter_errors, remote_reference, validator
+from squall.core.schema.json_schema import (
+    SchemaError,
+    all_errors,
+    complaint,
+    draft4,
+    remote_reference,
+    validator,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +67,12 @@ CASES: list[tuple[dict[str, Any], Any]] = [
     ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "x"),
     ({"type": "array", "items": {"type": "integer"}}, [1, "x"]),
     ({"properties": {"a": {"required": ["b"]}}}, {"a": {}}),
+    ({"type": "array", "uniqueItems": True}, [{"a": 1, "b": 2}, {"b": 2, "a": 1.0}]),
+    ({"enum": [1, [True], {"a": None}]}, [1]),
+    ({"enum": [True]}, 1),
+    ({"dependencies": {"a": ["b"]}}, {"a": 1}),
+    ({"not": {"type": "string"}}, "x"),
+    ({"oneOf": [{"type": "string"}, {"minLength": 1}]}, "x"),
 ]
 
 
@@ -68,7 +81,7 @@ def test_the_words_are_those_of_the_library(schema: dict[str, Any], value: Any) 
     error = best_match(Draft4Validator(schema).iter_errors(value))
     assert error is not None
     assert complaint(schema, value) == error.message
-    paths = [list(each.absolute_path) for each in iter_errors(schema, value)]
+    paths = [list(each.absolute_path) for each in all_errors(schema, value)]
     assert paths == [list(each.absolute_path) for each in Draft4Validator(schema).iter_errors(value)]
 
 

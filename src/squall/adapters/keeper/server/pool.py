@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from squall.adapters.keeper import wire
@@ -37,14 +37,17 @@ _PROGRAM = (
 
 class Pool:
     """The keepers below `homes`. `links` are those that are connected; `arguments` are what a new one is given behind
-    its home; `most` is how many there are started."""
+    its home; `most` is how many there are started, `environment` are their variables (None: those of this process)."""
 
-    def __init__(self, homes: Path, arguments: list[str], clock: Clock, most: int) -> None:
+    def __init__(
+        self, homes: Path, arguments: list[str], clock: Clock, most: int, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.homes = homes
         self.links: list[Link] = []
         self._arguments = arguments
         self._clock = clock
         self._most = most
+        self._environment = environment
         self._starting = asyncio.Lock()
 
     async def choose(self, load: Callable[[Link], int], connect: Callable[[Path], Awaitable[Link | None]]) -> Link:
@@ -61,7 +64,7 @@ class Pool:
             home = self.homes / self._clock.new_id()
             try:
                 home.mkdir(mode=0o700)
-                await asyncio.to_thread(launch, home, self._arguments)
+                await asyncio.to_thread(launch, home, self._arguments, self._environment)
                 started = await connect(home)
             except (OSError, UnavailableError) as error:
                 await asyncio.to_thread(remove, self.homes, home)
@@ -118,8 +121,9 @@ def _connected(home: Path) -> socket.socket | None:
         os.close(folder)
 
 
-def launch(home: Path, arguments: list[str]) -> None:
-    """Starts a keeper's process and waits until it listens. Raises `UnavailableError`."""
+def launch(home: Path, arguments: list[str], environment: Mapping[str, str] | None) -> None:
+    """Starts a keeper's process and waits until it listens. `environment` are its variables (None: those of this
+    process). Raises `UnavailableError`."""
     command = [sys.executable, "-I", "-S", "-E", "-c", _PROGRAM, str(_SOURCE), str(home), *arguments]
     with open(home / "errors.log", "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as errors:
         process = subprocess.Popen(
@@ -129,6 +133,7 @@ def launch(home: Path, arguments: list[str]) -> None:
             stderr=errors,
             start_new_session=True,
             cwd="/",
+            env=environment,
         )
     assert process.stdout is not None  # noqa: S101 - it was asked for above
     with process.stdout as ready:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from squall.adapters.keeper import wire
@@ -39,9 +39,9 @@ def _forgotten(_tree: str) -> None:
 class KeeperLauncher:
     """`ports.Launcher` over keepers below `homes`. Call `start` before anything else; `run` listens to them.
 
-    There are at most `most` of this version. `results` is where results are kept until they are acknowledged; if None,
-    beside the journals. `open_tree` is awaited before a tree is given to a keeper, `release_tree`
-    called when none has it any more.
+    There are at most `most` of this version, with the variables `environment` (None: those of this process).
+    `results` is where results are kept until they are acknowledged; if None, beside the journals. `open_tree` is
+    awaited before a tree is given to a keeper, `release_tree` called when none has it any more.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class KeeperLauncher:
         release_tree: Callable[[str], None] = _forgotten,
         cgroup: str = "off",
         most: int = 1,
+        environment: Mapping[str, str] | None = None,
         results: Path | None = None,
     ) -> None:
         homes.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,7 +64,7 @@ class KeeperLauncher:
         self._launches = Launches()
         self._trees = Trees(journals, open_tree, release_tree)
         arguments = [str(journals), str(self._results), str(floor), str(fsync_seconds), cgroup]
-        self._keepers = Keepers(Pool(homes, arguments, clock, most), self._launches, self._trees)
+        self._keepers = Keepers(Pool(homes, arguments, clock, most, environment), self._launches, self._trees)
         self._canceled: set[str] = set()
 
     async def start(self) -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from squall.core.expr.bounds.limits import check_value
 from squall.core.regex import compiled
+from squall.core.safe_yaml import load_yaml
 
 NONE_MARKER = "%*****__%NONE%__*****%"
 """The text that `use_none` writes for null: a parameter that renders to it is null."""
@@ -23,8 +24,8 @@ def from_json_string(value: Any) -> Any:
 
 
 def from_yaml_string(value: Any) -> Any:
-    """Parses a text as YAML. Raises `yaml.YAMLError`."""
-    return yaml.safe_load(str(value))
+    """Parses a text as YAML. Raises `yaml.YAMLError`, and `ValueError` for a text that is too large."""
+    return load_yaml(str(value))
 
 
 def to_json_string(

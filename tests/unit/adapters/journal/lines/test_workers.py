@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -35,7 +36,7 @@ class Started:
         writer.output(TREE, 1, NOON, b"one\ntwo\n")
         self.processes: list[subprocess.Popen[bytes]] = []
         self._real: Callable[[socket.socket], subprocess.Popen[bytes]] = partial(
-            linereader.start, folder, BlobPlace("")
+            linereader.start, folder, BlobPlace(""), os.environ
         )
 
     def __call__(self, connection: socket.socket) -> subprocess.Popen[bytes]:
