@@ -187,8 +187,14 @@ def test_what_is_removed_is_gone_and_what_comes_with_squall_stays(site: Server, 
     core = site.call("POST", "/v1/packs/uninstall", {"packs": ["core"]})
     assert site.ended(core.json["execution_id"])["status"] == "failed"
     assert site.get("/v1/packs/core")["ref"] == "core"
-    again = site.call("POST", "/v1/packs/uninstall", {"packs": ["nosuchpack"]})
-    assert site.ended(again.json["execution_id"])["status"] == "succeeded"
+
+
+def test_removing_a_pack_that_does_not_exist_is_an_error_and_removes_no_other(site: Server, tmp_path: Path) -> None:
+    assert installed(site, write_pack(tmp_path / "staying"))["status"] == "succeeded"
+    removed = site.squall("pack", "remove", "staying", "zzqqx")
+    assert removed.status != 0, removed
+    assert "pack 'zzqqx' does not exist" in removed.err.decode().splitlines()[-1]
+    assert site.get("/v1/packs/staying")["ref"] == "staying"
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from squall.adapters.installing.virtualenvs import Recipe, make_virtualenv
 from squall.adapters.removing import remove
 from squall.core.content.action import SYSTEM_PACKS
 from squall.core.content.metadata import missing_of_pack, pack_ref, read_pack
-from squall.core.errors import InvalidError
-from squall.core.names import is_file_name, is_pack_name, pack_name
+from squall.core.errors import InvalidError, NotFoundError
+from squall.core.names import below, is_file_name, is_pack_name, pack_name
 from squall.core.safe_yaml import load_yaml
 
 COMPATIBLE = (3, 9, 0)
@@ -100,8 +100,12 @@ class Packs:
             remove(root, work)
 
     def _lookup(self, name: str) -> Mapping[str, Any] | None:
-        packs = fetch_index(self._places.index_urls).required()
-        return packs.get(name)
+        index = fetch_index(self._places.index_urls)
+        if not index.packs:
+            # One line: the last line of what an action printed is the reason of its failure.
+            reasons = "; ".join(f"{each['url']}: {each['message']}" for each in index.status)
+            raise InvalidError(f"No results from the index: tried {reasons}")
+        return index.packs.get(name)
 
     def setup_virtualenv(self, ref: str, python: str | None = None) -> Path:
         """Creates a new virtualenv for a pack: for the prepared version, or else for the active one. Returns its path.
@@ -184,6 +188,14 @@ class Packs:
         if folder is None:
             raise InvalidError(f'Pack "{ref}" is not installed')
         return _read(folder)[1]
+
+    def check_removable(self, refs: Sequence[str]) -> None:
+        """Raises `NotFoundError` if one of these packs, which are not registered, has no files either: neither a folder
+        nor a virtualenv. What a broken pack left can be removed."""
+        for ref in [pack_name(ref) for ref in refs]:
+            places = [below(Path(root), ref) for root in (*self._places.search, self._places.virtualenvs)]
+            if not any(os.path.lexists(place) for place in places):
+                raise NotFoundError(f"pack {ref!r} does not exist; squall pack list shows all")
 
     def delete(self, refs: Sequence[str], environments: bool) -> None:
         """Deletes the files of packs and, with `environments`, their virtualenvs. Raises `InvalidError`."""
