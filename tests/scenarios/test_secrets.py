@@ -6,9 +6,12 @@ import contextlib
 import shlex
 import sqlite3
 import sys
+from pathlib import Path
 
 import pytest
 from tests.scenarios.live.server import OUTPUT, Server
+
+from squall.testing.waiting import until
 
 SECRET = "correct-horse-battery-staple"
 MASK = "********"
@@ -175,3 +178,23 @@ def test_a_secret_part_that_an_older_version_has_stored_as_it_is_reads_as_before
     assert plain_server.get(f"/v1/executions/{execution}")["result"] == {"stdout": MASK, "return_code": 0}
     shown = plain_server.get(f"/v1/executions/{execution}", show_secrets="true")
     assert shown["result"]["stdout"] == "kept as it was"
+
+
+def test_no_process_has_a_secret_in_its_arguments(plain_server: Server, tmp_path: Path) -> None:
+    secret = "never-seen-in-a-process-table"
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    cmd = f"echo {{{{ password }}}} > {begun}; until [ -e {go} ]; do sleep 0.05; done; cat"
+    action = {
+        "name": "hidden", "pack": "default", "runner_type": "local-shell-cmd",
+        "parameters": {"cmd": {"default": cmd}, "password": {"type": "string", "secret": True}},
+    }  # fmt: skip
+    assert plain_server.call("POST", "/v1/actions", action).status == 201
+    execution = plain_server.request("default.hidden", password=secret)
+    until(lambda: begun.exists() and begun.read_text().strip() == secret, "the action has its secret")
+    readable: list[bytes] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            readable.append((folder / "cmdline").read_bytes())
+    go.touch()
+    assert plain_server.ended(execution)["status"] == "succeeded"
+    assert not [words for words in readable if secret.encode() in words]

@@ -31,6 +31,8 @@ from squall.ports import OutputText
 COMPAT = Path(__file__).parents[2] / "compat"
 """The folder of the modules that packs import. It is the last folder in an action's import path."""
 
+_COMMAND = "SQUALL_COMMAND"
+"""The variable that holds a command with secrets."""
 _TIMED_OUT = -9
 _CANNOT_START = 126
 _NESTED_MOST = 100
@@ -67,9 +69,12 @@ class LocalRunner:
         if parameters.get("content_version"):
             raise InvalidError('Parameter "content_version": the pack is not a git repository this server installed.')
         prefix, stdin = self._sudo(parameters)
-        env = {**self._base, **job.environment, **_environment(parameters.get("env"))}
+        account = self._account if self._system_user and not parameters.get("sudo") else {}
+        env = {**self._base, **account, **job.environment, **_environment(parameters.get("env"))}
         if "cmd" in job.runner_type.runner_parameters:
-            command = [self._shell, "-c", command_line(job)]
+            text, variables = shell_text(job)
+            command = [self._shell, "-c", text]
+            env |= variables
         else:
             command = _script(job, self._shell)
             python, virtualenv = _packs_python(job, self._virtualenvs)
@@ -96,6 +101,15 @@ class LocalRunner:
     @cached_property
     def _own_user(self) -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
+
+    @cached_property
+    def _account(self) -> dict[str, str]:
+        """The variables of the system user, who may have another home than the server's user."""
+        try:
+            user = pwd.getpwnam(self._system_user)
+        except KeyError:
+            return {}
+        return {"HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name}
 
     @cached_property
     def _shell(self) -> str:
@@ -178,6 +192,19 @@ def command_line(job: Job) -> str:
             f'Parameter "cmd" of action "{job.action.ref}" is missing. Set it to the command line of the action.'
         )
     return str(command)
+
+
+def shell_text(job: Job) -> tuple[str, dict[str, str]]:
+    """Returns the text for `sh -c` that runs the parameter `cmd`, and the variables that it needs.
+
+    Every user of a machine can read the arguments of its processes. So the command of a job with secrets, which may be
+    in it in any form, stands in a variable, and the shell removes it before it runs the command. Raises
+    `InvalidError` if there is no `cmd`.
+    """
+    command = command_line(job)
+    if not job.secrets:
+        return command, {}
+    return f'eval "unset -v {_COMMAND}; ${_COMMAND}"', {_COMMAND: command}
 
 
 def script_path(job: Job) -> str:

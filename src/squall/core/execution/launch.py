@@ -30,7 +30,10 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution that is about to run, with everything that a runner needs: revealed parameters, paths, addresses."""
+    """An execution that is about to run, with everything that a runner needs: revealed parameters, paths, addresses.
+
+    `secrets` are the secret values among the parameters, and what was rendered from them.
+    """
 
     execution: Execution
     action: Action
@@ -41,3 +44,4 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str]
     pack_path: str = ""
     config: PackConfig = PackConfig()
+    secrets: tuple[bytes, ...] = ()

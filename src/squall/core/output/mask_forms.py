@@ -7,8 +7,9 @@ site-packages. The forms that other programs make follow their rules (RFC 3986, 
 from __future__ import annotations
 
 import re
+from base64 import b32encode
 from binascii import b2a_base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 MIN_LENGTH: Final = 4
@@ -23,7 +24,12 @@ OVERLAP: Final = 16
 the last one ends."""
 
 _WRAPS: Final = (64, 76)
+_HEX_WRAPS: Final = (60, 64)
 _SHORTEST_WRAP: Final = 8
+
+_LONG: Final = 4096
+"""The bytes of the longest secret that is masked in every form: a long one has many pieces in each form, and preparing
+all of them would delay the start of the action."""
 
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _ENCODED_IN_URLS: Final = (
@@ -61,6 +67,7 @@ def forms(secret: bytes) -> frozenset[bytes]:
     if len(whole) < MIN_LENGTH:
         whole = secret
     every = {whole, *_base64(whole), *_percent_encoded(whole), *_json(whole), *_shell_quoted(whole), *_repr(whole)}
+    every.update(_hex(whole), _base32(whole), _base64_twice(whole), _utf16(whole))
     lines = {line.strip() for line in whole.replace(b"\r", b"\n").split(b"\n")}
     if len(lines) > 1:
         every.update(*({line, *_json(line)} for line in lines if len(line) >= MIN_LENGTH))
@@ -80,17 +87,71 @@ def _pieces(form: bytes) -> Iterator[bytes]:
 def _base64(secret: bytes) -> Iterator[bytes]:
     """Yields the base64 characters that hold bits of the secret only, for each number of bytes before it modulo 3."""
     for before in range(3):
-        encoded = b2a_base64(bytes(before) + secret, newline=False)
-        own = encoded[-(-8 * before // 6) : 8 * (before + len(secret)) // 6]
+        own = _base64_behind(before, secret)
         yield own
         yield own.translate(_URL_SAFE)
-        if before:
-            continue
-        # `base64` and `openssl` break their output into lines, and their input mostly starts with the secret.
-        for wrap in _WRAPS:
-            lines = [own[start : start + wrap] for start in range(0, len(own), wrap)]
-            if len(lines) > 1:
-                yield from (line for line in lines if len(line) >= _SHORTEST_WRAP)
+        if not before:
+            # `base64` and `openssl` break their output into lines, and their input mostly starts with the secret.
+            yield from _wrapped(own, _WRAPS)
+
+
+def _base64_behind(before: int, secret: bytes) -> bytes:
+    encoded = b2a_base64(bytes(before) + secret, newline=False)
+    return encoded[-(-8 * before // 6) : 8 * (before + len(secret)) // 6]
+
+
+def _base64_twice(secret: bytes) -> Iterator[bytes]:
+    """Yields base64 of base64: the characters that hold bits of the secret only, for all numbers of bytes before."""
+    if len(secret) > _LONG:
+        return
+    for inner in range(3):
+        once = _base64_behind(inner, secret)
+        for form in {once, once.translate(_URL_SAFE)}:
+            for outer in range(3):
+                twice = _base64_behind(outer, form)
+                yield twice
+                yield twice.translate(_URL_SAFE)
+
+
+def _base32(secret: bytes) -> Iterator[bytes]:
+    """Yields the base32 characters that hold bits of the secret only, for each number of bytes before it modulo 5."""
+    for before in range(5 if len(secret) <= _LONG else 1):
+        yield b32encode(bytes(before) + secret)[-(-8 * before // 5) : 8 * (before + len(secret)) // 5]
+
+
+def _hex(secret: bytes) -> Iterator[bytes]:
+    """Yields the secret in hex, in lower and upper case: without a separator, also broken into lines as `xxd -p` does;
+    with the separators of dumps, as escapes, and percent-encoded as a whole."""
+    lower, upper = secret.hex().encode(), secret.hex().upper().encode()
+    yield from (lower, upper, *_wrapped(lower, _HEX_WRAPS))
+    if len(secret) <= _LONG:
+        for separator in (b" ", b":", b"%", b"\\x"):
+            start = separator if separator in (b"%", b"\\x") else b""
+            yield start + secret.hex(b"\0").encode().replace(b"\0", separator)
+            if separator in (b":", b"%"):
+                yield start + secret.hex(b"\0").upper().encode().replace(b"\0", separator)
+
+
+def _utf16(secret: bytes) -> Iterator[bytes]:
+    """Yields the secret in UTF-16 of both byte orders, as programs of Windows print it, and base64 of it, as PowerShell
+    takes commands. Nothing if it is not UTF-8."""
+    try:
+        text = secret.decode()
+    except UnicodeDecodeError:
+        return
+    yield text.encode("utf-16-be")
+    wide = text.encode("utf-16-le")
+    yield wide
+    if len(secret) <= _LONG:
+        yield from (_base64_behind(before, wide) for before in range(3))
+
+
+def _wrapped(form: bytes, wraps: Iterable[int]) -> Iterator[bytes]:
+    """Yields the lines of a form that is broken at each of `wraps` characters, if they are several."""
+    for wrap in wraps:
+        lines = [form[start : start + wrap] for start in range(0, len(form), wrap)]
+        if len(lines) > 1:
+            yield from (line for line in lines if len(line) >= _SHORTEST_WRAP)
 
 
 def _percent_encoded(secret: bytes) -> Iterator[bytes]:

@@ -173,8 +173,23 @@ class Patterns:
 
 
 def _one_of(signs: Iterable[int]) -> bytes:
-    escaped = [b"\\x%02x" % sign for sign in sorted(set(signs))]
-    return escaped[0] if len(escaped) == 1 else b"[" + b"".join(escaped) + b"]"
+    ordered = sorted(set(signs))
+    if len(ordered) == 1:
+        return _escaped(ordered[0])
+    # Runs are written as ranges: the expression is parsed when the action starts.
+    parts: list[bytes] = []
+    first = last = ordered[0]
+    for sign in [*ordered[1:], -1]:
+        if sign != last + 1:
+            parts.append(_escaped(first) if first == last else _escaped(first) + b"-" + _escaped(last))
+            first = sign
+        last = sign
+    return b"[" + b"".join(parts) + b"]"
+
+
+def _escaped(sign: int) -> bytes:
+    sign_byte = bytes([sign])
+    return sign_byte if sign_byte.isalnum() else b"\\x%02x" % sign
 
 
 def _in_turn(windows: Iterable[bytes]) -> bytes:

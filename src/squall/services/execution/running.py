@@ -252,6 +252,7 @@ class Running:
             },
             pack_path=pack.path if pack is not None else "",
             config=await self._config(runner_type, pack, execution),
+            secrets=bound.secrets,
         )
         return job, bound.secrets
 

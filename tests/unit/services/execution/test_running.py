@@ -60,7 +60,6 @@ async def test_an_execution_is_launched_as_it_was_requested(squall: Assembly) ->
         spec = await scripted(squall).starting(execution.id)
         scripted(squall).end(spec)
     assert (spec.execution, spec.tree, spec.attempt, spec.timeout) == (execution.id, execution.tree, 1, 60.0)
-    assert spec.argv[-1] == "echo x"
     assert (spec.output_limit, spec.limit_policy, spec.secrets) == (777, "fail", (b"hunter2",))
     assert (msgspec.json.decode(spec.opening), spec.opened) == ({"status": "running"}, row)
     assert spec.opened_at == execution.log[-1].at
@@ -69,6 +68,7 @@ async def test_an_execution_is_launched_as_it_was_requested(squall: Assembly) ->
         "ST2_ACTION_PACK_NAME": "core",
         "ST2_ACTION_EXECUTION_ID": execution.id,
         "ST2_ACTION_DEBUG": "False",
+        "SQUALL_COMMAND": "echo x",
     }
     assert run.result().status == "succeeded"
     await squall.running.finish(task, execution, run.result())

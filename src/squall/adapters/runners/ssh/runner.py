@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from squall.adapters.runners.forked import OwnProgram
-from squall.adapters.runners.local import command_line, script_arguments, script_path, text_result
+from squall.adapters.runners.local import script_arguments, script_path, shell_text, text_result
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
 from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
@@ -52,6 +52,8 @@ class RemoteRunner:
         """Returns the program to start, with the job on its standard input. Raises `InvalidError`."""
         parameters = job.runner_parameters
         is_command = "cmd" in job.runner_type.runner_parameters
+        # The program sends variables to the host through a pipe.
+        command, variables = shell_text(job) if is_command else ("", {})
         hosts = parse_hosts(str(parameters.get("hosts") or ""), parameters.get("port"))
         bastion = parameters.get("bastion_host")
         timeout = float(parameters["timeout"]) if parameters.get("timeout") else None
@@ -74,10 +76,10 @@ class RemoteRunner:
             "keep": rules.keep,
             "sudo": bool(parameters.get("sudo")),
             "sudo_password": parameters.get("sudo_password"),
-            "env": {**job.environment, **_environment(parameters.get("env"))},
+            "env": {**job.environment, **_environment(parameters.get("env")), **variables},
             "cwd": parameters.get("cwd") or "",
             "dir": parameters.get("dir") or "/tmp",  # noqa: S108 - the documented default; the folder's name is an id
-            "command": command_line(job) if is_command else "",
+            "command": command,
             "script": "" if is_command else script_path(job),
             "arguments": [] if is_command else script_arguments(job),
             "timeout": timeout,
