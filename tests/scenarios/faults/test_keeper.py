@@ -123,7 +123,7 @@ def test_a_keeper_loads_the_standard_library_and_its_own_code_only() -> None:
     ours = {name for name in loaded if name.partition(".")[0] == "squall"}
     assert {name.partition(".")[0] for name in loaded} - {"squall"} <= sys.stdlib_module_names
     assert all(
-        name in ("squall", "squall.core", "squall.adapters", "squall.adapters.keeper")
+        name in ("squall", "squall.core", "squall.adapters", "squall.adapters.durable", "squall.adapters.keeper")
         or name.startswith(("squall.core.", "squall.adapters.keeper."))
         for name in ours
     )
