@@ -17,6 +17,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from squall.adapters import durable
 from squall.core.errors import InvalidError, KeyFileError
 
 _HEADER = b"00000"
@@ -116,10 +117,5 @@ def _write(path: Path) -> None:
     key_file = _KeyFile(
         _Hmac(_text(os.urandom(_KEY_BITS // 8)), _KEY_BITS), _text(os.urandom(_KEY_BITS // 8)), "CBC", _KEY_BITS
     )
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(key_file) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    # If another process creates the file at the same time, its key is the one in use.
+    durable.create(path, msgspec.json.encode(key_file) + b"\n")

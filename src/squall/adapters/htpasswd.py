@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
 import re
 from pathlib import Path
 
 import bcrypt
 
+from squall.adapters import durable
 from squall.core.errors import ConfigError, InvalidError
 
 _ROUNDS = 12
@@ -70,15 +70,9 @@ def read(path: Path) -> dict[str, str]:
 def write(path: Path, users: dict[str, str]) -> None:
     """Replaces the file (mode 0600) in one step, so that a server never reads a half-written one. Raises
     `ConfigError`."""
-    temporary = path.with_name(path.name + ".new")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.writelines(f"{user}:{entry}\n" for user, entry in users.items())
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        durable.make_folder(path.parent)
+        durable.write(path, "".join(f"{user}:{entry}\n" for user, entry in users.items()).encode())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error
 

@@ -11,6 +11,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from squall.adapters import durable
 from squall.core.errors import ConfigError, KeyFileError
 
 _VERSION = "v1"
@@ -28,16 +29,10 @@ class KeyFileVault:
     def open_file(cls, path: Path) -> KeyFileVault:
         """Opens the vault of a key file. Creates the file (mode 0600) if it is missing. Raises `KeyFileError`."""
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except FileExistsError:
-            pass
+            if not path.exists():
+                durable.create(path, base64.b64encode(os.urandom(_KEY_SIZE)) + b"\n")
         except OSError as error:
             raise KeyFileError(f"The key file {path} cannot be created: {error}.") from error
-        else:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(base64.b64encode(os.urandom(_KEY_SIZE)) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
         try:
             key = base64.b64decode(path.read_bytes(), validate=False)
         except (OSError, ValueError) as error:

@@ -68,7 +68,8 @@ def outside(settings: Settings) -> Outside:
     blobs = BlobPlace.below(home, storage.blobs, storage.blobs_endpoint, storage.blobs_region)
     sources = Sources(journals, rows, blobs)
     archive = FileArchive(journals, rows, sources, blobs=blobs)
-    store = open_store(home / "squall.db", backup_suffix=f".before-{__version__}-{clock.now()}")
+    before = f".before-{__version__}-{clock.now()}"
+    store = open_store(home / "squall.db", backup_suffix=before, synchronous=settings.database.synchronous)
     vault = KeyFileVault.open_file(home / "secret.key")
     journal = FileJournal(journals, sources)
     lines = LineWorkers(partial(linereader.start, home, blobs, variables.lines))

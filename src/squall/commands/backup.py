@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from squall import __version__, config
+from squall.adapters import durable
 from squall.adapters.blobs.opening import BlobPlace
 from squall.adapters.journal.reading import read
 from squall.adapters.journal.sources import Source, Sources
@@ -33,7 +34,6 @@ from squall.commands.copies import (
     Progress,
     check_empty,
     digest,
-    sync,
     write,
 )
 from squall.core.errors import ConfigError, SquallError
@@ -95,6 +95,7 @@ class Backup:
             if (self._target / name).exists():
                 if fault := check_database(self._target / name):
                     raise OSError(f"the copy of {name} is damaged: {fault}")
+                durable.sync_file(self._target / name)
                 self._note(self._target / name)
         for name, entry in self.files.items():
             self._tell(f"checking {name}")
@@ -110,7 +111,6 @@ class Backup:
         }
         # The manifest comes last: a backup without it is incomplete.
         write(self._target / MANIFEST, [json.dumps(manifest, indent=1).encode()])
-        sync(self._target)
 
     # -- journals
 
@@ -199,12 +199,10 @@ class Backup:
 
     def _copy(self, source: Path, target: Path) -> None:
         with open(source, "rb") as file:
-            self._write(target, iter(lambda: file.read(PIECE), b""))
-        mode = source.stat().st_mode & 0o700
-        (self._target / target).chmod(mode)
+            self._write(target, iter(lambda: file.read(PIECE), b""), source.stat().st_mode & 0o700)
 
-    def _write(self, target: Path, pieces: Iterator[bytes]) -> None:
-        digest, size = write(self._target / target, pieces)
+    def _write(self, target: Path, pieces: Iterator[bytes], mode: int = 0o600) -> None:
+        digest, size = write(self._target / target, pieces, mode)
         self.files[target.as_posix()] = {"size": size, "sha256": digest}
 
     def _note(self, path: Path) -> None:

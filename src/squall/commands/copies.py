@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from squall.adapters import durable
 from squall.core.errors import ConfigError
 
 FORMAT = 1
@@ -38,18 +38,15 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def write(path: Path, pieces: Iterator[bytes] | list[bytes]) -> tuple[str, int]:
-    """Writes a durable file (0600) from `pieces`. Returns its SHA-256 (hex) and its size in bytes."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+def write(path: Path, pieces: Iterator[bytes] | list[bytes], mode: int = 0o600) -> tuple[str, int]:
+    """Writes a durable file from `pieces`. Returns its SHA-256 (hex) and its size in bytes. Raises `OSError`."""
+    durable.make_folder(path.parent)
     sha256, size = hashlib.sha256(), 0
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with durable.writing(path, mode) as put:
         for piece in pieces:
-            file.write(piece)
+            put(piece)
             sha256.update(piece)
             size += len(piece)
-        file.flush()
-        os.fsync(file.fileno())
     return sha256.hexdigest(), size
 
 
@@ -62,17 +59,10 @@ def digest(path: Path) -> str:
     return sha256.hexdigest()
 
 
-def sync(folder: Path) -> None:
-    """Flushes a folder's list of files to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    os.fsync(descriptor)
-    os.close(descriptor)
-
-
 def check_empty(path: Path, what: str) -> None:
     """Creates a folder (0700) for `what`. Raises `ConfigError` if it is not empty or cannot be created."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.make_folder(path)
         if any(path.iterdir()):
             raise ConfigError(f"{path} is not empty: {what} needs a new or empty directory.")
         path.chmod(0o700)

@@ -22,7 +22,6 @@ from squall.commands.copies import (
     Progress,
     check_empty,
     digest,
-    sync,
     write,
 )
 from squall.core.errors import ConfigError, SquallError
@@ -77,12 +76,11 @@ def restore(arguments: list[str]) -> int:
         for name, entry in manifest["files"].items():
             tell(name)
             with open(source / name, "rb") as file:
-                digest, _ = write(home / name, iter(lambda file=file: file.read(PIECE), b""))  # type: ignore[misc]
-            (home / name).chmod((source / name).stat().st_mode & 0o700)
+                pieces = iter(lambda file=file: file.read(PIECE), b"")  # type: ignore[misc]
+                digest, _ = write(home / name, pieces, (source / name).stat().st_mode & 0o700)
             if digest != entry["sha256"]:
                 raise OSError(f"{source / name} has changed while it was read")
         _end_leases(home)
-        sync(home)
     except OSError as error:
         raise SquallError(f"restoring failed, remove {home} and try again: {error}") from error
     finally:

@@ -90,6 +90,12 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     free_space_floor_bytes: Size = 256 * MIB
 
 
+class Database(msgspec.Struct, frozen=True, kw_only=True):
+    """`[database]`: whether a commit is on the disk before its answer leaves (`full`), or some seconds later."""
+
+    synchronous: Literal["full", "normal"] = "full"
+
+
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """`[stream]`: the event streams."""
 
@@ -184,6 +190,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ssh: Ssh = Ssh()
     content: Content = Content()
     journal: Journal = Journal()
+    database: Database = Database()
     stream: Stream = Stream()
     queue: Queue = Queue()
     workflow: Workflow = Workflow()

@@ -7,10 +7,11 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from squall.adapters import durable
 from squall.core.errors import ConfigError
 from squall.core.ids import is_id
 
@@ -21,10 +22,10 @@ _BETWEEN = 0.03
 def prepare(path: Path) -> None:
     """Creates the directory (mode 0700) and its folders. Raises `ConfigError` if that fails."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.make_folder(path)
         path.chmod(0o700)
         for name in ("journals", "logs"):
-            (path / name).mkdir(mode=0o700, exist_ok=True)
+            durable.make_folder(path / name)
         probe = path / ".writable"
         probe.touch(mode=0o600)
         probe.unlink()
@@ -48,15 +49,8 @@ def identity(path: Path) -> str:
     if is_id(text):
         return text
     text = os.urandom(12).hex()
-    beside = path / ".server.id.new"
-    try:
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as stream:
-            stream.write(text + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(file)
-    except OSError:
-        beside.unlink(missing_ok=True)
+    with suppress(OSError):
+        durable.write(file, f"{text}\n".encode())
     return text
 
 
@@ -102,11 +96,7 @@ def _holder(path: Path, descriptor: int) -> str:
 def announce(path: Path, about: dict[str, Any]) -> Iterator[None]:
     """Writes `server.json` (mode 0600), with which commands find the server, and removes it at the end."""
     file = path / "server.json"
-    fresh = path / "server.json.new"
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        json.dump(about, stream, indent=1)
-    fresh.replace(file)
+    durable.write(file, json.dumps(about, indent=1).encode())
     try:
         yield
     finally:

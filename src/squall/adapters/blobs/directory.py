@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from squall.adapters import durable
+
 _NEW = ".putting"
+_PIECE = 1 << 20
 
 
 class DirectoryBlobs:
@@ -24,21 +26,11 @@ class DirectoryBlobs:
     def put(self, key: str, path: Path) -> None:
         """Copies the file. The copy gets its name only after it is complete and durable."""
         target = self._root / key
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.make_folder(target.parent)
         temporary = target.with_name(target.name + _NEW)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            with open(path, "rb") as source, os.fdopen(descriptor, "wb") as copy:
-                shutil.copyfileobj(source, copy, 1 << 20)
-                copy.flush()
-                os.fsync(copy.fileno())
-            temporary.replace(target)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(folder)
-        os.close(folder)
+        with open(path, "rb") as source, durable.writing(target, temporary=temporary) as put:
+            while piece := source.read(_PIECE):
+                put(piece)
 
     def read(self, key: str, at: int, length: int) -> bytes:
         """Returns `length` bytes of an object from offset `at` on."""

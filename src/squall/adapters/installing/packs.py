@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from squall.adapters.durable import make_folder
 from squall.adapters.installing import interpreters
 from squall.adapters.installing.commands import output
 from squall.adapters.installing.imports import import_faults
@@ -75,7 +76,7 @@ class Packs:
     def _download(self, request: PackRequest, force: bool, stage: bool) -> str:
         print(f"== {request.source}{f' {request.version}' if request.version else ''}", flush=True)
         root = Path(self._places.packs)
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(root)
         work = Path(mkdtemp(prefix=".fetch-", dir=root))
         try:
             folder = work / _folder_name(request.source)

@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from squall.adapters import durable
 from squall.adapters.removing import remove, remove_empty
 from squall.core.errors import InvalidError
 from squall.core.names import below, pack_name
@@ -46,11 +47,13 @@ class Versions:
         """Returns a path for the next version: unused, in a new folder of its own."""
         parent = self._folder / ".versions" / uuid.uuid4().hex[:12]
         path = below(parent, pack_name(ref))
-        parent.mkdir(mode=0o700, parents=True)
+        durable.make_folder(parent)
         return path
 
     def stage(self, ref: str, version: Path, installation: str = "") -> None:
         """Marks `version`, at a path from `new`, as the prepared version. It replaces an earlier prepared version."""
+        # A link on the disk to files that are not would be a broken pack after a loss of power.
+        durable.sync_tree(version)
         _link(self._staged(ref, installation), version)
 
     def activate(self, ref: str, installation: str = "") -> bool:
@@ -105,7 +108,7 @@ class Versions:
     def locked(self, ref: str) -> Iterator[None]:
         """Locks this pack against other processes until the block ends. Waits for the holder of the lock."""
         lock = below(self._folder, f".{pack_name(ref)}.lock")
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.make_folder(self._folder)
         with open(os.open(lock, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -161,9 +164,9 @@ def make_default_pack(folder: Path) -> None:
     """Creates the pack `default` in a folder of packs, if it is missing. Does nothing if the folder cannot be
     written."""
     with contextlib.suppress(OSError):
-        (folder / "default" / "actions").mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(folder / "default" / "pack.yaml", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(_DEFAULT_PACK)
+        durable.make_folder(folder / "default" / "actions")
+        if not (path := folder / "default" / "pack.yaml").exists():
+            durable.create(path, _DEFAULT_PACK.encode())
 
 
 class Installed:
@@ -194,7 +197,5 @@ class Installed:
 
 def _link(link: Path, target: Path) -> None:
     """Points `link` to `target` in one atomic step."""
-    link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}")
-    temporary.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
-    temporary.replace(link)
+    durable.make_folder(link.parent)
+    durable.link(link, os.path.relpath(target.resolve(), link.parent.resolve()))

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from squall.adapters.durable import make_folder
 from squall.adapters.journal import reading
 from squall.adapters.journal.inotify import CREATE, MODIFY, MOVED_TO, Inotify
 from squall.adapters.journal.sources import Source, Sources, close_quietly
@@ -198,7 +199,7 @@ class FileJournal:
         watch.listens = True
         path = self._root / journal.file_name(watch.tree)
         # All watches of a folder share one number, so the callback checks all of its trees.
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        make_folder(path.parent)
         watch.folder_number = self._inotify.watch(path.parent, CREATE | MOVED_TO, self._created)
         if watch.file is not None:
             watch.watch_number = self._inotify.watch(path, MODIFY, watch.look)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from squall.adapters import durable
 from squall.adapters.journal import sealing
 from squall.adapters.journal.remover import Remover
 from squall.adapters.journal.sources import LiveSource, SealedSource, Sources
@@ -94,11 +95,9 @@ class Sealer:
 
     def _seal_file(self, tree: str, source: LiveSource) -> sealing.SealResult:
         path = self._trees.sealed(tree)
-        with sealing.written(path.with_suffix(_NEW)) as (temporary, write):
+        with durable.writing(path, temporary=path.with_suffix(_NEW)) as write:
             result = sealing.seal(source, write)
             self._moment("file written")
-        temporary.replace(path)
-        sealing.sync_folder(path.parent)
         self._moment("file in place")
         return result
 
@@ -133,14 +132,15 @@ class Sealer:
             return
         path = self._trees.live(tree)
         try:
-            with sealing.written(path.with_suffix(_OPENING)) as (temporary, write):
+            durable.make_folder(path.parent)
+            # A journal that another process has opened meanwhile stays.
+            with (
+                suppress(FileExistsError),
+                durable.writing(path, temporary=path.with_suffix(_OPENING), replace=False) as write,
+            ):
                 sealing.unseal(source, write)
                 self._moment("journal written")
             self._moment("journal opened")
-            # Unlike a rename, a link never replaces an existing file.
-            with suppress(FileExistsError):
-                path.hardlink_to(temporary)
-            temporary.unlink()
         finally:
             source.close()
         self._moment("sealed removed")

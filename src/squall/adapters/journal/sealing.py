@@ -6,10 +6,7 @@ All functions work block by block. Memory grows with the number of executions in
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 from squall.adapters.journal.container import DamagedError
@@ -208,35 +205,3 @@ def examine(source: Source) -> Verdict:
     if isinstance(source, SealedSource) and digest.hexdigest() != source.digest:
         examiner.fault("the bytes have another hash than when the journal was sealed")
     return Verdict(source.tree, source.place, size, digest.hexdigest(), examiner.records, tuple(examiner.faults))
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Writes all of `data`. Raises `OSError`."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-@contextmanager
-def written(path: Path) -> Iterator[tuple[Path, Callable[[bytes], None]]]:
-    """Yields a new file (mode 0600) and its writer. The file is durable when the block ends, and removed if the block
-    fails."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        yield path, lambda data: write_all(descriptor, data)
-        os.fsync(descriptor)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(descriptor)
-
-
-def sync_folder(path: Path) -> None:
-    """Makes the names of a folder's entries durable. Raises `OSError`."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

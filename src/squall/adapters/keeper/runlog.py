@@ -6,12 +6,14 @@ through, `ack` when a server has taken care of that. Standard library only.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from squall.adapters.durable import sync_folder
 from squall.adapters.keeper.fields import from_fields, to_fields
 from squall.core.execution.process import End
 
@@ -107,6 +109,7 @@ class RunLog:
         self._path = path
         self.entries = read_log(path)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        sync_folder(path.parent)
         self._size = os.fstat(self._descriptor).st_size
         self._torn = False
 
@@ -170,6 +173,9 @@ class RunLog:
             # The old log is whole; the next acknowledgement tries again.
             return
         fresh.replace(self._path)
+        with contextlib.suppress(OSError):
+            # Otherwise a loss of power could bring the old log back, without the lines that follow.
+            sync_folder(self._path.parent)
         os.close(self._descriptor)
         self._descriptor = descriptor
         self._size = os.fstat(descriptor).st_size

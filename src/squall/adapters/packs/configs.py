@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from squall.adapters import durable
 from squall.adapters.packs.document import read_yaml
 from squall.core.access.secret import from_stored, replace_sealed, to_stored
 from squall.core.content.action import Pack
@@ -64,15 +64,10 @@ class ConfigFiles:
     def write(self, pack: Pack, values: dict[str, Any]) -> None:
         """Writes the pack's values, whose secret ones are sealed already. Raises `OSError`."""
         path = self.path(pack)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.new")
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            yaml.safe_dump(
-                {name: to_stored(value) for name, value in values.items()}, file, sort_keys=False, allow_unicode=True
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        stored = {name: to_stored(value) for name, value in values.items()}
+        text: str = yaml.safe_dump(stored, sort_keys=False, allow_unicode=True)
+        durable.make_folder(path.parent)
+        durable.write(path, text.encode())
 
     def _revealed(self, path: Path) -> dict[str, Any]:
         values = _mapping(path)

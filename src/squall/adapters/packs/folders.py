@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from squall.adapters import durable
 from squall.adapters.packs.document import located, read_yaml, repeated_keys
 from squall.adapters.packs.texts import Texts
 from squall.adapters.removing import remove
@@ -186,7 +187,7 @@ class PackFolders:
         for name, data in files.items():
             path = _entry(pack, name)
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                durable.make_folder(path.parent, 0o777)
                 _replace(path, data)
             except OSError as error:
                 message = f'File "{name}" of pack "{pack.ref}" cannot be written: {error}'
@@ -247,15 +248,9 @@ def _outside(name: str, folder: Path) -> InvalidError:
 
 def _replace(path: Path, data: bytes) -> None:
     """Replaces a file, or a link, in one step: readers see either all old bytes or all new ones."""
-    temporary = path.with_name(f".{path.name[:200]}.new")
     # An entry point may be a script, which must be executable.
     mode = 0o700 if data.startswith(b"#!") else 0o600
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.chmod(mode)
-    temporary.replace(path)
+    durable.write(path, data, mode)
 
 
 def _located(path: Path, work: Any) -> Any:

@@ -12,10 +12,11 @@ import queue
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import apsw
 
+from squall.adapters import durable
 from squall.adapters.sql.access.access import SqlAccess
 from squall.adapters.sql.content.content import SqlContent
 from squall.adapters.sql.content.keys import SqlKeys
@@ -33,6 +34,8 @@ from squall.core.errors import ConfigError, UnavailableError
 from squall.ports import Tx
 
 T = TypeVar("T")
+Synchronous = Literal["full", "normal"]
+"""Whether each group of units is on the disk before its callers know of it, or some seconds later."""
 
 DIALECT = Dialect(identity="INTEGER PRIMARY KEY AUTOINCREMENT", skip_locked="")
 _READERS = 2
@@ -130,13 +133,14 @@ def _settle(units: list[_Unit]) -> None:
         unit.settle()
 
 
-def _connect(path: Path, *, writer: bool) -> apsw.Connection:
+def _connect(path: Path, *, writer: bool, synchronous: Synchronous = "full") -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if writer else 0)
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=_STATEMENT_CACHE)
     connection.set_busy_timeout(10_000)
     if writer:
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        connection.execute("PRAGMA synchronous = NORMAL").fetchall()
+        # An answer that a client has seen must survive a loss of power, so each commit forces the WAL to the disk.
+        connection.execute(f"PRAGMA synchronous = {synchronous}").fetchall()
         connection.execute("PRAGMA wal_autocheckpoint = 2000").fetchall()
         connection.execute("PRAGMA temp_store = MEMORY").fetchall()
     else:
@@ -149,8 +153,9 @@ def _connect(path: Path, *, writer: bool) -> apsw.Connection:
 class SqliteStore:
     """`ports.Store` on one SQLite file. Open it with `open_store`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, synchronous: Synchronous = "full") -> None:
         self._path = path
+        self._synchronous: Synchronous = synchronous
         self._writes: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._reads: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._closed = False
@@ -189,7 +194,7 @@ class SqliteStore:
             await asyncio.to_thread(thread.join)
 
     def _write_loop(self) -> None:
-        connection = _connect(self._path, writer=True)
+        connection = _connect(self._path, writer=True, synchronous=self._synchronous)
         tables = _Tables(_Session(connection))
         closing = False
         while not closing:
@@ -240,11 +245,13 @@ class SqliteStore:
         connection.close()
 
 
-def open_store(path: Path, *, backup_suffix: str) -> SqliteStore:
+def open_store(path: Path, *, backup_suffix: str, synchronous: Synchronous = "full") -> SqliteStore:
     """Opens or creates (mode 0600) the store at `path`, and brings it to the current schema.
 
-    First copies a store of an older version to `path` + `backup_suffix`. Raises `ConfigError` if the store has a newer
-    version, is not a database, or cannot be written.
+    First copies a store of an older version to `path` + `backup_suffix`. With `synchronous` "normal", a loss of power
+    may take the units of the last seconds, although their callers know of them; the rest stays whole.
+
+    Raises `ConfigError` if the store has a newer version, is not a database, or cannot be written.
     """
     try:
         path.touch(mode=0o600, exist_ok=True)
@@ -260,10 +267,12 @@ def open_store(path: Path, *, backup_suffix: str) -> SqliteStore:
             backup = path.with_name(path.name + backup_suffix)
             connection.execute("VACUUM INTO ?", (str(backup),))
             backup.chmod(0o600)
+            durable.sync_file(backup)
         connection.execute("BEGIN IMMEDIATE")
         drive(migrate(session))
         connection.execute("COMMIT")
         connection.close()
+        durable.sync_file(path)
     except (apsw.Error, OSError) as error:
         raise ConfigError(f"{path} cannot be used as Squall's database: {error}. Choose another --data-dir.") from error
-    return SqliteStore(path)
+    return SqliteStore(path, synchronous)

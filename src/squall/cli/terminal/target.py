@@ -178,14 +178,11 @@ def read_tokens(path: Path) -> dict[str, str]:
 
 def write_tokens(path: Path, tokens: Mapping[str, str]) -> None:
     """Stores tokens in a file that only its owner can read (mode 0600). Raises `ConfigError`."""
-    fresh = path.with_name(path.name + ".new")
+    from squall.adapters import durable
+
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh.unlink(missing_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            json.dump(dict(tokens), stream, indent=1)
-        fresh.replace(path)
+        durable.make_folder(path.parent)
+        durable.write(path, json.dumps(dict(tokens), indent=1).encode())
     except OSError as error:
         raise ConfigError(f"{path}: the tokens cannot be stored ({error.strerror})") from error
 

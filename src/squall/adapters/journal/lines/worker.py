@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from squall.adapters.durable import make_folder
 from squall.adapters.journal.lines.ending import counted_tail, uncounted_tail
 from squall.adapters.journal.lines.index import LineIndex
 from squall.adapters.journal.lines.lookup import Lookup
@@ -97,7 +98,7 @@ class Indexes:
             if source is None:
                 return None
             path = self._root / journal.lines_name(tree)
-            path.parent.mkdir(mode=0o700, exist_ok=True)
+            make_folder(path.parent)
             index = self._open[tree] = LineIndex(source, path)
             while len(self._open) > _OPEN:
                 self._forget(next(iter(self._open)))

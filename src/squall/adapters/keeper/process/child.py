@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from squall.adapters.durable import make_folder, sync_folder
 from squall.adapters.keeper.families.cgroups import ActionGroup
 from squall.adapters.keeper.families.processes import Family
 from squall.adapters.keeper.process.life import Event, State, after
@@ -105,7 +106,7 @@ class ResultFile:
     def write(self, data: bytes | memoryview) -> int:
         """Appends; gives how many bytes were taken, all of them unless the disk is full. Raises `OSError`."""
         if self._descriptor < 0:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             # One that a dead keeper began for the same attempt is begun anew.
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
             self._descriptor = os.open(self.path, flags, 0o600)
@@ -123,6 +124,7 @@ class ResultFile:
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):
                 os.fdatasync(self._descriptor)
+                sync_folder(self.path.parent)
             os.close(self._descriptor)
             self._descriptor = -2
 

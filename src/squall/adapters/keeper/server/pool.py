@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from squall.adapters.durable import make_folder
 from squall.adapters.keeper import wire
 from squall.adapters.keeper.server.link import Link
 from squall.adapters.removing import remove
@@ -63,7 +64,7 @@ class Pool:
                 return min(fit, key=lambda link: (link.busy, load(link)))
             home = self.homes / self._clock.new_id()
             try:
-                home.mkdir(mode=0o700)
+                await asyncio.to_thread(make_folder, home)
                 await asyncio.to_thread(launch, home, self._arguments, self._environment)
                 started = await connect(home)
             except (OSError, UnavailableError) as error:

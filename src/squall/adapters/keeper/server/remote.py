@@ -9,6 +9,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
+from squall.adapters.durable import make_folder
 from squall.adapters.keeper import wire
 from squall.adapters.keeper.runlog import Key
 from squall.adapters.keeper.server.keepers import Keepers
@@ -59,7 +60,7 @@ class KeeperLauncher:
         environment: Mapping[str, str] | None = None,
         results: Path | None = None,
     ) -> None:
-        homes.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(homes)
         self._results = results or journals.parent / "results"
         self._launches = Launches()
         self._trees = Trees(journals, open_tree, release_tree)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from pathlib import Path
 
 import asyncssh
+
+from squall.adapters import durable
 
 KNOWN_HOSTS, ACCEPT_NEW, IGNORE = "known_hosts", "accept-new", "ignore"
 
@@ -46,13 +46,8 @@ class HostKeys:
         name = host if port == asyncssh.DEFAULT_PORT else f"[{host}]:{port}"
         line = f"{name} {key.export_public_key('openssh').decode().strip()}\n"
         path = self._files[0]
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.write(descriptor, line.encode())
-        finally:
-            os.close(descriptor)
+        durable.make_folder(path.parent)
+        durable.append(path, line.encode())
 
 
 class Client(asyncssh.SSHClient):

@@ -12,6 +12,7 @@ from typing import Any
 
 import apsw
 
+from squall.adapters import durable
 from squall.adapters.sql.dialect.session import marks
 from squall.ports import Seal, SealRow
 
@@ -37,6 +38,7 @@ class SqliteSeals:
         if self._connection is None and (create or self._path.exists()):
             if create:
                 self._path.touch(mode=0o600, exist_ok=True)
+                durable.sync_folder(self._path.parent)
             flags = apsw.SQLITE_OPEN_READONLY if self._read_only else apsw.SQLITE_OPEN_READWRITE
             connection = apsw.Connection(str(self._path), flags=flags)
             connection.set_busy_timeout(10_000)

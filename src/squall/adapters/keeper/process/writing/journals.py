@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from squall.adapters.durable import make_folder
 from squall.adapters.keeper.process.writing.writer import DiskFullError, TreeWriter
 from squall.core.output import journal
 from squall.core.output.journal import ServerRecord
@@ -67,7 +68,7 @@ class Journals:
         if self._unchecked < _CHECK_EVERY:
             return
         # A result may come before the first journal.
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._root)
         space = os.statvfs(self._root)
         if space.f_bavail * space.f_frsize < self._floor + count:
             raise DiskFullError(28, "the free-space floor is reached")

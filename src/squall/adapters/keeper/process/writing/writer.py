@@ -10,6 +10,7 @@ import errno
 import os
 from pathlib import Path
 
+from squall.adapters.durable import make_folder, sync_folder
 from squall.core.output import journal
 
 _WINDOW = 4 * journal.MAX_PAYLOAD
@@ -30,6 +31,7 @@ class TreeWriter:
 
     __slots__ = (
         "_descriptor", "_end", "_events", "_heads", "_incarnation", "_leads", "_nonce", "_offsets", "_seed", "_tails",
+        "_unnamed",
     )  # fmt: skip
 
     def __init__(self, descriptor: int, header: journal.Header, incarnation: int) -> None:
@@ -38,6 +40,7 @@ class TreeWriter:
         self._seed = journal.checksum_seed(header.nonce)
         self._end = header.committed
         self._incarnation = incarnation
+        self._unnamed: Path | None = None  # the folder in which a new file's name is not yet durable
         self._tails: dict[str, int] = {}
         self._heads: dict[str, int] = {}
         self._events: set[int] = set()
@@ -50,7 +53,9 @@ class TreeWriter:
         """A new journal (mode 0600) at `path`; its folder is made (0700). Raises `OSError`."""
         header = journal.pack_header(os.urandom(16), boot, tree)
         descriptor = _make_file(path, header)
-        return cls(descriptor, journal.unpack_header(header), incarnation)
+        writer = cls(descriptor, journal.unpack_header(header), incarnation)
+        writer._unnamed = path.parent
+        return writer
 
     @classmethod
     def reopen(cls, path: Path, incarnation: int, boot: bytes) -> TreeWriter:
@@ -200,9 +205,12 @@ class TreeWriter:
             self._heads.setdefault(execution, start)
 
     def flush(self) -> None:
-        """Makes what is committed durable (fsync). One that has been closed meanwhile is left to the system."""
+        """Makes what is committed, and the file's name, durable. One that has been closed is left to the system."""
         if self._descriptor >= 0:
             os.fdatasync(self._descriptor)
+            if (folder := self._unnamed) is not None:
+                sync_folder(folder)
+                self._unnamed = None
 
     def close(self, tree: str, time: int) -> None:
         """Ends the journal with the record that finds each execution's chain, and closes the file."""
@@ -221,12 +229,12 @@ def _make_file(path: Path, header: bytes) -> int:
     # Made under another name: under its own, a journal has a whole header from its first moment on.
     fresh = path.with_suffix(".new")
     flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     try:
         descriptor = os.open(fresh, flags, 0o600)
     except FileNotFoundError:
         # Who tidies up has just removed the folder, which was empty.
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         descriptor = os.open(fresh, flags, 0o600)
     try:
         if os.pwrite(descriptor, header, 0) != len(header):
