@@ -373,7 +373,7 @@ def test_a_pack_that_lies_here_is_installed_and_tested_by_its_name(site: Server,
     words = [*site.program, "pack", "install", "listed"]
     done = subprocess.run(words, cwd=tmp_path, env=site.command_env(), capture_output=True, check=False)
     assert done.returncode == 0, done
-    assert f"listed: taken from here, {tmp_path / 'listed'}".encode() in done.stderr
+    assert f"listed: installing the local pack {tmp_path / 'listed'}".encode() in done.stderr
     assert run(site, "listed.it") == "here"
     words = [*site.program, "pack", "test", "--no-venv", "--data-dir", str(site.data_dir), "listed"]
     for cwd in (site.data_dir, tmp_path):

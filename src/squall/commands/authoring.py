@@ -50,7 +50,9 @@ def _create(arguments: list[str]) -> int:
         prog="squall pack create", description="Make a new pack: an action, a workflow, a sensor, a rule, and tests."
     )
     parser.add_argument("name", help="the name of the pack: lower case letters, digits and _")
-    parser.add_argument("--in", dest="parent", type=Path, default=Path(), metavar="DIR", help="where (default: here)")
+    parser.add_argument(
+        "--in", dest="parent", type=Path, default=Path(), metavar="DIR", help="the parent folder (default: here)"
+    )
     args = parser.parse_args(arguments)
     pack_ref({"ref": args.name}, args.name)
     folder = args.parent / args.name
@@ -79,7 +81,8 @@ def _ship_schemas(folder: Path) -> None:
 
 def _lint(arguments: list[str]) -> int:
     parser = Parser(
-        prog="squall pack lint", description="List the faults of packs: the file, the line, the key, and what is right."
+        prog="squall pack lint",
+        description="List the faults of packs: the file, the line, the key, and the correct value.",
     )
     parser.add_argument("path", nargs="+", type=Path, help="folders of packs")
     args = parser.parse_args(arguments)
@@ -104,10 +107,10 @@ def lint(path: Path) -> tuple[list[str], str]:
     try:
         ref = pack_ref(read_yaml(folder / "pack.yaml"), folder.name)
     except InvalidError as error:
-        return [f"{path / 'pack.yaml'}: {error}"], "nothing else was read"
+        return [f"{path / 'pack.yaml'}: {error}"], "the other files were not read"
     loaded = source.prepared([ref])
     faults = [text for _, text in (*loaded.faults, *loaded.lacking, *loaded.doubts)]
-    summary = "nothing was read"
+    summary = "no files were read"
     for each in loaded.packs:
         summary = ", ".join(f"{count} {kind}" for kind, count in each.counts.items() if count) or "no content"
         missing = missing_of_pack(read_yaml(folder / "pack.yaml"))
@@ -220,25 +223,25 @@ def _test_environment(folder: Path) -> dict[str, str]:
     return {**inherited, "PYTHONPATH": os.pathsep.join([*paths, str(COMPAT)]), "ST2_ACTION_PACKS_PATHS": above}
 
 
-def _virtualenv(ref: str, folder: Path, fresh: bool) -> Path:
+def _virtualenv(ref: str, pack_folder: Path, fresh: bool) -> Path:
     """Returns the virtualenv for the tests of a pack. It is created once per content of the requirement files.
 
     Raises `InvalidError`.
     """
-    files = [folder / "requirements.txt", folder / "requirements-tests.txt"]
-    python = read_yaml(folder / "pack.yaml").get("python")
+    files = [pack_folder / "requirements.txt", pack_folder / "requirements-tests.txt"]
+    python = read_yaml(pack_folder / "pack.yaml").get("python")
     request = python_request(python) if python not in (None, "") else None
     contents = b"\0".join(path.read_bytes() if path.is_file() else b"" for path in files)
     key = hashlib.sha256(contents + "\n".join([sys.version, request or "", *PACKAGES]).encode()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    at = cache / "squall" / "pack-tests" / f"{ref}-{key}"
-    if fresh or not (at / "ready").exists():
-        at.parent.mkdir(parents=True, exist_ok=True)
-        remove(at.parent, at)
+    folder = cache / "squall" / "pack-tests" / f"{ref}-{key}"
+    if fresh or not (folder / "ready").exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        remove(folder.parent, folder)
         options = os.environ.get("SQUALL_CONTENT_PIP_OPTIONS", "").split()
-        packages = at.parent / ".default-packages"
+        packages = folder.parent / ".default-packages"
         recipe = Recipe(requirements=files, packages=packages, options=options, python=request)
-        make_virtualenv(at, recipe, os.environ)
-        install(at, ["pytest", "mock"], options, os.environ)
-        (at / "ready").touch()
-    return at
+        make_virtualenv(folder, recipe, os.environ)
+        install(folder, ["pytest", "mock"], options, os.environ)
+        (folder / "ready").touch()
+    return folder

@@ -52,7 +52,7 @@ def _change(args: argparse.Namespace, path: Path, hashes: dict[str, str]) -> str
             raise ConflictError(f"user {user!r} exists already: `squall user passwd {user}` changes the password")
         message = f"added {user} to {path}"
     elif user not in hashes:
-        raise NotFoundError(f"there is no user {user!r} in {path}")
+        raise NotFoundError(f"user {user!r} does not exist in {path}: `squall user add {user}` adds the user")
     elif args.verb == "remove":
         del hashes[user]
         message = f"removed {user} from {path}"

@@ -42,7 +42,9 @@ def parse(text: str) -> PackRequest:
         source, version = text.strip(), ""
     malformed = not source or source.startswith("-") or version.startswith("-")
     if malformed or not all(character.isprintable() for character in text):
-        raise InvalidError(f'"{text}" names no pack: give a name, owner/repository, a URL, file:///path or a folder')
+        raise InvalidError(
+            f'"{text}" is not a source of a pack: give a name in the index, owner/repository, a URL, or a path'
+        )
     return PackRequest(source, version or None)
 
 
@@ -66,7 +68,9 @@ def fetch(request: PackRequest, into: Path, lookup: Lookup, env: Mapping[str, st
     elif "://" in source or "@" in source:
         _clone(source, version, into, env)
     else:
-        raise InvalidError(f'"{source}" is neither a pack name, nor a URL, nor a folder')
+        raise InvalidError(
+            f'"{source}" is not a source of a pack: give a name in the index, owner/repository, a URL, or a path'
+        )
     _lift(into)
 
 
@@ -199,7 +203,7 @@ def _lift(into: Path) -> None:
 
 
 def check_tree(folder: Path, largest: int) -> None:
-    """Raises `InvalidError` for a link that leads out of a pack, and for a file of more than `largest` bytes."""
+    """Raises `InvalidError` if a pack has a link to a path outside of it, or a file of more than `largest` bytes."""
     root = folder.resolve()
     for parent, folders, names in os.walk(folder):
         if Path(parent) == folder and ".git" in folders:

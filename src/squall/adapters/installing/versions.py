@@ -34,7 +34,7 @@ class Versions:
         self._folder = folder
 
     def active(self, ref: str) -> Path:
-        """Returns the path of the active version, which need not exist yet. Raises `InvalidError` for a bad pack
+        """Returns the path of the active version, also if there is none yet. Raises `InvalidError` for a bad pack
         name."""
         return below(self._folder, pack_name(ref))
 
@@ -77,10 +77,10 @@ class Versions:
         self._remove(version)
 
     def remove(self, ref: str) -> bool:
-        """Deletes the active and the prepared version. Returns False if there was no active one.
+        """Deletes all versions of a pack. If it has no active version, deletes only the prepared one and returns False.
 
-        If the active version is a link to another place, such as a developer's checkout, deletes only the link.
-        Raises `InvalidError` for a bad pack name.
+        If the active version is a link to a folder elsewhere, such as a developer's checkout, that folder stays. Raises
+        `InvalidError` for a bad pack name.
         """
         active = self.active(ref)
         self.discard(ref)

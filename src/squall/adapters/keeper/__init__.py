@@ -1,5 +1,5 @@
-"""Holds the actions' processes and pipes, and is the one writer of their journals.
+"""Keepers: processes that start actions, hold their pipes, and are the only writers of their journals.
 
-`process` is the keeper's own program, `server` the side of the servers that use it. `wire` is what they say to each
-other, `runlog` what a keeper leaves on the disk. What the keeper loads uses the standard library only.
+`process` is the keeper's own program, `server` the part that runs in servers. `wire` has the messages between them,
+`runlog` the file in which a keeper records its processes. Modules that a keeper loads use the standard library only.
 """

@@ -1,7 +1,7 @@
 """Named tuples as the fields of JSON objects, by their types: for messages and for the run log. Standard library only.
 
-Fields that are unknown are left out, as a later version may have added them. Fields that equal their defaults are not
-written. A type that is not in `_forms` needs a line there.
+Reading ignores unknown fields, as a later version may have added them. Writing omits fields that equal their defaults.
+A type that is not in `_forms` needs a line there.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from squall.core.output.journal import ServerRecord
 
 T = TypeVar("T")
 _KEYS = {"unit": "execution"}
-# No default: equal to nothing that is ever written.
+# The default of fields that have none. It equals no value of a field.
 _NONE = object()
 
 
 class BadFieldsError(ValueError):
-    """The fields are not those of the record; the message names the field and what is wrong with it."""
+    """The fields do not fit the record. The message names the field and the fault."""
 
 
 class _Form(NamedTuple):
-    """How values of one type are written as JSON and read back. `read` raises `ValueError`."""
+    """The JSON form of values of one type. `write` makes it, `read` reads it. `read` raises `ValueError`."""
 
     write: Callable[[Any], Any]
     read: Callable[[Any], Any]
@@ -76,7 +76,7 @@ def _layout(kind: Any) -> tuple[_Field, ...]:
 def _forms() -> dict[Any, _Form]:
     text, number, truth, seconds = _plain(str), _plain(int), _plain(bool), _plain(float, int)
     encoded = _Form(lambda data: base64.b64encode(data).decode(), _decoded)
-    # A payload is JSON itself; it stays readable.
+    # A payload is JSON text already, so it needs no base64.
     readable = _Form(bytes.decode, lambda value: text.read(value).encode())
     return {
         str: text,
@@ -107,7 +107,7 @@ def _forms() -> dict[Any, _Form]:
 
 def _plain(*kinds: type) -> _Form:
     def read(value: Any) -> Any:
-        # A bool is an int for Python, and is none here.
+        # In Python a bool is an int; in these fields it is not.
         if type(value) not in kinds:
             raise ValueError(f"must be {kinds[0].__name__}, not {type(value).__name__}")
         return value
@@ -148,7 +148,7 @@ def _pair(first: _Form, second: _Form) -> _Form:
 
 
 def _listed(kind: Callable[..., Any], *items: _Form) -> _Form:
-    """Returns the form of records of which a message has many: the values without their names."""
+    """Returns the form of records that a message has many of: their values without the names."""
 
     def read(value: Any) -> Any:
         if type(value) is not list or len(value) != len(items):

@@ -1,7 +1,7 @@
-"""The run log: what a server must know about the processes of a keeper, also when the keeper is gone.
+"""The run log: a keeper's record of its processes, which a server reads if the keeper has died.
 
-One JSON object a line: `start` before a process is made, `pid` when it is there, `end` when it and its output are
-through, `ack` when a server has taken care of that. Standard library only.
+It has one JSON object per line: `start` before a process starts, `pid` when it has started, `end` when the process has
+exited and its output is stored, `ack` when a server has acknowledged the end. Standard library only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Key = tuple[str, int]
 
 
 class Started(NamedTuple):
-    """The first line about an attempt: a process is about to be made."""
+    """The first line about an attempt: the keeper is about to start a process."""
 
     unit: str
     attempt: int
@@ -32,7 +32,8 @@ class Started(NamedTuple):
 
 
 class Process(NamedTuple):
-    """The line about its process: the pid, its start in ticks since the boot with this id, and its cgroup's folder."""
+    """The line about an attempt's process: the pid, its start time in ticks since the boot with the id `boot`, and the
+    folder of its cgroup."""
 
     unit: str
     attempt: int
@@ -43,7 +44,7 @@ class Process(NamedTuple):
 
 
 class Acknowledged(NamedTuple):
-    """The last line about an attempt: a server has taken care of its end."""
+    """The last line about an attempt: a server has acknowledged its end."""
 
     unit: str
     attempt: int
@@ -55,7 +56,7 @@ _KINDS: dict[str, type[Any]] = {name: kind for kind, name in _NAMES.items()}
 
 
 class Entry:
-    """What the log says of one attempt that has not been acknowledged."""
+    """The lines about one attempt that has not been acknowledged."""
 
     __slots__ = ("end", "process", "start")
 
@@ -66,7 +67,7 @@ class Entry:
 
 
 def read_log(path: Path) -> dict[Key, Entry]:
-    """Returns what a log holds that has not been acknowledged. Leaves out a line that a crash cut off."""
+    """Returns the entries of a log that have not been acknowledged. Skips a line that a crash cut off."""
     entries: dict[Key, Entry] = {}
     try:
         data = path.read_bytes()
@@ -103,7 +104,7 @@ def _written(line: Line) -> bytes:
 
 
 class RunLog:
-    """The log of a living keeper. `entries` is what has not been acknowledged."""
+    """The log of a living keeper. `entries` are the attempts that have not been acknowledged."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -114,24 +115,24 @@ class RunLog:
         self._torn = False
 
     def start(self, line: Started) -> None:
-        """Before a process is made."""
+        """Logs that a process is about to start."""
         self.entries[line.unit, line.attempt] = Entry(line)
         self._write(line)
 
     def pid(self, line: Process) -> None:
-        """When the process is there."""
+        """Logs that the process has started."""
         self.entries[line.unit, line.attempt].process = line
         self._write(line)
 
     def end(self, end: End) -> None:
-        """When the process and its output are through."""
+        """Logs that the process has exited and its output is stored."""
         entry = self.entries.get((end.unit, end.attempt))
         if entry is not None:
             entry.end = end
         self._write(end)
 
     def acknowledge(self, unit: str, attempt: int) -> None:
-        """When a server has taken care of the end."""
+        """Logs that a server has acknowledged the end. Compacts the log if it is large."""
         if self.entries.pop((unit, attempt), None) is not None:
             self._write(Acknowledged(unit, attempt))
             if self._size > _COMPACT_ABOVE:
@@ -144,18 +145,18 @@ class RunLog:
     def _write(self, line: Line) -> None:
         data = _written(line)
         if self._torn:
-            # What a full disk cut off must not swallow this line.
+            # A full disk cut off the previous line; without a newline, this one would be part of it.
             data = b"\n" + data
         try:
             written = os.write(self._descriptor, data)
         except OSError:
             written = 0
         self._torn = written != len(data)
-        # A full disk must not end a keeper; the entry lives on in memory, and the next compaction writes it.
+        # A full disk must not end a keeper. The entry stays in memory, and the next compaction writes it.
         self._size = _COMPACT_ABOVE + 1 if self._torn else self._size + written
 
     def _compact(self) -> None:
-        """Writes the log anew with what is still needed."""
+        """Replaces the log with one that has only the unacknowledged entries."""
         fresh = self._path.with_suffix(".new")
         lines = [
             _written(line)
@@ -170,7 +171,7 @@ class RunLog:
                 raise OSError(errno.ENOSPC, "no space for a run log")
             os.fdatasync(descriptor)
         except OSError:
-            # The old log is whole; the next acknowledgement tries again.
+            # The old log is complete; the next acknowledgement tries again.
             return
         fresh.replace(self._path)
         with contextlib.suppress(OSError):

@@ -1,8 +1,8 @@
 """Messages between a server and its keeper: a length of four bytes, then a JSON object. Standard library only.
 
-Each message is a named tuple; this module alone knows how it looks as JSON. The first message each way is a greeting
-with the protocol's version. A keeper serves any server that speaks its version or a later one, which must know how to
-speak the earlier.
+Each message is a named tuple; only this module knows its JSON form. The first message each way is a greeting with the
+protocol's version. A keeper serves every server that speaks its version or a later one; a server must also speak the
+earlier versions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from squall.core.execution.process import End, LaunchSpec
 from squall.core.output.journal import ServerRecord
 
 VERSION = 4
-"""The protocol's version. Fields may be added within one; new messages and meanings need a new one."""
+"""The protocol's version. New fields may keep the version; new messages and meanings need a new version."""
 
 _SINGLE_RECORDS = 3
 """The last version that has no `AppendRecords`."""
@@ -29,54 +29,55 @@ _APPENDED_AT_ONCE = 1 << 20
 
 
 class BadMessageError(ValueError):
-    """The bytes are no messages of this protocol: what follows them cannot be read either."""
+    """The bytes are not messages of this protocol. The bytes after them cannot be read either."""
 
 
 class Unreadable(NamedTuple):
-    """A whole message that this side does not understand. `number` is that of the request it belongs to, if any."""
+    """A complete message that this side cannot read. `number` is the number of its request, if it has one."""
 
     reason: str
     number: int | None
 
 
-# -- what servers send
+# -- messages of servers
 
 
 class Hello(NamedTuple):
-    """The server's greeting; answered with a `Greeting`."""
+    """The server's greeting. The keeper replies with a `Greeting`."""
 
     version: int
 
 
 class Spawn(NamedTuple):
-    """Start a process, once for each attempt. Answered when the start is in the run log."""
+    """The request to start a process, once per attempt. The reply comes when the start is in the run log."""
 
     spec: LaunchSpec
 
 
 class Cancel(NamedTuple):
-    """End a unit's process as a whole. Not answered."""
+    """The request to end all processes of a unit. It has no reply."""
 
     unit: str
 
 
 class AddSecrets(NamedTuple):
-    """Mask these values too in a unit's output. They are masked when it is answered."""
+    """The request to mask more values in a unit's output. Masking is in effect when the reply comes."""
 
     unit: str
     values: tuple[bytes, ...]
 
 
 class Acknowledge(NamedTuple):
-    """Forget an end. Not answered."""
+    """The request to forget an end. It has no reply."""
 
     unit: str
     attempt: int
 
 
 class Append(NamedTuple):
-    """Append a record of the server's to a tree's journal, `event` being the row of its event (0: none) and `at` its
-    time (µs). Without `create` only if there is a journal; `Reply.done` says whether it is in the journal."""
+    """The request to append one record of the server to a tree's journal. `event` is the row of its event (0: none),
+    `at` its time (µs). If `create` is false, the keeper appends it only to an existing journal. `Reply.done` is true if
+    the record is in the journal."""
 
     tree: str
     unit: str
@@ -88,31 +89,31 @@ class Append(NamedTuple):
 
 
 class AppendRecords(NamedTuple):
-    """Append several records of the server's to a tree's journal, in their order. `Reply.done` says whether the tree
-    has a journal then. If it fails, some of them may have been appended."""
+    """The request to append several records of the server to a tree's journal, in their order. `Reply.done` is true if
+    the tree has a journal afterwards. After an error, some of the records may be in the journal."""
 
     tree: str
     records: tuple[ServerRecord, ...]
 
 
 class CloseTree(NamedTuple):
-    """Close a tree's journal. It is closed when this is answered."""
+    """The request to close a tree's journal. The journal is closed when the reply comes."""
 
     tree: str
 
 
 class Leave(NamedTuple):
-    """End, if there is nothing left to do. Not answered."""
+    """The request that the keeper ends if it has nothing to do. It has no reply."""
 
 
 Request = Hello | Spawn | Cancel | AddSecrets | Acknowledge | Append | AppendRecords | CloseTree | Leave
 
-# -- what keepers send
+# -- messages of keepers
 
 
 class Greeting(NamedTuple):
-    """The keeper's greeting: its process, the (unit, attempt) of what runs, the ends that nobody has acknowledged, its
-    trees, what units wait for, and whether masking keeps it busy."""
+    """The keeper's greeting: its pid, the (unit, attempt) of each running launch (`held`), the unacknowledged ends, its
+    trees, and the reason of each waiting unit. `busy` is true if masking takes most of its time."""
 
     version: int
     pid: int
@@ -124,7 +125,8 @@ class Greeting(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """The answer to the request with this number. `error` says why it could not be done; `done` answers `Append`."""
+    """The reply to the request with the number `id`. `error` says why the request failed; `done` is the result of
+    `Append` and `AppendRecords`."""
 
     id: int
     error: str | None = None
@@ -132,21 +134,21 @@ class Reply(NamedTuple):
 
 
 class Waits(NamedTuple):
-    """What a unit's output waits for, for people to read; empty if for nothing any more."""
+    """The reason why a unit's output waits, as a text for people; empty if it no longer waits."""
 
     unit: str
     reason: str
 
 
 class Busy(NamedTuple):
-    """Whether masking takes most of the keeper's time from now on."""
+    """The keeper's new load: `busy` is true if masking takes most of its time."""
 
     busy: bool
 
 
 Report = Greeting | Reply | End | Waits | Busy
 
-# -- as bytes
+# -- messages as bytes
 
 _REQUESTS: dict[str, type[Any]] = {
     "hello": Hello,
@@ -164,12 +166,12 @@ _NAMES = {kind: name for names in (_REQUESTS, _REPORTS) for name, kind in names.
 
 
 def name_of(message: Request | Report) -> str:
-    """Returns the name that a message has in the protocol."""
+    """Returns the protocol's name for a message."""
     return "reply" if isinstance(message, Greeting) else _NAMES[type(message)]
 
 
 def request(message: Request, number: int | None = None) -> bytes:
-    """Returns a server's message as bytes. It is answered if it has a `number`; a `Hello` has one by itself."""
+    """Returns a server's message as bytes. The keeper replies if it has a `number`; a `Hello` always has one."""
     number = _GREETING if isinstance(message, Hello) else number
     numbered = {} if number is None else {"id": number}
     return _framed({"op": name_of(message), **to_fields(message), **numbered})
@@ -187,38 +189,39 @@ def _framed(fields: dict[str, Any]) -> bytes:
 
 
 def appending(tree: str, records: Sequence[ServerRecord], version: int) -> Iterator[Append | AppendRecords]:
-    """Yields the messages that have a keeper of `version` append records; each has about 1 MiB of them at most."""
+    """Yields the messages that append records, for a keeper of `version`. Each message has about 1 MiB of payload at
+    most."""
     if version <= _SINGLE_RECORDS:
         for each in records:
             yield Append(tree, each.execution, each.kind, each.time, each.event, each.payload, each.create)
         return
-    several: list[ServerRecord] = []
+    batch: list[ServerRecord] = []
     size = 0
     for each in records:
-        several.append(each)
+        batch.append(each)
         size += len(each.payload)
         if size >= _APPENDED_AT_ONCE:
-            yield AppendRecords(tree, tuple(several))
-            several, size = [], 0
-    if several:
-        yield AppendRecords(tree, tuple(several))
+            yield AppendRecords(tree, tuple(batch))
+            batch, size = [], 0
+    if batch:
+        yield AppendRecords(tree, tuple(batch))
 
 
 class Numbered(NamedTuple):
-    """What a server sent. It gets a `Reply` with this number, or none if there is no number."""
+    """A message of a server. The keeper sends a `Reply` with this number, or no reply if the number is None."""
 
     number: int | None
     message: Request | Unreadable
 
 
 def read_request(fields: dict[str, Any]) -> Numbered:
-    """Returns what a server sent; `Unreadable` if this keeper does not understand it."""
+    """Returns the message of a server; `Unreadable` if this keeper cannot read it."""
     number = _number(fields)
     return Numbered(number, _read(fields, _REQUESTS.get(str(fields.get("op"))), number))
 
 
 def read_report(fields: dict[str, Any]) -> Report | Unreadable:
-    """Returns what a keeper sent; `Unreadable` if this server does not understand it."""
+    """Returns the message of a keeper; `Unreadable` if this server cannot read it."""
     number = _number(fields)
     greeting = fields.get("op") == "reply" and number == _GREETING
     message: Report | Unreadable
@@ -245,14 +248,14 @@ T = TypeVar("T")
 
 
 class Unpacker(Generic[T]):
-    """Turns received bytes, cut anywhere, back into messages, with `read_request` or `read_report`."""
+    """Reads messages from received bytes, which may be split anywhere, with `read_request` or `read_report`."""
 
     def __init__(self, read: Callable[[dict[str, Any]], T]) -> None:
         self._read = read
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[T]:
-        """Returns the messages that are complete now. Raises `BadMessageError`."""
+        """Adds received bytes, and returns the messages that are complete now. Raises `BadMessageError`."""
         self._buffer += data
         messages: list[T] = []
         while len(self._buffer) >= _LENGTH.size:

@@ -1,10 +1,10 @@
-"""`GET /stream/v1/watch`: one connection with everything that a page follows: resource events and up to eight trees.
+"""`GET /stream/v1/watch`: one connection for a page, with resource events and the output of up to eight trees.
 
-Browsers allow six connections to a host, and a page that is open in two tabs would use them up. The `id:` of every
-event holds the positions of all parts, so a client that resumes with its last id gets exactly the events that it lacks.
+Browsers allow six connections to a host, and a page in two tabs would need more. The `id:` of every event has the
+positions of all parts, so a client that resumes with its last id gets exactly the events that it lacks.
 
 A separate task reads each part, and all tasks write to the one connection in turn. While one writes, the others wait,
-so memory holds only the data that is being sent.
+so memory has only the data that is being sent.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _CHATTY = 64 << 10
 
 
 class WatchRoutes:
-    """The stream of a page."""
+    """The route of the stream of a page."""
 
     def __init__(self, sources: StreamSources) -> None:
         self._sources = sources
@@ -77,7 +77,7 @@ class WatchRoutes:
         requested = query.every("tree")
         if len(requested) > MOST_TREES:
             raise InvalidError(
-                f"tree: one connection follows at most {MOST_TREES} trees, not {len(requested)}. Ask for fewer."
+                f"tree: one connection follows at most {MOST_TREES} trees, not {len(requested)}. Request fewer."
             )
         for text in requested:
             name, _, token = text.partition("@")
@@ -85,7 +85,7 @@ class WatchRoutes:
                 raise InvalidError(f"tree: {name!r} is not the id of an execution")
             execution = await self._executions.get(await self._executions.resolve(name), False)
             if any(each.tree == execution.tree for each, _ in trees):
-                raise InvalidError(f"tree: {execution.tree} is given twice")
+                raise InvalidError(f"tree: the request has {execution.tree} twice")
             position = parse_place(token, "tree") if token else BEGINNING
             if resumed is not None:
                 position = resumed.trees.get(execution.tree, position)
@@ -125,7 +125,7 @@ class _Page:
         async with self._feeds.listen(False) as cursor:
             row = resumed.row if resumed is not None else cursor.row
             self._row, self._trees = row, {root.tree: position for root, position in trees}
-            # The first event goes at once. Its id has the start positions.
+            # The client gets the first event at once. Its id has the start positions.
             await self._write(OPENING + self._id() + b"event: open\ndata: {}\n\n")
             async with asyncio.TaskGroup() as group:
                 heartbeat = group.create_task(self._beat())
@@ -138,7 +138,7 @@ class _Page:
         await self._send({"type": "http.response.body", "body": self._id() + b"\n"})
 
     def _id(self) -> bytes:
-        """Returns the `id:` line with the positions up to which the client has been sent everything."""
+        """Returns the `id:` line with the positions after the last data that was sent."""
         return id_line(PageMark(self._row, self._trees).token())
 
     async def _write(self, data: bytes) -> None:

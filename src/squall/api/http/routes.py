@@ -35,7 +35,7 @@ everything itself. In a table it is a method that `bound` binds to an instance."
 
 
 class Permission(NamedTuple):
-    """The users that may use a route. `doing` completes the refusal "… needs an administrator"."""
+    """The users that may use a route. `doing` completes the refusal "… and … needs one"."""
 
     level: Literal["open", "user", "admin"]
     doing: str = ""

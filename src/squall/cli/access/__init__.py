@@ -1,1 +1,1 @@
-"""Commands about log-in."""
+"""Commands for the log-in."""

@@ -1,1 +1,1 @@
-"""Commands about packs, actions, runners and keys."""
+"""Commands for packs, actions, runners and keys."""

@@ -1,4 +1,4 @@
-"""`squall key …`: the datastore."""
+"""`squall key list|get|set|delete|load`: commands for the datastore."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from squall.core.errors import InvalidError
 
 def _scoped(parser: ArgumentParser, *, every: bool = False) -> None:
     choices = ("system", "user", "all") if every else ("system", "user")
-    parser.add_argument("--scope", choices=choices, default="all" if every else "system", help="whose keys")
+    parser.add_argument("--scope", choices=choices, default="all" if every else "system", help="the scope of the keys")
 
 
 def _configure_list(parser: ArgumentParser) -> None:
     _scoped(parser, every=True)
-    parser.add_argument("-p", "--prefix", help="only names that begin like this")
+    parser.add_argument("-p", "--prefix", help="only names with this prefix")
     parser.add_argument("-d", "--decrypt", action="store_true", help="show secret values")
     configure_list(parser, times=True)
 
 
 def _list(args: Namespace, target: Target) -> int:
     with target.api() as api:
-        found = list(api.keys(args.scope, prefix=args.prefix, decrypt=args.decrypt))
+        keys = list(api.keys(args.scope, prefix=args.prefix, decrypt=args.decrypt))
     if args.json:
-        print(dump(found))
+        print(dump(keys))
         return exits.OK
     rows = [
         [str(key["name"]), _value(key), str(key["scope"]).removeprefix("st2kv."), str(key.get("expire_timestamp", ""))]
-        for key in found
+        for key in keys
     ]
     print_table(args, ["name", "value", "scope", "expires"], rows)
     return exits.OK
@@ -64,9 +64,11 @@ def _configure_set(parser: ArgumentParser) -> None:
     parser.add_argument("name")
     parser.add_argument("value", nargs="?", help="the value; read from standard input if it is left out")
     _scoped(parser)
-    parser.add_argument("-e", "--encrypt", action="store_true", help="keep it encrypted, and never show it unasked")
+    parser.add_argument(
+        "-e", "--encrypt", action="store_true", help="store it encrypted, and show it only with --decrypt"
+    )
     parser.add_argument("--encrypted", action="store_true", help="the value is ciphertext under the server's key file")
-    parser.add_argument("-l", "--ttl", type=int, metavar="SECONDS", help="remove it after so long")
+    parser.add_argument("-l", "--ttl", type=int, metavar="SECONDS", help="delete it after this time")
 
 
 def _set(args: Namespace, target: Target) -> int:
@@ -97,14 +99,14 @@ def _configure_load(parser: ArgumentParser) -> None:
 
 
 def _load(args: Namespace, target: Target) -> int:
-    """Writes every key of a file, encrypted values as they are; what is no text is kept as JSON."""
+    """Writes all keys of a file. Encrypted values stay as they are; values that are not texts are stored as JSON."""
     try:
         entries = json.loads(Path(args.file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InvalidError(f"{args.file}: {error}") from error
-    listed = entries if isinstance(entries, list) else [entries]
+    entries = entries if isinstance(entries, list) else [entries]
     with target.api() as api:
-        for number, entry in enumerate(listed, 1):
+        for number, entry in enumerate(entries, 1):
             if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or "value" not in entry:
                 raise InvalidError(f"{args.file}: entry {number} has no name and value")
             value = entry["value"]
@@ -116,7 +118,7 @@ def _load(args: Namespace, target: Target) -> int:
                 encrypted=bool(entry.get("encrypted")),
                 ttl=entry.get("ttl"),
             )
-    print(f"{len(listed)} keys", file=sys.stderr)
+    print(f"{len(entries)} keys", file=sys.stderr)
     return exits.OK
 
 

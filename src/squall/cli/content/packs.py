@@ -1,4 +1,4 @@
-"""`squall pack …`: what packs there are, installing and removing them, and working on one."""
+"""`squall pack …`: lists, installs, removes and registers packs, and watches the folder of one (`dev`)."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def _configure_list(parser: ArgumentParser) -> None:
 
 def _list(args: Namespace, target: Target) -> int:
     with target.api() as api:
-        found = list(api.packs())
+        packs = list(api.packs())
     if args.json:
-        print(dump(found))
+        print(dump(packs))
     else:
-        rows = [(item.get("ref"), item.get("version"), item.get("description")) for item in found]
+        rows = [(pack.get("ref"), pack.get("version"), pack.get("description")) for pack in packs]
         print_table(args, ("pack", "version", "description"), rows)
     return exits.OK
 
@@ -47,26 +47,26 @@ def _get(args: Namespace, target: Target) -> int:
     if args.json:
         print(dump(pack))
         return exits.OK
-    shown = {name: pack.get(name) for name in ("description", "version", "author", "email", "path")}
-    print(fields({"pack": pack.get("ref"), **shown}))
+    attributes = {name: pack.get(name) for name in ("description", "version", "author", "email", "path")}
+    print(fields({"pack": pack.get("ref"), **attributes}))
     print("\n" + table(("file",), [(name,) for name in pack.get("files") or []]))
     return exits.OK
 
 
 def _configure_register(parser: ArgumentParser) -> None:
-    parser.add_argument("pack", nargs="*", help="packs that must be there and without a fault (default: all)")
+    parser.add_argument("pack", nargs="*", help="packs that must exist and have no faults (default: all)")
 
 
 def _register(args: Namespace, target: Target) -> int:
     with target.api() as api, suggesting_pack(api, args.pack):
-        found = api.register_packs(args.pack)
-    print(", ".join(f"{count} {kind}" for kind, count in found.items() if isinstance(count, int)))
-    _print_notes(found)
+        reply = api.register_packs(args.pack)
+    print(", ".join(f"{count} {kind}" for kind, count in reply.items() if isinstance(count, int)))
+    _print_notes(reply)
     return exits.OK
 
 
 def _print_notes(reply: JsonObject) -> None:
-    """Prints the actions that the server left out because it lacks their runner, and what is hardly meant as it is."""
+    """Prints the actions that the server left out because it lacks their runner, and the warnings for authors."""
     for word, name in (("left out", "left_out"), ("warning", "warnings")):
         for text in reply.get(name) or []:
             print(f"{word}: {text}", file=sys.stderr, flush=True)
@@ -78,41 +78,41 @@ def _configure_install(parser: ArgumentParser) -> None:
         nargs="+",
         help="a name in the index, owner/repository, a URL, a folder, an archive; =version behind it",
     )
-    parser.add_argument("--force", action="store_true", help="also what is for other versions")
+    parser.add_argument("--force", action="store_true", help="install also packs for other versions")
     parser.add_argument(
         "--python",
         metavar="VERSION",
-        help="the Python of their virtualenvs, such as 3.9, or a path; remembered for updates (default: what was "
-        "chosen before, or what the pack says, or the server's)",
+        help="the Python of their virtualenvs, such as 3.9, or a path; remembered for updates (default: the earlier "
+        "choice, else the Python in the pack's metadata, else the server's)",
     )
-    parser.add_argument("--skip-dependencies", action="store_true", help="leave out what the packs depend on")
+    parser.add_argument("--skip-dependencies", action="store_true", help="do not install the packs' dependencies")
     configure_watch(parser)
 
 
 def _install(args: Namespace, target: Target) -> int:
     packs = [_absolute(source) for source in args.source]
-    given = {"packs": packs, "force": args.force, "skip_dependencies": args.skip_dependencies}
+    parameters = {"packs": packs, "force": args.force, "skip_dependencies": args.skip_dependencies}
     if args.python is not None:
-        given["python"] = args.python
-    return start_and_watch(args, target, lambda api: api.request_execution("packs.install", given, args.delay))
+        parameters["python"] = args.python
+    return start_and_watch(args, target, lambda api: api.request_execution("packs.install", parameters, args.delay))
 
 
 def _absolute(source: str) -> str:
-    """A folder or a file as the server finds it, which runs somewhere else. A pack that lies here comes before one of
-    the same name elsewhere, and that is said."""
+    """Returns the absolute path of a local source, as the server has another working directory; other sources stay as
+    they are. If a plain name is also a local pack, chooses the local one and prints that."""
     path, mark, version = source.rpartition("=")
     path, version = (path, mark + version) if mark and "/" not in version else (source, "")
     absolute = str(Path(path).expanduser().resolve()) + version
     if path.startswith(("./", "../", "~", "/")) or path in (".", ".."):
         return absolute
     if "://" not in path and _is_source(Path(path)):
-        print(f"{path}: taken from here, {absolute}", file=sys.stderr, flush=True)
+        print(f"{path}: installing the local pack {absolute}", file=sys.stderr, flush=True)
         return absolute
     return source
 
 
 def _is_source(path: Path) -> bool:
-    """Whether a pack can be installed from a path: a folder of a pack, a git repository, or an archive."""
+    """Returns True if a path is a source of a pack: a pack's folder, a git repository, or an archive."""
     if path.is_file():
         return path.name.endswith(_ARCHIVES)
     marks = ("pack.yaml", ".git")
@@ -130,8 +130,8 @@ def _remove(args: Namespace, target: Target) -> int:
     for pack in args.pack:
         if pack not in names and closest(pack, names):
             raise NotFoundError(missing(KINDS["packs"], pack, names))
-    given = {"packs": args.pack}
-    return start_and_watch(args, target, lambda api: api.request_execution("packs.uninstall", given, args.delay))
+    parameters = {"packs": args.pack}
+    return start_and_watch(args, target, lambda api: api.request_execution("packs.uninstall", parameters, args.delay))
 
 
 def _configure_search(parser: ArgumentParser) -> None:
@@ -141,11 +141,11 @@ def _configure_search(parser: ArgumentParser) -> None:
 
 def _search(args: Namespace, target: Target) -> int:
     with target.api() as api:
-        found = api.search_packs(args.query)
+        packs = api.search_packs(args.query)
     if args.json:
-        print(dump(found))
+        print(dump(packs))
     else:
-        rows = [(item.get("ref") or item.get("name"), item.get("version"), item.get("description")) for item in found]
+        rows = [(pack.get("ref") or pack.get("name"), pack.get("version"), pack.get("description")) for pack in packs]
         print_table(args, ("pack", "version", "description"), rows)
     return exits.OK
 
@@ -156,46 +156,48 @@ def _configure_show(parser: ArgumentParser) -> None:
 
 def _show(args: Namespace, target: Target) -> int:
     with target.api() as api:
-        found = api.indexed_pack(args.pack)
-        if found is None:
-            meant = closest(args.pack, [str(each.get("ref") or each.get("name")) for each in api.search_packs("")])
-            raise NotFoundError(f'the index has no pack "{args.pack}"{f"; did you mean {meant}?" if meant else ""}')
-    print(dump(found))
+        pack = api.indexed_pack(args.pack)
+        if pack is None:
+            similar = closest(args.pack, [str(each.get("ref") or each.get("name")) for each in api.search_packs("")])
+            advice = f"; did you mean {similar}?" if similar else ""
+            raise NotFoundError(f'the index has no pack "{args.pack}"{advice}')
+    print(dump(pack))
     return exits.OK
 
 
 def _configure_dev(parser: ArgumentParser) -> None:
     parser.add_argument("path", type=Path, help="the pack's folder, one that the server reads (serve --packs-dir)")
     parser.add_argument(
-        "--interval", type=float, default=0.5, metavar="SECONDS", help="how often to look (default 0.5)"
+        "--interval", type=float, default=0.5, metavar="SECONDS", help="the time between two looks (default 0.5)"
     )
 
 
 def _dev(args: Namespace, target: Target) -> int:
     folder = args.path.resolve()
     with target.api() as api:
-        known = [pack for pack in api.packs() if Path(str(pack.get("path"))).resolve() == folder]
-    if not known:
+        packs = [pack for pack in api.packs() if Path(str(pack.get("path"))).resolve() == folder]
+    if not packs:
         raise NotFoundError(f"the server reads no pack in {folder}: start it with --packs-dir {folder.parent}")
-    ref = str(known[0]["ref"])
+    ref = str(packs[0]["ref"])
     print(f"{ref}: waiting for changes in {folder} (Ctrl-C ends it)", flush=True)
-    seen = None
+    registered_stamps = None
     while True:
         stamps = _stamps(folder)
-        if stamps != seen:
-            seen = stamps
-            _registered(target, ref)
+        if stamps != registered_stamps:
+            registered_stamps = stamps
+            _register_one(target, ref)
         time.sleep(args.interval)
 
 
-def _registered(target: Target, ref: str) -> None:
+def _register_one(target: Target, ref: str) -> None:
+    """Registers a pack, and prints the result or the error with the time of day."""
     moment = time.strftime("%H:%M:%S")
     try:
         with target.api() as api:
-            found = api.register_packs([ref])
-        told = ", ".join(f"{count} {kind}" for kind, count in found.items() if count and kind in _OWN)
-        print(f"{moment} {ref}: {told or 'nothing'}", flush=True)
-        _print_notes(found)
+            reply = api.register_packs([ref])
+        counts = ", ".join(f"{count} {kind}" for kind, count in reply.items() if count and kind in _OWN)
+        print(f"{moment} {ref}: {counts or 'nothing'}", flush=True)
+        _print_notes(reply)
     except SquallError as error:
         print(f"{moment} {ref}: {error}", flush=True)
 
@@ -204,14 +206,14 @@ _OWN = ("actions", "aliases", "configs", "policies", "rules", "sensors", "trigge
 
 
 def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
-    """When each file was changed, and how long it is."""
-    found = {}
+    """Returns the modification time (ns) and the size (bytes) of each file in a pack's folder, without hidden ones."""
+    stamps = {}
     for path in folder.rglob("*"):
         hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
         if not hidden and path.is_file():
-            about = path.stat()
-            found[str(path)] = (about.st_mtime_ns, about.st_size)
-    return found
+            status = path.stat()
+            stamps[str(path)] = (status.st_mtime_ns, status.st_size)
+    return stamps
 
 
 VERBS = {

@@ -1,1 +1,1 @@
-"""Who asks, what they may, and what is secret."""
+"""The identities of requests, their permissions, and secret values."""

@@ -1,6 +1,7 @@
-"""Who asks, and what they may: the one place where every permission question is asked.
+"""The identities of requests, and all checks of their permissions.
 
-Without roles every identity is an administrator, as StackStorm's are without RBAC, unless `auth.admins` names some.
+There are no roles: every identity is an administrator, as in StackStorm without RBAC, unless `auth.admins` names the
+administrators.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ import msgspec
 
 from squall.core.errors import ForbiddenError
 
-TOKEN = "authentication token"  # noqa: S105 - what StackStorm calls the method, not a secret
+TOKEN = "authentication token"  # noqa: S105 - StackStorm's name of the method, not a secret
 API_KEY = "API key"
 HEADER, QUERY, COOKIE = "header", "query", "cookie"
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who makes a request.
+    """The identity of a request.
 
-    `method` is `TOKEN`, `API_KEY` or empty where nobody is asked; `location` is where the credential stood.
-    `credential` is what the store knows it by, `expires` (µs) when it ends. A `service` identity belongs to an action.
-    `execution` is the one that asks, where an action does.
+    `method` is `TOKEN`, `API_KEY`, or empty if authentication is off; `location` is the part of the request that had
+    the credential: `HEADER`, `QUERY` or `COOKIE`. `credential` is the key of the credential in the store, `expires` its
+    end (µs). A `service` identity belongs to an action; `execution` is the action's execution.
     """
 
     user: str
@@ -35,7 +36,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A token as it is kept: `hash` is the hex SHA-256 of what its holder shows. `execution` is set for an action's."""
+    """A stored token. `hash` is the hex SHA-256 of the token's text; `expires` is in µs. `execution` is set if the
+    token belongs to an action."""
 
     id: str
     hash: str
@@ -46,7 +48,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key as it is kept; `hash` is StackStorm's, so that its keys can be brought along. `created` is in µs."""
+    """A stored API key. `hash` is StackStorm's hash, so that keys of StackStorm can be imported; `created` is in µs."""
 
     id: str
     hash: str
@@ -57,24 +59,25 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def uid(self) -> str:
-        """How StackStorm names it."""
+        """The key's `uid` in StackStorm's form."""
         return f"api_key:{self.hash}"
 
 
 def is_admin(user: str, admins: Sequence[str]) -> bool:
-    """Whether a user administrates; where nobody is named, everybody does."""
+    """Returns True if a user is an administrator: one of `admins`, or any user if `admins` is empty."""
     return not admins or user in admins
 
 
-def reveals(identity: Identity, asked: bool) -> bool:
-    """Whether secrets are shown: only to an administrator who asks (`show_secrets`, `decrypt`). Others get masks."""
-    return asked and identity.admin
+def reveals(identity: Identity, requested: bool) -> bool:
+    """Returns True if a response has secrets: only if an administrator requested them (`show_secrets`, `decrypt`).
+    Other responses have masks."""
+    return requested and identity.admin
 
 
 def check_admin(identity: Identity, what: str) -> None:
-    """Raises `ForbiddenError` unless an administrator asks; `what` completes "… needs an administrator"."""
+    """Raises `ForbiddenError` if the identity is not an administrator. `what` completes "… and … needs one"."""
     if not identity.admin:
-        raise ForbiddenError(f'User "{identity.user}" may not: {what} needs an administrator (auth.admins).')
+        raise ForbiddenError(f'User "{identity.user}" is not an administrator (auth.admins), and {what} needs one.')
 
 
 _ADMINISTRATION = frozenset(
@@ -84,31 +87,32 @@ _ADMINISTRATION = frozenset(
         "unload", "update_virtualenv",
     )
 )  # fmt: skip
-"""Actions that do what routes for administrators do."""
+"""The actions that do the same as routes for administrators."""
 
 
 def check_run(identity: Identity, action: str) -> None:
-    """Raises `ForbiddenError` if running the action of this ref needs an administrator, and none asks."""
+    """Raises `ForbiddenError` if the action with this ref needs an administrator and the identity is not one."""
     if action in _ADMINISTRATION:
         check_admin(identity, f"running {action}")
 
 
-def acting_user(identity: Identity, asked: str | None) -> str:
-    """In whose name something is made: another's only for an administrator. Raises `ForbiddenError`."""
-    if asked and asked != identity.user:
-        check_admin(identity, f"acting as {asked!r}")
-    return asked or identity.user
+def acting_user(identity: Identity, requested: str | None) -> str:
+    """Returns the user for whom a request acts: the requested one, else the identity's own. Raises `ForbiddenError` if
+    another user is requested and the identity is not an administrator."""
+    if requested and requested != identity.user:
+        check_admin(identity, f"acting as {requested!r}")
+    return requested or identity.user
 
 
 def sees_keys_of(identity: Identity, owner: str) -> bool:
-    """Whether an API key of `owner` is there for this identity."""
+    """Returns True if the identity may see API keys of `owner`."""
     return identity.admin or identity.user == owner
 
 
 def check_respond(identity: Identity, inquiry: str, users: Sequence[str], roles: Sequence[str]) -> None:
-    """Whether an inquiry may be answered: by its users, if it names any. Raises `ForbiddenError`.
+    """Raises `ForbiddenError` if an inquiry names users or roles and the identity is not among them.
 
-    Nobody has a role yet, so an inquiry that asks for one is answered by administrators only.
+    Squall has no roles yet, so only administrators and the named users may respond to an inquiry that names roles.
     """
     allowed = identity.user in users or (bool(roles) and identity.admin)
     if (users or roles) and not allowed:

@@ -1,9 +1,9 @@
-"""Secret values: a type that refuses to be shown, the mask, and sealed values in documents and in stored JSON.
+"""Secret values: a type that prints only a mask, the mask, and sealed values in documents and in stored JSON.
 
-Only the standard library may be imported here. Encrypting is an adapter's work. Its result, an envelope, stands in a
-document as an object of the class `Sealed`. JSON and YAML from outside never become one: whatever a client, an action
-or a trigger sends stays plain data. Stored JSON has `{"$sealed": "<envelope>"}` for it, and plain data that looks like
-that is escaped with one more `$`.
+This module may import only the standard library. An adapter encrypts secrets. A document has the result, an envelope,
+as an object of the class `Sealed`. JSON and YAML from outside never become such an object: data from a client, an
+action or a trigger stays plain data. Stored JSON has `{"$sealed": "<envelope>"}` for it, and escapes plain data of this
+form with one more `$`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _KEY = "$sealed"
 
 
 class Secret:
-    """A value that must not be shown: printing gives the mask, encoding it fails; `reveal` is the only way in."""
+    """A secret value. It prints as the mask, and cannot be encoded; only `reveal` returns the value."""
 
     __slots__ = ("_value",)
 
@@ -24,7 +24,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> Any:
-        """The value itself."""
+        """Returns the value itself."""
         return self._value
 
     def __repr__(self) -> str:
@@ -33,7 +33,7 @@ class Secret:
     __str__ = __repr__
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is not to be encoded; reveal() it where it is needed")
+        raise TypeError("a Secret cannot be encoded; call reveal() for its value")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other.reveal() == self._value
@@ -42,7 +42,7 @@ class Secret:
 
 
 class Sealed:
-    """A secret value in a document, encrypted: `envelope` is what the vault made of it."""
+    """An encrypted secret value in a document. `envelope` is the text from the vault."""
 
     __slots__ = ("envelope",)
 
@@ -62,8 +62,8 @@ class Sealed:
 
 
 def to_stored(value: Any) -> Any:
-    """`value` as JSON that `from_stored` reads again: sealed values have the form `{"$sealed": "<envelope>"}`, and of
-    plain objects with that form the key gets one more `$`."""
+    """Returns `value` as JSON for `from_stored`. Sealed values get the form `{"$sealed": "<envelope>"}`; the key of a
+    plain object with this form gets one more `$`."""
     if isinstance(value, Sealed):
         return sealed_form(value)
     if isinstance(value, dict):
@@ -76,22 +76,22 @@ def to_stored(value: Any) -> Any:
 
 
 def sealed_form(value: Any) -> dict[str, str]:
-    """What an encoder of JSON writes for a sealed value. Raises `TypeError` for all else that it does not know."""
+    """Returns the stored JSON of a sealed value, for an encoder's hook. Raises `TypeError` for other types."""
     if not isinstance(value, Sealed):
         raise TypeError(f"{type(value).__name__} is no type of JSON")
     return {_KEY: value.envelope}
 
 
 def shown_form(value: Any) -> str:
-    """What an encoder of JSON for clients writes for a sealed value. Raises `TypeError` for all else that it does not
-    know."""
+    """Returns the mask for a sealed value, for the hook of an encoder for clients. Raises `TypeError` for other
+    types."""
     if not isinstance(value, Sealed):
         raise TypeError(f"{type(value).__name__} is no type of JSON")
     return MASK
 
 
 def from_stored(value: Any) -> Any:
-    """The document that `to_stored` has made `value` of."""
+    """Returns the document from which `to_stored` made `value`."""
     if isinstance(value, dict):
         if len(value) == 1 and _is_key(name := next(iter(value))):
             item = value[name]
@@ -105,7 +105,7 @@ def from_stored(value: Any) -> Any:
 
 
 def may_be_marked(text: str) -> bool:
-    """Whether `to_stored` and `from_stored` may change anything in a value with this JSON text."""
+    """Returns True if `to_stored` or `from_stored` may change a value with this JSON text."""
     return f'{_KEY}"' in text
 
 
@@ -114,7 +114,7 @@ def _is_key(name: Any) -> bool:
 
 
 def replace_sealed(value: Any, replacement: Callable[[str], Any]) -> Any:
-    """`value` (any JSON value) with every sealed value in it replaced by `replacement(envelope)`."""
+    """Returns `value` (any JSON value) with `replacement(envelope)` in place of every sealed value."""
     if isinstance(value, Sealed):
         return replacement(value.envelope)
     if isinstance(value, dict):
@@ -125,5 +125,5 @@ def replace_sealed(value: Any, replacement: Callable[[str], Any]) -> Any:
 
 
 def masked(value: Any) -> Any:
-    """`value` with `********` wherever a secret was sealed."""
+    """Returns `value` with `********` in place of every sealed value."""
     return replace_sealed(value, lambda _: MASK)

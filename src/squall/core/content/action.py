@@ -1,4 +1,4 @@
-"""Actions and runner types: their records, as StackStorm's API shows them, and how their parameters combine."""
+"""The records of actions, runner types and packs, as StackStorm's API shows them, and the merge of their parameters."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import msgspec
 from squall.core.errors import InvalidError
 
 RUNNER_OVERRIDABLE = frozenset({"default", "description", "enum", "immutable", "required"})
-"""What an action may change of its runner's parameter; anything else must be equal."""
+"""The keywords that an action may change in a parameter of its runner. All others must be equal."""
 
 CONFIGURED_RUNNERS = frozenset({"python-script"})
-"""Runners whose actions are given the configuration of their pack."""
+"""The runners whose actions get the configuration of their pack."""
 
 WORKFLOW_RUNNERS = frozenset({"orquesta", "orchestra", "action-chain"})
 
 
 SYSTEM_PACKS = frozenset({"chatops", "core", "linux", "packs"})
-"""Packs that come with Squall and run under its own interpreter; nobody changes or removes them."""
+"""The packs that come with Squall and run under its own interpreter. The API does not change or remove them."""
 
 LIMIT_POLICIES = frozenset({"truncate", "fail", "unlimited"})
-"""What may happen beyond an output limit: dropping the rest, failing the execution, nothing."""
+"""The policies for output beyond its limit: drop it, fail the execution, or store it."""
 
 
 class OutputLimit(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How much an action may print, in bytes, and what happens beyond it; what is None is the server's setting."""
+    """The maximum output of an action in bytes, and the policy beyond it. None means the server's setting."""
 
     bytes: int | None = None
     policy: str | None = None
@@ -34,8 +34,8 @@ class OutputLimit(msgspec.Struct, frozen=True, omit_defaults=True):
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One action of a pack: what to run, with which runner, and the JSON schema of each of its parameters.
 
-    `output_limit` and `fork_server` are Squall's own: StackStorm's metadata has nothing like them. With `fork_server`
-    false a Python action is always started by a fresh interpreter.
+    `output_limit` and `fork_server` are Squall's own; StackStorm's metadata does not have them. If `fork_server` is
+    false, a Python action always starts with a new interpreter.
     """
 
     tags: list[dict[str, Any]] = []
@@ -57,7 +57,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunnerType(msgspec.Struct, frozen=True, kw_only=True):
-    """One way of running actions, and the JSON schema of each parameter it takes itself."""
+    """One type of runner, and the JSON schema of each of its own parameters."""
 
     name: str
     description: str | None = None
@@ -73,7 +73,7 @@ class RunnerType(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pack(msgspec.Struct, frozen=True, kw_only=True):
-    """One pack: a folder of actions, known by its `ref`; `path` is that folder on the server, `files` are in it."""
+    """One pack: a folder of actions with a `ref`. `path` is that folder on the server, `files` are its files."""
 
     ref: str
     name: str
@@ -94,15 +94,15 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def document(record: Action | RunnerType | Pack) -> dict[str, Any]:
-    """The record as the API shows it: attributes without a value are left out, as StackStorm does."""
-    built: dict[str, Any] = msgspec.to_builtins(record)
-    return {key: value for key, value in built.items() if value is not None}
+    """Returns the record as the API shows it. Like StackStorm, omits attributes without a value."""
+    attributes: dict[str, Any] = msgspec.to_builtins(record)
+    return {key: value for key, value in attributes.items() if value is not None}
 
 
 def merged_parameters(action: Action, runner: RunnerType) -> dict[str, Any]:
-    """The schema of every parameter a caller may give: the runner's, with what the action overrides, then its own.
+    """Returns the schemas of all parameters: those of the runner, changed by the action, then the action's own.
 
-    Raises `InvalidError` when the action changes more of a runner's parameter than `RUNNER_OVERRIDABLE`.
+    Raises `InvalidError` if the action changes more of a runner's parameter than `RUNNER_OVERRIDABLE`.
     """
     merged = {name: dict(schema) for name, schema in runner.runner_parameters.items()}
     for name, schema in action.parameters.items():
@@ -120,12 +120,12 @@ def merged_parameters(action: Action, runner: RunnerType) -> dict[str, Any]:
 
 
 def split_parameters(values: dict[str, Any], runner: RunnerType) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`values` as (what the runner takes, what the action takes)."""
+    """Splits `values` into the parameters of the runner and those of the action."""
     of_runner = {name: value for name, value in values.items() if name in runner.runner_parameters}
     of_action = {name: value for name, value in values.items() if name not in runner.runner_parameters}
     return of_runner, of_action
 
 
 def action_schemas(action: Action, runner: RunnerType) -> dict[str, Any]:
-    """The schemas of the parameters that go to the action itself, in the order the action declares them."""
+    """Returns the schemas of the action's own parameters, in the order of their declaration."""
     return {name: schema for name, schema in action.parameters.items() if name not in runner.runner_parameters}

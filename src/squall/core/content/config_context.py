@@ -1,4 +1,4 @@
-"""What `config_context` is in a template: a pack's configuration, which tells when one of its secrets is read."""
+"""The value of `config_context` in a template: a pack's configuration that reports reads of its secrets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 
 class ConfigContext(dict[str, Any]):
-    """The values of a configuration. `opened` is told every secret that is read; `secrets` are these, as text."""
+    """The values of a configuration. It calls `opened(secret)` for every secret that is read; `secrets` are the secrets
+    as text."""
 
     def __init__(self, values: dict[str, Any], secrets: frozenset[str], opened: Callable[[Any], None]) -> None:
         super().__init__(values)
@@ -26,22 +27,22 @@ class ConfigContext(dict[str, Any]):
         return self._read(super().__getitem__(name))
 
     def get(self, name: str, default: Any = None) -> Any:
-        """A value, or the default."""
+        """Returns a value, or the default."""
         try:
             return self[name]
         except KeyError:
             return default
 
     def items(self) -> Any:
-        """Names and values, all of them read."""
+        """Returns names and values. Counts as a read of all values."""
         return [(name, self[name]) for name in self]
 
     def values(self) -> Any:
-        """All values, read."""
+        """Returns all values. Counts as a read of all values."""
         return [self[name] for name in self]
 
     def copy(self) -> dict[str, Any]:
-        """Names and values, all of them read."""
+        """Returns names and values as a dict. Counts as a read of all values."""
         return dict(self.items())
 
     def __repr__(self) -> str:
@@ -70,7 +71,7 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def mentions_config(value: Any) -> bool:
-    """Whether any text in a JSON value may name the configuration: only then it has to be looked up."""
+    """Returns True if a text in a JSON value may use the configuration. If not, the caller need not load it."""
     if isinstance(value, str):
         return "config_context" in value
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
 """Keys of the datastore: values that actions, parameters and people share, by scope and name.
 
-Scopes and documents are StackStorm's: `st2kv.system` is everybody's, `st2kv.user` one user's. Values are texts; a
-secret one is kept as ciphertext.
+Scopes and documents are StackStorm's: all users share the keys of `st2kv.system`; a key of `st2kv.user` belongs to one
+user. Values are texts; secret values are stored as ciphertext.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ ALL = "all"
 _SCOPES = {"system": SYSTEM, "user": USER, SYSTEM: SYSTEM, USER: USER}
 _ALLOWED = ["system", "user", SYSTEM, USER]
 MOST_NAME = 1024
-"""The longest name, in characters."""
+"""The maximum length of a name in characters."""
 
 FIELDS = frozenset(
     {"id", "uid", "scope", "name", "value", "secret", "encrypted", "expire_timestamp", "description", "user"}
 )
-"""Every attribute a key's document may have."""
+"""The attributes that a key's document may have."""
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """One key. `value` is a text, ciphertext (upper-case hex) if it is `secret`; `user` is empty in the system scope;
-    `expires` is when it goes (µs since 1970; None: never)."""
+    """One key. `value` is a text, or ciphertext (upper-case hex) if `secret`; `user` is empty in the system scope;
+    `expires` is the time of its end (µs since 1970; None: never)."""
 
     id: str
     scope: str
@@ -43,7 +43,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which keys of one scope (and user) a list asks for; `now` (µs) decides which are no longer there."""
+    """The filter of a list of keys in one scope (and of one user). Keys that have expired at `now` (µs) do not
+    match."""
 
     scope: str
     user: str
@@ -56,28 +57,29 @@ class KeyFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def full_scope(scope: str | None, *, writing: bool = False) -> str:
-    """The scope that a client means; without one it is the system's. Raises `InvalidError` in StackStorm's words."""
+    """Returns the full name of a scope; the system's if `scope` is empty. Raises `InvalidError` in StackStorm's
+    words."""
     if not scope:
         return SYSTEM
-    found = _SCOPES.get(scope)
-    if found is None:
+    known_scope = _SCOPES.get(scope)
+    if known_scope is None:
         full = scope if scope.startswith("st2kv.") else f"st2kv.{scope}"
         if writing:
             raise InvalidError(f"Scope {full} is not in allowed scopes list: {_ALLOWED}.")
         raise InvalidError(f"Invalid scope: {full}")
-    return found
+    return known_scope
 
 
 def check_name(name: str) -> None:
-    """Raises `InvalidError` for what cannot be a key's name."""
+    """Raises `InvalidError` if `name` cannot be a key's name."""
     if not name or len(name) > MOST_NAME or "\0" in name:
         raise InvalidError(f"name: a key's name has 1 to {MOST_NAME} characters, none of them NUL")
 
 
 def document(key: Key, value: str | None = None) -> dict[str, Any]:
-    """The key as the API shows it; `value` is the decrypted one, if it is to be shown."""
+    """Returns the key as the API shows it. `value` is the decrypted value, if the client may see it."""
     owner = f"{key.user}:" if key.scope == USER else ""
-    shown: dict[str, Any] = {
+    attributes: dict[str, Any] = {
         "uid": f"key_value_pair:{key.scope}:{owner}{key.name}",
         "scope": key.scope,
         "name": key.name,
@@ -85,17 +87,17 @@ def document(key: Key, value: str | None = None) -> dict[str, Any]:
         "secret": key.secret,
     }
     if key.expires is not None:
-        shown["expire_timestamp"] = to_iso(key.expires)
-    shown["id"] = key.id
+        attributes["expire_timestamp"] = to_iso(key.expires)
+    attributes["id"] = key.id
     if key.scope == USER:
-        shown["user"] = key.user
-    shown["encrypted"] = key.secret and value is None
-    return shown
+        attributes["user"] = key.user
+    attributes["encrypted"] = key.secret and value is None
+    return attributes
 
 
 class KeyNames:
-    """What `st2kv.system` and `st2kv.user` are in a template: attributes and items lead to names, also such with dots,
-    and a name that is written out is its value, or nothing if there is none."""
+    """The value of `st2kv.system` and `st2kv.user` in a template. Attributes and items form names, also with dots. As
+    text, a name is the value of its key; empty if there is no such key."""
 
     __slots__ = ("_name", "_values")
 
@@ -137,7 +139,7 @@ _REFERENCE = re.compile(r"\bst2kv\b")
 
 
 def mentions_keys(value: Any) -> bool:
-    """Whether any text in a JSON value may name keys: only then they have to be looked up."""
+    """Returns True if a text in a JSON value may name keys. If not, the caller need not read them."""
     if isinstance(value, str):
         return _REFERENCE.search(value) is not None
     if isinstance(value, dict):

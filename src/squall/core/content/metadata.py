@@ -1,6 +1,6 @@
-"""What the metadata files of packs say, as records: checked as StackStorm's registration checks it.
+"""Reads the metadata files of packs as records, with the checks of StackStorm's registration.
 
-Everything takes the plain values of a file; whoever reads files adds the file and the line to what is wrong.
+The functions take the plain values of a file. The caller, which reads the file, adds its name and the line to errors.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PYTHON = re.compile(r"\s*(?:(>=|<=|==|!=|~=|<|>)\s*)?3(?:\.(\d{1,3})(?:\.\d{1,3
 _OLDEST_PYTHON = 8
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 PACK_REQUIRED = ("name", "description", "version", "author")
-"""What a pack says of itself before others install it; one in a folder of one's own may say less."""
+"""The attributes that a published pack needs. A pack in a local folder may have fewer."""
 ACTION_REQUIRED = ("name", "runner_type")
 _ACTION_FIELDS = (
     "description", "enabled", "entry_point", "parameters", "output_schema", "notify", "tags", "fork_server",
@@ -43,38 +43,38 @@ STACKSTORM_RUNNERS = {
     **dict.fromkeys(("mistral-v1", "mistral-v2"), "Mistral has ended; such a workflow can be written for Orquesta"),
     "cloudslang": "CloudSlang has ended; such a workflow can be written for Orquesta",
 }
-"""StackStorm's runners that this server never has, each with the reason. A server with a plug-in may have them."""
+"""StackStorm's runners that Squall does not come with, and the reason for each. A plug-in may add them to a server."""
 
 
 class LacksRunnerError(MetadataError):
-    """An action is for a runner of StackStorm that this server lacks; the rest of its pack can be used."""
+    """The action needs a runner of StackStorm that this server lacks. The rest of its pack works."""
 
 
 def pack_ref(data: Any, folder: str) -> str:
-    """The ref of a pack: what it says, else its folder's name, else its own name, as StackStorm looks for it.
+    """Returns the ref of a pack: its `ref`, else its folder's name, else its `name`, in StackStorm's order.
 
     Raises `MetadataError`.
     """
     if not isinstance(data, dict):
         raise MetadataError("expected a mapping with at least name, such as `name: my_pack`")
-    given = data.get("ref")
-    for each in (given,) if given else (folder, data.get("name")):
-        if is_pack_name(each):
-            return str(each)
-    shown = given or data.get("name") or folder
-    raise MetadataError(f'"{shown}" may only hold lower case letters, digits and "_"', "ref")
+    ref = data.get("ref")
+    for name in (ref,) if ref else (folder, data.get("name")):
+        if is_pack_name(name):
+            return str(name)
+    rejected = ref or data.get("name") or folder
+    raise MetadataError(f'"{rejected}" may only hold lower case letters, digits and "_"', "ref")
 
 
 def read_pack(data: Any, folder: str, path: str, files: list[str]) -> Pack:
-    """The pack in a `pack.yaml`; `path` is the folder it lies in. Raises `MetadataError`."""
+    """Returns the pack that a `pack.yaml` describes. `path` is the pack's folder. Raises `MetadataError`."""
     ref = pack_ref(data, folder)
-    listed: dict[str, list[str]] = {}
+    lists: dict[str, list[str]] = {}
     for name in ("keywords", "python_versions", "contributors", "dependencies"):
         values = data.get(name) or []
         if not isinstance(values, list):
             raise MetadataError("expected a list", name)
-        listed[name] = [str(value) for value in values]
-    system, needs = data.get("system") or {}, data.get("stackstorm_version")
+        lists[name] = [str(value) for value in values]
+    system, stackstorm_version = data.get("system") or {}, data.get("stackstorm_version")
     if not isinstance(system, dict):
         raise MetadataError("expected a mapping", "system")
     if data.get("python") not in (None, ""):
@@ -87,8 +87,8 @@ def read_pack(data: Any, folder: str, path: str, files: list[str]) -> Pack:
         version=str(data.get("version", "")),
         author=str(data.get("author", "")),
         email=str(data.get("email", "")),
-        **listed,
-        stackstorm_version=None if needs is None else str(needs),
+        **lists,
+        stackstorm_version=None if stackstorm_version is None else str(stackstorm_version),
         files=files,
         system=system,
         uid=f"pack:{ref}",
@@ -98,9 +98,9 @@ def read_pack(data: Any, folder: str, path: str, files: list[str]) -> Pack:
 
 
 def python_request(value: Any) -> str:
-    """Returns what a pack or a caller says of its Python, such as `3.9` or `>=3.9,<3.12`, as uv takes it.
+    """Returns the requested Python of a pack or a caller, such as `3.9` or `>=3.9,<3.12`, in uv's form.
 
-    YAML reads an unquoted 3.10 as the number 3.1, which means nothing else. Raises `MetadataError`.
+    YAML reads an unquoted 3.10 as the number 3.1, so this number means 3.10. Raises `MetadataError`.
     """
     text = "3.10" if value == 3.1 and not isinstance(value, str) else str(value).strip()
     parts = [_PYTHON.fullmatch(part) for part in text.split(",")]
@@ -116,18 +116,18 @@ def python_request(value: Any) -> str:
 
 
 def missing_of_pack(data: Mapping[str, Any]) -> list[str]:
-    """Which of `PACK_REQUIRED` a `pack.yaml` does not say."""
+    """Returns the names in `PACK_REQUIRED` that a `pack.yaml` lacks."""
     return [name for name in PACK_REQUIRED if data.get(name) in (None, "")]
 
 
 def check_pack_field(data: Mapping[str, Any], pack: str) -> None:
-    """What a file says of its pack must be so. Raises `MetadataError`."""
+    """Raises `MetadataError` if the `pack` in a file is not the pack that the file is in."""
     if data.get("pack") not in (None, "", pack):
         raise MetadataError(f'the file is in pack "{pack}", but says "{data["pack"]}"', "pack")
 
 
 def read_action(data: Any, pack: str, metadata_file: str, runners: Mapping[str, RunnerType]) -> Action:
-    """The action in a file of a pack. Raises `MetadataError`."""
+    """Returns the action that a file of a pack describes. Raises `MetadataError`."""
     if not isinstance(data, dict):
         raise MetadataError("expected a mapping with name and runner_type")
     check_words(data, ACTION_WORDS)
@@ -144,11 +144,11 @@ def read_action(data: Any, pack: str, metadata_file: str, runners: Mapping[str, 
         raise LacksRunnerError(f'this server has no runner "{runner_type}": {reason}', "runner_type")
     if runner is None:
         raise MetadataError(f'"{runner_type}" is not one this server has: {", ".join(sorted(runners))}', "runner_type")
-    given = {key: data[key] for key in _ACTION_FIELDS if data.get(key) is not None}
+    fields = {key: data[key] for key in _ACTION_FIELDS if data.get(key) is not None}
     try:
         action = msgspec.convert(
             {
-                **given,
+                **fields,
                 "name": name,
                 "ref": f"{pack}.{name}",
                 "uid": f"action:{pack}:{name}",
@@ -160,7 +160,7 @@ def read_action(data: Any, pack: str, metadata_file: str, runners: Mapping[str, 
             },
             Action,
         )
-        # What refers to itself, or is no JSON at all, could not be kept.
+        # Values that refer to themselves, or are not JSON, cannot be stored.
         msgspec.json.encode(action)
     except (msgspec.ValidationError, TypeError, ValueError, RecursionError) as error:
         raise MetadataError(str(error)) from error
@@ -184,13 +184,13 @@ def _check_schemas(parameters: Mapping[Any, Any]) -> None:
             check_words(schema, PARAMETER_WORDS, "parameters", name)
 
 
-def _output_limit(given: Any) -> dict[str, Any] | None:
-    """Squall's own `output_limit: {bytes: 10 MiB, policy: fail}`. Raises `MetadataError`."""
-    if given is None:
+def _output_limit(value: Any) -> dict[str, Any] | None:
+    """Reads Squall's own `output_limit: {bytes: 10 MiB, policy: fail}`. Raises `MetadataError`."""
+    if value is None:
         return None
-    if not isinstance(given, dict) or not set(given) <= {"bytes", "policy"}:
+    if not isinstance(value, dict) or not set(value) <= {"bytes", "policy"}:
         raise MetadataError("expected a mapping with bytes and policy", "output_limit")
-    limit = dict(given)
+    limit = dict(value)
     try:
         if "bytes" in limit:
             limit["bytes"] = parse_size(str(limit["bytes"]))
@@ -202,7 +202,7 @@ def _output_limit(given: Any) -> dict[str, Any] | None:
 
 
 def _check_parameters(action: Action) -> None:
-    """What StackStorm's registration checks of parameters. Raises `MetadataError`."""
+    """Checks parameters as StackStorm's registration does. Raises `MetadataError`."""
     positions: list[int] = []
     for name, schema in action.parameters.items():
         if not _PARAMETER.fullmatch(name):
@@ -224,7 +224,7 @@ def _check_parameters(action: Action) -> None:
 
 
 def check_references(schema: Any, *keys: str) -> None:
-    """Raises `MetadataError` for a schema that uses a file or an address: a `$ref` may only name a part of itself."""
+    """Raises `MetadataError` if a `$ref` in a schema names a file or an address instead of a part of the schema."""
     reference = remote_reference(schema)
     if reference is not None:
         raise MetadataError(
@@ -252,11 +252,11 @@ _RESOURCES: dict[str, tuple[dict[str, tuple[type, ...]], dict[str, tuple[type, .
     ),
 }
 RESOURCES = {kind: tuple(required) for kind, (required, _) in _RESOURCES.items()}
-"""The kinds of content that are checked and counted, by their folders' names, with the keys each must have."""
+"""The kinds of content that registration checks and counts: the required keys by the name of their folder."""
 
 
 def read_resource(kind: str, data: Any, pack: str) -> str:
-    """The name of the alias, rule, sensor or trigger in a file, checked. Raises `MetadataError`."""
+    """Checks the alias, rule, sensor or trigger in a file, and returns its name. Raises `MetadataError`."""
     if not isinstance(data, dict):
         raise MetadataError("expected a mapping")
     check_pack_field(data, pack)
@@ -273,9 +273,9 @@ def read_resource(kind: str, data: Any, pack: str) -> str:
     if kind == "rules":
         _check_inner(data["trigger"], "type", "trigger")
         _check_inner(data["action"], "ref", "action")
-    for at, trigger in enumerate((data.get("trigger_types") or []) if kind == "sensors" else []):
+    for index, trigger in enumerate((data.get("trigger_types") or []) if kind == "sensors" else []):
         if not isinstance(trigger, dict):
-            raise MetadataError(f"entry {at}: expected a mapping with name", "trigger_types")
+            raise MetadataError(f"entry {index}: expected a mapping with name", "trigger_types")
         _check_inner(trigger, "name", "trigger_types")
     return str(data["class_name" if kind == "sensors" else "name"])
 

@@ -1,7 +1,6 @@
-"""JSON Schemas of the metadata files of packs, for editors: what completes a key and marks a wrong one.
+"""JSON Schemas of the metadata files of packs, for editors, which complete keys and mark wrong ones with them.
 
-They say what `core.content.metadata` checks, and leave open what it leaves open: further keys may be there, except in
-actions and their parameters.
+They require the same as `core.content.metadata`. Further keys are allowed, except in actions and their parameters.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _VALUE: dict[str, Any] = {
         "required": {"type": ["boolean", "array"]},
         "default": {},
         "enum": {"type": "array"},
-        "secret": {"type": "boolean", "description": "Encrypted where it is kept, and masked where it is shown."},
+        "secret": {"type": "boolean", "description": "If true, it is stored encrypted and shown as ********."},
         "properties": {"type": "object", "additionalProperties": {"$ref": "#/definitions/value"}},
         "patternProperties": {"type": "object", "additionalProperties": {"$ref": "#/definitions/value"}},
         "items": {},
@@ -40,8 +39,8 @@ _PARAMETER = {
     "propertyNames": {"enum": sorted(PARAMETER_WORDS)},
     "properties": {
         **_VALUE["properties"],
-        "immutable": {"type": "boolean", "description": "A call cannot set it; it needs a default."},
-        "position": {"type": "integer", "minimum": 0, "description": "Where it stands among plain arguments."},
+        "immutable": {"type": "boolean", "description": "If true, calls cannot set it; it needs a default."},
+        "position": {"type": "integer", "minimum": 0, "description": "Its position among the plain arguments."},
     },
 }
 
@@ -52,7 +51,7 @@ def _schema(title: str, required: Sequence[str], **properties: Any) -> dict[str,
         "title": title,
         "type": "object",
         "required": list(required),
-        "properties": {"pack": {**_TEXT, "description": "The ref of the pack the file is in."}, **properties},
+        "properties": {"pack": {**_TEXT, "description": "The ref of the pack that has the file."}, **properties},
         "definitions": {"value": _VALUE},
     }
 
@@ -171,7 +170,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         },
     },
 }  # fmt: skip
-"""By kind: `pack`, `action`, `alias`, `rule`, `sensor`, `trigger`, `policy`, `config`, `workflow`, `chain`."""
+"""The schemas by kind: `pack`, `action`, `alias`, `rule`, `sensor`, `trigger`, `policy`, `config`, `workflow`,
+`chain`."""
 
 FILES = {
     "pack": ["pack.yaml"],
@@ -185,4 +185,4 @@ FILES = {
     "workflow": ["actions/workflows/*.yaml"],
     "chain": ["actions/chains/*.yaml"],
 }
-"""Which files of a pack each kind is for."""
+"""The patterns of a pack's files by the kind of their schema."""

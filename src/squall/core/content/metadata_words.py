@@ -1,6 +1,6 @@
-"""The words that metadata files may use: what is misspelt, and what has a value of the wrong type.
+"""The words (keys) of metadata files: finds misspelt words and values of the wrong type.
 
-StackStorm refuses what an action or one of its parameters does not know. Elsewhere unknown words are told to authors.
+As in StackStorm, an unknown word in an action or its parameters is an error. Elsewhere it is a warning for the author.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _INNER_WORDS: Mapping[str, Mapping[str, Collection[str]]] = {
     "sensors": {"trigger_types": (*_COMMON, "name", "payload_schema", "parameters_schema", "tags")},
     "triggers": {"tags": _TAG},
 }
-"""Of each kind of file the keys whose value, or each item of whose list, is an object with these words."""
+"""The words of inner objects, by kind of file and key. The key's value is such an object, or a list of them."""
 _PACK_WORDS = (
     "ref", "name", "description", "version", "author", "email", "keywords", "contributors", "dependencies",
     "stackstorm_version", "python_versions", "system",
@@ -72,7 +72,7 @@ _FORMAT_PARAMETER = re.compile(r"{{\s*(\w+)")
 
 
 class MetadataError(InvalidError):
-    """Something in a metadata file is wrong: at `keys`, from the outermost in."""
+    """A fault in a metadata file. `keys` is its path, from the outermost key."""
 
     def __init__(self, message: str, *keys: str) -> None:
         self.keys = keys
@@ -80,17 +80,17 @@ class MetadataError(InvalidError):
 
 
 def check_type(value: Any, types: tuple[type, ...], *keys: str) -> None:
-    """Raises `MetadataError` at `keys` for a value of none of these types; true and false are no numbers."""
+    """Raises `MetadataError` at `keys` if a value has none of these types. A bool is not a number here."""
     if object in types or (isinstance(value, types) and not (isinstance(value, bool) and bool not in types)):
         return
     scalar = isinstance(value, bool | int | float | datetime.date)
     advice = "; quote it" if str in types and scalar else ""
-    wanted = " or ".join(NAMES[each] for each in types if each is not float)
-    raise MetadataError(f"{value!r:.60} is not {wanted}{advice}", *keys)
+    expected = " or ".join(NAMES[each] for each in types if each is not float)
+    raise MetadataError(f"{value!r:.60} is not {expected}{advice}", *keys)
 
 
 def check_words(data: Mapping[Any, Any], words: Types, *keys: str) -> None:
-    """Raises `MetadataError` for a key that is none of `words`, and for a value of the wrong type; null fits each."""
+    """Raises `MetadataError` if a key is not in `words`, or a value has the wrong type. A null has every type."""
     for key, value in data.items():
         if key not in words:
             raise unknown_word(key, words, *keys)
@@ -99,25 +99,25 @@ def check_words(data: Mapping[Any, Any], words: Types, *keys: str) -> None:
 
 
 def unknown_word(key: Any, words: Collection[str], *keys: str) -> MetadataError:
-    """The error about a key that nothing knows, with the word that may be meant."""
+    """Returns the error for an unknown key, which suggests a similar word."""
     similar = similar_word(key, words)
     advice = f'; did you mean "{similar}"?' if similar else ""
     return MetadataError(f"this word is not known here{advice}", *keys, str(key))
 
 
 def similar_word(key: Any, words: Collection[str]) -> str | None:
-    """The word that is meant by a misspelt key, as far as it can be guessed."""
+    """Returns the word that is most similar to a misspelt key; None if no word is similar."""
     plain = str(key).lower().replace("-", "_").replace(" ", "_")
     return next(iter(difflib.get_close_matches(plain, list(words), 1, 0.75)), None)
 
 
 def check_json(value: Any, *keys: str) -> None:
-    """Raises `MetadataError` at the innermost key for a value that JSON cannot hold."""
+    """Raises `MetadataError` at the innermost key if a value is not possible in JSON."""
     if isinstance(value, dict):
         for key, item in value.items():
             if isinstance(key, bool) or not isinstance(key, str | int | float):
-                shown = {True: "yes, on or true", False: "no, off or false", None: "null"}.get(key, repr(key))
-                raise MetadataError(f"a key is read as {key!r}, which is not a text; quote it ({shown:.60})", *keys)
+                text = {True: "yes, on or true", False: "no, off or false", None: "null"}.get(key, repr(key))
+                raise MetadataError(f"a key is read as {key!r}, which is not a text; quote it ({text:.60})", *keys)
             check_json(item, *keys, str(key))
     elif isinstance(value, list):
         for item in value:
@@ -130,9 +130,7 @@ def check_json(value: Any, *keys: str) -> None:
 
 
 def doubts(kind: str, data: Any) -> Iterator[MetadataError]:
-    """Yields what an author should look at in a file that can be used: words that nothing reads, in a file of this
-    kind (a folder's name, or `pack`).
-    """
+    """Yields warnings for the author of a usable file: its unknown words. `kind` is a folder's name, or `pack`."""
     if not isinstance(data, dict):
         return
     if kind == "pack":
@@ -169,20 +167,20 @@ def schema_doubts(schema: Any, *keys: str) -> Iterator[MetadataError]:
 
 def _inner_doubts(data: Mapping[Any, Any], words: Mapping[str, Collection[str]]) -> Iterator[MetadataError]:
     """Yields the unknown words in the objects below these keys."""
-    for key, known in words.items():
+    for key, inner_words in words.items():
         value = data.get(key)
         for part in value if isinstance(value, list) else [value]:
             for inner in part if isinstance(part, dict) else ():
-                if inner not in known:
-                    yield unknown_word(inner, known, key)
+                if inner not in inner_words:
+                    yield unknown_word(inner, inner_words, key)
 
 
 def _rule_doubts(data: Mapping[str, Any]) -> Iterator[MetadataError]:
     trigger = data.get("trigger")
     if isinstance(trigger, dict) and "criteria" in trigger:
         yield MetadataError(
-            "it stands inside of trigger, where nothing reads it: the rule matches every instance; move it out of "
-            "trigger, to the left",
+            "criteria inside of trigger are ignored, so the rule matches every instance; move them out of trigger, to "
+            "the left",
             "trigger", "criteria",
         )  # fmt: skip
 
@@ -190,8 +188,8 @@ def _rule_doubts(data: Mapping[str, Any]) -> Iterator[MetadataError]:
 def _alias_doubts(data: Mapping[str, Any]) -> Iterator[MetadataError]:
     formats = data.get("formats")
     for entry in formats if isinstance(formats, list) else ():
-        given = entry.get("representation") if isinstance(entry, dict) else entry
-        for text in given if isinstance(given, list) else [given]:
+        representation = entry.get("representation") if isinstance(entry, dict) else entry
+        for text in representation if isinstance(representation, list) else [representation]:
             names = _FORMAT_PARAMETER.findall(text) if isinstance(text, str) else []
             for name in dict.fromkeys(each for each in names if names.count(each) > 1):
                 yield MetadataError(f'the parameter "{name}" is more than once in the format "{text:.80}"', "formats")

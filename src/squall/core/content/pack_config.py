@@ -1,4 +1,4 @@
-"""A pack's configuration: the values an administrator gives, its schema's defaults, and which of them are secret."""
+"""The configuration of a pack: the administrator's values, the defaults of its schema, and its secrets."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from squall.core.schema.walk import Place, mapped, mask_secrets, place_of, texts
 
 
 class PackConfig(msgspec.Struct, frozen=True):
-    """The values of one pack, the path of the file they come from, and, as text, the secrets among them. `templates`
-    are those values that the file gives as templates."""
+    """The values of one pack, the path of their file, and their secrets as text. `templates` are the values that are
+    templates in the file."""
 
     values: dict[str, Any] = {}
     path: str = ""
@@ -25,31 +25,31 @@ class PackConfig(msgspec.Struct, frozen=True):
 
 
 def with_defaults(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with the schema's defaults where there are none, also inside of objects and arrays."""
+    """Returns the values with the schema's defaults for missing ones, also inside of objects and arrays."""
     filled: dict[str, Any] = schema_walk.with_defaults(dict(values), place_of(whole(schema)), nulls=True, creates=True)
     return filled
 
 
 def whole(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of all values together, of what has one for each."""
+    """Returns the schema of all values together, from the schemas of the single values."""
     return {"type": "object", "properties": dict(attributes)}
 
 
 def secret_values(values: Any, attributes: Mapping[str, Any]) -> Iterator[str]:
-    """The values that the schema marks as secret, as text; all that is in a secret object or list."""
+    """Yields the values that the schema marks as secret, as text, and all values in a secret object or list."""
     secrets: list[Any] = []
     mapped(values, place_of(whole(attributes)), secrets.append)
     yield from texts_in(secrets)
 
 
 def mask_values(values: dict[str, Any], attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with asterisks for those that the schema marks as secret."""
+    """Returns the values with asterisks for those that the schema marks as secret."""
     masked: dict[str, Any] = mask_secrets(values, place_of(whole(attributes)))
     return masked
 
 
 def is_template(value: Any) -> bool:
-    """Whether a value of a configuration is rendered before an action sees it."""
+    """Returns True if a value of a configuration is rendered before an action gets it."""
     return isinstance(value, str) and ("{{" in value or "{%" in value)
 
 
@@ -61,14 +61,14 @@ def templates_in(values: Any) -> Iterator[str]:
 
 
 def check_values(pack: str, path: str, values: Mapping[str, Any], attributes: Mapping[str, Any], jinja: Jinja) -> None:
-    """Raises `InvalidError` that names the value which is not what the schema says, in StackStorm's words, and for a
-    template that cannot be rendered: `jinja` parses them.
+    """Checks the values of a configuration. Raises `InvalidError`, in StackStorm's words with the name of the value, if
+    a value does not fit the schema, or a template cannot be rendered. `jinja` parses templates.
 
-    What the schema does not know may be there, and so may a null for what is optional. Defaults are not looked at. The
-    value of a template is only known when it is rendered.
+    Values that the schema does not mention are allowed, and so is null for an optional value. Defaults and the values
+    of templates, which are unknown before rendering, are not checked.
     """
     _check_templates(pack, path, values, attributes, jinja)
-    where = f'in config for pack "{pack}" ({path})'
+    location = f'in config for pack "{pack}" ({path})'
     schema = draft4(whole(attributes))
     place = place_of(whole(attributes))
     try:
@@ -85,12 +85,11 @@ def check_values(pack: str, path: str, values: Mapping[str, Any], attributes: Ma
             names = [fault.message.split("'")[1]]
         hidden = fault.validator not in _NO_VALUE and names and place.property(names[0]).has_secrets
         message = "the value does not fit the schema" if hidden else fault.message
-        shown = ".".join(names)
-        raise InvalidError(f'Failed validating attribute "{shown}" {where}: {message}')
+        raise InvalidError(f'Failed validating attribute "{".".join(names)}" {location}: {message}')
 
 
 _NO_VALUE = ("required", "additionalProperties")
-"""What is told without the value."""
+"""The keywords whose messages do not have the value."""
 
 
 def _check_templates(
@@ -99,14 +98,14 @@ def _check_templates(
     for names, text, is_secret in _templates(values, place_of(whole(attributes)), ()):
         reason = template_fault(text, jinja)
         if reason is not None:
-            # A secret with braces in it may be no template at all.
-            about = "the template is wrong" if is_secret else f'the template "{text}" is wrong: {reason}'
-            shown = ".".join(names)
-            raise InvalidError(f'Failed validating attribute "{shown}" in config for pack "{pack}" ({path}): {about}')
+            # A secret value with braces may be an ordinary text, so the message must not have it.
+            message = "the template is wrong" if is_secret else f'the template "{text}" is wrong: {reason}'
+            name = ".".join(names)
+            raise InvalidError(f'Failed validating attribute "{name}" in config for pack "{pack}" ({path}): {message}')
 
 
 def template_fault(text: str, jinja: Jinja) -> str | None:
-    """Why a template of a configuration cannot be rendered; None if it can be."""
+    """Returns the reason why a template of a configuration cannot be rendered; None if it can be."""
     try:
         jinja.check(text)
     except InvalidError as error:
@@ -116,7 +115,7 @@ def template_fault(text: str, jinja: Jinja) -> str | None:
 
 
 def _is_default(values: Any, fault: Any) -> bool:
-    """Whether a fault is about a default, and not about a value that was given."""
+    """Returns True if a fault is in a default and not in one of `values`."""
     for step in fault.absolute_path:
         if isinstance(values, dict):
             values = {str(name): value for name, value in values.items()}

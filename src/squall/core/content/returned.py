@@ -1,4 +1,4 @@
-"""Asterisks that clients send back: documents show secrets as `********`, and forms return what they were shown."""
+"""Asterisks in requests. Documents have `********` for secrets, and clients send such documents back."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from squall.core.content.shown import SHOWN_VALUES
 from squall.core.schema.walk import Place, mask_secrets
 
 
-def restored(value: Any, shown: Any, old: Any) -> Any:
-    """Returns `value` with the parts of `old` in place of the asterisks that stand for them in `shown`.
+def restored(value: Any, masked: Any, old: Any) -> Any:
+    """Returns `value` with the secrets of `old` in place of their asterisks.
 
-    `shown` is `old` as clients see it. Items of arrays are recognized by what is shown of them; if more than one
-    secret could be meant, the asterisks stay.
+    `masked` is `old` as clients see it. It identifies items of arrays by their visible parts. If asterisks may stand
+    for more than one secret, they stay.
     """
-    if value == MASK and shown == MASK:
+    if value == MASK and masked == MASK:
         return old
-    if isinstance(value, dict) and isinstance(shown, dict) and isinstance(old, dict):
-        return {key: restored(item, shown.get(key), old.get(key)) for key, item in value.items()}
-    if isinstance(value, list) and isinstance(shown, list) and isinstance(old, list) and len(shown) == len(old):
-        origins = _origins(value, shown, old)
+    if isinstance(value, dict) and isinstance(masked, dict) and isinstance(old, dict):
+        return {key: restored(item, masked.get(key), old.get(key)) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(masked, list) and isinstance(old, list) and len(masked) == len(old):
+        origins = _origins(value, masked, old)
         return [
-            item if origin is None else restored(item, shown[origin], old[origin])
+            item if origin is None else restored(item, masked[origin], old[origin])
             for item, origin in zip(value, origins, strict=True)
         ]
     return value
 
 
 def without_masks(value: Any, place: Place) -> Any:
-    """Returns `value` without the properties that are `********` if they are secret and have a default."""
+    """Returns `value` without the secret properties that are `********` and have a default."""
     if isinstance(value, dict) and not place.secret:
         return {
             key: without_masks(item, place.property(key))
@@ -43,7 +43,8 @@ def without_masks(value: Any, place: Place) -> Any:
 
 
 def given_parameter(value: Any, schema: dict[str, Any], place: Place) -> tuple[bool, Any]:
-    """Whether a parameter is given at all, and its value with the default's secrets in place of their asterisks."""
+    """Returns True and the value of a parameter, with the default's secrets in place of their asterisks. Returns
+    (False, None) if the whole value stands for the default."""
     if not place.has_secrets:
         return True, value
     if _stands_for_default(value, place):
@@ -65,19 +66,19 @@ def masks_left(value: Any, place: Place, path: tuple[str, ...] = ()) -> Iterator
             yield from masks_left(item, place.item(index), (*path, str(index)))
 
 
-def unknown_masks(sent: Any, shown: Any, kept: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yields the dotted paths of asterisks in a schema that was `sent` and that nothing can stand for.
+def unknown_masks(sent: Any, masked: Any, original: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yields the dotted paths of asterisks in the schema `sent` that stand for no known secret.
 
-    `kept` is the schema with what they stood for, `shown` is how clients would see it: if it shows the value that an
-    asterisk stood for, the schema no longer marks it secret.
+    `original` is the schema with the secrets in place of the asterisks, `masked` is `original` as clients see it. If
+    `masked` has such a value without asterisks, the schema no longer marks it secret.
     """
     if sent == MASK:
-        is_known = kept != MASK and shown == MASK
+        is_known = original != MASK and masked == MASK
         if not is_known and not SHOWN_VALUES.isdisjoint(path):
             yield ".".join(path)
     elif isinstance(sent, dict | list):
         for key, below in sent.items() if isinstance(sent, dict) else enumerate(sent):
-            yield from unknown_masks(below, _part(shown, key), _part(kept, key), (*path, str(key)))
+            yield from unknown_masks(below, _part(masked, key), _part(original, key), (*path, str(key)))
 
 
 def _part(value: Any, key: Any) -> Any:
@@ -87,7 +88,7 @@ def _part(value: Any, key: Any) -> Any:
 
 
 def has_mask(value: Any) -> bool:
-    """Whether `********` stands anywhere in `value`."""
+    """Returns True if `value` has `********` at any depth."""
     if isinstance(value, dict | list):
         return any(has_mask(item) for item in (value.values() if isinstance(value, dict) else value))
     return bool(value == MASK)
@@ -97,17 +98,18 @@ def _stands_for_default(value: Any, place: Place) -> bool:
     return bool(value == MASK) and place.secret and place.default()[0]
 
 
-def _origins(value: Sequence[Any], shown: Sequence[Any], old: Sequence[Any]) -> list[int | None]:
-    """For each new item, which old one it was: one that looks the same, else the one at its index."""
+def _origins(value: Sequence[Any], masked: Sequence[Any], old: Sequence[Any]) -> list[int | None]:
+    """Returns, for each item of `value`, the index of its old item: one that looks the same, else the one at its index;
+    None if there is none."""
     origins: list[int | None] = [None] * len(value)
     free = set(range(len(old)))
     for index, item in enumerate(value):
-        if index in free and shown[index] == item and (len(value) == len(old) or not _rivals(item, shown, old)):
+        if index in free and masked[index] == item and (len(value) == len(old) or not _rivals(item, masked, old)):
             origins[index] = index
             free.discard(index)
     for index, item in enumerate(value):
-        alike = [each for each in sorted(free) if shown[each] == item]
-        if origins[index] is None and alike and not _rivals(item, shown, old):
+        alike = [each for each in sorted(free) if masked[each] == item]
+        if origins[index] is None and alike and not _rivals(item, masked, old):
             origins[index] = alike[0]
             free.discard(alike[0])
     for index in range(len(value)):
@@ -116,7 +118,7 @@ def _origins(value: Sequence[Any], shown: Sequence[Any], old: Sequence[Any]) -> 
     return origins
 
 
-def _rivals(item: Any, shown: Sequence[Any], old: Sequence[Any]) -> bool:
-    """Whether old items that look like this one differ in what is hidden."""
-    alike = [each for each, look in zip(old, shown, strict=True) if look == item]
+def _rivals(item: Any, masked: Sequence[Any], old: Sequence[Any]) -> bool:
+    """Returns True if old items that look like this one have different secrets."""
+    alike = [each for each, look in zip(old, masked, strict=True) if look == item]
     return any(each != alike[0] for each in alike[1:])

@@ -1,7 +1,7 @@
 """Policies of actions: limits of concurrency, and retries of failures.
 
-Types, parameters and documents are StackStorm's. docs/policies.md has the differences: waiting executions form a line,
-first come, first served, and cost nothing until there is room.
+Types, parameters and documents are StackStorm's. docs/policies.md has the differences: delayed executions start in the
+order of their requests, and have no queue row while they wait.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def threshold(self) -> int:
-        """The most executions that a policy of concurrency lets run at once."""
+        """The maximum number of executions that run at once under a policy of concurrency."""
         return int(self.parameters["threshold"])
 
     @property
@@ -66,7 +66,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 POLICY_FIELDS = frozenset(Policy.__struct_fields__)
-"""Every attribute a policy's document may have."""
+"""The attributes that a policy's document may have."""
 
 
 def _type(name: str, description: str, parameters: dict[str, Any]) -> PolicyType:
@@ -219,15 +219,15 @@ def document(record: Policy | PolicyType) -> dict[str, Any]:
 
 
 def delays(policy: Policy) -> bool:
-    """Checks whether a policy of concurrency lets executions wait, instead of canceling them."""
+    """Returns True if a policy of concurrency delays executions beyond the threshold, False if it cancels them."""
     return bool(with_defaults(policy.policy_type, policy.parameters)["action"] == DELAY)
 
 
 def retried(context: Mapping[str, Any]) -> tuple[str | None, int]:
-    """Returns the id of the execution that one with this context retries, and the number of the retry; (None, 0) if it
-    is not a retry.
+    """Returns the id of the original execution and the number of the retry, from the context of a retry; (None, 0) if
+    the context is not one of a retry.
 
-    Clients write contexts, so a context may hold anything.
+    Clients write contexts, so a context may have values of any type.
     """
     policies = context.get("policies")
     retry = policies.get("retry") if isinstance(policies, dict) else None

@@ -1,6 +1,6 @@
-"""Actions that people make, change and remove over the API, beside those that files of packs describe.
+"""Use cases that create, change and delete actions over the API, beside those that files of packs describe.
 
-An action that was made so has no `metadata_file`, and stays when its pack is registered again. Words of errors are
+An action of the API has no `metadata_file`, and stays when its pack is registered again. Error messages are
 StackStorm's.
 """
 
@@ -34,7 +34,7 @@ _NAMED = {str: "string", bool: "boolean", dict: "object", list: "array"}
 
 
 class ActionEditing:
-    """Use cases of changing actions."""
+    """The use cases that change actions."""
 
     def __init__(
         self,
@@ -49,28 +49,29 @@ class ActionEditing:
         self._source = source
 
     async def create(self, body: Mapping[str, Any]) -> Action:
-        """Makes an action, with its files. Raises `InvalidError`, and `ConflictError` when there is one of its name."""
+        """Creates an action and its files. Raises `InvalidError`, and `ConflictError` if its pack has an action of this
+        name."""
         pack = await self._pack(body)
         action = msgspec.structs.replace(await self._read(body, pack), id=self._clock.new_id())
         await self._check_masks(body, action)
-        known = await self._find(action.ref)
-        if known is not None:
+        existing = await self._find(action.ref)
+        if existing is not None:
             raise ConflictError(
-                f'Tried to save duplicate unique keys: there is an action "{action.ref}" ({known.id})', known.id
+                f'Tried to save duplicate unique keys: there is an action "{action.ref}" ({existing.id})', existing.id
             )
         await self._write(pack, body)
         await self._replace(pack, lambda actions: [*actions, action])
         return await self._content.action(action.ref)
 
     async def update(self, ref_or_id: str, body: Mapping[str, Any]) -> Action:
-        """Replaces an action as a whole; another name or pack moves it. A secret default that comes as `********` stays
-        what it was. Raises `NotFoundError`, `InvalidError`.
+        """Replaces a whole action; another name or pack moves it. A secret default that is `********` in the request
+        keeps its value. Raises `NotFoundError`, `InvalidError`, and `ConflictError` if the new name is in use.
         """
         old = await self._content.action(ref_or_id)
         _check_system(old.pack)
         pack = await self._pack({"pack": old.pack, **body})
-        kept = {"pack": old.pack, **body, **await self._kept_defaults(body, old)}
-        action = msgspec.structs.replace(await self._read(kept, pack), id=old.id)
+        restored_body = {"pack": old.pack, **body, **await self._restored_schemas(body, old)}
+        action = msgspec.structs.replace(await self._read(restored_body, pack), id=old.id)
         await self._check_masks(body, action)
         if action.ref == old.ref:
             action = msgspec.structs.replace(action, metadata_file=old.metadata_file)
@@ -83,7 +84,7 @@ class ActionEditing:
         return await self._content.action(action.ref)
 
     async def delete(self, ref_or_id: str, remove_files: bool) -> None:
-        """Removes an action; with its files if that is asked for. Raises `NotFoundError`, `InvalidError`."""
+        """Deletes an action, and its files if `remove_files` is true. Raises `NotFoundError`, `InvalidError`."""
         action = await self._content.action(ref_or_id)
         _check_system(action.pack)
         if remove_files:
@@ -111,17 +112,19 @@ class ActionEditing:
         origin = (await self._content.packs()).get(action.pack)
         if entry and origin is not None:
             files[f"actions/{renamed}"] = await self._content.pack_file(origin, f"actions/{entry}")
-        given = msgspec.to_builtins(action)
         changes = {"name": dest_action, "pack": dest_pack, "entry_point": renamed, "ref": ref}
         changes |= {"uid": f"action:{dest_pack}:{dest_action}"}
-        kept = {key: value for key, value in given.items() if key not in ("id", "uid", "ref", "metadata_file")}
-        kept = {key: value for key, value in kept.items() if value not in (None, {}, [])}
-        kept |= {key: changes[key] for key in ("name", "pack", "entry_point")}
+        fields = {
+            key: value
+            for key, value in msgspec.to_builtins(action).items()
+            if key not in ("id", "uid", "ref", "metadata_file") and value not in (None, {}, [])
+        }
+        fields |= {key: changes[key] for key in ("name", "pack", "entry_point")}
         name = f"actions/{dest_action}.yaml"
-        files[name] = msgspec.yaml.encode(kept)
+        files[name] = msgspec.yaml.encode(fields)
         await asyncio.to_thread(self._source.write_files, pack, files)
-        made = msgspec.structs.replace(action, **changes, id=self._clock.new_id(), metadata_file=name)
-        await self._replace(pack, lambda actions: [*(each for each in actions if each.ref != ref), made])
+        clone = msgspec.structs.replace(action, **changes, id=self._clock.new_id(), metadata_file=name)
+        await self._replace(pack, lambda actions: [*(each for each in actions if each.ref != ref), clone])
         return await self._content.action(ref)
 
     async def _find(self, ref: str) -> Action | None:
@@ -131,7 +134,7 @@ class ActionEditing:
             return None
 
     async def _pack(self, body: Mapping[str, Any]) -> Pack:
-        """The pack of an action that is sent. Raises `InvalidError` for what is wrong at first sight."""
+        """Checks the fields of a request, and returns the pack of its action. Raises `InvalidError`."""
         for name in ("name", "runner_type"):
             if body.get(name) in (None, ""):
                 raise InvalidError(f"{name!r} is a required property")
@@ -162,29 +165,30 @@ class ActionEditing:
             raise InvalidError(f'The name "{action.name:.80}" of an action cannot be that of a file')
         return action
 
-    async def _shown(self, action: Action) -> dict[str, Any]:
+    async def _masked(self, action: Action) -> dict[str, Any]:
         runners = {runner.name: runner for runner in await self._content.runners()}
         return action_document(action, runners.get(action.runner_type))
 
-    async def _kept_defaults(self, body: Mapping[str, Any], old: Action) -> dict[str, Any]:
-        """The schemas that are sent, with the old secret defaults where they have asterisks for them."""
-        shown, kept = await self._shown(old), msgspec.to_builtins(old)
-        return {name: restored(body[name], shown[name], kept[name]) for name in _SCHEMAS if name in body}
+    async def _restored_schemas(self, body: Mapping[str, Any], old: Action) -> dict[str, Any]:
+        """Returns the schemas of a request with the old secret defaults in place of their asterisks."""
+        masked, original = await self._masked(old), msgspec.to_builtins(old)
+        return {name: restored(body[name], masked[name], original[name]) for name in _SCHEMAS if name in body}
 
     async def _check_masks(self, body: Mapping[str, Any], action: Action) -> None:
-        """Raises `InvalidError` if asterisks were sent for a default that is not known, or would not be secret now."""
-        shown, kept = await self._shown(action), msgspec.to_builtins(action)
+        """Raises `InvalidError` if asterisks in a request stand for no known default, or for one that is not secret any
+        more."""
+        masked, original = await self._masked(action), msgspec.to_builtins(action)
         for kind in _SCHEMAS:
-            for path in unknown_masks(body.get(kind), shown[kind], kept[kind]):
+            for path in unknown_masks(body.get(kind), masked[kind], original[kind]):
                 raise InvalidError(
                     f"{kind}: {path} is ********, which stands for no secret that is known here. Send the value."
                 )
 
     async def _write(self, pack: Pack, body: Mapping[str, Any]) -> None:
-        """Writes `data_files`, below the folder `actions` of the pack. Raises `InvalidError`."""
-        given = body.get("data_files") or []
+        """Writes the `data_files` of a request below the folder `actions` of the pack. Raises `InvalidError`."""
+        entries = body.get("data_files") or []
         files: dict[str, bytes] = {}
-        for entry in given if isinstance(given, list) else [given]:
+        for entry in entries if isinstance(entries, list) else [entries]:
             fits = isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("file_path", "content"))
             if not fits:
                 raise InvalidError("data_files: expected a list of objects with file_path and content, which are texts")
@@ -198,8 +202,8 @@ class ActionEditing:
 
     async def _replace(self, pack: Pack, change: Callable[[list[Action]], list[Action]]) -> None:
         async def work(tx: Tx) -> None:
-            known, _ = await tx.content.actions(pack.ref)
-            await tx.content.replace_pack(pack, change(list(known)))
+            actions, _ = await tx.content.actions(pack.ref)
+            await tx.content.replace_pack(pack, change(list(actions)))
 
         await self._store.tx(work)
         self._content.look_again()

@@ -1,4 +1,4 @@
-"""The datastore: looking up, writing and removing keys, and what templates see of them."""
+"""Use cases of the datastore: reads, writes and deletes keys, and provides them to templates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _MOST_TTL = 100 * 365 * 86_400
 
 
 class NewValue(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key is to hold. `encrypted`: the value is ciphertext already; `ttl` is in seconds (None: for ever)."""
+    """The new value of a key. If `encrypted` is true, the value is ciphertext already. `ttl` is in seconds (None: no
+    limit)."""
 
     value: str
     secret: bool = False
@@ -26,7 +27,7 @@ class NewValue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Keys:
-    """Use cases of the datastore. `user` names whose key it is, in the user scope; it is ignored in the system's."""
+    """The use cases of the datastore. In the user scope, `user` is the owner of a key; the system scope ignores it."""
 
     def __init__(self, store: Store, clock: Clock, cipher: Cipher) -> None:
         self._store = store
@@ -34,22 +35,22 @@ class Keys:
         self._cipher = cipher
 
     async def get(self, scope: str, user: str, name: str) -> Key:
-        """One key. Raises `NotFoundError` in StackStorm's words."""
+        """Returns a key. Raises `NotFoundError` in StackStorm's words."""
         now, owner = self._clock.now(), _owner(scope, user)
-        found = await self._store.read(lambda tx: tx.keys.get(scope, owner, name, now))
-        if found is None:
+        key = await self._store.read(lambda tx: tx.keys.get(scope, owner, name, now))
+        if key is None:
             raise NotFoundError(f'The key "{name}" does not exist in the StackStorm datastore.')
-        return found
+        return key
 
     async def find(self, scope: str, user: str, where: KeyFilter | None, limit: int | None, offset: int) -> list[Key]:
-        """A page of keys. `where` says which and in what order; its scope, user and time are filled in here."""
+        """Returns a page of keys. `where` is their filter and order; this method sets its scope, user and time."""
         now, owner = self._clock.now(), _owner(scope, user)
-        asked = where or KeyFilter(scope=scope, user=owner, now=now)
-        asked = msgspec.structs.replace(asked, scope=scope, user=owner, now=now)
-        return list(await self._store.read(lambda tx: tx.keys.find(asked, limit, offset)))
+        filter_ = where or KeyFilter(scope=scope, user=owner, now=now)
+        filter_ = msgspec.structs.replace(filter_, scope=scope, user=owner, now=now)
+        return list(await self._store.read(lambda tx: tx.keys.find(filter_, limit, offset)))
 
     async def put(self, scope: str, user: str, name: str, new: NewValue) -> Key:
-        """Writes a key, new or not. Raises `InvalidError`."""
+        """Creates or replaces a key. Raises `InvalidError`."""
         check_name(name)
         if new.ttl is not None and not -_MOST_TTL <= new.ttl <= _MOST_TTL:
             raise InvalidError(f"ttl: {new.ttl} is more than {_MOST_TTL} seconds")
@@ -83,23 +84,24 @@ class Keys:
         return await self._store.tx(work)
 
     async def delete(self, scope: str, user: str, name: str) -> None:
-        """Removes a key. Raises `NotFoundError`."""
+        """Deletes a key. Raises `NotFoundError`."""
         key = await self.get(scope, user, name)
         await self._store.tx(lambda tx: tx.keys.delete(key.scope, key.user, key.name))
 
     def reveal(self, key: Key) -> str:
-        """A key's value as a text, decrypted if it is secret. Raises `InvalidError` when another key file was used."""
+        """Returns a key's value as text, decrypted if it is secret. Raises `InvalidError` if it was encrypted with
+        another key file."""
         if not key.secret:
             return key.value
         _LOG.info("a key was decrypted", extra={"scope": key.scope, "key": key.name})
         return self._cipher.decrypt(key.value)
 
     def decrypt(self, ciphertext: str) -> str:
-        """The text of a secret key's value, for the filter `decrypt_kv`. Raises `InvalidError`."""
+        """Decrypts the value of a secret key, for the filter `decrypt_kv`. Raises `InvalidError`."""
         return self._cipher.decrypt(ciphertext)
 
     async def names(self, user: str) -> dict[str, KeyNames]:
-        """What `st2kv` is in a template of this user: `system` and `user`."""
+        """Returns the value of `st2kv` in a template of this user: `system` and `user`."""
         now = self._clock.now()
 
         async def work(tx: Tx) -> tuple[Sequence[Key], Sequence[Key]]:
@@ -110,7 +112,7 @@ class Keys:
         return {"system": _names(system), "user": _names(own)}
 
     async def expire(self) -> int:
-        """Removes keys whose time is over, a few at once; gives how many."""
+        """Deletes expired keys, at most 500 per call. Returns their number."""
         now = self._clock.now()
         return await self._store.tx(lambda tx: tx.keys.expire(now, _EXPIRED_AT_ONCE))
 

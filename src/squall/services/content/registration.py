@@ -1,6 +1,6 @@
-"""Registering what the folders of packs hold: a registrar for each kind of content, one transaction for each pack.
+"""Registers the content of packs' folders: one registrar per kind of content, one transaction per pack.
 
-A new kind of content needs a registrar, and a line where the server is put together.
+A new kind of content needs a registrar, and a line in the assembly of the server.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from squall.services.content.content import Content
 
 
 class Registered(NamedTuple):
-    """What was registered: how many runner types, and how many of each kind of content each pack has.
+    """The result of a registration: the number of runner types, and of each kind of content by pack.
 
-    `faults` are (pack, message) of what was left out, `doubts` of what is used although it is hardly meant as it is,
-    `lacking` of actions whose runner this server lacks. `refs` are all packs that there are, also those not read.
+    `faults` are the (pack, message) of files that were skipped, `doubts` those of usable files with a probable mistake,
+    `lacking` those of actions whose runner this server lacks. `refs` are all existing packs, also those that were not
+    read.
     """
 
     runners: int
@@ -33,24 +34,24 @@ class Registered(NamedTuple):
 
 
 class Registrar(Protocol):
-    """Registers one kind of content."""
+    """A registrar of one kind of content."""
 
     async def replace(self, tx: Tx, loaded: LoadedPack) -> None:
-        """Registers what a pack has now of this kind, and forgets what it has no longer. It may be called again."""
+        """Replaces the registered content of this kind of a pack with its present content. A repeated call is safe."""
         ...
 
     async def keep(self, tx: Tx, refs: Collection[str]) -> None:
-        """Forgets what packs had that are not among `refs`, which are all packs that there are."""
+        """Deletes the content of packs that are not in `refs`, which are all existing packs."""
         ...
 
     def changed(self) -> None:
-        """Something was registered or forgotten, and the transaction is committed: drops caches, wakes who waits."""
+        """Clears caches and wakes waiting tasks after a transaction with changes was committed."""
         ...
 
 
 class ActionRegistrar:
-    """`Registrar` of packs and their actions. Actions that were made over the API stay, unless a file takes their
-    name."""
+    """The `Registrar` of packs and their actions. Actions that the API created stay, unless a file has an action of the
+    same name."""
 
     def __init__(self, content: Content, clock: Clock) -> None:
         self._content = content
@@ -61,24 +62,24 @@ class ActionRegistrar:
         pack = msgspec.structs.replace(loaded.pack, id=self._clock.new_id())
         actions = [msgspec.structs.replace(action, id=self._clock.new_id()) for action in loaded.actions]
         names = {action.ref for action in actions}
-        known, _ = await tx.content.actions(pack.ref)
-        await tx.content.replace_pack(pack, [*actions, *_made_over_the_api(known, names)])
+        registered, _ = await tx.content.actions(pack.ref)
+        await tx.content.replace_pack(pack, [*actions, *_created_over_the_api(registered, names)])
 
     async def keep(self, tx: Tx, refs: Collection[str]) -> None:
-        """Forgets packs that are gone."""
+        """Deletes the packs that are not in `refs`."""
         await tx.content.keep_packs(list(refs))
 
     def changed(self) -> None:
-        """What was read of the content is read again."""
+        """Clears the cache of the content."""
         self._content.look_again()
 
 
-def _made_over_the_api(known: Sequence[Action], names: Collection[str]) -> list[Action]:
-    return [action for action in known if not action.metadata_file and action.ref not in names]
+def _created_over_the_api(registered: Sequence[Action], names: Collection[str]) -> list[Action]:
+    return [action for action in registered if not action.metadata_file and action.ref not in names]
 
 
 class Registration:
-    """Use cases of registering packs. `registrars` are called in their order for each pack."""
+    """The use cases that register packs. They call `registrars` in their order for each pack."""
 
     def __init__(
         self, store: Store, clock: Clock, source: PackSource, content: Content, registrars: Sequence[Registrar]
@@ -90,8 +91,8 @@ class Registration:
         self._registrars = registrars
 
     async def register(self, only: Collection[str] | None = None) -> Registered:
-        """Registers what the pack source has, or only these packs of it, each in one transaction, and forgets the
-        packs it no longer has. It may be called again and again."""
+        """Registers all packs of the pack source, or only those in `only`, each in one transaction. Deletes the packs
+        that the source no longer has. A repeated call is safe."""
         loaded = await asyncio.to_thread(self._source.load, only)
         runners = [msgspec.structs.replace(runner, id=self._clock.new_id()) for runner in loaded.runners]
         await self._store.tx(lambda tx: tx.content.replace_runners(runners))
@@ -102,9 +103,10 @@ class Registration:
         return Registered(len(runners), counts, loaded.faults, loaded.refs, loaded.doubts, loaded.lacking)
 
     async def activate(self, refs: Collection[str], strict: bool, installation: str = "") -> None:
-        """Uses the versions of packs that the execution `installation` prepared, from the next registration on.
+        """Makes the versions of packs that the execution `installation` prepared the active ones, for the next
+        registration.
 
-        Raises `InvalidError`, with everything that is wrong in them, if that is to be `strict`; then they are removed.
+        If `strict` is true and they have faults, deletes them and raises `InvalidError` with all faults.
         """
         loaded = await asyncio.to_thread(self._source.prepared, refs, installation)
         if loaded.faults and strict:
@@ -113,7 +115,7 @@ class Registration:
         await asyncio.to_thread(self._source.activate, refs, installation)
 
     async def forget(self, ref: str) -> None:
-        """Forgets a pack and all of its content; its files stay. Raises `NotFoundError`."""
+        """Deletes a pack and all its content from the store; its files stay. Raises `NotFoundError`."""
         pack = await self._content.pack(ref)
         await self._keep([each for each in await self._content.packs() if each != pack.ref])
 

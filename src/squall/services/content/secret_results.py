@@ -1,4 +1,4 @@
-"""Secret parts of results: encrypted before a result reaches the store."""
+"""Encrypts the secret parts of results before the store gets them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from squall.core.execution.execution import Execution
 from squall.core.schema.taint import disclose, enclose_alone
 from squall.ports import Tx, Vault
 
-_KEPT = 1024
+_MOST_CACHED = 1024
 
 
 class SecretResults:
@@ -19,21 +19,22 @@ class SecretResults:
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._kept: dict[str, tuple[Action, RunnerType] | None] = {}
+        self._snapshots: dict[str, tuple[Action, RunnerType] | None] = {}
 
     async def sealed(self, tx: Tx, execution: Execution, result: Any) -> Any:
         """Returns the result with a `Sealed` for each secret part."""
-        found = await self._schemas(tx, execution.snapshot)
-        return result if found is None else mapped_output(result, *found, self._seal)
+        snapshot = await self._schemas(tx, execution.snapshot)
+        return result if snapshot is None else mapped_output(result, *snapshot, self._seal)
 
-    async def _schemas(self, tx: Tx, snapshot: str) -> tuple[Action, RunnerType] | None:
-        """What an execution was requested with, if any part of its result may be secret. A snapshot never changes."""
-        if snapshot not in self._kept:
-            found = await tx.content.snapshot(snapshot)
-            if len(self._kept) >= _KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[snapshot] = found if found is not None and has_secret_output(*found) else None
-        return self._kept[snapshot]
+    async def _schemas(self, tx: Tx, key: str) -> tuple[Action, RunnerType] | None:
+        """Returns the action and runner type of a snapshot; None if no part of a result can be secret. It caches them,
+        as a snapshot never changes."""
+        if key not in self._snapshots:
+            snapshot = await tx.content.snapshot(key)
+            if len(self._snapshots) >= _MOST_CACHED:
+                del self._snapshots[next(iter(self._snapshots))]
+            self._snapshots[key] = snapshot if snapshot is not None and has_secret_output(*snapshot) else None
+        return self._snapshots[key]
 
     def _seal(self, secret: Any) -> Sealed:
         if isinstance(secret, Sealed):

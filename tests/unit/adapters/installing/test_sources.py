@@ -48,7 +48,7 @@ def test_a_version_stands_behind_an_equals_sign(text: str, wanted: tuple[str, st
 
 @pytest.mark.parametrize("text", ["", "=1.0", "--upload-pack=x", "aws=--x"])
 def test_what_names_no_pack_is_told(text: str) -> None:
-    with pytest.raises(InvalidError, match="names no pack"):
+    with pytest.raises(InvalidError, match="is not a source of a pack"):
         parse(text)
 
 
@@ -144,7 +144,7 @@ def test_a_pack_that_is_a_link_in_its_archive_is_refused(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("text", ["a\0b", "a\nb", "https://host/x\r"])
 def test_a_source_with_control_characters_is_refused(text: str) -> None:
-    with pytest.raises(InvalidError, match="names no pack"):
+    with pytest.raises(InvalidError, match="is not a source of a pack"):
         parse(text)
 
 

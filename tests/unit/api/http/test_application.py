@@ -154,7 +154,7 @@ def test_head_answers_what_get_does_without_the_body(path: str) -> None:
 def test_a_route_for_administrators_refuses_others_and_says_what_it_is_for() -> None:
     status, body, _ = answer("/admins", "PUT", GateOfBob(cast(Any, None)))
     assert status == 403
-    assert body == {"faultstring": 'User "bob" may not: doing things needs an administrator (auth.admins).'}
+    assert body == {"faultstring": 'User "bob" is not an administrator (auth.admins), and doing things needs one.'}
 
 
 class GateOfBob(Gate):

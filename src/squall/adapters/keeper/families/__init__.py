@@ -1,1 +1,1 @@
-"""Processes with all their descendants: finding and killing them."""
+"""The processes of actions with all their descendants: finds and kills them."""

@@ -1,6 +1,6 @@
-"""A cgroup (v2) for each action, where this process may make some: nothing of an action can leave it.
+"""One cgroup (v2) per action, if this process may create cgroups. No process of an action can leave its cgroup.
 
-`base_of` finds the folder that a service manager has delegated; below it, every action has a folder of its own for as
+`base_of` returns the folder that a service manager has delegated. Below it, every action has a folder of its own as
 long as one of its processes lives. Standard library only.
 """
 
@@ -13,7 +13,8 @@ from pathlib import Path
 OFF = "off"
 AUTO = "auto"
 _FOLDER = "squall-actions"
-# systemd marks what it has handed over; without that mark a cgroup is somebody else's, whoever may write to it.
+# systemd marks a cgroup that it has delegated. A cgroup without the mark belongs to another program, even if it is
+# writable.
 _DELEGATED = ("user.delegate", "trusted.delegate")
 
 
@@ -24,25 +25,27 @@ class ActionGroup:
         self.folder = folder
 
     def take(self, pid: int) -> None:
-        """Moves a process in; what it starts from now on is born there. Raises `OSError`."""
+        """Moves a process into the cgroup. Its later children start there. Raises `OSError`."""
         (self.folder / "cgroup.procs").write_text(str(pid))
 
     def pids(self) -> set[int]:
-        """Its processes, those in groups that they made below it too; zombies may be among them."""
-        found: set[int] = set()
-        for place, _, files in os.walk(self.folder):
+        """Returns the pids of its processes and of those in cgroups below it. Zombies may be among them."""
+        pids: set[int] = set()
+        for folder, _, files in os.walk(self.folder):
             if "cgroup.procs" in files:
                 with contextlib.suppress(OSError):
-                    found.update(map(int, Path(place, "cgroup.procs").read_text().split()))
-        return found
+                    pids.update(map(int, Path(folder, "cgroup.procs").read_text().split()))
+        return pids
 
     def kill(self) -> None:
-        """Kills all of them at once, whoever they run as (Linux 5.14; before that, they are signalled one by one)."""
+        """Kills all its processes at once, also those of other users. Needs Linux 5.14; does nothing on older kernels,
+        where `kill_all` signals the processes one by one."""
         with contextlib.suppress(OSError):
             (self.folder / "cgroup.kill").write_text("1")
 
     def usage(self) -> tuple[float, int]:
-        """CPU seconds and the most bytes of memory of all of them together; 0 where the kernel does not count."""
+        """Returns the CPU seconds and the peak memory (bytes) of all its processes together; 0 if the kernel does not
+        count them."""
         cpu, memory = 0.0, 0
         with contextlib.suppress(OSError, ValueError):
             for line in (self.folder / "cpu.stat").read_text().splitlines():
@@ -54,10 +57,10 @@ class ActionGroup:
         return cpu, memory
 
     def remove(self) -> bool:
-        """Removes it with the groups below it; false while a process is left."""
-        for place, _, _ in os.walk(self.folder, topdown=False):
+        """Removes the cgroup with those below it. Returns False if a process is left in them."""
+        for folder, _, _ in os.walk(self.folder, topdown=False):
             try:
-                os.rmdir(place)  # noqa: PTH106 - os.walk gives text
+                os.rmdir(folder)  # noqa: PTH106 - os.walk gives text
             except FileNotFoundError:
                 continue
             except OSError:
@@ -66,11 +69,11 @@ class ActionGroup:
 
 
 class ActionGroups:
-    """Makes the groups of actions below `base`, a cgroup's folder. None are made when `base` is None."""
+    """Creates the cgroups of actions below `base`, a cgroup's folder. Creates none if `base` is None."""
 
     def __init__(self, base: Path | None) -> None:
         self._base = base / _FOLDER if base is not None else None
-        self._left: list[ActionGroup] = []
+        self._occupied: list[ActionGroup] = []
         if self._base is not None and base is not None:
             try:
                 self._base.mkdir(exist_ok=True)
@@ -78,17 +81,17 @@ class ActionGroups:
                 self._base = None
                 return
             for old in self._base.iterdir():
-                # Of keepers that are gone; one with a process in it stays.
+                # These are cgroups of dead keepers. One that still has a process stays.
                 if old.is_dir():
                     ActionGroup(old).remove()
             for folder in (base, self._base):
-                # Refused where a process lives in the group itself: then its memory is not counted.
+                # The kernel refuses this if a process lives in the cgroup itself; then it does not count memory.
                 for controller in ("memory", "cpu", "pids"):
                     with contextlib.suppress(OSError):
                         (folder / "cgroup.subtree_control").write_text(f"+{controller}")
 
     def make(self, name: str) -> ActionGroup | None:
-        """A group for a new action; None where there are none or it cannot be made."""
+        """Creates the cgroup of a new action. Returns None if cgroups are off or it cannot be created."""
         if self._base is None:
             return None
         folder = self._base / name
@@ -99,13 +102,13 @@ class ActionGroups:
         return ActionGroup(folder)
 
     def forget(self, group: ActionGroup) -> None:
-        """Removes a group whose action is through; one that still has processes when the last of them has gone."""
-        self._left = [one for one in (*self._left, group) if not one.remove()]
+        """Removes the cgroup of an action that has ended. If it still has processes, a later call removes it."""
+        self._occupied = [each for each in (*self._occupied, group) if not each.remove()]
 
 
 def base_of(setting: str) -> Path | None:
-    """The folder that actions' groups may be made in: the one that `setting` names, or with AUTO the one delegated to
-    this process by its service manager. None where there is none."""
+    """Returns the folder for the cgroups of actions: the one that `setting` names, or, if it is AUTO, the one that the
+    service manager has delegated to this process. Returns None if there is none."""
     if setting == OFF:
         return None
     if setting != AUTO:
@@ -119,18 +122,19 @@ def base_of(setting: str) -> Path | None:
 
 
 def delegated(own: Path | None) -> Path | None:
-    """The highest of `own` and the cgroups above it that is marked as delegated."""
-    found = None
+    """Returns the highest of `own` and the cgroups above it that is marked as delegated; None if none is."""
+    highest = None
     for folder in (own, *own.parents) if own is not None else ():
-        if _marked(folder):
-            found = folder
-        elif found is not None:
+        if _is_marked(folder):
+            highest = folder
+        elif highest is not None:
             break
-    return found
+    return highest
 
 
 def folder_of(mounts: list[str], own: list[str]) -> Path | None:
-    """Where a process's cgroup of version 2 is mounted, from its `mountinfo` and `cgroup`."""
+    """Returns the folder of a process's cgroup (v2), from the lines of its `mountinfo` and `cgroup`; None if it has
+    none."""
     path = next((line.removeprefix("0::") for line in own if line.startswith("0::")), None)
     for line in mounts:
         fields, _, rest = line.partition(" - ")
@@ -141,7 +145,7 @@ def folder_of(mounts: list[str], own: list[str]) -> Path | None:
     return None
 
 
-def _marked(folder: Path) -> bool:
+def _is_marked(folder: Path) -> bool:
     for name in _DELEGATED:
         with contextlib.suppress(OSError):
             if os.getxattr(folder, name) == b"1":

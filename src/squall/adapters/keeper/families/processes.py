@@ -1,11 +1,11 @@
-"""Processes as /proc shows them: who belongs to an action, and ending all of them. Standard library only.
+"""The processes of an action, from /proc: finds and kills them. Standard library only.
 
-An action's processes are the descendants of its first one, everything in a session one of them belongs to, and
-everything that carries its marker in the environment. A process that leaves all three (double fork, new session, and
-a cleaned environment) is only found where the action has a cgroup of its own (`cgroups`).
+An action's processes are the descendants of its first one, all processes in their sessions, and all processes that
+have its marker in the environment. A process that leaves all three (double fork, new session, and a cleaned
+environment) is found only if the action has a cgroup of its own (`cgroups`).
 
-What runs as another user was started by sudo, and is looked at and signalled by it: `sudo -n grep` on environments
-that this user may not read, `sudo -n kill`.
+Processes of other users were started with sudo, so sudo finds and signals them: `sudo -n grep` on environments that
+this user may not read, and `sudo -n kill`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from squall.adapters.keeper.families.cgroups import ActionGroup
 
 MARKER = "SQUALL_ACTION"
-"""The environment variable every process of an action carries: `<execution id>.<attempt>`."""
+"""The environment variable that every process of an action has. Its value is `<execution id>.<attempt>`."""
 
 
 _NAME = f"{MARKER}=".encode()
@@ -28,7 +28,7 @@ _SUDO_WITHIN = 2.0
 
 
 class Process(NamedTuple):
-    """One process: `started` is its start in clock ticks since boot, which with `pid` names it for ever."""
+    """One process. `started` is its start in clock ticks since boot; `pid` and `started` together are unique."""
 
     pid: int
     parent: int
@@ -39,10 +39,10 @@ class Process(NamedTuple):
 
 
 def read_process(pid: int) -> Process | None:
-    """What /proc tells of a process; None when there is none."""
+    """Returns a process from /proc; None if there is none with this pid."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            # The command's name may hold anything, so fields are counted behind its last parenthesis.
+            # The command's name may have any characters, so the fields start after its last parenthesis.
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
@@ -61,20 +61,20 @@ def read_process(pid: int) -> Process | None:
 class Census:
     """All processes of this machine that this user can see, from one scan of /proc, which takes about 10 µs for each.
 
-    `secret` are those whose environment this user may not read; `own_session` is this process's.
+    `unreadable` are the pids whose environment this user may not read; `own_session` is the session of this process.
     """
 
     def __init__(self) -> None:
         self.processes: dict[int, Process] = {}
-        self.secret: list[int] = []
+        self.unreadable: list[int] = []
         self.marked: dict[bytes, set[int]] = {}
         self.sessions: dict[int, set[int]] = {}
         self.children: dict[int, set[int]] = {}
         for name in os.listdir("/proc"):  # noqa: PTH208 - names are all it takes
-            if name.isdigit() and (found := read_process(int(name))) is not None:
-                self._add(found)
-        me = self.processes.get(os.getpid())
-        self.own_session = me.session if me is not None else 0
+            if name.isdigit() and (process := read_process(int(name))) is not None:
+                self._add(process)
+        own_process = self.processes.get(os.getpid())
+        self.own_session = own_process.session if own_process is not None else 0
 
     def _add(self, process: Process) -> None:
         pid = process.pid
@@ -85,7 +85,7 @@ class Census:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 environ = file.read()
         except PermissionError:
-            self.secret.append(pid)
+            self.unreadable.append(pid)
             return
         except OSError:
             return
@@ -97,7 +97,8 @@ class Census:
 
 
 def _sudo(words: list[str]) -> bytes:
-    """What a command prints as root; nothing when that is not allowed. The caller waits: it must be a short one."""
+    """Runs a command as root and returns its output; empty if sudo does not allow it. It blocks the caller, so the
+    command must be a short one."""
     try:
         return subprocess.run(
             ["sudo", "-n", *words],
@@ -112,14 +113,14 @@ def _sudo(words: list[str]) -> bytes:
 
 
 class Family:
-    """The processes of one action. It remembers what it has seen: what those started belongs to it even when they
-    themselves are gone.
+    """The processes of one action. It remembers the processes and sessions of earlier scans, so that it recognizes
+    their descendants after they have ended.
 
-    `first` is the pid of the action's first process, `started` its start in ticks (0: not known), `marker` the marker's
-    value, `group` its cgroup if it has one.
+    `first` is the pid of the action's first process, `started` its start in ticks (0: unknown), `marker` the value of
+    its marker, `group` its cgroup if it has one.
     """
 
-    __slots__ = ("_group", "_others", "_pids", "_sessions", "_token", "first", "started")
+    __slots__ = ("_group", "_has_foreign", "_pids", "_sessions", "_token", "first", "started")
 
     def __init__(self, first: int, started: int, marker: str, group: ActionGroup | None = None) -> None:
         self.first = first
@@ -128,85 +129,86 @@ class Family:
         self._token = f"{MARKER}={marker}".encode()
         self._pids: dict[int, int] = {first: started}
         self._sessions: set[int] = set()
-        self._others = False
+        self._has_foreign = False
 
     def living(self, census: Census) -> set[int]:
-        """The pids of its processes that live."""
+        """Returns the pids of its living processes."""
         processes = census.processes
-        found = {pid for pid, started in self._pids.items() if pid in processes and processes[pid].started == started}
-        found |= census.marked.get(self._token, set())
+        pids = {pid for pid, started in self._pids.items() if pid in processes and processes[pid].started == started}
+        pids |= census.marked.get(self._token, set())
         if self._group is not None:
-            found |= self._group.pids() & processes.keys()
-        found = self._grow(found, census)
-        if self._has_others(found, census):
-            found = self._grow(
-                found | self._ask_root([pid for pid in census.secret if pid not in found], census), census
-            )
-        self._sessions |= {processes[pid].session for pid in found}
-        self._pids = {pid: processes[pid].started for pid in found} or self._pids
-        return {pid for pid in found if not processes[pid].zombie}
+            pids |= self._group.pids() & processes.keys()
+        pids = self._with_relatives(pids, census)
+        if self._has_foreign_process(pids, census):
+            unreadable = [pid for pid in census.unreadable if pid not in pids]
+            pids = self._with_relatives(pids | self._marked_for_root(unreadable, census), census)
+        self._sessions |= {processes[pid].session for pid in pids}
+        self._pids = {pid: processes[pid].started for pid in pids} or self._pids
+        return {pid for pid in pids if not processes[pid].zombie}
 
-    def _grow(self, found: set[int], census: Census) -> set[int]:
-        """`found` with all descendants, and all that is in a session of one of them."""
-        # The keeper's own session is not the action's, whoever is found in it.
+    def _with_relatives(self, pids: set[int], census: Census) -> set[int]:
+        """Returns `pids` with all their descendants, and all processes in their sessions."""
+        # No process in the keeper's own session belongs to the action.
         foreign = {0, census.own_session}
         sessions = self._sessions - foreign
-        fresh = list(found.union(*(census.sessions.get(session, ()) for session in sessions)))
-        grown: set[int] = set()
-        while fresh:
-            pid = fresh.pop()
+        queue = list(pids.union(*(census.sessions.get(session, ()) for session in sessions)))
+        relatives: set[int] = set()
+        while queue:
+            pid = queue.pop()
             process = census.processes[pid]
-            if pid in grown or process.session in foreign:
+            if pid in relatives or process.session in foreign:
                 continue
-            grown.add(pid)
-            fresh += census.children.get(pid, ())
+            relatives.add(pid)
+            queue += census.children.get(pid, ())
             if process.session not in sessions:
                 sessions.add(process.session)
-                fresh += census.sessions[process.session]
-        return grown
+                queue += census.sessions[process.session]
+        return relatives
 
-    def _has_others(self, found: set[int], census: Census) -> bool:
-        """Whether one of its processes is, or was, another user's, whose environment this user may not read."""
-        if not self._others and os.geteuid() != 0:
-            self._others = not found.isdisjoint(census.secret)
-        return self._others
+    def _has_foreign_process(self, pids: set[int], census: Census) -> bool:
+        """Returns True if one of its processes is, or was, one of another user, whose environment is unreadable."""
+        if not self._has_foreign and os.geteuid() != 0:
+            self._has_foreign = not pids.isdisjoint(census.unreadable)
+        return self._has_foreign
 
-    def _ask_root(self, pids: list[int], census: Census) -> set[int]:
-        """Those of `pids` that carry the marker, as root sees them."""
-        # Nothing of an action is older than its first process.
+    def _marked_for_root(self, pids: list[int], census: Census) -> set[int]:
+        """Returns those of `pids` that have the marker. Root reads their environments."""
+        # No process of an action is older than its first process.
         files = [f"/proc/{pid}/environ" for pid in pids if census.processes[pid].started >= self.started]
         if not files:
             return set()
-        told = _sudo(["grep", "-slzxF", "-e", self._token.decode(), "--", *files])
-        return {int(line.split(b"/")[2]) for line in told.splitlines()}
+        names = _sudo(["grep", "-slzxF", "-e", self._token.decode(), "--", *files])
+        return {int(name.split(b"/")[2]) for name in names.splitlines()}
 
     def kill_group(self) -> None:
-        """Kills what is in its cgroup, if it has one."""
+        """Kills the processes in its cgroup, if it has one."""
         if self._group is not None:
             self._group.kill()
 
 
 def kill_all(families: Sequence[Family], scans: int = _SCANS) -> dict[Family, set[int]]:
-    """Kills all processes of these, until a scan finds none, at most so many times; gives what is left of each.
+    """Kills all processes of families until a scan finds none, with at most `scans` scans. Returns the pids of the last
+    scan by family.
 
-    All are stopped before the first is killed: what is stopped starts nothing new. One scan is enough for all of them.
+    It stops all processes before it kills the first, as a stopped process starts no new one. A scan serves all families
+    at once.
     """
-    left: dict[Family, set[int]] = {}
+    remaining: dict[Family, set[int]] = {}
     for _ in range(scans):
         for family in families:
             family.kill_group()
         census = Census()
-        left = {family: family.living(census) for family in families}
-        found = set[int]().union(*left.values())
-        if not found:
+        remaining = {family: family.living(census) for family in families}
+        pids = set[int]().union(*remaining.values())
+        if not pids:
             break
-        send_signals(found, signal.SIGSTOP)
-        send_signals(found, signal.SIGKILL)
-    return left
+        send_signals(pids, signal.SIGSTOP)
+        send_signals(pids, signal.SIGKILL)
+    return remaining
 
 
 def send_signals(pids: set[int], number: int) -> None:
-    """Signals processes; those of other users through sudo, all with one call."""
+    """Sends a signal to processes. One sudo call signals all those of other users."""
     refused = []
     for pid in pids:
         try:

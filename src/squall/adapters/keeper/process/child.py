@@ -1,4 +1,4 @@
-"""One running action, as its keeper sees it. Standard library only."""
+"""The keeper's state of one running action. Standard library only."""
 
 from __future__ import annotations
 
@@ -19,68 +19,68 @@ if TYPE_CHECKING:
 
 
 class Handle(Protocol):
-    """A timer that can be called off."""
+    """A timer that can be cancelled."""
 
     def cancel(self) -> None:
-        """Calls it off."""
+        """Cancels the timer."""
         ...
 
 
 class Loop(Protocol):
-    """The calls of an event loop that children need; `loop.EpollLoop` has them."""
+    """The methods of an event loop that children need. `loop.EpollLoop` implements them."""
 
     def add_reader(self, fd: int, callback: Callable[..., Any], *args: Any) -> Any:
-        """Calls back whenever `fd` can be read."""
+        """Calls `callback` each time `fd` is readable."""
         ...
 
     def remove_reader(self, fd: int) -> Any:
-        """Stops that."""
+        """Stops the calls of `add_reader`."""
         ...
 
     def add_writer(self, fd: int, callback: Callable[..., Any], *args: Any) -> Any:
-        """Calls back whenever `fd` can be written."""
+        """Calls `callback` each time `fd` is writable."""
         ...
 
     def remove_writer(self, fd: int) -> Any:
-        """Stops that."""
+        """Stops the calls of `add_writer`."""
         ...
 
     def yield_to_others(self, fd: int) -> Any:
-        """Serves `fd` when no other is ready."""
+        """Serves `fd` only if no other descriptor is ready."""
         ...
 
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Handle:
-        """Calls back once, after `delay` seconds."""
+        """Calls `callback` once, after `delay` seconds."""
         ...
 
     def time(self) -> float:
-        """The loop's clock, in seconds."""
+        """Returns the loop's time, in seconds."""
         ...
 
 
 class Frames(Protocol):
-    """Tells apart the tagged streams that come through one pipe."""
+    """A decoder that separates the tagged streams of one pipe."""
 
     def feed(self, child: Child, data: bytes | memoryview) -> list[tuple[Pipe, bytes]]:
-        """What came, by stream."""
+        """Returns the payloads in `data` with their streams."""
         ...
 
     def whole(self, pipe: Pipe, data: bytes) -> bytes:
-        """What may be stored of a stream now: whole characters."""
+        """Returns the data of a stream that may be stored now: complete characters."""
         ...
 
     def finish(self, pipe: Pipe) -> bytes:
-        """What is left of a stream at its end."""
+        """Returns the bytes of a stream's incomplete last character."""
         ...
 
     def end(self, child: Child) -> None:
-        """Nothing more comes through the pipe."""
+        """Handles the end of the pipe."""
         ...
 
 
 class ResultFile:
-    """Where a result goes, at most `limit` bytes of it. Made (0600) when the first byte comes; `size` is what was
-    written in all, `cut` whether that was too much."""
+    """The file of a result: stores at most `limit` bytes. The first byte creates the file (mode 0600). `size` is the
+    size of the whole result in bytes, also beyond the limit."""
 
     def __init__(self, path: Path, limit: int) -> None:
         self.path = path
@@ -91,36 +91,36 @@ class ResultFile:
 
     @property
     def cut(self) -> bool:
-        """Whether the file lacks what was beyond the limit."""
+        """True if the result exceeds the limit, so that the file lacks its end."""
         return self.size > self._limit
 
     @property
     def begun(self) -> bool:
-        """Whether there is a file: something was written."""
+        """True if the file exists: the process has written a result."""
         return self._descriptor != -1
 
     def room(self) -> int:
-        """How many bytes more it takes."""
+        """Returns the number of bytes up to the limit."""
         return self._limit - self._stored
 
     def write(self, data: bytes | memoryview) -> int:
-        """Appends; gives how many bytes were taken, all of them unless the disk is full. Raises `OSError`."""
+        """Appends data. Returns the number of accepted bytes: all of them unless the disk is full. Raises `OSError`."""
         if self._descriptor < 0:
             make_folder(self.path.parent)
             # One that a dead keeper began for the same attempt is begun anew.
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
             self._descriptor = os.open(self.path, flags, 0o600)
-        kept = data[: self.room()]
-        done = os.write(self._descriptor, kept) if kept else 0
-        self._stored += done
-        if done < len(kept):
-            self.size += done
-            return done
+        accepted = data[: self.room()]
+        written = os.write(self._descriptor, accepted) if accepted else 0
+        self._stored += written
+        if written < len(accepted):
+            self.size += written
+            return written
         self.size += len(data)
         return len(data)
 
     def flush(self) -> None:
-        """Makes it durable, and closes it."""
+        """Makes the file durable, and closes it."""
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):
                 os.fdatasync(self._descriptor)
@@ -130,13 +130,13 @@ class ResultFile:
 
 
 class Pipe:
-    """One output stream. `kept` is what a full disk did not take yet; while there is some, the pipe is not read.
+    """One output stream. `unwritten` are the bytes that a full disk refused; a pipe with such bytes is not read.
 
-    `result` is the file that a result goes to instead of the journal; `frames` tells apart the tagged streams that come
-    out of it, each of which is a `Pipe` of its own with a `tag`, whose `source` this one is.
+    If it is the pipe of a result, `result` is the file that stores it instead of the journal. If it carries tagged
+    output, `frames` separates the tagged streams; each of them is a `Pipe` with a `tag`, and `source` is this one.
     """
 
-    __slots__ = ("fd", "frames", "kept", "masker", "open", "result", "settling", "source", "stream", "tag")
+    __slots__ = ("fd", "frames", "masker", "open", "result", "settling", "source", "stream", "tag", "unwritten")
 
     def __init__(self, fd: int, stream: int, patterns: Patterns | None, tag: str = "") -> None:
         self.fd = fd
@@ -146,15 +146,15 @@ class Pipe:
         self.result: ResultFile | None = None
         self.frames: Frames | None = None
         self.open = True
-        self.kept = b""
+        self.unwritten = b""
         self.masker: Masker | None = None
         if patterns is not None:
             self.mask(patterns)
         self.settling: Handle | None = None
 
     def mask(self, patterns: Patterns) -> None:
-        """Masks from now on what these find, also in what is held back."""
-        # Most actions have no secrets, and a keeper without any does without the masker.
+        """Masks the matches of `patterns` from now on, also in the data that the masker holds."""
+        # Most actions have no secrets, and a keeper without secrets needs no masker.
         from squall.core.output.masking import Masker
 
         if self.masker is None:
@@ -164,27 +164,27 @@ class Pipe:
 
 
 def make_patterns(secrets: Iterable[bytes]) -> Patterns:
-    """What finds these secrets in an output."""
+    """Returns the patterns that match these secrets in an output."""
     from squall.core.output.masking import Patterns
 
     return Patterns(secrets)
 
 
 class Child:
-    """One launch at work: where it is in its life (`state`, changed by `advance` only), and what became of it so far.
+    """One running launch: its `state`, which only `advance` changes, and the values of its later `End`.
 
-    `kept` counts bytes by stream, `dropped` by stream and tag, `tails` hold the last of what was dropped; `peak_memory`
-    is in bytes. `result` is the file of the result, if there is to be one, `misused` what was wrong with what came
-    through a descriptor of its own. `waits` says what the action's output waits for; empty if for nothing. `pid` is 0
-    when it could not be started. `kill_at` is when those of its processes are killed that ignore being stopped.
+    `stored` counts the stored bytes by stream, `dropped` the dropped bytes by stream and tag; `tails` are the last
+    dropped bytes. `peak_memory` is in bytes. `result` is the file of the result, if the action may have one; `misused`
+    is the fault in the action's tagged output. `wait_reason` is the reason why its output waits; empty if it does not.
+    `pid` is 0 if it could not be started. `kill_at` is the time (loop seconds) of the KILL after a TERM.
     """
 
-    # There may be hundreds, each for days.
+    # There may be hundreds of children, each for days.
     __slots__ = (
         "canceled", "cpu_seconds", "dropped", "error", "exit_code", "exited_at",
-        "family", "first_record", "group", "kept", "kill_at", "last_read", "last_record", "masked", "misused",
+        "family", "first_record", "group", "kill_at", "last_read", "last_record", "masked", "misused",
         "opened", "over_limit", "patterns", "peak_memory", "pid", "pidfd", "pipes", "result", "spec",
-        "started_at", "state", "stopped", "tails", "terminal", "timed_out", "timers", "waits",
+        "started_at", "state", "stopped", "stored", "tails", "terminal", "timed_out", "timers", "wait_reason",
     )  # fmt: skip
 
     def __init__(self, spec: LaunchSpec) -> None:
@@ -197,7 +197,7 @@ class Child:
         self.canceled = False
         self.over_limit = False
         self.stopped = False
-        self.kept = {1: 0, 2: 0, 3: 0}
+        self.stored = {1: 0, 2: 0, 3: 0}
         self.dropped: dict[tuple[int, str], int] = {}
         self.tails: dict[tuple[int, str], bytes] = {}
         self.result: ResultFile | None = None
@@ -219,25 +219,25 @@ class Child:
         self.exited_at: float | None = None
         self.last_read = 0.0
         self.opened = False
-        self.waits = ""
+        self.wait_reason = ""
 
     def advance(self, event: Event) -> State:
-        """Moves it on in its life; returns the state that it has left. Raises `IllegalEventError`."""
-        left, self.state = self.state, after(self.state, event)
-        return left
+        """Applies an event to the state, and returns the previous state. Raises `IllegalEventError`."""
+        previous, self.state = self.state, after(self.state, event)
+        return previous
 
     @property
     def ended(self) -> bool:
-        """Whether its life is over: what still comes out of its pipes is dropped."""
+        """True if the child has ended. Later data of its pipes is dropped."""
         return self.state is State.ENDED
 
     @property
     def held_back(self) -> bool:
-        """Whether a full disk keeps back some of its output."""
-        return any(pipe.kept for pipe in self.pipes)
+        """True if some of its output is unwritten because of a full disk."""
+        return any(pipe.unwritten for pipe in self.pipes)
 
     def end_at(self, ended_at: int) -> End:
-        """Returns how it ended, at a time in µs (UTC)."""
+        """Returns the `End` of the child; `ended_at` is its time in µs (UTC)."""
         result = self.result
         return End(
             execution=self.spec.execution,
@@ -248,8 +248,8 @@ class Child:
             over_limit=self.over_limit,
             stopped=self.stopped,
             error=self.error,
-            stdout_bytes=self.kept[1],
-            stderr_bytes=self.kept[2],
+            stdout_bytes=self.stored[1],
+            stderr_bytes=self.stored[2],
             first_record=self.first_record,
             last_record=self.last_record,
             masked=self.masked,

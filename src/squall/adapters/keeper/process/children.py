@@ -1,4 +1,4 @@
-"""The actions' processes: started in sessions of their own, timed, cancelled as a whole, and waited for.
+"""The actions' processes: starts them, times them, cancels them with their descendants, and waits for their exits.
 
 Standard library only.
 """
@@ -31,8 +31,8 @@ _TOO_LONG = "%d secret value(s) with more than 64 KiB are not masked in this out
 class Children:
     """Starts and ends children, on the loop's thread.
 
-    `on_start(child)` is called when its process is there; `on_end(child)` once, when all that it printed is in the
-    journal, or it could not start; `on_wait(child)` when what it `waits` for has changed.
+    It calls `on_start(child)` when the process has started; `on_end(child)` once, when all its output is in the journal
+    or the start has failed; `on_wait(child)` when `child.wait_reason` has changed.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Children:
         self._running: dict[str, Child] = {}
 
     def spawn(self, spec: LaunchSpec) -> None:
-        """Starts a process."""
+        """Starts the process of a launch."""
         child = Child(spec)
         self._running[spec.unit] = child
         self._starter.begin(child)
@@ -66,15 +66,15 @@ class Children:
         self._loop.call_later(0, self._finish, child)
 
     def _started(self, child: Child, pid: int, pidfd: int) -> None:
-        """The process is there, and its pipes are read: from now on it is timed, watched and waited for."""
+        """Handles the start of a process: sets its timers, and watches for its exit."""
         spec = child.spec
         called_off = child.advance(Event.STARTED) is State.CALLED_OFF
         child.pid = pid
         child.started_at = child.last_read = self._loop.time()
-        # What only a start needs is not kept.
+        # The fields that only a start needs would take memory for days.
         child.spec = spec._replace(argv=[], env={}, stdin=None, secrets=(), limits={})
-        known = read_process(pid)
-        child.family = Family(pid, known.started if known is not None else 0, marker(spec), child.group)
+        process = read_process(pid)
+        child.family = Family(pid, process.started if process is not None else 0, marker(spec), child.group)
         child.pidfd = pidfd
         self._loop.add_reader(child.pidfd, self._exited, child)
         if spec.timeout is not None:
@@ -88,19 +88,19 @@ class Children:
             self._doomed.add(child)
 
     def _stop(self, child: Child) -> None:
-        """Ends all of its processes, once there are any."""
+        """Ends all processes of a child; if its start is in progress, as soon as it has started."""
         if child.advance(Event.STOP) in (State.RUNNING, State.LINGERING):
             self._doomed.add(child)
 
     def cancel(self, unit: str) -> None:
-        """Ends a child as a whole: TERM, then KILL after three seconds. Does nothing if it is not running."""
+        """Ends all processes of a unit: TERM, then KILL after three seconds. Does nothing if it is not running."""
         child = self._running.get(unit)
         if child is not None:
             child.canceled = True
             self._stop(child)
 
     def add_secrets(self, unit: str, secrets: list[bytes]) -> None:
-        """Masks these, too, from now on. Does nothing if it is not running."""
+        """Masks more secrets in the output of a unit from now on. Does nothing if it is not running."""
         child = self._running.get(unit)
         if child is not None:
             patterns = child.patterns.with_secrets(secrets) if child.patterns is not None else make_patterns(secrets)
@@ -109,24 +109,24 @@ class Children:
             self._warn(child, before)
 
     def _warn(self, child: Child, before: int) -> None:
-        """Says in the output how many secrets are too short to be masked, if there are more of them than before."""
+        """Adds a warning to the output if more secrets than `before` are too short to be masked."""
         if child.patterns is not None and child.patterns.too_short > before:
             self._pump.note(child, journal.PROGRESS, json.dumps({"warning": _TOO_SHORT % child.patterns.too_short}))
 
     def masking_seconds(self) -> float:
-        """How much time masked output has taken so far."""
+        """Returns the seconds that masking has taken so far."""
         return self._pump.masking_seconds
 
     def running(self) -> list[str]:
-        """Returns the units whose process has not ended."""
+        """Returns the units that have not ended."""
         return list(self._running)
 
     def waiting(self) -> dict[str, str]:
-        """Returns what the output of each unit waits for that waits."""
-        return {unit: child.waits for unit, child in self._running.items() if child.waits}
+        """Returns the waiting units with their reasons."""
+        return {unit: child.wait_reason for unit, child in self._running.items() if child.wait_reason}
 
     def pids(self) -> set[int]:
-        """The first processes of those that have not been waited for."""
+        """Returns the pids of the first processes of children that have not ended."""
         return {child.pid for child in self._running.values()}
 
     def _time_out(self, child: Child) -> None:
@@ -135,19 +135,19 @@ class Children:
             self._stop(child)
 
     def _gone(self, child: Child) -> None:
-        """Ends a child of which nothing is left, if all that it has printed is stored."""
+        """Ends a child that has no processes any more, if all its output is stored."""
         self._pump.drain(child)
         if not child.held_back:
             self._finish(child)
 
     def _look_at_silence(self, child: Child) -> None:
-        """Followers of an action that prints nothing are told, once a minute, that it lives and what CPU it used."""
+        """Adds a progress record once per minute if a living action prints nothing: the CPU seconds that it used."""
         if child.state not in LIVING:
             return
         silent = self._loop.time() - child.last_read
         if silent >= _SILENCE:
-            found = read_process(child.pid)
-            cpu = found.cpu_ticks / os.sysconf("SC_CLK_TCK") if found is not None else 0.0
+            process = read_process(child.pid)
+            cpu = process.cpu_ticks / os.sysconf("SC_CLK_TCK") if process is not None else 0.0
             self._pump.note(
                 child, journal.PROGRESS, f'{{"alive":true,"silent_seconds":{silent:.0f},"cpu_seconds":{cpu:.2f}}}'
             )
@@ -172,9 +172,10 @@ class Children:
             self._linger(child)
 
     def _linger(self, child: Child) -> None:
-        """A process left behind may hold the pipes open: wait for silence, and never long.
+        """Ends a child whose first process has exited while another process still holds its pipes open: after a short
+        silence, or a maximum time.
 
-        What it prints later is read and dropped, so that it is neither blocked nor killed by a closed pipe.
+        The pump reads and drops later output, so that the other process is neither blocked nor killed by a closed pipe.
         """
         if child.state is not State.LINGERING or child.exited_at is None:
             return
@@ -187,8 +188,11 @@ class Children:
             child.timers["linger"] = self._loop.call_later(_LINGER_SILENCE / 2, self._linger, child)
 
     def _maybe_end(self, child: Child) -> None:
-        """Ends a child whose process and pipes are through; one that is stopped ends when its last process is gone."""
-        if child.state is State.LINGERING and not any(pipe.open or pipe.kept for pipe in child.pipes):
+        """Ends a child whose first process has exited, whose pipes are closed, and whose output is stored.
+
+        A stopped child ends later, when its last process has ended.
+        """
+        if child.state is State.LINGERING and not any(pipe.open or pipe.unwritten for pipe in child.pipes):
             self._finish(child)
 
     def _finish(self, child: Child) -> None:
@@ -196,11 +200,11 @@ class Children:
             return
         self._pump.close_books(child)
         if child.held_back:
-            # What was held back met a full disk: the end waits for it.
+            # The disk refused data that the masker had held; the child cannot end before it is stored.
             child.timers["linger"] = self._loop.call_later(_LINGER_SILENCE, self._linger, child)
             return
         if not possible(child.state, Event.STORED):
-            # The last of its output went beyond the limit, for which it is stopped now.
+            # The last data exceeded the output limit, so the child is being stopped.
             return
         child.advance(Event.STORED)
         for timer in child.timers.values():

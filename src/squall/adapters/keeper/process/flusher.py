@@ -1,4 +1,4 @@
-"""Making files durable beside the loop. Standard library only."""
+"""A thread that makes files durable. Standard library only."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Flusher:
         threading.Thread(target=self._run, daemon=True).start()
 
     def submit(self, flushes: list[Callable[[], None]], then: Callable[[], None] | None) -> None:
-        """Runs the flushes, then calls back on the loop."""
+        """Runs the flushes on the thread, then calls `then` on the loop."""
         self._work.put((flushes, then))
 
     def _run(self) -> None:
         while True:
-            # All that waits goes together: many ends then cost one flush of the log.
+            # All pending work runs together, so that many ends cost one flush of the log.
             waiting = [self._work.get()]
             while not self._work.empty():
                 waiting.append(self._work.get())
@@ -34,7 +34,7 @@ class Flusher:
                 try:
                     flush()
                 except OSError:
-                    # Visible but not durable: nothing here can do better than go on.
+                    # The data is readable but not durable. The keeper can only continue.
                     continue
             for _, then in waiting:
                 if then is not None:

@@ -1,9 +1,9 @@
-"""Fork servers, as the keeper sees them: started when first wanted, asked for processes, replaced, dropped when idle.
+"""The keeper's fork servers: starts them at the first request, requests processes from them, ends idle ones.
 
-A fork server is a process of its own (`compat/squall_forks.py`) at the other end of a socket. A request hands it an
-action's ends of pipes; the answer is the pid of a process that is the keeper's own child, waits for its order, and ends
-by itself if none comes. So whatever goes wrong here (the server dies, hangs, answers late) nothing has been started
-yet, and the action is started anew the ordinary way. Standard library only.
+A fork server is a process of its own (`compat/squall_forks.py`) at the other end of a socket. A request has an action's
+ends of pipes; the answer is the pid of a process that is the keeper's own child, waits for its order, and ends by
+itself if none comes. So if a fork server fails (dies, hangs, answers late), no action has started yet, and the keeper
+starts the action as a new process. Standard library only.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _DATAGRAM = 64
 
 
 class Ends:
-    """The pipes of a process that is asked for: `theirs` are handed over, `mine` stay here, in the order of
-    `compat/squall_forks.py`: standard input, output, errors, result, and `tagged` output. Raises `OSError`."""
+    """The pipes of a requested process: the fork server gets the ends `theirs`, the keeper has the ends `mine`. Their
+    order is that of `compat/squall_forks.py`: stdin, stdout, stderr, result, and `tagged` output. Raises `OSError`."""
 
     def __init__(self, tagged: bool) -> None:
         self.mine: list[int] = []
@@ -42,20 +42,21 @@ class Ends:
             raise
 
     def hand_over(self) -> None:
-        """Closes those that have been handed over."""
+        """Closes this process's copies of the ends that the fork server got."""
         for fd in self.theirs:
             os.close(fd)
         self.theirs = []
 
     def close(self) -> None:
-        """Closes all of them."""
+        """Closes all ends."""
         for fd in (*self.mine, *self.theirs):
             os.close(fd)
         self.mine, self.theirs = [], []
 
 
 class _ForkServer:
-    """One of them. `ready` once it has told that it has imported all; `asked` are the requests it has not answered."""
+    """One fork server. `ready` is true once it has reported that its imports are done; `requests` are the unanswered
+    requests by token, with their callbacks and timers."""
 
     def __init__(self, stamp: str, process: subprocess.Popen[bytes], link: socket.socket, idle: float) -> None:
         self.stamp = stamp
@@ -64,33 +65,32 @@ class _ForkServer:
         self.link = link
         self.idle = idle
         self.ready = False
-        self.asked: dict[bytes, tuple[Callable[[int], None], Handle]] = {}
+        self.requests: dict[bytes, tuple[Callable[[int], None], Handle]] = {}
         self.timer: Handle | None = None
 
 
 class Forks:
-    """The fork servers of a keeper, by name; at most `_MOST`, of which the one not asked for longest goes first."""
+    """The fork servers of a keeper, by name. There are at most `_MOST`; the least recently used one ends first."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._servers: dict[str, _ForkServer] = {}
         self._count = 0
 
-    def ask(self, wanted: ForkServer, fds: list[int], then: Callable[[int], None]) -> bool:
-        """Asks for a process with these descriptors; `then(pid)` is called later, with 0 when there is none.
+    def request(self, spec: ForkServer, fds: list[int], then: Callable[[int], None]) -> bool:
+        """Requests a process with these descriptors. It calls `then(pid)` later, with 0 if the request failed.
 
-        False when there is no server that could be asked now; one is started for the next time. The descriptors stay
-        the caller's.
+        Returns False if no such server is ready; then it starts one for the next time. The caller still owns `fds`.
         """
-        name = wanted.name
+        name = spec.name
         server = self._servers.pop(name, None)
-        if server is not None and server.stamp != wanted.stamp:
+        if server is not None and server.stamp != spec.stamp:
             self._drop(server)
             server = None
         if server is None:
-            self._start(wanted)
+            self._start(spec)
             return False
-        # The last one asked stands last.
+        # The dict's order is that of the last use.
         self._servers[name] = server
         if not server.ready:
             return False
@@ -102,20 +102,20 @@ class Forks:
             self._forget(server)
             return False
         timer = self._loop.call_later(_ANSWERS_WITHIN, self._late, server)
-        server.asked[token] = (then, timer)
+        server.requests[token] = (then, timer)
         self._wait_idle(server)
         return True
 
     def pids(self) -> set[int]:
-        """The processes of the servers."""
+        """Returns the pids of the fork servers."""
         return {server.pid for server in self._servers.values()}
 
     def close(self) -> None:
-        """Ends all of them."""
+        """Ends all fork servers."""
         for server in list(self._servers.values()):
             self._forget(server)
 
-    def _start(self, wanted: ForkServer) -> None:
+    def _start(self, spec: ForkServer) -> None:
         while len(self._servers) >= _MOST:
             self._forget(next(iter(self._servers.values())))
         try:
@@ -125,7 +125,7 @@ class Forks:
         env = {name: value for name, value in os.environ.items() if not name.startswith("SQUALL_")}
         try:
             process = subprocess.Popen(
-                [*wanted.argv, str(theirs.fileno())],
+                [*spec.argv, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -139,7 +139,7 @@ class Forks:
             return
         finally:
             theirs.close()
-        # The loop takes what has died; the object must not look for it.
+        # The keeper's loop reaps dead children; the Popen object must not wait for its process.
         process.returncode = 0
         mine.setblocking(False)
         try:
@@ -165,9 +165,10 @@ class Forks:
             self._wait_idle(server)
         else:
             token, _, pid = message.partition(b" ")
-            if (asked := server.asked.pop(token, None)) is not None:
-                asked[1].cancel()
-                asked[0](int(pid) if pid.isdigit() else 0)
+            if (request := server.requests.pop(token, None)) is not None:
+                then, timer = request
+                timer.cancel()
+                then(int(pid) if pid.isdigit() else 0)
 
     def _wait_idle(self, server: _ForkServer) -> None:
         if server.timer is not None:
@@ -175,13 +176,13 @@ class Forks:
         server.timer = self._loop.call_later(server.idle, self._look_if_idle, server)
 
     def _look_if_idle(self, server: _ForkServer) -> None:
-        if server.asked:
+        if server.requests:
             self._wait_idle(server)
         else:
             self._forget(server)
 
     def _late(self, server: _ForkServer) -> None:
-        """It hangs, or the machine does: who waits is told at once."""
+        """Ends a server that did not answer in time. Its requests fail at once."""
         self._forget(server)
 
     def _forget(self, server: _ForkServer) -> None:
@@ -191,7 +192,7 @@ class Forks:
         self._drop(server)
 
     def _drop(self, server: _ForkServer) -> None:
-        """Ends a server; its requests get nothing. What it has forked already waits for an order that never comes."""
+        """Ends a server. Its requests fail. A process that it has forked already ends, as it never gets an order."""
         if server.timer is not None:
             server.timer.cancel()
             server.timer = None
@@ -201,7 +202,7 @@ class Forks:
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(server.pidfd, signal.SIGKILL)
             os.close(server.pidfd)
-        asked, server.asked = server.asked, {}
-        for then, timer in asked.values():
+        requests, server.requests = server.requests, {}
+        for then, timer in requests.values():
             timer.cancel()
             then(0)

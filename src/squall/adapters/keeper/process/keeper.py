@@ -1,7 +1,7 @@
 """The keeper: the process that starts the actions, holds their pipes and writes their journals.
 
-It does not depend on the server: that may be stopped, killed or replaced while actions run. Standard library only,
-one loop, nothing that grows. `main` is its whole program.
+It does not depend on the server, which may be stopped, killed or replaced while actions run. It uses only the standard
+library and one event loop, and its memory does not grow. `main` is its program.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class _Link:
         self.out = bytearray()
 
     def send(self, message: wire.Report) -> None:
-        """Sends as much as fits now, the rest when there is room."""
+        """Sends a message: as much as the socket accepts now, and the rest when it accepts more."""
         self.out += wire.report(message)
         self.flush()
 
     def hung_up(self) -> bool:
-        """Whether the server is gone, although what it sent is still being read."""
+        """Returns True if the server has closed the connection, also if some of its data is still unread."""
         if self.socket.fileno() < 0:
             return True
         poll = select.poll()
@@ -64,7 +64,7 @@ class _Link:
         return bool(poll.poll(0))
 
     def flush(self) -> None:
-        """Sends what fits now."""
+        """Sends as much of the pending data as the socket accepts now."""
         loop = self.keeper.loop
         try:
             while self.out:
@@ -77,7 +77,7 @@ class _Link:
 
 
 class Keeper:
-    """All there is: listens in `home`, writes journals below `journals_root`."""
+    """The whole keeper: listens on a socket in `home`, and writes journals below `journals_root`."""
 
     def __init__(
         self, home: Path, journals_root: Path, results: Path, groups: ActionGroups, floor: int, fsync_seconds: float
@@ -87,7 +87,7 @@ class Keeper:
         boot = bytes.fromhex(self._boot.replace("-", ""))
         self._journals = Journals(journals_root, boot, int(time.time()) & 0xFFFFFFFF, floor)
         self._children = Children(
-            self.loop, self._journals, groups, results, _now, self._started, self._ended, self._waits
+            self.loop, self._journals, groups, results, _now, self._started, self._ended, self._tell_wait_reason
         )
         self._log = RunLog(home / "run.log")
         self._flusher = Flusher(self.loop)
@@ -118,7 +118,7 @@ class Keeper:
         self.loop.add_reader(sock.fileno(), self._receive, link)
 
     def drop(self, link: _Link) -> None:
-        """Forgets a server that has gone."""
+        """Closes the connection of a server that has gone."""
         if link in self._links:
             self._links.remove(link)
             self.loop.remove_reader(link.socket.fileno())
@@ -141,7 +141,7 @@ class Keeper:
             self._handle(link, number, message)
 
     def _handle(self, link: _Link, number: int | None, message: wire.Request | wire.Unreadable) -> None:
-        """Does what a message asks; one that cannot be done is answered with an error, and ends nothing."""
+        """Executes a message and sends the reply. A message that fails gets an error reply; the keeper continues."""
         if isinstance(message, wire.Hello):
             link.send(self._greeting())
             return
@@ -155,7 +155,8 @@ class Keeper:
             link.send(wire.Reply(number, error, done))
 
     def _do(self, link: _Link, message: wire.Request | wire.Unreadable) -> bool | None:
-        """Does it. Returns whether records were appended; None for what appends none."""
+        """Executes a message. Returns `Reply.done`: True if records were appended; None for other messages. Raises
+        `ValueError` and `OSError`."""
         match message:
             case wire.Spawn(spec):
                 self._spawn(link, spec)
@@ -196,21 +197,21 @@ class Keeper:
             return
         self._log.start(Started(spec.unit, spec.attempt, spec.tree))
         if link.hung_up():
-            # Read late, after this process had stood still: the next server may have started it elsewhere, as it
-            # found no `start` in the log.
+            # This process stood still and read the message late. The next server found no `start` in the log, so it
+            # may have started the launch in another keeper.
             self._log.acknowledge(spec.unit, spec.attempt)
             return
         self._children.spawn(spec)
 
     def _started(self, child: Child) -> None:
-        known = read_process(child.pid)
-        started = known.started if known else 0
+        process = read_process(child.pid)
+        started = process.started if process else 0
         group = str(child.group.folder) if child.group is not None else None
         self._log.pid(Process(child.spec.unit, child.spec.attempt, child.pid, started, self._boot, group))
         _unprotect(child.pid)
 
     def _ended(self, child: Child) -> None:
-        """Output first, then the log, then the disk, then the server is told."""
+        """Writes the end to the run log, makes result, journal and log durable in this order, then tells the server."""
         end = child.end_at(_now())
         self._log.end(end)
         writer = self._journals.take_dirty_of(child.spec.tree)
@@ -220,7 +221,7 @@ class Keeper:
         self._flusher.submit(flushes, lambda: self._tell(end))
 
     def _look_at_load(self, masked_before: float, at: float) -> None:
-        """Tells servers when masking takes most of this process's time: new trees then go to another keeper."""
+        """Tells the servers if masking takes most of this process's time. New trees then go to another keeper."""
         masked, now = self._children.masking_seconds(), self.loop.time()
         share = (masked - masked_before) / (now - at)
         if self._busy != (share > (_NO_LONGER_BUSY if self._busy else _BUSY)):
@@ -229,13 +230,13 @@ class Keeper:
         self.loop.call_later(_LOAD_EVERY, self._look_at_load, masked, now)
 
     def _leave(self) -> None:
-        """Ends the keeper for a server that has no use for it, unless there is something left to do."""
+        """Ends the keeper if no child runs and the run log has no entries. A server asked for it."""
         if not self._children.running() and not self._log.entries:
             self._journals.close_all()
             self.loop.stop()
 
-    def _waits(self, child: Child) -> None:
-        self._tell(wire.Waits(child.spec.unit, child.waits))
+    def _tell_wait_reason(self, child: Child) -> None:
+        self._tell(wire.Waits(child.spec.unit, child.wait_reason))
 
     def _tell(self, message: wire.Report) -> None:
         for link in list(self._links):
@@ -251,9 +252,9 @@ class Keeper:
         self._flusher.submit(flushes, lambda: (self.loop.call_later(again, self._flush), None)[1])
 
     def _leave_when_idle(self) -> None:
-        """Ends the keeper when nothing runs and no server is there; what is in the log stays for the next server."""
+        """Ends the keeper if no child runs and no server is connected. The run log stays for the next server."""
         if not self._socket.exists() and not self._links:
-            # Without its socket no server will ever find it: what it holds is nobody's, and ends.
+            # Without the socket no server can ever connect, so the children end.
             for unit in self._children.running():
                 self._children.cancel(unit)
             if self.loop.time() - self._idle_since >= _FORSAKEN_EXIT:
@@ -269,7 +270,8 @@ class Keeper:
 
 
 def _listener(home: Path) -> socket.socket:
-    """The socket in `home`: bound through its folder's descriptor, as a path may be longer than a socket's name."""
+    """Returns the listening socket in `home`. The path may be too long for a socket's name, so the bind uses the
+    folder's descriptor."""
     folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     old = os.umask(0o177)
@@ -289,8 +291,8 @@ def _flush_of(writer: TreeWriter) -> Callable[[], None]:
 
 
 def _reap_strangers(ours: set[int]) -> None:
-    """Takes the dead that are none of ours: what an action left behind, whose parent this process became."""
-    for pid in _children_of_mine():
+    """Reaps dead processes that are not in `ours`: orphans of actions, whose parent this process became."""
+    for pid in _child_pids():
         if pid not in ours:
             try:
                 os.waitpid(pid, os.WNOHANG)
@@ -298,17 +300,18 @@ def _reap_strangers(ours: set[int]) -> None:
                 continue
 
 
-def _children_of_mine() -> list[int]:
-    me = os.getpid()
+def _child_pids() -> list[int]:
+    own_pid = os.getpid()
     try:
-        text = Path(f"/proc/{me}/task/{me}/children").read_text()
+        text = Path(f"/proc/{own_pid}/task/{own_pid}/children").read_text()
     except OSError:
         return []
     return [int(pid) for pid in text.split()]
 
 
 def _protect() -> None:
-    """Orphans become ours, nobody of this user may look into us, and the OOM killer takes us last where it may."""
+    """Makes this process the parent of orphans, hides its memory from processes of this user, and, if the system allows
+    it, makes the OOM killer choose it last."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -319,7 +322,7 @@ def _protect() -> None:
 
 
 def _unprotect(pid: int) -> None:
-    """An action is an ordinary process for the OOM killer."""
+    """Makes the process of an action an ordinary one for the OOM killer."""
     try:
         Path(f"/proc/{pid}/oom_score_adj").write_text("0")
     except OSError:
@@ -327,15 +330,16 @@ def _unprotect(pid: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The keeper's program: home, folder of journals, folder of results, free-space floor (bytes), seconds between
-    flushes, and where cgroups of actions may be made (see `cgroups.base_of`)."""
+    """Runs a keeper. The arguments are its home, the folder of journals, the folder of results, the free-space floor
+    (bytes), the seconds between flushes, and the setting for cgroups of actions (see `cgroups.base_of`). Returns the
+    exit status."""
     home, journals_root, results, floor, fsync_seconds, groups = arguments
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Handled and not ignored: what is ignored stays so in every process that is started.
+        # The handler does nothing, but SIG_IGN would be inherited by every process of an action.
         signal.signal(number, lambda *_: None)
     _protect()
-    made = ActionGroups(base_of(groups))
-    keeper = Keeper(Path(home), Path(journals_root), Path(results), made, int(floor), float(fsync_seconds))
+    action_groups = ActionGroups(base_of(groups))
+    keeper = Keeper(Path(home), Path(journals_root), Path(results), action_groups, int(floor), float(fsync_seconds))
     os.write(1, b"ready\n")
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)

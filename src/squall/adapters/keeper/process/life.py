@@ -1,11 +1,11 @@
-"""The life of a child: its states, and the state that each event leads to. Standard library only.
+"""The life cycle of a child: its states, and the state after each event. Standard library only.
 
     STARTING ── STARTED ──► RUNNING ── EXITED ──► LINGERING ── STORED ──► ENDED
        │ STOP                  │ STOP                 │ STOP                ▲
        ▼                       ▼                      ▼                     │ STORED
     CALLED_OFF ─ STARTED ─► STOPPING ─ EXITED ──► SWEEPING ─ NOTHING_LEFT ► GONE
 
-A start that fails leads to GONE. Stopping what is being stopped changes nothing.
+A start that fails leads to GONE. A second STOP changes nothing.
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ from typing import Final
 
 
 class State(Enum):
-    """Where a child is in its life."""
+    """The state of a child."""
 
     STARTING = auto()
-    """It is to be started; a fork server may have been asked for it."""
+    """The start is in progress; a fork server may have its request."""
     CALLED_OFF = auto()
-    """It is to be started, and to be stopped as soon as it is there."""
+    """The start is in progress; the child will be stopped as soon as its process exists."""
     RUNNING = auto()
     """Its first process lives."""
     STOPPING = auto()
-    """Its first process lives, and all of its processes are being ended."""
+    """Its first process lives, and the keeper is ending all its processes."""
     LINGERING = auto()
-    """Its first process has exited; others may hold its pipes open, and what they print for a short time counts."""
+    """Its first process has exited. Other processes may hold its pipes open; their output counts for a short time."""
     SWEEPING = auto()
-    """Its first process has exited; all that is left of it is being ended."""
+    """Its first process has exited, and the keeper is ending the other ones."""
     GONE = auto()
-    """Nothing of it is left but output that is not stored yet."""
+    """All its processes have ended; some of its output may not be stored yet."""
     ENDED = auto()
-    """All that it has printed is stored, and its end has been told."""
+    """All its output is stored, and its end has been reported."""
 
 
 class Event(Enum):
-    """What happens to a child."""
+    """An event in the life of a child."""
 
     STARTED = auto()
-    """Its process is there."""
+    """Its process exists."""
     FAILED = auto()
-    """It could not be started."""
+    """Its process could not be started."""
     STOP = auto()
-    """It is to end: canceled, out of time, or beyond its output limit."""
+    """It must end: it was canceled, timed out, or exceeded its output limit."""
     EXITED = auto()
-    """Its first process has exited, and was waited for."""
+    """Its first process has exited, and the keeper has reaped it."""
     NOTHING_LEFT = auto()
-    """None of its processes lives, or those that do are given up."""
+    """None of its processes lives, or the keeper gave up on those that do."""
     STORED = auto()
-    """All that it has printed is stored."""
+    """All its output is stored."""
 
 
 TRANSITIONS: Final[dict[State, dict[Event, State]]] = {
@@ -75,11 +75,11 @@ LIVING: Final = frozenset({State.RUNNING, State.STOPPING})
 
 
 class IllegalEventError(RuntimeError):
-    """A defect of the keeper: an event that cannot happen in this state."""
+    """An event that cannot happen in this state: a defect of the keeper."""
 
 
 def after(state: State, event: Event) -> State:
-    """Returns the state that an event leads to. Raises `IllegalEventError`."""
+    """Returns the state after an event. Raises `IllegalEventError` if the event cannot happen in `state`."""
     try:
         return TRANSITIONS[state][event]
     except KeyError:
@@ -87,5 +87,5 @@ def after(state: State, event: Event) -> State:
 
 
 def possible(state: State, event: Event) -> bool:
-    """Returns whether an event can happen in a state."""
+    """Returns True if an event can happen in a state."""
     return event in TRANSITIONS[state]

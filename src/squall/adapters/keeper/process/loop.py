@@ -22,15 +22,15 @@ class _Timer:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Calls it off."""
+        """Cancels the timer."""
         self.cancelled = True
-        # What is kept for a timer that never fires must not keep anything else alive.
+        # The timer may stay in the heap for long; its arguments must not stay in memory with it.
         self.arguments = ()
 
 
 class EpollLoop:
-    """Has asyncio's four calls, and `run`. Readers that yield to others are served after them: no other one ever waits
-    for more than one of these."""
+    """An event loop with asyncio's four calls, and `run`. It serves patient readers (`yield_to_others`) after the other
+    ones; another reader waits for at most one of them."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -42,29 +42,29 @@ class EpollLoop:
         self._stopped = False
 
     def add_reader(self, fd: int, callback: Callable[..., Any], *args: Any) -> None:
-        """Calls back whenever `fd` can be read."""
+        """Calls `callback` each time `fd` is readable."""
         self._readers[fd] = (callback, args)
         self._register(fd)
 
     def remove_reader(self, fd: int) -> bool:
-        """Stops that."""
-        found = self._readers.pop(fd, None) is not None
+        """Stops the calls of `add_reader`. Returns False if there was no reader."""
+        removed = self._readers.pop(fd, None) is not None
         self._patient.discard(fd)
         self._register(fd)
-        return found
+        return removed
 
     def add_writer(self, fd: int, callback: Callable[..., Any], *args: Any) -> None:
-        """Calls back whenever `fd` can be written."""
+        """Calls `callback` each time `fd` is writable."""
         self._writers[fd] = (callback, args)
         self._register(fd)
 
     def remove_writer(self, fd: int) -> None:
-        """Stops that."""
+        """Stops the calls of `add_writer`."""
         self._writers.pop(fd, None)
         self._register(fd)
 
     def yield_to_others(self, fd: int) -> None:
-        """From now on `fd` is served when no other is ready: it is busy, and they are not."""
+        """Makes the reader of `fd` patient: from now on the loop serves it only if no other descriptor is ready."""
         self._patient.add(fd)
 
     def _register(self, fd: int) -> None:
@@ -78,23 +78,23 @@ class EpollLoop:
             if mask:
                 self._epoll.register(fd, mask)
         except OSError:
-            # A descriptor that was closed has left the set by itself.
+            # The kernel has already removed a closed descriptor from the set.
             if mask:
                 raise
 
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> _Timer:
-        """Calls back once, after `delay` seconds."""
+        """Calls `callback` once, after `delay` seconds. Returns the timer."""
         timer = _Timer(callback, args)
         self._count += 1
         heapq.heappush(self._timers, (self.time() + delay, self._count, timer))
         return timer
 
     def time(self) -> float:
-        """Seconds on a clock that only goes forward."""
+        """Returns the seconds of a monotonic clock."""
         return time.monotonic()
 
     def on_child(self, callback: Callable[[], Any]) -> None:
-        """Calls back when children may have died."""
+        """Calls `callback` when children may have died."""
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -127,7 +127,7 @@ class EpollLoop:
         for fd, mask in ready:
             self._serve(fd, mask)
             if fd in self._patient:
-                # Serving it has taken a while. Whoever has become ready meanwhile does not wait for the rest of them.
+                # Serving a patient reader takes long. Descriptors that became ready meanwhile come before the next one.
                 for other, now_ready in self._epoll.poll(0):
                     if other not in self._patient:
                         self._serve(other, now_ready)

@@ -1,7 +1,7 @@
-"""From the pipes into the journal: masked, limited, in the order in which it was read. Standard library only.
+"""The pump: reads pipes, and writes their data masked, limited and in order into the journal. Standard library only.
 
-One read is one record: nothing waits for a newline, and a fast writer costs one record a read. Where a disk takes
-nothing, the pipe pauses with the bytes in hand: the action is held back, and nothing is lost.
+One read is one record: no data waits for a newline, and a fast writer costs one record per read. If the disk is full,
+the pump stops reading the pipe and stores the data later: the action blocks, and no output is lost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from squall.core.output.masking import Patterns
 
 _READ_SIZE = 128 << 10
-# A masked pipe takes less at a time, and its turn comes after the others: masking costs more than reading.
+# Masking costs more than reading, so a masked pipe is read in smaller pieces and after the others.
 _MASKED_READ_SIZE = 32 << 10
 _SETTLE_AFTER = 0.25
 _RETRY_FULL_DISK = 0.25
@@ -31,7 +31,7 @@ _PIPES_HOLD = 4 << 20
 
 
 class NoRoomError(Exception):
-    """A disk takes no more; the message says why. `rest` is what was not stored, and may be tried again."""
+    """The disk is full; the message says why. `rest` is the data that was not stored, for a later try."""
 
     def __init__(self, rest: bytes, error: OSError) -> None:
         super().__init__(error.strerror)
@@ -39,8 +39,8 @@ class NoRoomError(Exception):
 
 
 class Books:
-    """Writes what children have printed into journals and result files, up to their limits. `on_limit(child)` is called
-    when an action that must not go beyond its limit does."""
+    """Writes the output of children into journals and result files, up to their limits. It calls `on_limit(child)` if
+    the output exceeds its limit and the limit's policy is `fail`."""
 
     def __init__(self, journals: Journals, now: Callable[[], int], on_limit: Callable[[Child], None]) -> None:
         self._journals = journals
@@ -48,36 +48,36 @@ class Books:
         self._on_limit = on_limit
 
     def put(self, child: Child, pipe: Pipe, data: memoryview | bytes) -> None:
-        """Stores what came out of a pipe; what is beyond the limit is counted. Raises `NoRoomError`."""
+        """Stores data of a pipe. Counts and drops the data beyond the limit. Raises `NoRoomError`."""
         if pipe.result is not None:
             self._put_result(pipe.result, data)
             return
         room = len(data)
         if child.spec.limit_policy != "unlimited":
-            room = child.spec.output_limit - sum(child.kept.values())
-        kept = data[: max(0, room)]
-        if kept:
+            room = child.spec.output_limit - sum(child.stored.values())
+        allowed = data[: max(0, room)]
+        if allowed:
             try:
-                self._journals.reserve(len(kept))
-                self._opened_writer(child).output(child.spec.unit, pipe.stream, self._now(), kept, pipe.tag)
+                self._journals.reserve(len(allowed))
+                self._opened_writer(child).output(child.spec.unit, pipe.stream, self._now(), allowed, pipe.tag)
             except OSError as error:
                 raise NoRoomError(bytes(data), error) from error
-            child.kept[pipe.stream] += len(kept)
-        if len(kept) < len(data):
-            self._drop(child, pipe, bytes(data[len(kept) :]))
+            child.stored[pipe.stream] += len(allowed)
+        if len(allowed) < len(data):
+            self._drop(child, pipe, bytes(data[len(allowed) :]))
 
     def _put_result(self, result: ResultFile, data: memoryview | bytes) -> None:
-        done = 0
+        written = 0
         try:
             self._journals.reserve(max(0, min(len(data), result.room())))
-            done = result.write(data)
-            if done < len(data):
+            written = result.write(data)
+            if written < len(data):
                 raise DiskFullError(errno.ENOSPC, "no space for a result")
         except OSError as error:
-            raise NoRoomError(bytes(data[done:]), error) from error
+            raise NoRoomError(bytes(data[written:]), error) from error
 
     def close(self, child: Child) -> None:
-        """Writes down what the limit kept out, its count and its last bytes, where the disk takes it."""
+        """Writes the count and the last bytes of the output that the limit dropped, unless the disk is full."""
         for (stream, tag), count in child.dropped.items():
             tail = child.tails.get((stream, tag), b"")
             with contextlib.suppress(OSError):
@@ -92,7 +92,7 @@ class Books:
                 child.first_record, child.last_record = self._writer(child).ends(child.spec.unit)
 
     def note(self, child: Child, kind: int, text: str) -> None:
-        """Adds a record that is no output, where the disk takes it."""
+        """Adds a record that is not output, unless the disk is full."""
         with contextlib.suppress(OSError):
             self._opened_writer(child).note(kind, child.spec.unit, self._now(), 0, text.encode())
 
@@ -103,7 +103,7 @@ class Books:
         return writer
 
     def _opened_writer(self, child: Child) -> TreeWriter:
-        """The tree's writer, behind the record that says that the execution runs."""
+        """Returns the tree's writer, after it has written the record that the execution runs."""
         writer = self._writer(child)
         if not child.opened:
             spec = child.spec
@@ -113,7 +113,8 @@ class Books:
         return writer
 
     def _drop(self, child: Child, pipe: Pipe, data: bytes) -> None:
-        """Counts what the output limit keeps out, and remembers its end; the first time says so in the journal."""
+        """Counts the output beyond the limit, and remembers its end. The first call adds a gap record to the
+        journal."""
         if not child.over_limit:
             child.over_limit = True
             self._gap(child, pipe.stream, pipe.tag, 0)
@@ -126,16 +127,16 @@ class Books:
 
     def _gap(self, child: Child, stream: int, tag: str, count: int) -> None:
         text = f'{{"reason":"output limit","limit":{child.spec.output_limit},"bytes":{count}}}'
-        # The record of a gap may be lost to a full disk; the offsets around the hole still show it exactly.
+        # A full disk may lose the gap record; the offsets of the records around the gap still show it exactly.
         with contextlib.suppress(OSError):
             writer = self._opened_writer(child)
             writer.note(journal.GAP, child.spec.unit, self._now(), 0, text.encode(), stream, tag)
 
 
 class Pump:
-    """Moves output. `on_quiet(child)` is called when a pipe closes or a paused one goes on, `on_limit(child)` when an
-    action that must not go beyond its limit does, `on_wait(child)` when `child.waits` has changed. `masking_seconds` is
-    how much time masked output has taken."""
+    """Moves output from pipes to journals. It calls `on_quiet(child)` when a pipe closes or a paused one resumes,
+    `on_limit(child)` as `Books` does, `on_wait(child)` when `child.wait_reason` has changed. `masking_seconds` is the
+    time that masking has taken."""
 
     def __init__(
         self,
@@ -155,11 +156,11 @@ class Pump:
         self._view = memoryview(self._buffer)
 
     def attach(self, child: Child, fd: int, stream: int) -> None:
-        """Reads `fd`, a pipe or the master of a PTY, as one of the child's streams, and owns it from now on."""
+        """Reads `fd`, a pipe or the master of a PTY, as one of the child's streams. The pump owns `fd` from now on."""
         self.attach_pipe(child, Pipe(fd, stream, child.patterns))
 
     def attach_pipe(self, child: Child, pipe: Pipe) -> None:
-        """The same for a pipe that is made already: that of a result, or of tagged output."""
+        """Reads a `Pipe`, such as one of a result or of tagged output. The pump owns its descriptor from now on."""
         os.set_blocking(pipe.fd, False)
         child.pipes.append(pipe)
         self._listen(child, pipe)
@@ -170,7 +171,7 @@ class Pump:
             self._loop.yield_to_others(pipe.fd)
 
     def set_patterns(self, child: Child, patterns: Patterns) -> None:
-        """Masks from now on what these find, also in what is held back."""
+        """Masks the matches of `patterns` from now on, also in the data that the maskers hold."""
         child.patterns = patterns
         for pipe in child.pipes:
             if pipe.frames is not None:
@@ -180,14 +181,15 @@ class Pump:
                 self._loop.yield_to_others(pipe.fd)
 
     def drain(self, child: Child) -> None:
-        """Reads what the pipes hold now; no more than pipes can, as somebody may still be writing."""
+        """Reads the present data of the pipes: at most a pipe's capacity, as a process may still be writing."""
         for pipe in child.pipes:
-            left = _PIPES_HOLD
-            while pipe.open and not _held_back(child, pipe) and left > 0 and (count := self._read(child, pipe)):
-                left -= count
+            remaining = _PIPES_HOLD
+            while pipe.open and not _held_back(child, pipe) and remaining > 0 and (count := self._read(child, pipe)):
+                remaining -= count
 
     def close_books(self, child: Child) -> None:
-        """Releases what is held back, and writes down what the limit kept out: its count, and its last bytes."""
+        """Writes the data that the maskers hold, then the count and the last bytes of the output that the limit
+        dropped."""
         for pipe in child.pipes:
             if pipe.masker is not None:
                 self._settle(child, pipe, finish=True)
@@ -197,14 +199,14 @@ class Pump:
         self._books.close(child)
 
     def note(self, child: Child, kind: int, text: str) -> None:
-        """Adds a record that is no output, where the disk takes it."""
+        """Adds a record that is not output, unless the disk is full."""
         self._books.note(child, kind, text)
 
     def _readable(self, child: Child, pipe: Pipe) -> None:
         self._read(child, pipe)
 
     def _read(self, child: Child, pipe: Pipe) -> int:
-        """Reads once; gives the count of bytes, 0 when there is nothing more now."""
+        """Reads once. Returns the number of bytes; 0 if there are none now."""
         size = _READ_SIZE if pipe.masker is None else _MASKED_READ_SIZE
         try:
             count = os.readv(pipe.fd, [self._view[:size]])
@@ -213,7 +215,7 @@ class Pump:
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
-            # The last holder of a PTY has closed it.
+            # The last process has closed the PTY.
             count = 0
         if count == 0:
             self._close(child, pipe)
@@ -224,7 +226,7 @@ class Pump:
         return count
 
     def _pass(self, child: Child, pipe: Pipe, data: memoryview) -> None:
-        """Through the masker, if there are secrets, and into the journal."""
+        """Masks data, if there are secrets, and writes it into the journal."""
         if pipe.frames is not None:
             for stream, payload in pipe.frames.feed(child, data):
                 self._pass(child, stream, memoryview(payload))
@@ -233,35 +235,35 @@ class Pump:
             self._put(child, pipe, data)
             return
         began = self._loop.time()
-        shown = pipe.masker.feed(data)
+        clean = pipe.masker.feed(data)
         if pipe.settling is not None:
             pipe.settling.cancel()
             pipe.settling = None
         if pipe.masker.held and pipe.result is None:
             pipe.settling = self._loop.call_later(_SETTLE_AFTER, self._settle, child, pipe)
-        if shown:
-            self._put(child, pipe, shown)
+        if clean:
+            self._put(child, pipe, clean)
         self.masking_seconds += self._loop.time() - began
 
     def _settle(self, child: Child, pipe: Pipe, finish: bool = False) -> None:
-        """Lets go of what was held back, by the masker's rule for silence."""
+        """Writes the data that the masker holds, after a silence or (`finish`) at the end of the output."""
         if child.ended or pipe.masker is None:
             return
         pipe.settling = None
-        shown = pipe.masker.finish() if finish else pipe.masker.settle()
-        if shown:
-            self._put(child, pipe, shown)
+        clean = pipe.masker.finish() if finish else pipe.masker.settle()
+        if clean:
+            self._put(child, pipe, clean)
 
     def _put(self, child: Child, pipe: Pipe, data: memoryview | bytes) -> None:
-        """What came out of a pipe and may be shown, into the journal; of a tagged stream only whole characters."""
+        """Writes masked data into the journal; of a tagged stream only complete characters."""
         if pipe.source is not None and pipe.source.frames is not None:
             data = pipe.source.frames.whole(pipe, bytes(data))
         self._store_behind(child, pipe, data)
 
     def _store_behind(self, child: Child, pipe: Pipe, data: memoryview | bytes) -> None:
-        """Stores it, behind what a full disk keeps back."""
-        if pipe.kept:
-            pipe.kept += data
+        """Stores data after the unwritten data of the pipe."""
+        if pipe.unwritten:
+            pipe.unwritten += data
         elif data:
             self._store(child, pipe, data)
 
@@ -276,7 +278,7 @@ class Pump:
             self._pause(child, pipe, error)
 
     def _pause(self, child: Child, pipe: Pipe, error: NoRoomError) -> None:
-        pipe.kept = error.rest
+        pipe.unwritten = error.rest
         source = pipe.source or pipe
         if source.open:
             self._loop.remove_reader(source.fd)
@@ -285,13 +287,13 @@ class Pump:
         child.timers[f"retry {pipe.stream} {pipe.tag}"] = again
 
     def _retry(self, child: Child, pipe: Pipe) -> None:
-        if child.ended or not pipe.kept:
+        if child.ended or not pipe.unwritten:
             return
-        kept, pipe.kept = pipe.kept, b""
-        self._store(child, pipe, kept)
-        if pipe.kept:
+        data, pipe.unwritten = pipe.unwritten, b""
+        self._store(child, pipe, data)
+        if pipe.unwritten:
             return
-        # The silence of a paused pipe was ours, not the action's.
+        # The pump was silent while the pipe was paused, not the action.
         child.last_read = self._loop.time()
         source = pipe.source or pipe
         if source.open and not _held_back(child, source):
@@ -317,5 +319,5 @@ class Pump:
 
 
 def _held_back(child: Child, pipe: Pipe) -> bool:
-    """Whether a full disk keeps back what came out of a pipe."""
-    return any(other.kept for other in child.pipes if other is pipe or other.source is pipe)
+    """Returns True if data of a pipe, or of its tagged streams, is unwritten."""
+    return any(other.unwritten for other in child.pipes if other is pipe or other.source is pipe)

@@ -1,9 +1,11 @@
-"""Making an action's process: its session, pipes or terminal, environment, umask and limits. Standard library only.
+"""The start of an action's process: its session, pipes or terminal, environment, umask and limits. Standard library
+only.
 
-Always by vfork, which costs the same however much memory the keeper has: so nothing here runs between fork and exec.
-Python's `umask=` keeps to that. Limits are set by `prlimit` (util-linux), which then becomes the action: before the
-action begins, and also for one that sudo makes another user. A process that is to have a cgroup stops itself in a shell
-before it becomes the action: what it would start before it is in the cgroup could leave.
+It uses vfork, whose cost does not depend on the keeper's memory. So no code here runs between fork and exec; Python's
+`umask=` works without such code. `prlimit` (util-linux) sets the limits and then executes the action, so limits also
+hold for an action that runs as another user with sudo. If the action has a cgroup, a shell stops itself, the keeper
+moves it into the cgroup, and then the shell executes the action: a process that the action started earlier could leave
+the cgroup.
 """
 
 from __future__ import annotations
@@ -41,13 +43,14 @@ LIMITS: Final = {
     "file_bytes": ("fsize", resource.RLIMIT_FSIZE),
     "cpu_seconds": ("cpu", resource.RLIMIT_CPU),
 }
-"""Limits by the names that specs use: prlimit's names, and the kernel's."""
+"""The limits by their names in specs: prlimit's option and the kernel's number."""
 
-# A session's first process that opens a terminal gets it as its own; a shell opens it, then becomes the command.
+# A session leader that opens a terminal gets it as its controlling terminal. The shell opens it, then executes the
+# command.
 _ON_TERMINAL: Final = 't=$1; shift; exec "$@" <>"$t" >&0 2>&0'
 _STOPPED: Final = "kill -STOP $$; "
 _PLAIN: Final = 'exec "$@"'
-# Shells do not pass on what they could not name themselves.
+# Shells do not pass on environment variables that are not valid shell names.
 _NAMED_BY_SHELLS: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _PIPE_SIZE: Final = 1 << 20
 _INPUT_SIZE: Final = 1 << 16
@@ -63,7 +66,7 @@ def start(
     pass_on: Mapping[str, int],
     streams: tuple[int, int] = (subprocess.PIPE, subprocess.PIPE),
 ) -> subprocess.Popen[bytes]:
-    """The process of an action, on `terminal` (master, slave) if there is one, in the cgroup `group` if there is one.
+    """Starts the process of an action, on `terminal` (master, slave) and in the cgroup `group` unless they are None.
 
     Its output and errors are the descriptors `streams`, if there is no terminal. It inherits the descriptors `pass_on`,
     whose numbers it is told by environment variables of these names. Raises `OSError` and `ValueError`.
@@ -75,7 +78,7 @@ def start(
         env = {"TERM": "xterm", **env}
         words = [_ON_TERMINAL, "sh", os.ttyname(terminal[1])]
     elif group is not None:
-        _find(spec)
+        _check_program(spec)
         words = [_PLAIN, "sh"]
     if group is not None:
         words[0] = _STOPPED + words[0]
@@ -101,20 +104,20 @@ def start(
 
 
 def _enter(pid: int, group: ActionGroup) -> None:
-    """Waits until a process has stopped itself, moves it into its cgroup, and lets it go on."""
-    until = time.monotonic() + _STOPS_WITHIN
-    while time.monotonic() < until:
+    """Waits until a process has stopped itself, moves it into its cgroup, and continues it."""
+    deadline = time.monotonic() + _STOPS_WITHIN
+    while time.monotonic() < deadline:
         if os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
             break
         time.sleep(_LOOK_AGAIN)
     with contextlib.suppress(OSError):
-        # Without its cgroup it is known as all are on a machine that has none.
+        # Without its cgroup, its descendants are recognized as on a machine without cgroups.
         group.take(pid)
     os.kill(pid, signal.SIGCONT)
 
 
-def _find(spec: LaunchSpec) -> None:
-    """Sees to it that the program is there before a shell is asked to become it. Raises `OSError`."""
+def _check_program(spec: LaunchSpec) -> None:
+    """Checks that the program exists, as a shell could not report that it is missing. Raises `FileNotFoundError`."""
     name = spec.argv[0]
     folders = [""] if "/" in name else os.get_exec_path(spec.env)
     if not any(os.access(os.path.join(spec.cwd or "", folder, name), os.X_OK) for folder in folders):  # noqa: PTH118
@@ -122,42 +125,43 @@ def _find(spec: LaunchSpec) -> None:
 
 
 def marker(spec: LaunchSpec) -> str:
-    """What every process of an action carries in its environment."""
+    """Returns the value of `MARKER` in the environment of an action's processes."""
     return f"{spec.unit}.{spec.attempt}"
 
 
 def _limited(limits: dict[str, int]) -> list[str]:
-    """The words before a command that start it under limits. Raises `OSError` and `ValueError`."""
+    """Returns the words before a command that run it with limits. Raises `OSError` and `ValueError`."""
     if not limits:
         return []
-    # Where the keeper's own PATH has it: the action's may be anything.
-    places = [os.path.join(folder, "prlimit") for folder in os.get_exec_path()]  # noqa: PTH118 - text for argv
-    program = next((place for place in places if os.access(place, os.X_OK)), None)
+    # The keeper's own PATH counts, as the action's PATH may have any folders.
+    paths = [os.path.join(folder, "prlimit") for folder in os.get_exec_path()]  # noqa: PTH118 - text for argv
+    program = next((path for path in paths if os.access(path, os.X_OK)), None)
     if program is None:
         raise FileNotFoundError(2, "limits need prlimit, of the package util-linux", "prlimit")
     words = [program]
-    for name, wanted in limits.items():
+    for name, limit in limits.items():
         if name not in LIMITS:
             raise ValueError(f"there is no limit {name!r}; there are {', '.join(LIMITS)}")
         option, number = LIMITS[name]
-        # Only root may go beyond what this process is limited to itself.
+        # Only root may exceed the hard limits of this process.
         most = resource.getrlimit(number)[1]
-        value = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        value = limit if most == resource.RLIM_INFINITY else min(limit, most)
         words.append(f"--{option}={value}:{value}")
     return [*words, "--"]
 
 
 def order_of(spec: LaunchSpec, environment: dict[str, str]) -> bytes:
-    """What a forked process reads: the setting that a started one gets from its start, a newline, then its input."""
+    """Returns the order that a forked process reads from its standard input: a line of JSON with its environment,
+    working directory, umask and limits, then the input of the action."""
     limits = [[int(LIMITS[name][1]), value] for name, value in spec.limits.items()]
     setting = {"env": environment, "cwd": spec.cwd, "umask": spec.umask, "limits": limits}
     return json.dumps(setting).encode() + b"\n" + (spec.stdin or b"")
 
 
 class Starter:
-    """Starts children: through a fork server where there is one, else from nothing. It attaches their pipes to `pump`.
+    """Starts children: with a fork server if one is ready, else as new processes. It attaches their pipes to `pump`.
 
-    `on_start(child, pid, pidfd)` is called when the process is there, maybe later; `on_failure(child)` when it could
+    It calls `on_start(child, pid, pidfd)` when the process has started, maybe later, or `on_failure(child)` if it could
     not be started, with `child.error` set. `results` is the folder of result files.
     """
 
@@ -179,12 +183,12 @@ class Starter:
         self._on_failure = on_failure
 
     def begin(self, child: Child) -> None:
-        """Has the child's process made."""
-        if not self._ask_for_fork(child):
+        """Starts the child's process, or requests it from a fork server."""
+        if not self._request_fork(child):
             self._start(child)
 
-    def _ask_for_fork(self, child: Child) -> bool:
-        """Has a fork server make the process, where one is to and can; false if not."""
+    def _request_fork(self, child: Child) -> bool:
+        """Requests the process from a fork server. Returns False if the spec does not allow one or none is ready."""
         spec = child.spec
         if spec.fork_server is None or spec.result_limit is None or spec.pty is not None:
             return False
@@ -192,15 +196,15 @@ class Starter:
             ends = Ends(spec.tagged)
         except OSError:
             return False
-        asked = self._forks.ask(spec.fork_server, ends.theirs, lambda pid: self._forked(child, ends, pid))
-        if asked:
+        is_requested = self._forks.request(spec.fork_server, ends.theirs, lambda pid: self._forked(child, ends, pid))
+        if is_requested:
             ends.hand_over()
         else:
             ends.close()
-        return asked
+        return is_requested
 
     def _forked(self, child: Child, ends: Ends, pid: int) -> None:
-        """A fork server has answered, or is gone: then the process is started the ordinary way."""
+        """Handles the answer of a fork server. If `pid` is 0, starts a new process instead."""
         spec = child.spec
         try:
             pidfd = os.pidfd_open(pid) if pid else -1
@@ -274,7 +278,7 @@ class Starter:
                 self._pump.attach_pipe(child, pipe_of(child, name, fd, self._results))
 
     def _attach(self, child: Child, fd: int, stream: str) -> None:
-        # A user may hold a limited amount of pipe memory; a smaller pipe is only slower.
+        # The kernel limits the pipe memory of a user; a smaller pipe is only slower.
         with contextlib.suppress(OSError):
             fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
         self._pump.attach(child, fd, journal.STREAM_NUMBERS[stream])
@@ -283,14 +287,14 @@ class Starter:
         os.set_blocking(stdin.fileno(), False)
         self._loop.add_writer(stdin.fileno(), self._feed, stdin, bytearray(data))
 
-    def _feed(self, stdin: IO[bytes], left: bytearray) -> None:
-        """Writes what the process takes now; closes its input when it has all, or is gone."""
+    def _feed(self, stdin: IO[bytes], remaining: bytearray) -> None:
+        """Writes as much input as the pipe accepts now. Closes it after the last byte, or if the process closed it."""
         try:
-            del left[: os.write(stdin.fileno(), left[:_INPUT_SIZE])]
+            del remaining[: os.write(stdin.fileno(), remaining[:_INPUT_SIZE])]
         except BlockingIOError:
             return
         except BrokenPipeError:
-            left.clear()
-        if not left:
+            remaining.clear()
+        if not remaining:
             self._loop.remove_writer(stdin.fileno())
             stdin.close()

@@ -1,1 +1,1 @@
-"""The server side of keepers: starts them, talks to them, takes over what dead ones left."""
+"""The server side of keepers: starts keepers, sends them requests, and takes over the executions of dead keepers."""

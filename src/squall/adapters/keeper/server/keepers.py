@@ -1,7 +1,8 @@
-"""A server's side of all its keepers: greets them, hears what they say, and takes over what dead ones left.
+"""The connections of a server to all its keepers: greetings, messages, and the takeover of dead keepers.
 
-What a keeper holds survives the server. At its start a server connects to every keeper that lives, and reads the run
-log of every one that does not: what such a keeper had started is killed, and its executions are lost.
+The processes and journals of a keeper survive the server. At its start a server connects to every living keeper and
+reads the run log of every dead one: it kills the processes that the dead keeper had started, and their executions are
+lost.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _TRY_AGAIN = 0.5
 
 
 class Keepers:
-    """The keepers of `pool`. What they say of launches and trees goes into `launches` and `trees`."""
+    """The keepers of `pool`. Their messages about launches and trees update `launches` and `trees`."""
 
     def __init__(self, pool: Pool, launches: Launches, trees: Trees) -> None:
         self.pool = pool
@@ -38,7 +39,7 @@ class Keepers:
         self._group: asyncio.TaskGroup | None = None
 
     async def start(self) -> None:
-        """Takes up what earlier servers left, and has a keeper ready.
+        """Connects to the keepers of earlier servers, takes over the dead ones, and has at least one keeper ready.
 
         Does not wait for a keeper that stands still: its run log says what it has, and the rest follows later. Does not
         wait either for a keeper that cannot be started now: whoever needs one starts it. Raises `OSError` and
@@ -54,10 +55,10 @@ class Keepers:
             except RETRIED as error:
                 _LOG.warning("no keeper can be started now; executions wait for one", extra={"error": str(error)})
         for link in list(self.pool.links):
-            self.let_go(link)
+            self.dismiss(link)
 
     async def run(self) -> None:
-        """Listens to the keepers until cancelled; they go on without it."""
+        """Receives messages of the keepers until cancelled. The keepers continue without it."""
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -72,8 +73,9 @@ class Keepers:
         """Returns the keeper for a new tree. Raises `UnavailableError` if none can be started."""
         return await self.pool.choose(lambda link: len(self._launches.at(link)), self._connect)
 
-    def let_go(self, link: Link) -> None:
-        """Sends a keeper home that has nothing to do and is not needed: of another version, or one too many."""
+    def dismiss(self, link: Link) -> None:
+        """Asks a keeper to end if it has nothing to do and the pool does not need it: it speaks another version, or
+        there are enough others."""
         if self.pool.surplus(link) and not self._launches.at(link) and not self._trees.at(link):
             link.leaving = True
             link.tell(wire.Leave())
@@ -104,7 +106,7 @@ class Keepers:
                 await asyncio.sleep(_TRY_AGAIN)
 
     async def _connect(self, home: Path) -> Link | None:
-        """Connects to the keeper in `home` and hears its greeting. Returns None if none lives there."""
+        """Connects to the keeper in `home` and reads its greeting. Returns None if no keeper lives there."""
         link = await reach(home)
         if link is None:
             return None
@@ -115,44 +117,46 @@ class Keepers:
                 link.close()
                 return None
         except TimeoutError:
-            _LOG.warning("a keeper stands still; its actions are taken up when it goes on", extra={"home": str(home)})
+            _LOG.warning(
+                "a keeper does not answer; the server takes up its actions when it does", extra={"home": str(home)}
+            )
             messages = []
         if not messages or isinstance(messages[0], wire.Unreadable):
-            await self._hold_logged(link)
+            await self._take_up_logged(link)
         self.pool.links.append(link)
         for message in messages:
-            await self._hear(link, message)
+            await self._handle(link, message)
         if self._group is not None:
             self._group.create_task(self._listen(link))
         return link
 
-    async def _hold_logged(self, link: Link) -> None:
-        """Takes up what the run log of a keeper says, which has not greeted in a way that can be read."""
+    async def _take_up_logged(self, link: Link) -> None:
+        """Takes up the executions in the run log of a living keeper that sent no readable greeting."""
         for key, entry in read_log(link.home / "run.log").items():
-            link.known.add(key)
+            link.logged.add(key)
             await self._trees.take_up(entry.start.tree, link)
-            self._hold(key, link)
+            self._assign(key, link)
 
     async def _welcome(self, link: Link, greeting: wire.Greeting) -> None:
-        """Takes up what a keeper has, from its greeting."""
+        """Takes up the executions, ends and trees in the greeting of a keeper."""
         link.version = greeting.version
         link.pid = greeting.pid
         link.busy = greeting.busy
         for key in [*greeting.held, *((end.unit, end.attempt) for end in greeting.ends)]:
-            # What its log told while it was silent may have been taken care of meanwhile.
-            if key not in link.known or key in self._launches:
-                self._hold(key, link)
+            # An entry of its log may have been acknowledged since the server read the log.
+            if key not in link.logged or key in self._launches:
+                self._assign(key, link)
         for end in greeting.ends:
             self._ended(end)
         for launch in self._launches.at(link):
-            launch.waits = greeting.waits.get(launch.unit, "")
+            launch.wait_reason = greeting.waits.get(launch.unit, "")
         for tree in greeting.trees:
             await self._trees.take_up(tree, link)
-        link.known.clear()
+        link.logged.clear()
         if not link.fit:
-            self.let_go(link)
+            self.dismiss(link)
 
-    def _hold(self, key: Key, link: Link | None) -> Launch:
+    def _assign(self, key: Key, link: Link | None) -> Launch:
         launch = self._launches.get(key)
         launch.link = link
         return launch
@@ -161,7 +165,7 @@ class Keepers:
         with contextlib.suppress(OSError, wire.BadMessageError):
             while data := await link.reader.read(_RECEIVE):
                 for message in link.unpacker.feed(data):
-                    await self._hear(link, message)
+                    await self._handle(link, message)
         link.close()
         self.pool.links.remove(link)
         self._trees.drop(link)
@@ -172,12 +176,12 @@ class Keepers:
             await asyncio.to_thread(reap, link.pid)
         for launch in self._launches.at(link):
             if not launch.asking:
-                # The log of the keeper could not be written, or is gone.
+                # The keeper could not write its log, or the log is gone.
                 launch.link = None
                 launch.ended(lost(launch.key))
-        link.buried.set()
+        link.taken_over.set()
 
-    async def _hear(self, link: Link, message: wire.Report | wire.Unreadable) -> None:
+    async def _handle(self, link: Link, message: wire.Report | wire.Unreadable) -> None:
         match message:
             case wire.Greeting():
                 await self._welcome(link, message)
@@ -186,17 +190,17 @@ class Keepers:
             case End():
                 self._ended(message)
             case wire.Waits(unit, reason):
-                self._waits(unit, reason)
+                self._set_wait_reason(unit, reason)
             case wire.Busy(busy):
                 link.busy = busy
             case wire.Unreadable(reason, number):
-                _LOG.error("a keeper was not understood", extra={"home": str(link.home), "reason": reason})
+                _LOG.error("a message of a keeper is unreadable", extra={"home": str(link.home), "reason": reason})
                 if number is not None:
                     link.answered(wire.Reply(number, error=reason))
 
-    def _waits(self, unit: str, reason: str) -> None:
+    def _set_wait_reason(self, unit: str, reason: str) -> None:
         if (launch := self._launches.latest(unit)) is not None:
-            launch.waits = reason
+            launch.wait_reason = reason
         if reason:
             _LOG.warning("an execution waits", extra={"execution": unit, "reason": reason})
         else:
@@ -207,10 +211,10 @@ class Keepers:
             self._launches.get((end.unit, end.attempt)).ended(end)
 
     def _take_over(self, home: Path) -> None:
-        """Takes up the ends that a dead keeper has logged. What it has not ended is lost."""
+        """Takes up the ends in the run log of a dead keeper. An execution without an end is lost."""
         entries = read_log(home / "run.log")
         for key, entry in entries.items():
-            launch = self._hold(key, None)
+            launch = self._assign(key, None)
             launch.dead_homes.add(home)
             launch.ended(entry.end or lost(key))
         if not entries:
@@ -218,8 +222,8 @@ class Keepers:
 
 
 async def _first(link: Link) -> list[wire.Report | wire.Unreadable]:
-    """Waits for the first messages of a keeper. Returns none if it has ended: one that dies while it is greeted resets
-    the connection, or ends it."""
+    """Waits for the first messages of a keeper. Returns an empty list if the keeper has ended: one that dies during the
+    greeting resets or closes the connection."""
     with contextlib.suppress(OSError, wire.BadMessageError):
         while data := await link.reader.read(_RECEIVE):
             if messages := link.unpacker.feed(data):

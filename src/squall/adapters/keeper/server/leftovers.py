@@ -1,4 +1,4 @@
-"""What a keeper leaves that has died: processes to be killed, and ends that are known or lost."""
+"""The takeover of a dead keeper: kills its processes, and gives its unfinished launches an end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOST = (
 
 
 def kill_leftovers(home: Path) -> None:
-    """Kills what the dead keeper in `home` had started and not ended."""
+    """Kills the processes of launches in the run log of the dead keeper in `home` that have no end."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     families: dict[Family, Key] = {}
     groups: list[ActionGroup] = []
@@ -30,32 +30,37 @@ def kill_leftovers(home: Path) -> None:
         process = entry.process
         if entry.end is None and (process is None or process.boot == boot):
             group = ActionGroup(Path(process.group)) if process is not None and process.group else None
-            # Killed between starting a process and saying so, a keeper leaves one that only its marker tells.
+            # A keeper that died before it logged the pid leaves a process that only its marker identifies.
             pid, started = (process.pid, process.started) if process is not None else (0, 0)
             families[Family(pid, started, f"{key[0]}.{key[1]}", group)] = key
             groups += [group] if group is not None else []
-    for family, left in kill_all(list(families)).items() if families else ():
-        if left:
-            _LOG.error("processes are left", extra={"execution": families[family][0], "pids": sorted(left)})
+    for family, survivors in kill_all(list(families)).items() if families else ():
+        if survivors:
+            _LOG.error(
+                "processes of a dead keeper could not be killed",
+                extra={"execution": families[family][0], "pids": sorted(survivors)},
+            )
     for group in groups:
         group.remove()
 
 
 def reap(pid: int) -> None:
-    """Takes a keeper that has just ended off this process's hands, if it was started by it; waits a second at most."""
-    until = time.monotonic() + _REAP_WITHIN
+    """Waits for the exit of a keeper that has just ended, for a second at most. Does nothing if another process started
+    it."""
+    deadline = time.monotonic() + _REAP_WITHIN
     with contextlib.suppress(ChildProcessError):
-        while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < until:
+        while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
 
 
 def lost(key: Key) -> End:
-    """Returns the end of what a dead keeper had started and not ended."""
+    """Returns the end of a launch that a dead keeper started and did not end."""
     return End(execution=key[0], attempt=key[1], exit_code=-1, lost=_LOST)
 
 
 def remove_stale(results: Path, held: set[Key]) -> None:
-    """Removes the results of executions that are `held` no more: a server ended between keeping one and removing it."""
+    """Deletes the results of launches that are not in `held`. A server that dies before it deletes a result leaves
+    one."""
     names = {f"{execution}.{attempt}" for execution, attempt in held}
     for path in results.iterdir() if results.is_dir() else ():
         if path.name not in names:

@@ -13,9 +13,9 @@ from squall.core.errors import UnavailableError
 class Link:
     """The connection to one living keeper.
 
-    `version` is the one that it speaks, 0 as long as it has not greeted (`silent`: it stands still), `pid` its process.
-    `busy` says that it has its hands full of masking, `leaving` that it was told to go as soon as it has nothing to do.
-    `known` is what the run log of a silent one held.
+    `version` is the keeper's protocol version, 0 until it has greeted (`silent`); `pid` is its process. `busy` is true
+    if masking takes most of its time; `leaving` is true once the server sent it `Leave`. `logged` are the launches that
+    the run log of a silent keeper had. `taken_over` is set once the keeper has ended and its run log has been read.
     """
 
     def __init__(self, home: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -30,23 +30,23 @@ class Link:
         self.pid = 0
         self.busy = False
         self.leaving = False
-        self.known: set[Key] = set()
-        self.buried = asyncio.Event()
+        self.logged: set[Key] = set()
+        self.taken_over = asyncio.Event()
         self._unsent: list[bytes] = []
 
     @property
     def silent(self) -> bool:
-        """Whether it has not greeted yet."""
+        """True until the keeper has greeted."""
         return self.version == 0
 
     @property
     def fit(self) -> bool:
-        """Whether it may be given new trees: it answers, stays, and speaks our version of the protocol."""
+        """True if the keeper may get new trees: it answers, stays, and speaks our version of the protocol."""
         return self.version == wire.VERSION and not self.gone and not self.leaving
 
     async def ask(self, message: wire.Request) -> wire.Reply:
-        """Sends a request and returns its reply. Raises `UnavailableError` when the keeper goes, `OSError` when it
-        could not do it."""
+        """Sends a request and returns its reply. Raises `UnavailableError` if the keeper ends first, and `OSError` if
+        the keeper reports an error."""
         if self.gone:
             raise UnavailableError("The keeper of actions has ended.")
         self.number += 1
@@ -65,13 +65,12 @@ class Link:
             future.set_result(reply)
 
     def tell(self, message: wire.Request) -> None:
-        """Sends a message that has no answer."""
+        """Sends a message that has no reply."""
         if not self.gone:
             self._send(wire.request(message))
 
     def _send(self, data: bytes) -> None:
-        """Sends all that one turn of the event loop has for the keeper at once: each piece costs a change of
-        processes."""
+        """Queues data. All data of one turn of the event loop is sent at once, as each write costs a process switch."""
         if not self._unsent:
             asyncio.get_running_loop().call_soon(self._flush)
         self._unsent.append(data)
@@ -82,7 +81,7 @@ class Link:
             self.writer.write(b"".join(unsent))
 
     def close(self) -> None:
-        """Ends the connection, not the keeper."""
+        """Closes the connection; the keeper continues. Pending requests raise `UnavailableError`."""
         self.gone = True
         for future in self.waiting.values():
             if not future.done():

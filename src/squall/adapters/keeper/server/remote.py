@@ -1,4 +1,4 @@
-"""The launcher: the port over which services run processes and write journals, with keepers behind it."""
+"""The launcher: the port through which services run processes and write journals, implemented with keepers."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _READ_AT_ONCE = 256 << 10
 _TRY_AGAIN = 0.5
 
 
-async def _untouched(_tree: str) -> None:
-    """The default for callers that seal no journals."""
+async def _open_nothing(_tree: str) -> None:
+    """Does nothing: the default for callers that seal no journals."""
 
 
-def _forgotten(_tree: str) -> None:
-    """The default for callers that seal no journals."""
+def _release_nothing(_tree: str) -> None:
+    """Does nothing: the default for callers that seal no journals."""
 
 
 class KeeperLauncher:
-    """`ports.Launcher` over keepers below `homes`. Call `start` before anything else; `run` listens to them.
+    """A `ports.Launcher` with keepers below `homes`. Call `start` first; `run` receives the keepers' messages.
 
     There are at most `most` of this version, with the variables `environment` (None: those of this process).
     `results` is where results are kept until they are acknowledged; if None, beside the journals. `open_tree` is
@@ -53,8 +53,8 @@ class KeeperLauncher:
         *,
         floor: int,
         fsync_seconds: float,
-        open_tree: Callable[[str], Awaitable[None]] = _untouched,
-        release_tree: Callable[[str], None] = _forgotten,
+        open_tree: Callable[[str], Awaitable[None]] = _open_nothing,
+        release_tree: Callable[[str], None] = _release_nothing,
         cgroup: str = "off",
         most: int = 1,
         environment: Mapping[str, str] | None = None,
@@ -69,32 +69,33 @@ class KeeperLauncher:
         self._canceled: set[str] = set()
 
     async def start(self) -> None:
-        """Takes up what earlier servers left, and has a keeper ready. Raises `UnavailableError`."""
+        """Takes up the keepers of earlier servers, and has a keeper ready. Raises `UnavailableError`."""
         await self._keepers.start()
         with contextlib.suppress(OSError):
             await asyncio.to_thread(remove_stale, self._results, {launch.key for launch in self._launches})
 
     async def run(self) -> None:
-        """Listens to the keepers until cancelled; they go on without it."""
+        """Receives messages of the keepers until cancelled. The keepers continue without it."""
         await self._keepers.run()
 
     async def spawn(self, spec: LaunchSpec) -> None:
-        """Starts it, once for each attempt. Waits until there is a keeper that can be asked."""
+        """Starts the process of an execution, once per attempt. Waits until a keeper is available."""
         key = (spec.execution, spec.attempt)
         if key in self._launches:
             return
         launch = self._launches.get(key)
         launch.asking = True
         try:
-            while not await self._tried(launch, spec):
+            while not await self._try_to_spawn(launch, spec):
                 pass
         finally:
             launch.asking = False
         if spec.execution in self._canceled:
             await self.cancel(spec.execution)
 
-    async def _tried(self, launch: Launch, spec: LaunchSpec) -> bool:
-        """Has a keeper start it, or waits a while for there to be one. Returns whether that is settled."""
+    async def _try_to_spawn(self, launch: Launch, spec: LaunchSpec) -> bool:
+        """Asks a keeper to start it; waits a while if no keeper is available. Returns False if the caller must try
+        again."""
         try:
             return await self._ask_to_spawn(launch, spec)
         except UnavailableError as error:
@@ -103,22 +104,23 @@ class KeeperLauncher:
                 launch.ended(End(execution=launch.unit, attempt=launch.attempt, exit_code=-1, canceled=True))
                 return True
             _LOG.warning("an execution waits", extra={"execution": launch.unit, "reason": str(error)})
-            launch.waits = str(error)
+            launch.wait_reason = str(error)
             await asyncio.sleep(_TRY_AGAIN)
             return False
 
     async def _ask_to_spawn(self, launch: Launch, spec: LaunchSpec) -> bool:
-        """Has a keeper start it. Returns False if that keeper died before it began to, so that another may be asked."""
+        """Asks a keeper to start it. Returns False if the keeper died before it logged the start: then another keeper
+        may start it."""
         link = await self._link_of(spec.tree, True)
-        assert link is not None  # noqa: S101 - one is made where there is none
+        assert link is not None  # noqa: S101 - `create` is true
         launch.link = link
-        # From here on only the keeper says what it waits for, and may do so in the same moment as it answers.
-        launch.waits = ""
+        # From here on only the keeper sets the reason, and its message may arrive together with its reply.
+        launch.wait_reason = ""
         try:
             await link.ask(wire.Spawn(spec))
         except UnavailableError:
-            # Whether it was started is in the run log, which is read when the connection's end is noticed.
-            await link.buried.wait()
+            # The run log says whether the keeper started it; the server reads the log when the connection ends.
+            await link.taken_over.wait()
             return launch.link is not link
         except OSError as error:
             launch.ended(End(execution=launch.unit, attempt=launch.attempt, exit_code=-1, error=str(error)))
@@ -128,7 +130,8 @@ class KeeperLauncher:
         return await self._trees.take(tree, create, self._keepers.for_new_tree)
 
     async def ended(self, execution: str) -> End:
-        """Waits for the end. Raises `KeyError` if it was never spawned, or is forgotten."""
+        """Waits for the end and returns it. Raises `KeyError` if the execution was never spawned, or was
+        acknowledged."""
         launch = self._launches.latest(execution)
         if launch is None:
             raise KeyError(execution)
@@ -145,7 +148,7 @@ class KeeperLauncher:
             raise UnavailableError(f"The result cannot be read: {error}") from error
 
     async def acknowledge(self, execution: str) -> None:
-        """Forgets an end; the keeper's log does too."""
+        """Forgets the end of an execution, in the keeper's run log too, and deletes its result file."""
         self._canceled.discard(execution)
         for launch in self._launches.forget(execution):
             # Most have none; an end that was lost may have left one. What stays is removed at the next start.
@@ -153,36 +156,37 @@ class KeeperLauncher:
                 (self._results / f"{launch.unit}.{launch.attempt}").unlink(missing_ok=True)
             if launch.link is not None:
                 launch.link.tell(wire.Acknowledge(launch.unit, launch.attempt))
-                self._keepers.let_go(launch.link)
+                self._keepers.dismiss(launch.link)
             for home in launch.dead_homes:
                 if not self._launches.in_home(home):
                     with contextlib.suppress(OSError):
                         remove(home.parent, home)
 
     async def cancel(self, execution: str) -> None:
-        """Ends a process as a whole, also one that is just about to be started."""
+        """Ends all processes of an execution, also if its start is still in progress."""
         self._canceled.add(execution)
         for launch in self._launches.of(execution):
             if launch.link is not None:
                 launch.link.tell(wire.Cancel(execution))
 
     async def add_secrets(self, execution: str, secrets: Sequence[bytes]) -> None:
-        """Masks these in an execution's output from now on; they are when this returns."""
+        """Masks more secrets in an execution's output. Masking is in effect when this returns."""
         for launch in self._launches.of(execution):
             if launch.link is not None:
                 await launch.link.ask(wire.AddSecrets(execution, tuple(secrets)))
 
     def waiting(self, execution: str) -> str:
-        """Returns what a running execution waits for; empty if for nothing."""
+        """Returns the reason why a running execution waits; empty if it does not."""
         launch = self._launches.latest(execution)
-        return launch.waits if launch is not None else ""
+        return launch.wait_reason if launch is not None else ""
 
     def held(self) -> list[Key]:
-        """Returns (execution, attempt) of each launch that runs, or has ended without having been acknowledged."""
+        """Returns (execution, attempt) of each launch that runs, or whose end has not been acknowledged."""
         return [launch.key for launch in self._launches]
 
     async def append(self, tree: str, records: Sequence[ServerRecord]) -> bool:
-        """Appends records of the server's."""
+        """Appends records of the server to a tree's journal. Returns False if the tree has no journal and no record may
+        create one."""
         if (link := await self._link_of(tree, any(record.create for record in records))) is None:
             return False
         done = False
@@ -191,12 +195,12 @@ class KeeperLauncher:
         return done
 
     async def close_tree(self, tree: str) -> None:
-        """Closes the tree's journal; it is closed when this returns."""
+        """Closes the tree's journal. The journal is closed when this returns."""
 
         async def close(link: Link) -> None:
-            # A keeper that is gone, or could not, writes no more either.
+            # A keeper that ended, or failed to close the journal, writes no more records either.
             with contextlib.suppress(UnavailableError, OSError):
                 await link.ask(wire.CloseTree(tree))
 
         if (link := await self._trees.close(tree, close)) is not None:
-            self._keepers.let_go(link)
+            self._keepers.dismiss(link)

@@ -1,4 +1,4 @@
-"""Which keeper writes the journal of which tree."""
+"""The assignment of trees to keepers: one keeper writes the journal of a tree."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from squall.core.output import journal
 
 
 class Tree:
-    """One tree that a keeper has, is given, or closes.
+    """One tree that a keeper has, is about to get, or closes.
 
-    `link` is the keeper that has it. `takers` counts the callers that are about to give it to one. `closed` is set when
-    the keeper that closes the journal has done so; None if none closes it.
+    `link` is the keeper that has it. `takers` counts the callers that are assigning it to a keeper. `closed` is set
+    when a keeper has closed the journal; None if no keeper is closing it.
     """
 
     __slots__ = ("closed", "link", "takers")
@@ -26,8 +26,8 @@ class Tree:
 
 
 class Trees:
-    """The trees of all keepers. `journals` is the folder of the live journals. `open_tree` is awaited before a keeper
-    gets a tree; `release_tree` is called when no keeper has it any more."""
+    """The trees of all keepers. `journals` is the folder of the live journals. It awaits `open_tree` before a keeper
+    gets a tree, and calls `release_tree` when no keeper has the tree any more."""
 
     def __init__(
         self, journals: Path, open_tree: Callable[[str], Awaitable[None]], release_tree: Callable[[str], None]
@@ -38,11 +38,11 @@ class Trees:
         self._trees: dict[str, Tree] = {}
 
     def at(self, link: Link) -> list[str]:
-        """The trees that a keeper has."""
+        """Returns the trees that a keeper has."""
         return [name for name, tree in self._trees.items() if tree.link is link]
 
     async def take_up(self, name: str, link: Link) -> None:
-        """Notes that a keeper has had the tree since before this server."""
+        """Records that a keeper has the tree from an earlier server."""
         tree = self._trees.setdefault(name, Tree())
         if tree.link is not None:
             return
@@ -56,9 +56,9 @@ class Trees:
             self._forget_idle(name, tree)
 
     async def take(self, name: str, create: bool, choose: Callable[[], Awaitable[Link]]) -> Link | None:
-        """Returns the keeper that has the tree; if none has it, gives it to the one that `choose` returns.
+        """Returns the keeper that has the tree. If none has it, assigns the tree to the keeper that `choose` returns.
 
-        Without `create` returns None if the tree has no journal. Raises what `choose` and `open_tree` raise.
+        If `create` is false and the tree has no journal, returns None. Raises the errors of `choose` and `open_tree`.
         """
         tree = self._trees.setdefault(name, Tree())
         if tree.link is not None:
@@ -80,8 +80,8 @@ class Trees:
             self._forget_idle(name, tree)
 
     async def close(self, name: str, close: Callable[[Link], Awaitable[None]]) -> Link | None:
-        """Takes the tree from its keeper, which `close` has write the journal's end. Returns that keeper, if any had
-        it. Whoever wants the tree meanwhile waits."""
+        """Takes the tree from its keeper and closes its journal with `close`. Returns that keeper; None if no keeper
+        had it. Concurrent calls of `take` wait until the journal is closed."""
         tree = self._trees.get(name)
         if tree is None or tree.link is None:
             return None
@@ -96,14 +96,14 @@ class Trees:
         return link
 
     def drop(self, link: Link) -> None:
-        """Notes that a keeper has ended: it has no tree any more."""
+        """Takes all trees from a keeper that has ended."""
         for name in self.at(link):
             tree = self._trees[name]
             tree.link = None
             self._forget_idle(name, tree)
 
     def _forget_idle(self, name: str, tree: Tree) -> None:
-        """Releases a tree that no keeper has, is given, or closes."""
+        """Releases a tree that no keeper has, is about to get, or closes."""
         if tree.link is None and not tree.takers and tree.closed is None:
             del self._trees[name]
             self._release_tree(name)

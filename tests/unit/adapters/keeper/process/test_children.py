@@ -40,7 +40,7 @@ class Kept:
             lambda: NOON,
             self.started.append,
             self.ended.append,
-            lambda child: self.waits.append(child.waits),
+            lambda child: self.waits.append(child.wait_reason),
         )
 
     def until(self, done: Callable[[], object]) -> None:
@@ -105,7 +105,7 @@ def test_a_limit_that_the_very_last_output_reaches_stops_what_is_left(kept: Kept
     kept.children.spawn(spec)
     kept.until(lambda: kept.ended)
     [child] = kept.ended
-    assert (child.over_limit, child.stopped, child.state, child.kept[1]) == (True, True, State.ENDED, 4)
+    assert (child.over_limit, child.stopped, child.state, child.stored[1]) == (True, True, State.ENDED, 4)
 
 
 def test_a_child_that_exits_while_its_start_is_told_ends_like_any_other(kept: Kept) -> None:
@@ -140,4 +140,4 @@ def test_a_child_says_that_it_waits_for_a_disk_that_was_full_from_the_start_and_
         kept.until(lambda: kept.waits)
         assert kept.children.waiting() == {UNIT: "its output waits for the disk: no space"}
     kept.until(lambda: kept.ended)
-    assert (kept.waits, kept.ended[0].kept[1]) == (["its output waits for the disk: no space", ""], 5)
+    assert (kept.waits, kept.ended[0].stored[1]) == (["its output waits for the disk: no space", ""], 5)

@@ -171,7 +171,7 @@ async def test_a_server_goes_on_when_it_does_not_understand_its_keeper(
             await launcher.append(UNIT, [ServerRecord(UNIT, 2, 3, 4, b"{}")])
         keeper.say({"op": "dance"}, {"op": "end"}, {"op": "waits", "execution": UNIT, "reason": "for the disk"})
         await eventually(lambda: launcher.waiting(UNIT) == "for the disk", "what comes behind is heard")
-        assert "a keeper was not understood" in caplog.text
+        assert "a message of a keeper is unreadable" in caplog.text
 
 
 async def test_records_go_together_to_a_keeper_that_can_and_one_by_one_to_an_older_one(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The journals being written: opened when the first byte comes, flushed on a timer, closed when their tree is done.
+"""The open journals of a keeper: the first record opens one, a timer flushes it, and the end of its tree closes it.
 
 Standard library only.
 """
@@ -19,7 +19,7 @@ _CHECK_EVERY = 16 << 20
 
 
 class Journals:
-    """Writers by tree, below one folder. `floor` is the free space in bytes that output must leave on the disk."""
+    """The writers of journals in one folder, by tree. `floor` is the free space in bytes that output must leave."""
 
     def __init__(self, root: Path, boot: bytes, incarnation: int, floor: int) -> None:
         self._root = root
@@ -31,25 +31,26 @@ class Journals:
         self._unchecked = _CHECK_EVERY
 
     def writer(self, tree: str, create: bool) -> TreeWriter | None:
-        """The tree's writer, opened if need be; None if it has no journal and `create` is false. Raises `OSError`."""
-        found = self._open.get(tree)
-        if found is None:
+        """Returns the tree's writer, and opens it if necessary. Returns None if the tree has no journal and `create` is
+        false. Raises `OSError`."""
+        writer = self._open.get(tree)
+        if writer is None:
             path = self._root / journal.file_name(tree)
             if path.exists():
                 try:
-                    found = TreeWriter.reopen(path, self._incarnation, self._boot)
+                    writer = TreeWriter.reopen(path, self._incarnation, self._boot)
                 except journal.NotAJournalError as error:
                     raise OSError(errno.EIO, f"{path.name} is damaged: {error}") from error
             elif create:
-                found = TreeWriter.create(path, tree, self._boot, self._incarnation)
+                writer = TreeWriter.create(path, tree, self._boot, self._incarnation)
             else:
                 return None
-            self._open[tree] = found
-        self._dirty[tree] = found
-        return found
+            self._open[tree] = writer
+        self._dirty[tree] = writer
+        return writer
 
     def append(self, tree: str, records: Sequence[ServerRecord]) -> bool:
-        """Appends records of the server's in their order. Returns whether the tree has a journal then. Raises
+        """Appends records of the server in their order. Returns True if the tree has a journal afterwards. Raises
         `OSError`."""
         writer = None
         for record in records:
@@ -59,11 +60,11 @@ class Journals:
         return writer is not None
 
     def trees(self) -> list[str]:
-        """The trees whose journal is open here."""
+        """Returns the trees with an open journal."""
         return list(self._open)
 
     def reserve(self, count: int) -> None:
-        """Makes sure that `count` bytes of output may be written. Raises `DiskFullError` at the free-space floor."""
+        """Checks that `count` bytes of output may be written. Raises `DiskFullError` at the free-space floor."""
         self._unchecked += count
         if self._unchecked < _CHECK_EVERY:
             return
@@ -75,27 +76,27 @@ class Journals:
         self._unchecked = 0
 
     def take_dirty(self) -> list[TreeWriter]:
-        """The writers with something to flush since the last call."""
+        """Returns the writers that were used since the last call."""
         dirty = list(self._dirty.values())
         self._dirty.clear()
         return dirty
 
     def take_dirty_of(self, tree: str) -> TreeWriter | None:
-        """One tree's writer, if it has something to flush."""
+        """Returns the writer of a tree if it was used since the last call of this or `take_dirty`."""
         return self._dirty.pop(tree, None)
 
     def close(self, tree: str, time: int) -> None:
-        """No more records will come for `tree`; does nothing if it has no open journal."""
+        """Closes the journal of a tree that gets no more records. `time` is in µs. Does nothing if it is not open."""
         self._dirty.pop(tree, None)
         if (writer := self._open.pop(tree, None)) is not None:
             try:
                 writer.close(tree, time)
             except DiskFullError:
-                # Without its closing index a journal is read by scanning: slower, not wrong.
+                # A journal without its closing index is readable, but readers must scan it.
                 writer.abandon()
 
     def close_all(self) -> None:
-        """Closes every file as it is."""
+        """Flushes and closes every file without a closing index."""
         self._dirty.clear()
         for writer in self._open.values():
             writer.flush()

@@ -1,7 +1,7 @@
-"""The one writer of a tree's journal file: appends frames, then moves the committed length behind them.
+"""The only writer of a tree's journal file: appends frames, then moves the committed length behind them.
 
-Standard library only. The committed length is written with `pwrite`, never through a mapping: readers learn of it
-by inotify, and a mapping raises no event.
+Standard library only. It writes the committed length with `pwrite`, never through a memory mapping: readers wait for
+an inotify event, and a mapping raises none.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _PATIENCE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DiskFullError(OSError):
-    """The frame could not be written whole; nothing of it is in the journal, and it may be tried again."""
+    """The disk is full, so the frame could not be written. No part of it is in the journal; a later try may succeed."""
 
 
 class TreeWriter:
-    """Appends to one tree's journal. Not thread-safe: one tree has one writer, which is its whole point.
+    """The writer of one tree's journal. It is not thread-safe, as a tree has only one writer.
 
-    It remembers, for as long as the tree is open, 0.7 kB of each execution that has printed, events included:
-    ten thousand children cost 7 MB until the root has ended.
+    While the tree is open, it has 0.7 kB of memory per execution with records, events included: ten thousand children
+    cost 7 MB until the root has ended.
     """
 
     __slots__ = (
@@ -45,12 +45,12 @@ class TreeWriter:
         self._heads: dict[str, int] = {}
         self._events: set[int] = set()
         self._offsets: dict[tuple[str, int], int] = {}
-        # Of what carries no tag: a tagged record ends where a character does, or its output ends.
+        # Only for untagged output: a tagged record ends with a complete character, or is the last of its output.
         self._leads: dict[tuple[str, int], bytes] = {}
 
     @classmethod
     def create(cls, path: Path, tree: str, boot: bytes, incarnation: int) -> TreeWriter:
-        """A new journal (mode 0600) at `path`; its folder is made (0700). Raises `OSError`."""
+        """Creates a journal (mode 0600) at `path`, and its folder (0700). Returns its writer. Raises `OSError`."""
         header = journal.pack_header(os.urandom(16), boot, tree)
         descriptor = _make_file(path, header)
         writer = cls(descriptor, journal.unpack_header(header), incarnation)
@@ -59,16 +59,16 @@ class TreeWriter:
 
     @classmethod
     def reopen(cls, path: Path, incarnation: int, boot: bytes) -> TreeWriter:
-        """Goes on with an existing journal: what a dead writer left uncommitted is cut off, its counts are read back.
+        """Opens an existing journal: cuts off the uncommitted bytes of a dead writer, and reads its counts.
 
-        One that was written before the machine's present `boot` may have lost bytes with the power: it is verified
-        once. What is damaged stays in its place, as readers may have seen positions behind it, but is no frame any
-        more: they are told of a gap. Raises `OSError`, and `journal.NotAJournalError` when the file is none.
+        A journal from an earlier boot of the machine (`boot` is the present one) may have lost bytes in a power loss,
+        so it is verified once. A damaged frame stays in its place, as readers may have positions behind it, but loses
+        its marker: readers get a gap. Raises `OSError`, and `journal.NotAJournalError` if the file is no journal.
         """
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             header = journal.unpack_header(os.pread(descriptor, journal.HEADER_SIZE, 0))
-            # Also makes the file longer, by zeros, when a power loss took its end.
+            # If a power loss took the file's end, this appends zeros.
             os.ftruncate(descriptor, header.committed)
             writer = cls(descriptor, header, incarnation)
             if header.boot != boot:
@@ -90,7 +90,7 @@ class TreeWriter:
             whole = memoryview(os.pread(self._descriptor, length, at)) if length else memoryview(b"")
             record = journal.unpack_frame(whole, 0, at)
             if record is None:
-                # What was counted before the damage is not known to go on behind it.
+                # The text after the damage may not continue the text before it.
                 self._leads.clear()
                 at = _behind_damage(self._descriptor, at, self._end, self._nonce)
                 continue
@@ -99,7 +99,7 @@ class TreeWriter:
         self._events.discard(0)
 
     def _count(self, record: journal.Record) -> None:
-        """Knows where a record's execution and stream stand behind it."""
+        """Updates the chain, the events and the offsets with a record of the journal."""
         if record.kind == journal.INDEX:
             return
         self._tails[record.execution] = record.start
@@ -117,13 +117,13 @@ class TreeWriter:
         return self._end
 
     def ends(self, execution: str) -> tuple[int, int]:
-        """Where the execution's first and last records start; zeros if it has none."""
+        """Returns the positions of the execution's first and last records; zeros if it has none."""
         return self._heads.get(execution, 0), self._tails.get(execution, 0)
 
     def output(self, execution: str, stream: int, time: int, payload: bytes | memoryview, tag: str = "") -> None:
-        """Appends what one read of a pipe returned. Raises `DiskFullError`; then nothing has been appended.
+        """Appends the data of one read of a pipe. `time` is in µs. Raises `DiskFullError`; then nothing was appended.
 
-        With a `tag` it stands alone: its text depends on no record before it.
+        The text of a record with a `tag` does not depend on earlier records.
         """
         key = (execution, stream)
         offset = self._offsets.get(key, 0)
@@ -139,9 +139,9 @@ class TreeWriter:
     def note(
         self, kind: int, execution: str, time: int, event: int, payload: bytes, stream: int = 0, tag: str = ""
     ) -> bool:
-        """Appends a record that is no output. A copy of an event that is there already is dropped: then false.
+        """Appends a record that is not output. If the journal has its event already, returns False and appends nothing.
 
-        Raises `DiskFullError`.
+        `time` is in µs. Raises `DiskFullError`.
         """
         if event and event in self._events:
             return False
@@ -151,7 +151,7 @@ class TreeWriter:
         return True
 
     def skip(self, execution: str, stream: int, count: int, tag: str = "") -> None:
-        """Counts `count` bytes of a stream that were dropped, so that the next offset shows the hole exactly."""
+        """Counts `count` dropped bytes of a stream, so that the offset of the next record shows the gap exactly."""
         key = (execution, stream)
         self._offsets[key] = self._offsets.get(key, 0) + count
         if not tag:
@@ -213,20 +213,21 @@ class TreeWriter:
                 self._unnamed = None
 
     def close(self, tree: str, time: int) -> None:
-        """Ends the journal with the record that finds each execution's chain, and closes the file."""
+        """Appends the closing index, which has the last record of each execution, and closes the file. `time` is in
+        µs. Raises `DiskFullError`."""
         if len(self._tails) > 1:
             self._append(journal.INDEX, tree, time, journal.pack_index(self._tails))
         self.abandon()
 
     def abandon(self) -> None:
-        """Closes the file as it is; another writer may `reopen` it."""
+        """Closes the file without a closing index. Another writer may `reopen` it."""
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
 
 
 def _make_file(path: Path, header: bytes) -> int:
-    """Makes a journal's file with its header; its folder is made (0700). Returns its descriptor. Raises `OSError`."""
-    # Made under another name: under its own, a journal has a whole header from its first moment on.
+    """Creates a journal's file with its header, and its folder (0700). Returns its descriptor. Raises `OSError`."""
+    # The file gets its name after its header is written, so that a journal always has a complete header.
     fresh = path.with_suffix(".new")
     flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     make_folder(path.parent)
@@ -239,7 +240,7 @@ def _make_file(path: Path, header: bytes) -> int:
     try:
         if os.pwrite(descriptor, header, 0) != len(header):
             raise DiskFullError(errno.ENOSPC, "no space for a journal's header", str(path))
-        # Unlike a renaming, a link never replaces what is there.
+        # Unlike a rename, a link never replaces an existing file.
         path.hardlink_to(fresh)
     except OSError:
         os.close(descriptor)
@@ -250,7 +251,7 @@ def _make_file(path: Path, header: bytes) -> int:
 
 
 def _verify_all(descriptor: int, header: journal.Header) -> None:
-    """Takes the marker off every frame whose checksum is wrong, so that nobody takes it for one."""
+    """Clears the marker of every frame with a wrong checksum, so that readers do not read it as a frame."""
     at, nonce = journal.HEADER_SIZE, header.nonce
     seed = journal.checksum_seed(nonce)
     while at < header.committed:
@@ -265,16 +266,16 @@ def _verify_all(descriptor: int, header: journal.Header) -> None:
 
 
 def _behind_damage(descriptor: int, at: int, end: int, nonce: bytes) -> int:
-    """Returns where the first undamaged frame behind `at` starts; `end`, the committed length, if there is none."""
+    """Returns the position of the first undamaged frame behind `at`; `end`, the committed length, if there is none."""
     seed = journal.checksum_seed(nonce)
-    look = at + 1
-    while look < end:
-        data = os.pread(descriptor, min(_WINDOW, end - look), look)
-        found = journal.find_frame(data, 0, nonce, seed, look)
-        if found >= 0:
-            return look + found
-        # A frame may begin in this piece and end in the next one.
-        look += max(1, len(data) - journal.LARGEST_FRAME)
+    start = at + 1
+    while start < end:
+        data = os.pread(descriptor, min(_WINDOW, end - start), start)
+        index = journal.find_frame(data, 0, nonce, seed, start)
+        if index >= 0:
+            return start + index
+        # A frame may begin in this window and end in the next one.
+        start += max(1, len(data) - journal.LARGEST_FRAME)
         if len(data) <= journal.LARGEST_FRAME:
             break
     return end
