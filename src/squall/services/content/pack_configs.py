@@ -1,7 +1,7 @@
-"""Use cases of pack configurations: reads them, changes them, and renders them for the user of an action.
+"""What packs are configured with: looked at, changed, and rendered for whoever runs an action.
 
-A value may be a template with keys of the datastore (`{{ st2kv.system.name }}`, `{{ st2kv.user.name }}`), so it may
-differ between users. As in StackStorm, a secret attribute whose template names a secret key is decrypted.
+A value may be a template over the datastore (`{{ st2kv.system.name }}`, `{{ st2kv.user.name }}`): so it may be another
+one for each user. A secret attribute whose template names a secret key is decrypted, as in StackStorm.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from squall.services.content.templates import Templates
 
 
 class PackConfigs:
-    """The use cases of configurations. Every method raises `InvalidError` if a file cannot be read."""
+    """Use cases of configurations. Every method raises `InvalidError` for a file that cannot be read."""
 
     def __init__(
         self, content: Content, source: ConfigSource, keys: Keys, vault: Vault, templates: Templates | None = None
@@ -43,30 +43,30 @@ class PackConfigs:
         self._jinja = self._templates.jinja(self._decrypted)
 
     async def schemas(self) -> list[dict[str, Any]]:
-        """Returns the documents of all schemas, sorted by pack."""
+        """The documents of all schemas, by pack."""
         packs = (await self._content.packs()).values()
-        return [document for pack in packs if (document := self._schema_document(pack)) is not None]
+        return [shown for pack in packs if (shown := self._schema(pack)) is not None]
 
     async def schema(self, ref: str) -> dict[str, Any]:
-        """Returns the document of a pack's schema. Raises `NotFoundError` in StackStorm's words."""
+        """The document of a pack's schema. Raises `NotFoundError` in StackStorm's words."""
         pack = (await self._content.packs()).get(ref)
-        return _required(ref, self._schema_document(pack) if pack is not None else None)
+        return _found(ref, self._schema(pack) if pack is not None else None)
 
     async def given(self, secrets: bool) -> list[dict[str, Any]]:
-        """Returns the documents of all configurations, sorted by pack. Masks secret values unless `secrets` is true."""
+        """The documents of all that was given, by pack; secret values are masked unless `secrets` are to be shown."""
         packs = (await self._content.packs()).values()
-        return [document for pack in packs if (document := self._values_document(pack, secrets)) is not None]
+        return [shown for pack in packs if (shown := self._given(pack, secrets)) is not None]
 
     async def of_pack(self, ref: str, secrets: bool) -> dict[str, Any]:
-        """Returns the document of one pack's configuration. Raises `NotFoundError` in StackStorm's words."""
+        """The document of what was given to one pack. Raises `NotFoundError` in StackStorm's words."""
         pack = (await self._content.packs()).get(ref)
-        return _required(ref, self._values_document(pack, secrets) if pack is not None else None)
+        return _found(ref, self._given(pack, secrets) if pack is not None else None)
 
     async def put(self, ref: str, values: dict[str, Any], secrets: bool) -> dict[str, Any]:
-        """Replaces the configuration of a pack. A secret that is asterisks in `values` keeps its old value or its
-        default.
+        """Configures a pack with these values and no others. A secret that comes as asterisks stays what it was: the
+        old value or the default.
 
-        Raises `InvalidError` with the name of the value, and `NotFoundError` if the pack has no schema.
+        Raises `InvalidError` that names the value, and `NotFoundError` for a pack that has no schema.
         """
         pack = (await self._content.packs()).get(ref)
         attributes = self._source.schema(pack) if pack is not None else {}
@@ -78,8 +78,8 @@ class PackConfigs:
             raise InvalidError(f'The configuration of pack "{ref}": {error}') from error
         place = place_of(whole(attributes))
         old = self._source.given(pack, True) or {}
-        new = without_masks(restored(values, mask_secrets(old, place), old), place)
-        if unknown := next(masks_left(new, place), None):
+        kept = without_masks(restored(values, mask_secrets(old, place), old), place)
+        if unknown := next(masks_left(kept, place), None):
             raise InvalidError(
                 f'The configuration of pack "{ref}" has ******** as the secret "{unknown}", which stands for no secret '
                 "that is known here. Send the value."
@@ -88,12 +88,12 @@ class PackConfigs:
         await self._templates.run(self._jinja, lambda jinja: check_values(ref, path, kept, attributes, jinja))
         sealed = mapped(kept, place, lambda secret: Sealed(self._vault.seal(secret)))
         await asyncio.to_thread(self._source.write, pack, sealed)
-        return _required(ref, self._values_document(pack, secrets))
+        return _found(ref, self._given(pack, secrets))
 
     async def check(self, refs: Sequence[str]) -> tuple[int, list[str]]:
-        """Checks the configurations of packs. Returns the number of packs that have one, and the faults."""
+        """How many of these packs have a configuration, and what is wrong with them."""
         packs = await self._content.packs()
-        count, faults = 0, []
+        count, wrong = 0, []
         for ref in refs:
             try:
                 values = self._source.given(packs[ref], True)
@@ -103,12 +103,11 @@ class PackConfigs:
                     check = partial(check_values, ref, path, values, schema)
                     await self._templates.run(self._jinja, check)
             except InvalidError as error:
-                faults.append(f"{ref}: {error}")
-        return count, faults
+                wrong.append(f"{ref}: {error}")
+        return count, wrong
 
     async def rendered(self, pack: Pack, user: str) -> PackConfig:
-        """Returns the configuration for an action of this user, with revealed secrets. Raises `InvalidError` with the
-        name of the value."""
+        """What an action of this user sees, secrets revealed. Raises `InvalidError` that names the value."""
         config = self._source.load(pack)
         if not config.templates and not mentions_keys(config.values):
             return config
@@ -145,7 +144,7 @@ class PackConfigs:
                 found = jinja.render(value, names)
             except InvalidError as error:
                 message = f'Failed to render dynamic configuration value for key "{name}"'
-                location = f'for pack "{pack}" config'
+                about = f'for pack "{pack}" config'
                 if hidden:
                     raise InvalidError(f"{message} {about}: the template of the secret is wrong") from None
                 raise InvalidError(f'{message} with value "{value}" {about}: {error}') from error
@@ -156,14 +155,14 @@ class PackConfigs:
 
         def secret(value: Any) -> Any:
             hidden = partial(plain, hidden=True)
-            rendered = mapped(value, place_of(None), hidden, hidden)
-            if isinstance(value, str) and rendered != value:
+            found = mapped(value, place_of(None), hidden, hidden)
+            if isinstance(value, str) and found != value:
                 try:
-                    return self._keys.decrypt(rendered)
+                    return self._keys.decrypt(found)
                 except InvalidError:
-                    # The key in the template is not secret.
-                    return rendered
-            return rendered
+                    # The key that it names is no secret one.
+                    return found
+            return found
 
         return secret, plain
 
@@ -172,16 +171,16 @@ class PackConfigs:
         self._opened.get().append(text)
         return text
 
-    def _schema_document(self, pack: Pack) -> dict[str, Any] | None:
+    def _schema(self, pack: Pack) -> dict[str, Any] | None:
         attributes = self._source.schema(pack)
         return {"pack": pack.ref, "attributes": shown_attributes(attributes), "id": pack.id} if attributes else None
 
-    def _values_document(self, pack: Pack, secrets: bool) -> dict[str, Any] | None:
+    def _given(self, pack: Pack, secrets: bool) -> dict[str, Any] | None:
         values = self._source.given(pack, secrets)
         return {"pack": pack.ref, "values": values, "id": pack.id} if values is not None else None
 
 
-def _required(ref: str, document: dict[str, Any] | None) -> dict[str, Any]:
-    if document is None:
+def _found(ref: str, shown: dict[str, Any] | None) -> dict[str, Any]:
+    if shown is None:
         raise NotFoundError(f'Unable to identify resource with pack_ref "{ref}".')
-    return document
+    return shown

@@ -17,7 +17,7 @@ from squall.core.execution.process import LaunchSpec
 from squall.core.output import journal, tagged
 
 RESULT_STREAM = 0
-"""The stream number of a result, which is not output."""
+"""The stream number of a result, which is no output."""
 
 _UNFINISHED = 3
 _NONE = (-1, -1)
@@ -60,7 +60,7 @@ class Descriptors:
         return {name: writer for name, (_, writer) in self._ends.items() if name not in journal.STREAM_NUMBERS}
 
     def started(self) -> dict[str, int]:
-        """Closes the process's ends in this process. Returns the ends to read from, which the caller then owns."""
+        """Closes the process's ends here; gives those to read from, which are the caller's from now on."""
         for _, writer in self._ends.values():
             os.close(writer)
         readers = {name: reader for name, (reader, _) in self._ends.items()}
@@ -84,8 +84,8 @@ class Descriptors:
 
 
 def pipe_of(child: Child, name: str, fd: int, results: Path) -> Pipe:
-    """Returns the pipe with the reading end `fd`, whose other end the process has by the environment variable `name`.
-    `results` is the folder of result files."""
+    """The pipe that is read from `fd`, the other end of which the process has by the variable `name`. `results` is the
+    folder of result files."""
     if name == tagged.RECORDS_FD:
         pipe = Pipe(fd, RESULT_STREAM, None)
         pipe.frames = TaggedFrames(pipe)
@@ -97,69 +97,65 @@ def pipe_of(child: Child, name: str, fd: int, results: Path) -> Pipe:
 
 
 class TaggedFrames:
-    """The `child.Frames` of one pipe with tagged streams. Each stream yields complete characters, so that every record
-    is readable alone; `finish` returns an incomplete last character."""
+    """`child.Frames`: the tagged streams that come through one pipe. Each hands on whole characters, so that every
+    record of it can be read alone; `finish` gives what was never completed."""
 
     def __init__(self, source: Pipe) -> None:
         self._source = source
         self._unpacker = tagged.Unpacker()
         self._streams: dict[tuple[int, str], Pipe] = {}
-        self._incomplete: dict[Pipe, bytes] = {}
+        self._unfinished: dict[Pipe, bytes] = {}
 
     def feed(self, child: Child, data: bytes | memoryview) -> list[tuple[Pipe, bytes]]:
-        """Returns the payloads in `data` with their streams. If `data` is not tagged output, sets `child.misused` and
-        drops the rest."""
+        """What came, by stream; `child.misused` is set when it was no frame, and what follows is dropped."""
         if child.misused is not None:
             return []
-        frames, fault = self._unpacker.feed(data)
-        if fault is not None:
-            child.misused = f"The data that it wrote to {tagged.RECORDS_FD} is not tagged output: {fault}"
-        return [(self._stream(child, frame), frame.payload) for frame in frames if frame.payload]
+        found, wrong = self._unpacker.feed(data)
+        if wrong is not None:
+            child.misused = f"What it wrote to {tagged.RECORDS_FD} is not in the form of tagged output: {wrong}"
+        return [(self._stream(child, frame), frame.payload) for frame in found if frame.payload]
 
     def end(self, child: Child) -> None:
-        """Handles the end of the pipe. If it cut off a frame, sets `child.misused`."""
+        """Nothing more comes."""
         if self._unpacker.pending and child.misused is None:
-            child.misused = f"The data that it wrote to {tagged.RECORDS_FD} ends within a piece of tagged output"
+            child.misused = f"What it wrote to {tagged.RECORDS_FD} ends within a piece of tagged output"
 
     def _stream(self, child: Child, frame: tagged.Tagged) -> Pipe:
         key = (frame.stream, frame.tag)
         if key not in self._streams:
-            stream = self._streams[key] = Pipe(-1, frame.stream, child.patterns, frame.tag)
-            stream.open = False
-            stream.source = self._source
-            child.pipes.append(stream)
+            made = self._streams[key] = Pipe(-1, frame.stream, child.patterns, frame.tag)
+            made.open = False
+            made.source = self._source
+            child.pipes.append(made)
         return self._streams[key]
 
     def whole(self, pipe: Pipe, data: bytes) -> bytes:
-        """Returns the incomplete character of the previous call and `data`, without an incomplete character at the
-        end. That one is stored for the next call."""
-        data = self._incomplete.pop(pipe, b"") + data
-        rest = _incomplete_bytes(data)
+        """`data` behind what was unfinished before it, without the character that it leaves unfinished."""
+        data = self._unfinished.pop(pipe, b"") + data
+        rest = _unfinished(data)
         if rest:
-            self._incomplete[pipe] = data[-rest:]
+            self._unfinished[pipe] = data[-rest:]
             data = data[:-rest]
         return data
 
     def finish(self, pipe: Pipe) -> bytes:
-        """Returns the bytes of a stream's incomplete last character; empty if there is none."""
-        return self._incomplete.pop(pipe, b"")
+        """What is left of a stream's last character."""
+        return self._unfinished.pop(pipe, b"")
 
 
 def pieces(data: bytes) -> list[bytes]:
-    """Splits `data` into pieces that fit into a record. Each but the last ends at the end of a character."""
-    full: list[bytes] = []
+    """`data` as what records can carry, each of which ends where a character does."""
+    found: list[bytes] = []
     while len(data) > journal.MAX_PAYLOAD:
-        end = journal.MAX_PAYLOAD - _incomplete_bytes(
-            data[journal.MAX_PAYLOAD - _MOST_INCOMPLETE : journal.MAX_PAYLOAD]
-        )
-        full.append(data[:end])
+        end = journal.MAX_PAYLOAD - _unfinished(data[journal.MAX_PAYLOAD - _UNFINISHED : journal.MAX_PAYLOAD])
+        found.append(data[:end])
         data = data[end:]
-    return [*full, data]
+    return [*found, data]
 
 
-def _incomplete_bytes(data: bytes) -> int:
-    """Returns the number of bytes at the end of `data` that are the start of an incomplete UTF-8 character."""
-    for back in range(1, min(_MOST_INCOMPLETE, len(data)) + 1):
+def _unfinished(data: bytes) -> int:
+    """How many bytes at the end are the start of a UTF-8 character whose rest may come."""
+    for back in range(1, min(_UNFINISHED, len(data)) + 1):
         byte = data[-back]
         if byte >= 0xC2:
             return back if back < (2 if byte < 0xE0 else 3 if byte < 0xF0 else 4) and byte < 0xF5 else 0

@@ -1,9 +1,9 @@
-"""The keeper's fork servers: starts them at the first request, requests processes from them, ends idle ones.
+"""Fork servers, as the keeper sees them: started when first wanted, asked for processes, replaced, dropped when idle.
 
-A fork server is a process of its own (`compat/squall_forks.py`) at the other end of a socket. A request has an action's
-ends of pipes; the answer is the pid of a process that is the keeper's own child, waits for its order, and ends by
-itself if none comes. So if a fork server fails (dies, hangs, answers late), no action has started yet, and the keeper
-starts the action as a new process. Standard library only.
+A fork server is a process of its own (`compat/squall_forks.py`) at the other end of a socket. A request hands it an
+action's ends of pipes; the answer is the pid of a process that is the keeper's own child, waits for its order, and ends
+by itself if none comes. So whatever goes wrong here (the server dies, hangs, answers late) nothing has been started
+yet, and the action is started anew the ordinary way. Standard library only.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _DATAGRAM = 64
 
 
 class Ends:
-    """The pipes of a requested process: the fork server gets the ends `theirs`, the keeper has the ends `mine`. Their
-    order is that of `compat/squall_forks.py`: stdin, stdout, stderr, result, and `tagged` output. Raises `OSError`."""
+    """The pipes of a process that is asked for: `theirs` are handed over, `mine` stay here, in the order of
+    `compat/squall_forks.py`: standard input, output, errors, result, and `tagged` output. Raises `OSError`."""
 
     def __init__(self, tagged: bool) -> None:
         self.mine: list[int] = []
@@ -42,21 +42,20 @@ class Ends:
             raise
 
     def hand_over(self) -> None:
-        """Closes this process's copies of the ends that the fork server got."""
+        """Closes those that have been handed over."""
         for fd in self.theirs:
             os.close(fd)
         self.theirs = []
 
     def close(self) -> None:
-        """Closes all ends."""
+        """Closes all of them."""
         for fd in (*self.mine, *self.theirs):
             os.close(fd)
         self.mine, self.theirs = [], []
 
 
 class _ForkServer:
-    """One fork server. `ready` is true once it has reported that its imports are done; `requests` are the unanswered
-    requests by token, with their callbacks and timers."""
+    """One of them. `ready` once it has told that it has imported all; `asked` are the requests it has not answered."""
 
     def __init__(self, stamp: str, process: subprocess.Popen[bytes], link: socket.socket, idle: float) -> None:
         self.stamp = stamp
@@ -65,32 +64,33 @@ class _ForkServer:
         self.link = link
         self.idle = idle
         self.ready = False
-        self.requests: dict[bytes, tuple[Callable[[int], None], Handle]] = {}
+        self.asked: dict[bytes, tuple[Callable[[int], None], Handle]] = {}
         self.timer: Handle | None = None
 
 
 class Forks:
-    """The fork servers of a keeper, by name. There are at most `_MOST`; the least recently used one ends first."""
+    """The fork servers of a keeper, by name; at most `_MOST`, of which the one not asked for longest goes first."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._servers: dict[str, _ForkServer] = {}
         self._count = 0
 
-    def request(self, spec: ForkServer, fds: list[int], then: Callable[[int], None]) -> bool:
-        """Requests a process with these descriptors. It calls `then(pid)` later, with 0 if the request failed.
+    def request(self, wanted: ForkServer, fds: list[int], then: Callable[[int], None]) -> bool:
+        """Asks for a process with these descriptors; `then(pid)` is called later, with 0 when there is none.
 
-        Returns False if no such server is ready; then it starts one for the next time. The caller still owns `fds`.
+        False when there is no server that could be asked now; one is started for the next time. The descriptors stay
+        the caller's.
         """
-        name = spec.name
+        name = wanted.name
         server = self._servers.pop(name, None)
-        if server is not None and server.stamp != spec.stamp:
+        if server is not None and server.stamp != wanted.stamp:
             self._drop(server)
             server = None
         if server is None:
-            self._start(spec)
+            self._start(wanted)
             return False
-        # The dict's order is that of the last use.
+        # The last one asked stands last.
         self._servers[name] = server
         if not server.ready:
             return False
@@ -102,20 +102,20 @@ class Forks:
             self._forget(server)
             return False
         timer = self._loop.call_later(_ANSWERS_WITHIN, self._late, server)
-        server.requests[token] = (then, timer)
+        server.asked[token] = (then, timer)
         self._wait_idle(server)
         return True
 
     def pids(self) -> set[int]:
-        """Returns the pids of the fork servers."""
+        """The processes of the servers."""
         return {server.pid for server in self._servers.values()}
 
     def close(self) -> None:
-        """Ends all fork servers."""
+        """Ends all of them."""
         for server in list(self._servers.values()):
             self._forget(server)
 
-    def _start(self, spec: ForkServer) -> None:
+    def _start(self, wanted: ForkServer) -> None:
         while len(self._servers) >= _MOST:
             self._forget(next(iter(self._servers.values())))
         try:
@@ -125,7 +125,7 @@ class Forks:
         env = {name: value for name, value in os.environ.items() if not name.startswith("SQUALL_")}
         try:
             process = subprocess.Popen(
-                [*spec.argv, str(theirs.fileno())],
+                [*wanted.argv, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -139,7 +139,7 @@ class Forks:
             return
         finally:
             theirs.close()
-        # The keeper's loop reaps dead children; the Popen object must not wait for its process.
+        # The loop takes what has died; the object must not look for it.
         process.returncode = 0
         mine.setblocking(False)
         try:
@@ -165,10 +165,9 @@ class Forks:
             self._wait_idle(server)
         else:
             token, _, pid = message.partition(b" ")
-            if (request := server.requests.pop(token, None)) is not None:
-                then, timer = request
-                timer.cancel()
-                then(int(pid) if pid.isdigit() else 0)
+            if (asked := server.asked.pop(token, None)) is not None:
+                asked[1].cancel()
+                asked[0](int(pid) if pid.isdigit() else 0)
 
     def _wait_idle(self, server: _ForkServer) -> None:
         if server.timer is not None:
@@ -176,13 +175,13 @@ class Forks:
         server.timer = self._loop.call_later(server.idle, self._look_if_idle, server)
 
     def _look_if_idle(self, server: _ForkServer) -> None:
-        if server.requests:
+        if server.asked:
             self._wait_idle(server)
         else:
             self._forget(server)
 
     def _late(self, server: _ForkServer) -> None:
-        """Ends a server that did not answer in time. Its requests fail at once."""
+        """It hangs, or the machine does: who waits is told at once."""
         self._forget(server)
 
     def _forget(self, server: _ForkServer) -> None:
@@ -192,7 +191,7 @@ class Forks:
         self._drop(server)
 
     def _drop(self, server: _ForkServer) -> None:
-        """Ends a server. Its requests fail. A process that it has forked already ends, as it never gets an order."""
+        """Ends a server; its requests get nothing. What it has forked already waits for an order that never comes."""
         if server.timer is not None:
             server.timer.cancel()
             server.timer = None
@@ -202,7 +201,7 @@ class Forks:
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(server.pidfd, signal.SIGKILL)
             os.close(server.pidfd)
-        requests, server.requests = server.requests, {}
-        for then, timer in requests.values():
+        asked, server.asked = server.asked, {}
+        for then, timer in asked.values():
             timer.cancel()
             then(0)

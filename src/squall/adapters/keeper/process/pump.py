@@ -298,14 +298,14 @@ class Pump:
         source = pipe.source or pipe
         if source.open and not _held_back(child, source):
             self._listen(child, source)
-        if not any(other.kept for other in child.pipes):
+        if not any(other.unwritten for other in child.pipes):
             self.waits(child, "")
         self._on_quiet(child)
 
     def waits(self, child: Child, reason: str) -> None:
         """Notes what a child waits for, in words for people; empty if for nothing any more."""
-        if child.waits != reason:
-            child.waits = reason
+        if child.wait_reason != reason:
+            child.wait_reason = reason
             self._on_wait(child)
 
     def _close(self, child: Child, pipe: Pipe) -> None:

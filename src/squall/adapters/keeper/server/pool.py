@@ -1,7 +1,7 @@
-"""A server's keepers: starts keepers, connects to those of earlier servers, and chooses one for a new tree.
+"""A server's keepers: starting them, reaching those of earlier servers, and choosing one for a new tree.
 
-A tree stays with its keeper, as its journal has one writer and its processes have one parent. If a keeper is busy
-masking or has many executions, new trees go to another keeper (docs/adr/0005).
+A tree stays with its keeper, as its journal has one writer and its processes have one parent. What moves is the next
+tree: away from a keeper that is busy masking or has many trees, to a further one (docs/adr/0005).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from squall.core.errors import UnavailableError
 from squall.ports import Clock
 
 MANY = 250
-"""The number of executions of one keeper from which on new trees go to another keeper."""
+"""Executions of one keeper from which on new trees go to a further one."""
 
 _CONNECT_WITHIN = 15.0
 _CONNECT_AGAIN = 0.05
@@ -52,8 +52,8 @@ class Pool:
         self._starting = asyncio.Lock()
 
     async def choose(self, load: Callable[[Link], int], connect: Callable[[Path], Awaitable[Link | None]]) -> Link:
-        """Returns the keeper for a new tree: the first one that is neither busy nor full; else a new one if the pool
-        may start one; else the one with the least `load` (executions). `connect` greets a new keeper. Raises
+        """The keeper for a new tree: the first that is neither busy nor full; a further one while there may be more;
+        else the one with the least `load` (executions). `connect` greets one that was started. Raises
         `UnavailableError`."""
         async with self._starting:
             fit = [link for link in self.links if link.fit]
@@ -71,17 +71,17 @@ class Pool:
                 await asyncio.to_thread(remove, self.homes, home)
                 raise UnavailableError(f"The keeper of actions could not be started: {error}") from error
             if started is None or not started.fit:
-                raise UnavailableError("The keeper of actions ended during its start.")
+                raise UnavailableError("The keeper of actions ended while it was started.")
             return started
 
     def surplus(self, link: Link) -> bool:
-        """Returns True if an idle keeper may end: it speaks another version, or another keeper is free."""
+        """Whether `link`, which has nothing to do, may go: another version's, or one of several."""
         others = [other for other in self.links if other is not link and other.fit and not other.busy]
         return not link.leaving and (bool(others) or (not link.silent and not link.fit))
 
 
 async def reach(home: Path) -> Link | None:
-    """Connects to the keeper in `home` and sends the greeting. Returns None if no keeper lives there.
+    """A connection to the keeper in `home`, which has not greeted yet; None when none lives there.
 
     Raises `OSError` when the machine is in the way, so that nobody knows whether one lives there, and
     `UnavailableError` when there is one that has stood still for so long that its socket takes nobody more.
@@ -106,12 +106,12 @@ def _connected(home: Path) -> socket.socket | None:
     try:
         while True:
             with contextlib.suppress(BlockingIOError):
-                # The path may be too long for a socket's name, so it goes through the folder's descriptor.
+                # Through the folder's descriptor, as a path may be longer than a socket's name.
                 sock.connect(f"/proc/self/fd/{folder}/socket")
                 return sock
-            if time.monotonic() > deadline:
+            if time.monotonic() > until:
                 sock.close()
-                raise UnavailableError(f"The keeper in {home} does not answer. Continue or kill its process.")
+                raise UnavailableError(f"The keeper in {home} does not answer; let it go on, or kill it.")
             time.sleep(_CONNECT_AGAIN)
     except OSError as error:
         sock.close()
@@ -136,12 +136,12 @@ def launch(home: Path, arguments: list[str], environment: Mapping[str, str] | No
             cwd="/",
             env=environment,
         )
-    assert process.stdout is not None  # noqa: S101 - `stdout=PIPE` above
+    assert process.stdout is not None  # noqa: S101 - it was asked for above
     with process.stdout as ready:
         if ready.readline() != b"ready\n":
             process.kill()
             process.wait()
-            message = (home / "errors.log").read_text(errors="replace")[-500:]
-            raise UnavailableError(message.strip() or "it ended at once")
-    # The keeper outlives this server, so Popen must not wait for it; `reap` or init does.
+            told = (home / "errors.log").read_text(errors="replace")[-500:]
+            raise UnavailableError(told.strip() or "it ended at once")
+    # It outlives us, so nobody waits for it here; init reaps it, or we do when we are asked to.
     process.returncode = 0

@@ -12,7 +12,7 @@ import pytest
 
 from squall.adapters.clock import SystemClock
 from squall.adapters.journal.files import FileJournal
-from squall.adapters.keeper.process.descriptors import _incomplete_bytes, pieces
+from squall.adapters.keeper.process.descriptors import _unfinished, pieces
 from squall.adapters.keeper.server.leftovers import remove_stale
 from squall.adapters.keeper.server.remote import KeeperLauncher
 from squall.core.execution.launch import End, LaunchSpec
@@ -196,4 +196,4 @@ def test_pieces_end_where_characters_do() -> None:
     ],
 )
 def test_only_the_start_of_a_character_is_unfinished(data: bytes, count: int) -> None:
-    assert _incomplete_bytes(data) == count
+    assert _unfinished(data) == count

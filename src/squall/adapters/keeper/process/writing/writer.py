@@ -52,8 +52,7 @@ class TreeWriter:
     def create(cls, path: Path, tree: str, boot: bytes, incarnation: int) -> TreeWriter:
         """Creates a journal (mode 0600) at `path`, and its folder (0700). Returns its writer. Raises `OSError`."""
         header = journal.pack_header(os.urandom(16), boot, tree)
-        descriptor = _make_file(path, header)
-        writer = cls(descriptor, journal.unpack_header(header), incarnation)
+        writer = cls(_make_file(path, header), journal.unpack_header(header), incarnation)
         writer._unnamed = path.parent
         return writer
 

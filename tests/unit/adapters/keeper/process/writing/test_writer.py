@@ -219,7 +219,7 @@ def test_what_is_no_journal_is_refused_and_not_held_open(path: Path, content: by
         with pytest.raises(journal.NotAJournalError):
             TreeWriter.reopen(path, 1, BOOT)
     assert path.read_bytes() == content
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 class FullDisk:
@@ -297,7 +297,7 @@ def test_a_journal_that_could_not_be_begun_can_be_begun_later(disk: FullDisk, pa
         with pytest.raises(OSError, match="pace"):
             TreeWriter.create(path, TREE, BOOT, 1)
         assert not path.exists()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
     disk.room = None
     TreeWriter.create(path, TREE, BOOT, 1).output(TREE, 1, 1, b"x")
     assert len(records(path)) == 1
