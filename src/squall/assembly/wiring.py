@@ -159,12 +159,12 @@ def outside(settings: Settings) -> Outside:
     """Creates the adapters for the settings. Raises `ConfigError` if the database or the key file is unusable."""
     home, clock = settings.server.data_dir, SystemClock()
     journals, rows = home / "journals", SqliteSeals(home / "seals.db")
-    storage = settings.storage
+    database, storage = settings.database, settings.storage
     blobs = BlobPlace.below(home, storage.blobs, storage.blobs_endpoint, storage.blobs_region)
     sources = Sources(journals, rows, blobs)
     archive = FileArchive(journals, rows, sources, blobs=blobs)
     before = f".before-{__version__}-{clock.now()}"
-    store = open_store(home / "squall.db", backup_suffix=before, synchronous=settings.database.synchronous)
+    store = open_store(home / "squall.db", backup_suffix=before, synchronous=database.synchronous, reserve=True)
     vault = KeyFileVault.open_file(home / "secret.key")
     journal = FileJournal(journals, sources)
     lines = LineWorkers(partial(linereader.start, home, blobs))
