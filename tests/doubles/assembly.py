@@ -15,7 +15,7 @@ from squall.adapters.bus.inproc import InProcessBus
 from squall.adapters.cipher import KeyFileCipher
 from squall.adapters.runners.local import LocalRunner
 from squall.adapters.runners.noop import NoopRunner
-from squall.adapters.sql.sqlite import open_store
+from squall.adapters.sql.sqlite import Synchronous, open_store
 from squall.adapters.vault import KeyFileVault
 from squall.core.content.action import Action, Pack, RunnerType
 from squall.core.errors import InvalidError, NotFoundError
@@ -217,9 +217,11 @@ class Assembly:
 
 
 @asynccontextmanager
-async def assembled(folder: Path, *, bus: Bus | None = None) -> AsyncIterator[Assembly]:
+async def assembled(
+    folder: Path, *, bus: Bus | None = None, synchronous: Synchronous = "full", reserve: bool = False
+) -> AsyncIterator[Assembly]:
     """The services in a folder of their own, with the content registered."""
-    store = open_store(folder / "squall.db", backup_suffix=".old")
+    store = open_store(folder / "squall.db", backup_suffix=".old", synchronous=synchronous, reserve=reserve)
     kept = Kept(folder)
     launcher = ScriptedLauncher(kept.root)
     made = Assembly(folder, store, kept, launcher, bus or InProcessBus())

@@ -69,7 +69,9 @@ def outside(settings: Settings) -> Outside:
     sources = Sources(journals, rows, blobs)
     archive = FileArchive(journals, rows, sources, blobs=blobs)
     before = f".before-{__version__}-{clock.now()}"
-    store = open_store(home / "squall.db", backup_suffix=before, synchronous=settings.database.synchronous)
+    store = open_store(
+        home / "squall.db", backup_suffix=before, synchronous=settings.database.synchronous, reserve=True
+    )
     vault = KeyFileVault.open_file(home / "secret.key")
     journal = FileJournal(journals, sources)
     lines = LineWorkers(partial(linereader.start, home, blobs, variables.lines))
