@@ -154,6 +154,7 @@ class Services(NamedTuple):
     conducting: Conducting
     configs: PackConfigs
     holdups: Holdups
+    health: Health
 
 
 def outside(settings: Settings) -> Outside:
@@ -236,6 +237,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         configs=configs,
         running=_running(settings, out, content, claims, binding, url, access, configs, holdups),
         holdups=holdups,
+        health=Health(out.store, out.clock, partial(datadir.check_writable, settings.server.data_dir)),
         inquiries=Inquiries(out.store, out.clock, out.vault, transitions),
         journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, out.identity),
         sealing=Sealing(
@@ -331,15 +333,13 @@ def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
     )
 
 
-def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> list[Role]:
-    """Returns the roles that run as long as the server, in their starting order."""
-    return [
-        out.role,
+def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> tuple[list[Role], list[Role]]:
+    """Returns the roles that run as long as the server: those that begin when the keepers are known, and those that
+    claim rows of the queue, which begin when the leases of an earlier server are free."""
+    return [out.role, use.feeds, LineCounting(use.lines, out.bus, poll=settings.queue.poll_seconds)], [
         worker,
         ConductorRole(use.conducting.workflows, out.store, out.bus, out.clock, poll=settings.queue.poll_seconds),
         Journaler(use.journaling, out.bus, poll=settings.queue.poll_seconds),
-        use.feeds,
-        LineCounting(use.lines, out.bus, poll=settings.queue.poll_seconds),
         Janitor(_chores(settings, out, use)),
     ]
 
@@ -370,7 +370,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
     sources = StreamSources(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat)
     completing = Completing(out.store, out.bus, SecretResults(out.vault), poll=settings.queue.poll_seconds)
     table = [
-        *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),
+        *RootRoutes(use.health, use.outputs, __version__, worker.running).routes(),
         *AuthRoutes(use.access, f"{url}/api/v1").routes(),
         *ExecutionRoutes(use.executions, views, use.conducting.reruns, completing).routes(),
         *OutputRoutes(use.executions, use.outputs, use.lines, out.clock.now, heartbeat=heartbeat).routes(),

@@ -21,7 +21,8 @@ class Registered(NamedTuple):
     """What was registered: how many runner types, and how many of each kind of content each pack has.
 
     `faults` are (pack, message) of what was left out, `doubts` of what is used although it is hardly meant as it is,
-    `lacking` of actions whose runner this server lacks. `refs` are all packs that there are, also those not read.
+    `lacking` of actions whose runner this server lacks. `refs` are all packs that there are, also those not read;
+    `unread` those that only the machine kept from being read, which stay as they were.
     """
 
     runners: int
@@ -30,6 +31,7 @@ class Registered(NamedTuple):
     refs: list[str]
     doubts: Sequence[tuple[str, str]] = ()
     lacking: Sequence[tuple[str, str]] = ()
+    unread: Sequence[str] = ()
 
 
 class Registrar(Protocol):
@@ -99,7 +101,9 @@ class Registration:
             await self._store.tx(lambda tx, each=each: self._replace(tx, each))  # type: ignore[misc]
         await self._keep(loaded.refs)
         counts = {each.pack.ref: each.counts for each in loaded.packs}
-        return Registered(len(runners), counts, loaded.faults, loaded.refs, loaded.doubts, loaded.lacking)
+        return Registered(
+            len(runners), counts, loaded.faults, loaded.refs, loaded.doubts, loaded.lacking, loaded.unread
+        )
 
     async def activate(self, refs: Collection[str], strict: bool, installation: str = "") -> None:
         """Uses the versions of packs that the execution `installation` prepared, from the next registration on.
