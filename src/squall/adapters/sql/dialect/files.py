@@ -6,7 +6,6 @@ import ctypes
 
 import apsw
 
-
 _WAL_KEPT = 64 << 20
 
 
