@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import hashlib
+import hmac
 import os
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from squall.core.errors import ConfigError, KeyFileError
 _VERSION = "v1"
 _NONCE_SIZE = 12
 _KEY_SIZE = 32
+_CHECK = b"check value of a key of Squall"
 
 
 class KeyFileVault:
@@ -23,28 +27,24 @@ class KeyFileVault:
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
+        self.fingerprint = hmac.new(key, _CHECK, hashlib.sha256).hexdigest()
+        """The check value of the key, which does not tell the key."""
 
     @classmethod
     def open_file(cls, path: Path) -> KeyFileVault:
         """Opens the vault of a key file. Creates the file (mode 0600) if it is missing. Raises `KeyFileError`."""
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except FileExistsError:
-            pass
+            if not path.exists():
+                _make(path)
         except OSError as error:
             raise KeyFileError(f"The key file {path} cannot be created: {error}.") from error
-        else:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(base64.b64encode(os.urandom(_KEY_SIZE)) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
         try:
             key = base64.b64decode(path.read_bytes(), validate=False)
         except (OSError, ValueError) as error:
-            raise KeyFileError(f"The key file {path} cannot be read: {error}.") from error
+            raise KeyFileError(f"The key file {path} cannot be read: {error}. Restore it from a backup.") from error
         if len(key) != _KEY_SIZE:
             raise KeyFileError(
-                f"The key file {path} does not hold a key of {_KEY_SIZE} bytes; restore it from a backup."
+                f"The key file {path} does not hold a key of {_KEY_SIZE} bytes: restore it from a backup."
             )
         return cls(key)
 
@@ -65,3 +65,22 @@ class KeyFileVault:
                 "A secret value was sealed under another key: restore the data directory's key file."
             ) from error
         return msgspec.json.decode(plain)
+
+
+def _make(path: Path) -> None:
+    """Makes a key file (0600). It has its name only when the key in it is on the disk. Raises `OSError`."""
+    fresh = path.with_name(path.name + ".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(base64.b64encode(os.urandom(_KEY_SIZE)) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(FileExistsError):
+        # Unlike a renaming, a link never replaces a key.
+        path.hardlink_to(fresh)
+    fresh.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -27,7 +27,6 @@ from squall.adapters.memory import return_free_memory
 from squall.adapters.packs.configs import ConfigFiles
 from squall.adapters.sql.output.seals import SqliteSeals
 from squall.adapters.sql.sqlite import open_store
-from squall.adapters.vault import KeyFileVault
 from squall.api.access.auth import AuthRoutes
 from squall.api.content.actions import ActionRoutes
 from squall.api.content.installing import InstallRoutes
@@ -50,7 +49,7 @@ from squall.api.output.tails import StreamSources
 from squall.api.registry import RegistryRoutes
 from squall.api.root import RootRoutes
 from squall.api.workflow.workflows import WorkflowRoutes
-from squall.assembly import arguments
+from squall.assembly import arguments, key_files
 from squall.assembly.conducting import Conducting, Ground, conducting
 from squall.assembly.folders import pack_folders
 from squall.assembly.plugins import runners
@@ -167,7 +166,7 @@ def outside(settings: Settings) -> Outside:
     sources = Sources(journals, rows, blobs)
     archive = FileArchive(journals, rows, sources, blobs=blobs)
     store = open_store(home / "squall.db", backup_suffix=f".before-{__version__}-{clock.now()}")
-    vault = KeyFileVault.open_file(home / "secret.key")
+    vault = key_files.vault(settings)
     journal = FileJournal(journals, sources)
     lines = LineWorkers(partial(linereader.start, home, blobs))
     launcher = KeeperLauncher(
@@ -210,7 +209,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     user = arguments.local_user()
     folders = pack_folders(settings)
     content = Content(out.store, out.clock, folders)
-    keys = Keys(out.store, out.clock, arguments.cipher(settings))
+    keys = Keys(out.store, out.clock, key_files.cipher(settings))
     config_files = ConfigFiles(arguments.below(settings, settings.content.configs_dir, "configs"), out.vault.open)
     configs = PackConfigs(content, config_files, keys, out.vault)
     access = _access(settings, out, user)
