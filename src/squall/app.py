@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +24,7 @@ from squall.assembly import wiring
 from squall.assembly.outside import Outside, Role, outside
 from squall.assembly.wiring import OLDER_IDENTITY, Services
 from squall.config import Settings
-from squall.core.errors import SquallError
+from squall.core.errors import SquallError, UnavailableError
 from squall.core.timestamp import to_iso
 from squall.roles.worker import Worker
 from squall.server import datadir, survival
@@ -41,6 +43,7 @@ class Parts(NamedTuple):
     services: Services
     worker: Worker
     roles: list[Role]
+    claimers: list[Role]
     servers: list[HttpServer]
 
 
@@ -51,6 +54,8 @@ class App:
         self.parts = parts
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._unregistered: Sequence[str] | None = None
 
     @property
     def url(self) -> str:
@@ -64,34 +69,68 @@ class App:
         self._stop.set()
 
     async def run(self, on_ready: Callable[[App], None]) -> None:
-        """Serves until `stop`. Calls `on_ready` when the server answers requests."""
+        """Serves until `stop`. Calls `on_ready` when the server answers requests.
+
+        If the machine keeps it from beginning its work, it serves what it has, and goes on with that when it can.
+        """
         parts = self.parts
-        await self._recover()
         async with asyncio.TaskGroup() as group:
-            roles = [group.create_task(role.run(), name=type(role).__name__) for role in (*parts.roles, Watchdog())]
+            beginning = group.create_task(self._begin(group))
+            await self._tried(beginning)
             servers = [group.create_task(server.run()) for server in parts.servers]
             for server in parts.servers:
                 await server.started()
-            with datadir.announce(parts.settings.server.data_dir, self.about()):
+            with datadir.announce(parts.settings.server.data_dir, self.about()) as announced:
+                describing = group.create_task(self._describe(announced))
+                await self._tried(describing)
                 on_ready(self)
                 # Creating a language takes 60 ms. Here that delays neither the start nor the first workflow.
                 warming = group.create_task(parts.services.conducting.languages.warm())
                 await self._stop.wait()
                 await warming
                 await self._wind_down(servers)
-            for role in roles:
-                role.cancel()
+            for task in (beginning, describing, *self._tasks):
+                task.cancel()
         await parts.outside.close()
 
-    async def _recover(self) -> None:
-        """Registers content, finds the keepers, and frees the leases of an earlier server."""
+    async def _tried(self, task: asyncio.Task[Any]) -> None:
+        """Waits until a task has ended, or the machine has hindered one."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.parts.outside.start())
-            registering = group.create_task(self.parts.services.registration.register())
-        count = sum(counts.get("actions", 0) for counts in registering.result().packs.values())
-        await self.parts.services.running.settle()
-        for owner in (self.parts.outside.identity, OLDER_IDENTITY):
-            await self._free_leases(owner)
+            hindered = group.create_task(self.parts.services.health.hindered.wait())
+            await asyncio.wait((task, hindered), return_when=asyncio.FIRST_COMPLETED)
+            hindered.cancel()
+
+    async def _describe(self, announced: Callable[[], bool]) -> None:
+        async def write() -> None:
+            if not announced():
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "server.json")
+
+        await self.parts.services.health.begun("commands cannot find this server yet", write)
+
+    async def _begin(self, group: asyncio.TaskGroup) -> None:
+        """Registers content, finds the keepers, frees the leases of an earlier server, and starts the roles."""
+        parts = self.parts
+        begun = parts.services.health.begun
+        registering = group.create_task(begun("packs cannot be registered", self._register))
+        self._tasks.append(registering)
+        await begun("the keepers of actions cannot be found", parts.outside.start)
+        self._start(group, [*parts.roles, Watchdog()])
+        await self._tried(registering)
+        await begun("what has ended cannot be looked up", parts.services.running.settle)
+        for owner in (parts.outside.identity, OLDER_IDENTITY):
+            await begun("what an earlier server was doing cannot be taken up", partial(self._free_leases, owner))
+        self._start(group, parts.claimers)
+
+    def _start(self, group: asyncio.TaskGroup, roles: Sequence[Role]) -> None:
+        self._tasks += [group.create_task(role.run(), name=type(role).__name__) for role in roles]
+
+    async def _register(self) -> None:
+        """Registers all packs, then those again that could not be read. Raises `UnavailableError` if some are left."""
+        registered = await self.parts.services.registration.register(self._unregistered)
+        if registered.unread:
+            self._unregistered = registered.unread
+            raise UnavailableError(f"These packs cannot be read now: {', '.join(registered.unread)}")
+        count = sum(counts.get("actions", 0) for counts in registered.packs.values())
         _LOG.info("content registered", extra={"actions": count})
 
     async def _free_leases(self, owner: str) -> None:
@@ -150,7 +189,7 @@ def build(settings: Settings) -> App:
     worker = wiring.make_worker(settings, out, use)
     routes = wiring.routes(settings, out, use, worker, url)
     servers = _servers(settings, routes, Gate(use.access), sockets)
-    return App(Parts(settings, out, use, worker, wiring.roles(settings, out, use, worker), servers))
+    return App(Parts(settings, out, use, worker, *wiring.roles(settings, out, use, worker), servers))
 
 
 def _ports(settings: Settings) -> list[int]:

@@ -25,6 +25,7 @@ _IV = 16
 _MAC = 20
 _BLOCK_BITS = 128
 _KEY_BITS = 256
+_CHECK = b"check value of a key of Squall"
 
 
 class _Hmac(msgspec.Struct):
@@ -46,7 +47,7 @@ class KeyFileCipher:
     creates it (mode 0600)."""
 
     def __init__(self, path: Path, *, make: bool) -> None:
-        self._path = path
+        self.path = path
         self._make = make
         self._keys: tuple[bytes, bytes] | None = None
 
@@ -76,9 +77,13 @@ class KeyFileCipher:
         except ValueError as error:
             raise InvalidError("the value was not encrypted under this server's key file") from error
 
+    def fingerprint(self) -> str:
+        """Returns the check value of the key, which does not tell the key. Raises `KeyFileError`."""
+        return hmac.new(b"".join(self._open(False)), _CHECK, hashlib.sha256).hexdigest()
+
     def _open(self, make: bool) -> tuple[bytes, bytes]:
         if self._keys is None:
-            self._keys = _read(self._path, make)
+            self._keys = _read(self.path, make)
         return self._keys
 
 

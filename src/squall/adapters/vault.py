@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import os
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from squall.core.errors import ConfigError, KeyFileError
 _VERSION = "v1"
 _NONCE_SIZE = 12
 _KEY_SIZE = 32
+_CHECK = b"check value of a key of Squall"
 
 
 class KeyFileVault:
@@ -24,6 +27,8 @@ class KeyFileVault:
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
+        self.fingerprint = hmac.new(key, _CHECK, hashlib.sha256).hexdigest()
+        """The check value of the key, which does not tell the key."""
 
     @classmethod
     def open_file(cls, path: Path) -> KeyFileVault:
@@ -36,10 +41,10 @@ class KeyFileVault:
         try:
             key = base64.b64decode(path.read_bytes(), validate=False)
         except (OSError, ValueError) as error:
-            raise KeyFileError(f"The key file {path} cannot be read: {error}.") from error
+            raise KeyFileError(f"The key file {path} cannot be read: {error}. Restore it from a backup.") from error
         if len(key) != _KEY_SIZE:
             raise KeyFileError(
-                f"The key file {path} does not hold a key of {_KEY_SIZE} bytes; restore it from a backup."
+                f"The key file {path} does not hold a key of {_KEY_SIZE} bytes: restore it from a backup."
             )
         return cls(key)
 

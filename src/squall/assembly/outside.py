@@ -20,8 +20,7 @@ from squall.adapters.journal.sources import Sources
 from squall.adapters.keeper.server.remote import KeeperLauncher
 from squall.adapters.sql.output.seals import SqliteSeals
 from squall.adapters.sql.sqlite import open_store
-from squall.adapters.vault import KeyFileVault
-from squall.assembly import arguments
+from squall.assembly import arguments, key_files
 from squall.config import Settings
 from squall.core.expr.bounds.evaluator import Evaluator
 from squall.ports import Archive, Bus, Clock, Journal, Launcher, Lines, Store, Vault
@@ -72,7 +71,7 @@ def outside(settings: Settings) -> Outside:
     store = open_store(
         home / "squall.db", backup_suffix=before, synchronous=settings.database.synchronous, reserve=True
     )
-    vault = KeyFileVault.open_file(home / "secret.key")
+    vault = key_files.vault(settings)
     journal = FileJournal(journals, sources)
     lines = LineWorkers(partial(linereader.start, home, blobs, variables.lines))
     evaluation = EvaluationProcesses(partial(evaluator.start, variables.lines), settings.workflow.expression_seconds)

@@ -40,7 +40,7 @@ from squall.api.output.tails import StreamSources
 from squall.api.registry import RegistryRoutes
 from squall.api.root import RootRoutes
 from squall.api.workflow.workflows import WorkflowRoutes
-from squall.assembly import arguments
+from squall.assembly import arguments, key_files
 from squall.assembly.conducting import Conducting, Ground, conducting
 from squall.assembly.folders import pack_folders
 from squall.assembly.outside import Outside, Role
@@ -51,6 +51,7 @@ from squall.roles.janitor import Chore, Janitor
 from squall.roles.journaler import Journaler
 from squall.roles.line_counter import LineCounting
 from squall.roles.worker import Worker
+from squall.server import datadir
 from squall.services.access.access import Access, Rules
 from squall.services.content.action_editing import ActionEditing
 from squall.services.content.content import Content
@@ -115,6 +116,7 @@ class Services(NamedTuple):
     conducting: Conducting
     configs: PackConfigs
     holdups: Holdups
+    health: Health
 
 
 def services(settings: Settings, out: Outside, url: str) -> Services:
@@ -123,7 +125,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     user = arguments.local_user()
     folders = pack_folders(settings)
     content = Content(out.store, out.clock, folders)
-    keys = Keys(out.store, out.clock, arguments.cipher(settings))
+    keys = Keys(out.store, out.clock, key_files.cipher(settings))
     config_files = ConfigFiles(arguments.below(settings, settings.content.configs_dir, "configs"), out.vault.open)
     templates = Templates(out.evaluator, ThreadPoolExecutor(EVALUATIONS, "templates"))
     configs = PackConfigs(content, config_files, keys, out.vault, templates)
@@ -149,6 +151,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         configs=configs,
         running=_running(settings, out, content, claims, binding, url, access, configs, holdups),
         holdups=holdups,
+        health=Health(out.store, out.clock, partial(datadir.check_writable, settings.server.data_dir)),
         inquiries=Inquiries(out.store, out.clock, out.vault, transitions),
         journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, out.identity),
         sealing=Sealing(
@@ -245,15 +248,13 @@ def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
     )
 
 
-def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> list[Role]:
-    """Returns the roles that run as long as the server, in their starting order."""
-    return [
-        out.role,
+def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> tuple[list[Role], list[Role]]:
+    """Returns the roles that run as long as the server: those that begin when the keepers are known, and those that
+    claim rows of the queue, which begin when the leases of an earlier server are free."""
+    return [out.role, use.feeds, LineCounting(use.lines, out.bus, poll=settings.queue.poll_seconds)], [
         worker,
         ConductorRole(use.conducting.workflows, out.store, out.bus, out.clock, poll=settings.queue.poll_seconds),
         Journaler(use.journaling, out.bus, poll=settings.queue.poll_seconds),
-        use.feeds,
-        LineCounting(use.lines, out.bus, poll=settings.queue.poll_seconds),
         Janitor(_chores(settings, out, use)),
     ]
 
@@ -284,7 +285,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
     sources = StreamSources(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat)
     completing = Completing(out.store, out.bus, SecretResults(out.vault), poll=settings.queue.poll_seconds)
     table = [
-        *RootRoutes(Health(out.store), use.outputs, __version__, worker.running).routes(),
+        *RootRoutes(use.health, use.outputs, __version__, worker.running).routes(),
         *AuthRoutes(use.access, f"{url}/api/v1").routes(),
         *ExecutionRoutes(use.executions, views, use.conducting.reruns, completing).routes(),
         *OutputRoutes(use.executions, use.outputs, use.lines, out.clock.now, heartbeat=heartbeat).routes(),

@@ -11,6 +11,7 @@ from typing import Any
 
 from squall import config
 from squall.adapters.sql.copying import Copy
+from squall.assembly import key_files
 from squall.cli.terminal.parser import Parser
 from squall.commands.copies import (
     DATABASE,
@@ -81,6 +82,8 @@ def restore(arguments: list[str]) -> int:
             if digest != entry["sha256"]:
                 raise OSError(f"{source / name} has changed while it was read")
         _end_leases(home)
+        if not manifest["with_key"]:
+            key_files.forget_unused(home)
     except OSError as error:
         raise SquallError(f"restoring failed, remove {home} and try again: {error}") from error
     finally:

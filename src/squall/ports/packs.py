@@ -49,7 +49,7 @@ class Loaded(NamedTuple):
     """Every runner type, ids empty, and packs. `refs` are all existing packs, also those that were not requested.
     `faults` are (pack, message) of content that was left out. `doubts` are (pack, message) of content that is used,
     but probably not as its author meant it. `lacking` are (pack, message) of actions whose runner this server lacks:
-    they are left out, and are no fault of their pack."""
+    they are left out, and are no fault of their pack. `unread` are packs that only the machine kept from being read."""
 
     runners: list[RunnerType]
     packs: list[LoadedPack]
@@ -57,6 +57,7 @@ class Loaded(NamedTuple):
     refs: list[str]
     doubts: Sequence[tuple[str, str]] = ()
     lacking: Sequence[tuple[str, str]] = ()
+    unread: Sequence[str] = ()
 
 
 class PackSource(Protocol):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from squall.adapters import durable
+from squall.core.environment import is_of_environment
 from squall.core.errors import ConfigError
 from squall.core.ids import is_id
 
 _ATTEMPTS = 5
 _BETWEEN = 0.03
+_PROBE = 4096
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def prepare(path: Path) -> None:
@@ -26,14 +30,28 @@ def prepare(path: Path) -> None:
         path.chmod(0o700)
         for name in ("journals", "logs"):
             durable.make_folder(path / name)
-        probe = path / ".writable"
-        probe.touch(mode=0o600)
-        probe.unlink()
+        check_writable(path)
     except OSError as error:
+        if error.errno in _FULL and (path / "logs").is_dir():
+            # What is there can be served, and the server goes on by itself when there is room.
+            return
         raise ConfigError(
             f"The data directory {path} cannot be used ({error.strerror}): make it writable for this user, "
             "or choose another with --data-dir."
         ) from error
+
+
+def check_writable(path: Path) -> None:
+    """Writes a little into the directory, and removes it. Raises `OSError`."""
+    probe = path / ".writable"
+    descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        if os.write(descriptor, bytes(_PROBE)) < _PROBE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(probe))
+    finally:
+        os.close(descriptor)
+        with suppress(OSError):
+            probe.unlink()
 
 
 def identity(path: Path) -> str:
@@ -60,10 +78,13 @@ def lock(path: Path) -> Iterator[None]:
     descriptor = os.open(path / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _take_lock(path, descriptor)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):
+            # The number is for people only; a full disk may have no room for it.
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
-        os.ftruncate(descriptor, 0)
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
@@ -93,11 +114,45 @@ def _holder(path: Path, descriptor: int) -> str:
 
 
 @contextmanager
-def announce(path: Path, about: dict[str, Any]) -> Iterator[None]:
-    """Writes `server.json` (mode 0600), with which commands find the server, and removes it at the end."""
+def announce(path: Path, about: dict[str, Any]) -> Iterator[Callable[[], bool]]:
+    """Writes `server.json` (mode 0600), with which commands find the server, and removes it at the end.
+
+    Yields a function that writes it if there was no room for it yet, and returns whether it is there.
+    """
     file = path / "server.json"
-    durable.write(file, json.dumps(about, indent=1).encode())
+    data = json.dumps(about, indent=1).encode()
+    written = _described(file, data)
+
+    def again() -> bool:
+        nonlocal written
+        written = written or _described(file, data)
+        return written
+
     try:
-        yield
+        yield again
     finally:
-        file.unlink(missing_ok=True)
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+
+
+def _described(file: Path, data: bytes) -> bool:
+    """Writes `server.json`. Returns False if there is no room for it. Raises other kinds of `OSError`."""
+    fresh = file.with_name("server.json.new")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        fresh.replace(file)
+    except OSError as error:
+        if not is_of_environment(error):
+            raise
+    else:
+        return True
+    with suppress(OSError):
+        fresh.unlink(missing_ok=True)
+    with suppress(OSError), open(file, "r+b") as stream:
+        # A server that was killed has left its own, which has the room: it is wrong now in any case.
+        stream.write(data)
+        stream.truncate()
+        return True
+    return False

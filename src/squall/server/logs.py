@@ -10,6 +10,7 @@ import json
 import logging
 import logging.handlers
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Final, TextIO
 
 from squall.cli.terminal.colour import coloured
 from squall.config import Settings
+from squall.core.environment import is_of_environment
 from squall.core.errors import ConfigError
 from squall.core.timestamp import to_iso
 
@@ -78,7 +80,13 @@ class HumanFormatter(logging.Formatter):
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):
-    """A log file that only its owner can read."""
+    """A log file that only its owner can read. What a full disk keeps out of it is lost to it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that `logging` calls
+        """Reports a record that could not be written, unless the machine is in the way: the other log has it."""
+        error = sys.exc_info()[1]
+        if error is None or not is_of_environment(error):
+            super().handleError(record)
 
     def _open(self) -> Any:
         return open(

@@ -126,3 +126,28 @@ def fill(place: Path) -> Path:
     space = os.statvfs(place)
     assert space.f_bavail == 0
     return ballast
+
+
+def ready(server: Mortal) -> int:
+    """The status of /readyz."""
+    return server.call("GET", "/readyz").status
+
+
+def test_a_server_starts_without_one_free_byte_serves_what_it_has_and_goes_on_when_there_is_room(
+    tmp_path: Path, fault_packs: Path, disk: Resize
+) -> None:
+    with mortal_server(tmp_path, fault_packs, SQUALL_JOURNAL_FREE_SPACE_FLOOR_BYTES="1") as server:
+        before = server.shell("echo kept")
+        assert server.ended(before)["result"]["stdout"] == "kept"
+        server.kill()
+        ballast = fill(tmp_path / "data")
+        server.again()
+        reply = server.call("GET", "/readyz")
+        assert reply.status == 503
+        assert "cannot write" in reply.json["faultstring"]
+        assert server.get(f"/v1/executions/{before}")["result"]["stdout"] == "kept"
+        body = {"action": "core.local", "parameters": {"cmd": "true"}}
+        assert server.call("POST", "/v1/executions", body).status == 503
+        ballast.unlink()
+        until(lambda: ready(server) == 200, "the server is ready", pause=0.05)
+        assert server.ended(server.shell("echo after"))["result"]["stdout"] == "after"

@@ -84,10 +84,15 @@ class PackFolders:
     def load(self, only: Collection[str] | None = None) -> Loaded:
         """Returns all runner types, and all packs with their content, or only the packs in `only`. Logs faults too."""
         faults: list[tuple[str, str]] = []
-        return self._load_packs(self._folders(faults), only, faults)
+        unread: list[str] = []
+        return self._load_packs(self._folders(faults, unread), only, faults, unread)
 
     def _load_packs(
-        self, folders: dict[str, tuple[Path, Any]], only: Collection[str] | None, faults: list[tuple[str, str]]
+        self,
+        folders: dict[str, tuple[Path, Any]],
+        only: Collection[str] | None,
+        faults: list[tuple[str, str]],
+        unread: list[str],
     ) -> Loaded:
         files = [*sorted(self._runners.glob("*.yaml")), *self._more_runners]
         runners = [runner for path in files for runner in _runner_types(path)]
@@ -99,14 +104,16 @@ class PackFolders:
                 continue
             try:
                 packs.append(_load(ref, folder, data, names, reports))
-            except InvalidError as error:
+            except (InvalidError, UnavailableError) as error:
+                if is_of_environment(error):
+                    unread.append(ref)
                 _LOG.error("pack left out", extra={"error": str(error)})
                 faults.append((ref, str(error)))
         # A person may be writing a file that cannot be read now, so its pack stays registered.
         refs = [*folders, *(name for name, _ in faults)]
-        return Loaded(runners, packs, faults, refs, reports.doubts, reports.lacking)
+        return Loaded(runners, packs, faults, refs, reports.doubts, reports.lacking, unread)
 
-    def _folders(self, faults: list[tuple[str, str]]) -> dict[str, tuple[Path, Any]]:
+    def _folders(self, faults: list[tuple[str, str]], unread: list[str]) -> dict[str, tuple[Path, Any]]:
         """Returns the folder and the document of `pack.yaml` of each pack by ref."""
         folders: dict[str, tuple[Path, Any]] = {}
         replacements: list[str] = []
@@ -128,7 +135,9 @@ class PackFolders:
                     other = folders.setdefault(ref, (folder, data))[0]
                     if other != folder and other.parent == root:
                         raise InvalidError(f'{path}: the pack "{ref}" is in {other} already')
-                except InvalidError as error:
+                except (InvalidError, UnavailableError) as error:
+                    if is_of_environment(error):
+                        unread.append(folder.name)
                     _LOG.error("pack left out", extra={"error": str(error)})
                     faults.append((folder.name, str(error)))
         self._warn(replacements)
@@ -155,9 +164,9 @@ class PackFolders:
             if folder is not None:
                 try:
                     folders[ref] = (folder, read_yaml(folder / "pack.yaml"))
-                except InvalidError as error:
+                except (InvalidError, UnavailableError) as error:
                     faults.append((ref, str(error)))
-        return self._load_packs(folders, None, faults)
+        return self._load_packs(folders, None, faults, [])
 
     def activate(self, refs: Collection[str], installation: str = "") -> None:
         """Makes the prepared versions of packs the active ones."""

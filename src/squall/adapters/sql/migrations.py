@@ -127,6 +127,8 @@ _RESOURCE_EVENTS = (
     "WHERE name LIKE 'st2.announcement__%'",
 )
 
+_KEY_CHECKS = ("CREATE TABLE key_checks (name TEXT PRIMARY KEY, value TEXT NOT NULL)",)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _SEALED,
@@ -139,6 +141,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _NOTIFY,
     _LARGE_WORKFLOWS,
     _RESOURCE_EVENTS,
+    _KEY_CHECKS,
 )
 """Step n brings a store of version n to version n + 1."""
 

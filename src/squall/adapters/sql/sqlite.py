@@ -21,6 +21,7 @@ from squall.adapters import durable
 from squall.adapters.sql.access.access import SqlAccess
 from squall.adapters.sql.content.content import SqlContent
 from squall.adapters.sql.content.keys import SqlKeys
+from squall.adapters.sql.dialect.files import keep_files
 from squall.adapters.sql.dialect.session import Dialect
 from squall.adapters.sql.event.events import SqlEvents
 from squall.adapters.sql.execution.executions import SqlExecutions
@@ -31,6 +32,7 @@ from squall.adapters.sql.execution.traces import SqlTraces
 from squall.adapters.sql.migrations import VERSION, migrate, stored_version
 from squall.adapters.sql.output.journals import SqlJournals
 from squall.adapters.sql.workflow.workflows import SqlWorkflows
+from squall.core.environment import is_of_environment
 from squall.core.errors import ConfigError, UnavailableError
 from squall.ports import Tx
 
@@ -128,7 +130,7 @@ def _run_unit(connection: apsw.Connection, tables: _Tables, unit: _Unit) -> None
 
 def _is_transient(error: BaseException) -> bool:
     """Returns True if the machine, not the statement, caused an error: a later attempt may succeed."""
-    return isinstance(error, _TRANSIENT)
+    return isinstance(error, _TRANSIENT) or is_of_environment(error)
 
 
 def _settle(units: list[_Unit]) -> None:
@@ -140,6 +142,7 @@ def _connect(path: Path, *, writer: bool, synchronous: Synchronous = "full") -> 
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if writer else 0)
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=_STATEMENT_CACHE)
     connection.set_busy_timeout(10_000)
+    keep_files(connection)
     if writer:
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         # An answer that a client has seen must survive a loss of power, so each commit forces the WAL to the disk.
@@ -151,6 +154,42 @@ def _connect(path: Path, *, writer: bool, synchronous: Synchronous = "full") -> 
         connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
     connection.execute("PRAGMA cache_size = -16000").fetchall()
     return connection
+
+
+class _Line:
+    """The connection of one thread. It is opened when it is needed, and again after an error that has broken it: no
+    error of the machine ends a thread."""
+
+    def __init__(self, path: Path, *, writer: bool, synchronous: Synchronous = "full") -> None:
+        self._path = path
+        self._writer = writer
+        self._synchronous: Synchronous = synchronous
+        self._opened: tuple[apsw.Connection, _Tables] | None = None
+
+    def open(self) -> tuple[apsw.Connection, _Tables]:
+        """Returns the connection and its tables. Raises `apsw.Error`."""
+        if self._opened is None:
+            connection = _connect(self._path, writer=self._writer, synchronous=self._synchronous)
+            self._opened = connection, _Tables(_Session(connection))
+        return self._opened
+
+    def roll_back(self) -> None:
+        """Ends a transaction that has failed."""
+        if self._opened is None:
+            return
+        connection = self._opened[0]
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except apsw.Error:
+            self.close()
+
+    def close(self) -> None:
+        """Closes the connection."""
+        if self._opened is not None:
+            connection, self._opened = self._opened[0], None
+            with suppress(apsw.Error):
+                connection.close()
 
 
 class SqliteStore:
@@ -197,8 +236,7 @@ class SqliteStore:
             await asyncio.to_thread(thread.join)
 
     def _write_loop(self) -> None:
-        connection = _connect(self._path, writer=True, synchronous=self._synchronous)
-        tables = _Tables(_Session(connection))
+        line = _Line(self._path, writer=True, synchronous=self._synchronous)
         closing = False
         while not closing:
             group: list[_Unit] = []
@@ -212,40 +250,39 @@ class SqliteStore:
                     break
                 item = self._writes.get()
             if group:
-                self._commit(connection, tables, group)
-        connection.close()
+                self._commit(line, group)
+                group[0].loop.call_soon_threadsafe(_settle, group)
+        line.close()
 
     @staticmethod
-    def _commit(connection: apsw.Connection, tables: _Tables, group: list[_Unit]) -> None:
+    def _commit(line: _Line, group: list[_Unit]) -> None:
         """Runs every unit in a savepoint of one transaction: a failure undoes only its own unit."""
         try:
+            connection, tables = line.open()
             connection.execute("BEGIN IMMEDIATE")
             for unit in group:
                 _run_unit(connection, tables, unit)
             connection.execute("COMMIT")
-        except apsw.Error as error:
+        except (apsw.Error, OSError, MemoryError) as error:
             for unit in group:
                 unit.error = UnavailableError(f"The database could not write: {error}")
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        group[0].loop.call_soon_threadsafe(_settle, group)
+            line.roll_back()
 
     def _read_loop(self) -> None:
-        connection = _connect(self._path, writer=False)
-        tables = _Tables(_Session(connection))
+        line = _Line(self._path, writer=False)
         while (unit := self._reads.get()) is not None:
             try:
+                connection, tables = line.open()
                 connection.execute("BEGIN")
                 unit.result = drive(unit.work(tables))
+                connection.execute("COMMIT")
             except BaseException as error:
                 unit.error = (
                     UnavailableError(f"The database could not read: {error}") if _is_transient(error) else error
                 )
-            finally:
-                if connection.in_transaction:
-                    connection.execute("COMMIT")
+                line.roll_back()
             unit.loop.call_soon_threadsafe(unit.settle)
-        connection.close()
+        line.close()
 
 
 def _reserve_log(path: Path) -> None:
@@ -284,9 +321,11 @@ def open_store(
             connection.execute("VACUUM INTO ?", (str(backup),))
             backup.chmod(0o600)
             durable.sync_file(backup)
-        connection.execute("BEGIN IMMEDIATE")
-        drive(migrate(session))
-        connection.execute("COMMIT")
+        if version < VERSION:
+            # A current store is not written: a server starts, and serves what it has, on a disk that is full.
+            connection.execute("BEGIN IMMEDIATE")
+            drive(migrate(session))
+            connection.execute("COMMIT")
         connection.close()
         durable.sync_file(path)
         if reserve and synchronous == "full":

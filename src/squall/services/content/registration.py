@@ -22,7 +22,7 @@ class Registered(NamedTuple):
 
     `faults` are the (pack, message) of files that were skipped, `doubts` those of usable files with a probable mistake,
     `lacking` those of actions whose runner this server lacks. `refs` are all existing packs, also those that were not
-    read.
+    read. `unread` are packs that an error of the machine kept from being read; they stay as they were.
     """
 
     runners: int
@@ -31,6 +31,7 @@ class Registered(NamedTuple):
     refs: list[str]
     doubts: Sequence[tuple[str, str]] = ()
     lacking: Sequence[tuple[str, str]] = ()
+    unread: Sequence[str] = ()
 
 
 class Registrar(Protocol):
@@ -100,7 +101,9 @@ class Registration:
             await self._store.tx(lambda tx, each=each: self._replace(tx, each))  # type: ignore[misc]
         await self._keep(loaded.refs)
         counts = {each.pack.ref: each.counts for each in loaded.packs}
-        return Registered(len(runners), counts, loaded.faults, loaded.refs, loaded.doubts, loaded.lacking)
+        return Registered(
+            len(runners), counts, loaded.faults, loaded.refs, loaded.doubts, loaded.lacking, loaded.unread
+        )
 
     async def activate(self, refs: Collection[str], strict: bool, installation: str = "") -> None:
         """Makes the versions of packs that the execution `installation` prepared the active ones, for the next

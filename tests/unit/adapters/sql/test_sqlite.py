@@ -116,9 +116,9 @@ async def test_units_that_come_together_are_committed_together(
     groups: list[int] = []
     commit = SqliteStore._commit
 
-    def counting(connection: apsw.Connection, tables: Any, group: list[Any]) -> None:
+    def counting(line: Any, group: list[Any]) -> None:
         groups.append(len(group))
-        commit(connection, tables, group)
+        commit(line, group)
 
     monkeypatch.setattr(store, "_commit", counting)
     await asyncio.gather(*(store.tx(inserting(number)) for number in range(1, 301)))

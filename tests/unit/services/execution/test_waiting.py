@@ -97,3 +97,10 @@ async def test_one_that_has_ended_waits_for_nothing(squall: Assembly) -> None:
     task, execution, _ = await squall.start()
     await squall.finish(task, execution)
     assert await why(squall, execution) is None
+
+
+async def test_one_that_waits_for_the_machine_says_which_error_is_in_the_way(squall: Assembly) -> None:
+    await squall.request()
+    ((_, execution, _),) = await squall.claim()
+    wait = await why(squall, execution, held_up=lambda _execution_id: "waits, and tries again: disk full")
+    assert wait == Wait("environment", "waits, and tries again: disk full")

@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 
 from squall.adapters import durable
+from squall.adapters.sql.dialect.files import keep_files
 from squall.adapters.sql.dialect.session import marks
 from squall.ports import Seal, SealRow
 
@@ -43,6 +44,7 @@ class SqliteSeals:
             connection = apsw.Connection(str(self._path), flags=flags)
             connection.set_busy_timeout(10_000)
             if not self._read_only:
+                keep_files(connection)
                 connection.execute("PRAGMA auto_vacuum = INCREMENTAL").fetchall()
                 connection.execute("PRAGMA journal_mode = WAL").fetchall()
                 # The archive removes the live file once the row exists, so the row must survive a loss of power.
