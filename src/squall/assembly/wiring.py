@@ -18,7 +18,6 @@ from squall.adapters.bus.inproc import DeafBus, InProcessBus
 from squall.adapters.clock import SystemClock
 from squall.adapters.htpasswd import HtpasswdFile
 from squall.adapters.installing.index import fetch_index
-from squall.adapters.installing.versions import make_default_pack
 from squall.adapters.journal.archive import FileArchive
 from squall.adapters.journal.files import FileJournal
 from squall.adapters.journal.lines.workers import LineWorkers
@@ -26,9 +25,7 @@ from squall.adapters.journal.sources import Sources
 from squall.adapters.keeper.server.remote import KeeperLauncher
 from squall.adapters.memory import return_free_memory
 from squall.adapters.packs.configs import ConfigFiles
-from squall.adapters.packs.folders import PackFolders
 from squall.adapters.sql.output.seals import SqliteSeals
-from squall.adapters.sql.sqlite import open_store
 from squall.adapters.vault import KeyFileVault
 from squall.api.access.auth import AuthRoutes
 from squall.api.content.actions import ActionRoutes
@@ -54,7 +51,9 @@ from squall.api.root import RootRoutes
 from squall.api.workflow.workflows import WorkflowRoutes
 from squall.assembly import arguments
 from squall.assembly.conducting import Conducting, Ground, conducting
-from squall.assembly.plugins import runner_types, runners
+from squall.assembly.databases import open_database
+from squall.assembly.pack_folders import pack_folders
+from squall.assembly.plugins import runners
 from squall.config import Settings
 from squall.ports import Archive, Bus, Clock, Journal, Launcher, Lines, Store, Vault
 from squall.roles.conductor import ConductorRole
@@ -88,6 +87,7 @@ from squall.services.output.journaling import Journaling
 from squall.services.output.line_reading import LineReading
 from squall.services.output.outputs import Outputs
 from squall.services.output.retention import Retention
+from squall.services.output.scrubbing import Scrubbing
 from squall.services.output.sealing import Sealing
 from squall.services.output.storage import Storage
 
@@ -164,7 +164,7 @@ def outside(settings: Settings) -> Outside:
     blobs = BlobPlace.below(home, storage.blobs, storage.blobs_endpoint, storage.blobs_region)
     sources = Sources(journals, rows, blobs)
     archive = FileArchive(journals, rows, sources, blobs=blobs)
-    store = open_store(home / "squall.db", backup_suffix=f".before-{__version__}-{clock.now()}")
+    store = open_database(home, rows, clock.now())
     vault = KeyFileVault.open_file(home / "secret.key")
     journal = FileJournal(journals, sources)
     lines = LineWorkers(partial(linereader.start, home, blobs))
@@ -206,7 +206,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     """Creates the services. `url` is the address of the API."""
     poll = settings.queue.poll_seconds
     user = arguments.local_user()
-    folders = _pack_folders(settings)
+    folders = pack_folders(settings)
     content = Content(out.store, out.clock, folders)
     keys = Keys(out.store, out.clock, arguments.cipher(settings))
     config_files = ConfigFiles(arguments.below(settings, settings.content.configs_dir, "configs"), out.vault.open)
@@ -247,7 +247,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         retention=Retention(
             out.store, out.archive, out.launcher, out.journal, out.clock, arguments.terms(settings), out.identity
         ),
-        storage=Storage(out.store, out.archive),
+        storage=Storage(out.store, out.archive, out.clock),
         keys=keys,
         binding=binding,
         lines=LineReading(out.lines, outputs),
@@ -259,15 +259,6 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         ),
         policies=Policies(out.store, out.clock, admission, transitions),
         traces=traces,
-    )
-
-
-def _pack_folders(settings: Settings) -> PackFolders:
-    installed = arguments.installed_packs(settings)
-    make_default_pack(installed)
-    roots = arguments.packs_roots(settings)
-    return PackFolders(
-        arguments.BUNDLED / "_runners", roots, runner_types(), [installed], arguments.installed(settings)
     )
 
 
@@ -351,6 +342,7 @@ def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> li
 
 def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
     every = settings.storage.janitor_seconds
+    scrubbing = Scrubbing(out.store, use.storage, out.clock, settings.storage.scrub_mb_per_hour, seconds=every)
     return [
         Chore("caches", every, use.outputs.clear_caches),
         Chore("memory", every, lambda: asyncio.to_thread(return_free_memory)),
@@ -359,6 +351,7 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
         Chore("tokens", every, use.access.prune),
         Chore("sealing", every, use.sealing.seal),
         Chore("moving", every, use.sealing.move),
+        Chore("scrubbing", every, scrubbing.scrub),
         Chore("removing", every, use.retention.carry),
         Chore("keys", every, use.keys.expire),
         Chore("retention", every * _SWEEP_EVERY, use.retention.sweep),

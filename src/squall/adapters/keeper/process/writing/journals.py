@@ -5,7 +5,6 @@ Standard library only.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,12 +36,13 @@ class Journals:
             if path.exists():
                 try:
                     found = TreeWriter.reopen(path, self._incarnation, self._boot)
-                except journal.NotAJournalError as error:
-                    raise OSError(errno.EIO, f"{path.name} is damaged: {error}") from error
-            elif create:
-                found = TreeWriter.create(path, tree, self._boot, self._incarnation)
-            else:
+                except journal.NotAJournalError:
+                    # Nobody can read it any more. It is set aside, so that the tree's later records have a place.
+                    path.replace(path.with_suffix(journal.SET_ASIDE))
+            if found is None and not create:
                 return None
+            if found is None:
+                found = TreeWriter.create(path, tree, self._boot, self._incarnation)
             self._open[tree] = found
         self._dirty[tree] = found
         return found
