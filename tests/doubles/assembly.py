@@ -156,7 +156,7 @@ class Assembly:
         self.running = self.make_running()
         self.sealing = Sealing(store, kept.archive, launcher, self.clock, idle=0, move_after=1)
         self.retention = self.make_retention(Terms(30))
-        self.storage = Storage(store, kept.archive)
+        self.storage = Storage(store, kept.archive, self.clock)
 
     def make_retention(self, terms: Terms, moment: Callable[[str], None] = lambda _name: None) -> Retention:
         """A `Retention` with these terms; `moment` is told the names of its moments."""

@@ -4,10 +4,11 @@ contract suite finds it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import Random
 
+from squall.core.output.accounts import Account, Loss
 from squall.core.output.journal import Batch, Record
 from squall.ports import Journal, Watch
 
@@ -93,6 +94,10 @@ class UnrulyJournal:
     async def read_last(self, tree: str, last_record: int, limits: Mapping[int, int]) -> list[Record]:
         """As it is."""
         return await self._journal.read_last(tree, last_record, limits)
+
+    async def lost(self, tree: str, accounts: Sequence[Account], size: int | None) -> Sequence[Loss]:
+        """As it is."""
+        return await self._journal.lost(tree, accounts, size)
 
     async def check(self, tree: str, place: int) -> bool:
         """As it is."""

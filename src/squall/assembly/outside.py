@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from squall import __version__
 from squall.adapters.blobs.opening import BlobPlace
 from squall.adapters.bus.inproc import DeafBus, InProcessBus
 from squall.adapters.clock import SystemClock
@@ -19,8 +18,8 @@ from squall.adapters.journal.lines.workers import LineWorkers
 from squall.adapters.journal.sources import Sources
 from squall.adapters.keeper.server.remote import KeeperLauncher
 from squall.adapters.sql.output.seals import SqliteSeals
-from squall.adapters.sql.sqlite import open_store
 from squall.assembly import arguments, key_files
+from squall.assembly.databases import open_database
 from squall.config import Settings
 from squall.core.expr.bounds.evaluator import Evaluator
 from squall.ports import Archive, Bus, Clock, Journal, Launcher, Lines, Store, Vault
@@ -67,10 +66,7 @@ def outside(settings: Settings) -> Outside:
     blobs = BlobPlace.below(home, storage.blobs, storage.blobs_endpoint, storage.blobs_region)
     sources = Sources(journals, rows, blobs)
     archive = FileArchive(journals, rows, sources, blobs=blobs)
-    before = f".before-{__version__}-{clock.now()}"
-    store = open_store(
-        home / "squall.db", backup_suffix=before, synchronous=settings.database.synchronous, reserve=True
-    )
+    store = open_database(home, rows, clock.now(), settings.database.synchronous)
     vault = key_files.vault(settings)
     journal = FileJournal(journals, sources)
     lines = LineWorkers(partial(linereader.start, home, blobs, variables.lines))

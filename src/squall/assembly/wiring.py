@@ -79,6 +79,7 @@ from squall.services.output.journaling import Journaling
 from squall.services.output.line_reading import LineReading
 from squall.services.output.outputs import Outputs
 from squall.services.output.retention import Retention
+from squall.services.output.scrubbing import Scrubbing
 from squall.services.output.sealing import Sealing
 from squall.services.output.storage import Storage
 
@@ -165,7 +166,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         retention=Retention(
             out.store, out.archive, out.launcher, out.journal, out.clock, arguments.terms(settings), out.identity
         ),
-        storage=Storage(out.store, out.archive),
+        storage=Storage(out.store, out.archive, out.clock),
         keys=keys,
         binding=binding,
         lines=LineReading(out.lines, outputs),
@@ -261,6 +262,7 @@ def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> tu
 
 def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
     every = settings.storage.janitor_seconds
+    scrubbing = Scrubbing(out.store, use.storage, out.clock, settings.storage.scrub_mb_per_hour, seconds=every)
     return [
         Chore("caches", every, use.outputs.clear_caches),
         Chore("memory", every, lambda: asyncio.to_thread(return_free_memory)),
@@ -269,6 +271,7 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
         Chore("tokens", every, use.access.prune),
         Chore("sealing", every, use.sealing.seal),
         Chore("moving", every, use.sealing.move),
+        Chore("scrubbing", every, scrubbing.scrub),
         Chore("removing", every, use.retention.carry),
         Chore("keys", every, use.keys.expire),
         Chore("retention", every * _SWEEP_EVERY, use.retention.sweep),

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from squall import __version__, config
 from squall.adapters import durable
 from squall.adapters.blobs.opening import BlobPlace
+from squall.adapters.journal.container import DamagedError
 from squall.adapters.journal.reading import read
 from squall.adapters.journal.sources import Source, Sources
 from squall.adapters.sql.copying import Copy, check_database, copy_database
@@ -149,7 +150,11 @@ class Backup:
 
         Returns False if the tree has no journal.
         """
-        source = self._sources.open(tree)
+        try:
+            source = self._sources.open(tree)
+        except DamagedError as error:
+            self._tell(f"the output of {tree} is not copied: {error}")
+            source = None
         if source is None:
             return False
         try:
@@ -229,7 +234,7 @@ def _header(source: Source, end: int) -> bytes:
     """Returns the header page of a journal that ends at `end`."""
     page = bytearray(source.pread(0, journal.HEADER_SIZE))
     closing = source.closing if source.closing < end else 0
-    commit = journal.pack_commit(end, closing)
+    commit = journal.pack_commit(end, closing, journal.unpack_header(bytes(page)).commit_seed)
     page[journal.COMMIT_OFFSET : journal.COMMIT_OFFSET + len(commit)] = commit
     return bytes(page)
 

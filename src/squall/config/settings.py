@@ -136,6 +136,7 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     blobs_endpoint: str = ""
     blobs_region: str = ""
     move_after_days: Annotated[int, Meta(ge=0, le=36_500)] = 7
+    scrub_mb_per_hour: Annotated[int, Meta(ge=0, le=1_000_000)] = 1000
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ from squall.ports.tables.executions import (
 )
 from squall.ports.tables.keys import Cipher, KeyRows
 from squall.ports.tables.policies import PolicyRows, Slot, SlotRows, TraceRows
+from squall.ports.tables.scrubs import Damage, ScrubMark, ScrubRows
 from squall.ports.tables.workflows import WorkflowRecord, WorkflowRows
 from squall.ports.vault import Vault
 
@@ -43,6 +44,7 @@ __all__ = [
     "Clock",
     "ConfigSource",
     "ContentRows",
+    "Damage",
     "Due",
     "EventRows",
     "ExecutionRows",
@@ -60,6 +62,8 @@ __all__ = [
     "QueueRows",
     "RetentionRows",
     "Runner",
+    "ScrubMark",
+    "ScrubRows",
     "Seal",
     "SealRow",
     "SealRows",

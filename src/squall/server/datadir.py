@@ -54,6 +54,19 @@ def check_writable(path: Path) -> None:
             probe.unlink()
 
 
+def used(path: Path) -> str:
+    """Returns the name of something in the directory that only a server with a database leaves; empty if there is
+    nothing."""
+    for name in ("seals.db", "server.id"):
+        if (path / name).exists():
+            return name
+    for folder in sorted((path / "journals").glob("*/")):
+        for file in sorted(folder.iterdir()):
+            if file.suffix in (".journal", ".sealed"):
+                return str(file.relative_to(path))
+    return ""
+
+
 def identity(path: Path) -> str:
     """Returns the name under which this data directory's server holds leases. `server.id` stores it.
 

@@ -8,12 +8,14 @@ journal is whole in at least one place whenever a kill stops the server, and unf
 from __future__ import annotations
 
 import asyncio
+import errno
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from squall.adapters.journal import sealing
+from squall.adapters.journal.checking import examining
 from squall.adapters.journal.container import DamagedError
 from squall.adapters.journal.mover import Mover
 from squall.adapters.journal.remover import Remover
@@ -21,6 +23,7 @@ from squall.adapters.journal.sealer import Sealer
 from squall.adapters.journal.sources import Sources
 from squall.adapters.journal.trees import Trees
 from squall.core.errors import UnavailableError
+from squall.core.output.accounts import Account, losses
 from squall.ports import LIVE, Blobs, Seal, SealRows, Verdict
 
 SMALL = 64 << 10
@@ -134,21 +137,35 @@ class FileArchive:
 
     # -- checks and sizes
 
-    async def verify(self, tree: str) -> Verdict | None:
-        """Reads every byte of the tree's journal. Returns None if there is no journal."""
-        return await asyncio.to_thread(self._verify, tree)
+    async def verify(self, tree: str, accounts: Sequence[Account] = (), rate: float | None = None) -> Verdict | None:
+        """Reads every byte of the tree's journal, `rate` bytes a second (None: as fast as it can), and compares it with
+        what is known of its output. Returns None if there is no journal."""
+        stop = threading.Event()
 
-    def _verify(self, tree: str) -> Verdict | None:
+        def pace(count: int) -> None:
+            # A caller that does not wait any more must not keep the thread.
+            if stop.wait(count / rate if rate is not None else 0):
+                raise OSError(errno.ECANCELED, "nobody waits for the check of the journal")
+
+        try:
+            return await asyncio.to_thread(self._verify, tree, accounts, pace)
+        finally:
+            stop.set()
+
+    def _verify(self, tree: str, accounts: Sequence[Account], pace: examining.Pace) -> Verdict | None:
+        closed = tree not in self._open
         try:
             source = self._sources.open(tree)
             if source is None:
                 return None
             try:
-                return sealing.examine(source)
+                return examining.examine(source, accounts, closed=closed, pace=pace)
             finally:
                 source.close()
         except DamagedError as error:
-            return Verdict(tree, self._trees.sealed_place(tree) or LIVE, 0, "", 0, (str(error),))
+            whole = [loss.text() for loss in losses(accounts, {})]
+            place = LIVE if self._trees.live(tree).exists() else self._trees.sealed_place(tree) or LIVE
+            return Verdict(tree, place, 0, "", 0, (str(error), *whole))
         except OSError as error:
             raise UnavailableError(f"The output cannot be read: {error}") from error
 

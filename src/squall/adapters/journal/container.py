@@ -48,13 +48,17 @@ class BlockCache:
 
 
 class Container:
-    """A sealed journal's file, row or blob: `read(at, length)` returns its bytes, `size` is their number.
+    """A sealed journal's file, row or blob: `read(at, length)` returns its bytes, `size` is their number. If `read`
+    takes the index from a copy, `original` reads the bytes themselves.
 
     Raises `sealed.NotSealedError` if the bytes are not a sealed journal.
     """
 
-    def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
+    def __init__(
+        self, read: Callable[[int, int], bytes], size: int, original: Callable[[int, int], bytes] | None = None
+    ) -> None:
         self.read = read
+        self.original = original or read
         self.size = size
         table = sealed.table_size(read(size - sealed.FOOTER_SIZE, sealed.FOOTER_SIZE))
         last = read(size - sealed.FOOTER_SIZE - sealed.ENTRY_SIZE, sealed.ENTRY_SIZE)
@@ -75,6 +79,8 @@ class Container:
         """Returns the compressed bytes of a block."""
         at = self.block(number).at
         end = self.block(number + 1).at if number + 1 < self.head.blocks else self.index_at
+        if not at <= end <= self.index_at:
+            raise DamagedError(f"the index of the sealed journal is damaged: block {number} has no place")
         return self.read(at, end - at)
 
     def entry(self, number: int) -> sealed.Entry:
@@ -83,7 +89,9 @@ class Container:
         return sealed.unpack_entry(self.read(at, sealed.EXECUTION_ENTRY_SIZE))
 
     def marks(self, entry: sealed.Entry) -> array[int]:
-        """Returns the offsets of the record starts that an execution's entry names."""
+        """Returns the offsets of the record starts that an execution's entry names. Raises `NotSealedError`."""
+        if self._body_at + self.head.marks_at + 8 * (entry.mark + entry.marks) > self.table_at:
+            raise sealed.NotSealedError("its index names more marks than it has")
         starts = array("Q")
         starts.frombytes(self.read(self._body_at + self.head.marks_at + 8 * entry.mark, 8 * entry.marks))
         return starts

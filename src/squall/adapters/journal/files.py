@@ -9,18 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from squall.adapters.durable import make_folder
 from squall.adapters.journal import reading
+from squall.adapters.journal.checking import accounts as accounting
+from squall.adapters.journal.container import DamagedError
 from squall.adapters.journal.inotify import CREATE, MODIFY, MOVED_TO, Inotify
 from squall.adapters.journal.sources import Source, Sources, close_quietly
 from squall.core.environment import RETRIED
 from squall.core.errors import SquallError, UnavailableError
 from squall.core.output import journal
+from squall.core.output.accounts import Account, Loss
 from squall.core.output.journal import Batch, Record
 from squall.ports import LIVE
 
@@ -206,10 +209,7 @@ class FileJournal:
 
     def attach(self, watch: _Watch) -> bool:
         """Opens the tree's file, and registers its inotify watch if readers wait. Returns False if there is no file."""
-        try:
-            source = self._sources.open(watch.tree)
-        except OSError as error:
-            raise _unreadable(error) from error
+        source = self._source(watch.tree)
         if source is None:
             return False
         watch.file = _File(self._sources, source)
@@ -217,6 +217,16 @@ class FileJournal:
             path = self._root / journal.file_name(watch.tree)
             watch.watch_number = self._inotify.watch(path, MODIFY, watch.look)
         return True
+
+    def _source(self, tree: str) -> Source | None:
+        """Opens the tree's journal. Returns None if there is none, or if it is damaged as a whole: `lost` says how much
+        that was."""
+        try:
+            return self._sources.open(tree)
+        except DamagedError:
+            return None
+        except OSError as error:
+            raise _unreadable(error) from error
 
     def _created(self, name: str) -> None:
         for tree in (name.removesuffix(".journal"),) if name else list(self._watches):
@@ -247,10 +257,7 @@ class FileJournal:
         """Returns the end position of the tree's journal; 0 if there is no journal."""
         if (watch := self._watches.get(tree)) is not None and watch.file is not None:
             return watch.file.committed()
-        try:
-            source = self._sources.open(tree)
-        except OSError as error:
-            raise _unreadable(error) from error
+        source = self._source(tree)
         if source is None:
             return 0
         try:
@@ -297,7 +304,11 @@ class FileJournal:
             if chain_marks is None:
                 # A closed journal's chains do not change, so one walk is enough while the tree is open.
                 chain_marks = file.marks[execution] = await _run(file.source, reading.marks_of, tail)
-            return await _run(file.source, reading.read_chain, head, chain_marks, after, limit)
+            chained = await _run(file.source, reading.read_chain, head, chain_marks, execution, after, limit)
+            if chained is not None:
+                return chained
+            # The records in their order lead past the damage, and say where it is.
+            return reading.own_records(await _run(file.source, reading.read, head, after, limit), execution)
 
     async def read_last(self, tree: str, last_record: int, limits: Mapping[int, int]) -> list[Record]:
         """Returns the last output records of one execution: about `limits[stream]` bytes of each stream."""
@@ -305,6 +316,15 @@ class FileJournal:
             if watch.file is None or not last_record:
                 return []
             return await _run(watch.file.source, reading.read_last, last_record, limits)
+
+    async def lost(self, tree: str, accounts: Sequence[Account], size: int | None) -> Sequence[Loss]:
+        """Returns the output that the tree's journal does not hold."""
+        with self.watch(tree) as watch:
+            if watch.file is not None:
+                return await asyncio.to_thread(accounting.lost, watch.file.source, accounts)
+        if size is None:
+            size = await asyncio.to_thread(self._sources.damaged_size, tree)
+        return accounting.lost_as_a_whole(accounts, size, tree)
 
     async def check(self, tree: str, place: int) -> bool:
         """Returns True if a record of this journal ends at `place`."""

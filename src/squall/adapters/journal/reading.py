@@ -56,19 +56,23 @@ def own_records(batch: Batch, execution: str) -> Batch:
 
 def marks_of(source: Source, pread: Pread, tail: int) -> array[int]:
     """Returns the offset of every 1024th record of the chain that ends at `tail`, and that of its last record, in
-    ascending order."""
+    ascending order. If the chain is damaged, the first offset is that of the damage."""
     backwards = array("Q")
     at, steps = tail, 0
     while at:
-        if steps % _STRIDE == 0:
+        header, _, _ = _header(source, pread, at)
+        if steps % _STRIDE == 0 or header is None:
             backwards.append(at)
         steps += 1
-        at = before(source, pread, at)
+        at = _previous(header, at)
     return array("Q", reversed(backwards))
 
 
-def read_chain(source: Source, pread: Pread, head: int, marks: array[int], after: int, limit: int) -> Batch:
-    """Returns the first records of a chain that start at or behind `after`: about `limit` bytes of them.
+def read_chain(
+    source: Source, pread: Pread, head: int, marks: array[int], execution: str, after: int, limit: int
+) -> Batch | None:
+    """Returns the first records of an execution's chain that start at or behind `after`: about `limit` bytes of them.
+    Returns None if the chain is damaged between there and the last of them.
 
     Walks the chain back from each mark to the mark before it, so that it visits few records that it does not return.
     """
@@ -78,8 +82,11 @@ def read_chain(source: Source, pread: Pread, head: int, marks: array[int], after
         starts: list[int] = []
         at = marks[number]
         while at and at >= lower:
+            header, length, _ = _header(source, pread, at) if at < head else (None, 0, False)
+            if header is None or header.execution != execution or at + length > head or header.prev >= at:
+                return None
             starts.append(at)
-            at = before(source, pread, at)
+            at = _previous(header, at)
         for start in reversed(starts):
             length = journal.frame_length(pread(start, journal.FRAME_SIZE))
             record = journal.unpack_frame(memoryview(pread(start, length)), 0, start)
@@ -143,10 +150,15 @@ def _header(source: Source, pread: Pread, at: int) -> tuple[Record | None, int, 
 
 def before(source: Source, pread: Pread, at: int) -> int:
     """Returns the offset of the previous record in the chain of the record at `at`; 0 at the chain's beginning and at
-    damage.
+    damage."""
+    return _previous(_header(source, pread, at)[0], at)
+
+
+def _previous(header: Record | None, at: int) -> int:
+    """Returns the offset of the previous record in the chain of the record at `at`, whose header is given; 0 at the
+    chain's beginning and at damage.
 
     A chain always leads towards the beginning of the file. A link in the other direction is damage: following it might
     never end.
     """
-    record, _, _ = _header(source, pread, at)
-    return record.prev if record is not None and journal.HEADER_SIZE <= record.prev < at else 0
+    return header.prev if header is not None and journal.HEADER_SIZE <= header.prev < at else 0

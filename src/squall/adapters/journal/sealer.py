@@ -10,8 +10,9 @@ from pathlib import Path
 
 from squall.adapters import durable
 from squall.adapters.journal import sealing
+from squall.adapters.journal.live import LiveSource
 from squall.adapters.journal.remover import Remover
-from squall.adapters.journal.sources import LiveSource, SealedSource, Sources
+from squall.adapters.journal.sources import SealedSource, Sources
 from squall.adapters.journal.trees import Moment, Trees
 from squall.core.ids import is_id
 from squall.core.output import journal
@@ -72,7 +73,7 @@ class Sealer:
             except FileNotFoundError:
                 continue
             try:
-                source = LiveSource(descriptor)
+                source = LiveSource(descriptor, tree)
                 self._sealed_commits[tree] = source.opened.committed, source.opened.closing
                 if source.opened.committed < self._small:
                     parts: list[bytes] = []
@@ -109,7 +110,7 @@ class Sealer:
             with suppress(FileNotFoundError, journal.NotAJournalError):
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
                 try:
-                    same = LiveSource(descriptor).commit() == sealed_at
+                    same = LiveSource(descriptor, tree).commit() == sealed_at
                 finally:
                     os.close(descriptor)
                 if same:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Protocol
 
 from squall.adapters.journal.container import BlockCache, Container, DamagedError
+from squall.adapters.journal.live import LiveSource
 from squall.core.errors import GoneError, SquallError
 from squall.core.output import journal, sealed
-from squall.ports import BLOB, FILE, LIVE, Blobs, SealRows
+from squall.ports import BLOB, FILE, Blobs, SealRows
 
 _ATTEMPTS = 3
 
@@ -63,64 +64,6 @@ class Source(Protocol):
         ...
 
 
-class LiveSource:
-    """`Source` of a journal's own file. `opened` is the header at the time of opening."""
-
-    place = LIVE
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        header = self.opened = journal.unpack_header(os.pread(descriptor, journal.HEADER_SIZE, 0))
-        self.tree = header.tree
-        self.nonce = header.nonce
-        self.seed = journal.checksum_seed(header.nonce)
-
-    def commit(self) -> tuple[int, int]:
-        """Returns the current committed length and the offset of the closing index record."""
-        return journal.unpack_commit(os.pread(self._descriptor, 16, journal.COMMIT_OFFSET))
-
-    @property
-    def committed(self) -> int:
-        """The current committed length."""
-        return self.commit()[0]
-
-    @property
-    def closing(self) -> int:
-        """The offset of the closing index record; 0 if there is none."""
-        return self.commit()[1]
-
-    def pread(self, at: int, length: int) -> bytes:
-        """Reads from memory or from the disk."""
-        return os.pread(self._descriptor, length, at)
-
-    def pread_now(self, at: int, length: int) -> memoryview:
-        """Reads from memory."""
-        buffer = bytearray(length)
-        try:
-            count = os.preadv(self._descriptor, [buffer], at, os.RWF_NOWAIT)
-        except OSError as error:
-            raise BlockingIOError from error
-        if count < length:
-            raise BlockingIOError
-        return memoryview(buffer)
-
-    def chain(self, execution: str) -> tuple[int, array[int] | None]:
-        """Looks the execution up in the closing index record."""
-        if not (closing := self.closing):
-            return -1, None
-        data = self.pread(closing, journal.frame_length(self.pread(closing, journal.FRAME_SIZE)))
-        record = journal.unpack_frame(memoryview(data), 0, closing)
-        return (journal.unpack_index(record.payload).get(execution, 0) if record is not None else -1), None
-
-    def stale(self) -> bool:
-        """Returns True if the file has been sealed or removed."""
-        return os.fstat(self._descriptor).st_nlink == 0
-
-    def close(self) -> None:
-        """Closes the file."""
-        os.close(self._descriptor)
-
-
 class SealedSource:
     """`Source` of a sealed journal."""
 
@@ -137,6 +80,7 @@ class SealedSource:
         self.nonce = head.nonce
         self.seed = journal.checksum_seed(head.nonce)
         self.closing = head.closing
+        self._damaged: dict[int, str] = {}
 
     @property
     def committed(self) -> int:
@@ -149,12 +93,22 @@ class SealedSource:
         return self.container.head.digest.hex()
 
     def _load(self, number: int) -> bytes:
-        """Returns one decompressed block, and caches it. Raises `OSError` if it is damaged."""
+        """Returns one decompressed block, and caches it. A damaged block reads as zeros, which are no records, so that
+        readers are told of a gap and get what follows it. Raises `OSError`."""
         if (block := self._cache.get((id(self), number))) is not None:
             return block
-        block = self.decompress(number)
+        try:
+            block = self.decompress(number)
+        except DamagedError as error:
+            self._damaged[number] = str(error)
+            head = self.container.head
+            return bytes(min(head.block, head.size - number * head.block))
         self._cache.put((id(self), number), block)
         return block
+
+    def faults(self) -> list[str]:
+        """Returns what was wrong with the blocks that were read."""
+        return list(self._damaged.values())
 
     def decompress(self, number: int) -> bytes:
         """Reads and decompresses one block without the cache. Raises `OSError` if it is damaged."""
@@ -165,7 +119,7 @@ class SealedSource:
         expected_size = min(head.block, head.size - number * head.block)
         try:
             block = ZstdDecompressor().decompress(self.container.frame(number))
-        except (ZstdError, EOFError) as error:
+        except (ZstdError, EOFError, sealed.NotSealedError) as error:
             raise DamagedError(f"block {number} of the sealed journal is damaged: {error}") from error
         if len(block) != expected_size:
             raise DamagedError(
@@ -204,8 +158,11 @@ class SealedSource:
 
     def chain(self, execution: str) -> tuple[int, array[int] | None]:
         """Looks the execution up in the index."""
-        entry = self.container.find(execution)
-        return (entry.tail, self.container.marks(entry)) if entry is not None else (0, None)
+        try:
+            entry = self.container.find(execution)
+            return (entry.tail, self.container.marks(entry)) if entry is not None else (0, None)
+        except sealed.NotSealedError:
+            return -1, None
 
     def close(self) -> None:
         """Closes the file and drops the cached blocks."""
@@ -225,17 +182,36 @@ class Sources:
         self._cache = BlockCache()
 
     def open(self, tree: str) -> Source | None:
-        """Opens the tree's journal. Returns None if there is none. Raises `OSError`; `GoneError` if the journal is
-        removed at the same time."""
+        """Opens the tree's journal. Returns None if there is none. Raises `OSError`; `DamagedError` if what there is
+        is damaged as a whole; `GoneError` if the journal is removed at the same time."""
+        damage: DamagedError | None = None
         for _ in range(_ATTEMPTS):
             # A move puts the journal in its new place before it removes the old one. If the journal moves between these
             # looks, the next attempt finds it.
+            damage = None
             for open_place in (self._open_live, self._open_file, self._open_row):
-                if (source := open_place(tree)) is not None:
-                    return source
+                try:
+                    if (source := open_place(tree)) is not None:
+                        return source
+                except DamagedError as error:
+                    damage = damage or error
             if not (self._root / journal.file_name(tree)).exists():
-                return None
+                break
+        if damage is None and (aside := self._root / journal.file_name(tree)).with_suffix(journal.SET_ASIDE).exists():
+            damage = DamagedError(f"{aside.name} was damaged, and is now {aside.stem}{journal.SET_ASIDE}")
+        if damage is not None:
+            raise damage
         return None
+
+    def damaged_size(self, tree: str) -> int | None:
+        """Returns the length in bytes of what was a journal of the tree and cannot be opened; None if there is nothing.
+        Call it when `open` has returned no source."""
+        live = self._root / journal.file_name(tree)
+        for path in (live, live.with_suffix(journal.SET_ASIDE), self._root / sealed.file_name(tree)):
+            with suppress(FileNotFoundError):
+                return path.stat().st_size
+        row = self._rows.get(tree) if self._rows is not None else None
+        return row.seal.size if row is not None else None
 
     def _open_live(self, tree: str) -> Source | None:
         try:
@@ -243,11 +219,14 @@ class Sources:
         except FileNotFoundError:
             return None
         try:
-            return LiveSource(descriptor)
-        except journal.NotAJournalError:
-            # The header is damaged, or an older writer has not written it yet.
+            return LiveSource(descriptor, tree)
+        except journal.NotAJournalError as error:
+            # The header is damaged, or a writer of release 0.1.0 has not written it yet.
             os.close(descriptor)
-            return None
+            raise DamagedError(f"{tree}.journal is damaged: {error}") from error
+        except OSError:
+            os.close(descriptor)
+            raise
 
     def _open_file(self, tree: str) -> Source | None:
         try:
@@ -256,7 +235,10 @@ class Sources:
             return None
         live = self._root / journal.file_name(tree)
         try:
-            container = Container(lambda at, length: os.pread(descriptor, length, at), os.fstat(descriptor).st_size)
+            container = Container(
+                lambda at, length: os.pread(descriptor, length, at) if at >= 0 else b"", os.fstat(descriptor).st_size
+            )
+            _check_tree(container, tree)
             return SealedSource(
                 container,
                 self._cache,
@@ -276,9 +258,13 @@ class Sources:
         body = row.body
         try:
             if row.seal.place == BLOB:
-                container = Container(self._blob_reader(tree, row.seal.stored, body), row.seal.stored)
+                stored = row.seal.stored
+                container = Container(
+                    self._blob_reader(tree, stored, body), stored, self._blob_reader(tree, stored, b"")
+                )
             else:
-                container = Container(lambda at, length: body[at : at + length], len(body))
+                container = Container(lambda at, length: body[at : at + length] if at >= 0 else b"", len(body))
+            _check_tree(container, tree)
             return SealedSource(container, self._cache, row.seal.place, live.exists, lambda: None)
         except sealed.NotSealedError as error:
             raise DamagedError(f"the sealed journal of {tree} is damaged: {error}") from error
@@ -300,9 +286,17 @@ class Sources:
             try:
                 return blobs.read(key, at, length)
             except FileNotFoundError as error:
+                live = self._root / journal.file_name(tree)
+                if not live.exists() and self._rows is not None and self._rows.get(tree) is not None:
+                    raise DamagedError(f"{key} is missing from the blob store") from error
                 raise GoneError(f'The output of execution "{tree}" is no longer kept.') from error
 
         return read
+
+
+def _check_tree(container: Container, tree: str) -> None:
+    if container.head.tree != tree:
+        raise sealed.NotSealedError(f"it is the journal of {container.head.tree}")
 
 
 def open_source(

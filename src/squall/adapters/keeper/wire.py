@@ -16,8 +16,9 @@ from squall.adapters.keeper.fields import BadFieldsError, from_fields, to_fields
 from squall.core.execution.process import End, LaunchSpec
 from squall.core.output.journal import ServerRecord
 
-VERSION = 4
-"""The protocol's version. New fields may keep the version; new messages and meanings need a new version."""
+VERSION = 5
+"""The protocol's version. New fields may keep the version; new messages and meanings need a new version. A keeper of
+version 4 or earlier cannot read journals of format 2, so it gets no trees of a later server."""
 
 _SINGLE_RECORDS = 3
 """The last version that has no `AppendRecords`."""

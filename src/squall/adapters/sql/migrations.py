@@ -129,6 +129,17 @@ _RESOURCE_EVENTS = (
 
 _KEY_CHECKS = ("CREATE TABLE key_checks (name TEXT PRIMARY KEY, value TEXT NOT NULL)",)
 
+# What is known of the output of an execution whose process has ended; null if nothing is. `scrubs` has one row: how far
+# the check of stored output has come. `faults` has what it found, JSON texts.
+_OUTPUT_ACCOUNTS = (
+    "ALTER TABLE executions ADD COLUMN stdout_bytes BIGINT",
+    "ALTER TABLE executions ADD COLUMN stderr_bytes BIGINT",
+    "ALTER TABLE executions ADD COLUMN last_record BIGINT",
+    """CREATE TABLE scrubs (
+        start_us BIGINT NOT NULL, tree TEXT NOT NULL, round BIGINT NOT NULL, begun_us BIGINT NOT NULL)""",
+    "CREATE TABLE faults (tree TEXT PRIMARY KEY, found_us BIGINT NOT NULL, texts TEXT NOT NULL)",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _SEALED,
@@ -142,6 +153,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _LARGE_WORKFLOWS,
     _RESOURCE_EVENTS,
     _KEY_CHECKS,
+    _OUTPUT_ACCOUNTS,
 )
 """Step n brings a store of version n to version n + 1."""
 

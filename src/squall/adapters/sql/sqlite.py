@@ -31,10 +31,11 @@ from squall.adapters.sql.execution.retention import SqlRetention
 from squall.adapters.sql.execution.traces import SqlTraces
 from squall.adapters.sql.migrations import VERSION, migrate, stored_version
 from squall.adapters.sql.output.journals import SqlJournals
+from squall.adapters.sql.output.scrubs import SqlScrubs
 from squall.adapters.sql.workflow.workflows import SqlWorkflows
 from squall.core.environment import is_of_environment
 from squall.core.errors import ConfigError, UnavailableError
-from squall.ports import Tx
+from squall.ports import BLOB, ROW, Tx
 
 T = TypeVar("T")
 Synchronous = Literal["full", "normal"]
@@ -75,6 +76,7 @@ class _Tables:
         self.content = SqlContent(session)
         self.access = SqlAccess(session)
         self.journals = SqlJournals(session)
+        self.scrubs = SqlScrubs(session)
         self.keys = SqlKeys(session)
         self.policies = SqlPolicies(session)
         self.slots = SqlSlots(session)
@@ -296,21 +298,32 @@ def _reserve_log(path: Path) -> None:
 
 
 def open_store(
-    path: Path, *, backup_suffix: str, synchronous: Synchronous = "full", reserve: bool = False
+    path: Path, *, backup_suffix: str, synchronous: Synchronous = "full", reserve: bool = False, used: str = ""
 ) -> SqliteStore:
     """Opens or creates (mode 0600) the store at `path`, and brings it to the current schema.
 
+    `used` names something that shows that there was a store before; then no new one is created.
     First copies a store of an older version to `path` + `backup_suffix`. With `synchronous` "normal", a loss of power
     may take the units of the last seconds, although their callers know of them; the rest stays whole. With `reserve`,
     commits are faster from the first one on, and the log takes 8 MB at once.
 
-    Raises `ConfigError` if the store has a newer version, is not a database, or cannot be written.
+    Raises `ConfigError` if the store has a newer version, is missing although it was `used`, is not a database, or
+    cannot be written.
     """
+    lost = ConfigError(
+        f"{path} is missing or empty, but {used} shows that this data directory has been used. Restore {path.name} "
+        "from a backup (squall restore), or choose another --data-dir to begin anew."
+    )
     try:
+        if used and (not path.exists() or not path.stat().st_size):
+            raise lost
         path.touch(mode=0o600, exist_ok=True)
         connection = _connect(path, writer=True)
         session = _Session(connection)
         version = drive(stored_version(session))
+        if used and not version:
+            connection.close()
+            raise lost
         if version > VERSION:
             raise ConfigError(
                 f"{path} was written by a newer Squall (schema {version}, this one reads up to {VERSION}): "
@@ -333,3 +346,17 @@ def open_store(
     except (apsw.Error, OSError) as error:
         raise ConfigError(f"{path} cannot be used as Squall's database: {error}. Choose another --data-dir.") from error
     return SqliteStore(path, synchronous)
+
+
+def expects_rows(path: Path) -> bool:
+    """Returns whether the store at `path` knows of sealed journals that have a row in the file of seals. Raises
+    `ConfigError`."""
+    try:
+        connection = _connect(path, writer=False)
+        try:
+            statement = "SELECT 1 FROM journals WHERE place IN (?, ?) LIMIT 1"
+            return bool(connection.execute(statement, (ROW, BLOB)).fetchall())
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        raise ConfigError(f"{path} cannot be read: {error}. Restore it from a backup (squall restore).") from error

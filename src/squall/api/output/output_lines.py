@@ -9,11 +9,12 @@ import msgspec
 
 from squall.api.http.wire import Query
 from squall.api.output.forms.frames import BEAT, id_alone
-from squall.api.output.forms.records import NDJSON, SSE, SSE_RAW
+from squall.api.output.forms.records import NDJSON, SSE, SSE_RAW, encode
 from squall.api.output.forms.rows import encode_rows, framed_row
 from squall.api.output.selection import Selection
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution
+from squall.core.output.journal import NO_STREAM, loss_record
 from squall.core.output.line_query import Search
 from squall.core.output.places import BEGINNING, LineMark, OutputMark, Place, parse_place
 from squall.core.timespan import moment
@@ -165,12 +166,32 @@ class LineAnswers:
                 yield encode_rows(form, page, labels, numbered=numbered, timestamps=options.timestamps)
                 if not remaining:
                     return
+            if has_lines or not options.follow:
+                yield await self._losses(options, form)
         if follows_lines:
             if form in (SSE, SSE_RAW):
                 # A client that resumes with this id has received everything before it.
                 yield id_alone(OutputMark(position, options.resume.seen or 0 if options.resume else 0).token())
             async for piece in self._following(options._replace(limit=remaining), form, states, position):
                 yield piece
+
+    async def _losses(self, options: LineOptions, form: str) -> bytes:
+        """Returns the gaps for what the journal does not hold any more of an ended output."""
+        execution = options.query.execution
+        lost = await self._reading.lost(execution, options.query.members != (execution.id,))
+        end = self._outputs.head(execution.tree)
+        records = [loss_record(loss.execution, loss.stream, loss.missing, end) for loss in lost]
+        streams = options.query.streams
+        return encode(
+            form,
+            [
+                record
+                for record in records
+                if (streams is None or record.stream in (NO_STREAM, *streams))
+                and (record.stream == NO_STREAM or await options.selection.holds(record.execution))
+            ],
+            {},
+        ).data
 
     async def _uncounted(self, options: LineOptions) -> tuple[Sequence[Row], Place] | None:
         """Returns the last lines without numbers and their end position, if counting the lines would take long; else

@@ -129,4 +129,5 @@ def _is_selected(record: Record, streams: frozenset[int] | None) -> bool:
         return True
     if record.kind not in (journal.OUTPUT, journal.GAP):
         return False
-    return streams is None or record.stream in streams
+    # A gap without a stream concerns all of them.
+    return streams is None or record.stream in streams or (record.kind == journal.GAP and not record.stream)

@@ -11,6 +11,7 @@ from squall.api.http.routes import Route, admin, bound
 from squall.api.http.wire import Answer, Request, field
 from squall.core.errors import InvalidError
 from squall.core.execution.retention import DAY, Selection, check_statuses
+from squall.core.timestamp import to_iso
 from squall.services.execution.executions import Executions
 from squall.services.output.retention import Retention
 from squall.services.output.storage import Storage
@@ -21,7 +22,7 @@ _MOST = 5000
 
 
 class StorageRoutes:
-    """`/storage` and `/executions/{id}/output/verify`. `now` returns the time in µs."""
+    """`/storage`, `/storage/damage` and `/executions/{id}/output/verify`. `now` returns the time in µs."""
 
     def __init__(self, storage: Storage, retention: Retention, executions: Executions, now: Callable[[], int]) -> None:
         self._storage = storage
@@ -51,14 +52,28 @@ class StorageRoutes:
 
     async def _verify(self, request: Request) -> Answer:
         execution = await self._executions.get(await self._executions.resolve(request.path["id"]), False)
-        verdict, digest = await self._storage.verify(execution.tree)
-        faults = list(verdict.faults) if verdict is not None else []
-        if verdict is None and digest is not None:
-            faults.append("the output was sealed, but its file is missing")
-        elif verdict is not None and digest is not None and verdict.digest != digest and verdict.place != "live":
-            faults.append("the hash of the output differs from the hash in the execution record")
-        document = msgspec.to_builtins(verdict) if verdict is not None else {"tree": execution.tree, "place": "none"}
-        return Answer({**document, "faults": faults, "recorded_digest": digest, "ok": not faults})
+        checked = await self._storage.check(execution.tree)
+        none = {"tree": execution.tree, "place": "none"}
+        document = msgspec.to_builtins(checked.verdict) if checked.verdict is not None else none
+        faults = list(checked.faults)
+        return Answer({**document, "faults": faults, "recorded_digest": checked.digest, "ok": not faults})
+
+    async def _damages(self, request: Request) -> Answer:
+        limit = request.query.integer("limit", _PAGE) or _PAGE
+        if not 1 <= limit <= _MOST:
+            raise InvalidError(f"limit: {limit} is not between 1 and {_MOST}")
+        damages, count, mark = await self._storage.damages(limit)
+        return Answer(
+            {
+                "count": count,
+                "damaged": [
+                    {"tree": each.tree, "found": to_iso(each.found), "faults": list(each.faults)} for each in damages
+                ],
+                "round": mark.round,
+                "round_began": to_iso(mark.begun) if mark.begun else None,
+                "checked_until": to_iso(mark.start) if mark.tree else None,
+            }
+        )
 
 
 def _selection(document: dict[str, Any], now: int) -> Selection:
@@ -99,5 +114,6 @@ ROUTES = (
         "POST", "/storage/purge", StorageRoutes._purge, "Remove finished executions", "Anything", (), "Purge",
         permission=admin("removing executions"),
     ),
+    Route("GET", "/storage/damage", StorageRoutes._damages, "List damaged output", "Anything", ("limit",)),
     Route("GET", "/executions/{id}/output/verify", StorageRoutes._verify, "Verify the output", "Anything"),
 )  # fmt: skip

@@ -11,6 +11,7 @@ from squall.core.content.pack_config import PackConfig
 from squall.core.event.events import Announcement
 from squall.core.execution.execution import Execution
 from squall.core.execution.process import End, ForkServer, LaunchSpec
+from squall.core.output.accounts import Account
 
 __all__ = ["End", "ForkServer", "Job", "LaunchSpec", "Outcome"]
 
@@ -19,7 +20,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """The outcome of an execution: its final status, its result (any JSON value), and its time `at` (µs, UTC; 0: now).
 
     `used` is the usage of its process: `cpu_seconds`, `peak_memory` (bytes), and `masked`, the number of secrets that
-    it printed. If the execution succeeds, its `announcement` becomes an event in the transaction of its end.
+    it printed. If the execution succeeds, its `announcement` becomes an event in the transaction of its end. `account`
+    is what is known of the process's output.
     """
 
     status: str
@@ -27,6 +29,7 @@ class Outcome(msgspec.Struct, frozen=True):
     at: int = 0
     used: dict[str, Any] = {}
     announcement: Announcement | None = None
+    account: Account | None = None
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,11 @@
 This module is pure and needs only the standard library: the process that holds the actions' pipes runs without
 site-packages. A tree's journal is a header page followed by frames, one after the other. The writer writes a whole
 frame, then moves the header's committed length behind it; readers never read behind the committed length. Checksums
-are for damaged disks and power losses, not for half-written frames: only `find_frame` and `verify` check them.
+are for damaged disks and power losses, not for half-written frames: only `find_frame` and `verify` check a frame's.
+
+The header page of format 2 has two more checksums: one over everything that never changes in it, and one over the
+committed length, which is written with it. Format 1, which release 0.1.0 wrote, has none; such a journal keeps its
+format when it is continued.
 """
 
 from __future__ import annotations
@@ -28,14 +32,20 @@ STREAM_NUMBERS: Final = {name: number for number, name in STREAMS.items()}
 MAX_PAYLOAD: Final = 1 << 20
 """The most bytes one record carries; a longer write is several records."""
 
+SET_ASIDE: Final = ".damaged"
+"""The suffix of a journal whose header was damaged when a writer wanted to go on with it."""
+
 HEADER_SIZE: Final = 4096
-BOOT_OFFSET: Final = 28
-"""The offset of the boot id (16 bytes) in a header."""
 COMMIT_OFFSET: Final = 64
 _MAGIC: Final = b"squall\r\n"
-_VERSION: Final = 1
+_VERSION: Final = 2
+_UNCHECKED_VERSION: Final = 1
 _HEADER = struct.Struct("<8sI16s16s12s")
+_CHECK = struct.Struct("<I")
+_CHECK_OFFSET: Final = _HEADER.size
 _COMMIT = struct.Struct("<QQ")
+COMMIT_SIZE: Final = _COMMIT.size + _CHECK.size
+"""The bytes that readers need for `unpack_commit`."""
 _FRAME = struct.Struct("<4sIIBBBB4s12sQQQQI")
 _GIST = struct.Struct("<4sI4xB7x12sQ")
 FRAME_SIZE: Final = _FRAME.size
@@ -52,14 +62,21 @@ _MAX_LEAD: Final = 3
 
 class Header(NamedTuple):
     """A journal's first page: `nonce` (16 random bytes that seed its checksums), `boot` id of the writer's machine,
-    `tree` (id of the root execution), `committed` (bytes that may be read), `closing` (the start of the closing
-    index record, 0 while the journal is open)."""
+    `tree` (id of the root execution), `committed` (bytes that may be read; 0 if these bytes of the header are
+    damaged), `closing` (the start of the closing index record, 0 while the journal is open), and the format's
+    `version`."""
 
     nonce: bytes
     boot: bytes
     tree: str
     committed: int
     closing: int
+    version: int = _VERSION
+
+    @property
+    def commit_seed(self) -> int | None:
+        """The start value of the checksum of the committed length; None if the format has no such checksum."""
+        return None if self.version == _UNCHECKED_VERSION else checksum_seed(self.nonce)
 
 
 class Record(NamedTuple):
@@ -130,36 +147,70 @@ def _check_id(tree: str) -> None:
         raise ValueError(f"{tree!r:.40} is not the id of a tree")
 
 
-def pack_header(nonce: bytes, boot: bytes, tree: str) -> bytes:
+def pack_header(nonce: bytes, boot: bytes, tree: str, version: int = _VERSION) -> bytes:
     """Returns the header page of a new journal, with no records committed yet."""
-    page = _HEADER.pack(_MAGIC, _VERSION, nonce, boot, bytes.fromhex(tree))
-    page = page.ljust(COMMIT_OFFSET, b"\0") + pack_commit(HEADER_SIZE, 0)
-    return page.ljust(HEADER_SIZE, b"\0")
+    page = _pack_constants(nonce, boot, tree, version)
+    seed = None if version == _UNCHECKED_VERSION else checksum_seed(nonce)
+    return (page + pack_commit(HEADER_SIZE, 0, seed)).ljust(HEADER_SIZE, b"\0")
 
 
-def pack_commit(committed: int, index: int) -> bytes:
+def _pack_constants(nonce: bytes, boot: bytes, tree: str, version: int) -> bytes:
+    fields = _HEADER.pack(_MAGIC, version, nonce, boot, bytes.fromhex(tree))
+    if version == _UNCHECKED_VERSION:
+        return fields.ljust(COMMIT_OFFSET, b"\0")
+    page = fields.ljust(COMMIT_OFFSET, b"\0") + bytes(HEADER_SIZE - COMMIT_OFFSET)
+    return (fields + _CHECK.pack(_constants_checksum(page))).ljust(COMMIT_OFFSET, b"\0")
+
+
+def _constants_checksum(page: bytes) -> int:
+    """Returns the checksum of all bytes of a header page that never change, the unused ones included."""
+    view = memoryview(page)
+    crc = zlib.crc32(view[_CHECK_OFFSET + _CHECK.size : COMMIT_OFFSET], zlib.crc32(view[:_CHECK_OFFSET]))
+    return zlib.crc32(view[COMMIT_OFFSET + COMMIT_SIZE : HEADER_SIZE], crc)
+
+
+def pack_boot(header: Header, boot: bytes) -> bytes:
+    """Returns the first bytes of the header page with another boot id. One write at the file's start replaces them, so
+    their checksum is right at any time."""
+    return _pack_constants(header.nonce, boot, header.tree, header.version)
+
+
+def pack_commit(committed: int, index: int, seed: int | None) -> bytes:
     """Returns the bytes for `COMMIT_OFFSET` that move the committed length (and give the start of the closing index
-    record)."""
-    return _COMMIT.pack(committed, index)
+    record). `seed` is the header's `commit_seed`."""
+    commit = _COMMIT.pack(committed, index)
+    return commit if seed is None else commit + _CHECK.pack(zlib.crc32(commit, seed))
 
 
 def unpack_header(page: bytes) -> Header:
-    """Reads the header from a file's first bytes. Raises `NotAJournalError`."""
-    if len(page) < COMMIT_OFFSET + _COMMIT.size:
+    """Reads the header from a file's first page. Raises `NotAJournalError` if the page is damaged, except in the bytes
+    of the committed length."""
+    if len(page) < HEADER_SIZE:
         raise NotAJournalError("the file is shorter than a journal's header")
     magic, version, nonce, boot, tree = _HEADER.unpack_from(page)
     if magic != _MAGIC:
         raise NotAJournalError("the file does not start like a journal")
-    if version != _VERSION:
+    if version == _VERSION:
+        if _CHECK.unpack_from(page, _CHECK_OFFSET) != (_constants_checksum(page),):
+            raise NotAJournalError("the checksum of the journal's header is wrong")
+    elif version != _UNCHECKED_VERSION:
         raise NotAJournalError(f"the journal has format {version}; this version of Squall reads format {_VERSION}")
-    committed, closing = _COMMIT.unpack_from(page, COMMIT_OFFSET)
-    return Header(nonce, boot, tree.hex(), committed, closing)
+    elif any(page[_CHECK_OFFSET:COMMIT_OFFSET]) or any(page[COMMIT_OFFSET + _COMMIT.size : HEADER_SIZE]):
+        raise NotAJournalError("the journal's header has bytes that no journal of its format has")
+    header = Header(nonce, boot, tree.hex(), 0, 0, version)
+    commit = unpack_commit(page[COMMIT_OFFSET:], header.commit_seed)
+    return header if commit is None else header._replace(committed=commit[0], closing=commit[1])
 
 
-def unpack_commit(data: bytes) -> tuple[int, int]:
-    """Reads the committed length and the start of the closing index record from the bytes at `COMMIT_OFFSET`."""
+def unpack_commit(data: bytes, seed: int | None) -> tuple[int, int] | None:
+    """Reads the committed length and the start of the closing index record from the bytes at `COMMIT_OFFSET`. Returns
+    None if they are damaged. `seed` is the header's `commit_seed`."""
+    if len(data) < (_COMMIT.size if seed is None else COMMIT_SIZE):
+        return None
     committed, index = _COMMIT.unpack_from(data)
-    return committed, index
+    if seed is not None and _CHECK.unpack_from(data, _COMMIT.size) != (zlib.crc32(data[: _COMMIT.size], seed),):
+        return None
+    return (committed, index) if committed >= HEADER_SIZE and index < committed else None
 
 
 def checksum_seed(nonce: bytes) -> int:
@@ -317,6 +368,15 @@ def damage_record(start: int, end: int, tree: str) -> Record:
     """Returns the gap record that readers get for records between two offsets that a disk has lost."""
     text = f'{{"reason":"damage","bytes":{end - start}}}'
     return Record(start, end, GAP, NO_STREAM, tree, 0, 0, 0, 0, 0, b"", "", memoryview(text.encode()))
+
+
+def loss_record(execution: str, stream: int, count: int, place: int) -> Record:
+    """Returns the gap record that readers get, at a place, for `count` bytes that an execution has printed on a stream
+    and that its journal does not hold (any more). `NO_STREAM`: the journal had so many bytes, and nobody knows of which
+    streams; 0 if nobody knows how many."""
+    at = max(place, HEADER_SIZE)
+    text = f'{{"reason":"damage","bytes":{count}}}'
+    return Record(at, at, GAP, stream, execution, 0, 0, 0, 0, 0, b"", "", memoryview(text.encode()))
 
 
 def decode_text(lead: bytes, payload: bytes | memoryview, alone: bool = False) -> tuple[str, bytes]:

@@ -45,6 +45,7 @@ _SEEKABLE_MAGIC: Final = 0x8F92EAB1
 _FOOTER: Final = struct.Struct("<IBI")
 _ENTRY: Final = struct.Struct("<II")
 _HEAD: Final = struct.Struct("<8sIIQ32s16s12sQIIQ")
+_CRC: Final = struct.Struct("<I")
 _MARK: Final = b"squallix"
 _VERSION: Final = 1
 _BLOCK_ENTRY: Final = struct.Struct("<QQQ")
@@ -127,9 +128,12 @@ def file_name(tree: str) -> str:
     return f"{tree[:5]}/{tree}.sealed"
 
 
-def pack_index(header: Header, digest: bytes, blocks: Sequence[Block], chains: Mapping[str, Chain]) -> bytes:
+def pack_index(
+    header: Header, digest: bytes, blocks: Sequence[Block], chains: Mapping[str, Chain], crc: int | None
+) -> bytes:
     """Returns the skippable frame with the index of the journal that has this `header`, sealed up to its committed
-    length."""
+    length. It ends with `crc`, the checksum of all frames before it; in those that release 0.1.0 wrote there is none
+    (None)."""
     records = sum(chain.records for chain in chains.values())
     source = header.committed, digest, header.nonce, bytes.fromhex(header.tree), header.closing
     parts = [_HEAD.pack(_MARK, _VERSION, BLOCK, *source, len(blocks), len(chains), records)]
@@ -140,7 +144,7 @@ def pack_index(header: Header, digest: bytes, blocks: Sequence[Block], chains: M
         entry = bytes.fromhex(execution), chain.tail, len(marks), len(chain.marks), chain.records
         parts.append(_EXECUTION_ENTRY.pack(*entry))
         marks.extend(chain.marks)
-    body = b"".join([*parts, marks.tobytes()])
+    body = b"".join([*parts, marks.tobytes(), _CRC.pack(crc) if crc is not None else b""])
     return _SKIPPABLE.pack(_INDEX_MAGIC, len(body)) + body
 
 

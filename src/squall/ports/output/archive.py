@@ -7,6 +7,8 @@ from typing import Protocol
 
 import msgspec
 
+from squall.core.output.accounts import Account
+
 ROW = "row"
 FILE = "file"
 BLOB = "blob"
@@ -116,8 +118,9 @@ class Archive(Protocol):
         If it raises `OSError`, the caller must call it again."""
         ...
 
-    async def verify(self, tree: str) -> Verdict | None:
-        """Reads and checks every byte of a journal. Returns None if there is none. Raises `UnavailableError` if it
+    async def verify(self, tree: str, accounts: Sequence[Account] = (), rate: float | None = None) -> Verdict | None:
+        """Reads and checks every byte of a journal, and looks for the output that `accounts` name. Reads about `rate`
+        bytes a second; None: as fast as possible. Returns None if there is no journal. Raises `UnavailableError` if it
         cannot be read."""
         ...
 

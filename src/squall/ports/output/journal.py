@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from squall.core.output.accounts import Account, Loss
 from squall.core.output.journal import Batch, Record
 from squall.core.output.places import Place
 
@@ -68,6 +69,11 @@ class Journal(Protocol):
     async def read_last(self, tree: str, last_record: int, limits: Mapping[int, int]) -> list[Record]:
         """Reads the last output records of the execution whose last record starts at `last_record`, oldest first.
         Walks its chain back until it has about `limits` bytes of each stream (by number)."""
+        ...
+
+    async def lost(self, tree: str, accounts: Sequence[Account], size: int | None) -> Sequence[Loss]:
+        """Returns the output of ended executions that the tree's journal does not hold, although `accounts` say that
+        it was there. `size` is the length of the sealed journal in bytes (None: it is not sealed)."""
         ...
 
     async def check(self, tree: str, place: Place) -> bool:

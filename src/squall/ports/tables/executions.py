@@ -11,10 +11,12 @@ from squall.core.content.action import Action, Pack, RunnerType
 from squall.core.event.events import Change, Event
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.execution.retention import Finished
+from squall.core.output.accounts import Account
 from squall.ports.output.archive import Seal
 from squall.ports.tables.access import AccessRows
 from squall.ports.tables.keys import KeyRows
 from squall.ports.tables.policies import PolicyRows, SlotRows, TraceRows
+from squall.ports.tables.scrubs import ScrubRows
 from squall.ports.tables.workflows import WorkflowRows
 
 
@@ -217,6 +219,14 @@ class JournalRows(Protocol):
         """Returns the seal of a tree; None while its journal is not sealed."""
         ...
 
+    async def account(self, account: Account) -> None:
+        """Stores what is known of the output of an execution whose process has ended."""
+        ...
+
+    async def accounts(self, tree: str) -> Sequence[Account]:
+        """Returns what is known of the output of a tree's ended executions that had a record in its journal."""
+        ...
+
     async def complete(self, trees: Sequence[str]) -> Sequence[str]:
         """Returns the trees of which all executions have ended and all status changes are in the journal."""
         ...
@@ -292,6 +302,8 @@ class Tx(ExecutionTables, Protocol):
     def content(self) -> ContentRows: ...  # noqa: D102
     @property
     def journals(self) -> JournalRows: ...  # noqa: D102
+    @property
+    def scrubs(self) -> ScrubRows: ...  # noqa: D102
     @property
     def retention(self) -> RetentionRows: ...  # noqa: D102
     @property

@@ -79,6 +79,8 @@ class Claims:
             current = await tx.executions.get(execution.id, False)
             if current is not None and ex.COMPLETED_AS in current.context:
                 current = await tx.executions.get(execution.id)
+            if outcome.account is not None:
+                await tx.journals.account(outcome.account)
             if current is None or current.status in ex.FINAL:
                 await tx.queue.done(task)
                 return True

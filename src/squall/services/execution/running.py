@@ -20,6 +20,7 @@ from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution
 from squall.core.execution.launch import End, LaunchSpec, Outcome
 from squall.core.execution.launch import Job as RunnerJob
+from squall.core.output.accounts import Account
 from squall.ports import Due, Journal, Launcher, Runner
 from squall.services.content.content import Content
 from squall.services.content.pack_configs import PackConfigs
@@ -200,7 +201,8 @@ class Running:
         texts = await self._printed.read(execution, end)
         outcome = await _apart(_versioned(job) or end.result_bytes > _LARGE, runner.outcome, job, end, texts)
         used = {"cpu_seconds": end.cpu_seconds, "peak_memory": end.peak_memory, "masked": end.masked}
-        return msgspec.structs.replace(outcome, at=end.ended_at, used=used)
+        account = Account(execution.id, end.stdout_bytes, end.stderr_bytes, end.last_record)
+        return msgspec.structs.replace(outcome, at=end.ended_at, used=used, account=account)
 
     async def _ended(self, execution: Execution, timeout: Any) -> End:
         """Waits for the end of the process. The keeper enforces the time-out. If it is late, this method cancels the

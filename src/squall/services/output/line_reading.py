@@ -9,15 +9,18 @@ import msgspec
 
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution
+from squall.core.output.accounts import Loss
+from squall.core.output.journal import NO_STREAM, loss_record
 from squall.core.output.line_context import LineContext
 from squall.core.output.line_query import Hits, LineState, OutputSums, RowPage, Search
-from squall.core.output.lines import Line, LineCounter, LineStream
+from squall.core.output.lines import Line, LineCounter, LineStream, Missing
 from squall.core.output.places import BEGINNING, Place
 from squall.ports import Lines
 from squall.services.output.line_history import LineHistory, LineQuery, Reached, Row, groups
 from squall.services.output.outputs import Outputs
 
 _LARGE = 8 << 20
+_MOST_PLACES = 100
 
 
 class LineReading:
@@ -29,8 +32,25 @@ class LineReading:
         self._history = LineHistory(lines, outputs)
 
     async def sums(self, execution: Execution, members: Collection[str] | None) -> dict[str, OutputSums]:
-        """Returns the output totals of each execution (None: all of the tree); see `ports.Lines`."""
-        return await self._lines.sums(execution.tree, members)
+        """Returns the output totals of each execution (None: all of the tree); see `ports.Lines`. What the journal does
+        not hold any more counts as gaps behind the last line."""
+        sums = await self._lines.sums(execution.tree, members)
+        for loss in await self.lost(execution, execution.parent is None):
+            for key in ("", loss.execution):
+                if key in members if members is not None else key:
+                    now = sums.get(key, OutputSums())
+                    sums[key] = msgspec.structs.replace(
+                        now,
+                        gaps=now.gaps + 1,
+                        missing=now.missing + loss.missing,
+                        places=(*now.places, now.lines)[:_MOST_PLACES],
+                    )
+        return sums
+
+    async def lost(self, execution: Execution, whole: bool) -> Sequence[Loss]:
+        """Returns what the journal does not hold any more of an ended execution (or of its `whole` tree); nothing as
+        long as it runs."""
+        return await self._outputs.losses.of(execution, whole) if await self._outputs.settled(execution.id) else ()
 
     async def count_finished(self, tree: str) -> None:
         """Counts the lines of an ended tree if it is so large that a reader would wait for the count."""
@@ -102,7 +122,15 @@ class LineReading:
         self, execution: Execution, whole: bool, first: int, last: int, streams: tuple[int, ...] | None, cut: int | None
     ) -> RowPage:
         """Returns lines by their numbers on `streams`, of one execution or of its `whole` tree; see `ports.Lines`."""
-        return await self._lines.rows(execution.tree, "" if whole else execution.id, first, last, streams, cut)
+        page = await self._lines.rows(execution.tree, "" if whole else execution.id, first, last, streams, cut)
+        if page.rows and page.first + len(page.rows) <= page.total:
+            return page
+        missing = [
+            Missing(page.total, loss.stream, bytes(loss_record(execution.id, loss.stream, loss.missing, 0).payload))
+            for loss in await self.lost(execution, whole)
+            if streams is None or loss.stream in (NO_STREAM, *streams)
+        ]
+        return msgspec.structs.replace(page, missing=[*page.missing, *missing]) if missing else page
 
     async def find_rows(self, execution: Execution, whole: bool, search: Search) -> Hits:
         """Returns the matching rows; row numbers count the lines on the streams `search.counted`."""

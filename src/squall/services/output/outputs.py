@@ -21,6 +21,7 @@ from squall.core.output.places import Place, format_place
 from squall.ports import Journal, Store, Watch
 from squall.services.output.ends import Ends
 from squall.services.output.labels import Label, Labels
+from squall.services.output.losses import Losses
 
 CHUNK = 256 << 10
 """The approximate number of bytes in one batch."""
@@ -40,6 +41,8 @@ class Outputs:
         self.live = live
         self._ends = Ends(store)
         self._labels = Labels(store)
+        self.losses = Losses(store, journal_port)
+        """What the journals do not hold any more."""
         self._read_last: dict[tuple[str, str | None, Place], tuple[Batch, frozenset[str]]] = {}
         self._waited_for: Counter[str] = Counter()
         self.followers = 0
@@ -55,6 +58,7 @@ class Outputs:
         """Empties the caches unless somebody reads: a few may read the same one after the other."""
         if not self.followers and not self._waited_for:
             self._read_last.clear()
+            self.losses.clear()
             for clear in self._caches:
                 clear()
 
@@ -123,7 +127,8 @@ class Outputs:
         """Yields batches after a position; None after `heartbeat` seconds without records.
 
         Ends after the execution's final status record, or if it ended without one; with `wait` false, at the current
-        end of the journal; at the position `until`; and when the server stops (then `stopping` is true).
+        end of the journal; at the position `until`; and when the server stops (then `stopping` is true). Before the
+        end of an execution whose journal does not hold all that it has printed there are gap records.
         """
         single = None if whole_tree else execution.id
         with self._watched(execution.tree) as watch:
@@ -138,6 +143,9 @@ class Outputs:
                 else:
                     batch, ends = Batch([], position), frozenset()
                 if batch.position != position:
+                    if execution.id in ends:
+                        end = next(each for each in batch.records if is_end(each, execution.id))
+                        batch = await self.losses.told(batch, execution, whole_tree, end.start)
                     if until is not None and self.order(batch.position) > self.order(until):
                         batch, ends = self._up_to(batch, until), frozenset()
                     position, last = batch.position, monotonic()
@@ -146,6 +154,10 @@ class Outputs:
                         return
                     continue
                 if ended or not wait:
+                    if ended or await self.settled(execution.id):
+                        batch = await self.losses.told(Batch([], position), execution, whole_tree, position)
+                        if batch.records and (after != batch.position):
+                            yield batch
                     return
                 # With streaming off, the reader waits for the end, so records that are there must not wake it.
                 behind = position if self.live else None

@@ -41,7 +41,9 @@ class PrintedText:
                 return result.decode("utf-8", "replace"), end.result_bytes - len(result)
             printed = _bytes_of(last, stream)
             if totals[stream] <= most:
-                return printed.decode("utf-8", "replace"), 0
+                lost = totals[stream] - len(printed)
+                note = f"\n[squall: {lost} bytes of {stream} are damaged or missing]\n" if lost > 0 else ""
+                return printed.decode("utf-8", "replace") + note, max(0, lost)
             head = _bytes_of(first, stream)[: most // 2]
             tail = printed[-(most // 2) :]
             omitted = totals[stream] - len(head) - len(tail)

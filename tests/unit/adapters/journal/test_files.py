@@ -58,7 +58,7 @@ class File:
 
     def write(self, closing: int = 0) -> None:
         """Writes all there is, and the committed length after it."""
-        commit = codec.pack_commit(len(self.data), closing)
+        commit = codec.pack_commit(len(self.data), closing, codec.checksum_seed(NONCE))
         self.data[codec.COMMIT_OFFSET : codec.COMMIT_OFFSET + len(commit)] = commit
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
         os.pwrite(descriptor, self.data[codec.COMMIT_OFFSET + len(commit) :], codec.COMMIT_OFFSET + len(commit))

@@ -113,7 +113,7 @@ def test_messages_may_be_cut_anywhere(cuts: list[int]) -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"op": "dance", "id": 1}, "the message 'dance' is unknown to version 4 of the protocol"),
+        ({"op": "dance", "id": 1}, "the message 'dance' is unknown to version 5 of the protocol"),
         ({"id": 1}, "the message None is unknown"),
         ({"op": ["spawn"], "id": 1}, "is unknown"),
         ({"op": "end", "id": 1}, "'end' is unknown"),

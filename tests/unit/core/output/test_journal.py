@@ -219,18 +219,68 @@ def test_a_header_comes_back_with_nothing_committed(nonce: bytes, boot: bytes, t
     assert journal.unpack_header(page) == journal.Header(nonce, boot, tree.hex(), journal.HEADER_SIZE, 0)
 
 
-@given(U64, U64)
-def test_the_committed_length_is_sixteen_bytes_at_its_offset(committed: int, closing: int) -> None:
-    page = bytearray(journal.pack_header(NONCE, bytes(16), "ab" * 12))
-    commit = journal.pack_commit(committed, closing)
-    assert len(commit) == 16
-    page[journal.COMMIT_OFFSET : journal.COMMIT_OFFSET + 16] = commit
-    assert journal.unpack_header(bytes(page))[3:] == (committed, closing) == journal.unpack_commit(commit)
+def page_of(version: int, committed: int = journal.HEADER_SIZE, closing: int = 0) -> bytes:
+    page = bytearray(journal.pack_header(NONCE, bytes(range(16)), "ab" * 12, version))
+    seed = journal.unpack_header(bytes(page)).commit_seed
+    commit = journal.pack_commit(committed, closing, seed)
+    page[journal.COMMIT_OFFSET : journal.COMMIT_OFFSET + len(commit)] = commit
+    return bytes(page)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@given(st.integers(journal.HEADER_SIZE, (1 << 64) - 1), st.data())
+def test_the_committed_length_stands_at_its_offset(version: int, committed: int, data: st.DataObject) -> None:
+    closing = data.draw(st.integers(0, committed - 1))
+    page = page_of(version, committed, closing)
+    header = journal.unpack_header(page)
+    assert (header.committed, header.closing, header.version) == (committed, closing, version)
+    assert journal.unpack_commit(page[journal.COMMIT_OFFSET :], header.commit_seed) == (committed, closing)
+
+
+def test_the_header_of_release_0_1_0_has_the_same_bytes_as_ever() -> None:
+    fields = b"squall\r\n" + struct.pack("<I", 1) + NONCE + bytes(range(16)) + bytes.fromhex("ab" * 12)
+    page = fields.ljust(64, b"\0") + struct.pack("<QQ", 4096, 0)
+    assert page_of(1) == page.ljust(4096, b"\0")
+
+
+def test_a_flipped_bit_anywhere_in_a_header_page_is_told() -> None:
+    page = page_of(2, 5000, 4500)
+    commit = range(journal.COMMIT_OFFSET, journal.COMMIT_OFFSET + journal.COMMIT_SIZE)
+    for at in range(len(page)):
+        for bit in range(8):
+            flipped = page[:at] + bytes([page[at] ^ 1 << bit]) + page[at + 1 :]
+            if at in commit:
+                header = journal.unpack_header(flipped)
+                assert (header.committed, header.closing) == (0, 0)
+            else:
+                with pytest.raises(journal.NotAJournalError):
+                    journal.unpack_header(flipped)
+
+
+@given(st.integers(0, 4095), st.integers(1, 255))
+def test_a_changed_byte_in_a_header_of_format_1_is_told_if_it_is_no_id(at: int, change: int) -> None:
+    page = page_of(1)
+    changed = page[:at] + bytes([page[at] ^ change]) + page[at + 1 :]
+    if 12 <= at < 56 or 64 <= at < 80:
+        assert journal.unpack_header(changed) != journal.unpack_header(page) or at >= 64
+        return
+    with pytest.raises(journal.NotAJournalError):
+        journal.unpack_header(changed)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_another_boot_id_changes_nothing_else(version: int) -> None:
+    page = page_of(version, 7000)
+    header = journal.unpack_header(page)
+    boot = b"b" * 16
+    start = journal.pack_boot(header, boot)
+    assert len(start) == journal.COMMIT_OFFSET
+    assert journal.unpack_header(start + page[len(start) :]) == header._replace(boot=boot)
 
 
 def test_what_is_no_header_says_what_it_is_instead() -> None:
     page = journal.pack_header(NONCE, bytes(16), "ab" * 12)
-    for size in (0, 10, journal.COMMIT_OFFSET + 15):
+    for size in (0, 10, journal.HEADER_SIZE - 1):
         with pytest.raises(journal.NotAJournalError, match="shorter"):
             journal.unpack_header(page[:size])
     with pytest.raises(journal.NotAJournalError, match="does not start like a journal"):

@@ -26,7 +26,7 @@ def test_what_is_packed_into_an_index_is_read_back_piece_by_piece() -> None:
         sample_id(2): sealed.Chain(5000, 1, array("Q", [5000])),
         sample_id(1): sealed.Chain(9, 2, array("Q", [8, 9])),
     }
-    frame = sealed.pack_index(header(sealed.BLOCK + 1), b"d" * 32, blocks, chains)
+    frame = sealed.pack_index(header(sealed.BLOCK + 1), b"d" * 32, blocks, chains, None)
     head = sealed.unpack_head(frame)
     assert (head.size, head.digest, head.blocks, head.executions, head.records) == (
         sealed.BLOCK + 1,
@@ -74,7 +74,7 @@ def test_what_is_no_seek_table_is_refused() -> None:
 
 
 def test_an_index_of_another_format_or_with_wrong_counts_is_refused() -> None:
-    frame = bytearray(sealed.pack_index(header(10), b"d" * 32, [sealed.Block(0, 1, 1)], {}))
+    frame = bytearray(sealed.pack_index(header(10), b"d" * 32, [sealed.Block(0, 1, 1)], {}, None))
     with pytest.raises(sealed.NotSealedError):
         sealed.unpack_head(bytes(frame[:20]))
     for at in (0, 8, 16):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.doubles.assembly import Assembly
 
@@ -27,11 +28,13 @@ async def test_usage_tells_what_each_place_action_and_pack_takes(squall: Assembl
 
 async def test_verifying_gives_what_is_there_and_what_was_noted(squall: Assembly) -> None:
     execution = await squall.done()
-    verdict, digest = await squall.storage.verify(execution.tree)
+    checked = await squall.storage.verify(execution.tree)
+    verdict = checked.verdict
     assert verdict is not None
-    assert (verdict.place, verdict.faults, digest) == ("live", (), None)
+    assert (verdict.place, checked.faults, checked.digest) == ("live", (), None)
     await squall.sealing.seal()
-    sealed, digest = await squall.storage.verify(execution.tree)
+    _, sealed, digest, faults = msgspec.structs.astuple(await squall.storage.verify(execution.tree))
+    assert faults == ()
     assert sealed is not None
     assert (sealed.place, sealed.faults, sealed.digest) == ("row", (), digest)
     assert digest == verdict.digest

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from squall.adapters.durable import make_folder
+from squall.adapters.journal.container import DamagedError
 from squall.adapters.journal.lines.ending import counted_tail, uncounted_tail
 from squall.adapters.journal.lines.index import LineIndex
 from squall.adapters.journal.lines.lookup import Lookup
@@ -94,7 +95,10 @@ class Indexes:
             self._forget(tree)
             index = None
         if index is None:
-            source = self._sources.open(tree)
+            try:
+                source = self._sources.open(tree)
+            except DamagedError:
+                source = None
             if source is None:
                 return None
             path = self._root / journal.lines_name(tree)

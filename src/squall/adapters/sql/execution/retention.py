@@ -78,6 +78,7 @@ class SqlRetention:
             )
             await self._session.run(f"UPDATE events SET document = NULL WHERE resource {among}", *chunk)
             await self._session.run(f"DELETE FROM journals WHERE tree {among}", *chunk)
+            await self._session.run(f"DELETE FROM faults WHERE tree {among}", *chunk)
             await self._session.run(f"DELETE FROM executions WHERE id {among}", *chunk)
         return len(ids)
 

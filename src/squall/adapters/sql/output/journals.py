@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from squall.adapters.sql.dialect.session import Session, marks
 from squall.core.execution.execution import FINAL
+from squall.core.output.accounts import Account
 from squall.ports import FILE, Seal
 
 _FINAL = sorted(FINAL)
@@ -39,6 +40,27 @@ class SqlJournals:
         """Returns the seal of one tree; None if its journal is not sealed."""
         rows = await self._session.run("SELECT place, size, stored, digest FROM journals WHERE tree = ?", tree)
         return Seal(*rows[0]) if rows else None
+
+    async def account(self, account: Account) -> None:
+        """Stores what is known of the output of an execution whose process has ended."""
+        await self._session.run(
+            "UPDATE executions SET stdout_bytes = ?, stderr_bytes = ?, last_record = ? WHERE id = ?",
+            account.stdout,
+            account.stderr,
+            account.last_record,
+            account.execution,
+        )
+
+    async def accounts(self, tree: str) -> Sequence[Account]:
+        """Returns what is known of the output of a tree's ended executions that had a record in its journal."""
+        columns = "SELECT id, stdout_bytes, stderr_bytes, last_record FROM executions"
+        rows = await self._session.run(
+            f"{columns} WHERE id = ? AND last_record > 0 "
+            f"UNION ALL {columns} WHERE tree = ? AND parent IS NOT NULL AND last_record > 0",
+            tree,
+            tree,
+        )
+        return [Account(*row) for row in rows]
 
     async def complete(self, trees: Sequence[str]) -> Sequence[str]:
         """Returns the trees that have ended as a whole and whose status changes are all in their journals."""

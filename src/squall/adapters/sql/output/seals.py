@@ -15,6 +15,7 @@ import apsw
 from squall.adapters import durable
 from squall.adapters.sql.dialect.files import keep_files
 from squall.adapters.sql.dialect.session import marks
+from squall.core.errors import ConfigError
 from squall.ports import Seal, SealRow
 
 _TABLE = """CREATE TABLE IF NOT EXISTS seals (
@@ -53,6 +54,25 @@ class SqliteSeals:
             connection.execute("PRAGMA cache_size = -1000").fetchall()
             self._connection = connection
         return self._connection
+
+    def check(self) -> None:
+        """Raises `ConfigError` if the file, which had rows, is missing, empty or no database. A file beside it with
+        the suffix `.lost` says that its owner knows."""
+        if self._path.with_name(f"{self._path.name}.lost").exists():
+            return
+        fault = ""
+        try:
+            if not self._path.exists() or not self._path.stat().st_size:
+                fault = "is missing or empty, but squall.db knows of output in it"
+            else:
+                self.trees("", 1)
+        except OSError as error:
+            fault = f"cannot be used: {error}"
+        if fault:
+            raise ConfigError(
+                f"{self._path} {fault}. Restore it from a backup (squall restore); to go on without the output in it, "
+                f"move it away and create the file {self._path}.lost."
+            )
 
     def get(self, tree: str) -> SealRow | None:
         """Returns the row of a tree; None if there is none. Raises `OSError`."""

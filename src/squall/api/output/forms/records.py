@@ -138,6 +138,10 @@ def leftovers(form: str, leads: Leads, labels: Mapping[str, Label], place: Place
 def gap_text(record: Record) -> str:
     """Returns the text that people read in place of lost output."""
     gap = msgspec.json.decode(record.payload)
+    if gap["reason"] == "damage" and record.stream:
+        return f"\n[squall: {gap['bytes']} bytes of {journal.STREAMS[record.stream]} are damaged or missing]\n"
+    if gap["reason"] == "damage" and not gap["bytes"]:
+        return "\n[squall: the output is damaged or missing]\n"
     if gap["reason"] == "damage":
         return f"\n[squall: {gap['bytes']} bytes of the journal were lost to a damaged disk]\n"
     if gap.get("bytes"):

@@ -1,4 +1,4 @@
-"""The launcher against a keeper that says what a test makes it say, in the bytes of protocol version 4."""
+"""The launcher against a keeper that says what a test makes it say, in the bytes of protocol version 5."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 UNIT = sample_id(1)
 Message = dict[str, Any]
 Answering = Callable[[Message], list[Message]]
-HELLO: Message = {"op": "reply", "id": 0, "version": 4, "pid": 0, "held": [], "ends": [], "trees": [], "waits": {}}
+HELLO: Message = {"op": "reply", "id": 0, "version": 5, "pid": 0, "held": [], "ends": [], "trees": [], "waits": {}}
 
 
 def packed(*messages: Message) -> bytes:

@@ -5,7 +5,6 @@ Standard library only.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,12 +38,13 @@ class Journals:
             if path.exists():
                 try:
                     writer = TreeWriter.reopen(path, self._incarnation, self._boot)
-                except journal.NotAJournalError as error:
-                    raise OSError(errno.EIO, f"{path.name} is damaged: {error}") from error
-            elif create:
-                writer = TreeWriter.create(path, tree, self._boot, self._incarnation)
-            else:
+                except journal.NotAJournalError:
+                    # No reader can use the file. Without it, the tree's later records have a place.
+                    path.replace(path.with_suffix(journal.SET_ASIDE))
+            if writer is None and not create:
                 return None
+            if writer is None:
+                writer = TreeWriter.create(path, tree, self._boot, self._incarnation)
             self._open[tree] = writer
         self._dirty[tree] = writer
         return writer

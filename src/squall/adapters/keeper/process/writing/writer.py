@@ -14,6 +14,7 @@ from squall.adapters.durable import make_folder, sync_folder
 from squall.core.output import journal
 
 _WINDOW = 4 * journal.MAX_PAYLOAD
+_MOST_LOST = 1 << 30
 # A write that fails for these reasons may succeed later: the disk is full, or a quota is used up.
 _PATIENCE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -30,14 +31,15 @@ class TreeWriter:
     """
 
     __slots__ = (
-        "_descriptor", "_end", "_events", "_heads", "_incarnation", "_leads", "_nonce", "_offsets", "_seed", "_tails",
-        "_unnamed",
+        "_commit_seed", "_descriptor", "_end", "_events", "_heads", "_incarnation", "_leads", "_nonce", "_offsets",
+        "_seed", "_tails", "_unnamed",
     )  # fmt: skip
 
     def __init__(self, descriptor: int, header: journal.Header, incarnation: int) -> None:
         self._descriptor = descriptor
         self._nonce = header.nonce
         self._seed = journal.checksum_seed(header.nonce)
+        self._commit_seed = header.commit_seed
         self._end = header.committed
         self._incarnation = incarnation
         self._unnamed: Path | None = None  # the folder in which a new file's name is not yet durable
@@ -62,20 +64,21 @@ class TreeWriter:
 
         A journal from an earlier boot of the machine (`boot` is the present one) may have lost bytes in a power loss,
         so it is verified once. A damaged frame stays in its place, as readers may have positions behind it, but loses
-        its marker: readers get a gap. Raises `OSError`, and `journal.NotAJournalError` if the file is no journal.
+        its marker: readers get a gap. The end of the last whole frame replaces a damaged committed length. Raises
+        `OSError`, and `journal.NotAJournalError` if the file is no journal.
         """
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            header = journal.unpack_header(os.pread(descriptor, journal.HEADER_SIZE, 0))
+            header = _with_commit(descriptor, journal.unpack_header(os.pread(descriptor, journal.HEADER_SIZE, 0)))
             # If a power loss took the file's end, this appends zeros.
             os.ftruncate(descriptor, header.committed)
             writer = cls(descriptor, header, incarnation)
             if header.boot != boot:
                 _verify_all(descriptor, header)
                 os.fdatasync(descriptor)
-                os.pwrite(descriptor, boot, journal.BOOT_OFFSET)
+                os.pwrite(descriptor, journal.pack_boot(header, boot), 0)
             writer._read_back()
-            os.pwrite(descriptor, journal.pack_commit(writer._end, 0), journal.COMMIT_OFFSET)
+            os.pwrite(descriptor, journal.pack_commit(writer._end, 0, header.commit_seed), journal.COMMIT_OFFSET)
         except (OSError, journal.NotAJournalError):
             os.close(descriptor)
             raise
@@ -129,10 +132,8 @@ class TreeWriter:
         lead = self._leads.get(key, b"") if not tag else b""
         self._append(journal.OUTPUT, execution, time, payload, stream=stream, offset=offset, lead=lead, tag=tag)
         self._offsets[key] = offset + len(payload)
-        if tag:
-            return
         # Only a chunk that ends inside a character leaves a lead; nearly all text ends in ASCII.
-        if lead or (payload and payload[-1] >= 0x80):
+        if not tag and (lead or (payload and payload[-1] >= 0x80)):
             self._leads[key] = journal.decode_text(lead, payload)[1]
 
     def note(
@@ -187,7 +188,7 @@ class TreeWriter:
             tag=tag.encode(),
         )
         end = start + len(head) + len(payload)
-        commit = journal.pack_commit(end, start if kind == journal.INDEX else 0)
+        commit = journal.pack_commit(end, start if kind == journal.INDEX else 0, self._commit_seed)
         try:
             whole = os.pwritev(self._descriptor, [head, payload], start) == end - start
             whole = whole and os.pwrite(self._descriptor, commit, journal.COMMIT_OFFSET) == len(commit)
@@ -247,6 +248,26 @@ def _make_file(path: Path, header: bytes) -> int:
     finally:
         fresh.unlink(missing_ok=True)
     return descriptor
+
+
+def _with_commit(descriptor: int, header: journal.Header) -> journal.Header:
+    """Returns the header with a committed length that can be used: that of the file's last whole frame if the header's
+    own is damaged."""
+    size = os.fstat(descriptor).st_size
+    # Format 1 cannot check its length: a power loss takes seconds of output, never so much.
+    if header.committed and (header.commit_seed is not None or header.committed <= size + _MOST_LOST):
+        return header
+    seed = journal.checksum_seed(header.nonce)
+    at = end = journal.HEADER_SIZE
+    while at < size:
+        head = os.pread(descriptor, journal.FRAME_SIZE, at)
+        length = journal.frame_length(head) if journal.plausible(head, 0, header.nonce) else 0
+        frame = os.pread(descriptor, length, at)
+        if frame and journal.verify(frame, 0, header.nonce, seed, at):
+            at = end = at + len(frame)
+        else:
+            at = _behind_damage(descriptor, at, size, header.nonce)
+    return header._replace(committed=end, closing=0)
 
 
 def _verify_all(descriptor: int, header: journal.Header) -> None:

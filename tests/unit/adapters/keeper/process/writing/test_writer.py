@@ -50,7 +50,7 @@ def records(path: Path) -> list[Record]:
 def test_a_new_journal_is_for_its_owner_alone(writer: TreeWriter, path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert header(path)[1:] == (BOOT, TREE, journal.HEADER_SIZE, 0)
+    assert header(path)[1:] == (BOOT, TREE, journal.HEADER_SIZE, 0, 2)
 
 
 def test_two_journals_do_not_share_their_nonce(writer: TreeWriter, path: Path) -> None:

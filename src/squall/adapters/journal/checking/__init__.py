@@ -1,0 +1,1 @@
+"""Compares stored journals with their checksums and with what the database knows."""
