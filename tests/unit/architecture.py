@@ -51,6 +51,31 @@ REMOVING = "squall.adapters.removing."
 DURABLE = "squall.adapters.durable."
 """The one module that writes files which survive a loss of power. Commands, too, store something: tokens."""
 
+WRITES_FILES = {
+    # Files that write files otherwise, and why a loss of power may take what they write, or how it does not.
+    "src/squall/adapters/durable.py": "the one module that does it",
+    "src/squall/adapters/installing/default_packages.py": "below a version, which is synced when it is staged",
+    "src/squall/adapters/installing/interpreters.py": "below a version, which is synced when it is staged",
+    "src/squall/adapters/installing/packs.py": "below a version, which is synced when it is staged",
+    "src/squall/adapters/installing/sources.py": "below a version, which is synced when it is staged",
+    "src/squall/adapters/installing/versions.py": "a lock; the link behind a folder that moves syncs its name",
+    "src/squall/adapters/journal/lines/index.py": "a cache with checksums, which is made anew",
+    "src/squall/adapters/keeper/families/cgroups.py": "the kernel's files",
+    "src/squall/adapters/keeper/process/child.py": "flushed, with its name, before its end is told",
+    "src/squall/adapters/keeper/process/keeper.py": "the kernel's files",
+    "src/squall/adapters/keeper/process/writing/writer.py": "flushed, with its name, before its end is told",
+    "src/squall/adapters/keeper/runlog.py": "flushed before an end is told",
+    "src/squall/adapters/keeper/server/pool.py": "a log of errors",
+    "src/squall/adapters/sql/output/seals.py": "SQLite's own file",
+    "src/squall/adapters/sql/sqlite.py": "SQLite's own file",
+    "src/squall/cli/main.py": "the null device",
+    "src/squall/commands/authoring.py": "the folder of an author, who has it under version control",
+    "src/squall/server/datadir.py": "a lock",
+}
+WRITING_CALLS = {"write_text", "write_bytes", "symlink_to", "hardlink_to", "rename", "touch", "copytree", "copyfile"}
+WRITING_FLAGS = {"O_CREAT", "O_WRONLY"}
+WRITING_MODES = re.compile(r"[wax]b?\+?")
+
 MAX_FILE = 400
 MAX_FUNCTION = 60
 MAX_CLASS = 200
@@ -240,6 +265,18 @@ def sql_complaints(where: Source) -> Iterator[str]:
     for node in nodes(where.tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value):
             yield f"{where.path}:{node.lineno}: SQL belongs in adapters/sql"
+
+
+def writing_complaints(where: Source) -> Iterator[str]:
+    for node in nodes(where.tree):
+        writes = isinstance(node, ast.Attribute) and node.attr in WRITING_FLAGS
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            modes = [each.value for each in node.args[:2] if isinstance(each, ast.Constant)]
+            opens = called == "open" and any(isinstance(mode, str) and WRITING_MODES.fullmatch(mode) for mode in modes)
+            writes = writes or called in WRITING_CALLS or opens
+        if writes and where.path not in WRITES_FILES:
+            yield f"{where.path}:{getattr(node, 'lineno', 0)}: adapters/durable.py writes files, so that they survive a loss of power"
 
 
 def docstring_complaints(where: Source) -> Iterator[str]:

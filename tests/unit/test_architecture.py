@@ -27,6 +27,7 @@ from tests.unit.architecture import (
     STANDARD_LIBRARY_ONLY,
     TOO_LARGE,
     TOO_MANY_METHODS,
+    WRITES_FILES,
     Source,
     cycles,
     docstring_complaints,
@@ -44,6 +45,7 @@ from tests.unit.architecture import (
     source,
     sources,
     sql_complaints,
+    writing_complaints,
 )
 
 
@@ -135,6 +137,12 @@ def test_sql_is_written_in_its_adapter_only() -> None:
     no_complaints(sql_complaints, [each for each in package() if not each.path.startswith("src/squall/adapters/sql/")])
 
 
+def test_files_that_must_survive_a_loss_of_power_are_written_in_one_place() -> None:
+    no_complaints(writing_complaints, [each for each in package() if each.ring != "testing"])
+    names = {each.path for each in package()}
+    assert set(WRITES_FILES) <= names, "an exception is about a file that is gone"
+
+
 def test_everything_public_says_what_it_means() -> None:
     no_complaints(docstring_complaints, list(sources("src")))
 
@@ -187,6 +195,11 @@ def test_every_file_with_logic_in_core_and_services_has_tests_of_its_own() -> No
         (sql_complaints, "src/squall/services/a.py", "x = f'DELETE FROM {t}'"),
         (sql_complaints, "src/squall/services/a.py", "x = f'UPDATE {t} SET a = 1'"),
         (sql_complaints, "src/squall/services/a.py", "x = '''\n  CREATE TABLE t (a)'''"),
+        (writing_complaints, "src/squall/a.py", "open(path, 'w')"),
+        (writing_complaints, "src/squall/a.py", "path.open('ab')"),
+        (writing_complaints, "src/squall/a.py", "path.write_text('')"),
+        (writing_complaints, "src/squall/a.py", "os.open(path, os.O_WRONLY)"),
+        (writing_complaints, "src/squall/a.py", "link.symlink_to(target)"),
         (docstring_complaints, "src/squall/a.py", "x = 1"),
         (docstring_complaints, "src/squall/a.py", "'''M.'''\ndef f(): ..."),
         (docstring_complaints, "src/squall/a.py", "'''M.'''\nclass C:\n    '''C.'''\n    def f(self): ..."),
@@ -212,6 +225,7 @@ def test_a_rule_complains_about_what_breaks_it(rule: Callable[[Source], Iterator
         (room_complaints, "src/squall/adapters/bus/a.py", "from squall.adapters.bus import b"),
         (purity_complaints, "src/squall/core/a.py", "import struct, zlib\nfrom datetime import datetime"),
         (sql_complaints, "src/squall/api/a.py", "x = ['DELETE', 'UPDATE of a row', 'Select one', 'DELETE /v1/x']"),
+        (writing_complaints, "src/squall/a.py", "open(path, 'rb')\nos.open(path, os.O_RDONLY)\nopen('w.txt')"),
         (docstring_complaints, "src/squall/a.py", "'''M.'''\ndef _f(): ...\nclass _C:\n    def f(self): ..."),
     ],
 )
