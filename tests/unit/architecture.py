@@ -37,7 +37,7 @@ ROOMS = {
     ),
     "ports": ("output", "tables", ""),
     "services": ("", "access", "content", "output", "event", "execution", "workflow"),
-    "api": ("http", "access", "content", "workflow", "execution", "output.forms", "output", "event", ""),
+    "api": ("http", "connection", "access", "content", "workflow", "execution", "output.forms", "output", "event", ""),
     "cli": ("terminal", "", "access", "output", "workflow", "execution", "content"),
     "adapters.keeper": ("", "families", "process.writing", "process", "server"),
     "adapters.sql": ("dialect", "event", "access", "content", "output", "workflow", "execution", ""),

@@ -78,7 +78,8 @@ class Application:
         try:
             answer = await self._answer(scope, receive, send)
         except SquallError as error:
-            answer = failure(error.http_status, str(error), getattr(error, "conflict_id", ""))
+            conflict_id, retry_after = getattr(error, "conflict_id", ""), getattr(error, "retry_after", 0)
+            answer = failure(error.http_status, str(error), conflict_id, retry_after)
         except Exception:
             _LOG.exception(
                 "a request failed", extra={"path": scope["path"], "request_id": request_id.decode("latin-1")}
