@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
-from typing import Final
 
-CHILDREN_LIMIT: Final = "SQUALL_OPEN_FILES"
-"""The environment variable that tells a keeper the soft limit with which the server was started. Actions get that one:
-programs that use `select` break, and others become slow, under a higher one."""
+from squall.adapters.keeper.process.starting import OPEN_FILES
 
 _RESERVE = 512
 _MOST = 1 << 20
@@ -17,7 +14,7 @@ _MOST = 1 << 20
 def raise_limit() -> None:
     """Raises the soft limit to the hard limit, at most to a million. Notes the former one for actions."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    os.environ.setdefault(CHILDREN_LIMIT, str(soft))
+    os.environ[OPEN_FILES] = str(soft)
     wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return

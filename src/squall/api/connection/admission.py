@@ -15,7 +15,7 @@ from typing import Protocol
 
 from squall.api.connection.limits import Limits, counted_as, is_trusted
 
-_MOST_REFUSED = 256
+_MOST_REFUSED = 64
 _SPARE_PART = 16
 """One of so many connections is for trusted addresses alone: an administrator at the machine gets in."""
 

@@ -17,6 +17,9 @@ from squall.api.connection.bounded import BoundedProtocol
 from squall.core.errors import ConfigError
 
 _BACKLOG = 2048
+_ACCEPTED_AT_ONCE = 32
+"""The most connections that one turn of the event loop accepts. They are admitted or closed in the turn after it; until
+then they use descriptors that are kept free."""
 _TICKS = 10
 """uvicorn ticks ten times a second."""
 
@@ -32,6 +35,9 @@ class _Quiet(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts the server and sets `ready`."""
         await super().startup(sockets)
+        for sock in sockets or ():
+            # The system may queue more than one turn accepts.
+            sock.listen(_BACKLOG)
         self.ready.set()
 
     async def on_tick(self, counter: int) -> bool:
@@ -77,6 +83,7 @@ class HttpServer:
             http=cast(Any, partial(BoundedProtocol, connections, guarded)),
             ws="none",
             lifespan="off",
+            backlog=_ACCEPTED_AT_ONCE,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -19,6 +19,8 @@ _FAILURES = (
     TemplateError, LimitExceededError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError,
     RecursionError, MemoryError,
 )  # fmt: skip
+_UNREADABLE = (TemplateError, RecursionError, MemoryError, SyntaxError)
+"""The errors of templates that cannot be compiled: Python refuses what is nested too deeply."""
 
 # Jinja writes a number such as 1e999 into its Python code as `inf`, which is not a name there.
 _INFINITE = "a number in the template is too large"
@@ -86,7 +88,7 @@ class Jinja:
         if source not in self._expressions:
             try:
                 expression = self._environment.compile_expression(source, undefined_to_none=False)
-            except TemplateError:
+            except _UNREADABLE:
                 expression = None
             if len(self._expressions) >= _CACHED:
                 self._expressions.clear()
@@ -103,7 +105,7 @@ class Jinja:
                     self._environment.from_string(text),
                     frozenset(meta.find_undeclared_variables(self._environment.parse(text))),
                 )
-            except TemplateError:
+            except _UNREADABLE:
                 entry = (None, frozenset())
             if len(self._compiled) >= _CACHED:
                 self._compiled.clear()
