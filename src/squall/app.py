@@ -15,19 +15,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from squall import __version__
+from squall.api.connection.admission import Connections
+from squall.api.connection.server import HttpServer, listen
 from squall.api.http.application import Application
 from squall.api.http.gate import Gate
 from squall.api.http.routes import Route
-from squall.api.http.server import HttpServer, listen
 from squall.api.http.web import WebFiles
-from squall.assembly import wiring
+from squall.assembly import arguments, wiring
 from squall.assembly.outside import Outside, Role, outside
 from squall.assembly.wiring import OLDER_IDENTITY, Services
 from squall.config import Settings
 from squall.core.errors import SquallError, UnavailableError
 from squall.core.timestamp import to_iso
 from squall.roles.worker import Worker
-from squall.server import datadir, survival
+from squall.server import datadir, descriptors, survival
 from squall.server.watchdog import Watchdog
 
 _LOG = logging.getLogger("squall")
@@ -209,10 +210,12 @@ def _servers(settings: Settings, routes: list[Route], gate: Gate, sockets: list[
     # With authentication, requests may come from every user of the machine.
     guarded = not (settings.server.allow_local_users or settings.auth.enable)
     web = WebFiles(_web_root())
+    connections = Connections(arguments.connection_limits(settings, descriptors.for_connections()))
     return [
         HttpServer(
             Application(routes, gate, body_limit=limit, home=home, web=web if home == "api" else None),
             sock,
+            connections,
             guarded=guarded,
             grace=_HTTP_GRACE,
         )
@@ -229,6 +232,7 @@ def _web_root() -> Path:
 async def serve(settings: Settings, on_ready: Callable[[App], None]) -> None:
     """Builds and runs a server until SIGTERM or SIGINT. Raises `ConfigError`."""
     datadir.prepare(settings.server.data_dir)
+    descriptors.raise_limit()
     with datadir.lock(settings.server.data_dir):
         if not settings.server.stop_actions and (complaint := survival.check()) is not None:
             _LOG.warning(complaint)

@@ -322,3 +322,34 @@ def test_the_result_is_downloaded_as_recorded(plain_server: Server) -> None:
     pretty = plain_server.call("GET", f"/v1/executions/{made}/result?pretty_format=true")
     assert pretty.json == plain.json
     assert b"\n    " in pretty.raw
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\xff", b'{"action": "\xff"}', b'{"action": "core.noop", "user": "\xc3"}', b"[" * 100_000, b'{"a": "\\ud800"}'],
+)
+def test_a_body_that_cannot_be_decoded_is_the_clients_fault(plain_server: Server, body: bytes) -> None:
+    reply = plain_server.call("POST", "/v1/executions", raw=body, headers={"Content-Type": "application/json"})
+    assert reply.status == 400
+
+
+@pytest.mark.parametrize("path", ["/v1/packs/views/file/core/%00", "/v1/actions/core%00.local", "/%00"])
+def test_a_path_with_a_null_byte_names_nothing(plain_server: Server, path: str) -> None:
+    assert plain_server.call("GET", path).status == 404
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["'[a'|from_yaml_string", "'!!python/object/apply:os.system [1]'|from_yaml_string", "{}|jsonpath_query('[')",
+     "{'a': 'b'}|jsonpath_query('$..`sub(/a/,b)`')"],
+)  # fmt: skip
+def test_an_expression_that_fails_is_the_clients_fault(plain_server: Server, expression: str) -> None:
+    parameters = {"cmd": "{{ " + expression + " }}"}
+    reply = plain_server.call("POST", "/v1/executions", {"action": "core.local", "parameters": parameters})
+    assert reply.status == 400
+
+
+def test_a_template_that_is_nested_too_deeply_stays_text_like_every_broken_template(plain_server: Server) -> None:
+    text = "{{ " + "(" * 500 + "1" + ")" * 500 + " }}"
+    body = {"action": "core.echo", "parameters": {"message": text}}
+    assert plain_server.call("POST", "/v1/executions", body).status == 201

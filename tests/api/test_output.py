@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,21 @@ def test_the_output_limit_is_told_as_a_gap(tmp_path_factory: pytest.TempPathFact
         with server.output(execution) as stream:
             assert b"[squall: " in stream.rest()
         assert "gap" in json.dumps([event.body for event in server.tail(execution)])
+
+
+@pytest.mark.parametrize("form", ["ndjson", "sse"])
+def test_resuming_behind_any_character_that_was_not_finished_repeats_and_loses_none(
+    plain_server: Server, form: str
+) -> None:
+    execution = plain_server.shell(r"printf 'ab\360\237'; printf 'cd\360' >&2")
+    plain_server.ended(execution)
+    path = f"/v1/executions/{execution}/output?format={form}"
+
+    def positions(after: str = "") -> list[str]:
+        reply = plain_server.call("GET", path + after)
+        return re.findall(r'"position":"([^"]*)"', reply.raw.decode())
+
+    whole = positions()
+    assert len(whole) == len(set(whole)) == 4
+    for at, position in enumerate(whole, 1):
+        assert positions(f"&after={position}") == whole[at:]

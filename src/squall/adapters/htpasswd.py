@@ -17,8 +17,12 @@ _ROUNDS = 12
 _BCRYPT_MOST = 72
 _ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _USER = re.compile(r"[^\s:\x00-\x1f\x7f]{1,255}")
-_DUMMY_HASH = b"$2b$12$pCRtTqMhnNrIskr2./s/o.IVJ3lO3TW9ExxtMDYY49iif0ybAxS4i"
-"""The hash for checks without a bcrypt entry, so that they take as long as those with one."""
+_DUMMY_SALT = b"pCRtTqMhnNrIskr2./s/o."
+_MOST_EVENED = 15
+"""The dearest bcrypt cost to which other checks are made equal: one more would take everybody seconds."""
+_MOST_PASSWORD = 1024
+"""A longer password is wrong: apr1 hashes it a thousand times."""
+_BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 
 
 class HtpasswdFile:
@@ -28,14 +32,30 @@ class HtpasswdFile:
         self._path = path
         self._signature: tuple[int, int, int] | None = None
         self._entries: dict[str, str] = {}
+        self._dearest = _ROUNDS
 
     def verify(self, user: str, password: str) -> bool:
-        """Returns True if the password is the user's. Raises `ConfigError` if the file cannot be read."""
-        entry = self._users().get(user, "")
-        is_right = matches(entry, password)
-        if not entry.startswith("$2"):
-            bcrypt.checkpw(_cut(password), _DUMMY_HASH)
-        return is_right
+        """Returns True if the password is the user's. Takes as long for every user, and for a user that does not
+        exist. Raises `ConfigError` if the file cannot be read."""
+        users = self._users()
+        entry = users.get(user, "")
+        part = password[:_MOST_PASSWORD]
+        is_right = matches(entry, part)
+        self._even_out(entry, part)
+        return is_right and part == password
+
+    def _even_out(self, entry: str, password: str) -> None:
+        """Adds to the time of a check what the dearest entry of the file would have taken more.
+
+        A bcrypt hash of cost n takes twice as long as one of n - 1; so one of each cost from n on makes it one of the
+        dearest.
+        """
+        own = bcrypt_cost(entry)
+        raw = _cut(password)
+        for cost in range(own, self._dearest) if own else [self._dearest]:
+            bcrypt.hashpw(raw, b"$2b$%02d$" % cost + _DUMMY_SALT)
+        if not entry.startswith("$apr1$"):
+            apr1(password.encode(), b"dummysalt")
 
     def knows(self, user: str) -> bool:
         """Returns True if the file has an entry for the user. Raises `ConfigError` if the file cannot be read."""
@@ -51,6 +71,8 @@ class HtpasswdFile:
         signature = (status.st_mtime_ns, status.st_size, status.st_ino)
         if signature != self._signature:
             self._entries = read(self._path)
+            costs = [cost for entry in self._entries.values() if (cost := bcrypt_cost(entry)) <= _MOST_EVENED]
+            self._dearest = max(_ROUNDS, *costs, 0)
             self._signature = signature
         return self._entries
 
@@ -75,6 +97,13 @@ def write(path: Path, users: dict[str, str]) -> None:
         durable.write(path, "".join(f"{user}:{entry}\n" for user, entry in users.items()).encode())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def bcrypt_cost(entry: str) -> int:
+    """Returns the cost of a bcrypt entry: the base-two logarithm of its rounds. 0 for other and malformed entries."""
+    match = _BCRYPT.fullmatch(entry)
+    cost = int(match[1]) if match is not None else 0
+    return cost if 4 <= cost <= 31 else 0
 
 
 def check_user(user: str) -> str:

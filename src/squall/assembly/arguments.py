@@ -14,6 +14,7 @@ from squall.adapters.installing.places import VARIABLE, Places
 from squall.adapters.installing.versions import Installed, Versions
 from squall.adapters.runners.python import PythonPlaces
 from squall.adapters.runners.ssh.runner import SshRules
+from squall.api.connection.limits import Limits, networks
 from squall.config import Settings
 from squall.config.settings import Actionrunner
 from squall.core.access.environment import ACTIONS, BLOBS, INSTALLING, REACHING, check_entries, environment
@@ -31,6 +32,23 @@ def cipher(settings: Settings) -> KeyFileCipher:
     key_path = settings.keyvalue.encryption_key_path
     path = Path(key_path).expanduser() if key_path else settings.server.data_dir / "datastore.key.json"
     return KeyFileCipher(path, make=not key_path)
+
+
+def connection_limits(settings: Settings, descriptors: int) -> Limits:
+    """Returns the limits of connections, which may use `descriptors` descriptors. Raises `ConfigError`."""
+    server = settings.server
+    return Limits(
+        connections=min(server.max_connections, descriptors),
+        per_address=server.max_connections_per_address,
+        last_descriptor=descriptors,
+        line_bytes=server.max_header_bytes // 2,
+        header_bytes=server.max_header_bytes,
+        headers=server.max_headers,
+        head_seconds=server.header_seconds,
+        body_seconds=server.body_seconds,
+        idle_seconds=server.idle_seconds,
+        trusted=networks(server.trusted_proxies),
+    )
 
 
 def terms(settings: Settings) -> Terms:

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from squall.core.units import GIB, MIB
+from squall.core.units import GIB, KIB, MIB
 
 MARK_SIZE: Final = {"size": True}
 """The mark of a type whose values may be written with a unit."""
@@ -30,6 +30,14 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     packs_dirs: tuple[Path, ...] = ()
     allow_local_users: bool = False
     max_body_bytes: Size = 10 * MIB
+    max_header_bytes: Annotated[int, Meta(ge=1024, le=16 * MIB, extra=MARK_SIZE)] = 64 * KIB
+    max_headers: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    header_seconds: Seconds = 20.0
+    body_seconds: Seconds = 30.0
+    idle_seconds: Seconds = 75.0
+    max_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    max_connections_per_address: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
+    trusted_proxies: str = ""
     shutdown_grace_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 30.0
     stop_actions: bool = False
 

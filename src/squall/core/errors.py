@@ -25,6 +25,7 @@ CODES: dict[str, Code] = {
     "gone": Code(410, 2),
     "too_large": Code(413, 2),
     "unsupported_media": Code(415, 2),
+    "too_many": Code(429, 2),
     "internal": Code(500, 2),
     "unavailable": Code(503, 2),
     "config": Code(500, 2),
@@ -98,6 +99,16 @@ class UnsupportedMediaError(SquallError):
     """The endpoint does not accept the content type of the request's body."""
 
     code = "unsupported_media"
+
+
+class TooManyError(SquallError):
+    """The client has made too many attempts. `retry_after` is in seconds, at least 1."""
+
+    code = "too_many"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UnavailableError(SquallError):

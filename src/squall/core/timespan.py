@@ -8,6 +8,7 @@ from squall.core.errors import InvalidError
 from squall.core.timestamp import from_iso
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+_LONGEST = 1_000 * 366 * 86_400_000_000
 _UNITS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 
 
@@ -19,7 +20,10 @@ def moment(text: str, field: str, now: int) -> int:
     """
     spans = text.strip().lower()
     if spans and not _SPAN.sub("", spans).strip():
-        return now - round(sum(float(match[1]) * _UNITS[match[2]] for match in _SPAN.finditer(spans)))
+        span = sum(float(match[1]) * _UNITS[match[2]] for match in _SPAN.finditer(spans))
+        if span > _LONGEST:
+            raise InvalidError(f"{field}: {text[:40]!r} is longer than a thousand years")
+        return now - round(span)
     try:
         return from_iso(text, field)
     except InvalidError:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import subprocess
 from pathlib import Path
 
+import bcrypt
 import pytest
 
 from squall.adapters import htpasswd
@@ -77,3 +80,38 @@ def test_names_that_the_file_cannot_hold_are_refused(name: str) -> None:
 def test_passwords_that_bcrypt_cannot_tell_apart_are_refused(password: str) -> None:
     with pytest.raises(InvalidError, match="password"):
         htpasswd.hashed(password)
+
+
+def test_a_check_takes_the_same_work_for_every_user_and_for_a_user_that_does_not_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "htpasswd"
+    kinds = {
+        **{f"bcrypt{cost}": bcrypt.hashpw(b"right", bcrypt.gensalt(cost)).decode() for cost in (4, 5, 10, 13)},
+        "apr1": htpasswd.apr1(b"right", b"salt"),
+        "sha": "{SHA}" + base64.b64encode(hashlib.sha1(b"right").digest()).decode(),
+        "malformed": "$2b$99$nonsense",
+        "refused": "$2b$03$" + "a" * 53,
+    }
+    path.write_text("".join(f"{user}:{entry}\n" for user, entry in kinds.items()))
+    rounds: list[int] = []
+    hash_, check = bcrypt.hashpw, bcrypt.checkpw
+
+    def hashpw(password: bytes, salt: bytes) -> bytes:
+        rounds.append(1 << int(salt[4:6]))
+        return hash_(password, salt)
+
+    def checkpw(password: bytes, entry: bytes) -> bool:
+        right = check(password, entry)
+        rounds.append(1 << int(entry[4:6]))
+        return right
+
+    monkeypatch.setattr(bcrypt, "hashpw", hashpw)
+    monkeypatch.setattr(bcrypt, "checkpw", checkpw)
+    passwords = htpasswd.HtpasswdFile(path)
+    for user in (*kinds, "nobody"):
+        for password in ("wrong", "right", "x" * 5000, "ä" * 100):
+            rounds.clear()
+            expected = password == "right" and user not in ("malformed", "refused", "nobody")
+            assert passwords.verify(user, password) is expected
+            assert (user, password, sum(rounds)) == (user, password, 1 << 13)

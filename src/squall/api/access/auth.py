@@ -6,6 +6,8 @@ import base64
 import binascii
 from typing import Any
 
+from squall.api.connection.limits import counted_as
+from squall.api.http.bodies import while_connected
 from squall.api.http.gate import cookie
 from squall.api.http.pages import page
 from squall.api.http.routes import OPEN, OPEN_ERRORS, READ, Route, bound, noun
@@ -50,7 +52,8 @@ class AuthRoutes:
             raise InvalidError(f"{ttl} is less than the minimum of 1")
         requested_user = field(document, "user", str, "string")
         client = request.scope.get("client")
-        token, token_text = await self._access.login(user, password, client[0] if client else "", ttl)
+        address = counted_as(client[0]) if client else ""
+        token, token_text = await while_connected(request, self._access.login(user, password, address, ttl))
         if requested_user and requested_user != user:
             await self._access.revoke(token.hash)
             raise InvalidError("Current user is not a service and cannot request impersonated tokens")
@@ -174,7 +177,7 @@ def _key_body(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-_LOGIN_ERRORS = (400, 401, 413, 415)
+_LOGIN_ERRORS = (400, 401, 413, 415, 429)
 _SSO_ERRORS = (404, 500, 503)
 
 ROUTES = (

@@ -14,7 +14,7 @@ from squall.api.http.hosts import check_content_type
 from squall.api.http.routes import Route, Router, allowed
 from squall.api.http.web import WebFiles
 from squall.api.http.wire import Answer, Request, failure
-from squall.core.errors import SquallError
+from squall.core.errors import NotFoundError, SquallError
 
 _LOG = logging.getLogger("squall.api")
 _NAME = 200
@@ -84,7 +84,8 @@ class Application:
         try:
             answer = await self._answer(scope, receive, send)
         except SquallError as error:
-            answer = failure(error.http_status, str(error), getattr(error, "conflict_id", ""))
+            conflict_id, retry_after = getattr(error, "conflict_id", ""), getattr(error, "retry_after", 0)
+            answer = failure(error.http_status, str(error), conflict_id, retry_after)
         except Exception:
             _LOG.exception(
                 "a request failed", extra={"path": scope["path"], "request_id": request_id.decode("latin-1")}
@@ -96,6 +97,9 @@ class Application:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Answer | None:
         probe = Request(scope, receive, {}, self._body_limit)
         self._gate.check_origin(probe)
+        if "\0" in scope["path"]:
+            # No name in Squall has a null byte, and the system's calls refuse one.
+            raise NotFoundError(_NOT_FOUND)
         if self._web is not None and (page := self._web.answer(probe, scope["path"])) is not None:
             return page
         area, path = locate(scope["path"], self._home, scope.get("raw_path") or b"")

@@ -6,13 +6,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Protocol, TypeVar
 
 from starlette.types import Message, Send
 
 from squall.api.http.wire import Request, start_message
+from squall.core.errors import InvalidError, SquallError
 
+Result = TypeVar("Result")
 _ENCODINGS = ("zstd", "gzip")
 _GZIP = 31
 _LEVEL = 3
@@ -106,6 +108,36 @@ async def answer_stream(
         # Every event carries its position, so the client can resume with another credential.
         with contextlib.suppress(OSError):
             await send({"type": "http.response.body", "body": b""})
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Returns the result of `work`, which begins when the body has been read. Cancels it if the client disconnects.
+    Raises `InvalidError` then, which nobody reads."""
+    results: list[Result] = []
+    errors: list[SquallError] = []
+
+    async def run() -> None:
+        try:
+            results.append(await work)
+        except SquallError as error:
+            errors.append(error)
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(run())
+
+        async def listen() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            task.cancel()
+
+        listener = group.create_task(listen())
+        task.add_done_callback(lambda _: listener.cancel())
+    work.close()
+    if errors:
+        raise errors[0]
+    if not results:
+        raise InvalidError("The client has disconnected.")
+    return results[0]
 
 
 async def _swallow_cancel(work: Awaitable[None]) -> None:

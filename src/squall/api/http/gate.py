@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
-from squall.api.http.hosts import check_browser
+from squall.api.http.hosts import check_browser, netloc
 from squall.api.http.routes import Route
 from squall.api.http.wire import Query, Request
 from squall.core.access.access import COOKIE, HEADER, QUERY, TOKEN, Identity, check_admin
@@ -116,7 +116,7 @@ def _from_cookie(request: Request) -> Credential | None:
     if morsel is None or not morsel.value:
         return None
     origin, host = request.header("origin"), request.header("host") or ""
-    ours = origin is not None and urlsplit(origin).netloc.lower() == host.lower()
+    ours = origin is not None and netloc(origin) == host.lower()
     if not ours and (origin is not None or request.scope["method"] not in _READING):
         raise ForbiddenError(f"Origin: a request with the cookie must come from {host!r}, not from {origin!r}.")
     return Credential(morsel.value, False, COOKIE)

@@ -7,11 +7,14 @@ that resolves to 127.0.0.1). So can every user of the machine.
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from squall.api.http.routes import TEXT, Route
 from squall.api.http.wire import Request
 from squall.core.errors import ForbiddenError, UnsupportedMediaError
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?", re.ASCII)
 
 
 def is_loopback(host: str) -> bool:
@@ -26,10 +29,17 @@ def is_loopback(host: str) -> bool:
 
 
 def _host_of(value: str) -> str:
-    """Returns the host of a Host header, without its port."""
-    if value.startswith("["):
-        return value.partition("]")[0] + "]"
-    return value.partition(":")[0]
+    """Returns the host of a Host header, without its port; "" if the header is not a host with or without a port."""
+    match = _HOST.fullmatch(value)
+    return match[1] if match is not None else ""
+
+
+def netloc(origin: str) -> str:
+    """Returns host and port of an `Origin` header in lower case; "" for a text that is no address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def check_browser(request: Request) -> None:
@@ -40,7 +50,7 @@ def check_browser(request: Request) -> None:
             "Host: this server answers only to localhost or a loopback address, as it runs without authentication."
         )
     origin = request.header("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower():
+    if origin is not None and netloc(origin) != hosts[0].lower():
         raise ForbiddenError(f"Origin: pages of {origin!r} may not use this server.")
 
 

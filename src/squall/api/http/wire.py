@@ -119,6 +119,9 @@ class Request:
         size = 0
         while True:
             message = await self.receive()
+            if message["type"] == "http.disconnect":
+                # Without its end, a body could be taken for a shorter one.
+                raise InvalidError("The request ended before its body was complete.")
             part = message.get("body", b"")
             size += len(part)
             if size > self._body_limit:
@@ -137,7 +140,7 @@ class Request:
             return {}
         try:
             document = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidError(f"Failed to parse request body: {error}") from error
         if not isinstance(document, dict):
             raise InvalidError(f"Failed to parse request body: expected an object, got {_kind(document)}")
@@ -176,10 +179,12 @@ class Answer:
         await send({"type": "http.response.body", "body": self.content if body else b""})
 
 
-def failure(status: int, message: str, conflict_id: str = "") -> Answer:
-    """Returns an error in the form that StackStorm's clients read. `conflict_id` is the id of a conflicting object."""
+def failure(status: int, message: str, conflict_id: str = "", retry_after: int = 0) -> Answer:
+    """Returns an error in the form that StackStorm's clients read. `conflict_id` is the id of a conflicting object.
+    `retry_after` is in seconds; 0 says nothing."""
     conflict = {"conflict-id": conflict_id} if conflict_id else {}
-    return Answer({"faultstring": message, **conflict}, status)
+    headers = {"Retry-After": str(retry_after)} if retry_after else {}
+    return Answer({"faultstring": message, **conflict}, status, headers)
 
 
 def field(document: Mapping[str, Any], name: str, kind: type, words: str, default: Any = None) -> Any:

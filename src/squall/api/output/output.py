@@ -195,10 +195,10 @@ class OutputRoutes:
             leads.update(
                 {key: lead for key, lead in unfinished.items() if options.streams is None or key[1] in options.streams}
             )
-        rest = b""
-        if not options.finished:
-            labels = await self._outputs.labels({key[0] for key in leads})
-            rest = leftovers(options.form, leads, labels, follower.position)
+        labels = await self._outputs.labels({key[0] for key in leads})
+        # Whoever resumes there reads the end again, which tells what was not finished.
+        place = follower.position if follower.end is None else follower.end.start
+        rest = leftovers(options.form, leads, labels, place, options.finished)
         return rest + END_OF_OUTPUT if events else rest
 
 
@@ -222,7 +222,7 @@ def _options(request: Request, default_form: str, by_lines: bool) -> OutputOptio
         lag=lag_policy(query),
         follow=query.boolean("follow", True),
         after=mark.place,
-        finished=mark.seen == 1,
+        finished=mark.seen or 0,
         packed=_packed(query, form),
     )
 

@@ -24,8 +24,8 @@ _BUDGET = 8 << 20
 class OutputOptions(NamedTuple):
     """The options of one reader's request: format, streams as numbers (None: all), filter of executions and lag policy.
 
-    `finished`: the reader has already received the replacement characters for unfinished characters after the last
-    position. `packed`: the compression of the file that the reader requests, or None.
+    `finished`: the number of replacement characters for unfinished characters after the last position that the reader
+    has received. `packed`: the compression of the file that the reader requests, or None.
     """
 
     form: str
@@ -34,7 +34,7 @@ class OutputOptions(NamedTuple):
     lag: LagPolicy | None
     follow: bool
     after: Place
-    finished: bool
+    finished: int
     packed: str | None
 
 

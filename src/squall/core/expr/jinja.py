@@ -24,6 +24,8 @@ _FAILURES = (
     TemplateError, LimitExceededError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError,
     RecursionError, MemoryError,
 )  # fmt: skip
+_UNREADABLE = (TemplateError, RecursionError, MemoryError, SyntaxError)
+"""The errors of templates that cannot be compiled: Python refuses what is nested too deeply."""
 
 # Jinja writes a number such as 1e999 into its Python code as `inf`, which is not a name there.
 _INFINITE = "a number in the template is too large"
@@ -131,7 +133,7 @@ class Jinja:
         if source not in self._expressions:
             try:
                 expression = self._environment.compile_expression(source, undefined_to_none=False)
-            except TemplateError:
+            except _UNREADABLE:
                 expression = None
             _keep(self._expressions, source, expression)
         return self._expressions[source]
@@ -144,7 +146,7 @@ class Jinja:
         if is_cheap is None:
             try:
                 is_cheap = len(text) <= MOST_TEXT and is_cheap_jinja(self._environment.parse(text))
-            except TemplateError:
+            except _UNREADABLE:
                 is_cheap = False
             _keep(self._cheap, text, is_cheap)
         return is_cheap
@@ -163,7 +165,7 @@ class Jinja:
             try:
                 names = frozenset(meta.find_undeclared_variables(self._environment.parse(text)))
                 entry = _Compiled(self._environment.from_string(text), names)
-            except TemplateError:
+            except _UNREADABLE:
                 entry = _PLAIN
             _keep(self._compiled, text, entry)
         return entry

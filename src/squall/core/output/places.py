@@ -41,8 +41,8 @@ _TREES = re.compile(f";{_TREE}")
 
 class OutputMark(NamedTuple):
     """The place of a reader of one output: the reader has everything up to `place`, and `seen` of the events or lines
-    behind it (None: the stream does not count them). Behind the last record, 1 stands for the unfinished characters at
-    the end of the output."""
+    behind it (None: the stream does not count them). Behind the last record, these are the unfinished characters at the
+    end of the output."""
 
     place: Place
     seen: int | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import os
 import secrets
 
 import msgspec
@@ -21,11 +22,12 @@ from squall.core.ids import is_id
 from squall.ports import Bus, Clock, Passwords, Store
 from squall.services.access.api_keys import ApiKeys, key_digest
 from squall.services.access.braking import Brake
+from squall.services.access.turns import Turns
 from squall.services.lanes import VOID
 
 _SECOND = 1_000_000
 _SERVICE_TTL, _SERVICE_SPARE = 86_400, 60
-_MOST_CHECKS = 4
+_MOST_CHECKS = max(1, (os.cpu_count() or 1) // 2)
 """The most password checks at once: each check deliberately keeps a processor busy."""
 
 
@@ -59,7 +61,7 @@ class Access:
         self._passwords = passwords
         self.rules = rules
         self._brake = Brake()
-        self._turns = asyncio.Semaphore(_MOST_CHECKS)
+        self._turns = Turns(_MOST_CHECKS)
         self.api_keys = ApiKeys(store, bus, clock)
 
     @property
@@ -75,12 +77,16 @@ class Access:
 
     async def login(self, user: str, password: str, peer: str, ttl: int | None) -> tuple[Token, str]:
         """Logs a user in. Returns the stored token record and the secret text for the client.
-        After failures, the next attempts of the user and from the address `peer` wait. Raises `UnauthorizedError`."""
-        async with self._brake.attempt(user, peer) as attempt:
-            async with self._turns:
-                valid = await asyncio.to_thread(self._passwords.verify, user, password)
-            if not valid:
-                attempt.failed()
+        After failures, the user is refused at the address `peer` for a while. Raises `UnauthorizedError`, and
+        `TooManyError` without a check of the password. If it is cancelled before the check, the check is not made."""
+        with self._brake.attempt(user, peer) as attempt:
+
+            def check() -> bool:
+                attempt.has_begun = True
+                return self._passwords.verify(user, password)
+
+            attempt.was_right = await self._turns.check(peer, attempt.is_known, check)
+            if not attempt.was_right:
                 raise UnauthorizedError("Invalid or missing credentials")
         return await self.issue(user, self._lifetime(ttl))
 

@@ -1,74 +1,120 @@
-"""Slows down password guessing: after failures, the next attempts wait, one after the other."""
+"""Slows down password guessing. Who guesses is refused for a while, at once, and waits in no line.
+
+Failures count for the pair of a user and an address: guesses from one address never keep the user out at another. All
+guesses of an address together have a budget, so that it cannot try many users. Pairs that have logged in before are
+free of it, so that a guesser behind the same proxy does not keep them out.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import math
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 
-_FIRST = 0.25
+from squall.core.errors import TooManyError
+
+_FREE = 3
+"""The failures of a pair that cause no wait: people mistype."""
+_KNOWN_AT_ONCE = 8
+_FIRST = 1.0
 _LONGEST = 8.0
 _FORGET = 900.0
+_BUDGET = 30
+_REFILL = 2.0
+"""The seconds after which an address has one more failure free."""
 _MOST_KEYS = 10_000
-_PEER_FREE = 5
-"""The failures of one address that cause no wait: several people may share an address."""
 
 
-class _Key:
-    """The failures of one user or address."""
+class _Pair:
+    """The failures of one user at one address. `running`: attempts that are being checked; `known`: one was right."""
 
     def __init__(self) -> None:
-        self.lock = asyncio.Lock()
         self.failures = 0
-        self.last = monotonic()
+        self.last = 0.0
+        self.running = 0
+        self.known = False
 
-    def wait(self, free: int) -> float:
-        """Returns the wait of the next attempt in seconds, if `free` failures cause none."""
-        if monotonic() - self.last > _FORGET:
-            self.failures = 0
-        over = self.failures - free
-        return min(_LONGEST, _FIRST * 2.0 ** min(over - 1, 10)) if over > 0 else 0.0
+    def at_once(self) -> int:
+        """Returns the number of attempts that may run at once: as many as may fail without a wait."""
+        return _KNOWN_AT_ONCE if self.known and not self.failures else max(1, _FREE - self.failures)
+
+    def free_at(self) -> float:
+        """Returns the time of the next attempt that is allowed."""
+        over = self.failures - _FREE
+        return self.last + min(_LONGEST, _FIRST * 2.0 ** min(over, 10)) if over >= 0 else 0.0
 
 
 class Attempt:
-    """One running attempt to log in."""
+    """One running attempt to log in. `is_known`: the user has logged in from this address before. `has_begun` is set
+    when the password is being checked; what ends after that without a result counts as a failure."""
 
-    def __init__(self) -> None:
-        self.has_failed = False
-
-    def failed(self) -> None:
-        """Records that the password was wrong."""
-        self.has_failed = True
+    def __init__(self, is_known: bool) -> None:
+        self.is_known = is_known
+        self.has_begun = False
+        self.was_right = False
 
 
 class Brake:
-    """The failure counters of a bounded number of users and addresses. A success resets the user's counter."""
+    """The failures of a bounded number of pairs and addresses. `clock` returns seconds and never goes back."""
 
-    def __init__(self) -> None:
-        self._keys: OrderedDict[tuple[str, str], _Key] = OrderedDict()
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._pairs: OrderedDict[tuple[str, str], _Pair] = OrderedDict()
+        self._running: Counter[str] = Counter()
+        self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    @asynccontextmanager
-    async def attempt(self, user: str, peer: str) -> AsyncIterator[Attempt]:
-        """Waits for the attempt's turn and yields it. The attempts of one user run one after the other."""
-        by_user, by_peer = self._key(("user", user)), self._key(("peer", peer))
-        attempt = Attempt()
-        async with by_user.lock:
-            await asyncio.sleep(max(by_user.wait(0), by_peer.wait(_PEER_FREE)))
-            try:
-                yield attempt
-            finally:
-                for key in (by_user, by_peer):
-                    key.last = monotonic()
-                    if attempt.has_failed:
-                        key.failures += 1
-                if not attempt.has_failed:
-                    by_user.failures = 0
+    @contextmanager
+    def attempt(self, user: str, address: str) -> Iterator[Attempt]:
+        """Yields the attempt if it may be made now. Raises `TooManyError`."""
+        now = self._clock()
+        pair = self._pairs.get((user, address)) or _Pair()
+        if now - pair.last > _FORGET:
+            pair.failures = 0
+        wait = pair.free_at() - now
+        if pair.running >= pair.at_once():
+            wait = max(wait, _FIRST)
+        if not pair.known:
+            wait = max(wait, (self._failures(address, now) + self._running[address] + 1 - _BUDGET) * _REFILL)
+        if wait > 0:
+            seconds = math.ceil(wait)
+            raise TooManyError(
+                f"Too many attempts to log in as {user!r} from {address}. Try again in {seconds} s.", seconds
+            )
+        self._keep(user, address, pair)
+        attempt = Attempt(pair.known)
+        pair.running += 1
+        self._running[address] += 1
+        try:
+            yield attempt
+        finally:
+            pair.running -= 1
+            self._running[address] -= 1
+            if not self._running[address]:
+                del self._running[address]
+            self._settle(pair, address, attempt)
 
-    def _key(self, name: tuple[str, str]) -> _Key:
-        key = self._keys.setdefault(name, _Key())
-        self._keys.move_to_end(name)
-        while len(self._keys) > _MOST_KEYS:
-            self._keys.popitem(last=False)
-        return key
+    def _settle(self, pair: _Pair, address: str, attempt: Attempt) -> None:
+        if not attempt.has_begun:
+            return
+        now = pair.last = self._clock()
+        if attempt.was_right:
+            pair.failures, pair.known = 0, True
+            return
+        pair.failures += 1
+        self._spent[address] = (self._failures(address, now) + 1, now)
+        self._spent.move_to_end(address)
+        while len(self._spent) > _MOST_KEYS:
+            self._spent.popitem(last=False)
+
+    def _failures(self, address: str, now: float) -> float:
+        """Returns the failures of an address that count now; each counts for a while only."""
+        spent, at = self._spent.get(address, (0.0, now))
+        return max(0.0, spent - (now - at) / _REFILL)
+
+    def _keep(self, user: str, address: str, pair: _Pair) -> None:
+        self._pairs[user, address] = pair
+        self._pairs.move_to_end((user, address))
+        while len(self._pairs) > _MOST_KEYS:
+            self._pairs.popitem(last=False)

@@ -99,3 +99,19 @@ def test_a_body_must_be_json_where_it_changes_something(method: str) -> None:
 def test_what_stackstorms_clients_send_otherwise_passes() -> None:
     check_content_type(request("DELETE", content_length="2"), route("DELETE"))
     check_content_type(request("POST", content_type="text/plain", content_length="2"), route("POST", TEXT))
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["[::1].evil.com", "127.0.0.1:25000@evil.com", "[::1]evil", "[::1", "localhost:1:2", "localhost:a", "a b",
+     "localhost/x", "localhost\t", "[localhost]", "127.0.0.1:123456"],
+)  # fmt: skip
+def test_a_host_header_that_is_no_host_with_or_without_a_port_is_refused(host: str) -> None:
+    with pytest.raises(ForbiddenError):
+        check_browser(request(host=host))
+
+
+@pytest.mark.parametrize("origin", ["http://[::1", "http://[x]", "//", ""])
+def test_an_origin_that_is_no_address_is_foreign(origin: str) -> None:
+    with pytest.raises(ForbiddenError):
+        check_browser(request(host="localhost", origin=origin))

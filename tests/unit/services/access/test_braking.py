@@ -1,74 +1,113 @@
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
+from squall.core.errors import TooManyError
 from squall.services.access import braking
 from squall.services.access.braking import Brake
 
-pytestmark = pytest.mark.anyio
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long each attempt was made to wait; nobody waits for it."""
-    told: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        told.append(seconds)
-
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    return told
+def clock() -> Clock:
+    return Clock()
 
 
-async def attempt(brake: Brake, user: str, peer: str, right: bool) -> None:
-    async with brake.attempt(user, peer) as made:
-        if not right:
-            made.failed()
+@pytest.fixture
+def brake(clock: Clock) -> Brake:
+    return Brake(clock)
 
 
-async def test_each_failure_of_a_user_doubles_the_wait_up_to_a_limit(waits: list[float]) -> None:
-    brake = Brake()
-    for number in range(9):
-        await attempt(brake, "ada", f"10.0.0.{number}", False)
-    assert waits == [0, 0.25, 0.5, 1, 2, 4, 8, 8, 8]
+def attempt(brake: Brake, user: str, address: str, right: bool) -> int:
+    """Makes one attempt. Returns the seconds after which the next one may come if it was refused, else 0."""
+    try:
+        with brake.attempt(user, address) as running:
+            running.has_begun = True
+            running.was_right = right
+    except TooManyError as error:
+        return error.retry_after
+    return 0
 
 
-async def test_a_success_forgets_the_users_failures(waits: list[float]) -> None:
-    brake = Brake()
-    for right in (False, False, True, False):
-        await attempt(brake, "ada", "10.0.0.1", right)
-    assert waits == [0, 0.25, 0.5, 0]
+def test_each_failure_after_three_doubles_the_wait_up_to_a_limit(brake: Brake, clock: Clock) -> None:
+    waits = []
+    for _ in range(12):
+        waits.append(attempt(brake, "ada", "10.0.0.1", False))
+        clock.now += waits[-1]
+    assert waits == [0, 0, 0, 1, 0, 2, 0, 4, 0, 8, 0, 8]
 
 
-async def test_an_address_that_tries_many_users_waits_too(waits: list[float]) -> None:
-    brake = Brake()
-    for number in range(8):
-        await attempt(brake, f"user{number}", "10.0.0.1", False)
-    assert waits == [0, 0, 0, 0, 0, 0, 0.25, 0.5]
+def test_a_refused_attempt_counts_for_nothing(brake: Brake, clock: Clock) -> None:
+    for _ in range(500):
+        attempt(brake, "ada", "10.0.0.1", False)
+    clock.now += 1
+    assert attempt(brake, "ada", "10.0.0.1", True) == 0
 
 
-async def test_attempts_of_one_user_come_one_after_the_other() -> None:
-    brake, inside, most = Brake(), 0, 0
-
-    async def one() -> None:
-        nonlocal inside, most
-        async with brake.attempt("ada", "10.0.0.1"):
-            inside += 1
-            most = max(most, inside)
-            await asyncio.sleep(0)
-            inside -= 1
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(5):
-            group.create_task(one())
-    assert most == 1
+def test_guesses_from_one_address_never_keep_the_user_out_at_another(brake: Brake) -> None:
+    for _ in range(500):
+        attempt(brake, "ada", "10.0.0.1", False)
+    assert attempt(brake, "ada", "10.0.0.1", True) > 0
+    assert attempt(brake, "ada", "10.0.0.2", True) == 0
 
 
-async def test_what_is_remembered_is_bounded(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guesses_of_one_user_keep_no_other_user_out_at_the_same_address(brake: Brake) -> None:
+    for _ in range(500):
+        attempt(brake, "ada", "10.0.0.1", False)
+    assert attempt(brake, "bob", "10.0.0.1", True) == 0
+
+
+def test_a_success_forgets_the_failures_of_user_and_address(brake: Brake) -> None:
+    for right in (False, False, True, False, False):
+        assert attempt(brake, "ada", "10.0.0.1", right) == 0
+    assert attempt(brake, "ada", "10.0.0.1", True) == 0
+
+
+def test_an_address_that_tries_many_users_is_refused_but_not_who_logged_in_there_before(
+    brake: Brake, clock: Clock
+) -> None:
+    assert attempt(brake, "ada", "10.0.0.1", True) == 0
+    waits = [attempt(brake, f"user{number}", "10.0.0.1", False) for number in range(braking._BUDGET + 10)]
+    assert not any(waits[: braking._BUDGET])
+    assert all(waits[braking._BUDGET :])
+    assert attempt(brake, "ada", "10.0.0.1", True) == 0
+    clock.now += waits[-1]
+    assert attempt(brake, "new", "10.0.0.1", True) == 0
+
+
+def test_attempts_at_once_cannot_be_more_than_may_fail(brake: Brake) -> None:
+    first, second, third = (brake.attempt("ada", "10.0.0.1") for _ in range(3))
+    with first, second, third:
+        assert attempt(brake, "ada", "10.0.0.1", True) > 0
+    assert attempt(brake, "ada", "10.0.0.1", True) == 0
+
+
+def test_an_attempt_that_ends_before_its_check_counts_for_nothing_and_one_after_it_as_a_failure(brake: Brake) -> None:
+    for _ in range(20):
+        with brake.attempt("ada", "10.0.0.1"):
+            pass
+    for _ in range(3):
+        with brake.attempt("ada", "10.0.0.1") as running:
+            running.has_begun = True
+    assert attempt(brake, "ada", "10.0.0.1", True) > 0
+
+
+def test_what_is_remembered_is_bounded_and_refused_attempts_remember_nothing(
+    brake: Brake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(500):
+        attempt(brake, f"user{number}", "10.0.0.1", False)
+    assert len(brake._pairs) == braking._BUDGET
     monkeypatch.setattr(braking, "_MOST_KEYS", 10)
-    brake = Brake()
     for number in range(50):
-        await attempt(brake, f"user{number}", "10.0.0.1", False)
-    assert len(brake._keys) <= 10
+        attempt(brake, "ada", f"10.0.1.{number}", False)
+    assert (len(brake._pairs), len(brake._spent), len(brake._running)) == (10, 10, 0)

@@ -24,6 +24,7 @@ from squall.adapters.keeper.process.child import Child
 from squall.adapters.keeper.process.children import Children
 from squall.adapters.keeper.process.flusher import Flusher
 from squall.adapters.keeper.process.loop import EpollLoop
+from squall.adapters.keeper.process.starting import lower_descriptors, raise_descriptors
 from squall.adapters.keeper.process.writing.journals import Journals
 from squall.adapters.keeper.process.writing.writer import TreeWriter
 from squall.adapters.keeper.runlog import Process, RunLog, Started
@@ -83,6 +84,8 @@ class Keeper:
         self, home: Path, journals_root: Path, results: Path, groups: ActionGroups, floor: int, fsync_seconds: float
     ) -> None:
         self.loop = EpollLoop()
+        self.open_files: int | None = None
+        """The soft limit of descriptors that actions get; None: that of the keeper."""
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         boot = bytes.fromhex(self._boot.replace("-", ""))
         self._journals = Journals(journals_root, boot, int(time.time()) & 0xFFFFFFFF, floor)
@@ -209,6 +212,8 @@ class Keeper:
         group = str(child.group.folder) if child.group is not None else None
         self._log.pid(Process(child.spec.unit, child.spec.attempt, child.pid, started, self._boot, group))
         _unprotect(child.pid)
+        if self.open_files is not None and "open_files" not in child.spec.limits:
+            lower_descriptors(child.pid, self.open_files)
 
     def _ended(self, child: Child) -> None:
         """Writes the end to the run log, makes result, journal and log durable in this order, then tells the server."""
@@ -340,6 +345,7 @@ def main(arguments: list[str]) -> int:
     _protect()
     action_groups = ActionGroups(base_of(groups))
     keeper = Keeper(Path(home), Path(journals_root), Path(results), action_groups, int(floor), float(fsync_seconds))
+    keeper.open_files = raise_descriptors()
     os.write(1, b"ready\n")
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)

@@ -20,7 +20,7 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Final
 
@@ -45,6 +45,9 @@ LIMITS: Final = {
 }
 """The limits by their names in specs: prlimit's option and the kernel's number."""
 
+OPEN_FILES: Final = "SQUALL_OPEN_FILES"
+"""The environment variable that tells a keeper the soft limit of descriptors with which the server was started."""
+
 # A session leader that opens a terminal gets it as its controlling terminal. The shell opens it, then executes the
 # command.
 _ON_TERMINAL: Final = 't=$1; shift; exec "$@" <>"$t" >&0 2>&0'
@@ -54,6 +57,7 @@ _PLAIN: Final = 'exec "$@"'
 _NAMED_BY_SHELLS: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _PIPE_SIZE: Final = 1 << 20
 _INPUT_SIZE: Final = 1 << 16
+_OWN_PIPES: Final = 16
 _STOPS_WITHIN: Final = 2.0
 _LOOK_AGAIN: Final = 0.0003
 _START_AGAIN: Final = 0.5
@@ -86,21 +90,57 @@ def start(
         odd = [f"{name}={value}" for name, value in env.items() if not _NAMED_BY_SHELLS.fullmatch(name)]
         argv = ["/bin/sh", "-c", *words, *(["env", *odd] if odd else []), *argv]
     nothing = subprocess.DEVNULL
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.PIPE if spec.stdin is not None and terminal is None else nothing,
-        stdout=streams[0] if terminal is None else nothing,
-        stderr=streams[1] if terminal is None else nothing,
-        env=env,
-        cwd=spec.cwd,
-        umask=-1 if spec.umask is None else spec.umask,
-        start_new_session=True,
-        pass_fds=tuple(pass_on.values()),
-        bufsize=0,
-    )
+    with _limit_of_actions():
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE if spec.stdin is not None and terminal is None else nothing,
+            stdout=streams[0] if terminal is None else nothing,
+            stderr=streams[1] if terminal is None else nothing,
+            env=env,
+            cwd=spec.cwd,
+            umask=-1 if spec.umask is None else spec.umask,
+            start_new_session=True,
+            pass_fds=tuple(pass_on.values()),
+            bufsize=0,
+        )
     if group is not None:
         _enter(process.pid, group)
     return process
+
+
+def raise_descriptors() -> int:
+    """Raises this process's soft limit of descriptors to the hard limit. Returns the one for actions, with which the
+    server was started: their programs may use `select`, or become slow under a high limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    given = os.environ.get(OPEN_FILES, "")
+    if soft != hard and hard != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return int(given) if given.isdigit() else soft
+
+
+@contextlib.contextmanager
+def _limit_of_actions() -> Iterator[None]:
+    """Lets a process begin with the soft limit of actions: it would see a limit that is set afterwards too late. Does
+    nothing if this process itself has nearly so many descriptors; then `lower_descriptors` comes afterwards."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    given = os.environ.get(OPEN_FILES, "")
+    next_free = os.dup(0)
+    os.close(next_free)
+    if not given.isdigit() or not next_free + _OWN_PIPES < int(given) < soft:
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(given), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def lower_descriptors(pid: int, soft: int) -> None:
+    """Sets the soft limit of descriptors of a process that has just begun. It may have ended already."""
+    with contextlib.suppress(OSError, ValueError):
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _enter(pid: int, group: ActionGroup) -> None:

@@ -106,32 +106,31 @@ def encode(form: str, records: Sequence[Record], labels: Mapping[str, Label]) ->
     return Encoded(b"".join(parts), leads)
 
 
-def leftovers(form: str, leads: Leads, labels: Mapping[str, Label], place: Place) -> bytes:
-    """Returns the replacement characters for unfinished characters at the end of the output, one for each.
+def leftovers(form: str, leads: Leads, labels: Mapping[str, Label], place: Place, sent: int = 0) -> bytes:
+    """Returns the replacement characters for unfinished characters at the end of the output, one for each, in the order
+    of executions and streams, without the first `sent`.
 
-    The last one has a token of the last position and of 1 event after it: a client that resumes with it gets nothing
-    again.
+    Each has a token of the last position and of its number: a client that resumes with it gets the next one.
     """
-    unfinished = [key for key, lead in leads.items() if lead]
+    unfinished = sorted(key for key, lead in leads.items() if lead)
     if form == TEXT:
-        return _REPLACEMENT.encode() * len(unfinished)
+        return _REPLACEMENT.encode() * len(unfinished[sent:])
     if form not in (SSE, NDJSON):
         return b""
     parts: list[bytes] = []
-    for number, (execution, stream) in enumerate(unfinished, 1):
+    for number, (execution, stream) in enumerate(unfinished[sent:], sent + 1):
         label = labels.get(execution)
+        token = OutputMark(place, number).token()
         fields = {
             "execution_id": execution,
             "action_ref": label.action if label else None,
             "runner_ref": label.runner if label else None,
             "output_type": journal.STREAMS[stream],
             "data": _REPLACEMENT,
+            "position": token,
         }
-        token = OutputMark(place, 1).token() if number == len(unfinished) else ""
-        if form == SSE:
-            parts.append(frame(OUTPUT_CREATE, orjson.dumps(fields), token))
-        else:
-            parts.append(orjson.dumps({**fields, "position": token} if token else fields) + b"\n")
+        line = orjson.dumps(fields)
+        parts.append(frame(OUTPUT_CREATE, line, token) if form == SSE else line + b"\n")
     return b"".join(parts)
 
 

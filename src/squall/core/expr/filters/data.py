@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from squall.core.errors import SquallError
+from squall.core.expr.bounds.errors import LimitExceededError
 from squall.core.expr.bounds.limits import check_value
 from squall.core.regex import compiled
 from squall.core.safe_yaml import load_yaml
@@ -24,8 +26,11 @@ def from_json_string(value: Any) -> Any:
 
 
 def from_yaml_string(value: Any) -> Any:
-    """Parses a text as YAML. Raises `yaml.YAMLError`, and `ValueError` for a text that is too large."""
-    return load_yaml(str(value))
+    """Parses a text as YAML. Raises `ValueError`, also for a text that is too large."""
+    try:
+        return load_yaml(str(value))
+    except yaml.YAMLError as error:
+        raise ValueError(f"the text is not YAML: {error}") from error
 
 
 def to_json_string(
@@ -74,13 +79,19 @@ class JsonPaths:
         self._parsed: dict[str, Any] = {}
 
     def query(self, value: Any, query: str) -> list[Any] | None:
-        """Returns the matches of a JSONPath query in a value; None if there are none."""
-        path = self._parsed.get(query)
-        if path is None:
-            if len(self._parsed) >= _CACHED:
-                self._parsed.clear()
-            path = self._parsed[query] = _parsed_query(query)
-        return [match.value for match in path.find(value)] or None
+        """Returns the matches of a JSONPath query in a value; None if there are none. Raises `ValueError`."""
+        try:
+            path = self._parsed.get(query)
+            if path is None:
+                if len(self._parsed) >= _CACHED:
+                    self._parsed.clear()
+                path = self._parsed[query] = _parsed_query(query)
+            return [match.value for match in path.find(value)] or None
+        except (SquallError, LimitExceededError, ValueError):
+            raise
+        except Exception as error:
+            # The library raises errors of many kinds, some of them plain `Exception`.
+            raise ValueError(f"the JSONPath query {query[:200]!r} fails: {error}") from error
 
 
 def _parsed_query(query: str) -> Any:

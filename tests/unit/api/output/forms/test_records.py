@@ -117,11 +117,13 @@ def test_what_comes_at_the_end_is_a_replacement_for_each_unfinished_character() 
 
 
 @pytest.mark.parametrize("form", [NDJSON, SSE])
-def test_the_last_unfinished_character_has_a_place_behind_it(form: str) -> None:
-    leads = {(FIRST, 1): b"\xf0\x9f", (FIRST, 2): b"", (FIRST, 3): b"\xc3"}
-    data = leftovers(form, leads, LABELS, 4096)
-    assert data.count(b"f-4096~1") == 1
-    assert b"f-4096~1" in data.rstrip(b"\n").split(b"\n" if form == NDJSON else b"\n\n")[-1]
+def test_each_unfinished_character_has_a_place_behind_it_and_none_comes_twice(form: str) -> None:
+    leads = {(FIRST, 3): b"\xc3", (FIRST, 2): b"", (FIRST, 1): b"\xf0\x9f"}
+    between = b"\n" if form == NDJSON else b"\n\n"
+    first, second = leftovers(form, leads, LABELS, 4096).rstrip(b"\n").split(between)
+    assert (b"f-4096~1" in first, b"f-4096~2" in second) == (True, True)
+    assert leftovers(form, leads, LABELS, 4096, 1).rstrip(b"\n") == second
+    assert leftovers(form, leads, LABELS, 4096, 2) == b""
 
 
 @pytest.mark.parametrize("form", [TEXT, NDJSON, SSE, SSE_RAW])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from squall.api.http import peer
+from squall.api.connection import peer
 
 
 @pytest.fixture(params=[("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
