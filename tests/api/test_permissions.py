@@ -44,7 +44,7 @@ USERS_READ = {
     "/v1/executions/{id}/result", "/v1/executions/views/filters", "/v1/actionexecutions",
     "/v1/actionexecutions/{id}", "/v1/actionexecutions/{id}/attribute/{name}", "/v1/actionexecutions/{id}/children",
     "/v1/actionexecutions/{id}/output", "/v1/actionexecutions/{id}/result", "/v1/actionexecutions/views/filters",
-    "/stream/v1/executions/{id}/output", "/stream/v1/stream", "/stream/v1/watch", "/v1/storage",
+    "/stream/v1/executions/{id}/output", "/stream/v1/stream", "/stream/v1/watch", "/v1/storage", "/v1/storage/damage",
     "/v1/actions", "/v1/actions/{ref}", "/v1/actions/views/overview", "/v1/actions/views/overview/{ref}",
     "/v1/actions/views/parameters/{ref}", "/v1/actions/views/entry_point/{ref}", "/v1/runnertypes",
     "/v1/runnertypes/{name}", "/v1/packs", "/v1/packs/{ref}", "/v1/packs/views/files/{ref}",

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from squall.adapters.cipher import KeyFileCipher
 from squall.adapters.installing.places import VARIABLE, Places
 from squall.adapters.installing.versions import Installed, Versions
+from squall.adapters.keeper.process.starting import OPEN_FILES
 from squall.adapters.runners.python import PythonPlaces
 from squall.adapters.runners.ssh.runner import SshRules
 from squall.api.connection.limits import Limits, networks
@@ -193,7 +194,8 @@ def environments(settings: Settings, server: Mapping[str, str] = os.environ) -> 
         actions=some(ACTIONS, *entries) | unbuffered,
         reaching=some(REACHING, *entries) | unbuffered,
         installing=some(INSTALLING, *entries),
-        keeper=some(ACTIONS, *entries),
+        # The limit of descriptors for actions: the server has raised its own.
+        keeper=some(ACTIONS, *entries) | {name: server[name] for name in (OPEN_FILES,) if name in server},
         lines=some(BLOBS),
     )
 

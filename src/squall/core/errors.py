@@ -106,7 +106,7 @@ class TooManyError(SquallError):
 
     code = "too_many"
 
-    def __init__(self, message: str, retry_after: int) -> None:
+    def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 

@@ -13,7 +13,7 @@ import apsw
 import pytest
 from tests.doubles.assembly import LIMITS, Assembly, scripted
 
-from squall.adapters.journal import sources
+from squall.adapters.journal import live, sources
 from squall.adapters.sql import sqlite
 from squall.core.errors import InvalidError, KeyFileError, UnavailableError
 from squall.core.execution.execution import Execution
@@ -127,10 +127,12 @@ async def test_no_failing_call_of_the_journals_reader_changes_an_outcome(
         nth = NthCall(n, OSError(number, os.strerror(number)))
 
         def arm(nth: NthCall = nth) -> None:
-            monkeypatch.setattr(sources, "os", FaultyOs(nth))
+            for reader in (live, sources):
+                monkeypatch.setattr(reader, "os", FaultyOs(nth))
 
         execution = await one(squall, arm)
-        monkeypatch.setattr(sources, "os", os)
+        for reader in (live, sources):
+            monkeypatch.setattr(reader, "os", os)
         await check(squall, execution)
         if not nth.struck:
             assert n > 2

@@ -118,7 +118,7 @@ def test_a_tree_is_painted_in_its_place_and_other_lines_come_above_it(terminal: 
     screen.tell("told")
     screen.paint(["d"])
     seen = b""
-    while not seen.endswith(b"d\r\n"):
+    while not seen.endswith(b"\x1b[Jd\r\n"):
         seen += os.read(mine, 4096)
     assert seen.replace(b"\r\n", b"\n") == b"\x1b[Ja\nb\n\x1b[2F\x1b[Jc\n\x1b[1F\x1b[Jtold\n\x1b[Jd\n"
 
