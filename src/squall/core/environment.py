@@ -1,24 +1,15 @@
 """Tells errors of the environment from all others: this is the one definition of them.
 
 After an error of the environment (a full disk, no free descriptor, a key file that is away) the same work may succeed
-later, with the same input. So it is never an outcome: the work waits and is tried again. Standard library only.
+later, with the same input. So it is never an outcome: the work waits and is tried again.
 """
 
 from __future__ import annotations
 
-import errno
 from typing import Final
 
+from squall.core import ERRNOS
 from squall.core.errors import KeyFileError, SquallError, UnavailableError
-
-ERRNOS: Final = frozenset(
-    (
-        errno.EAGAIN, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENODEV, errno.ENOLCK,
-        errno.ENOMEM, errno.ENOSPC, errno.ENXIO, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT,
-    )
-)  # fmt: skip
-"""The error numbers of system calls that fail because of the machine. All others, `ENOENT` for instance, are about the
-file or program that was named."""
 
 RETRIED: Final = (SquallError, OSError, MemoryError)
 """What a loop that repeats its work by itself logs and survives: errors of the environment, and those of one turn."""

@@ -6,7 +6,8 @@ import errno
 
 import pytest
 
-from squall.core.environment import ERRNOS, back_off, is_of_environment, judged
+from squall.core import ERRNOS
+from squall.core.environment import back_off, is_of_environment, judged
 from squall.core.errors import ConfigError, InvalidError, KeyFileError, UnavailableError
 
 

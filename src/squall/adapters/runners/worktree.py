@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from squall.adapters.removing import remove
-from squall.core.environment import ERRNOS, is_of_environment
+from squall.core import ERRNOS
+from squall.core.environment import is_of_environment
 from squall.core.errors import InvalidError, UnavailableError
 
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@{}^~-]*")

@@ -31,7 +31,7 @@ from squall.adapters.keeper.process.descriptors import Descriptors, pipe_of
 from squall.adapters.keeper.process.forks import Ends, Forks
 from squall.adapters.keeper.process.life import State
 from squall.adapters.keeper.process.pump import Pump
-from squall.core.environment import is_of_environment
+from squall.core import ERRNOS
 from squall.core.execution.process import LaunchSpec
 from squall.core.output import journal
 from squall.core.output.tagged import RECORDS_FD, RESULT_FD
@@ -282,7 +282,7 @@ class Starter:
             if child.group is not None:
                 self._groups.forget(child.group)
                 child.group = None
-            if is_of_environment(error):
+            if isinstance(error, MemoryError) or getattr(error, "errno", None) in ERRNOS:
                 self._pump.waits(child, f"its process cannot be started now: {error}")
                 self._loop.call_later(_START_AGAIN, self._start_again, child)
                 return
