@@ -276,7 +276,8 @@ def writing_complaints(where: Source) -> Iterator[str]:
             opens = called == "open" and any(isinstance(mode, str) and WRITING_MODES.fullmatch(mode) for mode in modes)
             writes = writes or called in WRITING_CALLS or opens
         if writes and where.path not in WRITES_FILES:
-            yield f"{where.path}:{getattr(node, 'lineno', 0)}: adapters/durable.py writes files, so that they survive a loss of power"
+            line = getattr(node, "lineno", 0)
+            yield f"{where.path}:{line}: adapters/durable.py writes files, so that they survive a loss of power"
 
 
 def docstring_complaints(where: Source) -> Iterator[str]:
