@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from squall.core.access.secret import replace_sealed
 from squall.core.event.events import EXECUTION
 from squall.core.execution.execution import Execution
 from squall.ports import Due, Store, Tx
+from squall.services.lanes import JOURNAL
 
 
 class Accepted(NamedTuple):
@@ -66,8 +68,20 @@ async def _round(made: Assembly, disk: Disk, number: int, payload: int) -> None:
         if await made.finish(task, execution, status, result):
             disk.told(Ended(execution.id, status, result))
 
-    await asyncio.gather(*(accept(each) for each in range(3)))
+    async def steps() -> None:
+        # Nobody is told of these commits. What is told after them must be on the disk all the same.
+        for owner in ("a", "b"):
+            now = made.clock.now()
+            claim = partial(_claim_records, owner=owner, now=now)
+            await made.store.tx(claim, durable=False)
+
+    await asyncio.gather(*(accept(each) for each in range(3)), steps())
+    await steps()
     await asyncio.gather(*(end(task, execution) for task, execution, _ in await made.claim()))
+
+
+async def _claim_records(tx: Tx, owner: str, now: int) -> None:
+    await tx.queue.claim(JOURNAL, owner, now, 0, 5)
 
 
 async def lost_facts(crash: Crash, folder: Path) -> list[object]:

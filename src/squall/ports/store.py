@@ -17,8 +17,11 @@ class Store(Protocol):
     so it changes only the tables and its own local values.
     """
 
-    async def tx(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+    async def tx(self, work: Callable[[Tx], Awaitable[T]], *, durable: bool = True) -> T:
         """Runs `work` in a writing transaction. Returns its value after all of its writes are stored.
+
+        Without `durable`, a loss of power may take the writes, together with all later ones, until a durable
+        transaction has returned: it is for steps that nobody is told of, and that are repeated if they are lost.
 
         Isolation: serializable. Writing transactions have the effect of running one after the other, so the rows that
         `work` reads stay unchanged until its writes are stored. Atomicity: if `work` raises, none of its writes is

@@ -174,7 +174,7 @@ class Worker:
                     await tx.queue.renew(tasks, now, self._lease)
 
                 with contextlib.suppress(*RETRIED):
-                    await self._store.tx(work)
+                    await self._store.tx(work, durable=False)
 
     async def _pass_on_cancels(self) -> None:
         with self._bus.subscribe(CANCEL) as hints:

@@ -88,10 +88,13 @@ class _Tables:
 class _Unit:
     """One unit of work for a thread, and the future on which its caller waits."""
 
-    __slots__ = ("error", "future", "loop", "result", "work")
+    __slots__ = ("durable", "error", "future", "loop", "result", "work")
 
-    def __init__(self, work: Callable[[Tx], Awaitable[Any]], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, work: Callable[[Tx], Awaitable[Any]], loop: asyncio.AbstractEventLoop, durable: bool = True
+    ) -> None:
         self.work = work
+        self.durable = durable
         self.loop = loop
         self.future: asyncio.Future[Any] = loop.create_future()
         self.result: Any = None
@@ -166,14 +169,24 @@ class _Line:
         self._path = path
         self._writer = writer
         self._synchronous: Synchronous = synchronous
+        self._current = synchronous
         self._opened: tuple[apsw.Connection, _Tables] | None = None
 
     def open(self) -> tuple[apsw.Connection, _Tables]:
         """Returns the connection and its tables. Raises `apsw.Error`."""
         if self._opened is None:
             connection = _connect(self._path, writer=self._writer, synchronous=self._synchronous)
+            self._current = self._synchronous
             self._opened = connection, _Tables(_Session(connection))
         return self._opened
+
+    def sync(self, durable: bool) -> None:
+        """Decides whether the next commit forces the log, with all commits before it, to the disk. Raises
+        `apsw.Error`."""
+        wanted: Synchronous = self._synchronous if durable else "normal"
+        if self._opened is not None and wanted != self._current:
+            self._opened[0].execute(f"PRAGMA synchronous = {wanted}").fetchall()
+            self._current = wanted
 
     def roll_back(self) -> None:
         """Ends a transaction that has failed."""
@@ -211,18 +224,20 @@ class SqliteStore:
         for thread in self._threads:
             thread.start()
 
-    async def tx(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+    async def tx(self, work: Callable[[Tx], Awaitable[T]], *, durable: bool = True) -> T:
         """Runs `work` in a writing transaction, which it may share with other units of the same moment."""
-        return await self._submit(self._writes, work)
+        return await self._submit(self._writes, work, durable)
 
     async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Runs `work` on one consistent view of the store."""
         return await self._submit(self._reads, work)
 
-    async def _submit(self, channel: queue.SimpleQueue[_Unit | None], work: Callable[[Tx], Awaitable[T]]) -> T:
+    async def _submit(
+        self, channel: queue.SimpleQueue[_Unit | None], work: Callable[[Tx], Awaitable[T]], durable: bool = False
+    ) -> T:
         if self._closed:
             raise UnavailableError("The server is stopping.")
-        unit = _Unit(work, asyncio.get_running_loop())
+        unit = _Unit(work, asyncio.get_running_loop(), durable)
         channel.put(unit)
         return cast(T, await unit.future)
 
@@ -261,6 +276,7 @@ class SqliteStore:
         """Runs every unit in a savepoint of one transaction: a failure undoes only its own unit."""
         try:
             connection, tables = line.open()
+            line.sync(any(unit.durable for unit in group))
             connection.execute("BEGIN IMMEDIATE")
             for unit in group:
                 _run_unit(connection, tables, unit)
@@ -290,7 +306,7 @@ class SqliteStore:
 def _reserve_log(path: Path) -> None:
     """Gives a database without a log one of zeros, which SQLite takes for an empty one.
 
-    A commit that overwrites is synced in about half the time of one that makes the file grow. Does nothing if the disk
+    On some disks, a commit that overwrites is synced faster than one that makes the file grow. Does nothing if the disk
     has no room.
     """
     with suppress(OSError):

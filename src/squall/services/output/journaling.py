@@ -46,7 +46,7 @@ class Journaling:
         Raises `OSError` (a full disk) or `SquallError` (no keeper) if a tree failed; its rows are due again.
         """
         now = self._clock.now()
-        tasks = await self._store.tx(lambda tx: tx.queue.claim(JOURNAL, self._owner, now, _LEASE, MOST))
+        tasks = await self._store.tx(lambda tx: tx.queue.claim(JOURNAL, self._owner, now, _LEASE, MOST), durable=False)
         if not tasks:
             return 0
         by_tree: dict[str, list[tuple[Due, JournalRecords]]] = {}
@@ -101,7 +101,7 @@ class Journaling:
                 await tx.queue.release(task, now + _UNREADABLE_DELAY)
             return [tree for tree in finished if await self._is_complete(tx, tree)]
 
-        complete = await self._store.tx(work)
+        complete = await self._store.tx(work, durable=bool(finished))
         await asyncio.gather(*(self._launcher.close_tree(tree) for tree in complete))
         for tree in complete:
             self._bus.publish(COMPLETE, tree)
