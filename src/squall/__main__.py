@@ -92,6 +92,10 @@ def _serve(arguments: list[str], color: str | None = None) -> int:
     from squall.app import App, serve
     from squall.server import datadir, logs
 
+    # What exists now stays: later collections need not look at it.
+    gc.freeze()
+    gc.enable()
+
     def ready(app: App) -> None:
         about = app.about()
         log = logging.getLogger("squall")
@@ -105,16 +109,10 @@ def _serve(arguments: list[str], color: str | None = None) -> int:
             print(f"export ST2_{name.upper()}_URL={about[f'{name}_url']}")
         sys.stdout.flush()
 
-    def started(app: App) -> None:
-        ready(app)
-        # What exists now stays: later collections need not look at it.
-        gc.freeze()
-        gc.enable()
-
     datadir.prepare(loaded.settings.server.data_dir)
     undo = logs.configure(loaded.settings, sys.stderr, color)
     try:
-        asyncio.run(serve(loaded.settings, started))
+        asyncio.run(serve(loaded.settings, ready))
     finally:
         undo()
     return 0

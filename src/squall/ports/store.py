@@ -21,7 +21,9 @@ class Store(Protocol):
         """Runs `work` in a writing transaction. Returns its value after all of its writes are stored.
 
         Without `durable`, a loss of power may take the writes, together with all later ones, until a durable
-        transaction has returned: it is for steps that nobody is told of, and that are repeated if they are lost.
+        transaction has returned. That is for claims and leases of the queue: nobody sees them, and they are repeated.
+        A transaction that adds an event must be durable, because readers see its row, and a number that was lost would
+        be given to another event.
 
         Isolation: serializable. Writing transactions have the effect of running one after the other, so the rows that
         `work` reads stay unchanged until its writes are stored. Atomicity: if `work` raises, none of its writes is

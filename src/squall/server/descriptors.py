@@ -15,10 +15,10 @@ def raise_limit() -> None:
     """Raises the soft limit to the hard limit, at most to a million. Notes the former one for actions."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     os.environ[OPEN_FILES] = str(soft)
-    wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
+    limit = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
+    if soft == resource.RLIM_INFINITY or soft >= limit:
         return
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def for_connections() -> int:

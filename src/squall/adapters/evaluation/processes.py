@@ -15,7 +15,7 @@ from squall.core.errors import InvalidError, UnavailableError
 from squall.core.expr.bounds.errors import EvaluationError, ExpressionEvaluationException, UnstorableError
 from squall.core.expr.bounds.evaluator import Answer
 from squall.core.expr.json_value import printable
-from squall.core.expr.language import languages
+from squall.core.expr.parts import languages
 from squall.core.expr.scope import Scope
 
 _LARGE = 8 << 20

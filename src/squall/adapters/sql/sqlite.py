@@ -183,10 +183,10 @@ class _Line:
     def sync(self, durable: bool) -> None:
         """Decides whether the next commit forces the log, with all commits before it, to the disk. Raises
         `apsw.Error`."""
-        wanted: Synchronous = self._synchronous if durable else "normal"
-        if self._opened is not None and wanted != self._current:
-            self._opened[0].execute(f"PRAGMA synchronous = {wanted}").fetchall()
-            self._current = wanted
+        mode: Synchronous = self._synchronous if durable else "normal"
+        if self._opened is not None and mode != self._current:
+            self._opened[0].execute(f"PRAGMA synchronous = {mode}").fetchall()
+            self._current = mode
 
     def roll_back(self) -> None:
         """Ends a transaction that has failed."""

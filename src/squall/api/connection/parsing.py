@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from enum import Enum
 from math import inf
 from typing import Any
@@ -31,7 +32,7 @@ class RefusedError(Exception):
     """Ends the parsing of a request that breaks a limit."""
 
 
-class CheckedProtocol(DirectProtocol):
+class CheckedProtocol(DirectProtocol, ABC):
     """The protocol that checks each request while it is parsed. A request that breaks a limit ends the parsing with an
     error and leaves its answer, status and message, in `_refusal`. `deadline` is on the clock of `connections`."""
 
@@ -47,13 +48,13 @@ class CheckedProtocol(DirectProtocol):
         self._body_began = 0.0
         self._forwarded: list[str] = []
 
+    @abstractmethod
     def evict(self) -> None:
         """See `admission.Connection`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def overdue(self, now: float) -> None:
         """See `admission.Connection`."""
-        raise NotImplementedError
 
     def on_message_begin(self) -> None:
         """Begins a request."""

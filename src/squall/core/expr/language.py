@@ -20,6 +20,17 @@ from squall.core.expr.bounds.evaluator import Evaluator
 from squall.core.expr.bounds.limits import Deadline, check_length, check_value
 from squall.core.expr.filters.table import workflow_functions
 from squall.core.expr.json_value import NotJsonError, json_key, json_value, printable
+from squall.core.expr.parts import (
+    JINJA,
+    YAQL,
+    Part,
+    expressions,
+    has_block,
+    inner,
+    jinja_parts,
+    languages,
+    yaql_parts,
+)
 from squall.core.expr.sandbox import Environment, names_with_budget
 from squall.core.expr.scope import Scope, Variables
 from squall.core.expr.unknown_functions import unknown_in_jinja, unknown_in_yaql, wording
@@ -27,11 +38,6 @@ from squall.core.expr.unknown_functions import unknown_in_jinja, unknown_in_yaql
 if TYPE_CHECKING:
     from squall.core.expr.yaql import Yaql
 
-YAQL = "yaql"
-JINJA = "jinja"
-_YAQL = re.compile(r"<%.*?%>", re.DOTALL)
-_JINJA = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_BLOCK = re.compile(r"\{%.*?%\}", re.DOTALL)
 _VARIABLES = tuple(
     re.compile(text)
     for text in (
@@ -42,19 +48,8 @@ _VARIABLES = tuple(
     )
 )
 _CACHED = 2048
-
-Part = str | tuple[str, str]
-"""A piece of a text: plain text, or an expression (with its delimiters, and its source without them)."""
-
-
-def languages(text: str) -> list[str]:
-    """Returns the languages of the expressions in a text."""
-    names = []
-    if "{{" in text or "{%" in text:
-        names += [JINJA] if _JINJA.search(text) or _BLOCK.search(text) else []
-    if "<%" in text:
-        names += [YAQL] if _YAQL.search(text) else []
-    return names
+_TOO_DEEP = (RecursionError, MemoryError, SyntaxError)
+"""What Python raises when it parses a template that nests too deeply, or compiles its code."""
 
 
 class Language:
@@ -140,26 +135,11 @@ class Language:
         names = languages(text)
         if not names:
             return "", [text]
-        if names[0] == JINJA and _BLOCK.search(text):
+        if names[0] == JINJA and has_block(text):
             return "block", []
         if names[0] == JINJA:
-            return JINJA, list(self._jinja_parts(text))
-        return YAQL, list(_yaql_parts(text))
-
-    def _jinja_parts(self, text: str) -> Iterator[Part]:
-        """Splits a text. An expression ends at the first `}}` that makes it valid, or else at the first one."""
-        at = 0
-        while (start := text.find("{{", at)) >= 0 and (first := text.find("}}", start)) >= 0:
-            if start > at:
-                yield text[at:start]
-            end = first
-            while end >= 0 and self._jinja_complaint(text[start + 2 : end].strip()) is not None:
-                end = text.find("}}", end + 1)
-            end = first if end < 0 else end
-            yield text[start : end + 2], text[start + 2 : end].strip()
-            at = end + 2
-        if at < len(text):
-            yield text[at:]
+            return JINJA, list(jinja_parts(text, self._is_valid_jinja))
+        return YAQL, list(yaql_parts(text))
 
     def _joined(self, language: str, parts: list[Part], value_of: Callable[[str], Any]) -> Any:
         """Evaluates the parts of a text. A single part keeps the type of its value; several are joined as text."""
@@ -225,8 +205,8 @@ class Language:
 
     def _text_complaints(self, text: str, language: str) -> Iterator[dict[str, Any]]:
         if language == YAQL:
-            for expression in _YAQL.findall(text):
-                message = self._yaql.complaint(_inner(expression))
+            for expression in expressions(YAQL, text):
+                message = self._yaql.complaint(inner(expression))
                 if message is not None:
                     yield {"type": YAQL, "expression": expression, "message": message}
             return
@@ -234,13 +214,19 @@ class Language:
             self._environment.parse(text)
         except TemplateError as error:
             yield {"type": JINJA, "expression": text, "message": str(error)}
-            if _JINJA.fullmatch(text):
+            if text.startswith("{{") and text.endswith("}}"):
                 return
-        for part in self._jinja_parts(text):
+        except _TOO_DEEP:
+            yield {"type": JINJA, "expression": text, "message": "The expression nests too deeply."}
+            return
+        for part in jinja_parts(text, self._is_valid_jinja):
             if not isinstance(part, str):
                 message = self._jinja_complaint(part[1])
                 if message is not None:
                     yield {"type": JINJA, "expression": part[0], "message": message}
+
+    def _is_valid_jinja(self, source: str) -> bool:
+        return self._jinja_complaint(source) is None
 
     def _jinja_complaint(self, source: str) -> str | None:
         try:
@@ -249,6 +235,8 @@ class Language:
             return str(error)
         except TemplateError:
             return None
+        except _TOO_DEEP:
+            return "The expression nests too deeply."
         return None
 
     def variables(self, value: Any) -> list[tuple[str, str, str]]:
@@ -265,8 +253,8 @@ def _references(value: Any) -> Iterator[tuple[str, str, str]]:
         for item in value:
             yield from _references(item)
     elif isinstance(value, str):
-        for language, pattern in ((JINJA, _JINJA), (YAQL, _YAQL)):
-            for expression in pattern.findall(value):
+        for language in (JINJA, YAQL):
+            for expression in expressions(language, value):
                 for variable in _VARIABLES:
                     yield from ((language, value, name) for name in variable.findall(expression))
 
@@ -291,12 +279,12 @@ class _Cheapness:
     def _decided(self, text: str) -> bool:
         names = languages(text)
         if YAQL in names[:1]:
-            sources = [part[1] for part in _yaql_parts(text) if not isinstance(part, str)]
+            sources = [part[1] for part in yaql_parts(text) if not isinstance(part, str)]
             return len(sources) <= MOST_PARTS and all(map(self._yaql.is_cheap, sources))
         try:
             # The text is only parsed: Jinja evaluates constants when it compiles.
             return not names or is_cheap_jinja(self._environment.parse(text))
-        except (TemplateError, RecursionError):
+        except (TemplateError, *_TOO_DEEP):
             return False
 
 
@@ -309,14 +297,14 @@ def unknown_functions(language: Language, text: str) -> list[str]:
     sentences: list[str] = []
     if YAQL in names:
         existing = language._yaql.functions()
-        for source in map(_inner, _YAQL.findall(text)):
+        for source in map(inner, expressions(YAQL, text)):
             if language._yaql.complaint(source) is None:
                 unknown = unknown_in_yaql(language._yaql.parse(source).expression, existing)
                 sentences += [wording(name, existing) for name in unknown]
     if JINJA in names:
         try:
             template = language._environment.parse(text)
-        except TemplateError:
+        except (TemplateError, *_TOO_DEEP):
             return sentences
         functions = {*language._environment.globals, *_jinja_names(Scope(Variables({})))}
         filters = language._environment.filters
@@ -366,21 +354,6 @@ class _OrquestaErrors:
 def _is_quoted(error: BaseException) -> bool:
     """Checks whether Orquesta removes the quotes of an error's text: errors of yaql itself, of values and of types."""
     return isinstance(error, ValueError | TypeError) or type(error).__module__.startswith("yaql.")
-
-
-def _inner(expression: str) -> str:
-    return expression[2:-2].strip()
-
-
-def _yaql_parts(text: str) -> Iterator[Part]:
-    at = 0
-    for match in _YAQL.finditer(text):
-        if match.start() > at:
-            yield text[at : match.start()]
-        yield match[0], _inner(match[0])
-        at = match.end()
-    if at < len(text):
-        yield text[at:]
 
 
 def _jinja_names(scope: Scope) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -48,6 +49,8 @@ class Languages:
     def __init__(self, make: Callable[[], Language], threads: int = 4) -> None:
         self._make = make
         self._gate = asyncio.Semaphore(threads)
+        # Threads of their own: expressions that take long keep nothing else waiting.
+        self._threads = ThreadPoolExecutor(threads, "expressions")
         self._alone = asyncio.Lock()
         self._model: Language | None = None
         self._idle: list[Language] = []
@@ -66,7 +69,7 @@ class Languages:
             assert self._model is not None  # noqa: S101 - `warm` has created it
             language = self._idle.pop() if self._idle else self._model.twin()
             try:
-                return await asyncio.to_thread(work, language)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work, language)
             finally:
                 self._idle.append(language)
 

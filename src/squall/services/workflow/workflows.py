@@ -58,15 +58,6 @@ class Batch(msgspec.Struct):
     requested: list[str] = []
 
     @property
-    def tells(self) -> bool:
-        """Whether a client learns of the batch as a fact: an end, or a status that it requested.
-
-        The other steps are repeated if a loss of power takes them: a child begins only after a durable transaction.
-        """
-        run = self.run
-        return bool(self.requested) or run.result is not None or (run.conductor is None or run.conductor.is_finished)
-
-    @property
     def notes(self) -> list[dict[str, Any]]:
         """The progress notes of the steps."""
         return [
@@ -172,7 +163,7 @@ class Workflows:
         if run.conductor is not None:
             batch.steps, batch.requested = await self._evaluate(run, partial(decide, run, tasks, self._clock.now()))
             await self._prepare(batch)
-        if not await self._store.tx(lambda tx: self._write(tx, batch), durable=batch.tells):
+        if not await self._store.tx(lambda tx: self._write(tx, batch)):
             self._runs.forget(run.execution.id)
             await self._failing.release(run.execution.id, tasks)
             return

@@ -13,7 +13,8 @@ import pytest
 from squall.adapters.evaluation.processes import EvaluationProcesses
 from squall.core.expr.bounds.errors import EvaluationError
 from squall.core.expr.bounds.limits import Deadline
-from squall.core.expr.language import Language, languages
+from squall.core.expr.language import Language
+from squall.core.expr.parts import languages
 from squall.core.expr.scope import CurrentTask, Scope, Variables
 from squall.server import evaluator
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from squall.core.expr.language import Language, languages
+from squall.core.expr.language import Language
+from squall.core.expr.parts import languages
 from squall.core.regex import compiled
 from squall.core.schema.json_schema import validator
 from squall.core.workflow.definition.inspect_flow import context_complaints, semantic_complaints
