@@ -22,7 +22,8 @@ from squall.services.workflow.definitions import Definitions
 from squall.services.workflow.expressions import Languages, key_reader
 from squall.services.workflow.graphs import WorkflowGraphs
 from squall.services.workflow.reruns import Reruns
-from squall.services.workflow.runs import Runs, WorkflowLimits
+from squall.services.workflow.run_store import RunStore
+from squall.services.workflow.runs import Runs
 from squall.services.workflow.workflows import Workflows
 
 
@@ -59,18 +60,8 @@ def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Cond
     languages = Languages(new_language)
     info = {"hostname": socket.gethostname(), "pid": os.getpid()}
     definitions = Definitions(store, content, languages)
-    runs = Runs(
-        store,
-        clock,
-        vault,
-        content,
-        binding,
-        definitions,
-        key_reader(keys),
-        info,
-        url,
-        WorkflowLimits(settings.most_tasks, settings.most_nested),
-    )
+    stored = RunStore(store, clock, vault, binding, definitions, key_reader(keys), settings.most_tasks)
+    runs = Runs(store, clock, content, binding, definitions, stored, info, url, settings.most_nested)
     chains = Chains(store, clock, content, binding, executions, transitions, info)
-    workflows = Workflows(store, bus, clock, executions, transitions, runs, chains, owner, languages, holdups)
-    return Conducting(languages, definitions, workflows, WorkflowGraphs(store, runs), Reruns(executions, runs))
+    workflows = Workflows(store, bus, clock, executions, transitions, runs, stored, chains, owner, languages, holdups)
+    return Conducting(languages, definitions, workflows, WorkflowGraphs(store, stored), Reruns(executions, stored))

@@ -42,8 +42,8 @@ STUBBORN = "bash -c 'trap \"\" TERM; echo $$ > {folder}/pid; {close} echo ready;
 
 
 @pytest.mark.anyio
-class EndContract:
-    """The contract of starting, ending and killing processes."""
+class StartContract:
+    """The contract of starting processes and of telling their ends."""
 
     @pytest.mark.parametrize(("command", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", -9)])
     async def test_the_exit_code_is_told_that_of_a_signal_as_negative(
@@ -144,6 +144,11 @@ class EndContract:
         assert {end.exit_code for end in (*ends, again)} == {5}
         await launcher.acknowledge(spec.execution)
         await launcher.acknowledge(spec.execution)
+
+
+@pytest.mark.anyio
+class EndContract(StartContract):
+    """The contract of starting, ending and killing processes."""
 
     async def test_a_timeout_ends_a_process(self, launcher: Launcher, journal: Journal) -> None:
         """The journal has all output from before the time-out."""

@@ -16,7 +16,8 @@ from squall.services.lanes import ADVANCE, RUN
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.definitions import Definitions
 from squall.services.workflow.expressions import Languages
-from squall.services.workflow.runs import Runs, WorkflowLimits
+from squall.services.workflow.run_store import RunStore
+from squall.services.workflow.runs import Runs
 from squall.services.workflow.workflows import Workflows
 from squall.testing.samples import sample_action, sample_pack, sample_runner
 
@@ -63,17 +64,19 @@ class Flows:
     def restart(self) -> None:
         """As if the server had been killed and started anew: nothing is in memory."""
         squall = self.squall
+        self.stored = RunStore(
+            squall.store, squall.clock, squall.vault, squall.binding, self.definitions, no_keys, most_tasks=500
+        )
         self.runs = Runs(
             squall.store,
             squall.clock,
-            squall.vault,
             squall.content,
             squall.binding,
             self.definitions,
-            no_keys,
+            self.stored,
             {"hostname": "h", "pid": 1},
             "http://x",
-            WorkflowLimits(500),
+            500,
         )
         transitions, executions, info = squall.transitions, squall.executions, self.runs.runner_info
         chains = Chains(squall.store, squall.clock, squall.content, squall.binding, executions, transitions, info)
@@ -85,6 +88,7 @@ class Flows:
             executions,
             transitions,
             self.runs,
+            self.stored,
             chains,
             "w1",
             Languages(lambda: LANGUAGE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from squall.core.execution import execution as ex
@@ -78,3 +79,26 @@ def failed(run: Run, command: RunAction, result: Any, now: int) -> Step:
 def _is_paused(execution: Execution) -> bool:
     """Checks whether a user paused the workflow itself and no user has resumed it."""
     return "paused_by" in execution.context and "resumed_by" not in execution.context
+
+
+def way(current: str, target: str) -> Sequence[str]:
+    """Returns the statuses between an execution's status and its conductor's, without final statuses."""
+    if current == ex.CANCELING or target == current:
+        return ()
+    if target in (st.CANCELING, st.CANCELED):
+        return (ex.CANCELING,)
+    ways: dict[tuple[str, str], tuple[str, ...]] = {
+        (ex.RUNNING, ex.PAUSING): (ex.PAUSING,),
+        (ex.RUNNING, ex.PAUSED): (ex.PAUSING, ex.PAUSED),
+        (ex.PAUSING, ex.PAUSED): (ex.PAUSED,),
+        (ex.PAUSING, ex.RUNNING): (ex.RUNNING,),
+        (ex.RESUMING, ex.PAUSING): (ex.PAUSING,),
+        (ex.RESUMING, ex.PAUSED): (ex.PAUSING, ex.PAUSED),
+        (ex.RESUMING, ex.RUNNING): (ex.RUNNING,),
+        (ex.PAUSED, ex.RUNNING): (ex.RESUMING, ex.RUNNING),
+        (ex.PAUSED, ex.RESUMING): (ex.RESUMING, ex.RUNNING),
+        (ex.PAUSED, ex.PAUSING): (ex.RESUMING, ex.PAUSING),
+    }
+    if target in ex.FINAL and current == ex.PAUSED:
+        return (ex.RESUMING,)
+    return ways.get((current, target), ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from squall.core.content.action import WORKFLOW_RUNNERS
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
@@ -12,7 +13,7 @@ from squall.core.timestamp import to_iso
 from squall.core.workflow.conducting import status as st
 from squall.core.workflow.conducting.state import State
 from squall.ports import Store
-from squall.services.workflow.runs import Runs
+from squall.services.workflow.run_store import RunStore
 
 _MOST_CHILDREN = 5000
 
@@ -20,18 +21,18 @@ _MOST_CHILDREN = 5000
 class WorkflowGraphs:
     """The graphs of runs, from their stored state."""
 
-    def __init__(self, store: Store, runs: Runs) -> None:
+    def __init__(self, store: Store, stored: RunStore) -> None:
         self._store = store
-        self._runs = runs
+        self._stored = stored
 
     async def of_execution(self, execution_id: str) -> dict[str, Any]:
         """Returns `{execution, status, tasks, edges}`. Raises `NotFoundError`; `InvalidError` if it is no workflow."""
         execution = await self._store.read(lambda tx: tx.executions.get(execution_id, False))
         if execution is None:
             raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
-        if execution.runner not in self._runs.workflow_runners or execution.runner == "action-chain":
+        if execution.runner not in WORKFLOW_RUNNERS or execution.runner == "action-chain":
             raise InvalidError(f'Execution "{execution_id}" is no workflow: its runner is "{execution.runner}".')
-        state = await self._runs.peek(execution)
+        state = await self._stored.peek(execution)
         where = ExecutionFilter(parent=execution_id)
         children = await self._store.read(lambda tx: tx.executions.find(where, _MOST_CHILDREN, 0, False))
         executions: dict[str, list[str]] = {}

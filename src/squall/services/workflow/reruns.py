@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from squall.core.content.action import WORKFLOW_RUNNERS
 from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
 from squall.core.workflow.conducting.failures import first_error
 from squall.core.workflow.conducting.rerun import FAILED_TASKS, RerunError, check_rerun
 from squall.services.execution.executions import Executions
-from squall.services.workflow.runs import CHAIN, Runs
+from squall.services.workflow.run_store import RunStore
+from squall.services.workflow.runs import CHAIN
 
 
 class Reruns:
     """The checks of re-runs: it refuses those that would run nothing."""
 
-    def __init__(self, executions: Executions, runs: Runs) -> None:
+    def __init__(self, executions: Executions, stored: RunStore) -> None:
         self._executions = executions
-        self._runs = runs
+        self._stored = stored
 
     async def check(self, execution_id: str, tasks: Sequence[str], reset: Sequence[str]) -> None:
         """Raises `InvalidError` with the reason if a re-run of these tasks would run nothing; `NotFoundError`.
@@ -27,7 +29,7 @@ class Reruns:
         """
         names = list(tasks) or list(reset)
         execution = await self._executions.get(execution_id)
-        is_workflow = execution.runner in self._runs.workflow_runners and execution.runner != CHAIN
+        is_workflow = execution.runner in WORKFLOW_RUNNERS and execution.runner != CHAIN
         if not names or not is_workflow or execution.status not in ex.FINAL:
             return
         if names == [FAILED_TASKS]:
@@ -36,7 +38,7 @@ class Reruns:
             raise InvalidError(
                 f'tasks: "{FAILED_TASKS}" means all tasks that failed. Send it alone, or send only names of tasks.'
             )
-        state = await self._runs.peek(execution)
+        state = await self._stored.peek(execution)
         if state is None:
             reason = first_error(execution.result)
             raise InvalidError(

@@ -35,6 +35,13 @@ class Run(msgspec.Struct):
     is_chain: bool = False
     result: tuple[str, Any] | None = None
 
+    @property
+    def ending(self) -> tuple[str, Any] | None:
+        """The final status and the result of a run that is over; None while it goes on."""
+        if self.result is None and self.conductor is not None and self.conductor.is_finished:
+            return self.conductor.state.status, self.conductor.result()
+        return self.result
+
 
 class RunCache:
     """A cache of runs by execution. It holds the latest 128 runs, and up to 1024 if the older ones are small."""

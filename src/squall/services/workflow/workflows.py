@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from squall.core.content.action import WORKFLOW_RUNNERS
 from squall.core.environment import is_of_environment
 from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
-from squall.core.execution.execution import Execution, ExecutionFilter
+from squall.core.execution.execution import Execution
 from squall.core.expr.language import Language
-from squall.core.workflow.conducting import status as st
 from squall.core.workflow.conducting.conductor import Step
 from squall.core.workflow.conducting.engine import RunAction
 from squall.ports import Bus, Clock, Due, Store, Tx
@@ -29,11 +29,12 @@ from squall.services.execution.transitions import Transitions
 from squall.services.holdups import Holdups
 from squall.services.lanes import ADVANCE, JOURNAL, RUN, MoreToDo, ProgressRecords, Start, StatusRecord, advance_of
 from squall.services.workflow.chains import Chains
-from squall.services.workflow.child_requests import child_request
-from squall.services.workflow.deciding import decide, failed
+from squall.services.workflow.children import canceler, child_request, pass_on
+from squall.services.workflow.deciding import decide, failed, way
 from squall.services.workflow.expressions import Languages
 from squall.services.workflow.failing import Failing, done, worded
 from squall.services.workflow.run import Run
+from squall.services.workflow.run_store import RunStore
 from squall.services.workflow.runs import Runs
 
 T = TypeVar("T")
@@ -42,7 +43,6 @@ MOST = 256
 """The most rows that one call of `advance` claims."""
 
 _LEASE = 60_000_000
-_CANCELABLE = (ex.REQUESTED, ex.DELAYED, ex.SCHEDULED, ex.RUNNING, ex.PAUSING, ex.PAUSED, ex.RESUMING)
 
 
 class Batch(msgspec.Struct):
@@ -80,6 +80,7 @@ class Workflows:
         executions: Executions,
         transitions: Transitions,
         runs: Runs,
+        stored: RunStore,
         chains: Chains,
         owner: str,
         languages: Languages,
@@ -92,6 +93,7 @@ class Workflows:
         self._executions = executions
         self._transitions = transitions
         self._runs = runs
+        self._stored = stored
         self._failing = Failing(store, clock, transitions, runs, holdups)
         self._owner = owner
         self._languages = languages
@@ -213,7 +215,7 @@ class Workflows:
             await done(tx, batch.tasks)
             return True
         execution = await self._begin(tx, run, execution, now)
-        if not await self._runs.store(tx, run, batch.steps):
+        if not await self._stored.store(tx, run, batch.steps):
             return False
         for command, prepared in batch.children:
             child = await self._executions.place(tx, prepared, now)
@@ -223,8 +225,9 @@ class Workflows:
         if batch.notes:
             await tx.queue.put(JOURNAL, execution.id, ProgressRecords(execution.tree, now, batch.notes), now)
         execution = await self._cascade(tx, batch, execution, now)
-        if run.result is not None or (run.conductor is not None and run.conductor.is_finished):
-            await self._finish(tx, run, execution, now)
+        if (ending := run.ending) is not None:
+            await self._transitions.conclude(tx, execution, *ending, now)
+            self._runs.forget(execution.id)
         elif batch.steps and batch.steps[-1].more:
             await tx.queue.put(ADVANCE, execution.id, MoreToDo(), now)
         return True
@@ -251,74 +254,18 @@ class Workflows:
             return execution
         move = self._transitions.move
         requested = set(batch.requested)
-        for status in _way(execution.status, conductor.state.status):
+        for status in way(execution.status, conductor.state.status):
             if status == ex.CANCELING:
                 requested.add(ex.CANCELING)
-                context = {**execution.context, "cancelled_by": await _canceler(tx, execution)}
+                context = {**execution.context, "cancelled_by": await canceler(tx, execution)}
                 execution = msgspec.structs.replace(execution, context=context)
             execution, _ = await move(tx, execution, status, now, asks=False)
-        if ex.CANCELING in requested:
-            for child in await _children(tx, execution, _CANCELABLE):
-                await self._transitions.stop(tx, child, execution.context.get("cancelled_by", execution.user), now)
-        if ex.PAUSING in requested:
-            for child in await _children(tx, execution, (ex.RUNNING, ex.RESUMING)):
-                if child.runner in self._runs.workflow_runners:
-                    await move(tx, child, ex.PAUSING, now)
-        if ex.RESUMING in requested:
-            for child in await _children(tx, execution, (ex.PAUSED,)):
-                await move(tx, child, ex.RESUMING, now)
+        await pass_on(tx, self._transitions, execution, requested, now)
         return execution
-
-    async def _finish(self, tx: Tx, run: Run, execution: Execution, now: int) -> None:
-        if run.result is not None:
-            status, result = run.result
-        else:
-            assert run.conductor is not None  # noqa: S101 - either a result, or a conductor that has one
-            status, result = run.conductor.state.status, run.conductor.result()
-        await self._transitions.conclude(tx, execution, status, result, now)
-        self._runs.forget(execution.id)
 
     def _hint(self, execution: Execution, children: Sequence[Prepared]) -> None:
         self._transitions.hint(execution)
         if execution.parent is not None:
             self._bus.publish(ADVANCE, execution.parent)
         for prepared in children:
-            self._bus.publish(ADVANCE if prepared.runner.name in self._runs.workflow_runners else RUN, "")
-
-
-def _way(current: str, target: str) -> Sequence[str]:
-    """Returns the statuses between an execution's status and its conductor's, without final statuses."""
-    if current == ex.CANCELING or target == current:
-        return ()
-    if target in (st.CANCELING, st.CANCELED):
-        return (ex.CANCELING,)
-    ways: dict[tuple[str, str], tuple[str, ...]] = {
-        (ex.RUNNING, ex.PAUSING): (ex.PAUSING,),
-        (ex.RUNNING, ex.PAUSED): (ex.PAUSING, ex.PAUSED),
-        (ex.PAUSING, ex.PAUSED): (ex.PAUSED,),
-        (ex.PAUSING, ex.RUNNING): (ex.RUNNING,),
-        (ex.RESUMING, ex.PAUSING): (ex.PAUSING,),
-        (ex.RESUMING, ex.PAUSED): (ex.PAUSING, ex.PAUSED),
-        (ex.RESUMING, ex.RUNNING): (ex.RUNNING,),
-        (ex.PAUSED, ex.RUNNING): (ex.RESUMING, ex.RUNNING),
-        (ex.PAUSED, ex.RESUMING): (ex.RESUMING, ex.RUNNING),
-        (ex.PAUSED, ex.PAUSING): (ex.RESUMING, ex.PAUSING),
-    }
-    if target in ex.FINAL and current == ex.PAUSED:
-        return (ex.RESUMING,)
-    return ways.get((current, target), ())
-
-
-async def _children(tx: Tx, execution: Execution, statuses: Sequence[str]) -> list[Execution]:
-    children: list[Execution] = []
-    for status in statuses:
-        children += await tx.executions.find(ExecutionFilter(parent=execution.id, status=status), None, 0, False)
-    return children
-
-
-async def _canceler(tx: Tx, execution: Execution) -> str:
-    """Returns the user who canceled the workflow, or the task execution whose cancel ends the workflow."""
-    for each in (execution, *await _children(tx, execution, (ex.CANCELING, ex.CANCELED))):
-        if (user := each.context.get("cancelled_by")) is not None:
-            return str(user)
-    return execution.user
+            self._bus.publish(ADVANCE if prepared.runner.name in WORKFLOW_RUNNERS else RUN, "")

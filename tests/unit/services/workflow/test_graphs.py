@@ -24,7 +24,7 @@ async def test_a_graph_shows_tasks_ways_and_states(squall: Assembly) -> None:
     flows = Flows(squall, line=TEXT)
     await squall.registration.register()
     made = await squall.request("flows.line")
-    graphs = WorkflowGraphs(squall.store, flows.runs)
+    graphs = WorkflowGraphs(squall.store, flows.stored)
     assert (await graphs.of_execution(made.id))["tasks"] == []
     await flows.work(good)
     found = await graphs.of_execution(made.id)
@@ -34,7 +34,7 @@ async def test_a_graph_shows_tasks_ways_and_states(squall: Assembly) -> None:
 
 
 async def test_what_has_no_graph_is_an_error(squall: Assembly) -> None:
-    graphs = WorkflowGraphs(squall.store, Flows(squall, line=TEXT).runs)
+    graphs = WorkflowGraphs(squall.store, Flows(squall, line=TEXT).stored)
     with pytest.raises(InvalidError, match="is no workflow"):
         await graphs.of_execution((await squall.request("core.noop")).id)
     with pytest.raises(NotFoundError):

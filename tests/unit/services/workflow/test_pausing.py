@@ -79,7 +79,7 @@ async def test_a_workflow_that_has_failed_says_so_while_a_task_still_runs(squall
     rows = await squall.store.tx(lambda tx: tx.queue.claim(JOURNAL, "j", squall.clock.now(), 1, 99))
     progress = [records for records in map(records_of, rows) if isinstance(records, ProgressRecords)]
     assert {"event": "workflow", "status": "failed"} in [note for records in progress for note in records.notes]
-    graphs = WorkflowGraphs(squall.store, flows.runs)
+    graphs = WorkflowGraphs(squall.store, flows.stored)
     shown = await graphs.of_execution(made.id)
     assert (shown["status"], shown["is_final"], (await flows.get(made)).status) == ("failed", False, "running")
     for task, execution, _ in others:

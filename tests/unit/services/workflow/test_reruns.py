@@ -49,7 +49,7 @@ async def ended(squall: Assembly, act: Act, **texts: Any) -> tuple[Flows, Execut
 
 
 async def check(squall: Assembly, flows: Flows, execution: Execution, *tasks: str) -> None:
-    await Reruns(squall.executions, flows.runs).check(execution.id, tasks, ())
+    await Reruns(squall.executions, flows.stored).check(execution.id, tasks, ())
 
 
 @pytest.mark.parametrize(

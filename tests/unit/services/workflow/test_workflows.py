@@ -6,12 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.doubles.assembly import Assembly, GivenPacks
+from tests.doubles.assembly import Assembly
 from tests.unit.services.flows import Flows, good
 
 from squall.adapters.sql.workflow.workflows import SqlWorkflows
 from squall.core.execution.execution import Execution
-from squall.services.execution.executions import Request
 from squall.services.lanes import ADVANCE, JOURNAL, ProgressRecords, records_of
 
 pytestmark = pytest.mark.anyio
@@ -126,15 +125,6 @@ async def test_a_failed_task_fails_the_workflow_with_its_result(squall: Assembly
     }
 
 
-async def test_inspection_errors_are_the_result(squall: Assembly) -> None:
-    flows, made = await started(squall, "bad", "version: 1.0\ntasks:\n  a: {action: core.nosuch}\n")
-    await flows.work(good)
-    done = await flows.get(made)
-    assert done.status == "failed"
-    assert done.result["errors"][0]["message"] == 'The action "core.nosuch" is not registered in the database.'
-    assert done.result["output"] is None
-
-
 async def test_an_action_that_went_away_fails_its_task(squall: Assembly) -> None:
     text = {
         "version": 1.0,
@@ -173,23 +163,6 @@ async def test_a_sub_workflow_is_a_task(squall: Assembly) -> None:
     assert {child.tree for child in below} == {made.id}
 
 
-async def test_a_pause_goes_down_and_a_resume_brings_all_back(squall: Assembly) -> None:
-    flows, made = await started(squall, "parent", PARENT, line=LINE)
-    await flows.advance()
-    await squall.executions.ask(made.id, "pausing", "ada")
-    await flows.advance()
-    [sub] = await flows.children(made)
-    assert ((await flows.get(made)).status, sub.status) == ("pausing", "pausing")
-    await flows.work(good)
-    [sub] = await flows.children(made)
-    assert ((await flows.get(made)).status, sub.status) == ("paused", "paused")
-    await squall.executions.ask(made.id, "resuming", "ada")
-    await flows.work(good)
-    done = await flows.get(made)
-    assert done.status == "succeeded"
-    assert [entry.status for entry in done.log][-5:] == ["pausing", "paused", "resuming", "running", "succeeded"]
-
-
 async def test_pausing_a_sub_workflow_pauses_its_parent(squall: Assembly) -> None:
     flows, made = await started(squall, "parent", PARENT, line=LINE)
     await flows.advance()
@@ -200,60 +173,6 @@ async def test_pausing_a_sub_workflow_pauses_its_parent(squall: Assembly) -> Non
     await squall.executions.ask(sub.id, "resuming", "ada")
     await flows.work(good)
     assert (await flows.get(made)).status == "succeeded"
-
-
-async def test_a_cancel_reaches_every_descendant(squall: Assembly) -> None:
-    flows, made = await started(squall, "parent", PARENT, line=LINE)
-    await flows.advance()
-    [(task, leaf, _)] = await squall.claim()
-    await squall.executions.cancel(made.id, "ada")
-    await flows.advance()
-    assert (await flows.get(leaf)).status == "canceling"
-    await squall.finish(task, leaf, "succeeded", None)
-    await flows.advance()
-    below, _ = await squall.executions.children(made.id, None, True)
-    assert {each.status for each in below} == {"canceled"}
-    done = await flows.get(made)
-    assert (done.status, done.result) == ("canceled", {"message": "Action canceled by user.", "user": "ada"})
-
-
-async def test_canceling_a_child_cancels_up_to_the_root(squall: Assembly) -> None:
-    flows, made = await started(squall, "parent", PARENT, line=LINE)
-    await flows.advance()
-    [(task, leaf, _)] = await squall.claim()
-    await squall.executions.cancel(leaf.id, "ada")
-    await squall.finish(task, leaf, "canceled", None)
-    await flows.work(good)
-    assert (await flows.get(made)).status == "canceled"
-
-
-async def test_what_a_canceled_task_ends_is_canceled_in_the_name_of_who_canceled_the_task(squall: Assembly) -> None:
-    chain = "chain: [{name: c1, ref: core.noop}]"
-    both = {"version": 1.0, "tasks": {"a": {"action": "core.noop"}, "b": {"action": "flows.chained"}}}
-    flows, made = await started(squall, "both", both, chained=chain)
-    await flows.advance()
-    claimed = await squall.claim()
-    task, leaf, _ = next(each for each in claimed if each[1].parent == made.id)
-    await squall.executions.cancel(leaf.id, "eve")
-    await squall.finish(task, leaf, "canceled", None)
-    await flows.advance()
-    below, _ = await squall.executions.children(made.id, None, False)
-    assert {(each.action, each.status) for each in below} == {
-        ("core.noop", "canceled"), ("core.noop", "canceling"), ("flows.chained", "canceling")
-    }  # fmt: skip
-    root = await flows.get(made)
-    assert {each.context.get("cancelled_by") for each in (root, *below)} == {"eve"}
-
-
-async def test_a_pause_and_a_resume_are_recorded_with_who_asked(squall: Assembly) -> None:
-    flows, made = await started(squall, "line", LINE)
-    await flows.advance()
-    await squall.executions.update(made.id, "pausing", "eve")
-    await flows.work(good)
-    await squall.executions.update(made.id, "resuming", "bob")
-    await flows.work(good)
-    done = await flows.get(made)
-    assert [done.context[name] for name in ("user", "paused_by", "resumed_by")] == ["ada", "eve", "bob"]
 
 
 async def test_failed_tasks_can_be_run_again(squall: Assembly) -> None:
@@ -275,14 +194,6 @@ async def test_failed_tasks_can_be_run_again(squall: Assembly) -> None:
     assert (await flows.get(gone)).result["errors"] == [
         {"message": "Unable to rerun workflow because one or more tasks is not found: nosuch"}
     ]
-
-
-async def test_a_circle_ends_with_a_clear_error(squall: Assembly) -> None:
-    text = {"version": 1.0, "tasks": {"a": {"next": [{"do": "b"}]}, "b": {"next": [{"do": "b"}]}}}
-    flows, made = await started(squall, "line", text)
-    await flows.work(good)
-    [error] = (await flows.get(made)).result["errors"]
-    assert error["message"] == "LimitError: The workflow has run 500 tasks, which is the most it may."
 
 
 async def test_what_a_workflow_does_is_told_in_its_journal(squall: Assembly) -> None:
@@ -364,32 +275,3 @@ async def test_a_number_of_128_bits_stays_one_in_parameters_state_and_output(squ
     await flows.work(lambda execution: ("succeeded", {"n": 2**128}), restarts=True)
     assert (await flows.get(made)).result == {"output": {"got": [2**128, 2**127]}}
     assert (await flows.children(made))[0].parameters == {"what": 2**127}
-
-
-async def test_only_the_tasks_that_are_named_tell_whom_the_workflow_names(squall: Assembly) -> None:
-    """Also not whom the action of a task would tell by itself."""
-    told = {"on-complete": {"routes": ["hubot"]}}
-    flows = Flows(squall, line=LINE)
-    assert isinstance(squall.source, GivenPacks)
-    actions = squall.source.packs[0][1]
-    actions[:] = [msgspec.structs.replace(each, notify={"on-failure": {"routes": ["other"]}}) for each in actions]
-    await squall.registration.register()
-    made = await squall.executions.request(
-        Request(action="flows.line", parameters={"notify": ["b"]}, user="ada", notify=told)
-    )
-    await flows.work(good)
-    assert {child.context["orquesta"]["task_name"]: child.notify for child in await flows.children(made)} == {
-        "a": {},
-        "b": told,
-    }
-
-
-async def test_a_task_to_be_told_of_that_is_not_there_fails_the_workflow(squall: Assembly) -> None:
-    flows = Flows(squall, line=LINE)
-    await squall.registration.register()
-    made = await squall.request("flows.line", parameters={"notify": ["b", "nosuch"]})
-    await flows.work(good)
-    done = await flows.get(made)
-    assert done.status == "failed"
-    assert "nosuch" in done.result["errors"][0]["message"]
-    assert await flows.children(made) == []

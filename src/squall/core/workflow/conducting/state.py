@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from squall.core.workflow.conducting import facts as f
-from squall.core.workflow.conducting.coding import Coding, encoded
+from squall.core.workflow.conducting.coding import encoded
 from squall.core.workflow.conducting.status import (
     ABENDED,
     ACTIVE,
@@ -79,20 +79,6 @@ _PAUSED_TASK = frozenset({PAUSING, PAUSED, PENDING})
 _CANCELED_TASK = frozenset({CANCELING, CANCELED})
 
 
-class Snapshot(msgspec.Struct, array_like=True):
-    """The stored form of a state: everything that cannot be derived from the rest."""
-
-    status: str
-    contexts: list[f.ContextAdded]
-    routes: list[tuple[str, ...]]
-    sequence: list[Entry]
-    staged: list[f.Staged]
-    items: dict[int, Items]
-    errors: list[dict[str, Any]]
-    output: dict[str, Any] | None
-    rendered: bool
-
-
 class State:
     """The state of one workflow over its graph. Only `apply` changes it."""
 
@@ -145,23 +131,17 @@ class State:
         index = self.latest.get((task, route))
         return self.sequence[index] if index is not None else None
 
-    def status_of(self, task: str, route: int) -> str | None:
-        """Returns the status of the latest run on the route, or else on a route this one was split from."""
-        index = self._latest_on(task, route)
-        return self.sequence[index].status if index is not None else None
-
-    def _latest_on(self, task: str, route: int) -> int | None:
-        while True:
-            index = self.latest.get((task, route))
-            if index is not None or route <= 0:
-                return index
+    def latest_on(self, task: str, route: int) -> Entry | None:
+        """Returns the latest run on the route, or else on a route this one was split from."""
+        while (index := self.latest.get((task, route))) is None and route > 0:
             own = set(self.routes[route])
             route = next((each for each in range(route - 1, -1, -1) if set(self.routes[each]) <= own), 0)
-
-    def latest_on(self, task: str, route: int) -> Entry | None:
-        """Returns the run whose status `status_of` returns."""
-        index = self._latest_on(task, route)
         return self.sequence[index] if index is not None else None
+
+    def status_of(self, task: str, route: int) -> str | None:
+        """Returns the status of the run that `latest_on` returns."""
+        entry = self.latest_on(task, route)
+        return entry.status if entry is not None else None
 
     def is_satisfied(self, task: str, route: int) -> bool:
         """Checks whether enough tasks have led to this task."""
@@ -286,39 +266,8 @@ class State:
     def _output(self, fact: f.OutputSet) -> None:
         self.output, self.rendered = fact.output, fact.rendered
 
-    # -- as bytes
-
-    def snapshot(self) -> bytes:
-        """Encodes the whole state, for the store."""
-        snapshot = Snapshot(
-            self.status,
-            self.contexts,
-            self.routes,
-            self.sequence,
-            list(self.staged.values()),
-            self.items,
-            self.errors,
-            self.output,
-            self.rendered,
-        )
-        return encoded(snapshot)
-
-    @classmethod
-    def restored(cls, graph: Graph, data: bytes) -> State:
-        """Restores the state from its snapshot `data`. Raises `msgspec.ValidationError`."""
-        saved = _SNAPSHOTS.decode(data)
-        state = cls(graph)
-        state.status, state.contexts, state.routes = saved.status, saved.contexts, saved.routes
-        state.items, state.output, state.rendered = saved.items, saved.output, saved.rendered
-        for staged in saved.staged:
-            state._stage(staged)
-        for error in saved.errors:
-            state._error(f.ErrorLogged(error))
-        for entry in saved.sequence:
-            state._restore(entry)
-        return state
-
-    def _restore(self, entry: Entry) -> None:
+    def restore(self, entry: Entry) -> None:
+        """Adds a run of a task as a snapshot holds it."""
         index = len(self.sequence)
         self._add(f.TaskAdded(entry.id, entry.task, entry.route, entry.context, entry.prev, entry.start, entry.retry))
         self.sequence[index] = entry
@@ -331,7 +280,6 @@ class State:
                 self._satisfied.setdefault((edge.target, entry.route), set()).add(entry.task)
 
 
-_SNAPSHOTS = Coding[Snapshot](Snapshot)
 _APPLY: dict[type, Any] = {
     f.StatusChanged: State._status,
     f.ContextAdded: State._context,

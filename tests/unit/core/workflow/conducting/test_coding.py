@@ -8,7 +8,7 @@ import pytest
 from tests.unit.core.workflow.conducting.staging import Stage
 
 from squall.core.workflow.conducting.facts import ContextAdded, decode_facts, encode_facts
-from squall.core.workflow.conducting.state import State
+from squall.core.workflow.conducting.snapshots import restored, snapshot
 
 
 @pytest.mark.parametrize("number", [1, 2**63, 2**64, -(2**63) - 1, 2**128])
@@ -25,10 +25,10 @@ def test_a_snapshot_keeps_wide_numbers_and_everything_else() -> None:
     stage = Stage(text)
     stage.end("a", item=0, result={"n": 2**70})
     stage.end("a", item=1)
-    state = State.restored(stage.graph, stage.state.snapshot())
-    assert state.snapshot() == stage.state.snapshot()
+    state = restored(stage.graph, snapshot(stage.state))
+    assert snapshot(state) == snapshot(stage.state)
     assert state.items == stage.state.items
-    assert stage.replayed().snapshot() == state.snapshot()
+    assert snapshot(stage.replayed()) == snapshot(state)
     stage.end("b")
     assert stage.conductor.result() == {"output": {"n": 2**128}}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.unit.core.workflow.conducting.staging import Stage
 
+from squall.core.workflow.conducting.snapshots import snapshot
+
 LINE = "version: 1.0\ntasks:\n  a: {action: core.noop, next: [{do: b}]}\n  b: {action: core.noop}\n"
 TWO = """
 version: 1.0
@@ -104,7 +106,7 @@ def test_a_thousand_tasks_replay_to_the_same_state() -> None:
     while stage.open:
         stage.end(stage.open[0].task)
     assert stage.conductor.result() == {"output": {"x": 299}}
-    assert stage.replayed().snapshot() == stage.state.snapshot()
+    assert snapshot(stage.replayed()) == snapshot(stage.state)
 
 
 def test_what_happens_is_told_to_who_watches() -> None:

@@ -10,7 +10,7 @@ from tests.unit.core.workflow.conducting.staging import Stage
 
 from squall.core.workflow.conducting.failures import failures
 from squall.core.workflow.conducting.rerun import RerunError, TaskRerun, check_rerun
-from squall.core.workflow.conducting.state import State
+from squall.core.workflow.conducting.snapshots import restored, snapshot
 
 FAIL, OK = "failed", "succeeded"
 ON_FAIL, ON_OK = "<% failed() %>", "<% succeeded() %>"
@@ -184,8 +184,8 @@ def test_what_failed_runs_again_and_what_follows_it(shape: str) -> None:
     again(stage)
     assert sorted(play(stage)) == expected
     assert stage.conductor.is_finished
-    assert stage.replayed().snapshot() == stage.state.snapshot()
-    assert State.restored(stage.graph, stage.state.snapshot()).snapshot() == stage.state.snapshot()
+    assert snapshot(stage.replayed()) == snapshot(stage.state)
+    assert snapshot(restored(stage.graph, snapshot(stage.state))) == snapshot(stage.state)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
@@ -245,13 +245,13 @@ def test_a_re_run_of_nothing_is_refused_with_the_reason(shape: str) -> None:
     definition, statuses, message = REFUSED[shape]
     stage = staged(definition)
     play(stage, **statuses)
-    before = stage.state.snapshot()
+    before = snapshot(stage.state)
     with pytest.raises(RerunError) as refused:
         check_rerun(stage.state, [], stage.state.status, None)
     assert message in str(refused.value)
     with pytest.raises(RerunError):
         again(stage)
-    assert stage.state.snapshot() == before
+    assert snapshot(stage.state) == before
 
 
 def test_the_result_of_the_execution_tells_why_it_ended_otherwise_than_its_state() -> None:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from tests.unit.core.workflow.conducting.staging import Stage
 
-from squall.core.workflow.conducting.state import State
+from squall.core.workflow.conducting.snapshots import restored, snapshot
 
 CONDITIONS = {"always": None, "good": "<% succeeded() %>", "bad": "<% failed() %>"}
 Way = tuple[int, int, str]
@@ -91,10 +91,10 @@ def test_facts_and_snapshots_give_the_same_state_at_every_step(
     count, ways, failing, order = flow
     stage = Stage(text_of(count, ways))
     for turn in order:
-        assert stage.replayed().snapshot() == stage.state.snapshot()
-        restored = State.restored(stage.graph, stage.state.snapshot())
-        assert restored.snapshot() == stage.state.snapshot()
-        assert (restored.tasks, restored.waiting) == (stage.state.tasks, stage.state.waiting)
+        assert snapshot(stage.replayed()) == snapshot(stage.state)
+        again = restored(stage.graph, snapshot(stage.state))
+        assert snapshot(again) == snapshot(stage.state)
+        assert (again.tasks, again.waiting) == (stage.state.tasks, stage.state.waiting)
         if not stage.open:
             break
         names = stage.names()

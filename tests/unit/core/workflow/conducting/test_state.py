@@ -44,16 +44,6 @@ def test_facts_survive_the_store() -> None:
     assert decode_facts(encode_facts(FACTS)) == FACTS
 
 
-def test_a_snapshot_is_the_state_with_all_its_answers() -> None:
-    state = folded(FACTS)
-    restored = State.restored(GRAPH, state.snapshot())
-    assert restored.snapshot() == state.snapshot()
-    assert restored.tasks == state.tasks
-    assert restored.is_satisfied("j", 0) == state.is_satisfied("j", 0)
-    assert restored.terminal == state.terminal
-    assert restored.knows_error({"type": "error", "message": "m", "task_id": "b"})
-
-
 def test_counts_follow_the_latest_runs() -> None:
     state = folded(FACTS)
     seen = [state.tasks]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.unit.core.workflow.conducting.staging import Stage
 
+from squall.core.workflow.conducting.snapshots import snapshot
+
 HANDLED = "next: [{when: <% succeeded() %>, do: ok}, {when: <% failed() %>, publish: [why: <% result() %>], do: clean}]"
 AFTER = "  ok: {action: core.noop}\n  clean: {action: core.noop}\n"
 
@@ -34,7 +36,7 @@ def test_a_task_whose_values_cannot_be_stored_fails_and_can_be_handled(task: str
     assert all(name in error["message"] for name in names)
     stage.end("clean")
     assert stage.state.status == "succeeded"
-    assert stage.replayed().snapshot() == stage.state.snapshot()
+    assert snapshot(stage.replayed()) == snapshot(stage.state)
 
 
 def test_a_task_that_nothing_handles_fails_the_workflow_at_once() -> None:
@@ -93,7 +95,7 @@ def test_a_published_value_that_cannot_be_stored_makes_the_task_a_failed_one(val
     assert stage.state.contexts[-1].values == {"was": {"a": 1}}
     stage.end("clean")
     assert stage.state.status == "succeeded"
-    assert stage.replayed().snapshot() == stage.state.snapshot()
+    assert snapshot(stage.replayed()) == snapshot(stage.state)
 
 
 def test_an_unhandled_published_value_fails_the_workflow_with_one_error() -> None:
