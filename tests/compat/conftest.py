@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import fcntl
+import json
+import socket
 import subprocess
 import sys
+import tempfile
 import venv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -14,11 +17,15 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.scenarios.live.server import Ran, Server, environment
+from tests.scenarios.live.wire import PATIENCE
 
 CLIENT = "st2client==3.9.0"
 HOME = (
     Path(__file__).parents[2] / ".build" / f"{CLIENT.replace('==', '-')}-py{sys.version_info[0]}.{sys.version_info[1]}"
 )
+
+# Any value of ST2_COLORIZE turns colours off.
+PLAIN = {"COLUMNS": "300", "ST2_COLORIZE": "no", "LC_ALL": "C.UTF-8", "ST2_CLI_SKIP_CONFIG": "1"}
 
 St2 = Callable[..., Ran]
 SpawnSt2 = Callable[..., AbstractContextManager["subprocess.Popen[bytes]"]]
@@ -55,23 +62,44 @@ def st2_program() -> str:
 def st2_env(server: Server, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment that a person has after `eval "$(squall env)"`, with a wide screen."""
     exports = dict(line.removeprefix("export ").split("=", 1) for line in server.banner[1:])
-    # Any value of ST2_COLORIZE turns colours off.
-    plain = {"COLUMNS": "300", "ST2_COLORIZE": "no", "LC_ALL": "C.UTF-8", "ST2_CLI_SKIP_CONFIG": "1"}
-    return environment(server.home, {**plain, **exports, **(extra or {})})
+    return environment(server.home, {**PLAIN, **exports, **(extra or {})})
+
+
+class St2Forks:
+    """The official client, imported once: each command runs in a fork of it (`st2_forks.py`)."""
+
+    def __init__(self, program: str) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.settimeout(PATIENCE)
+        with theirs:
+            self._process = subprocess.Popen(
+                [str(Path(program).with_name("python")), str(Path(__file__).with_name("st2_forks.py")),
+                 str(theirs.fileno())],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env={**environment(Path.home()), **PLAIN},
+            )  # fmt: skip
+
+    def run(self, words: Sequence[str], env: Mapping[str, str]) -> Ran:
+        """Runs a command to its end."""
+        request = json.dumps({"words": words, "environment": dict(env)}).encode()
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            socket.send_fds(self._socket, [request], [out.fileno(), err.fileno()])
+            status = int(self._socket.recv(100))
+            out.seek(0)
+            err.seek(0)
+            return Ran(status, out.read(), err.read())
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._socket.close()
+        self._process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="session")
-def st2(st2_program: str) -> St2:
+def st2(st2_program: str) -> Iterator[St2]:
     """Runs `st2` against a server, to its end."""
-
-    def run(server: Server, *words: str) -> Ran:
-        done = subprocess.run(
-            [st2_program, *words], capture_output=True, env=st2_env(server), timeout=50, check=False,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        return Ran(done.returncode, done.stdout, done.stderr)
-
-    return run
+    forks = St2Forks(st2_program)
+    yield lambda server, *words: forks.run(words, st2_env(server))
+    forks.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.tools import open_below
 
 from squall.adapters.journal.files import FileJournal
 from squall.adapters.journal.inotify import Inotify
@@ -242,13 +243,12 @@ async def test_what_nobody_watches_holds_no_file_open(files: FileJournal, tmp_pa
     file = File(tmp_path)
     file.add(b"x")
     file.write()
-    before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         await read_all(files, TREE)
         await files.check(TREE, 5)
         with files.watch(TREE), files.watch(TREE), files.watch(sample_id(5)):
             pass
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_below(tmp_path) == []
 
 
 def damage(file: File, at: int, data: bytes) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.tools import open_below
 
 from squall.adapters.keeper.process.writing.journals import Journals
 from squall.adapters.keeper.process.writing.writer import DiskFullError
@@ -58,13 +59,12 @@ def test_flushing_a_tree_that_has_just_been_closed_does_no_harm(journals: Journa
     dirty.flush()
 
 
-def test_closing_everything_leaves_nothing_open(journals: Journals) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+def test_closing_everything_leaves_nothing_open(journals: Journals, tmp_path: Path) -> None:
     for number in range(5):
         journals.writer(sample_id(number), create=True)
     journals.close_all()
     journals.close_all()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_below(tmp_path) == []
     assert journals.trees() == []
 
 

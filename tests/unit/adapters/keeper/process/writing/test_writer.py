@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.tools import open_below
 
 from squall.adapters.keeper.process.writing.writer import DiskFullError, TreeWriter
 from squall.core.output import journal
@@ -214,12 +215,11 @@ def test_a_closed_journal_that_is_gone_on_with_is_open_again(writer: TreeWriter,
 def test_what_is_no_journal_is_refused_and_not_held_open(path: Path, content: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
-    before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
         with pytest.raises(journal.NotAJournalError):
             TreeWriter.reopen(path, 1, BOOT)
     assert path.read_bytes() == content
-    assert len(os.listdir("/proc/self/fd")) <= before
+    assert open_below(path.parents[1]) == []
 
 
 class FullDisk:
@@ -292,12 +292,11 @@ def test_a_commit_that_fails_has_appended_nothing(
 @pytest.mark.parametrize("room", [0, 100])
 def test_a_journal_that_could_not_be_begun_can_be_begun_later(disk: FullDisk, path: Path, room: int) -> None:
     disk.room = room
-    before = len(os.listdir("/proc/self/fd"))
     for _ in range(2):
         with pytest.raises(OSError, match="pace"):
             TreeWriter.create(path, TREE, BOOT, 1)
         assert not path.exists()
-    assert len(os.listdir("/proc/self/fd")) <= before
+    assert open_below(path.parents[1]) == []
     disk.room = None
     TreeWriter.create(path, TREE, BOOT, 1).output(TREE, 1, 1, b"x")
     assert len(records(path)) == 1
