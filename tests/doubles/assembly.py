@@ -29,12 +29,12 @@ from squall.services.content.keys import Keys
 from squall.services.content.registration import ActionRegistrar, Registrar, Registration
 from squall.services.content.secret_results import SecretResults
 from squall.services.event.feeds import Feeds
-from squall.services.execution.admission import Admission
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
 from squall.services.execution.executions import Executions, Request
-from squall.services.execution.policies import Policies, PolicyRegistrar
-from squall.services.execution.retries import Retries
+from squall.services.execution.policy.admission import Admission
+from squall.services.execution.policy.policies import Policies, PolicyRegistrar
+from squall.services.execution.policy.retries import Retries
 from squall.services.execution.running import RunLimits, Running
 from squall.services.execution.traces import Traces
 from squall.services.execution.transitions import Transitions

@@ -36,7 +36,7 @@ ROOMS = {
         "content", "execution", "workflow", "workflow.conducting", "workflow.rehearsal",
     ),
     "ports": ("output", "tables", ""),
-    "services": ("", "access", "content", "output", "event", "execution", "workflow"),
+    "services": ("", "access", "content", "output", "event", "execution", "execution.policy", "workflow"),
     "api": ("http", "connection", "access", "content", "workflow", "execution", "output.forms", "output", "event", ""),
     "cli": ("terminal", "", "access", "output", "workflow", "execution", "content"),
     "adapters.keeper": ("", "families", "process.writing", "process", "server"),

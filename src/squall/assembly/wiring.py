@@ -61,14 +61,14 @@ from squall.services.content.registration import ActionRegistrar, Registrar, Reg
 from squall.services.content.secret_results import SecretResults
 from squall.services.content.templates import Templates
 from squall.services.event.feeds import Feeds
-from squall.services.execution.admission import Admission
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
 from squall.services.execution.completing import Completing
 from squall.services.execution.executions import Executions
 from squall.services.execution.inquiries import Inquiries
-from squall.services.execution.policies import Policies, PolicyRegistrar
-from squall.services.execution.retries import Retries
+from squall.services.execution.policy.admission import Admission
+from squall.services.execution.policy.policies import Policies, PolicyRegistrar
+from squall.services.execution.policy.retries import Retries
 from squall.services.execution.running import Running
 from squall.services.execution.traces import Traces
 from squall.services.execution.transitions import Transitions

@@ -11,7 +11,7 @@ from squall.api.http.wire import Answer, Request
 from squall.core.errors import NotFoundError
 from squall.core.execution.document import ALWAYS_IN_PACKS, select
 from squall.core.execution.policy import POLICY_FIELDS, Policy, PolicyType, document
-from squall.services.execution.policies import Policies
+from squall.services.execution.policy.policies import Policies
 
 _DEFAULT_LIMIT = 100
 _TYPES_SORTED = ("id", "name", "resource_type")

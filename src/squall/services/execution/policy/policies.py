@@ -10,7 +10,7 @@ import msgspec
 from squall.core.errors import ConflictError, NotFoundError
 from squall.core.execution.policy import POLICY_TYPES, Policy, PolicyType, make_policy
 from squall.ports import Clock, LoadedPack, Store, Tx
-from squall.services.execution.admission import Admission, changed_actions
+from squall.services.execution.policy.admission import Admission, changed_actions
 from squall.services.execution.transitions import Transitions
 
 

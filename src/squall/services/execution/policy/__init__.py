@@ -1,0 +1,1 @@
+"""Policies of executions: which run now, which wait, which run again."""
