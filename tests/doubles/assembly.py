@@ -31,7 +31,9 @@ from squall.services.content.secret_results import SecretResults
 from squall.services.event.feeds import Feeds
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
+from squall.services.execution.control import Control
 from squall.services.execution.executions import Executions, Request
+from squall.services.execution.places import Claimed, Claimer, Starting
 from squall.services.execution.policy.admission import Admission
 from squall.services.execution.policy.policies import Policies, PolicyRegistrar
 from squall.services.execution.policy.retries import Retries
@@ -149,7 +151,11 @@ class Assembly:
             PolicyRegistrar(self.clock, self.admission, self.transitions),
         ]
         self.registration = Registration(store, self.clock, self.source, self.content, registrars)
-        self.executions = Executions(store, bus, self.clock, self.content, self.binding, self.transitions, "ada")
+        self.starting = Starting()
+        self.executions = Executions(
+            store, bus, self.clock, self.content, self.binding, self.transitions, self.starting, "ada"
+        )
+        self.control = Control(store, bus, self.clock, self.transitions)
         self.outputs = Outputs(store, journal, poll=POLL, live=True)
         self.feeds = Feeds(store, bus, journal, self.outputs, poll=POLL)
         self.journaling = Journaling(store, bus, self.clock, launcher, journal, "w1")
@@ -187,9 +193,9 @@ class Assembly:
         """Requests an execution below another."""
         return await self.request(context={"parent": {"execution_id": parent.id}}, **changes)
 
-    async def claim(self, limit: int = 100, owner: str = "w1") -> list[tuple[Due, Execution, int]]:
+    async def claim(self, limit: int = 100, owner: str = "w1") -> list[Claimed]:
         """Claims what is due."""
-        return await self.claims.claim(owner, LEASE, limit, {"hostname": "h", "pid": 1})
+        return await self.claims.claim(Claimer(owner, LEASE, {"hostname": "h", "pid": 1}), limit)
 
     async def start(self, **changes: Any) -> tuple[Due, Execution, int]:
         """Requests one execution and claims it, which must be the only one that is due."""

@@ -15,6 +15,7 @@ from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Executions
+from squall.services.execution.places import Starting
 from squall.services.execution.transitions import Transitions
 from squall.services.holdups import Holdups
 from squall.services.workflow.chains import Chains
@@ -34,6 +35,7 @@ class Ground(NamedTuple):
     content: Content
     binding: Binding
     executions: Executions
+    starting: Starting
     transitions: Transitions
     keys: Keys
     holdups: Holdups
@@ -55,13 +57,15 @@ def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Cond
     def new_language() -> Language:
         return Language(Deadline(time.monotonic, settings.expression_seconds), evaluator=ground.out.evaluator)
 
-    out, content, binding, executions, transitions, keys, holdups = ground
-    store, bus, clock, vault = out.store, out.bus, out.clock, out.vault
+    out, content, binding, executions, starting, transitions, keys, holdups = ground
+    store, clock, vault = out.store, out.clock, out.vault
     languages = Languages(new_language)
     info = {"hostname": socket.gethostname(), "pid": os.getpid()}
     definitions = Definitions(store, content, languages)
     stored = RunStore(store, clock, vault, binding, definitions, key_reader(keys), settings.most_tasks)
     runs = Runs(store, clock, content, binding, definitions, stored, info, url, settings.most_nested)
-    chains = Chains(store, clock, content, binding, executions, transitions, info)
-    workflows = Workflows(store, bus, clock, executions, transitions, runs, stored, chains, owner, languages, holdups)
+    chains = Chains(store, clock, content, binding, executions, starting, transitions, info)
+    workflows = Workflows(
+        store, clock, executions, starting, transitions, runs, stored, chains, owner, languages, holdups
+    )
     return Conducting(languages, definitions, workflows, WorkflowGraphs(store, stored), Reruns(executions, stored))

@@ -64,8 +64,10 @@ from squall.services.event.feeds import Feeds
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
 from squall.services.execution.completing import Completing
+from squall.services.execution.control import Control
 from squall.services.execution.executions import Executions
 from squall.services.execution.inquiries import Inquiries
+from squall.services.execution.places import Starting
 from squall.services.execution.policy.admission import Admission
 from squall.services.execution.policy.policies import Policies, PolicyRegistrar
 from squall.services.execution.policy.retries import Retries
@@ -100,6 +102,8 @@ class Services(NamedTuple):
     registration: Registration
     editing: ActionEditing
     executions: Executions
+    control: Control
+    starting: Starting
     claims: Claims
     outputs: Outputs
     feeds: Feeds
@@ -138,7 +142,9 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     claims = Claims(out.store, out.bus, out.clock, transitions)
     policies = PolicyRegistrar(out.clock, admission, transitions)
     registrars: list[Registrar] = [ActionRegistrar(content, out.clock), policies]
-    executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, user)
+    starting = Starting()
+    executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, starting, user)
+    ground = Ground(out, content, binding, executions, starting, transitions, keys, holdups)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
         access=access,
@@ -146,6 +152,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         registration=Registration(out.store, out.clock, folders, content, registrars),
         editing=ActionEditing(out.store, out.clock, content, folders),
         executions=executions,
+        control=Control(out.store, out.bus, out.clock, transitions),
+        starting=starting,
         claims=claims,
         outputs=outputs,
         feeds=Feeds(out.store, out.bus, out.journal, outputs, poll=poll),
@@ -170,12 +178,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         keys=keys,
         binding=binding,
         lines=LineReading(out.lines, outputs),
-        conducting=conducting(
-            settings.workflow,
-            Ground(out, content, binding, executions, transitions, keys, holdups),
-            out.identity,
-            url,
-        ),
+        conducting=conducting(settings.workflow, ground, out.identity, url),
         policies=Policies(out.store, out.clock, admission, transitions),
         traces=traces,
     )
@@ -235,13 +238,14 @@ def _running(
 def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
     """Creates the worker."""
     return Worker(
-        use.executions,
+        use.control,
         use.claims,
         use.running,
         out.launcher,
         out.store,
         out.bus,
         out.clock,
+        use.starting,
         owner=out.identity,
         slots=settings.actionrunner.workers,
         lease=settings.queue.lease_seconds,
@@ -290,7 +294,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
     table = [
         *RootRoutes(use.health, use.outputs, __version__, worker.running).routes(),
         *AuthRoutes(use.access, f"{url}/api/v1").routes(),
-        *ExecutionRoutes(use.executions, views, use.conducting.reruns, completing).routes(),
+        *ExecutionRoutes(use.executions, use.control, views, use.conducting.reruns, completing).routes(),
         *OutputRoutes(use.executions, use.outputs, use.lines, out.clock.now, heartbeat=heartbeat).routes(),
         *OutputViewRoutes(use.executions, use.outputs, use.lines, use.storage.digest).routes(),
         *EventRoutes(sources).routes(),

@@ -10,12 +10,14 @@ import socket
 
 from squall.core.environment import RETRIED
 from squall.core.errors import SquallError
-from squall.core.execution.execution import FAILED, Execution
+from squall.core.execution.execution import FAILED
 from squall.core.execution.launch import Outcome
 from squall.ports import Bus, Clock, Due, Launcher, Store, Tx
 from squall.services.execution.claims import Claims
-from squall.services.execution.executions import Executions
+from squall.services.execution.control import Control
+from squall.services.execution.places import Claimed, Claimer, Starting
 from squall.services.execution.running import Running
+from squall.services.execution.slots import Slots
 from squall.services.lanes import CANCEL, RUN
 
 _LOG = logging.getLogger("squall.worker")
@@ -28,35 +30,32 @@ class Worker:
 
     def __init__(
         self,
-        executions: Executions,
+        control: Control,
         claims: Claims,
         running: Running,
         launcher: Launcher,
         store: Store,
         bus: Bus,
         clock: Clock,
+        starting: Starting,
         *,
         owner: str,
         slots: int,
         lease: float,
         poll: float,
     ) -> None:
-        self._executions = executions
+        self._control = control
         self._claims = claims
         self._running = running
         self._launcher = launcher
         self._store = store
         self._bus = bus
         self._clock = clock
-        self._owner = owner
-        self._slots = slots
-        self._lease = int(lease * 1_000_000)
+        self._starting = starting
         self._poll = poll
-        self._info = {"hostname": socket.gethostname(), "pid": os.getpid()}
-        self._tasks: dict[str, Due] = {}
-        self._free = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        info = {"hostname": socket.gethostname(), "pid": os.getpid()}
+        self._slots = Slots(Claimer(owner, int(lease * 1_000_000), info), slots, self._start)
+        self._group: asyncio.TaskGroup | None = None
         self._claiming = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
@@ -67,31 +66,37 @@ class Worker:
             group.create_task(self._renew())
             group.create_task(self._pass_on_cancels())
             group.create_task(self._look_for_cancels())
-            await self._claim(group)
+            self._group = group
+            self._starting.desk = self._slots
+            self._slots.open()
+            try:
+                await self._claim()
+            finally:
+                self._slots.close()
 
     def pause(self) -> None:
         """Claims no more executions. Running ones continue without this worker, until another adopts them."""
         self._stopping.set()
-        self._free.set()
+        self._slots.close()
 
     async def stop(self, grace: float) -> None:
         """Claims no more executions and waits up to `grace` seconds for the running ones. Then cancels them and waits
         for their ends."""
         self.pause()
         async with self._claiming:
-            # The last claim has ended now: its executions are in `_tasks`, and no more will come.
-            pass
+            # The last claim has ended now: its executions are in their slots, and no more will come.
+            await self._slots.wait_for_reservations()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace), asyncio.TaskGroup() as group:
-                waits = [group.create_task(event.wait()) for event in (self._idle, self._hurried)]
+                waits = [group.create_task(each) for each in (self._slots.wait_until_empty(), self._hurried.wait())]
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 for wait in waits:
                     wait.cancel()
-        for execution_id in list(self._tasks):
+        for execution_id in list(self._slots.tasks):
             with contextlib.suppress(*RETRIED):
-                await self._executions.cancel(execution_id, "system")
+                await self._control.cancel(execution_id, "system")
             await self._launcher.cancel(execution_id)
-        await self._idle.wait()
+        await self._slots.wait_until_empty()
 
     def hurry(self) -> None:
         """Ends the grace time of `stop` at once."""
@@ -99,35 +104,37 @@ class Worker:
 
     def running(self) -> int:
         """Returns the number of executions that run here now."""
-        return len(self._tasks)
+        return len(self._slots.tasks)
 
     def room(self) -> int | None:
         """Returns the number of free slots; None after `pause`."""
-        return None if self._stopping.is_set() else max(0, self._slots - len(self._tasks))
+        return None if self._stopping.is_set() else self._slots.room
 
-    async def _claim(self, group: asyncio.TaskGroup) -> None:
+    async def _claim(self) -> None:
         with self._bus.subscribe(RUN) as hints:
             while not self._stopping.is_set():
-                room = self._slots - len(self._tasks)
-                if room <= 0:
-                    self._free.clear()
-                    await self._free.wait()
-                    continue
+                await self._slots.wait_for_room()
+                room = self._slots.room
                 async with self._claiming:
                     claimed = await self._take(room) if not self._stopping.is_set() else []
-                    for task, execution, row in claimed:
-                        self._tasks[execution.id] = task
-                        self._idle.clear()
-                        group.create_task(self._one(task, execution, row), name=f"run {execution.id}")
+                    for each in claimed:
+                        self._slots.take(each)
+                        self._start(each)
                 # Under load the next hint comes before the database has told when the next row is due.
                 if len(claimed) < room and not await hints.wait(min(_SOON, self._poll)):
                     await hints.wait(await self._until_due())
         # The group must stay alive for the running executions and their leases.
         await asyncio.Event().wait()
 
-    async def _take(self, room: int) -> list[tuple[Due, Execution, int]]:
+    def _start(self, claimed: Claimed) -> None:
+        assert self._group is not None  # noqa: S101 - slots are open only while the worker runs
+        self._group.create_task(self._one(claimed), name=f"run {claimed.execution.id}")
+
+    async def _take(self, room: int) -> list[Claimed]:
         try:
-            return await self._claims.claim(self._owner, self._lease, room, self._info)
+            claimed = await self._claims.claim(self._slots.claimer, room)
+            self._slots.note_claim(len(claimed), room)
+            return claimed
         except RETRIED as error:
             _LOG.warning("could not claim executions; trying again", extra={"error": str(error)})
             await asyncio.sleep(_BACK_OFF)
@@ -143,8 +150,9 @@ class Worker:
             return self._poll
         return min(self._poll, max(0.0, (due - self._clock.now()) / 1_000_000))
 
-    async def _one(self, task: Due, execution: Execution, row: int) -> None:
-        outcome = await self._running.run(execution, row)
+    async def _one(self, claimed: Claimed) -> None:
+        task, execution = claimed.task, claimed.execution
+        outcome = await self._running.run(execution, claimed.row)
         while True:
             try:
                 await self._running.finish(task, execution, outcome)
@@ -158,20 +166,18 @@ class Worker:
                 _LOG.exception("an outcome cannot be stored", extra={"execution": execution.id})
                 outcome = Outcome(FAILED, {"error": f"The outcome could not be stored: {error}"})
             await asyncio.sleep(_BACK_OFF)
-        self._tasks.pop(execution.id, None)
-        self._free.set()
-        if not self._tasks:
-            self._idle.set()
+        self._slots.leave(execution.id)
 
     async def _renew(self) -> None:
+        lease = self._slots.claimer.lease
         while True:
-            await asyncio.sleep(self._lease / 3_000_000)
-            tasks = list(self._tasks.values())
+            await asyncio.sleep(lease / 3_000_000)
+            tasks = list(self._slots.tasks.values())
             if tasks:
                 now = self._clock.now()
 
                 async def work(tx: Tx, tasks: list[Due] = tasks, now: int = now) -> None:
-                    await tx.queue.renew(tasks, now, self._lease)
+                    await tx.queue.renew(tasks, now, lease)
 
                 with contextlib.suppress(*RETRIED):
                     await self._store.tx(work, durable=False)
@@ -179,7 +185,7 @@ class Worker:
     async def _pass_on_cancels(self) -> None:
         with self._bus.subscribe(CANCEL) as hints:
             while True:
-                for key in await hints.wait(self._poll) & self._tasks.keys():
+                for key in await hints.wait(self._poll) & self._slots.tasks.keys():
                     await self._launcher.cancel(key)
 
     async def _look_for_cancels(self) -> None:
@@ -187,5 +193,5 @@ class Worker:
         while True:
             await asyncio.sleep(self._poll)
             with contextlib.suppress(*RETRIED):
-                for key in await self._claims.stopping(list(self._tasks)):
+                for key in await self._claims.stopping(list(self._slots.tasks)):
                     await self._launcher.cancel(key)

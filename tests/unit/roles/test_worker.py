@@ -17,6 +17,7 @@ from squall.core.errors import UnavailableError
 from squall.core.execution.execution import Execution
 from squall.core.execution.launch import Outcome
 from squall.roles.worker import Worker
+from squall.services.execution.places import Claimer
 from squall.testing.waiting import PATIENCE, called, eventually, turns
 
 pytestmark = pytest.mark.anyio
@@ -25,13 +26,14 @@ pytestmark = pytest.mark.anyio
 def worker_of(squall: Assembly, **changes: Any) -> Worker:
     known: dict[str, Any] = {"owner": "w1", "slots": 3, "lease": 30.0, "poll": 0.05}
     return Worker(
-        squall.executions,
+        squall.control,
         squall.claims,
         squall.running,
         squall.launcher,
         squall.store,
         squall.bus,
         squall.clock,
+        squall.starting,
         **(known | changes),
     )
 
@@ -134,7 +136,7 @@ async def test_a_cancel_reaches_the_process(squall: Assembly) -> None:
     async with working(squall):
         made = await squall.request()
         await scripted(squall).starting(made.id)
-        await squall.executions.cancel(made.id, "ada")
+        await squall.control.cancel(made.id, "ada")
         await ends_as(squall, made, "canceled")
     assert made.id in scripted(squall).canceled
 
@@ -144,7 +146,7 @@ async def test_what_others_cancel_is_left_alone(squall: Assembly) -> None:
         mine = await squall.request()
         spec = await scripted(squall).starting(mine.id)
         other = await squall.request(delay=60_000)
-        await squall.executions.cancel(other.id, "ada")
+        await squall.control.cancel(other.id, "ada")
         await called(squall.claims, "stopping")
         assert scripted(squall).canceled == []
         scripted(squall).end(spec)
@@ -162,7 +164,7 @@ async def test_leases_of_what_runs_are_renewed(squall: Assembly) -> None:
             return await squall.store.read(lambda tx: tx.queue.next_due("run")) != due
 
         await eventually(renewed, "the lease is renewed")
-        assert len(await squall.claims.claim("w2", 1, 10, {})) == 0
+        assert len(await squall.claims.claim(Claimer("w2", 1, {}), 10)) == 0
         scripted(squall).end(spec)
         await ends_as(squall, made, "succeeded")
 

@@ -79,13 +79,16 @@ class Flows:
             500,
         )
         transitions, executions, info = squall.transitions, squall.executions, self.runs.runner_info
-        chains = Chains(squall.store, squall.clock, squall.content, squall.binding, executions, transitions, info)
+        starting = squall.starting
+        chains = Chains(
+            squall.store, squall.clock, squall.content, squall.binding, executions, starting, transitions, info
+        )
         self.holdups = Holdups()
         self.workflows = Workflows(
             squall.store,
-            squall.bus,
             squall.clock,
             executions,
+            starting,
             transitions,
             self.runs,
             self.stored,

@@ -175,7 +175,7 @@ async def test_an_execution_that_is_canceled_while_it_waits_for_the_machine_neve
     runner = FailingRunner(*[UnavailableError("full")] * 1_000_000)
     async with asyncio.TaskGroup() as group:
         run = group.create_task(squall.make_running(LIMITS, {"local-shell-cmd": runner}).run(execution, row))
-        await squall.executions.cancel(execution.id, "ada")
+        await squall.control.cancel(execution.id, "ada")
     assert run.result().status == "canceled"
     assert scripted(squall).spawned == []
 

@@ -20,6 +20,7 @@ from squall.core.execution.document import EXCLUDABLE, FIELDS
 from squall.core.execution.execution import COMPLETED_AS, COMPLETED_BY, TRANSITIONS, Execution, ExecutionFilter
 from squall.core.execution.notify import checked_notify
 from squall.services.execution.completing import STATUSES, Completing
+from squall.services.execution.control import Control
 from squall.services.execution.executions import COUNT_CAP, Executions
 from squall.services.execution.executions import Request as RunRequest
 from squall.services.workflow.reruns import Reruns
@@ -56,8 +57,11 @@ def _run_request(document: dict[str, Any], identity: Identity) -> RunRequest:
 class ExecutionRoutes:
     """`/executions`, also under its older name `/actionexecutions`."""
 
-    def __init__(self, executions: Executions, views: Views, reruns: Reruns, completing: Completing) -> None:
+    def __init__(
+        self, executions: Executions, control: Control, views: Views, reruns: Reruns, completing: Completing
+    ) -> None:
         self._executions = executions
+        self._control = control
         self._completing = completing
         self._reruns = reruns
         self._views = views
@@ -122,13 +126,13 @@ class ExecutionRoutes:
         if status in STATUSES:
             execution = await self._completing.complete(execution_id, status, document.get("result"), user)
         else:
-            execution = await self._executions.update(execution_id, status, user)
+            execution = await self._control.update(execution_id, status, user)
         return Answer(await self._views.execution(execution))
 
     async def _cancel(self, request: Request) -> Answer:
         execution_id = await self._executions.resolve(request.path["id"])
         try:
-            execution = await self._executions.cancel(execution_id, request.identity.user)
+            execution = await self._control.cancel(execution_id, request.identity.user)
         except ConflictError as error:
             # StackStorm answers 200 here. Its client shows the text only with that status.
             return failure(200, str(error))
@@ -141,7 +145,7 @@ class ExecutionRoutes:
 
     async def _cancel_many(self, request: Request) -> Answer:
         async def cancel(execution_id: str) -> Execution:
-            return await self._executions.cancel(execution_id, request.identity.user)
+            return await self._control.cancel(execution_id, request.identity.user)
 
         return await self._many(request, cancel)
 

@@ -108,6 +108,10 @@ class QueueRows(QueueView, Protocol):
         example."""
         ...
 
+    async def put_claimed(self, lane: str, key: str, payload: Any, owner: str, now: int, lease: int) -> Due:
+        """Adds a row that `owner` has claimed for `lease` µs. Returns it."""
+        ...
+
     async def claim(self, lane: str, owner: str, now: int, lease: int, limit: int) -> Sequence[Due]:
         """Claims up to `limit` rows that are due and not leased, for `lease` µs, oldest first."""
         ...

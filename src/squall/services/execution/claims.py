@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -12,6 +11,7 @@ from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.execution.launch import Outcome
 from squall.ports import Bus, Clock, Due, Store, Tx
+from squall.services.execution.places import Claimed, Claimer
 from squall.services.execution.transitions import Transitions
 from squall.services.lanes import CHANGED, RUN
 
@@ -25,13 +25,8 @@ class Claims:
         self._clock = clock
         self._transitions = transitions
 
-    async def claim(
-        self, owner: str, lease: int, limit: int, runner_info: dict[str, Any]
-    ) -> list[tuple[Due, Execution, int]]:
-        """Claims due executions. Returns each with its queue row and the row of its `running` event.
-
-        Leaves out executions that a policy delays or cancels. `lease` is in µs; `runner_info` (host name and pid of
-        the worker) is stored with the execution.
+    async def claim(self, claimer: Claimer, limit: int) -> list[Claimed]:
+        """Claims due executions. Leaves out executions that a policy delays or cancels.
 
         If an earlier worker has started an execution, it keeps its status `running` or `canceling`, because its process
         may still live.
@@ -40,27 +35,26 @@ class Claims:
         touched: set[str] = set()
         refused: list[Execution] = []
 
-        async def work(tx: Tx) -> list[tuple[Due, Execution, int]]:
+        async def work(tx: Tx) -> list[Claimed]:
             claimed = []
             touched.clear()
             refused.clear()
-            for task in await tx.queue.claim(RUN, owner, now, lease, limit):
+            for task in await tx.queue.claim(RUN, claimer.owner, now, claimer.lease, limit):
                 execution = await tx.executions.get(task.key, False)
                 if execution is None or execution.status in ex.FINAL:
                     await tx.queue.done(task)
                     continue
                 touched.add(execution.tree)
                 if execution.status in (ex.REQUESTED, ex.DELAYED):
-                    if not await self._transitions.admit(tx, execution, now):
+                    begun = await self._transitions.begin(tx, execution, claimer.info, now)
+                    if begun is None:
                         await tx.queue.done(task)
                         refused.append(execution)
                         continue
-                    execution, _ = await self._transitions.move(tx, execution, ex.SCHEDULED, now)
-                    execution = msgspec.structs.replace(execution, runner_info=runner_info)
-                    execution, row = await self._transitions.move(tx, execution, ex.RUNNING, now)
+                    execution, row = begun
                 else:
                     row = max((event.id for event in await tx.events.of(EXECUTION, execution.id)), default=0)
-                claimed.append((task, execution, row))
+                claimed.append(Claimed(task, execution, row))
             return claimed
 
         claimed = await self._store.tx(work)

@@ -1,4 +1,4 @@
-"""Requests, reads, cancels, pauses, resumes and re-runs executions for clients and other services."""
+"""Requests, reads and re-runs executions for clients and other services."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from squall.core.execution.params import check_depths
 from squall.ports import Bus, Clock, Store, Tx
 from squall.services.content.content import Content, snapshot_key
 from squall.services.execution.binding import Binding
+from squall.services.execution.places import Places, Starting
 from squall.services.execution.transitions import Transitions
-from squall.services.lanes import ADVANCE, CANCEL, CHANGED
+from squall.services.lanes import CHANGED
 
 COUNT_CAP = 10_000
 
@@ -56,6 +57,7 @@ class Executions:
         content: Content,
         binding: Binding,
         transitions: Transitions,
+        starting: Starting,
         user: str,
     ) -> None:
         self._store = store
@@ -64,6 +66,7 @@ class Executions:
         self._content = content
         self._binding = binding
         self._transitions = transitions
+        self._starting = starting
         self._user = user
 
     # -- requests
@@ -75,7 +78,13 @@ class Executions:
     async def start(self, prepared: Prepared) -> Execution:
         """Creates and queues the execution of a prepared request. Raises `InvalidError`."""
         now = self._clock.now()
-        execution = await self._store.tx(lambda tx: self.place(tx, prepared, now))
+
+        async def work(tx: Tx) -> Execution:
+            places.begin()
+            return await self.place(tx, prepared, now, places)
+
+        with self._starting.places(1) as places:
+            execution = await self._store.tx(work)
         self._transitions.wake()
         self._bus.publish(CHANGED, execution.tree)
         return execution
@@ -94,9 +103,9 @@ class Executions:
         parameters = await self._binding.request(action, runner, request.parameters, context, request.plain)
         return Prepared(request, action, runner, parameters)
 
-    async def place(self, tx: Tx, prepared: Prepared, now: int) -> Execution:
-        """Creates and queues the execution of a prepared request in the transaction `tx`. Raises `InvalidError` if
-        its parent does not exist or has ended."""
+    async def place(self, tx: Tx, prepared: Prepared, now: int, places: Places | None = None) -> Execution:
+        """Creates and queues the execution of a prepared request in the transaction `tx`; claims it if `places` has
+        room. Returns it as it was requested. Raises `InvalidError` if its parent does not exist or has ended."""
         request, action, runner = prepared.request, prepared.action, prepared.runner
         user = request.user or self._user
         execution = Execution(
@@ -116,7 +125,7 @@ class Executions:
         )
         execution = await _with_parent(tx, execution)
         await tx.content.keep_snapshot(execution.snapshot, action, runner)
-        await self._transitions.enter(tx, execution, now)
+        await self._transitions.enter(tx, execution, now, places)
         return execution
 
     async def re_run(
@@ -213,84 +222,6 @@ class Executions:
     async def child_ids(self, execution_ids: Sequence[str]) -> dict[str, list[str]]:
         """Returns the ids of the direct children of each execution."""
         return dict(await self._store.read(lambda tx: tx.executions.child_ids(execution_ids)))
-
-    # -- cancelling
-
-    async def cancel(self, execution_id: str, user: str) -> Execution:
-        """Cancels an execution and its descendants in the name of `user`: immediately if they have not started, else
-        after their processes ended. If the execution is canceled already, returns it unchanged.
-
-        Raises `NotFoundError`, and `ConflictError` in StackStorm's words if its status does not allow a cancel.
-        """
-        now = self._clock.now()
-        stopped: list[Execution] = []
-
-        async def work(tx: Tx) -> Execution | None:
-            execution = await tx.executions.get(execution_id)
-            if execution is None or execution.status == ex.CANCELED:
-                return execution
-            below = await tx.executions.descendants(execution_id, None, False)
-            stopped[:] = [each for each in below if each.status in ex.CANCELABLE]
-            for each in stopped:
-                await self._transitions.stop(tx, each, user, now)
-            return await self._transitions.stop(tx, execution, user, now)
-
-        execution = await self._store.tx(work)
-        if execution is None:
-            raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
-        for each in (*stopped, execution):
-            self._bus.publish(CANCEL, each.id)
-        self._transitions.hint(execution)
-        return execution
-
-    async def ask(self, execution_id: str, status: str, user: str) -> Execution:
-        """Requests a workflow to pause or to resume (`pausing`, `resuming`) in the name of `user`. A second request
-        changes nothing.
-
-        Raises `NotFoundError`, and `InvalidError` if its status does not allow it.
-        """
-        now = self._clock.now()
-        by = "paused_by" if status == ex.PAUSING else "resumed_by"
-        reached = (ex.PAUSING, ex.PAUSED) if status == ex.PAUSING else (ex.RESUMING, ex.RUNNING)
-
-        async def work(tx: Tx) -> Execution | None:
-            execution = await tx.executions.get(execution_id)
-            if execution is None or execution.status in reached:
-                return execution
-            if status not in ex.TRANSITIONS[execution.status]:
-                verb = "resumed" if status == ex.RESUMING else "paused"
-                raise InvalidError(f'Execution "{execution_id}" is {execution.status} and cannot be {verb}.')
-            execution = msgspec.structs.replace(execution, context={**execution.context, by: user})
-            return (await self._transitions.move(tx, execution, status, now))[0]
-
-        execution = await self._store.tx(work)
-        if execution is None:
-            raise NotFoundError(f'Unable to identify resource with id "{execution_id}".')
-        self._transitions.hint(execution)
-        self._bus.publish(ADVANCE, execution.id)
-        return execution
-
-    async def update(self, execution_id: str, status: str, user: str) -> Execution:
-        """Cancels, pauses or resumes an execution for a client's PUT in the name of `user`. Only workflows pause.
-
-        Raises `InvalidError`, `NotFoundError`, and `ConflictError` if a cancel comes too late.
-        """
-        execution = await self.get(execution_id)
-        if execution.status in ex.FINAL:
-            raise InvalidError("Execution is already in completed state.")
-        if status in (ex.CANCELING, ex.CANCELED):
-            return await self.cancel(execution_id, user)
-        if status in (ex.PAUSING, ex.PAUSED, ex.RESUMING) and execution.runner not in WORKFLOW_RUNNERS:
-            verb = "resume" if status == ex.RESUMING else "pause"
-            raise InvalidError(
-                f'Failed updating execution. Unable to {verb} liveaction "{execution.id}" because it is not supported '
-                f'by the "{execution.runner}" runner.'
-            )
-        if status in (ex.PAUSING, ex.PAUSED, ex.RESUMING):
-            return await self.ask(execution_id, ex.RESUMING if status == ex.RESUMING else ex.PAUSING, user)
-        raise InvalidError(
-            f"status {status!r} cannot be set by a client: set canceling, pausing, resuming or a final one"
-        )
 
 
 def _check_task_rerun(old: Execution, overrides: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, change_of, encoded_size, transition, with_result
 from squall.ports import Bus, Tx
 from squall.services.content.secret_results import SecretResults
+from squall.services.execution.places import Claimed, Places
 from squall.services.lanes import ADVANCE, CHANGED, JOURNAL, RUN, ChildChanged, Start, StatusRecord, StatusRequested
 
 _REQUESTS = frozenset({ex.PAUSING, ex.RESUMING, ex.CANCELING})
@@ -69,8 +70,9 @@ class Transitions:
         self._secrets = secrets
         self._queued: set[tuple[str, str]] = set()
 
-    async def enter(self, tx: Tx, execution: Execution, now: int) -> None:
-        """Adds a new execution: its row, its event, its part of a trace, and the queue row to run it.
+    async def enter(self, tx: Tx, execution: Execution, now: int, places: Places | None = None) -> None:
+        """Adds a new execution: its row, its event, its part of a trace, and the queue row to run it. If `places` has
+        room, the execution is claimed at once.
 
         Raises `InvalidError` if the trace in its context does not exist.
         """
@@ -81,7 +83,21 @@ class Transitions:
         if execution.delay:
             # Clients stop waiting at `delayed`. So the response has `requested`, like StackStorm's.
             await self.move(tx, execution, ex.DELAYED, now)
+        elif places is not None and places.has_room and execution.runner not in WORKFLOW_RUNNERS:
+            if (begun := await self.begin(tx, execution, places.claimer.info, now)) is not None:
+                claimer = places.claimer
+                task = await tx.queue.put_claimed(RUN, execution.id, None, claimer.owner, now, claimer.lease)
+                places.claimed.append(Claimed(task, *begun))
+            return
         await self.queue(tx, execution, now + (execution.delay or 0) * 1000)
+
+    async def begin(self, tx: Tx, execution: Execution, info: dict[str, Any], now: int) -> tuple[Execution, int] | None:
+        """Begins to run an execution on the worker that `info` describes. Returns it with the row of its `running`
+        event; None if a policy delays or cancels it, so that its queue row is obsolete."""
+        if not await self.admit(tx, execution, now):
+            return None
+        execution, _ = await self.move(tx, execution, ex.SCHEDULED, now)
+        return await self.move(tx, msgspec.structs.replace(execution, runner_info=info), ex.RUNNING, now)
 
     async def admit(self, tx: Tx, execution: Execution, now: int) -> bool:
         """Returns True if a due execution may run. If not, its queue row is obsolete: the execution is canceled, or the

@@ -18,6 +18,7 @@ from squall.ports import Clock, Due, Store, Tx, WorkflowRecord
 from squall.services.content.content import Content
 from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Executions, Prepared, Request
+from squall.services.execution.places import Places, Starting
 from squall.services.execution.transitions import Transitions
 from squall.services.workflow.definitions import key_of
 
@@ -43,6 +44,7 @@ class Chains:
         content: Content,
         binding: Binding,
         executions: Executions,
+        starting: Starting,
         transitions: Transitions,
         info: dict[str, Any],
     ) -> None:
@@ -50,15 +52,13 @@ class Chains:
         self._clock = clock
         self._content = content
         self._executions = executions
+        self._starting = starting
         self._binding = binding
         self._transitions = transitions
         self._info = info
 
-    async def advance(self, execution: Execution, tasks: list[Due]) -> Prepared | None:
-        """Advances a chain and removes the rows `tasks`. Returns the child that was requested, if any.
-
-        Raises `OSError`, `SquallError`.
-        """
+    async def advance(self, execution: Execution, tasks: list[Due]) -> None:
+        """Advances a chain and removes the rows `tasks`. Raises `OSError`, `SquallError`."""
 
         async def read(tx: Tx) -> tuple[WorkflowRecord | None, str | None, list[Execution]]:
             record = await tx.workflows.get(execution.id)
@@ -75,8 +75,13 @@ class Chains:
                 raise
             step.ended = Ended(ex.FAILED, {}, str(error))
             step.result = {"error": str(error), "traceback": ""}
-        await self._store.tx(lambda tx: self._write(tx, step, children, tasks))
-        return step.prepared
+
+        async def write(tx: Tx) -> None:
+            places.begin()
+            await self._write(tx, step, children, tasks, places)
+
+        with self._starting.places(int(step.prepared is not None)) as places:
+            await self._store.tx(write)
 
     async def _decide(self, step: Step, children: list[Execution]) -> None:
         execution = step.execution
@@ -129,17 +134,15 @@ class Chains:
             return Ended(ex.FAILED, {}, f'Failed to run task "{run.node.name}". {error}')
         return None
 
-    async def _write(self, tx: Tx, step: Step, children: list[Execution], tasks: list[Due]) -> None:
+    async def _write(self, tx: Tx, step: Step, children: list[Execution], tasks: list[Due], places: Places) -> None:
         now = self._clock.now()
         move = self._transitions.move
         for task in tasks:
             await tx.queue.done(task)
         execution = await tx.executions.get(step.execution.id, False)
         if execution is None or execution.status in ex.FINAL:
-            step.prepared = None
             return
         if not await self._claimed(tx, step):
-            step.prepared = None
             return
         if execution.status in (ex.REQUESTED, ex.DELAYED):
             execution = msgspec.structs.replace(execution, runner_info=self._info)
@@ -147,14 +150,13 @@ class Chains:
             execution, _ = await move(tx, execution, ex.RUNNING, now)
         running = [child for child in children if child.status not in ex.FINAL]
         if execution.status == ex.CANCELING:
-            step.prepared = None
             await self._stop(tx, execution, running, now)
             return
         execution = await self._pause_or_resume(tx, execution, running, now)
         if execution.status == ex.PAUSED:
-            step.prepared = None
-        elif step.prepared is not None:
-            await self._executions.place(tx, step.prepared, now)
+            return
+        if step.prepared is not None:
+            await self._executions.place(tx, step.prepared, now, places)
         elif step.ended is not None:
             await self._transitions.conclude(tx, execution, step.ended.status, step.result, now)
 

@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
-from squall.core.content.action import WORKFLOW_RUNNERS
 from squall.core.environment import is_of_environment
 from squall.core.errors import InvalidError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution
 from squall.core.expr.language import Language
+from squall.core.workflow.conducting import status as st
 from squall.core.workflow.conducting.conductor import Step
 from squall.core.workflow.conducting.engine import RunAction
-from squall.ports import Bus, Clock, Due, Store, Tx
+from squall.ports import Clock, Due, Store, Tx
 from squall.services.execution.executions import Executions, Prepared
+from squall.services.execution.places import Places, Starting
 from squall.services.execution.transitions import Transitions
 from squall.services.holdups import Holdups
-from squall.services.lanes import ADVANCE, JOURNAL, RUN, MoreToDo, ProgressRecords, Start, StatusRecord, advance_of
+from squall.services.lanes import ADVANCE, JOURNAL, MoreToDo, ProgressRecords, Start, StatusRecord, advance_of
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.children import canceler, child_request, pass_on
 from squall.services.workflow.deciding import decide, failed, way
@@ -58,6 +59,12 @@ class Batch(msgspec.Struct):
     requested: list[str] = []
 
     @property
+    def is_calm(self) -> bool:
+        """True if nothing asks the children to stop or to pause: only then they may start at once."""
+        conductor = self.run.conductor
+        return not self.requested and conductor is not None and conductor.state.status == st.RUNNING
+
+    @property
     def notes(self) -> list[dict[str, Any]]:
         """The progress notes of the steps."""
         return [
@@ -75,9 +82,9 @@ class Workflows:
     def __init__(
         self,
         store: Store,
-        bus: Bus,
         clock: Clock,
         executions: Executions,
+        starting: Starting,
         transitions: Transitions,
         runs: Runs,
         stored: RunStore,
@@ -88,9 +95,9 @@ class Workflows:
     ) -> None:
         self._chains = chains
         self._store = store
-        self._bus = bus
         self._clock = clock
         self._executions = executions
+        self._starting = starting
         self._transitions = transitions
         self._runs = runs
         self._stored = stored
@@ -127,8 +134,8 @@ class Workflows:
             if run is None:
                 await self._failing.drop(tasks)
             elif run.is_chain:
-                child = await self._chains.advance(run.execution, tasks)
-                self._hint(run.execution, [child] if child else [])
+                await self._chains.advance(run.execution, tasks)
+                self._transitions.hint(run.execution)
             else:
                 await self._advance_run(run, tasks)
             self._failing.over(key)
@@ -165,11 +172,13 @@ class Workflows:
         if run.conductor is not None:
             batch.steps, batch.requested = await self._evaluate(run, partial(decide, run, tasks, self._clock.now()))
             await self._prepare(batch)
-        if not await self._store.tx(lambda tx: self._write(tx, batch)):
+        with self._starting.places(len(batch.children) if batch.is_calm else 0) as places:
+            written = await self._store.tx(lambda tx: self._write(tx, batch, places))
+        if not written:
             self._runs.forget(run.execution.id)
             await self._failing.release(run.execution.id, tasks)
             return
-        self._hint(run.execution, [prepared for _, prepared in batch.children])
+        self._transitions.hint(run.execution)
 
     async def _evaluate(self, run: Run, work: Callable[[], T]) -> T:
         """Calls `work`, which evaluates the workflow's expressions, on a thread. Returns its result."""
@@ -206,8 +215,9 @@ class Workflows:
                 batch.steps.append(step)
                 waiting += step.commands
 
-    async def _write(self, tx: Tx, batch: Batch) -> bool:
+    async def _write(self, tx: Tx, batch: Batch, places: Places) -> bool:
         """Writes a batch. Returns False if another server has advanced the workflow first."""
+        places.begin()
         now = self._clock.now()
         run = batch.run
         execution = await tx.executions.get(run.execution.id, False)
@@ -218,7 +228,7 @@ class Workflows:
         if not await self._stored.store(tx, run, batch.steps):
             return False
         for command, prepared in batch.children:
-            child = await self._executions.place(tx, prepared, now)
+            child = await self._executions.place(tx, prepared, now, places)
             item = -1 if command.item is None else command.item
             await tx.workflows.add_child(command.task_execution, item, child.id)
         await done(tx, batch.tasks)
@@ -262,10 +272,3 @@ class Workflows:
             execution, _ = await move(tx, execution, status, now, asks=False)
         await pass_on(tx, self._transitions, execution, requested, now)
         return execution
-
-    def _hint(self, execution: Execution, children: Sequence[Prepared]) -> None:
-        self._transitions.hint(execution)
-        if execution.parent is not None:
-            self._bus.publish(ADVANCE, execution.parent)
-        for prepared in children:
-            self._bus.publish(ADVANCE if prepared.runner.name in WORKFLOW_RUNNERS else RUN, "")

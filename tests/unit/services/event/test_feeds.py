@@ -251,7 +251,7 @@ async def test_a_listener_that_leaves_takes_the_reading_of_output_with_it(squall
             assert execution.tree in feed._taps
         assert feed._taps == {}
         async with feed.listen(False) as cursor:
-            await squall.executions.cancel(execution.id, "ada")
+            await squall.control.cancel(execution.id, "ada")
             items = await heard(cursor, "canceling")
             assert items[-1].event is not None
             assert items[-1].event.name == events.EXECUTION_UPDATE

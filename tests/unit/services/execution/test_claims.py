@@ -121,7 +121,7 @@ async def test_an_announcement_is_written_once_with_the_end_of_its_execution(squ
 async def test_what_does_not_succeed_announces_nothing(squall: Assembly, status: str) -> None:
     task, execution, _ = await squall.start()
     if status == "canceled":
-        await squall.executions.cancel(execution.id, "ada")
+        await squall.control.cancel(execution.id, "ada")
         status = "succeeded"
     await squall.claims.finish(task, execution, Outcome(status, {}, announcement=Announcement("general", 1)))
     assert (await squall.executions.get(execution.id)).status in ("failed", "timeout", "canceled")

@@ -68,7 +68,7 @@ async def test_what_has_not_started_starts_no_process(squall: Assembly) -> None:
 async def test_a_cancel_before_the_start_wins_over_a_completion(squall: Assembly) -> None:
     made = await squall.request()
     async with wished(squall, made.id, "succeeded", "done") as request:
-        canceled = await squall.executions.cancel(made.id, "eve")
+        canceled = await squall.control.cancel(made.id, "eve")
     assert request.result() == canceled
     assert (canceled.status, "completed_as" in canceled.context) == ("canceled", False)
 
@@ -82,7 +82,7 @@ async def test_what_is_delayed_is_not_completed(squall: Assembly) -> None:
 async def test_a_cancel_that_comes_behind_a_completion_wins(squall: Assembly) -> None:
     task, execution, _ = await squall.start()
     async with wished(squall, execution.id, "succeeded", "done") as request:
-        await squall.executions.cancel(execution.id, "eve")
+        await squall.control.cancel(execution.id, "eve")
         await squall.finish(task, execution, "failed", "killed")
     assert request.result().status == "canceled"
     assert "completed_as" not in request.result().context

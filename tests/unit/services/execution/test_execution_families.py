@@ -125,9 +125,9 @@ async def test_the_last_is_the_one_that_started_last(squall: Assembly) -> None:
 async def test_what_is_not_there_is_told_in_stackstorms_words(squall: Assembly) -> None:
     looks: list[Callable[[], Any]] = [
         lambda: squall.executions.get(sample_id(9)),
-        lambda: squall.executions.cancel(sample_id(9), "ada"),
+        lambda: squall.control.cancel(sample_id(9), "ada"),
         lambda: squall.executions.children(sample_id(9), None, True),
-        lambda: squall.executions.update(sample_id(9), "canceled", "ada"),
+        lambda: squall.control.update(sample_id(9), "canceled", "ada"),
     ]
     for look in looks:
         with pytest.raises(NotFoundError, match=f'Unable to identify resource with id "{sample_id(9)}"'):
@@ -147,7 +147,7 @@ async def test_a_page_comes_with_the_total_and_the_children(squall: Assembly) ->
 
 async def test_every_status_of_an_execution_is_told_by_an_event(squall: Assembly) -> None:
     task, execution, _ = await squall.start(delay=None)
-    await squall.executions.cancel(execution.id, "ada")
+    await squall.control.cancel(execution.id, "ada")
     await squall.finish(task, execution)
     ended = await squall.executions.get(execution.id)
     found = await squall.store.read(lambda tx: tx.events.of(events.EXECUTION, execution.id))
@@ -166,7 +166,7 @@ async def test_canceling_ends_the_whole_tree_once(squall: Assembly) -> None:
     runs = await squall.child_of(root)
     ((runs_task, _, _),) = await squall.claim()
     with squall.bus.subscribe(CANCEL) as cancels:
-        await squall.executions.cancel(root.id, "bob")
+        await squall.control.cancel(root.id, "bob")
         assert await cancels.wait(0) == {root.id, waiting.id, runs.id}
     assert [(await squall.executions.get(each.id)).status for each in (root, waiting, done, runs)] == [
         "canceling",

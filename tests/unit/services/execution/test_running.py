@@ -229,7 +229,7 @@ async def test_an_execution_never_runs_twice_though_its_first_worker_comes_back(
 
 async def test_what_was_asked_to_stop_before_it_was_started_is_not_started(squall: Assembly) -> None:
     _, execution, _ = await squall.start()
-    await squall.executions.cancel(execution.id, "ada")
+    await squall.control.cancel(execution.id, "ada")
     task, again, row = await claimed_again(squall)
     outcome = await squall.running.run(again, row)
     await squall.running.finish(task, again, outcome)
@@ -243,7 +243,7 @@ async def test_what_was_asked_to_stop_while_nobody_listened_is_stopped_when_it_i
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         first = group.create_task(squall.running.run(execution, row))
         await scripted(squall).starting(execution.id)
-        await squall.executions.cancel(execution.id, "ada")
+        await squall.control.cancel(execution.id, "ada")
         task, again, row = await claimed_again(squall)
         outcome = await squall.running.run(again, row)
         await first

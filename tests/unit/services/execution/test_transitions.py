@@ -40,7 +40,7 @@ async def test_an_end_has_its_result_its_event_and_its_record_to_carry(squall: A
 
 async def test_what_was_asked_to_stop_ends_canceled_whatever_it_did(squall: Assembly) -> None:
     _, execution, _ = await squall.start()
-    await squall.executions.cancel(execution.id, "bob")
+    await squall.control.cancel(execution.id, "bob")
     ended = await concluded(squall, execution, "succeeded", {"a": 1})
     assert (ended.status, ended.result) == ("canceled", {"message": "Action canceled by user.", "user": "bob"})
 
@@ -70,7 +70,7 @@ async def test_what_is_pending_is_canceled_at_once(squall: Assembly) -> None:
         await squall.transitions.move(tx, execution, "pending", squall.clock.now())
 
     await squall.store.tx(work)
-    canceled = await squall.executions.cancel(execution.id, "bob")
+    canceled = await squall.control.cancel(execution.id, "bob")
     assert (canceled.status, canceled.result["user"]) == ("canceled", "bob")
 
 

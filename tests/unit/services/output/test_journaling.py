@@ -51,7 +51,7 @@ async def test_the_end_is_carried_into_the_journal_with_its_event_row_and_time(s
 async def test_status_changes_are_carried_in_their_order(squall: Assembly) -> None:
     task, execution, _ = await squall.start()
     await open_journal(squall, execution.tree)
-    await squall.executions.cancel(execution.id, "ada")
+    await squall.control.cancel(execution.id, "ada")
     await squall.finish(task, execution)
     assert await squall.journaling.carry() == 2
     assert [status for _, status, _ in await carried(squall, execution.tree)] == ["canceling", "canceled"]

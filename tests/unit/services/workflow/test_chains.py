@@ -95,11 +95,11 @@ async def test_what_is_wrong_is_the_result(squall: Assembly, text: str, told: st
 async def test_a_chain_rests_between_nodes_and_goes_on(squall: Assembly) -> None:
     flows, made = await started(squall, CHAIN)
     await flows.advance()
-    await squall.executions.ask(made.id, "pausing", "ada")
+    await squall.control.ask(made.id, "pausing", "ada")
     await flows.work(act)
     assert (await flows.get(made)).status == "paused"
     assert len(await flows.children(made)) == 1
-    await squall.executions.ask(made.id, "resuming", "ada")
+    await squall.control.ask(made.id, "resuming", "ada")
     await flows.work(act, restarts=True)
     assert (await flows.get(made)).status == "succeeded"
 
@@ -108,7 +108,7 @@ async def test_a_chain_is_canceled_with_its_node(squall: Assembly) -> None:
     flows, made = await started(squall, CHAIN)
     await flows.advance()
     [(task, child, _)] = await squall.claim()
-    await squall.executions.cancel(made.id, "ada")
+    await squall.control.cancel(made.id, "ada")
     await flows.advance()
     assert (await flows.get(child)).status == "canceling"
     await squall.finish(task, child, "canceled", None)

@@ -32,7 +32,7 @@ async def test_siblings_of_a_paused_sub_workflow_go_on_until_only_paused_ones_ar
     flows, made = await started(squall, "parent", PARENT, line=LINE)
     await flows.advance()
     one = (await subs(flows, made))["one"]
-    await squall.executions.ask(one.id, "pausing", "ada")
+    await squall.control.ask(one.id, "pausing", "ada")
     await flows.advance()
     statuses = {name: child.status for name, child in (await subs(flows, made)).items()}
     assert ((await flows.get(made)).status, statuses) == (
@@ -45,7 +45,7 @@ async def test_siblings_of_a_paused_sub_workflow_go_on_until_only_paused_ones_ar
         "paused",
         {"one": "paused", "two": "succeeded", "three": "succeeded"},
     )
-    await squall.executions.ask(one.id, "resuming", "ada")
+    await squall.control.ask(one.id, "resuming", "ada")
     await flows.work(good)
     done = await flows.get(made)
     assert (done.status, sorted(await subs(flows, made))) == ("succeeded", ["after", "one", "three", "two"])
@@ -56,15 +56,15 @@ async def test_a_resumed_sub_workflow_brings_its_parent_on_but_not_its_paused_si
     await flows.advance()
     children = await subs(flows, made)
     for name in ("one", "three"):
-        await squall.executions.ask(children[name].id, "pausing", "ada")
+        await squall.control.ask(children[name].id, "pausing", "ada")
     await flows.work(good)
     assert (await flows.get(made)).status == "paused"
-    await squall.executions.ask(children["one"].id, "resuming", "ada")
+    await squall.control.ask(children["one"].id, "resuming", "ada")
     await flows.advance()
     statuses = {name: child.status for name, child in (await subs(flows, made)).items()}
     assert ((await flows.get(made)).status, statuses["three"]) == ("running", "paused")
     await flows.work(good)
-    await squall.executions.ask(children["three"].id, "resuming", "ada")
+    await squall.control.ask(children["three"].id, "resuming", "ada")
     await flows.work(good)
     assert (await flows.get(made)).status == "succeeded"
 

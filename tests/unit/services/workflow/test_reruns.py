@@ -101,7 +101,7 @@ async def test_a_canceled_workflow_goes_on_with_what_was_canceled(squall: Assemb
     old = await squall.request("flows.top")
     await flows.advance()
     [(task, leaf, _)] = await squall.claim()
-    await squall.executions.cancel(old.id, "ada")
+    await squall.control.cancel(old.id, "ada")
     await flows.advance()
     await squall.finish(task, leaf, "canceled", None)
     await flows.advance()

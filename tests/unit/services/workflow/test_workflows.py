@@ -167,10 +167,10 @@ async def test_pausing_a_sub_workflow_pauses_its_parent(squall: Assembly) -> Non
     flows, made = await started(squall, "parent", PARENT, line=LINE)
     await flows.advance()
     [sub] = await flows.children(made)
-    await squall.executions.ask(sub.id, "pausing", "ada")
+    await squall.control.ask(sub.id, "pausing", "ada")
     await flows.work(good)
     assert (await flows.get(made)).status == "paused"
-    await squall.executions.ask(sub.id, "resuming", "ada")
+    await squall.control.ask(sub.id, "resuming", "ada")
     await flows.work(good)
     assert (await flows.get(made)).status == "succeeded"
 

@@ -31,6 +31,19 @@ class SqlQueue:
             available,
         )
 
+    async def put_claimed(self, lane: str, key: str, payload: Any, owner: str, now: int, lease: int) -> Due:
+        """Adds a row that `owner` has claimed for `lease` µs."""
+        rows = await self._session.run(
+            "INSERT INTO queue (lane, key, payload, available_us, owner, token, attempts) VALUES (?, ?, ?, ?, ?, 1, 1) "
+            "RETURNING id",
+            lane,
+            key,
+            msgspec.json.encode(payload).decode(),
+            now + lease,
+            owner,
+        )
+        return Due(rows[0][0], lane, key, payload, 1, 1)
+
     async def claim(self, lane: str, owner: str, now: int, lease: int, limit: int) -> Sequence[Due]:
         """Claims up to `limit` due rows for `lease` µs."""
         rows = await self._session.run(

@@ -9,13 +9,12 @@ import pytest
 from tests.doubles.assembly import Assembly
 
 from squall.core.execution.execution import Execution
-from squall.ports import Due, Tx
+from squall.ports import Tx
+from squall.services.execution.places import Claimed
 from squall.services.lanes import ADVANCE, RUN
 from squall.testing.samples import sample_action, sample_runner
 
 pytestmark = pytest.mark.anyio
-
-Claimed = tuple[Due, Execution, int]
 
 
 async def limit(squall: Assembly, threshold: int, name: str = "limit", **changes: Any) -> str:
@@ -149,7 +148,7 @@ async def test_one_who_waits_can_be_canceled_and_leaves_the_line(squall: Assembl
     await limit(squall, 1)
     made = await requested(squall, 3)
     ((task, execution, _),) = await squall.claim()
-    assert (await squall.executions.cancel(made[1], "ada")).status == "canceled"
+    assert (await squall.control.cancel(made[1], "ada")).status == "canceled"
     await squall.finish(task, execution)
     assert ids(await squall.claim()) == [made[2]]
 
@@ -159,7 +158,7 @@ async def test_canceling_one_that_was_let_in_and_not_yet_claimed_lets_the_next_i
     made = await requested(squall, 3)
     ((task, execution, _),) = await squall.claim()
     await squall.finish(task, execution)
-    assert (await squall.executions.cancel(made[1], "ada")).status == "canceled"
+    assert (await squall.control.cancel(made[1], "ada")).status == "canceled"
     assert ids(await squall.claim()) == [made[2]]
 
 
@@ -167,7 +166,7 @@ async def test_one_who_is_being_canceled_holds_its_place_until_its_end(squall: A
     await limit(squall, 1)
     made = await requested(squall, 2)
     ((task, execution, _),) = await squall.claim()
-    await squall.executions.cancel(made[0], "ada")
+    await squall.control.cancel(made[0], "ada")
     assert await squall.claim() == []
     await squall.finish(task, execution)
     assert ids(await squall.claim()) == [made[1]]

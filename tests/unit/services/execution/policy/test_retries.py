@@ -80,7 +80,7 @@ async def test_what_was_canceled_or_belongs_to_a_workflow_is_not_tried_again(squ
     assert (await fail(squall)).id == child.id
     canceled = await squall.request()
     ((task, execution, _),) = await squall.claim()
-    await squall.executions.cancel(canceled.id, "ada")
+    await squall.control.cancel(canceled.id, "ada")
     await squall.finish(task, execution, "failed")
     assert len(await everything(squall)) == 3
 

@@ -1,0 +1,103 @@
+"""The slots of a worker: what runs in them, and which of them are reserved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from squall.ports import Due
+from squall.services.execution.places import Claimed, Claimer, Places
+
+
+class Slots:
+    """At most `most` executions at once: those that run, and those for which a transaction has reserved a slot.
+
+    It is the desk of `squall.services.execution.places`: `start` is called with each execution that a transaction has
+    claimed for itself.
+    """
+
+    def __init__(self, claimer: Claimer, most: int, start: Callable[[Claimed], None]) -> None:
+        self.claimer = claimer
+        self._most = most
+        self._start = start
+        self._tasks: dict[str, Due] = {}
+        self._reserved = 0
+        self._open = False
+        self._backlog = True
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def tasks(self) -> dict[str, Due]:
+        """The queue rows of the executions that run, by execution."""
+        return self._tasks
+
+    @property
+    def room(self) -> int:
+        """The number of free slots."""
+        return max(0, self._most - len(self._tasks) - self._reserved)
+
+    def open(self) -> None:
+        """Lets transactions reserve slots, as soon as it is known that no queued execution waits for them."""
+        self._open = True
+
+    def close(self) -> None:
+        """Ends that. Transactions that have reserved slots keep them."""
+        self._open = False
+        self._changed.set()
+
+    def note_claim(self, claimed: int, asked: int) -> None:
+        """Notes that a claim of up to `asked` rows gave `claimed`. If it gave all, more rows may wait: until a claim
+        gives less, no transaction reserves slots, so that no new execution overtakes one that waits."""
+        self._backlog = claimed >= asked
+
+    def take(self, claimed: Claimed) -> None:
+        """Puts an execution into a slot."""
+        self._tasks[claimed.execution.id] = claimed.task
+        self._idle.clear()
+
+    def leave(self, execution_id: str) -> None:
+        """Frees the slot of an execution that has ended."""
+        self._tasks.pop(execution_id, None)
+        self._settled()
+
+    async def wait_for_room(self) -> None:
+        """Returns when a slot is free, or when the slots are closed. Executions that wait meanwhile are a backlog."""
+        while self._open and self.room <= 0:
+            self._backlog = True
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def wait_until_empty(self) -> None:
+        """Returns when nothing runs and nothing is reserved."""
+        await self._idle.wait()
+
+    async def wait_for_reservations(self) -> None:
+        """Returns when nothing is reserved. Call it after `close`: then all executions that come are here."""
+        while self._reserved:
+            self._changed.clear()
+            await self._changed.wait()
+
+    # -- the desk
+
+    def reserve(self, most: int) -> Places:
+        """Reserves up to `most` slots."""
+        count = min(most, self.room) if self._open and not self._backlog else 0
+        self._reserved += count
+        if count:
+            self._idle.clear()
+        return Places(self.claimer, count)
+
+    def settle(self, places: Places, committed: bool) -> None:
+        """Starts what a committed transaction has claimed, and frees the other reserved slots."""
+        self._reserved -= places.count
+        for claimed in places.claimed if committed else ():
+            self.take(claimed)
+            self._start(claimed)
+        self._settled()
+
+    def _settled(self) -> None:
+        self._changed.set()
+        if not self._tasks and not self._reserved:
+            self._idle.set()

@@ -1,0 +1,80 @@
+"""The slots of a worker: who gets the free ones."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from squall.ports import Due
+from squall.services.execution.places import Claimed, Claimer
+from squall.services.execution.slots import Slots
+from squall.services.lanes import RUN
+from squall.testing.samples import sample_execution, sample_id
+from squall.testing.waiting import PATIENCE
+
+pytestmark = pytest.mark.anyio
+
+
+def claimed(number: int) -> Claimed:
+    return Claimed(Due(number, RUN, sample_id(number), None, 1, 1), sample_execution(number), number)
+
+
+@pytest.fixture
+def slots() -> Slots:
+    made = Slots(Claimer("w1", 30_000_000, {}), 2, lambda _claimed: None)
+    made.open()
+    made.note_claim(0, 2)
+    return made
+
+
+async def test_reserved_slots_are_taken(slots: Slots) -> None:
+    first = slots.reserve(5)
+    assert (first.count, slots.room, slots.reserve(1).count) == (2, 0, 0)
+    first.claimed.append(claimed(1))
+    slots.settle(first, committed=True)
+    assert (list(slots.tasks), slots.room) == ([sample_id(1)], 1)
+    slots.leave(sample_id(1))
+    assert slots.room == 2
+
+
+async def test_no_slot_is_reserved_while_queued_executions_wait(slots: Slots) -> None:
+    slots.note_claim(2, 2)
+    assert slots.reserve(1).count == 0
+    slots.note_claim(1, 2)
+    assert slots.reserve(1).count == 1
+
+
+async def test_executions_that_came_while_all_slots_were_full_are_not_overtaken(slots: Slots) -> None:
+    for number in (1, 2):
+        slots.take(claimed(number))
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        group.create_task(slots.wait_for_room())
+        await asyncio.sleep(0)
+        slots.leave(sample_id(1))
+        assert slots.reserve(1).count == 0
+    slots.note_claim(0, 1)
+    assert slots.reserve(1).count == 1
+
+
+async def test_closed_slots_wait_for_what_is_reserved(slots: Slots) -> None:
+    places = slots.reserve(1)
+    slots.close()
+    assert slots.reserve(1).count == 0
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        waiting = group.create_task(slots.wait_for_reservations())
+        empty = group.create_task(slots.wait_until_empty())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        places.claimed.append(claimed(1))
+        slots.settle(places, committed=True)
+        await waiting
+        assert not empty.done()
+        slots.leave(sample_id(1))
+
+
+async def test_what_was_not_committed_takes_no_slot(slots: Slots) -> None:
+    places = slots.reserve(2)
+    places.claimed.append(claimed(1))
+    slots.settle(places, committed=False)
+    assert (slots.room, dict(slots.tasks)) == (2, {})
