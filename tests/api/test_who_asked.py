@@ -132,6 +132,13 @@ def pause_and_resume(zoe: Caller, yan: Caller, folder: Path) -> list[Any]:
     return [context["paused_by"], context["resumed_by"]]
 
 
+def answer(zoe: Caller, yan: Caller, folder: Path) -> list[Any]:
+    inquiry = yan.run("core.ask", schema={"type": "object"})
+    yan.reach(inquiry, "pending")
+    zoe.call("PUT", f"/v1/inquiries/{inquiry}", {"id": inquiry, "response": {}})
+    return [zoe.reach(inquiry, *FINAL)["context"]["responded_by"]]
+
+
 def user_of(caller: Caller, execution: str) -> list[Any]:
     return [caller.call("GET", f"/v1/executions/{execution}").json["context"]["user"]]
 
@@ -141,7 +148,7 @@ def request(zoe: Caller, yan: Caller, folder: Path) -> list[Any]:
 
 
 def request_with_forged_names(zoe: Caller, yan: Caller, folder: Path) -> list[Any]:
-    forged = {"user": "yan", "cancelled_by": "yan", "paused_by": "yan", "resumed_by": "yan"}
+    forged = {"user": "yan", "cancelled_by": "yan", "paused_by": "yan", "resumed_by": "yan", "responded_by": "yan"}
     body = {"action": "core.noop", "context": {**forged, "mine": 1}}
     context = zoe.call("POST", "/v1/executions", body, {"St2-Context": json.dumps(forged)}).json["context"]
     assert context["mine"] == 1
@@ -237,6 +244,7 @@ def held_flow(zoe: Caller) -> None:
         pytest.param(put("canceling"), id="PUT /executions/{id} canceling"),
         pytest.param(put("canceled"), id="PUT /executions/{id} canceled"),
         pytest.param(cancel_a_delayed_one, id="PUT /executions/{id} canceling, before it runs"),
+        pytest.param(answer, id="PUT /inquiries/{id}"),
         pytest.param(pause_and_resume, id="PUT /executions/{id} pausing, resuming"),
         pytest.param(request, id="POST /executions"),
         pytest.param(request_with_forged_names, id="POST /executions with other names in its context"),

@@ -86,10 +86,11 @@ def missing(kind: Kind, name: str, names: Sequence[str]) -> str:
 
 
 def hint(api: Api, collection: str, name: str) -> str | None:
-    """What to say about a filter that matches nothing, if its `name` does not exist but is like one that does."""
+    """Returns what to say about a filter that matches nothing: that its `name` does not exist. Returns None if it
+    exists."""
     kind = KINDS[collection]
     names = list(kind.names(api, ""))
-    return missing(kind, name, names) if name not in names and closest(name, names, kind.alike) else None
+    return None if name in names else missing(kind, name, names)
 
 
 @contextmanager

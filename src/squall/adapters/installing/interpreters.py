@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -53,16 +54,30 @@ def find(request: str | None, uv: Sequence[str] | None, env: Mapping[str, str], 
         return own
     if request.startswith("/"):
         path = request if Path(request).is_file() else None
-    elif uv is not None:
-        path = output([*uv, "python", "find", "--system", request], env)
     else:
-        path = shutil.which(f"python{request}", path=env.get("PATH"))
+        path = _searched(request, uv, env)
+        if not path and (folders := _pyenv_folders(env)):
+            # A shim of pyenv for a version that is not selected fails, and uv then ends its search.
+            path = _searched(request, uv, {**env, "PATH": folders})
     if path:
         return path
     raise InvalidError(
         f"No Python {request} is on this machine. Install one, or fetch one as the user of the server: "
         f"uv python install {request}"
     )
+
+
+def _searched(request: str, uv: Sequence[str] | None, env: Mapping[str, str]) -> str | None:
+    """Returns the path of an interpreter on the `PATH` of `env` that fits the request; None or "" if there is none."""
+    if uv is not None:
+        return output([*uv, "python", "find", "--system", request], env)
+    return shutil.which(f"python{request}", path=env.get("PATH"))
+
+
+def _pyenv_folders(env: Mapping[str, str]) -> str:
+    """Returns the folders of the interpreters that pyenv has installed, as a `PATH`; "" if there are none."""
+    root = env.get("PYENV_ROOT") or (f"{env['HOME']}/.pyenv" if env.get("HOME") else "")
+    return os.pathsep.join(str(each) for each in sorted(Path(root).glob("versions/*/bin"))) if root else ""
 
 
 def installer() -> list[str] | None:

@@ -17,7 +17,14 @@ from squall.core.access.access import Identity, acting_user, check_run, reveals
 from squall.core.access.secret import shown_form
 from squall.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from squall.core.execution.document import EXCLUDABLE, FIELDS
-from squall.core.execution.execution import COMPLETED_AS, COMPLETED_BY, TRANSITIONS, Execution, ExecutionFilter
+from squall.core.execution.execution import (
+    COMPLETED_AS,
+    COMPLETED_BY,
+    RESPONDED_BY,
+    TRANSITIONS,
+    Execution,
+    ExecutionFilter,
+)
 from squall.core.execution.notify import checked_notify
 from squall.services.execution.completing import STATUSES, Completing
 from squall.services.execution.control import Control
@@ -30,7 +37,7 @@ _MOST_AT_ONCE = 1000
 _FILTERS = ("action", "runner", "status", "user")
 _OF_RULES = ("rule", "trigger", "trigger_type")
 """Filters for executions that rules started. Squall has no rules yet, so they match nothing."""
-_BY = ("cancelled_by", "paused_by", "resumed_by", COMPLETED_BY, COMPLETED_AS)
+_BY = ("cancelled_by", "paused_by", "resumed_by", RESPONDED_BY, COMPLETED_BY, COMPLETED_AS)
 """The fields of a context that name the user of a later request."""
 _SHOWN_ATTRIBUTES = ("result", "trigger_instance", "status")
 _MAX_DELAY = 366 * 86_400_000

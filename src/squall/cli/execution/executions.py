@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from squall.cli.execution.run import parameters_for
 from squall.cli.execution.suggestions import suggesting_action
@@ -107,16 +107,18 @@ def _filters(args: Namespace) -> dict[str, str]:
     return {name: value for name in _FILTERS if (value := getattr(args, name))}
 
 
-def _print_results(answers: list[JsonObject]) -> int:
-    """Prints the result for each execution. Returns exit status 1 if one of them failed."""
-    status = exits.OK
+def _print_results(answers: Iterable[JsonObject]) -> int:
+    """Prints the result for each execution. Returns exit status 2 if one of them does not exist, else 1 if one
+    failed."""
+    status, is_empty = exits.OK, True
     for answer in answers:
+        is_empty = False
         if "faultstring" in answer:
             print(f"{answer.get('id')}: {cell(answer['faultstring'])}", file=sys.stderr)
-            status = exits.FAILED
+            status = max(status, exits.ERROR if answer.get("missing") else exits.FAILED)
         else:
             print(" ".join(cell(answer[key]) for key in ("id", "execution", "status") if key in answer))
-    if not answers:
+    if is_empty:
         print("no execution matches these filters", file=sys.stderr)
     return status
 
@@ -127,14 +129,14 @@ def _configure_cancel(parser: ArgumentParser) -> None:
 
 
 def _cancel(args: Namespace, target: Target) -> int:
-    """Cancels executions. Returns exit status 1 if one of them could not be canceled."""
+    """Cancels executions. Returns exit status 2 if one of them does not exist, else 1 if one could not be canceled."""
     filters = _filters(args)
     if bool(args.executions) == bool(filters):
         raise InvalidError(f"cancel needs either ids, or one or more of --{', --'.join(_FILTERS)}")
     with target.api() as api:
         if filters:
             return _print_results(api.many("cancel", [], filters))
-        return _print_results([{"id": each, **api.cancel(each)} for each in args.executions])
+        return _print_results(_each(api, args.executions, api.cancel))
 
 
 def _configure_status(parser: ArgumentParser) -> None:
@@ -142,25 +144,27 @@ def _configure_status(parser: ArgumentParser) -> None:
 
 
 def _status_verb(status: str) -> Callable[[Namespace, Target], int]:
-    """Returns a verb that requests this status. Its exit status is 1 if one execution could not get the status."""
+    """Returns a verb that requests this status. Its exit status is 2 if one execution does not exist, else 1 if one
+    could not get the status."""
 
     def run(args: Namespace, target: Target) -> int:
         with target.api() as api:
-            return _print_results([_change_status(api, each, status) for each in args.executions])
+            return _print_results(_each(api, args.executions, lambda each: api.change_status(each, status)))
 
     return run
 
 
-def _change_status(api: Api, execution: str, status: str) -> JsonObject:
-    """Changes a status. Returns the execution's document or the error. `last` is resolved to an id first, because not
-    every route accepts it."""
-    try:
-        execution_id = str(api.execution(execution, only="id")["id"]) if execution == "last" else execution
-        return api.change_status(execution_id, status)
-    except MissingError as error:
-        return {"id": execution, "faultstring": suggestion(api, error) or str(error)}
-    except (InvalidError, ConflictError) as error:
-        return {"id": execution, "faultstring": str(error)}
+def _each(api: Api, executions: Sequence[str], change: Callable[[str], JsonObject]) -> Iterator[JsonObject]:
+    """Calls `change` for each execution. Yields its document, or an object with `id` and `faultstring`, and with
+    `missing` if there is no such execution. `last` is resolved to an id first, because not every route accepts it."""
+    for execution in executions:
+        try:
+            execution_id = str(api.execution(execution, only="id")["id"]) if execution == "last" else execution
+            yield {"id": execution_id, **change(execution_id)}
+        except MissingError as error:
+            yield {"id": execution, "faultstring": suggestion(api, error) or str(error), "missing": True}
+        except (InvalidError, ConflictError) as error:
+            yield {"id": execution, "faultstring": str(error)}
 
 
 def _configure_run_again(parser: ArgumentParser) -> None:

@@ -111,7 +111,7 @@ def _cast_as(kind: str, text: str, schema: Schema) -> Any:
 
 
 def _integer(text: str) -> int:
-    if "_" in text:
+    if "_" in text or not text.isascii():
         raise ValueError(text)
     return int(text)
 
@@ -121,7 +121,7 @@ def _number(text: str) -> int | float:
         return _integer(text)
     except ValueError:
         value = float(text)
-    if not math.isfinite(value) or "_" in text:
+    if not math.isfinite(value) or "_" in text or not text.strip().isascii():
         raise ValueError(text)
     return value
 
@@ -175,8 +175,11 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _command(words: Sequence[str], schemas: Mapping[str, Schema]) -> str:
-    if "cmd" not in schemas:
-        raise InvalidError(f"{words[0]!r}: this action has no parameter cmd; write parameters as name=value")
+    if not words[0].strip():
+        raise InvalidError("an empty text stands among the parameters. Is a variable not set?")
+    if "cmd" not in schemas or schemas["cmd"].get("immutable") is True:
+        absent = "sets cmd itself" if "cmd" in schemas else "has no parameter cmd"
+        raise InvalidError(f"{words[0]!r}: this action {absent}; write parameters as name=value")
     return str(cast("cmd", " ".join(words), {}))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from http import HTTPStatus
+from itertools import dropwhile
 from typing import Any, NamedTuple
 
 from squall.cli.terminal.table import cell, duration
@@ -12,7 +15,13 @@ from squall.client.paths import path_of
 from squall.core.errors import SquallError
 
 _LONGEST = 500
-_PARTS = ("error", "errors", "tasks", "return_code", "exit_code")
+_PARTS = ("error", "errors", "tasks", "return_code", "exit_code", "status_code")
+_LAST_LINES = 20
+"""The last lines of a stream that are searched for one with text."""
+_CAUSES = ("error", "message", "reason", "detail", "faultstring")
+"""The names of a returned object under which its cause may be."""
+_CONNECT_ERRORS = "connect_errors="
+"""What precedes the errors of hosts, as JSON, if no host could be reached."""
 _SEE_RESULT = "Execution failed. See result for details."
 
 
@@ -50,11 +59,19 @@ def failure(api: Api, execution_id: str) -> Reason:
     try:
         attributes = ",".join(["parameters.pty", *(f"result.{part}" for part in _PARTS)])
         document = api.execution(execution_id, only=attributes)
-        reason = reason_of(document.get("result"))
-        if reason.code is not None and not reason.text:
+        result = document.get("result")
+        reason = reason_of(result)
+        if not reason.text and isinstance(result, Mapping) and result.get("exit_code") == 0:
+            # A Python action that returned a failure. Other results are not fetched, because they may be large.
+            reason = reason_of(api.execution(execution_id, only="result.result,result.exit_code").get("result"))
+        if not reason.text and (reason.code is not None or _has_ended_well(result)):
             # On a terminal, stdout has both streams.
             one_stream = (document.get("parameters") or {}).get("pty") is True
-            reason = reason._replace(text=_last_line(api, execution_id, "stdout" if one_stream else "stderr"))
+            text = _end_of_output(api, execution_id, "stdout" if one_stream else "stderr")
+            is_python = isinstance(result, Mapping) and "exit_code" in result
+            reason = reason._replace(text=_last_of_python(text) if is_python else _last(text))
+        if reason == Reason() and _has_ended_well(result):
+            return Reason(None, "the action reported a failure without a reason")
     except SquallError:
         return Reason()
     return reason
@@ -66,17 +83,58 @@ def reason_of(result: Any) -> Reason:
         return Reason()
     code = next((result[name] for name in ("return_code", "exit_code") if isinstance(result.get(name), int)), None)
     if isinstance(result.get("error"), str) and result["error"].strip():
-        return Reason(code or None, _short(result["error"]))
+        return Reason(code or None, _short(_without_hosts(result["error"])))
     if isinstance(result.get("errors"), list) and result["errors"]:
         return _of_workflow(result["errors"])
     if isinstance(result.get("tasks"), list):
         return _of_chain(result["tasks"])
     if code is not None:
-        return Reason(code or None, _last(result.get("stderr")))
+        returned = _returned(result.get("result")) if result.get("exit_code") == 0 else ""
+        last = _last_of_python if isinstance(result.get("exit_code"), int) else _last
+        return Reason(code or None, returned or last(result.get("stderr")))
+    if isinstance(result.get("status_code"), int):
+        return Reason(None, _status_text(result["status_code"]))
     for host, part in result.items():
         if isinstance(part, Mapping) and part.get("failed") is True:
             return Reason(None, _short(reason_of(part).line(f"{host} failed")))
     return Reason()
+
+
+def _has_ended_well(result: Any) -> bool:
+    """Checks whether the process of a failed execution ended with exit code 0, so that only its output may have a
+    reason."""
+    return isinstance(result, Mapping) and any(result.get(name) == 0 for name in ("return_code", "exit_code"))
+
+
+def _returned(value: Any) -> str:
+    """Returns the cause in the value that a Python action returned with its failure; "" if it returned none."""
+    if isinstance(value, Mapping):
+        causes = (value.get(name) for name in _CAUSES)
+        value = next((cause for cause in causes if isinstance(cause, str) and cause.strip()), value)
+    if value is None or value in ("", {}, []):
+        return ""
+    return _short(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _status_text(status: int) -> str:
+    """Returns the status of an HTTP response with its phrase, such as `HTTP 404 Not Found`."""
+    try:
+        return f"HTTP {status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"HTTP {status}"
+
+
+def _without_hosts(error: str) -> str:
+    """Returns an error about hosts that cannot be reached with the error of the first host in place of all errors."""
+    text, mark, errors = error.partition(_CONNECT_ERRORS)
+    if not mark:
+        return error
+    try:
+        hosts = [part for part in json.loads(errors).values() if isinstance(part, Mapping) and part.get("error")]
+    except (ValueError, AttributeError):
+        return text
+    others = f" (and {len(hosts) - 1} more host{'s' if len(hosts) > 2 else ''})" if len(hosts) > 1 else ""
+    return f"{hosts[0]['error']}{others}" if hosts else text
 
 
 def _of_workflow(errors: list[Any]) -> Reason:
@@ -89,6 +147,8 @@ def _of_workflow(errors: list[Any]) -> Reason:
     if task is None:
         spec_path = entry.get("spec_path")
         text = f"{message} (at {spec_path})" if spec_path else message
+    elif task == "fail" and not isinstance(entry.get("result"), Mapping):
+        text = 'the workflow ran its command "fail"'
     else:
         path, reason = _innermost(str(task), entry.get("result"))
         if not reason.text and message != _SEE_RESULT:
@@ -116,16 +176,28 @@ def _of_chain(tasks: list[Any]) -> Reason:
     return Reason(None, _short(reason_of(failed[-1].get("result")).line(f"task {failed[-1].get('name')} failed")))
 
 
-def _last_line(api: Api, execution_id: str, stream: str) -> str:
-    """Returns the last line that an execution itself has printed to a stream."""
-    query: Query = {"format": "text", "follow": "false", "stream": stream, "tail": 1, "tree": "false"}
+def _end_of_output(api: Api, execution_id: str, stream: str) -> str:
+    """Returns the last lines that an execution itself has printed to a stream."""
+    query: Query = {"format": "text", "follow": "false", "stream": stream, "tail": _LAST_LINES, "tree": "false"}
     with api.client.stream(path_of("executions", execution_id, "output"), query=query) as output:
-        return _last(b"".join(iter(output.read, b"")).decode("utf-8", "replace"))
+        return b"".join(iter(output.read, b"")).decode("utf-8", "replace")
+
+
+def _last_of_python(text: Any) -> str:
+    """Returns the message of the last traceback in the output of a Python action, which may have several lines; without
+    a traceback the last line."""
+    lines = text.splitlines() if isinstance(text, str) else []
+    frames = [at for at, line in enumerate(lines) if line.startswith('  File "')]
+    behind = lines[frames[-1] + 1 :] if frames else []
+    message = " ".join(dropwhile(lambda line: line.startswith("    ") or not line.strip(), behind))
+    return _short(message) if message.strip() else _last(text)
 
 
 def _last(text: Any) -> str:
-    """Returns the last line of a text that is not blank."""
-    lines = [line for line in text.splitlines() if line.strip()] if isinstance(text, str) else []
+    """Returns the last line of a text that is not blank. A stream that is JSON as a whole stands as its value in
+    results."""
+    text = "" if text is None else text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
+    lines = [line for line in text.splitlines() if line.strip()]
     return _short(lines[-1].strip()) if lines else ""
 
 

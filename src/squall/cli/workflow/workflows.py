@@ -97,9 +97,8 @@ def _configure_lint(parser: ArgumentParser) -> None:
 
 def _lint(args: Namespace, target: Target) -> int:
     from squall.core.expr.language import Language
-    from squall.core.workflow.definition.inspect import inspect_workflow
     from squall.core.workflow.definition.lines import line_of
-    from squall.core.workflow.definition.lint import lint_workflow
+    from squall.core.workflow.definition.lint import all_faults
     from squall.core.workflow.definition.spec import load_document
 
     language = Language()
@@ -109,7 +108,7 @@ def _lint(args: Namespace, target: Target) -> int:
         text = _read(file)
         try:
             document = load_document(text)
-            complaints = inspect_workflow(document, language) + lint_workflow(text, document, language)
+            complaints = all_faults(text, document, language)
         except InvalidError as error:
             document, complaints = {}, [{"type": "syntax", "message": str(error), "spec_path": None}]
         if document and unchecked is None:

@@ -97,7 +97,7 @@ def document(key: Key, value: str | None = None) -> dict[str, Any]:
 
 class KeyNames:
     """The value of `st2kv.system` and `st2kv.user` in a template. Attributes and items form names, also with dots. As
-    text, a name is the value of its key; empty if there is no such key."""
+    text, a name is the value of its key, empty if there is no such key; a scope without a name raises `TypeError`."""
 
     __slots__ = ("_name", "_values")
 
@@ -113,20 +113,30 @@ class KeyNames:
     def __getitem__(self, name: str) -> KeyNames:
         return KeyNames(self._values, f"{self._name}.{name}" if self._name else str(name))
 
-    def __str__(self) -> str:
+    @property
+    def _value(self) -> str:
         return self._values.get(self._name, "")
+
+    def __str__(self) -> str:
+        if not self._name:
+            raise TypeError("st2kv: a scope has no value; add the name of a key, such as st2kv.system.name")
+        return self._value
+
+    def __repr__(self) -> str:
+        # A template that makes a text of a list or an object of keys must not show this class.
+        return repr(str(self))
 
     def __html__(self) -> str:
         return str(self)
 
     def __eq__(self, other: object) -> bool:
-        return str(self) == (str(other) if isinstance(other, KeyNames) else other)
+        return self._value == (other._value if isinstance(other, KeyNames) else other)
 
     def __hash__(self) -> int:
-        return hash(str(self))
+        return hash(self._value)
 
     def __bool__(self) -> bool:
-        return bool(str(self))
+        return bool(self._value)
 
     def __len__(self) -> int:
         return len(str(self))

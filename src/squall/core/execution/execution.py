@@ -36,6 +36,9 @@ COMPLETED_AS = "completed_as"
 """The key in a context for the final status that a client has set for an execution. The row has the result already. The
 execution takes the status when its process has been stopped, or instead of starting one."""
 
+RESPONDED_BY = "responded_by"
+"""The key in a context for the user who responded to the inquiry."""
+
 COMPLETED_BY = "completed_by"
 """The key in a context for the user who completed the execution."""
 

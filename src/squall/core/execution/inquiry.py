@@ -5,6 +5,7 @@ It is an execution of the runner `inquirer`. Its result holds the question; the 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,8 +74,26 @@ def check_question(schema: Mapping[str, Any]) -> None:
         if reference is not None:
             raise SchemaError(f'"$ref" may only name a part of the schema itself, such as "#/…", not {reference!r}')
         validator(plain)
+        if not _admits_objects(plain):
+            raise SchemaError('it accepts no object, but a response is one; describe its parts as "properties"')
     except SchemaError as error:
         raise InvalidError(f"The schema is wrong: {error}") from error
+
+
+def _admits_objects(schema: Any) -> bool:
+    """Returns False if a schema surely refuses every object, by its type, its `enum`, or a schema inside it."""
+    if not isinstance(schema, dict):
+        return schema is not False
+    types = schema.get("type", "object")
+    choices = schema.get("enum")
+    return (
+        "object" in ([types] if isinstance(types, str) else types)
+        and (choices is None or any(isinstance(choice, dict) for choice in choices))
+        and schema.get("minProperties", 0) <= schema.get("maxProperties", sys.maxsize)
+        and schema.get("not") not in ({}, True)
+        and all(_admits_objects(part) for part in schema.get("allOf", ()))
+        and all(any(map(_admits_objects, schema[word])) for word in ("anyOf", "oneOf") if word in schema)
+    )
 
 
 def check_response(inquiry: Inquiry, response: Any) -> None:

@@ -176,7 +176,12 @@ class Scope:
         return self.task_of(task_name, route)
 
     def st2kv(self, key: str, decrypt: bool = False, **default: Any) -> Any:
-        """Returns the value of a key in the datastore."""
+        """Returns the value of a key in the datastore, or `default`. Raises `ExpressionEvaluationException` if there is
+        no such key, or if `key` is not a text."""
+        if not isinstance(key, str):
+            raise ExpressionEvaluationException(
+                f"st2kv: {key!r:.60} is not the name of a key; write a text, such as st2kv('system.name')"
+            )
         try:
             return self.key_of(key, bool(decrypt))
         except LookupError:

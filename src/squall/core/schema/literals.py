@@ -17,6 +17,7 @@ DEEPEST = 200
 _MOST_BITS = 14_000
 """The largest whole number, in bits: Python writes numbers of up to 4300 digits."""
 _TOO_LARGE = "a whole number is too large"
+_GROUPED = "the number has underscores, or digits of another script"
 
 
 class LiteralError(ValueError):
@@ -63,14 +64,19 @@ def read_literal(text: str) -> Any:
     except ValueError:
         raise LiteralError(_TOO_LARGE) from None
     try:
-        value = ast.literal_eval(text.strip())
+        tree = ast.parse(text.strip(), mode="eval")
+        if "_" in text and any(_is_grouped(node, text.strip()) for node in ast.walk(tree)):
+            raise ValueError(_GROUPED)
+        value = ast.literal_eval(tree)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         raise ValueError("neither JSON nor a literal") from None
     return literal_value(value)
 
 
 def read_integer(text: str) -> int:
-    """Reads a whole number from a text. Raises `LiteralError` for one that is too large, and `ValueError`."""
+    """Reads a whole number in ASCII digits from a text. Raises `LiteralError` for one that is too large, and
+    `ValueError`."""
+    _check_digits(text)
     try:
         number = int(text)
     except ValueError:
@@ -81,8 +87,21 @@ def read_integer(text: str) -> int:
 
 
 def read_number(text: str) -> float:
-    """Reads a number from a text. Raises `LiteralError` for one that JSON cannot hold, and `ValueError`."""
+    """Reads a number in ASCII digits from a text. Raises `LiteralError` for one that JSON cannot hold, and
+    `ValueError`."""
+    _check_digits(text)
     return _plain(float(text), 0)  # type: ignore[no-any-return]
+
+
+def _check_digits(text: str) -> None:
+    """Raises `ValueError` for what only Python takes as a number: `1_0`, and digits of other scripts."""
+    if "_" in text or not text.strip().isascii():
+        raise ValueError(_GROUPED)
+
+
+def _is_grouped(node: ast.AST, text: str) -> bool:
+    is_number = isinstance(node, ast.Constant) and type(node.value) in (int, float)
+    return is_number and "_" in (ast.get_source_segment(text, node) or "")
 
 
 def _plain(value: Any, depth: int) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from squall.core.content.action import WORKFLOW_RUNNERS
@@ -66,7 +68,7 @@ class Control:
             if status not in ex.TRANSITIONS[execution.status]:
                 verb = "resumed" if status == ex.RESUMING else "paused"
                 raise InvalidError(f'Execution "{execution_id}" is {execution.status} and cannot be {verb}.')
-            execution = msgspec.structs.replace(execution, context={**execution.context, by: user})
+            execution = msgspec.structs.replace(execution, context=_with_name(execution.context, by, user))
             return (await self._transitions.move(tx, execution, status, now))[0]
 
         execution = await self._store.tx(work)
@@ -99,6 +101,12 @@ class Control:
         raise InvalidError(
             f"status {status!r} cannot be set by a client: set canceling, pausing, resuming or a final one"
         )
+
+
+def _with_name(context: dict[str, Any], by: str, user: str) -> dict[str, Any]:
+    """Returns a context with the user of a pause or a resume. A pause replaces the resume before it: a workflow whose
+    context names both counts as resumed."""
+    return {name: value for name, value in context.items() if name != "resumed_by"} | {by: user}
 
 
 def _unknown(execution_id: str) -> NotFoundError:

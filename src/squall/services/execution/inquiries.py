@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from squall.core.access.access import Identity, check_respond
 from squall.core.access.secret import masked
 from squall.core.errors import ConflictError, NotFoundError
@@ -59,7 +61,7 @@ class Inquiries:
             sealed = seal_secrets(response, inquiry.schema, lambda secret: enclose_alone(secret, self._vault.seal))
             return ex.SUCCEEDED, {**current.result, "response": sealed}
 
-        execution = await self._conclude(inquiry_id, decide)
+        execution = await self._conclude(inquiry_id, decide, identity.user)
         masked_response: dict[str, Any] = masked(execution.result["response"])
         return masked_response
 
@@ -89,8 +91,11 @@ class Inquiries:
             return False
         return True
 
-    async def _conclude(self, inquiry_id: str, decide: Callable[[Execution], tuple[str, Any]]) -> Execution:
-        """Ends an inquiry with the status and result that `decide` returns for its current state.
+    async def _conclude(
+        self, inquiry_id: str, decide: Callable[[Execution], tuple[str, Any]], responder: str | None = None
+    ) -> Execution:
+        """Ends an inquiry with the status and result that `decide` returns for its current state. The name of the
+        `responder`, if there is one, goes into its context.
 
         Of two concurrent calls, the second one's `decide` sees the first one's change. Raises `NotFoundError`, and the
         errors of `decide`.
@@ -101,6 +106,8 @@ class Inquiries:
             if current is None:
                 raise NotFoundError(_MISSING)
             status, result = decide(current)
+            if responder is not None:
+                current = msgspec.structs.replace(current, context={**current.context, ex.RESPONDED_BY: responder})
             return await self._transitions.conclude(tx, current, status, result, self._clock.now())
 
         execution = await self._store.tx(work)

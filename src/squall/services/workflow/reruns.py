@@ -22,10 +22,10 @@ class Reruns:
         self._stored = stored
 
     async def check(self, execution_id: str, tasks: Sequence[str], reset: Sequence[str]) -> None:
-        """Raises `InvalidError` with the reason if a re-run of these tasks would run nothing; `NotFoundError`.
+        """Raises `InvalidError` with the reason if a re-run of these tasks would run nothing, or if `tasks` or `reset`
+        names a task that the workflow does not have; `NotFoundError`.
 
-        Executions that have not ended or are no workflows pass. So do names of tasks that the workflow does not have:
-        as in StackStorm, the re-run fails and names them.
+        Executions that have not ended or are no workflows pass.
         """
         names = list(tasks) or list(reset)
         execution = await self._executions.get(execution_id)
@@ -46,7 +46,10 @@ class Reruns:
                 + (f" ({reason})" if reason else "")
                 + ". Run the whole workflow again."
             )
+        unknown = [name for name in reset if name != FAILED_TASKS and name not in state.graph.workflow.tasks]
         try:
             check_rerun(state, names, execution.status, execution.result)
+            if unknown:
+                check_rerun(state, unknown, execution.status, execution.result)
         except RerunError as error:
             raise InvalidError(str(error)) from error

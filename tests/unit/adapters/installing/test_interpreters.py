@@ -58,7 +58,20 @@ def test_an_interpreter_of_this_machine_is_found_and_one_that_is_missing_is_told
     python.chmod(0o755)
     assert interpreters.find("3.77", None, {"PATH": str(tmp_path)}) == str(python)
     assert interpreters.find(str(python), None, {}) == str(python)
-    never = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
+    never = {**os.environ, "PYENV_ROOT": str(tmp_path), "UV_PYTHON_DOWNLOADS": "never"}
     for uv in (None, interpreters.installer()):
         with pytest.raises(InvalidError, match=r"No Python 3\.78 is on this machine.*uv python install 3\.78"):
             interpreters.find("3.78", uv, never)
+
+
+def test_an_interpreter_of_pyenv_is_found_behind_a_shim_that_fails(tmp_path: Path) -> None:
+    shims, folder = tmp_path / "shims", tmp_path / "versions" / "3.77.1" / "bin"
+    for each, line in ((shims, "exit 127"), (folder, "")):
+        each.mkdir(parents=True)
+        (each / "python3.77").write_text(f"#!/bin/sh\n{line}\n")
+    (folder / "python3.77").chmod(0o755)
+    env = {"PYENV_ROOT": str(tmp_path), "PATH": str(shims)}
+    assert interpreters.find("3.77", None, env) == str(folder / "python3.77")
+    (tmp_path / ".pyenv").symlink_to(tmp_path)
+    by_home = interpreters.find("3.77", None, {"HOME": str(tmp_path), "PATH": str(shims)})
+    assert by_home == str(tmp_path / ".pyenv" / "versions" / "3.77.1" / "bin" / "python3.77")

@@ -195,3 +195,25 @@ def test_what_cannot_be_paused_is_told_and_the_others_are_still_asked(
     with Refusing([]) as server:
         got = run("--url", server.url, "execution", "pause", "nope", ID)
     assert got == (1, f"{ID} pausing\n".encode(), b"nope: it has ended\n")
+
+
+@pytest.mark.parametrize(("verb", "status"), [("pause", "pausing"), ("resume", "resuming"), ("cancel", "canceling")])
+def test_an_unknown_execution_gives_exit_status_2_and_the_others_still_change(
+    fake: ModuleType, run: Callable[..., Any], verb: str, status: str
+) -> None:
+    class Refusing(fake.FakeSquall):  # type: ignore[misc, name-defined]
+        def respond(self, request: Any, peer: Any) -> bool:
+            refusals = {"nope": (404, "it does not exist"), "late": (400, "it has ended")}
+            refusal = refusals.get(request.path.rpartition("/")[2])
+            if refusal is not None:
+                peer.answer(refusal[0], {"faultstring": refusal[1]})
+            return refusal is not None or bool(super().respond(request, peer))
+
+    with Refusing([]) as server:
+        got = run("--url", server.url, "execution", verb, "nope", ID, "late")
+    assert got.status == 2
+    assert got.out.decode().startswith(f"{ID} {status}"), got
+    assert got.err.decode().splitlines() == [
+        "nope: execution 'nope' does not exist; squall execution list shows all",
+        "late: it has ended",
+    ]

@@ -121,6 +121,23 @@ def test_words_for_an_action_without_a_command_are_refused() -> None:
         read_parameters(["ls"], {"text": {"type": "string"}})
 
 
+def test_words_for_an_action_whose_command_is_immutable_are_refused() -> None:
+    with pytest.raises(InvalidError, match="'hello': this action sets cmd itself; write parameters as name=value"):
+        read_parameters(["hello"], {"cmd": {"type": "string", "immutable": True}})
+
+
+@pytest.mark.parametrize("words", [[""], [" "], ["count=2", ""], ["", "ls"]])
+def test_an_empty_word_among_the_parameters_is_refused(words: list[str]) -> None:
+    with pytest.raises(InvalidError, match="an empty text stands among the parameters"):
+        read_parameters(words, SCHEMAS)
+
+
+def test_numbers_in_digits_of_another_script_are_refused() -> None:
+    for kind in ("integer", "number"):
+        with pytest.raises(InvalidError, match="is not of type"):
+            cast("count", "٣", {"type": kind})
+
+
 def test_a_file_gives_a_value_that_is_cast_too(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("first\nsecond\n")
     (tmp_path / "b").write_text('{"k": 1}')

@@ -78,3 +78,17 @@ def test_keys_are_looked_up_only_where_a_text_may_name_some() -> None:
     assert mentions_keys({"a": ["x", {"b": "{{ st2kv.system.k }}"}]})
     assert mentions_keys({"{{ st2kv.user.k }}": 1})
     assert not mentions_keys({"a": ["st2kvish", 5, None]})
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ st2kv }}", "{{ st2kv.system }}", "{{ [st2kv.system] }}", "{{ st2kv['user'] ~ 1 }}"]
+)
+def test_a_scope_without_a_key_is_not_a_text(template: str) -> None:
+    names = {"system": KeyNames({"a": "1"}), "user": KeyNames({})}
+    with pytest.raises(InvalidError, match="a scope has no value; add the name of a key"):
+        Jinja().render(template, {"st2kv": names})
+
+
+def test_keys_in_lists_and_objects_are_shown_as_their_values() -> None:
+    names = {"st2kv": {"system": KeyNames({"a": "it"})}}
+    assert Jinja().render("{{ [st2kv.system.a, {'k': st2kv.system.b}] }}", names) == "['it', {'k': ''}]"

@@ -7,7 +7,7 @@ import pytest
 
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution, LogEntry
-from squall.core.execution.inquiry import check_response, inquiry_of, is_over, question
+from squall.core.execution.inquiry import check_question, check_response, inquiry_of, is_over, question
 from squall.testing.samples import sample_execution
 
 SCHEMA = {
@@ -59,3 +59,36 @@ def test_a_response_must_fit_what_was_asked_for() -> None:
 )
 def test_an_inquiry_is_over_when_its_minutes_are(ttl: int | None, minutes: int, over: bool) -> None:
     assert is_over(asked(ttl=ttl), 1_000 + minutes * 60_000_000) is over
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "array"},
+        {"type": ["string", "null"]},
+        {"enum": ["yes", "no"]},
+        {"allOf": [{"type": "integer"}]},
+        {"anyOf": [{"type": "string"}, {"enum": [1]}]},
+        {"oneOf": [{"type": "boolean"}]},
+        {"not": {}},
+        {"minProperties": 2, "maxProperties": 1},
+    ],
+)
+def test_a_question_that_no_object_can_answer_is_refused(schema: dict[str, Any]) -> None:
+    with pytest.raises(InvalidError, match="The schema is wrong: it accepts no object, but a response is one"):
+        check_question(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {"type": ["object", "null"]},
+        {"enum": ["yes", {"a": 1}]},
+        {"anyOf": [{"type": "string"}, {"required": ["a"]}]},
+        {"not": {"required": ["a"]}},
+        {"properties": {"type": {"type": "string"}, "enum": {"enum": [1]}}},
+    ],
+)
+def test_a_question_that_an_object_can_answer_is_asked(schema: dict[str, Any]) -> None:
+    check_question(schema)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from squall.core.expr.bounds.errors import (
@@ -52,6 +54,12 @@ def test_a_task_status_is_asked_for_on_the_current_route() -> None:
     scope = Scope(Variables({}), CurrentTask("t", 3), status_of=lambda name, route: f"{name}{route}")
     assert scope.task_status("a") == "a3"
     assert scope.task_status("a", 1) == "a1"
+
+
+@pytest.mark.parametrize("key", [1, None, ["a"], {}])
+def test_a_key_that_is_not_a_text_is_refused_in_words(key: Any) -> None:
+    with pytest.raises(ExpressionEvaluationException, match="is not the name of a key; write a text"):
+        Scope(Variables({})).st2kv(key, default=1)
 
 
 @pytest.mark.parametrize("key", ["a.b", "system.a.b", "st2kv.system.a.b", "user.a.b", "st2kv.user.a.b"])

@@ -7,7 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from squall.core.schema.literals import DEEPEST, LiteralError, check_nesting, literal_value, read_integer, read_literal
+from squall.core.schema.literals import (
+    DEEPEST,
+    LiteralError,
+    check_nesting,
+    literal_value,
+    read_integer,
+    read_literal,
+    read_number,
+)
 
 
 def nested(levels: int) -> Any:
@@ -55,6 +63,20 @@ def test_values_nest_up_to_the_limit() -> None:
     for check in (literal_value, check_nesting):
         with pytest.raises(LiteralError, match="nests more than 200 times"):
             check(nested(DEEPEST + 1))
+
+
+@pytest.mark.parametrize("text", ["1_0", " 1_000 ", "٣", "\uff11", "+1_0", "1_0.5", "1e1_0", "\uff11.5"])
+def test_numbers_that_only_python_reads_are_refused(text: str) -> None:
+    for read in (read_integer, read_number):
+        with pytest.raises(ValueError, match=r"underscores, or digits of another script|invalid literal"):
+            read(text)
+
+
+@pytest.mark.parametrize("text", ["[1_0]", "{'a': (1, -1_0)}", "{1_0: 'a'}", "1_0.5"])
+def test_numbers_inside_of_literals_have_no_underscores(text: str) -> None:
+    with pytest.raises(ValueError, match="neither JSON nor a literal"):
+        read_literal(text)
+    assert read_literal("{'a_1': '1_0', 'b': 10}") == {"a_1": "1_0", "b": 10}
 
 
 def test_json_and_python_literals_are_read() -> None:

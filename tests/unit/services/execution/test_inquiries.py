@@ -43,6 +43,7 @@ async def test_an_answer_ends_it_and_its_secrets_are_sealed(squall: Assembly, in
     shown = await inquiries.respond(ADA, inquiry, {"ok": True, "pin": "1234-secret"})
     assert shown == {"ok": True, "pin": "********"}
     ended = await squall.executions.get(inquiry)
+    assert ended.context["responded_by"] == "ada"
     assert (ended.status, ended.result["response"]["ok"]) == ("succeeded", True)
     assert "1234-secret" not in str(to_stored(ended.result))
     assert await inquiries.find(None, 0) == ([], 0)

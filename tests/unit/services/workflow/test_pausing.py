@@ -87,3 +87,16 @@ async def test_a_workflow_that_has_failed_says_so_while_a_task_still_runs(squall
     await flows.advance()
     assert (await graphs.of_execution(made.id))["is_final"]
     assert (await flows.get(made)).status == "failed"
+
+
+async def test_a_second_pause_replaces_the_resume_before_it_in_the_context(squall: Assembly) -> None:
+    text = {"version": 1.0, "tasks": {"sub": {"action": "flows.line"}, "leaf": {"action": "core.noop"}}}
+    flows, made = await started(squall, "both", text, line=LINE)
+    await flows.advance()
+    for status, user in (("pausing", "eve"), ("resuming", "bob"), ("pausing", "zoe")):
+        await squall.control.ask(made.id, status, user)
+        await flows.advance()
+        if status == "pausing" and user == "eve":
+            await flows.work(good)
+    context = (await flows.get(made)).context
+    assert (context["paused_by"], "resumed_by" in context) == ("zoe", False)

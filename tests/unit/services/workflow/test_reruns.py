@@ -48,8 +48,8 @@ async def ended(squall: Assembly, act: Act, **texts: Any) -> tuple[Flows, Execut
     return flows, await flows.get(made)
 
 
-async def check(squall: Assembly, flows: Flows, execution: Execution, *tasks: str) -> None:
-    await Reruns(squall.executions, flows.stored).check(execution.id, tasks, ())
+async def check(squall: Assembly, flows: Flows, execution: Execution, *tasks: str, reset: tuple[str, ...] = ()) -> None:
+    await Reruns(squall.executions, flows.stored).check(execution.id, tasks, reset)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,7 @@ async def test_a_canceled_workflow_goes_on_with_what_was_canceled(squall: Assemb
         (["cleanup", "fail"], '"fail" is a command of the workflow engine'),
         (["b"], 'Task "b" has not run in this execution'),
         (["*", "a"], '"[*]" means all tasks that failed. Send it alone'),
+        (["a", "zz"], "one or more tasks is not found: zz. Tasks that can be run again: a, cleanup"),
     ],
 )
 async def test_tasks_that_would_run_nothing_are_refused(squall: Assembly, tasks: list[str], message: str) -> None:
@@ -138,10 +139,24 @@ async def test_a_workflow_without_any_task_is_refused_with_its_error(squall: Ass
         await check(squall, flows, old, "*")
 
 
-async def test_what_is_refused_otherwise_or_unknown_is_left_alone(squall: Assembly) -> None:
+@pytest.mark.parametrize(("tasks", "reset"), [([], ("zz",)), (["a"], ("zz",)), (["*"], ("zz",)), (["*"], ("*", "zz"))])
+async def test_an_unknown_task_to_reset_is_refused(squall: Assembly, tasks: list[str], reset: tuple[str, ...]) -> None:
+    flows, old = await ended(squall, failing("a"), top=HANDLED)
+    with pytest.raises(InvalidError, match="one or more tasks is not found: zz"):
+        await check(squall, flows, old, *tasks, reset=reset)
+
+
+@pytest.mark.parametrize("reset", [("*",), ("a",), ("a", "*")])
+async def test_a_re_run_of_the_failed_tasks_may_reset_tasks_of_the_workflow(
+    squall: Assembly, reset: tuple[str, ...]
+) -> None:
+    flows, old = await ended(squall, failing("a"), top=HANDLED)
+    await check(squall, flows, old, "*", reset=reset)
+
+
+async def test_what_is_refused_otherwise_is_left_alone(squall: Assembly) -> None:
     chain = {"chain": [{"name": "a", "ref": "core.noop"}]}
     flows, old = await ended(squall, failing("a"), top=HANDLED, links=chain)
     await check(squall, flows, old)
-    await check(squall, flows, old, "nosuch")
     await check(squall, flows, await squall.request("flows.links"), "*")
     await check(squall, flows, await squall.request("flows.top"), "*")

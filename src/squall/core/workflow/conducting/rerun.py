@@ -33,8 +33,7 @@ class TaskRerun(msgspec.Struct, frozen=True):
 def check_rerun(state: State, names: Sequence[str], status: str, result: Any) -> None:
     """Raises `RerunError` if a re-run of an ended workflow would run nothing.
 
-    `names` are tasks (empty: the failed ones); unknown names are ignored. `status` and `result` are those of the
-    workflow's execution.
+    `names` are tasks (empty: the failed ones). `status` and `result` are those of the workflow's execution.
     """
     if state.status not in st.FINAL:
         raise RerunError(
@@ -47,7 +46,9 @@ def check_rerun(state: State, names: Sequence[str], status: str, result: Any) ->
     for name in names:
         if name in COMMANDS:
             reason = f'"{name}" is a command of the workflow engine, which runs nothing'
-        elif name in state.graph.workflow.tasks and name not in ran:
+        elif name not in state.graph.workflow.tasks:
+            reason = f"Unable to rerun workflow because one or more tasks is not found: {name}"
+        elif name not in ran:
             reason = f'Task "{name}" has not run in this execution, so it cannot be run again'
         else:
             continue

@@ -28,7 +28,12 @@ _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 def inline_parameters(text: str) -> list[tuple[str, Any]]:
     """Returns the parameters of a line, in order. A quoted value is text; any other is JSON, or text if it is not
     valid JSON."""
-    return [(name, _value(source.strip())) for name, source in _PARAMETER.findall(text)]
+    return [(name, _value(source)) for name, source in inline_sources(text)]
+
+
+def inline_sources(text: str) -> list[tuple[str, str]]:
+    """Returns the parameters of a line, in order, with their values as they are written."""
+    return [(name, source.strip()) for name, source in _PARAMETER.findall(text)]
 
 
 def _value(source: str) -> Any:

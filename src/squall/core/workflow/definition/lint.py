@@ -8,15 +8,33 @@ from typing import Any
 import yaml
 
 from squall.core.expr.language import Language, unknown_functions
+from squall.core.safe_yaml import check_size
+from squall.core.workflow.definition.inline import inline_sources
+from squall.core.workflow.definition.inspect import inspect_workflow
 from squall.core.workflow.definition.paths import names_of, written_tasks
+from squall.core.workflow.definition.unknown_words import unknown_words
+
+_UNKNOWN = "Additional properties are not allowed"
+"""The beginning of the inspection's complaint about unknown words, all of one place together."""
+_LONGEST_LITERAL = 100_000
 
 Finding = dict[str, Any]
 """`{type, message}`, and `spec_path` or `line` (from 1)."""
 
 
+def all_faults(text: str, document: Mapping[str, Any], language: Language) -> list[Finding]:
+    """Returns the complaints of the inspection and the findings of lint about a workflow. Each unknown word is a
+    complaint of its own, with a similar word."""
+    complaints = inspect_workflow(document, language)
+    words = [{"type": "syntax", **each} for each in unknown_words(document)]
+    if words:
+        complaints = [each for each in complaints if not each["message"].startswith(_UNKNOWN)]
+    return complaints + words + lint_workflow(text, document, language)
+
+
 def lint_workflow(text: str, document: Mapping[str, Any], language: Language) -> list[Finding]:
     """Returns the findings about a workflow: functions that do not exist, tasks that never run, values that YAML cuts
-    at ` #`, and duplicate keys."""
+    at ` #`, and duplicate keys, also in objects that are written as text."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     findings = [*_unknown_functions(document, "", language), *_unreached(document)]
     if node is not None:
@@ -63,20 +81,57 @@ def _in_yaml(node: yaml.Node, lines: list[str]) -> Iterator[Finding]:
             continue
         visited.add(id(each))
         if isinstance(each, yaml.MappingNode):
-            yield from _twice(each)
+            yield from _twice(each, 1)
             waiting += [part for pair in each.value for part in pair]
         elif isinstance(each, yaml.SequenceNode):
             waiting += each.value
-        elif isinstance(each, yaml.ScalarNode) and each.style is None:
-            yield from _cut(each, lines)
+        elif isinstance(each, yaml.ScalarNode):
+            yield from _twice_in_text(each)
+            if each.style is None:
+                yield from _cut(each, lines)
 
 
-def _twice(mapping: yaml.MappingNode) -> Iterator[Finding]:
+def _twice_in_text(scalar: yaml.ScalarNode) -> Iterator[Finding]:
+    """Yields a finding for each key that occurs twice in an object that is written as text, alone or as a parameter in
+    the line of an action."""
+    text = scalar.value
+    sources = [text] if text.lstrip()[:1] in ("{", "[") else [source for _, source in inline_sources(text)]
+    # The content of a block begins in the line after its sign.
+    first_line = scalar.start_mark.line + (2 if scalar.style in ("|", ">") else 1)
+    for source in sources:
+        source = source if source is text else source.strip("\"'")
+        if source.lstrip()[:1] not in ("{", "[") or source.lstrip().startswith("{{") or len(source) > _LONGEST_LITERAL:
+            continue
+        try:
+            check_size(source)
+            node = yaml.compose(source, Loader=yaml.SafeLoader)
+        except (yaml.YAMLError, ValueError):
+            continue
+        for mapping in _mappings(node):
+            yield from _twice(mapping, first_line)
+
+
+def _mappings(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
+    waiting, visited = [node], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in visited:
+            continue
+        visited.add(id(each))
+        if isinstance(each, yaml.MappingNode):
+            yield each
+            waiting += [part for pair in each.value for part in pair]
+        elif isinstance(each, yaml.SequenceNode):
+            waiting += each.value
+
+
+def _twice(mapping: yaml.MappingNode, first_line: int) -> Iterator[Finding]:
+    """Yields a finding for each key that occurs twice. `first_line` is the number of the first line of its text."""
     first: dict[tuple[str, str], int] = {}
     for key, _ in mapping.value:
         if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
             continue
-        name, line = (key.tag, key.value), key.start_mark.line + 1
+        name, line = (key.tag, key.value), key.start_mark.line + first_line
         if name in first:
             message = f'The key "{key.value}" occurs twice, first in line {first[name]}: that value is lost.'
             yield {"message": message, "line": line}

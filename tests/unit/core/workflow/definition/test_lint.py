@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from squall.core.expr.language import Language
-from squall.core.workflow.definition.lint import lint_workflow
+from squall.core.workflow.definition.lint import all_faults, lint_workflow
 from squall.core.workflow.definition.spec import load_document
 
 LANGUAGE = Language()
@@ -43,3 +43,52 @@ def test_comments_and_quoted_values_are_passed_over() -> None:
 def test_a_key_that_stands_twice_is_named_with_both_lines() -> None:
     [each] = found(f"{HEAD}  a: {{action: core.noop}}\n  a: {{action: core.local}}\n")
     assert (each["line"], "first in line 3" in str(each["message"])) == (4, True)
+
+
+def with_input(value: str) -> str:
+    return f"{HEAD}  a:\n    action: core.noop\n    input:\n      x: {value}\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("""'{"k": 1, "k": 2}'""", 6),
+        ('''"[{'k': 1, 'k': 2}]"''', 6),
+        ("""'{"a": {"k": 1, "k": 2}}'""", 6),
+        ("""'{"k": <% ctx(y) %>, "k": 2}'""", 6),
+        ('|\n        {"a": 1,\n         "b": {"k": 2,\n               "k": 3}}', 9),
+        ("{k: 1, k: 2}", 6),
+        ("[{k: 1, k: 2}]", 6),
+    ],
+)
+def test_a_key_that_occurs_twice_in_an_object_is_named_with_its_line(value: str, line: int) -> None:
+    [each] = found(with_input(value))
+    assert (each["line"], str(each["message"])[:25]) == (line, 'The key "k" occurs twice,')
+
+
+@pytest.mark.parametrize(
+    "action", ['core.http body=\'{"k": 1, "k": 2}\'', 'core.http url="x" body={{ctx().a}} a=[{"k": 1, "k": 2}]']
+)
+def test_a_key_that_occurs_twice_in_a_parameter_of_an_actions_line_is_named(action: str) -> None:
+    text = f"{HEAD}  a:\n    action: >-\n      {action}\n"
+    [each] = found(text)
+    assert (each["line"], str(each["message"])[:25]) == (5, 'The key "k" occurs twice,')
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["""'{"a": {"k": 1}, "b": {"k": 2}}'""", "'{not json: at all'", "'{{ ctx(y) }}'", "'[' ", "'k: 1, k: 2'"],
+)
+def test_texts_without_repeated_keys_are_passed_over(value: str) -> None:
+    assert found(with_input(value)) == []
+
+
+def test_a_text_of_many_brackets_is_passed_over() -> None:
+    assert found(with_input(f"'{'[' * 50_000}'")) == []
+
+
+def test_each_unknown_word_is_a_syntax_fault_of_its_own_in_place_of_the_inspections() -> None:
+    text = f"{HEAD}  a:\n    acton: core.noop\n    next:\n      - {{wen: 1, do: a}}\n    joni: all\n"
+    faults = [each for each in all_faults(text, load_document(text), LANGUAGE) if each["type"] == "syntax"]
+    assert [each["spec_path"] for each in faults] == ["tasks.a.acton", "tasks.a.next[0].wen", "tasks.a.joni"]
+    assert 'did you mean "action"?' in faults[0]["message"]
