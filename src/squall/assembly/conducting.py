@@ -17,6 +17,7 @@ from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Executions
 from squall.services.execution.transitions import Transitions
 from squall.services.holdups import Holdups
+from squall.services.suspects import Suspects
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.definitions import Definitions
 from squall.services.workflow.expressions import Languages, key_reader
@@ -36,6 +37,7 @@ class Ground(NamedTuple):
     transitions: Transitions
     keys: Keys
     holdups: Holdups
+    suspects: Suspects
 
 
 class Conducting(NamedTuple):
@@ -48,15 +50,15 @@ class Conducting(NamedTuple):
     reruns: Reruns
 
 
-def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Conducting:
-    """Returns the use cases of workflows. `owner` holds their leases; `url` is the address of the API."""
+def conducting(settings: Workflow, ground: Ground, url: str) -> Conducting:
+    """Returns the use cases of workflows. `url` is the address of the API."""
 
     def new_language() -> Language:
         return Language(Deadline(time.monotonic, settings.expression_seconds), evaluator=ground.out.evaluator)
 
-    out, content, binding, executions, transitions, keys, holdups = ground
+    out, content, binding, executions, transitions, keys, holdups, suspects = ground
     store, bus, clock, vault = out.store, out.bus, out.clock, out.vault
-    languages = Languages(new_language)
+    languages = Languages(new_language, carried=out.marks.carried)
     info = {"hostname": socket.gethostname(), "pid": os.getpid()}
     definitions = Definitions(store, content, languages)
     runs = Runs(
@@ -72,5 +74,5 @@ def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Cond
         WorkflowLimits(settings.most_tasks, settings.most_nested),
     )
     chains = Chains(store, clock, content, binding, executions, transitions, info)
-    workflows = Workflows(store, bus, clock, executions, transitions, runs, chains, owner, languages, holdups)
+    workflows = Workflows(store, bus, clock, executions, transitions, runs, chains, suspects, languages, holdups)
     return Conducting(languages, definitions, workflows, WorkflowGraphs(store, runs), Reruns(executions, runs))

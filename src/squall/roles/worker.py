@@ -118,7 +118,8 @@ class Worker:
                     for task, execution, row in claimed:
                         self._tasks[execution.id] = task
                         self._idle.clear()
-                        group.create_task(self._one(task, execution, row), name=f"run {execution.id}")
+                        one = self._claims.watched(execution.id, self._one(task, execution, row))
+                        group.create_task(one, name=f"run {execution.id}")
                 # Under load the next hint comes before the database has told when the next row is due.
                 if len(claimed) < room and not await hints.wait(min(_SOON, self._poll)):
                     await hints.wait(await self._until_due())

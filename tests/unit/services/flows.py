@@ -86,7 +86,7 @@ class Flows:
             transitions,
             self.runs,
             chains,
-            "w1",
+            squall.suspects,
             Languages(lambda: LANGUAGE),
             self.holdups,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -14,16 +14,18 @@ from squall.core.execution.launch import Outcome
 from squall.ports import Bus, Clock, Due, Store, Tx
 from squall.services.execution.transitions import Transitions
 from squall.services.lanes import CHANGED, RUN
+from squall.services.suspects import Suspects
 
 
 class Claims:
     """The claims of workers: a lease on the queue row gives an execution to one worker until it ends or expires."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, transitions: Transitions) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, transitions: Transitions, suspects: Suspects) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
         self._transitions = transitions
+        self._suspects = suspects
 
     async def claim(
         self, owner: str, lease: int, limit: int, runner_info: dict[str, Any]
@@ -44,23 +46,19 @@ class Claims:
             claimed = []
             touched.clear()
             refused.clear()
-            for task in await tx.queue.claim(RUN, owner, now, lease, limit):
-                execution = await tx.executions.get(task.key, False)
-                if execution is None or execution.status in ex.FINAL:
-                    await tx.queue.done(task)
-                    continue
-                touched.add(execution.tree)
-                if execution.status in (ex.REQUESTED, ex.DELAYED):
-                    if not await self._transitions.admit(tx, execution, now):
+            for task in await self._suspects.claim(tx, RUN, now, lease, limit, owner=owner):
+                with self._suspects.marked(RUN, task.key):
+                    execution = await tx.executions.get(task.key, False)
+                    if execution is None or execution.status in ex.FINAL:
+                        await tx.queue.done(task)
+                        continue
+                    touched.add(execution.tree)
+                    started = await self._start(tx, execution, now, runner_info)
+                    if started is None:
                         await tx.queue.done(task)
                         refused.append(execution)
-                        continue
-                    execution, _ = await self._transitions.move(tx, execution, ex.SCHEDULED, now)
-                    execution = msgspec.structs.replace(execution, runner_info=runner_info)
-                    execution, row = await self._transitions.move(tx, execution, ex.RUNNING, now)
-                else:
-                    row = max((event.id for event in await tx.events.of(EXECUTION, execution.id)), default=0)
-                claimed.append((task, execution, row))
+                    else:
+                        claimed.append((task, *started))
             return claimed
 
         claimed = await self._store.tx(work)
@@ -69,6 +67,24 @@ class Claims:
         for execution in refused:
             self._transitions.hint(execution)
         return claimed
+
+    async def _start(
+        self, tx: Tx, execution: Execution, now: int, runner_info: dict[str, Any]
+    ) -> tuple[Execution, int] | None:
+        """Moves a claimed execution to `running`. Returns it with the row of the event; None if a policy delays or
+        cancels it."""
+        if execution.status not in (ex.REQUESTED, ex.DELAYED):
+            return execution, max((event.id for event in await tx.events.of(EXECUTION, execution.id)), default=0)
+        if not await self._transitions.admit(tx, execution, now):
+            return None
+        execution, _ = await self._transitions.move(tx, execution, ex.SCHEDULED, now)
+        return await self._transitions.move(
+            tx, msgspec.structs.replace(execution, runner_info=runner_info), ex.RUNNING, now
+        )
+
+    async def watched(self, execution: str, work: Coroutine[Any, Any, None]) -> None:
+        """Runs the handler of a claimed execution, so that the next server knows of it if this one dies of it."""
+        await self._suspects.watched(RUN, execution, work)
 
     async def finish(self, task: Due, execution: Execution, outcome: Outcome) -> bool:
         """Ends an execution with its outcome, unless it has ended already. Returns False if another worker has claimed
