@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 # In one place: each conftest that imports a fixture has one of its own, and so a server of its own.
 from tests.scenarios.live.fixtures import packs, plain_server, server
+from tests.stalls import Stalls
 
 __all__ = ["packs", "plain_server", "server"]
 
@@ -31,6 +33,34 @@ settings.load_profile("squall")
 # Long tests come first, so that at the end no process works alone.
 FOLDERS = ["scenarios/faults", "web", "scenarios", "compat", "api", "contract", "unit"]
 HERE = Path(__file__).parent
+
+
+STALLS = pytest.StashKey[Stalls]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measures from now on what holds event loops."""
+    config.addinivalue_line("markers", "stalls(reason): what the test does may hold an event loop for over 100 ms")
+    config.stash[STALLS] = Stalls(Path(tempfile.mkdtemp(prefix="stalls-")) / "servers")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends it."""
+    config.stash[STALLS].end()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fails a test in which a callback took more than 100 ms of processor time, here or in a server.
+
+    What fixtures did before does not count. `pytest.mark.stalls(reason)` exempts a test.
+    """
+    stalls = item.config.stash[STALLS]
+    stalls.new()
+    result = yield
+    if (found := stalls.new()) and item.get_closest_marker("stalls") is None:
+        pytest.fail("\n".join(found), pytrace=False)
+    return result
 
 
 @pytest.fixture

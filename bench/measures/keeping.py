@@ -18,15 +18,18 @@ from bench.context import Bench, BrokenError, median
 from bench.filling import fill
 from bench.goals import CHILD, PURGE, SEALED, SMALL
 from bench.rows import Row
+from squall.adapters.bus.inproc import InProcessBus
 from squall.adapters.clock import SystemClock
 from squall.adapters.keeper.process.writing.journals import Journals
 from squall.adapters.keeper.server.remote import KeeperLauncher
+from squall.adapters.marks.file import FileMarks
 from squall.adapters.sql.sqlite import open_store
 from squall.core.execution.retention import Selection, Terms
 from squall.core.ids import make_id
 from squall.core.output import journal as codec
 from squall.core.output import sealed
 from squall.services.output.retention import Retention
+from squall.services.suspects import Suspects
 
 _LINE = b"2026-11-25 04:00:00.%06d INFO worker-%d request %08d done in %4d ms, status ok, %d bytes\n"
 _TIME = 1_795_000_000_000_000
@@ -230,7 +233,8 @@ def _purge(bench: Bench, count: int) -> float:
     async def work() -> float:
         launcher = KeeperLauncher(home / "keepers", kept.root, SystemClock(), floor=0, fsync_seconds=1)
         files = kept.journal()
-        retention = Retention(store, kept.archive, launcher, files, SystemClock(), Terms(0), "bench")
+        suspects = Suspects(store, InProcessBus(), SystemClock(), FileMarks(home / "server.marks"), "bench", 0)
+        retention = Retention(store, kept.archive, launcher, files, SystemClock(), Terms(0), suspects)
         removed, cursor = 0, None
         began = time.monotonic()
         while True:

@@ -118,6 +118,7 @@ class App:
         self._start(group, [*parts.roles, Watchdog()])
         await self._tried(registering)
         await begun("what has ended cannot be looked up", parts.services.running.settle)
+        await begun("what the earlier server died of cannot be looked up", parts.services.suspects.begin)
         for owner in (parts.outside.identity, OLDER_IDENTITY):
             await begun("what an earlier server was doing cannot be taken up", partial(self._free_leases, owner))
         self._start(group, parts.claimers)

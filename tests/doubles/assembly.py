@@ -13,6 +13,7 @@ from tests.doubles.scripted import ScriptedLauncher
 
 from squall.adapters.bus.inproc import InProcessBus
 from squall.adapters.cipher import KeyFileCipher
+from squall.adapters.marks.file import FileMarks
 from squall.adapters.runners.local import LocalRunner
 from squall.adapters.runners.noop import NoopRunner
 from squall.adapters.sql.sqlite import Synchronous, open_store
@@ -45,6 +46,7 @@ from squall.services.output.outputs import Outputs
 from squall.services.output.retention import Retention
 from squall.services.output.sealing import Sealing
 from squall.services.output.storage import Storage
+from squall.services.suspects import Suspects
 from squall.testing.samples import HeldClock, sample_action, sample_pack, sample_runner, shell_spec
 
 LEASE = 30_000_000
@@ -144,7 +146,9 @@ class Assembly:
         self.transitions = Transitions(
             bus, self.traces.join, self.admission, [Retries(self.clock)], SecretResults(self.vault)
         )
-        self.claims = Claims(store, bus, self.clock, self.transitions)
+        self.marks = FileMarks(folder / "server.marks")
+        self.suspects = Suspects(store, bus, self.clock, self.marks, "w1", 3.0)
+        self.claims = Claims(store, bus, self.clock, self.transitions, self.suspects)
         self.policies = Policies(store, self.clock, self.admission, self.transitions)
         registrars: list[Registrar] = [
             ActionRegistrar(self.content, self.clock),
@@ -158,7 +162,7 @@ class Assembly:
         self.control = Control(store, bus, self.clock, self.transitions)
         self.outputs = Outputs(store, journal, poll=POLL, live=True)
         self.feeds = Feeds(store, bus, journal, self.outputs, poll=POLL)
-        self.journaling = Journaling(store, bus, self.clock, launcher, journal, "w1")
+        self.journaling = Journaling(store, bus, self.clock, launcher, journal, self.suspects)
         self.running = self.make_running()
         self.sealing = Sealing(store, kept.archive, launcher, self.clock, idle=0, move_after=1)
         self.retention = self.make_retention(Terms(30))
@@ -166,7 +170,9 @@ class Assembly:
 
     def make_retention(self, terms: Terms, moment: Callable[[str], None] = lambda _name: None) -> Retention:
         """A `Retention` with these terms; `moment` is told the names of its moments."""
-        return Retention(self.store, self.kept.archive, self.launcher, self.journal, self.clock, terms, "w1", moment)
+        return Retention(
+            self.store, self.kept.archive, self.launcher, self.journal, self.clock, terms, self.suspects, moment
+        )
 
     def make_running(self, limits: RunLimits = LIMITS, more: Mapping[str, Runner] | None = None) -> Running:
         """A `Running` with these limits, and with `more` runners than the built-in ones."""

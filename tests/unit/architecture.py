@@ -66,6 +66,7 @@ WRITES_FILES = {
     "src/squall/adapters/keeper/process/writing/writer.py": "flushed, with its name, before its end is told",
     "src/squall/adapters/keeper/runlog.py": "flushed before an end is told",
     "src/squall/adapters/keeper/server/pool.py": "a log of errors",
+    "src/squall/adapters/marks/file.py": "ignored after a loss of power",
     "src/squall/adapters/sql/output/seals.py": "SQLite's own file",
     "src/squall/adapters/sql/sqlite.py": "SQLite's own file",
     "src/squall/cli/main.py": "the null device",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from squall.api.http.routes import OPEN, OPEN_ERRORS, Route, bound
@@ -19,13 +19,22 @@ _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class RootRoutes:
-    """`/`, `/healthz`, `/readyz`, `/metrics`. `running` returns the number of executions that this server runs."""
+    """`/`, `/healthz`, `/readyz`, `/metrics`. `running` returns the number of executions that this server runs,
+    `aside` the work that is set aside."""
 
-    def __init__(self, health: Health, outputs: Outputs, version: str, running: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        health: Health,
+        outputs: Outputs,
+        version: str,
+        running: Callable[[], int],
+        aside: Callable[[], Sequence[object]],
+    ) -> None:
         self._health = health
         self._outputs = outputs
         self._version = version
         self._running = running
+        self._aside = aside
         self._started = time.time()
 
     def routes(self) -> list[Route]:
@@ -43,7 +52,7 @@ class RootRoutes:
             return failure(503, "The server is stopping.")
         if (complaint := await self._health.complaint()) is not None:
             return failure(503, complaint)
-        return Answer({"status": "ready", "version": self._version})
+        return Answer({"status": "ready", "version": self._version, "set_aside": len(self._aside())})
 
     async def _metrics(self, request: Request) -> Answer:
         depths, last_event = await self._health.depths()
@@ -52,6 +61,9 @@ class RootRoutes:
         rows = [
             _metric("squall_info", "gauge", "Always 1; the label is the version.", f'{{version="{self._version}"}}', 1),
             _metric("squall_executions_running", "gauge", "Executions that this server runs now.", "", self._running()),
+            _metric(
+                "squall_set_aside", "gauge", "Work that is set aside: the server died of it.", "", len(self._aside())
+            ),
             _metric("squall_followers", "gauge", "Clients that read output now.", "", self._outputs.followers),
             _metric("squall_events_total", "counter", "Rows written to the event table so far.", "", last_event),
             _metric(

@@ -11,7 +11,7 @@ from squall.api import registry, root
 from squall.api.access import auth
 from squall.api.content import actions, installing, keys, packs, schema_files
 from squall.api.event import events, watch
-from squall.api.execution import executions, inquiries, policies, traces
+from squall.api.execution import executions, inquiries, policies, suspects, traces
 from squall.api.http import openapi
 from squall.api.http.routes import Route
 from squall.api.output import output, output_views, storage
@@ -31,6 +31,7 @@ TABLE: tuple[Route, ...] = (
     *inquiries.ROUTES,
     *policies.ROUTES,
     *traces.ROUTES,
+    *suspects.ROUTES,
     *keys.ROUTES,
     *auth.ROUTES,
     *root.ROUTES,

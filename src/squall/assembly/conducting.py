@@ -18,6 +18,7 @@ from squall.services.execution.executions import Executions
 from squall.services.execution.places import Starting
 from squall.services.execution.transitions import Transitions
 from squall.services.holdups import Holdups
+from squall.services.suspects import Suspects
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.definitions import Definitions
 from squall.services.workflow.expressions import Languages, key_reader
@@ -39,6 +40,7 @@ class Ground(NamedTuple):
     transitions: Transitions
     keys: Keys
     holdups: Holdups
+    suspects: Suspects
 
 
 class Conducting(NamedTuple):
@@ -51,21 +53,21 @@ class Conducting(NamedTuple):
     reruns: Reruns
 
 
-def conducting(settings: Workflow, ground: Ground, owner: str, url: str) -> Conducting:
-    """Returns the use cases of workflows. `owner` holds their leases; `url` is the address of the API."""
+def conducting(settings: Workflow, ground: Ground, url: str) -> Conducting:
+    """Returns the use cases of workflows. `url` is the address of the API."""
 
     def new_language() -> Language:
         return Language(Deadline(time.monotonic, settings.expression_seconds), evaluator=ground.out.evaluator)
 
-    out, content, binding, executions, starting, transitions, keys, holdups = ground
+    out, content, binding, executions, starting, transitions, keys, holdups, suspects = ground
     store, clock, vault = out.store, out.clock, out.vault
-    languages = Languages(new_language)
+    languages = Languages(new_language, carried=out.marks.carried)
     info = {"hostname": socket.gethostname(), "pid": os.getpid()}
     definitions = Definitions(store, content, languages)
     stored = RunStore(store, clock, vault, binding, definitions, key_reader(keys), settings.most_tasks)
     runs = Runs(store, clock, content, binding, definitions, stored, info, url, settings.most_nested)
     chains = Chains(store, clock, content, binding, executions, starting, transitions, info)
     workflows = Workflows(
-        store, clock, executions, starting, transitions, runs, stored, chains, owner, languages, holdups
+        store, clock, executions, starting, transitions, runs, stored, chains, suspects, languages, holdups
     )
     return Conducting(languages, definitions, workflows, WorkflowGraphs(store, stored), Reruns(executions, stored))

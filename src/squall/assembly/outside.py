@@ -17,12 +17,14 @@ from squall.adapters.journal.files import FileJournal
 from squall.adapters.journal.lines.workers import LineWorkers
 from squall.adapters.journal.sources import Sources
 from squall.adapters.keeper.server.remote import KeeperLauncher
+from squall.adapters.marks.file import FileMarks
+from squall.adapters.marks.store import MarkedStore
 from squall.adapters.sql.output.seals import SqliteSeals
 from squall.assembly import arguments, key_files
 from squall.assembly.databases import open_database
 from squall.config import Settings
 from squall.core.expr.bounds.evaluator import Evaluator
-from squall.ports import Archive, Bus, Clock, Journal, Launcher, Lines, Store, Vault
+from squall.ports import Archive, Bus, Clock, Journal, Launcher, Lines, Marks, Store, Vault
 from squall.server import datadir, evaluator, linereader
 
 
@@ -42,6 +44,7 @@ class Outside(NamedTuple):
     """
 
     identity: str
+    marks: Marks
     store: Store
     bus: Bus
     clock: Clock
@@ -66,7 +69,8 @@ def outside(settings: Settings) -> Outside:
     blobs = BlobPlace.below(home, storage.blobs, storage.blobs_endpoint, storage.blobs_region)
     sources = Sources(journals, rows, blobs)
     archive = FileArchive(journals, rows, sources, blobs=blobs)
-    store = open_database(home, rows, clock.now(), settings.database.synchronous)
+    marks = FileMarks(home / "server.marks")
+    store = MarkedStore(open_database(home, rows, clock.now(), settings.database.synchronous), marks)
     vault = key_files.vault(settings)
     journal = FileJournal(journals, sources)
     lines = LineWorkers(partial(linereader.start, home, blobs, variables.lines))
@@ -93,6 +97,7 @@ def outside(settings: Settings) -> Outside:
 
     return Outside(
         identity=datadir.identity(home),
+        marks=marks,
         store=store,
         bus=DeafBus() if settings.bus.kind == "deaf" else InProcessBus(),
         clock=clock,

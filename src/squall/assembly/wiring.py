@@ -29,6 +29,7 @@ from squall.api.event.watch import WatchRoutes
 from squall.api.execution.executions import ExecutionRoutes
 from squall.api.execution.inquiries import InquiryRoutes
 from squall.api.execution.policies import PolicyRoutes
+from squall.api.execution.suspects import SuspectRoutes
 from squall.api.execution.traces import TraceRoutes
 from squall.api.execution.views import Views
 from squall.api.http.openapi import OpenApiRoutes
@@ -84,6 +85,7 @@ from squall.services.output.retention import Retention
 from squall.services.output.scrubbing import Scrubbing
 from squall.services.output.sealing import Sealing
 from squall.services.output.storage import Storage
+from squall.services.suspects import Suspects
 
 OLDER_IDENTITY = "local"
 """The name under which servers of version 0.1.0 hold leases."""
@@ -121,6 +123,7 @@ class Services(NamedTuple):
     conducting: Conducting
     configs: PackConfigs
     holdups: Holdups
+    suspects: Suspects
     health: Health
 
 
@@ -139,12 +142,13 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     admission = Admission(binding.reveal)
     secrets, holdups = SecretResults(out.vault), Holdups()
     transitions = Transitions(out.bus, traces.join, admission, [Retries(out.clock)], secrets)
-    claims = Claims(out.store, out.bus, out.clock, transitions)
+    suspects = Suspects(out.store, out.bus, out.clock, out.marks, out.identity, settings.queue.suspect_seconds)
+    claims = Claims(out.store, out.bus, out.clock, transitions, suspects)
     policies = PolicyRegistrar(out.clock, admission, transitions)
     registrars: list[Registrar] = [ActionRegistrar(content, out.clock), policies]
     starting = Starting()
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, starting, user)
-    ground = Ground(out, content, binding, executions, starting, transitions, keys, holdups)
+    ground = Ground(out, content, binding, executions, starting, transitions, keys, holdups, suspects)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
         access=access,
@@ -160,9 +164,10 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         configs=configs,
         running=_running(settings, out, content, claims, binding, url, access, configs, holdups),
         holdups=holdups,
+        suspects=suspects,
         health=Health(out.store, out.clock, partial(datadir.check_writable, settings.server.data_dir)),
         inquiries=Inquiries(out.store, out.clock, out.vault, transitions),
-        journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, out.identity),
+        journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, suspects),
         sealing=Sealing(
             out.store,
             out.archive,
@@ -172,13 +177,13 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
             move_after=settings.storage.move_after_days if settings.storage.blobs else None,
         ),
         retention=Retention(
-            out.store, out.archive, out.launcher, out.journal, out.clock, arguments.terms(settings), out.identity
+            out.store, out.archive, out.launcher, out.journal, out.clock, arguments.terms(settings), suspects
         ),
         storage=Storage(out.store, out.archive, out.clock),
         keys=keys,
         binding=binding,
         lines=LineReading(out.lines, outputs),
-        conducting=conducting(settings.workflow, ground, out.identity, url),
+        conducting=conducting(settings.workflow, ground, url),
         policies=Policies(out.store, out.clock, admission, transitions),
         traces=traces,
     )
@@ -285,14 +290,20 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
 def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url: str) -> list[Route]:
     """Returns the routes of the API."""
     waiting = Waiting(
-        out.store, out.clock, out.launcher.waiting, use.holdups.reason, worker.room, use.running.runners()
+        out.store,
+        out.clock,
+        out.launcher.waiting,
+        use.holdups.reason,
+        use.suspects.reason,
+        worker.room,
+        use.running.runners(),
     )
     views = Views(use.content, use.binding.reveal, waiting, url)
     heartbeat = settings.stream.heartbeat_seconds
     sources = StreamSources(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat)
     completing = Completing(out.store, out.bus, SecretResults(out.vault), poll=settings.queue.poll_seconds)
     table = [
-        *RootRoutes(use.health, use.outputs, __version__, worker.running).routes(),
+        *RootRoutes(use.health, use.outputs, __version__, worker.running, use.suspects.aside).routes(),
         *AuthRoutes(use.access, f"{url}/api/v1").routes(),
         *ExecutionRoutes(use.executions, use.control, views, use.conducting.reruns, completing).routes(),
         *OutputRoutes(use.executions, use.outputs, use.lines, out.clock.now, heartbeat=heartbeat).routes(),
@@ -312,6 +323,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         *KeyRoutes(use.keys, out.launcher.add_secrets).routes(),
         *PolicyRoutes(use.policies).routes(),
         *TraceRoutes(use.traces).routes(),
+        *SuspectRoutes(use.suspects).routes(),
         *StorageRoutes(use.storage, use.retention, use.executions, out.clock.now).routes(),
         *RegistryRoutes(url).routes(),
         *SchemaRoutes().routes(),

@@ -103,6 +103,8 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("config show", None, "show every setting and the source of its value"),
             Command("storage", "output.storage", "show the usage of storage"),
             Command("storage purge", "output.storage", "remove finished executions with their output"),
+            Command("queue list", "execution.queue", "list work that is set aside because the server died of it twice"),
+            Command("queue retry", "execution.queue", "try such work again"),
             Command("backup", None, "copy the data directory, also while the server runs"),
             Command("restore", None, "put a backup into a new data directory"),
         ),

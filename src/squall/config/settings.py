@@ -111,10 +111,12 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
-    """`[queue]`: the duration of a worker's lease, and the interval at which workers poll without a hint."""
+    """`[queue]`: the duration of a worker's lease, the interval at which workers poll without a hint, and the pause
+    after a start until the server works again on what the previous server died of."""
 
     lease_seconds: Seconds = 60.0
     poll_seconds: Seconds = 1.0
+    suspect_seconds: Annotated[float, Meta(ge=0, le=3600)] = 3.0
 
 
 class Workflow(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ This package has no logic. A Protocol has at most ten methods; a new adapter run
 from squall.ports.bus import Bus, BusSubscription
 from squall.ports.clock import Clock
 from squall.ports.launcher import Launcher, OutputText, Runner
+from squall.ports.marks import Marks
 from squall.ports.output.archive import BLOB, FILE, LIVE, ROW, Archive, Seal, SealRow, SealRows, Verdict
 from squall.ports.output.blobs import Blobs
 from squall.ports.output.journal import Journal, Watch
@@ -27,6 +28,7 @@ from squall.ports.tables.executions import (
 from squall.ports.tables.keys import Cipher, KeyRows
 from squall.ports.tables.policies import PolicyRows, Slot, SlotRows, TraceRows
 from squall.ports.tables.scrubs import Damage, ScrubMark, ScrubRows
+from squall.ports.tables.suspects import Suspect, SuspectRows
 from squall.ports.tables.workflows import WorkflowRecord, WorkflowRows
 from squall.ports.vault import Vault
 
@@ -55,6 +57,7 @@ __all__ = [
     "Lines",
     "Loaded",
     "LoadedPack",
+    "Marks",
     "OutputText",
     "PackSource",
     "Passwords",
@@ -70,6 +73,8 @@ __all__ = [
     "Slot",
     "SlotRows",
     "Store",
+    "Suspect",
+    "SuspectRows",
     "TraceRows",
     "Tx",
     "Vault",

@@ -128,7 +128,8 @@ class Worker:
 
     def _start(self, claimed: Claimed) -> None:
         assert self._group is not None  # noqa: S101 - slots are open only while the worker runs
-        self._group.create_task(self._one(claimed), name=f"run {claimed.execution.id}")
+        one = self._claims.watched(claimed.execution.id, self._one(claimed))
+        self._group.create_task(one, name=f"run {claimed.execution.id}")
 
     async def _take(self, room: int) -> list[Claimed]:
         try:

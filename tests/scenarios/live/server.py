@@ -19,6 +19,7 @@ from tests.scenarios.live.pack import Strings
 from tests.scenarios.live.wire import PATIENCE, Event, Reply, Stream, call
 
 SQUALL = [sys.executable, "-m", "squall"]
+MEASURED = [sys.executable, str(Path(__file__).with_name("measured.py"))]
 FINAL = {"succeeded", "failed", "timeout", "canceled", "abandoned"}
 OUTPUT = "st2.execution.output__create"
 UPDATE = "st2.execution__update"
@@ -67,7 +68,7 @@ class Server:
         self.env = environment(home, {"SQUALL_QUEUE_POLL_SECONDS": "0.1", **(env or {})})
         self.url = ""
         self.banner: list[str] = []
-        self.program = SQUALL
+        self.program = MEASURED
         """What is started: the command's words up to `serve`."""
         self._process: subprocess.Popen[bytes] | None = None
         self._fifos = itertools.count()

@@ -20,6 +20,7 @@ def stay_in_one_call() -> None:
     sum(range(40_000_000))
 
 
+@pytest.mark.stalls("the watchdog needs a loop that is held")
 @pytest.mark.anyio
 @pytest.mark.parametrize(("hold", "code"), [(sleep_in_code, "sleep_in_code"), (stay_in_one_call, "")])
 async def test_a_loop_that_was_held_is_logged(

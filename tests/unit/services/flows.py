@@ -93,7 +93,7 @@ class Flows:
             self.runs,
             self.stored,
             chains,
-            "w1",
+            squall.suspects,
             Languages(lambda: LANGUAGE),
             self.holdups,
         )

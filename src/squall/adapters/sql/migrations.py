@@ -140,6 +140,13 @@ _OUTPUT_ACCOUNTS = (
     "CREATE TABLE faults (tree TEXT PRIMARY KEY, found_us BIGINT NOT NULL, texts TEXT NOT NULL)",
 )
 
+# What the server worked on when it died, by lane of the queue, and how often it did.
+_SUSPECTS = (
+    """CREATE TABLE suspects (
+        lane TEXT NOT NULL, subject TEXT NOT NULL, deaths INTEGER NOT NULL, since_us BIGINT NOT NULL,
+        PRIMARY KEY (lane, subject))""",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _SEALED,
@@ -154,6 +161,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _RESOURCE_EVENTS,
     _KEY_CHECKS,
     _OUTPUT_ACCOUNTS,
+    _SUSPECTS,
 )
 """Step n brings a store of version n to version n + 1."""
 

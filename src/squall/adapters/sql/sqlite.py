@@ -28,6 +28,7 @@ from squall.adapters.sql.execution.executions import SqlExecutions
 from squall.adapters.sql.execution.policies import SqlPolicies, SqlSlots
 from squall.adapters.sql.execution.queue import SqlQueue
 from squall.adapters.sql.execution.retention import SqlRetention
+from squall.adapters.sql.execution.suspects import SqlSuspects
 from squall.adapters.sql.execution.traces import SqlTraces
 from squall.adapters.sql.migrations import VERSION, migrate, stored_version
 from squall.adapters.sql.output.journals import SqlJournals
@@ -82,6 +83,7 @@ class _Tables:
         self.slots = SqlSlots(session)
         self.traces = SqlTraces(session)
         self.retention = SqlRetention(session)
+        self.suspects = SqlSuspects(session)
         self.workflows = SqlWorkflows(session)
 
 

@@ -171,6 +171,7 @@ SCHEMAS: dict[str, Schema] = {
     "Error": _of(("faultstring",), **{"faultstring": _TEXT, "conflict-id": _TEXT}),
     "Anything": {},
     "ActionParameters": _of(("parameters",), parameters=_OBJECT),
+    "SetAside": _of(("id", "lane", "deaths", "since"), id=_TEXT, lane=_TEXT, deaths=_COUNT, since=_TEXT),
     "Groups": _of(("groups",), groups=_TEXTS),
     "Members": _of(("members",), members={"type": "array", "items": _MEMBER}),
     "Action": _ACTION,

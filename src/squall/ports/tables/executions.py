@@ -17,6 +17,7 @@ from squall.ports.tables.access import AccessRows
 from squall.ports.tables.keys import KeyRows
 from squall.ports.tables.policies import PolicyRows, SlotRows, TraceRows
 from squall.ports.tables.scrubs import ScrubRows
+from squall.ports.tables.suspects import SuspectRows
 from squall.ports.tables.workflows import WorkflowRows
 
 
@@ -130,6 +131,11 @@ class QueueRows(QueueView, Protocol):
 
     async def discard(self, lane: str, key: str) -> None:
         """Removes every row of `lane` with this `key`, claimed or not."""
+        ...
+
+    async def wake(self, lane: str, since: int, available: int) -> None:
+        """Lets every row of the lane that may be claimed only from `since` (µs) on, or later, be claimed from
+        `available` (µs) on."""
         ...
 
     async def free(self, owner: str, now: int) -> None:
@@ -293,6 +299,8 @@ class ExecutionTables(Protocol):
     def slots(self) -> SlotRows: ...  # noqa: D102
     @property
     def traces(self) -> TraceRows: ...  # noqa: D102
+    @property
+    def suspects(self) -> SuspectRows: ...  # noqa: D102
     @property
     def workflows(self) -> WorkflowRows: ...  # noqa: D102
 

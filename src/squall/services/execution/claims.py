@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 import msgspec
 
@@ -14,16 +15,18 @@ from squall.ports import Bus, Clock, Due, Store, Tx
 from squall.services.execution.places import Claimed, Claimer
 from squall.services.execution.transitions import Transitions
 from squall.services.lanes import CHANGED, RUN
+from squall.services.suspects import Suspects
 
 
 class Claims:
     """The claims of workers: a lease on the queue row gives an execution to one worker until it ends or expires."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, transitions: Transitions) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, transitions: Transitions, suspects: Suspects) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
         self._transitions = transitions
+        self._suspects = suspects
 
     async def claim(self, claimer: Claimer, limit: int) -> list[Claimed]:
         """Claims due executions. Leaves out executions that a policy delays or cancels.
@@ -39,22 +42,19 @@ class Claims:
             claimed = []
             touched.clear()
             refused.clear()
-            for task in await tx.queue.claim(RUN, claimer.owner, now, claimer.lease, limit):
-                execution = await tx.executions.get(task.key, False)
-                if execution is None or execution.status in ex.FINAL:
-                    await tx.queue.done(task)
-                    continue
-                touched.add(execution.tree)
-                if execution.status in (ex.REQUESTED, ex.DELAYED):
-                    begun = await self._transitions.begin(tx, execution, claimer.info, now)
+            for task in await self._suspects.claim(tx, RUN, now, claimer.lease, limit, owner=claimer.owner):
+                with self._suspects.marked(RUN, task.key):
+                    execution = await tx.executions.get(task.key, False)
+                    if execution is None or execution.status in ex.FINAL:
+                        await tx.queue.done(task)
+                        continue
+                    touched.add(execution.tree)
+                    begun = await self._begin(tx, execution, now, claimer.info)
                     if begun is None:
                         await tx.queue.done(task)
                         refused.append(execution)
-                        continue
-                    execution, row = begun
-                else:
-                    row = max((event.id for event in await tx.events.of(EXECUTION, execution.id)), default=0)
-                claimed.append(Claimed(task, execution, row))
+                    else:
+                        claimed.append(Claimed(task, *begun))
             return claimed
 
         claimed = await self._store.tx(work)
@@ -63,6 +63,19 @@ class Claims:
         for execution in refused:
             self._transitions.hint(execution)
         return claimed
+
+    async def _begin(
+        self, tx: Tx, execution: Execution, now: int, info: dict[str, Any]
+    ) -> tuple[Execution, int] | None:
+        """Begins to run a claimed execution, unless an earlier worker has. Returns it with the row of its `running`
+        event; None if a policy delays or cancels it."""
+        if execution.status not in (ex.REQUESTED, ex.DELAYED):
+            return execution, max((event.id for event in await tx.events.of(EXECUTION, execution.id)), default=0)
+        return await self._transitions.begin(tx, execution, info, now)
+
+    async def watched(self, execution: str, work: Coroutine[Any, Any, None]) -> None:
+        """Runs the handler of a claimed execution, so that the next server knows of it if this one dies of it."""
+        await self._suspects.watched(RUN, execution, work)
 
     async def finish(self, task: Due, execution: Execution, outcome: Outcome) -> bool:
         """Ends an execution with its outcome, unless it has ended already. Returns False if another worker has claimed

@@ -19,8 +19,8 @@ _WAITING = (ex.REQUESTED, ex.DELAYED, ex.SCHEDULED)
 
 
 class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The reason for which an execution waits: `delay`, `policy`, `queue`, `no_worker`, `keeper` or `environment`;
-    `text` explains it.
+    """The reason for which an execution waits: `delay`, `policy`, `queue`, `no_worker`, `keeper`, `environment` or
+    `set_aside`; `text` explains it.
 
     `position` counts from 1; `until` is a time (ISO 8601); `holders` are some of the executions that it waits for.
     """
@@ -45,8 +45,8 @@ class Waiting:
     """The reasons for which executions wait.
 
     `at_keeper(id)` returns what a running execution's process waits for ("" for nothing), `held_up(id)` which failure
-    of the machine the server's work for an execution waits for. `room()` returns the free slots of the worker (None: it
-    takes no work). `runners` are the names of the worker's runner types.
+    of the machine the server's work for an execution waits for, and `set_aside(id)` why it is set aside. `room()`
+    returns the free slots of the worker (None: it takes no work). `runners` are the names of the worker's runner types.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Waiting:
         clock: Clock,
         at_keeper: Callable[[str], str],
         held_up: Callable[[str], str],
+        set_aside: Callable[[str], str],
         room: Callable[[], int | None],
         runners: Collection[str],
     ) -> None:
@@ -62,6 +63,7 @@ class Waiting:
         self._clock = clock
         self._at_keeper = at_keeper
         self._held_up = held_up
+        self._set_aside = set_aside
         self._room = room
         self._runners = runners
 
@@ -69,6 +71,8 @@ class Waiting:
         """Returns the reason for which an execution waits; None if it does not wait."""
         if execution.status not in ex.FINAL and (text := self._held_up(execution.id)):
             return Wait("environment", text)
+        if execution.status not in ex.FINAL and (text := self._set_aside(execution.id)):
+            return Wait("set_aside", text)
         if execution.status == ex.RUNNING:
             text = self._at_keeper(execution.id)
             return Wait("keeper", text) if text else None

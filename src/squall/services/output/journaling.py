@@ -21,6 +21,7 @@ from squall.services.lanes import (
     is_final,
     records_of,
 )
+from squall.services.suspects import Suspects
 
 _LOG = logging.getLogger("squall.journaling")
 _LEASE = 30_000_000
@@ -32,13 +33,15 @@ MOST = 256
 class Journaling:
     """Appends status records. A crash may append a record twice; its event row identifies the duplicate to drop."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, launcher: Launcher, journal: Journal, owner: str) -> None:
+    def __init__(
+        self, store: Store, bus: Bus, clock: Clock, launcher: Launcher, journal: Journal, suspects: Suspects
+    ) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
         self._launcher = launcher
         self._journal = journal
-        self._owner = owner
+        self._suspects = suspects
 
     async def carry(self) -> int:
         """Appends the records of at most `MOST` due rows. Returns the number of claimed rows.
@@ -46,7 +49,11 @@ class Journaling:
         Raises `OSError` (a full disk) or `SquallError` (no keeper) if a tree failed; its rows are due again.
         """
         now = self._clock.now()
-        tasks = await self._store.tx(lambda tx: tx.queue.claim(JOURNAL, self._owner, now, _LEASE, MOST), durable=False)
+
+        async def claim(tx: Tx) -> Sequence[Due]:
+            return await self._suspects.claim(tx, JOURNAL, now, _LEASE, MOST, subject=_tree)
+
+        tasks = await self._store.tx(claim, durable=False)
         if not tasks:
             return 0
         by_tree: dict[str, list[tuple[Due, JournalRecords]]] = {}
@@ -61,7 +68,10 @@ class Journaling:
             by_tree.setdefault(records.tree, []).append((task, records))
         done: set[str] = set()
         try:
-            results = await asyncio.gather(*(self._append(tree, rows, done) for tree, rows in by_tree.items()))
+            watched = self._suspects.watched
+            results = await asyncio.gather(
+                *(watched(JOURNAL, tree, self._append(tree, rows, done)) for tree, rows in by_tree.items())
+            )
         finally:
             await self._settle(by_tree, done, unreadable)
         if failure := next((error for error in results if error is not None), None):
@@ -113,6 +123,14 @@ class Journaling:
     async def _is_complete(tx: Tx, tree: str) -> bool:
         """Checks whether all executions of a tree have ended and the root's last record has been appended."""
         return not await tx.executions.unfinished(tree) and not await tx.queue.holds(JOURNAL, tree)
+
+
+def _tree(task: Due) -> str:
+    """Returns the tree to whose journal the records of a row belong; empty if the row cannot be read."""
+    try:
+        return records_of(task).tree
+    except PayloadError:
+        return ""
 
 
 def _journaled(task: Due, records: JournalRecords) -> list[ServerRecord]:

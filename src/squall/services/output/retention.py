@@ -17,6 +17,7 @@ from squall.core.errors import SquallError
 from squall.core.execution.retention import Finished, Selection, Terms, expired
 from squall.ports import Archive, Clock, Due, Journal, Launcher, Store, Tx
 from squall.services.lanes import PURGE, JournalRemoval, removal_of
+from squall.services.suspects import Suspects
 
 _LOG = logging.getLogger("squall.storage")
 _PAGE = 500
@@ -54,7 +55,7 @@ class Retention:
         journal: Journal,
         clock: Clock,
         terms: Terms,
-        owner: str,
+        suspects: Suspects,
         moment: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._store = store
@@ -63,7 +64,7 @@ class Retention:
         self._journal = journal
         self._clock = clock
         self._terms = terms
-        self._owner = owner
+        self._suspects = suspects
         self._moment = moment
 
     async def sweep(self) -> int:
@@ -148,9 +149,9 @@ class Retention:
     async def carry(self) -> int:
         """Removes the journals that the lane `purge` lists. Returns the number of claimed rows."""
         now = self._clock.now()
-        tasks = await self._store.tx(lambda tx: tx.queue.claim(PURGE, self._owner, now, _LEASE, 16))
+        tasks = await self._store.tx(lambda tx: self._suspects.claim(tx, PURGE, now, _LEASE, 16))
         for task in tasks:
-            await self._carry_one(task)
+            await self._suspects.watched(PURGE, task.key, self._carry_one(task))
         return len(tasks)
 
     async def _carry_one(self, task: Due) -> None:

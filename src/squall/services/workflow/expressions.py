@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from squall.core.access.secret import replace_sealed
@@ -44,10 +44,19 @@ def key_reader(keys: Keys) -> KeyReader:
 
 
 class Languages:
-    """The languages that evaluate expressions, on at most `threads` threads at once."""
+    """The languages that evaluate expressions, on at most `threads` threads at once.
 
-    def __init__(self, make: Callable[[], Language], threads: int = 4) -> None:
+    `carried` returns the context for a thread that works for the current task (`ports.Marks`).
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Language],
+        threads: int = 4,
+        carried: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._make = make
+        self._carried = carried
         self._gate = asyncio.Semaphore(threads)
         # Threads of their own: expressions that take long keep nothing else waiting.
         self._threads = ThreadPoolExecutor(threads, "expressions")
@@ -68,8 +77,14 @@ class Languages:
         async with self._gate:
             assert self._model is not None  # noqa: S101 - `warm` has created it
             language = self._idle.pop() if self._idle else self._model.twin()
+            context = self._carried()
+
+            def carried() -> T:
+                with context:
+                    return work(language)
+
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._threads, work, language)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, carried)
             finally:
                 self._idle.append(language)
 

@@ -29,6 +29,7 @@ from squall.services.execution.places import Places, Starting
 from squall.services.execution.transitions import Transitions
 from squall.services.holdups import Holdups
 from squall.services.lanes import ADVANCE, JOURNAL, MoreToDo, ProgressRecords, Start, StatusRecord, advance_of
+from squall.services.suspects import Suspects
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.children import canceler, child_request, pass_on
 from squall.services.workflow.deciding import decide, failed, way
@@ -89,7 +90,7 @@ class Workflows:
         runs: Runs,
         stored: RunStore,
         chains: Chains,
-        owner: str,
+        suspects: Suspects,
         languages: Languages,
         holdups: Holdups,
     ) -> None:
@@ -102,21 +103,21 @@ class Workflows:
         self._runs = runs
         self._stored = stored
         self._failing = Failing(store, clock, transitions, runs, holdups)
-        self._owner = owner
+        self._suspects = suspects
         self._languages = languages
         self._inboxes: dict[str, list[Due]] = {}
 
     async def advance(self, group: asyncio.TaskGroup) -> int:
         """Claims at most `MOST` due rows of lane `advance`. Returns their number.
         One task of `group` per workflow handles its rows in order, so that no workflow waits for another."""
-        now = self._clock.now()
-        tasks = await self._store.tx(lambda tx: tx.queue.claim(ADVANCE, self._owner, now, _LEASE, MOST), durable=False)
+        claim = partial(self._suspects.claim, lane=ADVANCE, now=self._clock.now(), lease=_LEASE, limit=MOST)
+        tasks = await self._store.tx(claim, durable=False)
         for task in tasks:
-            if task.key in self._inboxes:
-                self._inboxes[task.key].append(task)
-            else:
-                self._inboxes[task.key] = [task]
-                group.create_task(self._drain(task.key), name=f"workflow {task.key}")
+            if task.key not in self._inboxes:
+                self._inboxes[task.key] = []
+                drain = self._suspects.watched(ADVANCE, task.key, self._drain(task.key))
+                group.create_task(drain, name=f"workflow {task.key}")
+            self._inboxes[task.key].append(task)
         return len(tasks)
 
     async def _drain(self, key: str) -> None:

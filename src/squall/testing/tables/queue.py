@@ -215,3 +215,13 @@ class QueueContract:
         """The claimed row has the same payload."""
         await put(store, "a", payload=payload)
         assert (await claim_one(store)).payload == payload
+
+    async def test_rows_that_wait_for_a_late_time_are_woken_and_no_others(self, store: Store) -> None:
+        """What is set aside waits for a time that never comes."""
+        late = NOON + 1_000_000
+        await put(store, "soon", at=NOON + 1)
+        await put(store, "late", at=late)
+        await put(store, "elsewhere", lane="other", at=late)
+        await store.tx(lambda tx: tx.queue.wake("run", late, NOON))
+        assert keys(await claim(store)) == ["late"]
+        assert await claim(store, lane="other") == []

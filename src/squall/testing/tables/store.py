@@ -24,6 +24,7 @@ from squall.testing.tables.executions import ExecutionContract
 from squall.testing.tables.queue import QueueContract
 from squall.testing.tables.sealed_values import SealedValueContract
 from squall.testing.tables.storage import StorageContract
+from squall.testing.tables.suspects import SuspectContract
 from squall.testing.tables.workflows import WorkflowContract
 
 
@@ -299,6 +300,7 @@ class StoreContract(
     ContentContract,
     AccessContract,
     StorageContract,
+    SuspectContract,
     WorkflowContract,
     SealedValueContract,
 ):

@@ -30,7 +30,13 @@ async def squall(tmp_path: Path) -> AsyncIterator[Assembly]:
 @pytest.fixture
 def changes(squall: Assembly) -> Changes:
     waiting = Waiting(
-        squall.store, squall.clock, squall.launcher.waiting, lambda _: "", lambda: 1, squall.running.runners()
+        squall.store,
+        squall.clock,
+        squall.launcher.waiting,
+        lambda _: "",
+        lambda _: "",
+        lambda: 1,
+        squall.running.runners(),
     )
     views = Views(squall.content, squall.binding.reveal, waiting, "http://x")
     return Changes(

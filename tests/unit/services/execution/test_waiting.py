@@ -17,8 +17,9 @@ pytestmark = pytest.mark.anyio
 async def why(squall: Assembly, execution: Execution, **known: Any) -> Wait | None:
     at_keeper = known.get("at_keeper", lambda _execution_id: "")
     held_up = known.get("held_up", lambda _execution_id: "")
+    set_aside = known.get("set_aside", lambda _execution_id: "")
     room, runners = known.get("room", 5), known.get("runners", ["local-shell-cmd"])
-    waiting = Waiting(squall.store, squall.clock, at_keeper, held_up, lambda: room, runners)
+    waiting = Waiting(squall.store, squall.clock, at_keeper, held_up, set_aside, lambda: room, runners)
     return await waiting.reason(await squall.executions.get(execution.id))
 
 

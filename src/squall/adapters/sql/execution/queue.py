@@ -112,6 +112,13 @@ class SqlQueue:
         """Returns True if the lane has a row with `key`."""
         return bool(await self._session.run("SELECT 1 FROM queue WHERE key = ? AND lane = ? LIMIT 1", key, lane))
 
+    async def wake(self, lane: str, since: int, available: int) -> None:
+        """Lets every row of the lane that may be claimed only from `since` (µs) on, or later, be claimed from
+        `available` (µs) on."""
+        await self._session.run(
+            "UPDATE queue SET available_us = ? WHERE lane = ? AND available_us >= ?", available, lane, since
+        )
+
     async def free(self, owner: str, now: int) -> None:
         """Ends every lease of `owner`."""
         await self._session.run(

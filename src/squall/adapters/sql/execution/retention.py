@@ -15,6 +15,7 @@ _MANY = 500
 ABOUT = (
     ("results", "execution"),
     ("queue", "key"),
+    ("suspects", "subject"),
     ("slots", "execution"),
     ("workflows", "execution"),
     ("workflow_snapshots", "execution"),

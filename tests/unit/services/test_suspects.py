@@ -1,0 +1,130 @@
+"""What the server worked on when it died: counted at the next start, set aside after the second death."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.doubles.assembly import Assembly
+
+from squall.adapters.marks.file import FileMarks
+from squall.core.errors import NotFoundError
+from squall.core.execution.execution import RUNNING
+from squall.ports import Due, Tx
+from squall.services.lanes import JOURNAL, RUN, StatusRecord
+from squall.services.suspects import Suspects
+
+pytestmark = pytest.mark.anyio
+PAUSE = 3.0
+
+
+async def died(squall: Assembly, folder: Path, *names: str) -> Suspects:
+    """The suspects of the server that starts after one that died while it worked on `names`."""
+    dead = FileMarks(folder / "marks")
+    dead.forget()
+    contexts = [dead.on_thread(name) for name in names]
+    for context in contexts:
+        context.__enter__()
+    suspects = Suspects(squall.store, squall.bus, squall.clock, FileMarks(folder / "marks"), "w1", PAUSE)
+    await suspects.begin()
+    return suspects
+
+
+async def claimed(squall: Assembly, suspects: Suspects) -> list[str]:
+    """Claims the rows of the lane `run` that are due, and gives them back."""
+    now = squall.clock.now()
+
+    async def work(tx: Tx) -> list[Due]:
+        tasks = list(await suspects.claim(tx, RUN, now, 1_000_000, 100))
+        for task in tasks:
+            await tx.queue.release(task, now)
+        return tasks
+
+    return [task.key for task in await squall.store.tx(work)]
+
+
+async def test_a_suspect_waits_a_little_and_delays_no_other(squall: Assembly, tmp_path: Path) -> None:
+    one, other = [(await squall.request()).id for _ in range(2)]
+    suspects = await died(squall, tmp_path, f"{RUN} {one}")
+    assert await claimed(squall, suspects) == [other]
+    squall.clock.advance(PAUSE)
+    assert await claimed(squall, suspects) == [one, other]
+    assert suspects.reason(one) == ""
+
+
+async def test_suspects_are_handled_apart_from_each_other(squall: Assembly, tmp_path: Path) -> None:
+    one, other = sorted([(await squall.request()).id for _ in range(2)])
+    suspects = await died(squall, tmp_path, f"{RUN} {one}", f"{RUN} {other}")
+    squall.clock.advance(PAUSE)
+    assert await claimed(squall, suspects) == [one]
+    squall.clock.advance(PAUSE)
+    assert await claimed(squall, suspects) == [one, other]
+
+
+async def test_what_the_server_died_of_twice_is_set_aside_and_says_why(squall: Assembly, tmp_path: Path) -> None:
+    one, other = [(await squall.request()).id for _ in range(2)]
+    await died(squall, tmp_path, f"{RUN} {one}")
+    suspects = await died(squall, tmp_path, f"{RUN} {one}")
+    squall.clock.advance(PAUSE)
+    assert await claimed(squall, suspects) == [other]
+    assert [(each.subject, each.deaths) for each in suspects.aside()] == [(one, 2)]
+    assert f"squall queue retry {one}" in suspects.reason(one)
+    assert suspects.reason(other) == ""
+
+
+async def test_what_is_set_aside_stays_so_at_later_starts(squall: Assembly, tmp_path: Path) -> None:
+    one = (await squall.request()).id
+    for _ in range(2):
+        await died(squall, tmp_path, f"{RUN} {one}")
+    suspects = await died(squall, tmp_path)
+    squall.clock.advance(PAUSE)
+    assert await claimed(squall, suspects) == []
+    assert suspects.reason(one)
+
+
+async def test_a_retry_runs_at_once_and_one_more_death_sets_aside_again(squall: Assembly, tmp_path: Path) -> None:
+    one, other = [(await squall.request()).id for _ in range(2)]
+    for _ in range(2):
+        suspects = await died(squall, tmp_path, f"{RUN} {one}", f"{RUN} {other}")
+    assert await claimed(squall, suspects) == []
+    await suspects.retry(one)
+    assert await claimed(squall, suspects) == [one]
+    suspects = await died(squall, tmp_path, f"{RUN} {one}")
+    assert {each.subject for each in suspects.aside()} == {one, other}
+
+
+async def test_a_retry_of_what_is_not_set_aside_says_where_to_look(squall: Assembly, tmp_path: Path) -> None:
+    suspects = await died(squall, tmp_path, f"{RUN} once")
+    with pytest.raises(NotFoundError, match="squall queue list"):
+        await suspects.retry("once")
+
+
+async def test_a_suspect_that_has_been_handled_is_one_no_more(squall: Assembly, tmp_path: Path) -> None:
+    one = (await squall.request()).id
+    suspects = await died(squall, tmp_path, f"{RUN} {one}")
+
+    async def handled() -> None:
+        await squall.store.read(lambda tx: tx.queue.next_due(RUN))
+
+    await suspects.watched(RUN, one, handled())
+    suspects = await died(squall, tmp_path, f"{RUN} {one}")
+    assert suspects.aside() == []
+
+
+async def test_records_of_a_tree_that_is_set_aside_wait_until_it_is_retried(squall: Assembly, tmp_path: Path) -> None:
+    tree = (await squall.request()).id
+    now = squall.clock.now()
+    record = StatusRecord(tree, RUNNING, 1, now, create=True)
+    await squall.store.tx(lambda tx: tx.queue.put(JOURNAL, tree, record, now))
+    for _ in range(2):
+        suspects = await died(squall, tmp_path, f"{JOURNAL} {tree}")
+    squall.journaling._suspects = suspects
+
+    async def waits() -> bool:
+        while await squall.journaling.carry():
+            pass
+        return await squall.store.read(lambda tx: tx.queue.holds(JOURNAL, tree))
+
+    assert await waits()
+    await suspects.retry(tree)
+    assert not await waits()
