@@ -85,6 +85,25 @@ def identity(path: Path) -> str:
     return text
 
 
+def booted_since(path: Path) -> bool:
+    """Returns True if the machine may have lost its power since the last `note_boot` of this data directory: it runs
+    under another boot id."""
+    try:
+        return (path / "boot.id").read_text().strip() != _boot()
+    except (OSError, UnicodeDecodeError):
+        return True
+
+
+def note_boot(path: Path) -> None:
+    """Notes the machine's boot id. If there is no room for it, the next start finds an old one."""
+    with suppress(OSError):
+        durable.write(path / "boot.id", f"{_boot()}\n".encode())
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
 @contextmanager
 def lock(path: Path) -> Iterator[None]:
     """Locks the directory while the context lasts. Raises `ConfigError` if another server holds it."""

@@ -124,6 +124,15 @@ class QueueRows(QueueView, Protocol):
         """Ends the lease of a row, which may be claimed again from `available` (µs) on."""
         ...
 
+    async def move(self, task: Due, lane: str) -> bool:
+        """Moves the row to another lane, where nobody has claimed it. Returns false if another owner has claimed it
+        meanwhile."""
+        ...
+
+    async def move_all(self, lane: str, to: str) -> int:
+        """Moves every row of a lane to another one, where it is due at once. Returns the number of rows."""
+        ...
+
     async def discard(self, lane: str, key: str) -> None:
         """Removes every row of `lane` with this `key`, claimed or not."""
         ...
@@ -213,6 +222,10 @@ class JournalRows(Protocol):
 
     async def keep(self, seals: Mapping[str, Seal], at: int) -> None:
         """Stores seals by tree; `at` (µs) is the time of the new ones."""
+        ...
+
+    async def synced(self, trees: Sequence[str]) -> None:
+        """Removes the rows of lane `unsynced` about executions of these trees, whose journals are on the disk."""
         ...
 
     async def get(self, tree: str) -> Seal | None:
