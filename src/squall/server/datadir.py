@@ -20,11 +20,39 @@ from squall.core.ids import is_id
 _ATTEMPTS = 5
 _BETWEEN = 0.03
 _PROBE = 4096
+_RESTORING = "restore.incomplete"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+def check_whole(path: Path) -> None:
+    """Raises `ConfigError` if a restore into the directory has begun and not ended."""
+    if os.path.lexists(path / _RESTORING):
+        raise ConfigError(
+            f"The data directory {path} is incomplete, because a restore into it was cut off: "
+            "remove the directory and run squall restore again."
+        )
+
+
+def begin_restore(path: Path) -> None:
+    """Marks an empty directory as incomplete, and creates its folders. Raises `OSError` and `ConfigError`."""
+    durable.write(path / _RESTORING, b"squall restore has not ended\n")
+    _make(path)
+
+
+def end_restore(path: Path) -> None:
+    """Marks the directory as complete: all its files must be on the disk. Raises `OSError`."""
+    (path / _RESTORING).unlink()
+    durable.sync_folder(path)
+
+
 def prepare(path: Path) -> None:
-    """Creates the directory (mode 0700) and its folders. Raises `ConfigError` if that fails."""
+    """Creates the directory (mode 0700) and its folders. Raises `ConfigError` if that fails, or if the directory is not
+    complete."""
+    check_whole(path)
+    _make(path)
+
+
+def _make(path: Path) -> None:
     try:
         durable.make_folder(path)
         path.chmod(0o700)
