@@ -13,6 +13,7 @@ from tests.doubles.disk import Disk, crashes
 from tests.doubles.recording import recorded
 
 from squall.adapters.sql.sqlite import open_store
+from squall.commands import copies
 from squall.commands import restore as module
 from squall.commands.backup import backup
 from squall.commands.copies import FORMAT
@@ -82,7 +83,7 @@ def test_a_killed_restore_is_told_with_the_cure_by_every_command(
     tmp_path: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, files: int
 ) -> None:
     written: list[object] = []
-    write = module.write
+    write = copies.write
 
     def until_killed(*arguments: object) -> object:
         if len(written) == files:
