@@ -41,7 +41,9 @@ STALLS = pytest.StashKey[Stalls]()
 def pytest_configure(config: pytest.Config) -> None:
     """Measures from now on what holds event loops."""
     config.addinivalue_line("markers", "stalls(reason): what the test does may hold an event loop for over 100 ms")
-    config.stash[STALLS] = Stalls(Path(tempfile.mkdtemp(prefix="stalls-")) / "servers")
+    folder = tempfile.TemporaryDirectory(prefix="stalls-")
+    config.add_cleanup(folder.cleanup)
+    config.stash[STALLS] = Stalls(Path(folder.name) / "servers")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -115,6 +115,7 @@ class App:
         registering = group.create_task(begun("packs cannot be registered", self._register))
         self._tasks.append(registering)
         await begun("the keepers of actions cannot be found", parts.outside.start)
+        await begun("statuses that a loss of power took cannot be looked up", self._repair_after_boot)
         self._start(group, [*parts.roles, Watchdog()])
         await self._tried(registering)
         await begun("what has ended cannot be looked up", parts.services.running.settle)
@@ -134,6 +135,14 @@ class App:
             raise UnavailableError(f"These packs cannot be read now: {', '.join(registered.unread)}")
         count = sum(counts.get("actions", 0) for counts in registered.packs.values())
         _LOG.info("content registered", extra={"actions": count})
+
+    async def _repair_after_boot(self) -> None:
+        """After a boot of the machine, appends the final statuses again that may not have reached the disk."""
+        home = self.parts.settings.server.data_dir
+        if datadir.booted_since(home):
+            if count := await self.parts.services.journaling.append_again():
+                _LOG.info("statuses are appended again after a boot of the machine", extra={"count": count})
+            datadir.note_boot(home)
 
     async def _free_leases(self, owner: str) -> None:
         out = self.parts.outside

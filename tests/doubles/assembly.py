@@ -230,12 +230,17 @@ class Assembly:
 
 @asynccontextmanager
 async def assembled(
-    folder: Path, *, bus: Bus | None = None, synchronous: Synchronous = "full", reserve: bool = False
+    folder: Path,
+    *,
+    bus: Bus | None = None,
+    synchronous: Synchronous = "full",
+    reserve: bool = False,
+    boot: bytes = bytes(16),
 ) -> AsyncIterator[Assembly]:
-    """The services in a folder of their own, with the content registered."""
+    """The services in a folder of their own, with the content registered, on a machine with this boot id."""
     store = open_store(folder / "squall.db", backup_suffix=".old", synchronous=synchronous, reserve=reserve)
     kept = Kept(folder)
-    launcher = ScriptedLauncher(kept.root)
+    launcher = ScriptedLauncher(kept.root, boot)
     made = Assembly(folder, store, kept, launcher, bus or InProcessBus())
     await made.registration.register()
     try:

@@ -19,8 +19,8 @@ class ScriptedLauncher:
     """`ports.Launcher` for tests. `spawned` and `canceled` say what it was asked for, in order; `closed` which trees
     were; `append_error`, while it is set, is raised by every `append`."""
 
-    def __init__(self, root: Path) -> None:
-        self._journals = Journals(root, bytes(16), 1, floor=0)
+    def __init__(self, root: Path, boot: bytes = bytes(16)) -> None:
+        self._journals = Journals(root, boot, 1, floor=0)
         self._ends: dict[str, asyncio.Future[End]] = {}
         self._held: dict[tuple[str, int], LaunchSpec] = {}
         self._started: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -65,6 +65,11 @@ class ScriptedLauncher:
             last_record=last,
         )
         self._ends[spec.execution].set_result(end._replace(**changes))
+
+    def flush(self, tree: str) -> None:
+        """Makes a tree's journal durable, as a keeper does before it reports an end."""
+        if (writer := self._journals.writer(tree, create=False)) is not None:
+            writer.flush()
 
     def close(self) -> None:
         """Closes the journals as they are."""

@@ -101,7 +101,13 @@ def make_folder(path: Path, mode: int = 0o700) -> None:
     except FileExistsError:
         if not path.is_dir():
             raise
-    sync_folder(path.parent)
+    try:
+        sync_folder(path.parent)
+    except OSError:
+        # The next caller would take a folder that is there for one whose name is on the disk.
+        with contextlib.suppress(OSError):
+            path.rmdir()
+        raise
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -39,6 +39,7 @@ from squall.commands.copies import (
 )
 from squall.core.errors import ConfigError, SquallError
 from squall.core.output import journal
+from squall.server import datadir
 
 _SEALS, _SETTINGS = "seals.db", "squall.toml"
 _ROWS = 1000
@@ -259,6 +260,7 @@ def backup(arguments: list[str]) -> int:
     home, target = settings.server.data_dir, Path(args.directory).absolute()
     if not (home / DATABASE).is_file():
         raise ConfigError(f"{home} is no data directory of Squall: it has no {DATABASE}. Choose one with --data-dir.")
+    datadir.check_whole(home)
     if target.is_relative_to(home):
         raise ConfigError(f"{target} is inside the data directory: choose another directory.")
     check_empty(target, "a backup")

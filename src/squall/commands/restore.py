@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from squall import config
+from squall.adapters import durable
 from squall.adapters.sql.copying import Copy
 from squall.assembly import key_files
 from squall.cli.terminal.parser import Parser
@@ -70,10 +71,11 @@ def restore(arguments: list[str]) -> int:
     home = config.load(config.flags_from(args), os.environ).settings.server.data_dir
     source = Path(args.directory).absolute()
     manifest = read_manifest(source)
+    datadir.check_whole(home)
     check_empty(home, "restoring")
-    datadir.prepare(home)
     tell = Progress()
     try:
+        datadir.begin_restore(home)
         for name, entry in manifest["files"].items():
             tell(name)
             with open(source / name, "rb") as file:
@@ -84,6 +86,8 @@ def restore(arguments: list[str]) -> int:
         _end_leases(home)
         if not manifest["with_key"]:
             key_files.forget_unused(home)
+        durable.sync_file(home / DATABASE)
+        datadir.end_restore(home)
     except OSError as error:
         raise SquallError(f"restoring failed, remove {home} and try again: {error}") from error
     finally:

@@ -13,6 +13,11 @@ def make_id(microseconds: int, random_bytes: bytes) -> str:
     return (seconds.to_bytes(4, "big") + (fraction * 65536 // 1_000_000).to_bytes(2, "big") + random_bytes).hex()
 
 
+def time_of(made: str) -> int:
+    """Returns the time (µs since 1970) for which an id was made. Raises `ValueError` if the text is not hexadecimal."""
+    return int(made[:8], 16) * 1_000_000 + int(made[8:12], 16) * 1_000_000 // 65536
+
+
 def is_id(text: str) -> bool:
     """Checks whether `text` has the form of an id. Only such text may become part of a path."""
     return _ID.fullmatch(text) is not None

@@ -20,11 +20,39 @@ from squall.core.ids import is_id
 _ATTEMPTS = 5
 _BETWEEN = 0.03
 _PROBE = 4096
+_RESTORING = "restore.incomplete"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+def check_whole(path: Path) -> None:
+    """Raises `ConfigError` if a restore into the directory has begun and not ended."""
+    if os.path.lexists(path / _RESTORING):
+        raise ConfigError(
+            f"The data directory {path} is incomplete, because a restore into it was cut off: "
+            "remove the directory and run squall restore again."
+        )
+
+
+def begin_restore(path: Path) -> None:
+    """Marks an empty directory as incomplete, and creates its folders. Raises `OSError` and `ConfigError`."""
+    durable.write(path / _RESTORING, b"squall restore has not ended\n")
+    _make(path)
+
+
+def end_restore(path: Path) -> None:
+    """Marks the directory as complete: all its files must be on the disk. Raises `OSError`."""
+    (path / _RESTORING).unlink()
+    durable.sync_folder(path)
+
+
 def prepare(path: Path) -> None:
-    """Creates the directory (mode 0700) and its folders. Raises `ConfigError` if that fails."""
+    """Creates the directory (mode 0700) and its folders. Raises `ConfigError` if that fails, or if the directory is not
+    complete."""
+    check_whole(path)
+    _make(path)
+
+
+def _make(path: Path) -> None:
     try:
         durable.make_folder(path)
         path.chmod(0o700)
@@ -83,6 +111,25 @@ def identity(path: Path) -> str:
     with suppress(OSError):
         durable.write(file, f"{text}\n".encode())
     return text
+
+
+def booted_since(path: Path) -> bool:
+    """Returns True if the machine may have lost its power since the last `note_boot` of this data directory: it runs
+    under another boot id."""
+    try:
+        return (path / "boot.id").read_text().strip() != _boot()
+    except (OSError, UnicodeDecodeError):
+        return True
+
+
+def note_boot(path: Path) -> None:
+    """Notes the machine's boot id. If there is no room for it, the next start finds an old one."""
+    with suppress(OSError):
+        durable.write(path / "boot.id", f"{_boot()}\n".encode())
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 @contextmanager

@@ -25,6 +25,10 @@ JOURNAL = "journal"
 """The lane of records to append to a tree's journal, and the topic of hints about it. The key is the id of the
 record's execution."""
 
+UNSYNCED = "unsynced"
+"""The lane of final statuses that are in a journal, but perhaps not on the disk. Nobody claims its rows. They go when
+the journal is sealed; after a loss of power they return to lane `journal`. The key is that of lane `journal`."""
+
 PURGE = "purge"
 """The lane of journals to remove. The key is the id of one of the trees."""
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from squall.core.ids import is_id, make_id
+from squall.core.ids import is_id, make_id, time_of
 
 TIME = st.integers(0, (1 << 32) * 1_000_000 - 1)
 RANDOM = st.binary(min_size=6, max_size=6)
@@ -32,3 +32,8 @@ def test_an_id_begins_with_its_second() -> None:
 )
 def test_nothing_else_is_an_id(text: str) -> None:
     assert not is_id(text)
+
+
+def test_an_id_tells_the_time_for_which_it_was_made() -> None:
+    for microseconds in (0, 1_500_000, 1_767_268_800_250_000):
+        assert 0 <= microseconds - time_of(make_id(microseconds, bytes(6))) < 16

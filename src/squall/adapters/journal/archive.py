@@ -115,9 +115,9 @@ class FileArchive:
         """Seals the journals of these trees. The live files stay in use until `settle`."""
         return await self._run_exclusive(trees, self._sealer.seal)
 
-    async def settle(self, trees: Sequence[str]) -> None:
-        """Removes the live files of sealed journals, unless they have grown."""
-        await self._run_exclusive(trees, self._sealer.settle)
+    async def settle(self, trees: Sequence[str]) -> Sequence[str]:
+        """Removes the live files of sealed journals, unless they have grown. Returns the trees without one."""
+        return await self._run_exclusive(trees, self._sealer.settle)
 
     # -- moving
 

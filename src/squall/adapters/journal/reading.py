@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 
 from squall.adapters.journal.sources import Source
+from squall.core.ids import time_of
 from squall.core.output import journal
 from squall.core.output.journal import Batch, Record
 
@@ -34,18 +35,20 @@ def read(source: Source, pread: Pread, head: int, after: int, limit: int) -> Bat
 
 
 def damage(source: Source, pread: Pread, head: int, at: int) -> Record:
-    """Returns a gap record for the damage at `at`. It ends at the next whole frame, or at the journal's end."""
+    """Returns a gap record for the damage at `at`. It ends at the next whole frame, whose time it has; or at the end of
+    the journal, with the time of the tree's id."""
     base = at + 1
     while base < head:
         data = bytes(pread(base, min(4 * journal.MAX_PAYLOAD, head - base)))
         frame_offset = journal.find_frame(data, 0, source.nonce, source.seed, base)
         if frame_offset >= 0:
-            return journal.damage_record(at, base + frame_offset, source.tree)
+            _, _, _, _, time = journal.frame_gist(memoryview(data), frame_offset)
+            return journal.damage_record(at, base + frame_offset, source.tree, time)
         # A frame may begin in this piece and end in the next one.
         base += max(1, len(data) - 2 * journal.MAX_PAYLOAD)
         if len(data) <= 2 * journal.MAX_PAYLOAD:
             break
-    return journal.damage_record(at, head, source.tree)
+    return journal.damage_record(at, head, source.tree, time_of(source.tree))
 
 
 def own_records(batch: Batch, execution: str) -> Batch:

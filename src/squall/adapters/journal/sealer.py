@@ -102,8 +102,9 @@ class Sealer:
         self._moment("file in place")
         return result
 
-    def settle(self, trees: Sequence[str]) -> None:
-        """Removes the live files of sealed journals, unless they have grown."""
+    def settle(self, trees: Sequence[str]) -> list[str]:
+        """Removes the live files of sealed journals, unless they have grown. Returns the trees without a live file, on
+        the disk too. Raises `OSError`."""
         for tree in trees:
             sealed_at = self._sealed_commits.pop(tree, None)
             path = self._trees.live(tree)
@@ -119,6 +120,12 @@ class Sealer:
                     # An earlier sealing may have left a row: the late writer's records made the journal too large for
                     # one.
                     self._drop_other(tree)
+        settled = [tree for tree in trees if not self._trees.live(tree).exists()]
+        for folder in sorted({self._trees.live(tree).parent for tree in settled}):
+            # A live file that came back would win over the sealed one, and may lack the last records.
+            with suppress(FileNotFoundError):
+                durable.sync_folder(folder)
+        return settled
 
     def _drop_other(self, tree: str) -> None:
         if self._trees.sealed(tree).exists() and self._trees.rows.get(tree) is not None:

@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from squall.adapters.durable import sync_folder
+from squall.adapters.durable import sync_folder, write_all
 from squall.adapters.keeper.fields import from_fields, to_fields
 from squall.core.execution.process import End
 
@@ -113,6 +113,7 @@ class RunLog:
         sync_folder(path.parent)
         self._size = os.fstat(self._descriptor).st_size
         self._torn = False
+        self._failure: OSError | None = None
 
     def start(self, line: Started) -> None:
         """Logs that a process is about to start."""
@@ -139,8 +140,20 @@ class RunLog:
                 self._compact()
 
     def flush(self) -> None:
-        """Makes the log durable."""
-        os.fdatasync(self._descriptor)
+        """Makes the log durable. After a failed sync, or a line that could not be written, fails until `renew` has
+        written the log anew. Another thread may write lines meanwhile. Raises `OSError`."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            self._failure = error
+            raise
+
+    def renew(self) -> None:
+        """Writes the log anew, from memory, if a line or a sync has failed. Raises `OSError`."""
+        if self._failure is not None:
+            self._write_anew()
 
     def _write(self, line: Line) -> None:
         data = _written(line)
@@ -149,14 +162,24 @@ class RunLog:
             data = b"\n" + data
         try:
             written = os.write(self._descriptor, data)
-        except OSError:
+        except OSError as error:
             written = 0
+            self._failure = error
         self._torn = written != len(data)
+        if self._torn and self._failure is None:
+            self._failure = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         # A full disk must not end a keeper. The entry stays in memory, and the next compaction writes it.
         self._size = _COMPACT_ABOVE + 1 if self._torn else self._size + written
 
     def _compact(self) -> None:
-        """Replaces the log with one that has only the unacknowledged entries."""
+        """Writes the log anew because it is large."""
+        # If it fails, the old log is complete; the next acknowledgement tries again.
+        with contextlib.suppress(OSError):
+            self._write_anew()
+
+    def _write_anew(self) -> None:
+        """Replaces the log with one that has only the unacknowledged entries. Raises `OSError`; then the old log stays
+        in use."""
         fresh = self._path.with_suffix(".new")
         lines = [
             _written(line)
@@ -164,20 +187,22 @@ class RunLog:
             for line in (entry.start, entry.process, entry.end)
             if line is not None
         ]
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_APPEND, 0o600)
         try:
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_APPEND, 0o600)
-            data = b"".join(lines)
-            if os.write(descriptor, data) != len(data):
-                raise OSError(errno.ENOSPC, "no space for a run log")
+            write_all(descriptor, b"".join(lines))
             os.fdatasync(descriptor)
+            fresh.replace(self._path)
         except OSError:
-            # The old log is complete; the next acknowledgement tries again.
-            return
-        fresh.replace(self._path)
-        with contextlib.suppress(OSError):
-            # Otherwise a loss of power could bring the old log back, without the lines that follow.
-            sync_folder(self._path.parent)
+            os.close(descriptor)
+            raise
         os.close(self._descriptor)
         self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
+        self._size = sum(map(len, lines))
         self._torn = False
+        self._failure = None
+        try:
+            # Otherwise a loss of power could bring the old log back, without the lines that follow.
+            sync_folder(self._path.parent)
+        except OSError as error:
+            self._failure = error
+            raise

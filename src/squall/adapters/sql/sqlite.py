@@ -315,6 +315,18 @@ def _reserve_log(path: Path) -> None:
         durable.create(path.with_name(f"{path.name}-wal"), bytes(_LOG_PAGES * _LOG_PAGE))
 
 
+def _copy_before_migration(connection: apsw.Connection, backup: Path) -> None:
+    """Copies the database to `backup`, which gets its name when the copy is whole and on the disk. Raises `OSError` and
+    `apsw.Error`."""
+    partial = backup.with_name(f"{backup.name}.incomplete")
+    partial.unlink(missing_ok=True)
+    connection.execute("VACUUM INTO ?", (str(partial),))
+    partial.chmod(0o600)
+    durable.sync_file(partial)
+    partial.replace(backup)
+    durable.sync_folder(backup.parent)
+
+
 def open_store(
     path: Path, *, backup_suffix: str, synchronous: Synchronous = "full", reserve: bool = False, used: str = ""
 ) -> SqliteStore:
@@ -348,10 +360,7 @@ def open_store(
                 "run that version, or choose another --data-dir."
             )
         if 0 < version < VERSION:
-            backup = path.with_name(path.name + backup_suffix)
-            connection.execute("VACUUM INTO ?", (str(backup),))
-            backup.chmod(0o600)
-            durable.sync_file(backup)
+            _copy_before_migration(connection, path.with_name(path.name + backup_suffix))
         if version < VERSION:
             # A current store is not written: a server starts, and serves what it has, on a disk that is full.
             connection.execute("BEGIN IMMEDIATE")

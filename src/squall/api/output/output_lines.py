@@ -21,6 +21,7 @@ from squall.core.timespan import moment
 from squall.services.output.labels import Label
 from squall.services.output.line_history import MOST_MERGED, LineQuery, Reached, Row
 from squall.services.output.line_reading import LineReading
+from squall.services.output.losses import ended_at
 from squall.services.output.outputs import Outputs
 
 _NAMES = ("from_line", "to_line", "tail", "since", "until", "grep", "limit", "timestamps")
@@ -180,7 +181,7 @@ class LineAnswers:
         execution = options.query.execution
         lost = await self._reading.lost(execution, options.query.members != (execution.id,))
         end = self._outputs.head(execution.tree)
-        records = [loss_record(loss.execution, loss.stream, loss.missing, end) for loss in lost]
+        records = [loss_record(loss.execution, loss.stream, loss.missing, end, ended_at(execution)) for loss in lost]
         streams = options.query.streams
         return encode(
             form,

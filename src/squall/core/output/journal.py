@@ -364,19 +364,22 @@ def unpack_index(payload: bytes | memoryview) -> dict[str, int]:
     }
 
 
-def damage_record(start: int, end: int, tree: str) -> Record:
-    """Returns the gap record that readers get for records between two offsets that a disk has lost."""
+def damage_record(start: int, end: int, tree: str, time: int) -> Record:
+    """Returns the gap record that readers get for records between two offsets that a disk has lost. `time` (µs) is that
+    of a record beside it."""
     text = f'{{"reason":"damage","bytes":{end - start}}}'
-    return Record(start, end, GAP, NO_STREAM, tree, 0, 0, 0, 0, 0, b"", "", memoryview(text.encode()))
+    return Record(start, end, GAP, NO_STREAM, tree, time, 0, 0, 0, 0, b"", "", memoryview(text.encode()))
 
 
-def loss_record(execution: str, stream: int, count: int, place: int) -> Record:
-    """Returns the gap record that readers get, at a place, for `count` bytes that an execution has printed on a stream
-    and that its journal does not hold (any more). `NO_STREAM`: the journal had so many bytes, and nobody knows of which
-    streams; 0 if nobody knows how many."""
+def loss_record(execution: str, stream: int, count: int, place: int, time: int) -> Record:
+    """Returns the gap record that readers get, at a place and with a time (µs).
+
+    It stands for `count` bytes that an execution has printed on a stream and that its journal does not hold (any more).
+    `NO_STREAM`: the journal had so many bytes, and nobody knows of which streams; 0 if nobody knows how many.
+    """
     at = max(place, HEADER_SIZE)
     text = f'{{"reason":"damage","bytes":{count}}}'
-    return Record(at, at, GAP, stream, execution, 0, 0, 0, 0, 0, b"", "", memoryview(text.encode()))
+    return Record(at, at, GAP, stream, execution, time, 0, 0, 0, 0, b"", "", memoryview(text.encode()))
 
 
 def decode_text(lead: bytes, payload: bytes | memoryview, alone: bool = False) -> tuple[str, bytes]:

@@ -101,8 +101,9 @@ class Archive(Protocol):
         If it raises `OSError`, nothing has changed."""
         ...
 
-    async def settle(self, trees: Sequence[str]) -> None:
-        """Removes the unsealed journals of the trees that `seal` has sealed and that were not opened since."""
+    async def settle(self, trees: Sequence[str]) -> Sequence[str]:
+        """Removes the unsealed journals of the trees that `seal` has sealed and that were not opened since. Returns
+        these trees: no loss of power brings their unsealed journals back. Raises `OSError`."""
         ...
 
     async def move(self, trees: Sequence[str]) -> Mapping[str, Seal]:

@@ -101,7 +101,33 @@ class QueueView(Protocol):
         ...
 
 
-class QueueRows(QueueView, Protocol):
+class QueueMoves(Protocol):
+    """Changes of rows that nobody works on: of whole lanes, of one key, of one owner."""
+
+    async def move(self, task: Due, lane: str) -> bool:
+        """Moves the row to another lane, where nobody has claimed it. Returns false if another owner has claimed it
+        meanwhile."""
+        ...
+
+    async def move_all(self, lane: str, to: str) -> int:
+        """Moves every row of a lane to another one, where it is due at once. Returns the number of rows."""
+        ...
+
+    async def wake(self, lane: str, since: int, available: int) -> None:
+        """Lets every row of the lane that may be claimed only from `since` (µs) on, or later, be claimed from
+        `available` (µs) on."""
+        ...
+
+    async def free(self, owner: str, now: int) -> None:
+        """Ends every lease of `owner`, which has just restarted and holds nothing."""
+        ...
+
+    async def discard(self, lane: str, key: str) -> None:
+        """Removes every row of `lane` with this `key`, claimed or not."""
+        ...
+
+
+class QueueRows(QueueView, QueueMoves, Protocol):
     """The queue of work to do later, in lanes. A row stays until it is done; when its lease ends it is free again."""
 
     async def put(self, lane: str, key: str, payload: Any, available: int) -> None:
@@ -127,19 +153,6 @@ class QueueRows(QueueView, Protocol):
 
     async def release(self, task: Due, available: int) -> bool:
         """Ends the lease of a row, which may be claimed again from `available` (µs) on."""
-        ...
-
-    async def discard(self, lane: str, key: str) -> None:
-        """Removes every row of `lane` with this `key`, claimed or not."""
-        ...
-
-    async def wake(self, lane: str, since: int, available: int) -> None:
-        """Lets every row of the lane that may be claimed only from `since` (µs) on, or later, be claimed from
-        `available` (µs) on."""
-        ...
-
-    async def free(self, owner: str, now: int) -> None:
-        """Ends every lease of `owner`, which has just restarted and holds nothing."""
         ...
 
 
@@ -223,6 +236,10 @@ class JournalRows(Protocol):
 
     async def keep(self, seals: Mapping[str, Seal], at: int) -> None:
         """Stores seals by tree; `at` (µs) is the time of the new ones."""
+        ...
+
+    async def synced(self, trees: Sequence[str]) -> None:
+        """Removes the rows of lane `unsynced` about executions of these trees, whose journals are on the disk."""
         ...
 
     async def get(self, tree: str) -> Seal | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -15,6 +15,7 @@ from squall.services.lanes import (
     CHANGED,
     COMPLETE,
     JOURNAL,
+    UNSYNCED,
     JournalRecords,
     PayloadError,
     ProgressRecords,
@@ -66,7 +67,7 @@ class Journaling:
                 unreadable.append(task)
                 continue
             by_tree.setdefault(records.tree, []).append((task, records))
-        done: set[str] = set()
+        done: dict[str, bool] = {}
         try:
             watched = self._suspects.watched
             results = await asyncio.gather(
@@ -79,34 +80,39 @@ class Journaling:
         return len(tasks)
 
     async def _append(
-        self, tree: str, rows: list[tuple[Due, JournalRecords]], done: set[str]
+        self, tree: str, rows: list[tuple[Due, JournalRecords]], done: dict[str, bool]
     ) -> OSError | SquallError | None:
-        """Appends the records of one tree's rows and adds the tree to `done`.
+        """Appends the records of one tree's rows and adds the tree to `done`, with True if it has a journal.
 
         Returns the error if that failed: then all rows of this tree wait, and the other trees go on.
         """
         try:
-            await self._launcher.append(tree, [record for row in rows for record in _journaled(*row)])
+            has_journal = await self._launcher.append(tree, [record for row in rows for record in _journaled(*row)])
         except (OSError, SquallError) as error:
             return error
-        done.add(tree)
+        done[tree] = has_journal
         return None
 
     async def _settle(
-        self, rows: Mapping[str, Sequence[tuple[Due, JournalRecords]]], done: Collection[str], unreadable: Sequence[Due]
+        self,
+        rows: Mapping[str, Sequence[tuple[Due, JournalRecords]]],
+        done: Mapping[str, bool],
+        unreadable: Sequence[Due],
     ) -> None:
         """Removes the rows of the trees in `done`, releases the other rows, the unreadable ones for later, and closes
-        complete journals."""
+        complete journals. The row of a final status moves to lane `unsynced` until its journal is sealed."""
         now = self._clock.now()
         finished = [tree for tree in done if any(is_final(records) for _, records in rows[tree])]
 
         async def work(tx: Tx) -> list[str]:
             for tree, due in rows.items():
-                for task, _ in due:
-                    if tree in done:
-                        await tx.queue.done(task)
-                    else:
+                for task, records in due:
+                    if tree not in done:
                         await tx.queue.release(task, now)
+                    elif done[tree] and is_final(records):
+                        await tx.queue.move(task, UNSYNCED)
+                    else:
+                        await tx.queue.done(task)
             for task in unreadable:
                 await tx.queue.release(task, now + _UNREADABLE_DELAY)
             return [tree for tree in finished if await self._is_complete(tx, tree)]
@@ -118,6 +124,11 @@ class Journaling:
         for tree in done:
             self._journal.poke(tree)
             self._bus.publish(CHANGED, tree)
+
+    async def append_again(self) -> int:
+        """Lets `carry` append all final statuses again that a loss of power may have taken from journals. Returns their
+        number. Records that are there are not appended twice."""
+        return await self._store.tx(lambda tx: tx.queue.move_all(UNSYNCED, JOURNAL))
 
     @staticmethod
     async def _is_complete(tx: Tx, tree: str) -> bool:

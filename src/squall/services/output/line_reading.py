@@ -126,7 +126,7 @@ class LineReading:
         if page.rows and page.first + len(page.rows) <= page.total:
             return page
         missing = [
-            Missing(page.total, loss.stream, bytes(loss_record(execution.id, loss.stream, loss.missing, 0).payload))
+            Missing(page.total, loss.stream, bytes(loss_record(execution.id, loss.stream, loss.missing, 0, 0).payload))
             for loss in await self.lost(execution, whole)
             if streams is None or loss.stream in (NO_STREAM, *streams)
         ]

@@ -11,6 +11,13 @@ from squall.core.output.places import Place
 from squall.ports import Journal, Seal, Store, Tx
 
 _CAPACITY = 4096
+
+
+def ended_at(execution: Execution) -> int:
+    """Returns the time (µs) for gaps in the output of an ended execution that have no record beside them."""
+    return execution.end or execution.start
+
+
 _LARGE = 100
 
 
@@ -51,9 +58,13 @@ class Losses:
         missing = await self.of(execution, whole)
         if not missing:
             return batch
+        at = next((number for number, record in enumerate(batch.records) if record.start == end), len(batch.records))
+        beside = batch.records[max(0, at - 1) : at + 1]
+        time = beside[-1].time if beside else ended_at(execution)
         gaps = [
-            loss_record(loss.execution if loss.stream != NO_STREAM else execution.id, loss.stream, loss.missing, end)
+            loss_record(
+                loss.execution if loss.stream != NO_STREAM else execution.id, loss.stream, loss.missing, end, time
+            )
             for loss in missing
         ]
-        at = next((number for number, record in enumerate(batch.records) if record.start == end), len(batch.records))
         return Batch([*batch.records[:at], *gaps, *batch.records[at:]], max(batch.position, gaps[-1].end))

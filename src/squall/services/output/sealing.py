@@ -42,13 +42,15 @@ class Sealing:
         """Seals complete trees. Returns the number of sealed journals.
 
         Writes the sealed journal, then stores its hash, then removes the live journal. After a kill in between, the
-        live journal stays in use and the next run repeats the work.
+        live journal stays in use and the next run repeats the work. When the live journal is gone for good, so are the
+        rows that would repair it after a loss of power: a complete tree gets no more final statuses.
         """
         seals = await self._archive.seal(trees)
         if seals:
             now = self._clock.now()
             await self._store.tx(lambda tx: tx.journals.keep(seals, now))
-            await self._archive.settle(list(seals))
+            settled = await self._archive.settle(list(seals))
+            await self._store.tx(lambda tx: tx.journals.synced(settled), durable=False)
         return len(seals)
 
     async def _close_complete(self) -> None:

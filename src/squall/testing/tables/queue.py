@@ -188,6 +188,18 @@ class QueueContract:
         await claim(store, limit=1)
         assert await store.read(lambda tx: tx.queue.depths()) == {"run": 2, "journal": 1}
 
+    async def test_a_row_that_is_moved_to_another_lane_is_not_in_the_first_one(self, store: Store) -> None:
+        """It keeps its payload, has no owner, and the earlier claim is void."""
+        await put(store, "a", payload={"x": 1})
+        task = await claim_one(store)
+        assert await store.tx(lambda tx: tx.queue.move(task, "later"))
+        assert not await store.tx(lambda tx: tx.queue.move(task, "later"))
+        assert not await store.tx(lambda tx: tx.queue.done(task))
+        assert await claim(store) == []
+        assert await store.read(lambda tx: tx.queue.depths()) == {"later": 1}
+        assert await store.tx(lambda tx: tx.queue.move_all("later", "run")) == 1
+        assert (await claim_one(store)).payload == {"x": 1}
+
     async def test_concurrent_claims_never_share_a_row(self, store: Store) -> None:
         """Forty workers that claim at the same time empty the lane and get each row once."""
         queued = [f"k{number}" for number in range(200)]

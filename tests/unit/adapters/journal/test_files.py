@@ -15,6 +15,7 @@ from tests.tools import open_below
 from squall.adapters.journal.files import FileJournal
 from squall.adapters.journal.inotify import Inotify
 from squall.core.errors import UnavailableError
+from squall.core.ids import time_of
 from squall.core.output import journal as codec
 from squall.core.output.journal import Record
 from squall.testing.reading import printed, read_all, read_one
@@ -288,6 +289,18 @@ async def test_a_reader_gets_past_damage_and_is_told_of_the_gap(files: FileJourn
     records = await read_all(files, TREE)
     assert printed(records) == b"beforeafter"
     assert [record.kind for record in records] == [codec.OUTPUT, codec.GAP, codec.OUTPUT]
+    assert records[1].time == records[2].time
+
+
+async def test_a_gap_at_the_end_of_a_damaged_journal_has_the_time_of_its_tree(
+    files: FileJournal, tmp_path: Path
+) -> None:
+    file = File(tmp_path)
+    file.add(b"before")
+    bad = file.add(b"damaged")
+    file.write()
+    damage(file, bad, bytes(40))
+    assert [record.time for record in await read_all(files, TREE)][1:] == [time_of(TREE)]
 
 
 async def test_the_way_past_damage_does_not_stop_at_a_frame_that_a_disk_has_put_in_its_place(

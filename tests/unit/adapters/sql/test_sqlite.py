@@ -13,7 +13,9 @@ from typing import Any
 import apsw
 import pytest
 
+from squall.adapters import durable
 from squall.adapters.sql import sqlite
+from squall.adapters.sql.copying import check_database
 from squall.adapters.sql.migrations import VERSION
 from squall.adapters.sql.sqlite import SqliteStore, drive, open_store
 from squall.core.errors import ConfigError, UnavailableError
@@ -207,6 +209,24 @@ async def test_a_store_of_an_older_version_is_backed_up_and_brought_up_to_date(
     assert await known(old) == [sample_id(1)]
     assert await old.read(lambda tx: tables(tx, "added")) == []
     await old.close()
+
+
+async def test_a_copy_before_a_migration_has_its_name_only_when_it_is_whole(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.close()
+    steps = (*sqlite_migrations().MIGRATIONS, ("CREATE TABLE added (id {identity})",))
+    for module in (sqlite_migrations(), sqlite):
+        monkeypatch.setattr(module, "VERSION", len(steps))
+    monkeypatch.setattr(sqlite_migrations(), "MIGRATIONS", steps)
+    with monkeypatch.context() as cut:
+        cut.setattr(durable, "sync_file", lambda _path: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            open_store(path, backup_suffix=".before")
+    assert not path.with_name("squall.db.before").exists()
+    await open_store(path, backup_suffix=".before").close()
+    assert check_database(path.with_name("squall.db.before")) == ""
+    assert not path.with_name("squall.db.before.incomplete").exists()
 
 
 async def test_a_migration_that_fails_changes_nothing(

@@ -92,7 +92,7 @@ async def test_the_lag_is_told_from_time_to_time(squall: Assembly, monkeypatch: 
 
 
 def test_where_a_disk_has_lost_a_record_its_age_is_not_known() -> None:
-    lost = Batch([damage_record(10, 20, sample_id(1))], 20)
+    lost = Batch([damage_record(10, 20, sample_id(1), 0)], 20)
     assert lag_of(lost, 5, 7_000) == (0, 5)
     assert lag_of(Batch([lost.records[0]._replace(time=1_000)], 20), 5, 7_000) == (6, 5)
     assert lag_of(Batch([lost.records[0]._replace(time=1_000)], 20), 0, 7_000) == (0, 0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +16,8 @@ from squall.core.execution.process import End, LaunchSpec
 
 if TYPE_CHECKING:
     from squall.core.output.masking import Masker, Patterns
+
+_PIECE = 1 << 20
 
 
 class Handle(Protocol):
@@ -80,14 +82,18 @@ class Frames(Protocol):
 
 class ResultFile:
     """The file of a result: stores at most `limit` bytes. The first byte creates the file (mode 0600). `size` is the
-    size of the whole result in bytes, also beyond the limit."""
+    size of the whole result in bytes, also beyond the limit. `lost` is true if the disk has lost the file's content."""
 
     def __init__(self, path: Path, limit: int) -> None:
         self.path = path
         self.size = 0
+        self.lost = False
         self._limit = limit
         self._stored = 0
+        self._checksum = 0
         self._descriptor = -1
+        self._failure: OSError | None = None
+        self._doubtful = False
 
     @property
     def cut(self) -> bool:
@@ -108,11 +114,12 @@ class ResultFile:
         if self._descriptor < 0:
             make_folder(self.path.parent)
             # One that a dead keeper began for the same attempt is begun anew.
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
             self._descriptor = os.open(self.path, flags, 0o600)
         accepted = data[: self.room()]
-        written = os.write(self._descriptor, accepted) if accepted else 0
+        written = os.pwrite(self._descriptor, accepted, self._stored) if accepted else 0
         self._stored += written
+        self._checksum = zlib.crc32(accepted[:written], self._checksum)
         if written < len(accepted):
             self.size += written
             return written
@@ -120,13 +127,34 @@ class ResultFile:
         return len(data)
 
     def flush(self) -> None:
-        """Makes the file durable, and closes it."""
-        if self._descriptor >= 0:
-            with contextlib.suppress(OSError):
-                os.fdatasync(self._descriptor)
-                sync_folder(self.path.parent)
-            os.close(self._descriptor)
-            self._descriptor = -2
+        """Makes the file durable, and closes it. After a failure, fails until `renew` was called; then it first writes
+        the file again. If the system no longer has its content, the result is `lost`. Raises `OSError`."""
+        if self._failure is not None:
+            raise self._failure
+        if self._descriptor < 0:
+            return
+        try:
+            if self._doubtful:
+                self._write_anew()
+            os.fdatasync(self._descriptor)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            self._failure, self._doubtful = error, True
+            raise
+        os.close(self._descriptor)
+        self._descriptor = -2
+
+    def renew(self) -> None:
+        """Lets the next flush try again."""
+        self._failure = None
+
+    def _write_anew(self) -> None:
+        checksum = 0
+        for at in range(0, self._stored, _PIECE):
+            piece = os.pread(self._descriptor, min(_PIECE, self._stored - at), at)
+            checksum = zlib.crc32(piece, checksum)
+            os.pwrite(self._descriptor, piece, at)
+        self.lost = checksum != self._checksum
 
 
 class Pipe:
@@ -176,12 +204,13 @@ class Child:
     `stored` counts the stored bytes by stream, `dropped` the dropped bytes by stream and tag; `tails` are the last
     dropped bytes. `peak_memory` is in bytes. `result` is the file of the result, if the action may have one; `misused`
     is the fault in the action's tagged output. `wait_reason` is the reason why its output waits; empty if it does not.
+    `books_open` is true while the disk refuses the end of its output, which `Books.close` writes.
     `pid` is 0 if it could not be started. `kill_at` is the time (loop seconds) of the KILL after a TERM.
     """
 
     # There may be hundreds of children, each for days.
     __slots__ = (
-        "canceled", "cpu_seconds", "dropped", "error", "exit_code", "exited_at",
+        "books_open", "canceled", "cpu_seconds", "dropped", "error", "exit_code", "exited_at",
         "family", "first_record", "group", "kill_at", "last_read", "last_record", "masked", "misused",
         "opened", "over_limit", "patterns", "peak_memory", "pid", "pidfd", "pipes", "result", "spec",
         "started_at", "state", "stopped", "stored", "tails", "terminal", "timed_out", "timers", "wait_reason",
@@ -219,6 +248,7 @@ class Child:
         self.exited_at: float | None = None
         self.last_read = 0.0
         self.opened = False
+        self.books_open = False
         self.wait_reason = ""
 
     def advance(self, event: Event) -> State:
@@ -233,7 +263,7 @@ class Child:
 
     @property
     def held_back(self) -> bool:
-        """True if some of its output is unwritten because of a full disk."""
+        """True if some of its output is unwritten because the disk refused it."""
         return any(pipe.unwritten for pipe in self.pipes)
 
     def end_at(self, ended_at: int) -> End:

@@ -199,8 +199,9 @@ class Children:
         if child.ended:
             return
         self._pump.close_books(child)
-        if child.held_back:
-            # The disk refused data that the masker had held; the child cannot end before it is stored.
+        if child.held_back or child.books_open:
+            # The disk refused data that the masker had held, or the end of what the limit dropped; the child cannot end
+            # before it is stored.
             child.timers["linger"] = self._loop.call_later(_LINGER_SILENCE, self._linger, child)
             return
         if not possible(child.state, Event.STORED):

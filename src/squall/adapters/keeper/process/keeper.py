@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from squall.adapters.keeper import wire
@@ -22,6 +22,7 @@ from squall.adapters.keeper.families.cgroups import ActionGroups, base_of
 from squall.adapters.keeper.families.processes import read_process
 from squall.adapters.keeper.process.child import Child
 from squall.adapters.keeper.process.children import Children
+from squall.adapters.keeper.process.ends import Ends
 from squall.adapters.keeper.process.flusher import Flusher
 from squall.adapters.keeper.process.loop import EpollLoop
 from squall.adapters.keeper.process.starting import lower_descriptors, raise_descriptors
@@ -94,6 +95,7 @@ class Keeper:
         )
         self._log = RunLog(home / "run.log")
         self._flusher = Flusher(self.loop)
+        self._ends = Ends(self.loop, self._flusher, self._log, self._tell)
         self._fsync_seconds = fsync_seconds
         self._links: list[_Link] = []
         self._busy = False
@@ -188,10 +190,10 @@ class Keeper:
         return wire.Greeting(
             version=wire.VERSION,
             pid=os.getpid(),
-            held=tuple(key for key, entry in entries.items() if entry.end is None),
-            ends=tuple(entry.end for entry in entries.values() if entry.end is not None),
+            held=tuple(key for key, entry in entries.items() if entry.end is None or key in self._ends),
+            ends=tuple(entry.end for key, entry in entries.items() if entry.end is not None and key not in self._ends),
             trees=tuple(sorted({*self._journals.trees(), *(entry.start.tree for entry in entries.values())})),
-            waits=self._children.waiting(),
+            waits={**self._children.waiting(), **self._ends.reasons()},
             busy=self._busy,
         )
 
@@ -216,14 +218,7 @@ class Keeper:
             lower_descriptors(child.pid, self.open_files)
 
     def _ended(self, child: Child) -> None:
-        """Writes the end to the run log, makes result, journal and log durable in this order, then tells the server."""
-        end = child.end_at(_now())
-        self._log.end(end)
-        writer = self._journals.take_dirty_of(child.spec.tree)
-        flushes = [self._log.flush] if writer is None else [writer.flush, self._log.flush]
-        if child.result is not None:
-            flushes.insert(0, child.result.flush)
-        self._flusher.submit(flushes, lambda: self._tell(end))
+        self._ends.add(child, child.end_at(_now()), self._journals.take_dirty_of(child.spec.tree))
 
     def _look_at_load(self, masked_before: float, at: float) -> None:
         """Tells the servers if masking takes most of this process's time. New trees then go to another keeper."""
@@ -248,13 +243,21 @@ class Keeper:
             link.send(message)
 
     def _flush(self) -> None:
-        dirty = self._journals.take_dirty()
-        again = self._fsync_seconds
-        if not dirty:
-            self.loop.call_later(again, self._flush)
-            return
-        flushes = [_flush_of(writer) for writer in dirty]
-        self._flusher.submit(flushes, lambda: (self.loop.call_later(again, self._flush), None)[1])
+        """Makes the journals durable. One whose flush fails is tried again the next time; it delays no other."""
+        for writer in self._journals.take_dirty():
+            try:
+                writer.renew()
+            except OSError:
+                self._journals.put_back(writer)
+            else:
+                self._flusher.submit([writer], _nothing, partial(self._put_back, writer))
+        self._flusher.submit([], self._flush_later, _ignore)
+
+    def _flush_later(self) -> None:
+        self.loop.call_later(self._fsync_seconds, self._flush)
+
+    def _put_back(self, writer: TreeWriter, _error: OSError) -> None:
+        self._journals.put_back(writer)
 
     def _leave_when_idle(self) -> None:
         """Ends the keeper if no child runs and no server is connected. The run log stays for the next server."""
@@ -265,7 +268,7 @@ class Keeper:
             if self.loop.time() - self._idle_since >= _FORSAKEN_EXIT:
                 self.loop.stop()
                 return
-        elif self._links or self._children.running():
+        elif self._links or self._children.running() or self._ends:
             self._idle_since = self.loop.time()
         if self.loop.time() - self._idle_since >= _IDLE_EXIT:
             self._journals.close_all()
@@ -291,8 +294,12 @@ def _now() -> int:
     return time.time_ns() // 1000
 
 
-def _flush_of(writer: TreeWriter) -> Callable[[], None]:
-    return writer.flush
+def _nothing() -> None:
+    """Does nothing after a flush that nobody waits for."""
+
+
+def _ignore(_error: OSError) -> None:
+    """Ignores the error of a flush that has no files."""
 
 
 def _reap_strangers(ours: set[int]) -> None:

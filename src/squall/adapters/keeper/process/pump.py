@@ -77,19 +77,20 @@ class Books:
             raise NoRoomError(bytes(data[written:]), error) from error
 
     def close(self, child: Child) -> None:
-        """Writes the count and the last bytes of the output that the limit dropped, unless the disk is full."""
-        for (stream, tag), count in child.dropped.items():
+        """Writes the count and the last bytes of the output that the limit dropped. Raises `OSError`; then it must be
+        called again, and goes on where it was."""
+        for stream, tag in list(child.dropped):
+            writer = self._writer(child)
             tail = child.tails.get((stream, tag), b"")
-            with contextlib.suppress(OSError):
-                writer = self._writer(child)
-                writer.skip(child.spec.unit, stream, count - len(tail), tag)
+            if count := child.dropped[stream, tag]:
                 self._gap(child, stream, tag, count - len(tail))
-                if tail:
-                    writer.output(child.spec.unit, stream, self._now(), tail, tag)
-        child.dropped.clear()
+                writer.skip(child.spec.unit, stream, count - len(tail), tag)
+                child.dropped[stream, tag] = 0
+            if tail:
+                writer.output(child.spec.unit, stream, self._now(), tail, tag)
+            del child.dropped[stream, tag]
         if child.opened:
-            with contextlib.suppress(OSError):
-                child.first_record, child.last_record = self._writer(child).ends(child.spec.unit)
+            child.first_record, child.last_record = self._writer(child).ends(child.spec.unit)
 
     def note(self, child: Child, kind: int, text: str) -> None:
         """Adds a record that is not output, unless the disk is full."""
@@ -117,7 +118,9 @@ class Books:
         journal."""
         if not child.over_limit:
             child.over_limit = True
-            self._gap(child, pipe.stream, pipe.tag, 0)
+            # A disk that refuses the record here gets it at the end of the output.
+            with contextlib.suppress(OSError):
+                self._gap(child, pipe.stream, pipe.tag, 0)
             if child.spec.limit_policy == "fail":
                 child.stopped = True
                 self._on_limit(child)
@@ -127,10 +130,8 @@ class Books:
 
     def _gap(self, child: Child, stream: int, tag: str, count: int) -> None:
         text = f'{{"reason":"output limit","limit":{child.spec.output_limit},"bytes":{count}}}'
-        # A full disk may lose the gap record; the offsets of the records around the gap still show it exactly.
-        with contextlib.suppress(OSError):
-            writer = self._opened_writer(child)
-            writer.note(journal.GAP, child.spec.unit, self._now(), 0, text.encode(), stream, tag)
+        writer = self._opened_writer(child)
+        writer.note(journal.GAP, child.spec.unit, self._now(), 0, text.encode(), stream, tag)
 
 
 class Pump:
@@ -196,7 +197,18 @@ class Pump:
             if pipe.source is not None and pipe.source.frames is not None:
                 self._store_behind(child, pipe, pipe.source.frames.finish(pipe))
         child.masked = sum(pipe.masker.count for pipe in child.pipes if pipe.masker is not None)
-        self._books.close(child)
+        try:
+            self._books.close(child)
+        except OSError as error:
+            if not child.opened and not child.spec.output_limit:
+                # What may print nothing waits for no journal.
+                return
+            child.books_open = True
+            self.waits(child, f"its output waits for the disk: {error.strerror or error}")
+            return
+        if child.books_open:
+            child.books_open = False
+            self.waits(child, "")
 
     def note(self, child: Child, kind: int, text: str) -> None:
         """Adds a record that is not output, unless the disk is full."""

@@ -86,6 +86,26 @@ class SqlQueue:
         )
         return bool(rows)
 
+    async def move(self, task: Due, lane: str) -> bool:
+        """Moves the row to another lane, where nobody has claimed it. Returns False if it is not held."""
+        rows = await self._session.run(
+            "UPDATE queue SET lane = ?, owner = NULL, available_us = 0, token = token + 1 "
+            "WHERE id = ? AND token = ? RETURNING id",
+            lane,
+            task.id,
+            task.token,
+        )
+        return bool(rows)
+
+    async def move_all(self, lane: str, to: str) -> int:
+        """Moves every row of a lane to another one, where it is due at once. Returns the number of rows."""
+        rows = await self._session.run(
+            "UPDATE queue SET lane = ?, owner = NULL, available_us = 0, token = token + 1 WHERE lane = ? RETURNING id",
+            to,
+            lane,
+        )
+        return len(rows)
+
     async def discard(self, lane: str, key: str) -> None:
         """Deletes every row of the lane with `key`."""
         await self._session.run("DELETE FROM queue WHERE key = ? AND lane = ?", key, lane)

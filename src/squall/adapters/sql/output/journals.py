@@ -11,6 +11,7 @@ from squall.ports import FILE, Seal
 
 _FINAL = sorted(FINAL)
 _LANE = "journal"
+_UNSYNCED = "unsynced"
 
 
 class SqlJournals:
@@ -33,6 +34,17 @@ class SqlJournals:
                 seal.stored,
                 seal.digest,
                 at,
+                tree,
+            )
+
+    async def synced(self, trees: Sequence[str]) -> None:
+        """Deletes the rows of lane `unsynced` about executions of these trees, whose journals are on the disk."""
+        for tree in trees:
+            await self._session.run(
+                "DELETE FROM queue WHERE lane = ? AND key IN (SELECT id FROM executions WHERE id = ? "
+                "UNION ALL SELECT id FROM executions WHERE tree = ? AND parent IS NOT NULL)",
+                _UNSYNCED,
+                tree,
                 tree,
             )
 

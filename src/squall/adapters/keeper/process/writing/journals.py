@@ -5,6 +5,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,6 +82,10 @@ class Journals:
         self._dirty.clear()
         return dirty
 
+    def put_back(self, writer: TreeWriter) -> None:
+        """Notes that a writer was not flushed after `take_dirty`. Does nothing if its journal is closed."""
+        self._dirty.update({tree: each for tree, each in self._open.items() if each is writer})
+
     def take_dirty_of(self, tree: str) -> TreeWriter | None:
         """Returns the writer of a tree if it was used since the last call of this or `take_dirty`."""
         return self._dirty.pop(tree, None)
@@ -91,14 +96,16 @@ class Journals:
         if (writer := self._open.pop(tree, None)) is not None:
             try:
                 writer.close(tree, time)
-            except DiskFullError:
+            except OSError:
                 # A journal without its closing index is readable, but readers must scan it.
                 writer.abandon()
 
     def close_all(self) -> None:
-        """Flushes and closes every file without a closing index."""
+        """Flushes and closes every file without a closing index. Nobody waits for what cannot be flushed."""
         self._dirty.clear()
         for writer in self._open.values():
-            writer.flush()
+            with contextlib.suppress(OSError):
+                writer.renew()
+                writer.flush()
             writer.abandon()
         self._open.clear()

@@ -10,10 +10,10 @@ import errno
 import os
 from pathlib import Path
 
-from squall.adapters.durable import make_folder, sync_folder
+from squall.adapters.durable import make_folder
+from squall.adapters.keeper.process.writing.syncing import Syncing, behind_damage
 from squall.core.output import journal
 
-_WINDOW = 4 * journal.MAX_PAYLOAD
 _MOST_LOST = 1 << 30
 # A write that fails for these reasons may succeed later: the disk is full, or a quota is used up.
 _PATIENCE = (errno.ENOSPC, errno.EDQUOT)
@@ -26,23 +26,20 @@ class DiskFullError(OSError):
 class TreeWriter:
     """The writer of one tree's journal. It is not thread-safe, as a tree has only one writer.
 
-    While the tree is open, it has 0.7 kB of memory per execution with records, events included: ten thousand children
-    cost 7 MB until the root has ended.
+    While the tree is open, it has 0.7 kB of memory per execution with records: 7 MB for ten thousand children.
     """
 
     __slots__ = (
         "_commit_seed", "_descriptor", "_end", "_events", "_heads", "_incarnation", "_leads", "_nonce", "_offsets",
-        "_seed", "_tails", "_unnamed",
+        "_seed", "_syncing", "_tails",
     )  # fmt: skip
 
     def __init__(self, descriptor: int, header: journal.Header, incarnation: int) -> None:
         self._descriptor = descriptor
-        self._nonce = header.nonce
+        self._nonce, self._commit_seed = header.nonce, header.commit_seed
         self._seed = journal.checksum_seed(header.nonce)
-        self._commit_seed = header.commit_seed
-        self._end = header.committed
-        self._incarnation = incarnation
-        self._unnamed: Path | None = None  # the folder in which a new file's name is not yet durable
+        self._end, self._incarnation = header.committed, incarnation
+        self._syncing = Syncing(header)
         self._tails: dict[str, int] = {}
         self._heads: dict[str, int] = {}
         self._events: set[int] = set()
@@ -55,7 +52,7 @@ class TreeWriter:
         """Creates a journal (mode 0600) at `path`, and its folder (0700). Returns its writer. Raises `OSError`."""
         header = journal.pack_header(os.urandom(16), boot, tree)
         writer = cls(_make_file(path, header), journal.unpack_header(header), incarnation)
-        writer._unnamed = path.parent
+        writer._syncing.unnamed = path.parent
         return writer
 
     @classmethod
@@ -76,6 +73,7 @@ class TreeWriter:
             if header.boot != boot:
                 _verify_all(descriptor, header)
                 os.fdatasync(descriptor)
+                writer._syncing = Syncing(header._replace(boot=boot))
                 os.pwrite(descriptor, journal.pack_boot(header, boot), 0)
             writer._read_back()
             os.pwrite(descriptor, journal.pack_commit(writer._end, 0, header.commit_seed), journal.COMMIT_OFFSET)
@@ -94,7 +92,7 @@ class TreeWriter:
             if record is None:
                 # The text after the damage may not continue the text before it.
                 self._leads.clear()
-                at = _behind_damage(self._descriptor, at, self._end, self._nonce)
+                at = behind_damage(self._descriptor, at, self._end, self._nonce)
                 continue
             self._count(record)
             at += length
@@ -205,12 +203,14 @@ class TreeWriter:
             self._heads.setdefault(execution, start)
 
     def flush(self) -> None:
-        """Makes what is committed, and the file's name, durable. One that has been closed is left to the system."""
+        """Makes what is committed durable, as `Syncing.flush` does. Leaves a closed file to the system."""
         if self._descriptor >= 0:
-            os.fdatasync(self._descriptor)
-            if (folder := self._unnamed) is not None:
-                sync_folder(folder)
-                self._unnamed = None
+            self._syncing.flush(self._descriptor, self._end)
+
+    def renew(self) -> None:
+        """Prepares the next try after a failed flush, on the thread that appends. Raises `OSError`."""
+        if self._descriptor >= 0:
+            self._syncing.renew(self._descriptor, journal.pack_commit(self._end, 0, self._commit_seed))
 
     def close(self, tree: str, time: int) -> None:
         """Appends the closing index, which has the last record of each execution, and closes the file. `time` is in
@@ -266,7 +266,7 @@ def _with_commit(descriptor: int, header: journal.Header) -> journal.Header:
         if frame and journal.verify(frame, 0, header.nonce, seed, at):
             at = end = at + len(frame)
         else:
-            at = _behind_damage(descriptor, at, size, header.nonce)
+            at = behind_damage(descriptor, at, size, header.nonce)
     return header._replace(committed=end, closing=0)
 
 
@@ -282,20 +282,4 @@ def _verify_all(descriptor: int, header: journal.Header) -> None:
                 at += len(frame)
                 continue
             os.pwrite(descriptor, bytes(4), at)
-        at = _behind_damage(descriptor, at, header.committed, nonce)
-
-
-def _behind_damage(descriptor: int, at: int, end: int, nonce: bytes) -> int:
-    """Returns the position of the first undamaged frame behind `at`; `end`, the committed length, if there is none."""
-    seed = journal.checksum_seed(nonce)
-    start = at + 1
-    while start < end:
-        data = os.pread(descriptor, min(_WINDOW, end - start), start)
-        index = journal.find_frame(data, 0, nonce, seed, start)
-        if index >= 0:
-            return start + index
-        # A frame may begin in this window and end in the next one.
-        start += max(1, len(data) - journal.LARGEST_FRAME)
-        if len(data) <= journal.LARGEST_FRAME:
-            break
-    return end
+        at = behind_damage(descriptor, at, header.committed, nonce)
