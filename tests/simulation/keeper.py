@@ -57,8 +57,9 @@ class Process:
     """One launch: `end` is None while it runs. `printed` is what it printed so far, `timed_out` and `canceled` why it
     was told to stop."""
 
-    def __init__(self, spec: LaunchSpec, script: Script) -> None:
+    def __init__(self, spec: LaunchSpec, script: Script, started: float) -> None:
         self.spec = spec
+        self.started = started
         self.script = script
         self.printed = ""
         self.end: End | None = None
@@ -99,7 +100,7 @@ class Keeper:
         key = (spec.execution, spec.attempt)
         if key in self.processes:
             return
-        process = self.processes[key] = Process(spec, _script(spec))
+        process = self.processes[key] = Process(spec, _script(spec), self._loop.time())
         self.starts[key] += 1
         if spec.opening:
             self._write(spec.tree, spec.execution, codec.STATUS, spec.opened, spec.opening, spec.opened_at)
@@ -189,6 +190,7 @@ class Keeper:
             first_record=own[0] if own else 0,
             last_record=own[-1] if own else 0,
             lost=lost,
+            wall_seconds=self._loop.time() - process.started,
             ended_at=self._clock.now(),
         )
         for launcher in list(self._servers):
