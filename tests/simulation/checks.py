@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from squall.core.event.events import EXECUTION
+from squall.core.event.events import EXECUTION, Event
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.execution.statuses import TRANSITIONS
@@ -23,7 +23,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.executions: dict[str, Execution] = {}
-        self.events: dict[str, list[str]] = {}
+        self.events: dict[str, list[Event]] = {}
         self.depths: dict[str, int] = {}
         self.slots = 0
 
@@ -46,7 +46,7 @@ async def _look(tx: Tx) -> Seen:
     seen = Seen()
     for execution in await tx.executions.find(ExecutionFilter(newest_first=False), None, 0, True):
         seen.executions[execution.id] = execution
-        seen.events[execution.id] = [event.status for event in await tx.events.of(EXECUTION, execution.id)]
+        seen.events[execution.id] = list(await tx.events.of(EXECUTION, execution.id))
     seen.depths = dict(await tx.queue.depths())
     return seen
 
@@ -56,8 +56,9 @@ def _of_one(world: World, seen: Seen, execution: Execution, two_servers: bool) -
     statuses = [entry.status for entry in execution.log]
     if execution.status not in ex.FINAL:
         return [f"it has not ended: {statuses}"]
-    if seen.events[execution.id] != statuses:
-        complaints.append(f"its events say {seen.events[execution.id]}, its log {statuses}")
+    told = [event.status for event in seen.events[execution.id]]
+    if told != statuses:
+        complaints.append(f"its events say {told}, its log {statuses}")
     for before, after in zip(statuses, statuses[1:], strict=False):
         if after not in TRANSITIONS[before]:
             complaints.append(f"{before} became {after}")
@@ -96,23 +97,20 @@ def _of_journal(world: World, execution: Execution, statuses: list[str], two_ser
 
 
 def _of_slots(seen: Seen) -> list[str]:
-    """Checks by the logs that no policy had more executions at once than it allows. Children of workflows count among
-    themselves: a workflow that waits for them must not keep them waiting."""
+    """Checks by the order of events that no policy had more executions at once than it allows. What waits for people
+    holds no slot, and needs none when it goes on."""
     complaints = []
     for action, threshold in SLOTS.items():
-        changes: list[tuple[int, int, int]] = []
+        changes: list[tuple[int, int]] = []
         for execution in seen.executions.values():
-            if execution.action == action and execution.parent is None:
-                scheduled = any(entry.status == ex.SCHEDULED for entry in execution.log)
-                for order, entry in enumerate(execution.log):
-                    if entry.status == ex.SCHEDULED:
-                        changes.append((entry.at, 1, order))
-                    elif entry.status in (*ex.FINAL, ex.PAUSED) and scheduled:
-                        # What waits for people holds no slot, and needs none when it goes on.
-                        changes.append((entry.at, -1, order))
-                        break
+            events = seen.events[execution.id]
+            taken = [event.id for event in events if event.status == ex.SCHEDULED]
+            released = [event.id for event in events if event.status in (*ex.FINAL, ex.PAUSED)]
+            # A child of a workflow waits only for other children and single executions.
+            if execution.action == action and execution.parent is None and taken and released:
+                changes += [(taken[0], 1), (released[0], -1)]
         held = most = 0
-        for _, change, _ in sorted(changes):
+        for _, change in sorted(changes):
             held += change
             most = max(most, held)
         if most > threshold:

@@ -21,7 +21,7 @@ from squall.services.execution.executions import Request
 from tests.simulation.checks import check
 from tests.simulation.loop import EndlessError, VirtualLoop
 from tests.simulation.pack import Piece, random_piece, write_pack
-from tests.simulation.server import SimulatedServer, World, settings, shared_parts
+from tests.simulation.server import LEASE, SimulatedServer, World, settings, shared_parts
 from tests.simulation.store import Disk, empty_database
 
 FAULTS = 25.0
@@ -35,7 +35,7 @@ class Plan(NamedTuple):
     shuffled: bool
     servers: int
     kills: int
-    commit_kills: int
+    at_commits: int
     pauses: int
     jumps: int
     keeper_deaths: int
@@ -58,7 +58,7 @@ def plan(rng: random.Random) -> Plan:
         shuffled=rng.random() < 0.5,
         servers=1 if rng.random() < 0.75 else 2,
         kills=some(3),
-        commit_kills=some(3),
+        at_commits=some(4),
         pauses=some(2, 0.25),
         jumps=some(2, 0.25),
         keeper_deaths=some(1, 0.12),
@@ -155,7 +155,8 @@ class Schedule:
         self.world = World(self.loop, disk, seed, settings(on.home, self.plan.poll), hints_lost=self.plan.hints_lost)
         self.history = History()
         self._servers: list[SimulatedServer] = []
-        self._commit_kills = sorted(self._rng.randrange(5, 150) for _ in range(self.plan.commit_kills))
+        at = sorted(self._rng.randrange(5, 150) for _ in range(self.plan.at_commits))
+        self._at_commits = [(commit, self._rng.choice(("kill", "kill", "pause", "jump"))) for commit in at]
         self._faulty = True
 
     async def run(self) -> list[str]:
@@ -187,10 +188,18 @@ class Schedule:
         return server
 
     def _committed(self, server: SimulatedServer) -> None:
-        if self._faulty and self._commit_kills and self.world.disk.commits >= self._commit_kills[0]:
-            self._commit_kills.pop(0)
-            self.history.counts["kills behind a commit"] += 1
+        """Lets a fault happen between a commit and its caller."""
+        if not self._faulty or not self._at_commits or self.world.disk.commits < self._at_commits[0][0]:
+            return
+        _, fault = self._at_commits.pop(0)
+        self.history.counts[f"{fault} behind a commit"] += 1
+        if fault == "kill":
             self._restart(server)
+        elif fault == "pause":
+            self.loop.pause(server.number)
+            self.world.keeper.later(self._rng.choice((0.5, LEASE * 1.5)), self.loop.resume, server.number)
+        else:
+            self.world.clock.offset += self._rng.choice((-LEASE, LEASE * 1.5))
 
     def _restart(self, server: SimulatedServer) -> None:
         server.kill()

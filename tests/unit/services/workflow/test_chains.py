@@ -11,6 +11,7 @@ from tests.unit.services.flows import Flows
 from squall.core.access.secret import Sealed
 from squall.core.content.keyvalue import SYSTEM
 from squall.core.execution.execution import Execution
+from squall.ports import Tx
 from squall.services.content.keys import NewValue
 from squall.services.execution.executions import Request
 from squall.services.lanes import ADVANCE
@@ -65,6 +66,37 @@ async def test_a_chain_ends_as_its_last_node_does(squall: Assembly) -> None:
     flows, made = await started(squall, CHAIN)
     await flows.work(lambda execution: ("timeout", {}))
     assert (await flows.get(made)).status == "timeout"
+
+
+async def test_each_node_runs_once_and_in_order_although_the_clock_is_set_back(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN.replace("on-failure: c3", "on-success: c3"))
+
+    def act_and_set_back(execution: Execution) -> tuple[str, Any]:
+        squall.clock.advance(-3_600)
+        return act(execution)
+
+    await flows.work(act_and_set_back, most=10, restarts=True)
+    done = await flows.get(made)
+    assert (done.status, [task["id"] for task in done.result["tasks"]]) == ("succeeded", ["c1", "c2", "c3"])
+    assert len(await flows.children(made)) == 3
+
+
+async def test_a_chain_that_an_older_version_began_goes_on_in_the_order_of_times(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN)
+    for _ in range(2):
+        await flows.advance()
+        for task, execution, _ in await squall.claim():
+            await squall.finish(task, execution, *act(execution))
+        squall.clock.advance(1)
+
+    async def forget_the_order(tx: Tx) -> None:
+        record = await tx.workflows.get(made.id)
+        assert record is not None
+        await tx.workflows.keep(made.id, record.seq, b"")
+
+    await squall.store.tx(forget_the_order)
+    await flows.work(act)
+    assert [task["id"] for task in (await flows.get(made)).result["tasks"]] == ["c1", "c2"]
 
 
 @pytest.mark.parametrize(
