@@ -24,7 +24,7 @@ from tests.simulation.pack import Piece, random_piece, write_pack
 from tests.simulation.server import LEASE, SimulatedServer, World, settings, shared_parts
 from tests.simulation.store import Disk, empty_database
 
-FAULTS = 25.0
+FAULTS = 18.0
 """The seconds of virtual time in which faults happen."""
 _PATIENCE = 600.0
 
@@ -68,7 +68,7 @@ def plan(rng: random.Random) -> Plan:
         errors=rng.choice((0.0, 0.0, 0.0, 0.02, 0.1)),
         hints_lost=rng.choice((0.0, 0.0, 0.3, 1.0)),
         poll=rng.choice((0.5, 1.0, 3.0)),
-        pieces=rng.randrange(1, 6),
+        pieces=rng.randrange(1, 5),
     )
 
 

@@ -10,11 +10,12 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 from squall.adapters.vault import KeyFileVault
 from squall.assembly import arguments, wiring
+from squall.assembly.folders import pack_folders
 from squall.assembly.outside import Outside, Role
 from squall.assembly.plugins import runners
 from squall.assembly.wiring import Services
@@ -27,6 +28,7 @@ from tests.simulation.loop import PROCESS, VirtualLoop
 from tests.simulation.outside import JumpingClock, NoArchive, NoEvaluations, NoLines, UnreliableBus
 from tests.simulation.store import Disk, MemoryStore
 
+T = TypeVar("T")
 LEASE = 8.0
 URL = "http://127.0.0.1:9101"
 
@@ -44,20 +46,27 @@ def settings(home: Path, poll: float) -> Settings:
 def shared_parts() -> Iterator[None]:
     """Shares what is costly to make and has no state: the languages of expressions, and the table of runners."""
     language = Language(evaluator=NoEvaluations())
-    made: list[dict[str, object]] = []
-
-    def same_runners(*args: object, **more: object) -> dict[str, object]:
-        if not made:
-            made.append(runners(*args, **more))  # type: ignore[arg-type]
-        return made[0]
-
     with (
         patch("squall.assembly.conducting.Language", lambda *_args, **_more: language),
-        patch("squall.assembly.wiring.runners", same_runners),
+        patch("squall.assembly.wiring.runners", _once(runners)),
+        patch("squall.assembly.arguments.environments", _once(arguments.environments)),
+        patch("squall.assembly.wiring.pack_folders", _once(pack_folders)),
         # There is no file of a database whose key could be checked.
         patch("squall.assembly.key_files.cipher", arguments.cipher),
     ):
         yield
+
+
+def _once(make: Callable[..., T]) -> Callable[..., T]:
+    """Returns a function that calls `make` the first time, and returns the same again and again."""
+    made: list[T] = []
+
+    def same(*args: object, **more: object) -> T:
+        if not made:
+            made.append(make(*args, **more))
+        return made[0]
+
+    return same
 
 
 class World:

@@ -76,7 +76,7 @@ class Flows:
             WorkflowLimits(500),
         )
         transitions, executions, info = squall.transitions, squall.executions, self.runs.runner_info
-        chains = Chains(squall.store, squall.clock, squall.content, squall.binding, executions, transitions, info)
+        self.chains = Chains(squall.store, squall.clock, squall.content, squall.binding, executions, transitions, info)
         self.holdups = Holdups()
         self.workflows = Workflows(
             squall.store,
@@ -85,7 +85,7 @@ class Flows:
             executions,
             transitions,
             self.runs,
-            chains,
+            self.chains,
             "w1",
             Languages(lambda: LANGUAGE),
             self.holdups,

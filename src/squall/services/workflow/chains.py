@@ -139,20 +139,24 @@ class Chains:
     async def _write(self, tx: Tx, step: Step, children: list[Execution], tasks: list[Due]) -> None:
         now = self._clock.now()
         move = self._transitions.move
+        execution = await tx.executions.get(step.execution.id, False)
+        over = execution is None or execution.status in ex.FINAL
+        if not over and not await self._claimed(tx, step):
+            # The other server may have read the children before the change that these rows are about.
+            step.prepared = None
+            for task in tasks:
+                await tx.queue.release(task, now)
+            return
         for task in tasks:
             await tx.queue.done(task)
-        execution = await tx.executions.get(step.execution.id, False)
-        if execution is None or execution.status in ex.FINAL:
-            step.prepared = None
-            return
-        if not await self._claimed(tx, step):
+        if execution is None or over:
             step.prepared = None
             return
         if execution.status in (ex.REQUESTED, ex.DELAYED):
             execution = msgspec.structs.replace(execution, runner_info=self._info)
             execution, _ = await move(tx, execution, ex.SCHEDULED, now)
             execution, _ = await move(tx, execution, ex.RUNNING, now)
-        running = [child for child in children if child.status not in ex.FINAL]
+        running = await _running(tx, children)
         if execution.status == ex.CANCELING:
             step.prepared = None
             await self._stop(tx, execution, running, now)
@@ -202,6 +206,12 @@ class Chains:
             execution, _ = await move(tx, execution, ex.RESUMING, now)
             execution, _ = await move(tx, execution, ex.RUNNING, now)
         return execution
+
+
+async def _running(tx: Tx, children: list[Execution]) -> list[Execution]:
+    """Returns the children that have not ended, as they are now: some may have changed since they were read."""
+    current = [await tx.executions.get(child.id, False) for child in children if child.status not in ex.FINAL]
+    return [child for child in current if child is not None and child.status not in ex.FINAL]
 
 
 def _in_order(children: list[Execution], listed: Sequence[bytes]) -> tuple[list[Execution], bytes]:

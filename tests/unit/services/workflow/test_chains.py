@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import pytest
 from tests.doubles.assembly import Assembly
@@ -11,13 +12,14 @@ from tests.unit.services.flows import Flows
 from squall.core.access.secret import Sealed
 from squall.core.content.keyvalue import SYSTEM
 from squall.core.execution.execution import Execution
-from squall.ports import Tx
+from squall.ports import Store, Tx
 from squall.services.content.keys import NewValue
 from squall.services.execution.executions import Request
 from squall.services.lanes import ADVANCE
 
 pytestmark = pytest.mark.anyio
 
+T = TypeVar("T")
 CHAIN = """
 vars: {greeting: hello}
 chain:
@@ -97,6 +99,74 @@ async def test_a_chain_that_an_older_version_began_goes_on_in_the_order_of_times
     await squall.store.tx(forget_the_order)
     await flows.work(act)
     assert [task["id"] for task in (await flows.get(made)).result["tasks"]] == ["c1", "c2"]
+
+
+class Between:
+    """A store that does `work` of another part of the server just before its next writing transaction."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.work: Callable[[Tx], Awaitable[None]] | None = None
+
+    async def tx(self, work: Callable[[Tx], Awaitable[T]], *, durable: bool = True) -> T:
+        first, self.work = self.work, None
+        if first is not None:
+            await self._store.tx(first)
+        return await self._store.tx(work, durable=durable)
+
+    async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        return await self._store.read(work)
+
+    async def close(self) -> None:
+        await self._store.close()
+
+
+NESTED = "chain:\n  - {name: c1, ref: flows.inner}\n"
+INNER = "version: 1.0\ntasks:\n  only: {action: core.noop}\n"
+
+
+async def test_a_node_that_ends_while_its_chain_is_advanced_keeps_its_end(squall: Assembly) -> None:
+    store = squall.store
+    squall.store = between = Between(store)
+    flows = Flows(squall, chained=NESTED, inner=INNER)
+    await squall.registration.register()
+    made = await squall.request("flows.chained", parameters={"x": "world"})
+    await flows.advance()
+    (child,) = await flows.children(made)
+    assert child.status == "running"
+    await squall.executions.ask(made.id, "pausing", "ada")
+
+    async def end_child(tx: Tx) -> None:
+        current = await tx.executions.get(child.id)
+        assert current is not None
+        await squall.transitions.conclude(tx, current, "succeeded", {}, squall.clock.now())
+
+    tasks = await store.tx(lambda tx: tx.queue.claim(ADVANCE, "w1", squall.clock.now(), 1, 9))
+    between.work = end_child
+    await flows.chains.advance(await flows.get(made), list(tasks))
+    assert (await flows.get(child)).status == "succeeded"
+    assert (await flows.get(made)).status == "paused"
+
+
+async def test_the_server_that_loses_a_step_of_a_chain_leaves_its_rows_for_later(squall: Assembly) -> None:
+    store = squall.store
+    squall.store = between = Between(store)
+    flows = Flows(squall, chained=CHAIN)
+    await squall.registration.register()
+    made = await squall.request("flows.chained", parameters={"x": "world"})
+    await flows.advance()
+    ((task, execution, _),) = await squall.claim()
+    await squall.finish(task, execution, *act(execution))
+    tasks = await store.tx(lambda tx: tx.queue.claim(ADVANCE, "w2", squall.clock.now(), 1, 9))
+
+    async def other_step(tx: Tx) -> None:
+        record = await tx.workflows.get(made.id)
+        assert record is not None and await tx.workflows.append(made.id, record.seq + 1, b"")
+
+    between.work = other_step
+    assert await flows.chains.advance(await flows.get(made), list(tasks)) is None
+    await flows.work(act)
+    assert (await flows.get(made)).status == "succeeded"
 
 
 @pytest.mark.parametrize(
