@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.simulation.schedule import ground, run
+from tests.simulation.schedule import Report, ground, run
 
 
 def main(arguments: list[str]) -> int:
@@ -22,20 +22,28 @@ def main(arguments: list[str]) -> int:
         for seed in range(first, first + count):
             report = run(seed, on)
             totals.update(report.counts)
-            if count == 1:
-                print(report.plan, report.trace, dict(report.counts))
-            if report.complaints:
-                failed += 1
-                print(f"seed {seed} failed; PYTHONHASHSEED=0 .venv/bin/python -m tests.simulation {seed}")
-                for complaint in report.complaints:
-                    print(f"  {complaint}")
-    print(f"{count} schedules, {failed} failed, {time.monotonic() - began:.1f} s; {dict(totals)}")
+            failed += bool(report.complaints)
+            _print(report, count == 1)
+    happened = ", ".join(f"{value} {name}" for name, value in sorted(totals.items()))
+    print(f"{count} schedules, {failed} failed: {happened}")
+    if count > 1:
+        print(f"{time.monotonic() - began:.1f} s")
     return int(failed > 0)
+
+
+def _print(report: Report, alone: bool) -> None:
+    if alone:
+        print(report.plan)
+        print(f"trace {report.trace}")
+    if report.complaints:
+        print(f"seed {report.seed} failed. Repeat it: .venv/bin/python -m tests.simulation {report.seed}")
+        for complaint in report.complaints:
+            print(f"  {complaint}")
 
 
 if __name__ == "__main__":
     if os.environ.get("PYTHONHASHSEED") != "0":
         # The order of sets of texts is part of a schedule.
-        os.execve(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]],
-                  os.environ | {"PYTHONHASHSEED": "0"})  # fmt: skip
+        command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
+        os.execve(sys.executable, command, os.environ | {"PYTHONHASHSEED": "0"})
     sys.exit(main(sys.argv[1:]))

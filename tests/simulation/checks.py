@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+
+from tests.simulation.pack import SLOTS
+from tests.simulation.server import World
 
 from squall.core.event.events import EXECUTION, Event
 from squall.core.execution import execution as ex
@@ -11,8 +15,6 @@ from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.execution.statuses import TRANSITIONS
 from squall.core.output import journal as codec
 from squall.ports import Tx
-from tests.simulation.pack import SLOTS
-from tests.simulation.server import World
 
 if TYPE_CHECKING:
     from tests.simulation.schedule import Accepted, History, Plan
@@ -31,12 +33,14 @@ class Seen:
 def check(world: World, history: History, plan: Plan) -> list[str]:
     """Returns what is wrong at the end of a schedule, one text for each fault."""
     seen = world.disk.unit(_look, write=False, durable=False)
-    seen.slots = world.disk.connection.execute("SELECT count(*) FROM slots").fetchall()[0][0]
+    seen.slots = len(world.disk.connection.execute("SELECT id FROM slots").fetchall())
     complaints = [f"the lane {lane} has {count} rows" for lane, count in seen.depths.items() if count]
     if seen.slots:
         complaints.append(f"{seen.slots} slots are still held or waited for")
     for execution in seen.executions.values():
-        complaints += [f"{execution.id} {execution.action}: {text}" for text in _of_one(world, seen, execution, plan.servers > 1)]
+        complaints += [
+            f"{execution.id} {execution.action}: {text}" for text in _of_one(world, seen, execution, plan.servers > 1)
+        ]
     complaints += _of_slots(seen)
     complaints += _of_clients(seen, history)
     return complaints
@@ -59,7 +63,7 @@ def _of_one(world: World, seen: Seen, execution: Execution, two_servers: bool) -
     told = [event.status for event in seen.events[execution.id]]
     if told != statuses:
         complaints.append(f"its events say {told}, its log {statuses}")
-    for before, after in zip(statuses, statuses[1:], strict=False):
+    for before, after in pairwise(statuses):
         if after not in TRANSITIONS[before]:
             complaints.append(f"{before} became {after}")
     if sum(status in ex.FINAL for status in statuses) != 1:

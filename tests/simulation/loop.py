@@ -1,4 +1,4 @@
-"""An event loop on virtual time: nothing waits, a timer that is next is reached at once, and one seed decides the order.
+"""An event loop on virtual time: nothing waits, the next timer is reached at once, and one seed decides the order.
 
 Everything that runs belongs to a process (a server, or the world outside), by a context variable. A process that was
 killed gets no more turns; one that is paused gets them later.
@@ -28,6 +28,9 @@ class EndlessError(Exception):
 class VirtualLoop(asyncio.BaseEventLoop):
     """The loop. With `shuffled`, callbacks that are ready at the same moment run in any order."""
 
+    _ready: collections.deque[asyncio.Handle]
+    _scheduled: list[asyncio.TimerHandle]
+
     def __init__(self, rng: random.Random, *, shuffled: bool) -> None:
         super().__init__()
         self._rng = rng
@@ -48,9 +51,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self._at
 
     def _run_once(self) -> None:
-        scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
-        ready: collections.deque[asyncio.Handle] = self._ready  # type: ignore[attr-defined]
-        while scheduled and scheduled[0]._cancelled:  # type: ignore[attr-defined]
+        scheduled, ready = self._scheduled, self._ready
+        while scheduled and scheduled[0]._cancelled:
             self._drop_timer()
         if not ready:
             if not scheduled:
@@ -66,7 +68,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._run(handle)
 
     def _drop_timer(self) -> asyncio.TimerHandle:
-        timer: asyncio.TimerHandle = heapq.heappop(self._scheduled)  # type: ignore[attr-defined]
+        timer: asyncio.TimerHandle = heapq.heappop(self._scheduled)
         timer._scheduled = False  # type: ignore[attr-defined]
         return timer
 
@@ -103,7 +105,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def resume(self, process: int) -> None:
         """Lets a stopped process go on."""
-        self._ready.extend(self._paused.pop(process, ()))  # type: ignore[attr-defined]
+        self._ready.extend(self._paused.pop(process, ()))
 
     # -- threads, of which there are none
 
@@ -141,7 +143,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """From the work of a thread, which waits for the answer: runs the callback and all that follows, at once."""
         if not self._in_job:
             return self.call_soon(callback, *args, context=context)
-        outer = self._ready  # type: ignore[attr-defined]
+        outer = self._ready
         inner: collections.deque[asyncio.Handle] = collections.deque()
         self._ready = inner
         try:
@@ -170,8 +172,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Closes the loop, and ends the coroutines that will never run again, so that nothing complains about them."""
         for task in reversed(self._tasks):
             if not task.done():
-                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                task._log_destroy_pending = False
                 with contextlib.suppress(BaseException):
-                    task.get_coro().close()  # type: ignore[union-attr]
+                    task.get_coro().close()
         self._tasks.clear()
         super().close()

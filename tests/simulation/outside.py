@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tests.simulation.loop import VirtualLoop
+
 from squall.core.errors import UnavailableError
 from squall.core.ids import make_id
 from squall.core.output.accounts import Account
 from squall.ports import Seal, Verdict
 from squall.testing.samples import NOON
-from tests.simulation.loop import VirtualLoop
 
 
 class JumpingClock:

@@ -7,22 +7,22 @@ import hashlib
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-
-from squall.core.errors import SquallError
-from squall.core.execution import execution as ex
-from squall.core.execution.execution import Execution
-from squall.services.execution.executions import Request
 from tests.simulation.checks import check
 from tests.simulation.loop import EndlessError, VirtualLoop
 from tests.simulation.pack import Piece, random_piece, write_pack
 from tests.simulation.server import LEASE, SimulatedServer, World, settings, shared_parts
 from tests.simulation.store import Disk, empty_database
+
+from squall.core.errors import SquallError
+from squall.core.execution import execution as ex
+from squall.core.execution.execution import Execution
+from squall.services.execution.executions import Request
 
 FAULTS = 18.0
 """The seconds of virtual time in which faults happen."""
@@ -283,7 +283,7 @@ class Schedule:
 
     # -- faults
 
-    def _faults(self) -> Iterator[object]:
+    def _faults(self) -> Iterator[Coroutine[Any, Any, None]]:
         for count, fault in (
             (self.plan.kills, self._kill),
             (self.plan.pauses, self._pause),

@@ -13,6 +13,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
 
+from tests.simulation.journal import SimulatedJournal
+from tests.simulation.keeper import Keeper, SimulatedLauncher
+from tests.simulation.loop import PROCESS, VirtualLoop
+from tests.simulation.outside import JumpingClock, NoArchive, NoEvaluations, NoLines, UnreliableBus
+from tests.simulation.store import Disk, MemoryStore
+
 from squall.adapters.vault import KeyFileVault
 from squall.assembly import arguments, wiring
 from squall.assembly.folders import pack_folders
@@ -23,10 +29,6 @@ from squall.config import Settings
 from squall.config.settings import Queue, Storage
 from squall.config.settings import Server as ServerSettings
 from squall.core.expr.language import Language
-from tests.simulation.keeper import Keeper, SimulatedJournal, SimulatedLauncher
-from tests.simulation.loop import PROCESS, VirtualLoop
-from tests.simulation.outside import JumpingClock, NoArchive, NoEvaluations, NoLines, UnreliableBus
-from tests.simulation.store import Disk, MemoryStore
 
 T = TypeVar("T")
 LEASE = 8.0
@@ -166,7 +168,7 @@ class SimulatedServer:
             journal=SimulatedJournal(world.keeper),
             archive=NoArchive(),
             launcher=launcher,
-            lines=NoLines(),  # type: ignore[arg-type]
+            lines=NoLines(),
             evaluator=NoEvaluations(),
             start=launcher.start,
             role=launcher,

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import apsw
+from tests.simulation.loop import VirtualLoop
 
 from squall.adapters.sql.migrations import migrate
 from squall.adapters.sql.sqlite import _Session, _Tables, drive
 from squall.core.errors import UnavailableError
 from squall.ports import Tx
-from tests.simulation.loop import VirtualLoop
 
 T = TypeVar("T")
 
@@ -124,5 +124,3 @@ class MemoryStore:
             await asyncio.sleep(0)
         else:
             await asyncio.sleep(0.0005 if draw < 0.9 else draw * draw * 0.2)
-
-

@@ -25,6 +25,10 @@ JOURNAL = "journal"
 """The lane of records to append to a tree's journal, and the topic of hints about it. The key is the id of the
 record's execution."""
 
+AT_ONCE = 0
+"""The time (µs) from which a row may be claimed that must not wait. The present would not do: if the clock is set back,
+such a row would wait until the clock is there again, and later ones would overtake it."""
+
 PURGE = "purge"
 """The lane of journals to remove. The key is the id of one of the trees."""
 

@@ -12,6 +12,7 @@ from squall.core.errors import SquallError
 from squall.core.output.journal import PROGRESS, STATUS, ServerRecord, note_event
 from squall.ports import Bus, Clock, Due, Journal, Launcher, Store, Tx
 from squall.services.lanes import (
+    AT_ONCE,
     CHANGED,
     COMPLETE,
     JOURNAL,
@@ -96,7 +97,7 @@ class Journaling:
                     if tree in done:
                         await tx.queue.done(task)
                     else:
-                        await tx.queue.release(task, now)
+                        await tx.queue.release(task, AT_ONCE)
             for task in unreadable:
                 await tx.queue.release(task, now + _UNREADABLE_DELAY)
             return [tree for tree in finished if await self._is_complete(tx, tree)]

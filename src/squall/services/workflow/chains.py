@@ -20,6 +20,7 @@ from squall.services.content.content import Content
 from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Executions, Prepared, Request
 from squall.services.execution.transitions import Transitions
+from squall.services.lanes import AT_ONCE
 from squall.services.workflow.definitions import key_of
 
 
@@ -145,7 +146,7 @@ class Chains:
             # The other server may have read the children before the change that these rows are about.
             step.prepared = None
             for task in tasks:
-                await tx.queue.release(task, now)
+                await tx.queue.release(task, AT_ONCE)
             return
         for task in tasks:
             await tx.queue.done(task)

@@ -297,8 +297,8 @@ async def test_a_timeout_that_the_keeper_does_not_enforce_is_enforced_by_the_ser
 
 
 class StoppedServer(ScriptedLauncher):
-    """A launcher of a server that is stopped when it waits for an end, and goes on long after all time-outs. The message
-    of the end, which came meanwhile, is read after the timers."""
+    """A launcher of a server that is stopped when it waits for an end, and goes on long after all time-outs. It reads
+    the message of the end, which came meanwhile, after the timers."""
 
     def __init__(self, root: Path, **end: Any) -> None:
         super().__init__(root)

@@ -108,6 +108,17 @@ async def test_two_servers_on_one_workflow_do_every_task_once(squall: Assembly) 
     assert len(await flows.children(made)) == 2
 
 
+async def test_the_end_of_a_task_waits_for_no_clock_that_is_set_back(squall: Assembly) -> None:
+    flows, made = await started(squall, "line", LINE)
+
+    await flows.advance()
+    ((task, execution, _),) = await squall.claim()
+    await squall.finish(task, execution, *good(execution))
+    squall.clock.advance(-3_600)
+    await flows.work(good)
+    assert (await flows.get(made)).status == "succeeded"
+
+
 async def test_a_failed_task_fails_the_workflow_with_its_result(squall: Assembly) -> None:
     flows, made = await started(squall, "line", {**LINE, "tasks": {"a": {"action": "core.noop"}}, "output": [{"o": 1}]})
     await flows.work(lambda execution: ("failed", {"code": 3}))
