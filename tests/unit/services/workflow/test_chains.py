@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from tests.doubles.assembly import Assembly
-from tests.unit.services.flows import Flows
+from tests.unit.services.flows import Between, Flows
 
 from squall.core.access.secret import Sealed
 from squall.core.content.keyvalue import SYSTEM
 from squall.core.execution.execution import Execution
-from squall.ports import Store, Tx
+from squall.ports import Tx
 from squall.services.content.keys import NewValue
 from squall.services.execution.executions import Request
 from squall.services.lanes import ADVANCE
 
 pytestmark = pytest.mark.anyio
 
-T = TypeVar("T")
 CHAIN = """
 vars: {greeting: hello}
 chain:
@@ -99,26 +97,6 @@ async def test_a_chain_that_an_older_version_began_goes_on_in_the_order_of_times
     await squall.store.tx(forget_the_order)
     await flows.work(act)
     assert [task["id"] for task in (await flows.get(made)).result["tasks"]] == ["c1", "c2"]
-
-
-class Between:
-    """A store that does `work` of another part of the server just before its next writing transaction."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.work: Callable[[Tx], Awaitable[None]] | None = None
-
-    async def tx(self, work: Callable[[Tx], Awaitable[T]], *, durable: bool = True) -> T:
-        first, self.work = self.work, None
-        if first is not None:
-            await self._store.tx(first)
-        return await self._store.tx(work, durable=durable)
-
-    async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
-        return await self._store.read(work)
-
-    async def close(self) -> None:
-        await self._store.close()
 
 
 NESTED = "chain:\n  - {name: c1, ref: flows.inner}\n"
