@@ -178,6 +178,7 @@ class Schedule:
             await asyncio.sleep(1.0)
             if self.world.disk.unit(_idle, write=False, durable=False):
                 return
+            await self._resume_resting()
 
     # -- servers
 
@@ -261,18 +262,18 @@ class Schedule:
         task = server.do(meddle())
         await asyncio.wait((task, server.dead), return_when=asyncio.FIRST_COMPLETED)
 
-    async def _resume_all(self) -> None:
-        """Resumes what rests, as people do who find it resting, until the end of the schedule."""
-        while True:
-            await asyncio.sleep(2.0)
-            resting = [each for each in self.world.disk.unit(_unfinished, write=False, durable=False)
-                       if each.status in (ex.PAUSED, ex.PAUSING) and "paused_by" in each.context]  # fmt: skip
-            if not resting and self.loop.time() > 1000 + FAULTS + 5:
-                return
-            for execution in resting:
+    async def _resume_resting(self) -> None:
+        """Resumes what rests, as people do who find it resting."""
+        for execution in self.world.disk.unit(_unfinished, write=False, durable=False):
+            if execution.status in (ex.PAUSED, ex.PAUSING) and "paused_by" in execution.context:
                 server = await self._ready()
                 task = server.do(self._resume(server, execution))
                 await asyncio.wait((task, server.dead), return_when=asyncio.FIRST_COMPLETED)
+
+    async def _resume_some(self) -> None:
+        for _ in range(8):
+            await asyncio.sleep(2.0)
+            await self._resume_resting()
 
     async def _resume(self, server: SimulatedServer, execution: Execution) -> None:
         assert server.services is not None
@@ -298,7 +299,7 @@ class Schedule:
         for _ in range(self.plan.rests):
             yield self._meddle("pause")
         if self.plan.rests:
-            yield self._resume_all()
+            yield self._resume_some()
 
     async def _kill(self) -> None:
         await asyncio.sleep(self._rng.random() * FAULTS)
