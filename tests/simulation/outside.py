@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -163,7 +162,3 @@ class NoEvaluations:
     def workflow(self, text: str, *_rest: Any) -> Any:
         """Raises `AssertionError`."""
         raise AssertionError(f"not a cheap expression: {text}")
-
-
-class Tally(Counter[str]):
-    """What happened in a schedule, by name: how often each fault and each kind of work came."""
