@@ -29,6 +29,10 @@ UNSYNCED = "unsynced"
 """The lane of final statuses that are in a journal, but perhaps not on the disk. Nobody claims its rows. They go when
 the journal is sealed; after a loss of power they return to lane `journal`. The key is that of lane `journal`."""
 
+AT_ONCE = 0
+"""The time (µs) from which a row may be claimed that must not wait. The present would not do: if the clock is set back,
+such a row would wait until the clock is there again, and later ones would overtake it."""
+
 PURGE = "purge"
 """The lane of journals to remove. The key is the id of one of the trees."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from tests.doubles.assembly import Assembly, GivenPacks
 
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.expr.language import Language
+from squall.ports import Store, Tx
 from squall.services.holdups import Holdups
 from squall.services.lanes import ADVANCE, RUN
 from squall.services.workflow.chains import Chains
@@ -21,6 +22,7 @@ from squall.services.workflow.runs import Runs
 from squall.services.workflow.workflows import Workflows
 from squall.testing.samples import sample_action, sample_pack, sample_runner
 
+T = TypeVar("T")
 LANGUAGE = Language()
 Act = Callable[[Execution], tuple[str, Any]]
 
@@ -29,6 +31,27 @@ async def no_keys(name: str, decrypt: bool, user: str) -> Any:
     if name == "system.word":
         return "key"
     raise LookupError(name)
+
+
+class Between:
+    """A store that does `work` of others just before its next durable transaction, which is not a claim of rows."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.work: Callable[[Tx], Awaitable[None]] | None = None
+
+    async def tx(self, work: Callable[[Tx], Awaitable[T]], *, durable: bool = True) -> T:
+        first = self.work if durable else None
+        if first is not None:
+            self.work = None
+            await self._store.tx(first)
+        return await self._store.tx(work, durable=durable)
+
+    async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        return await self._store.read(work)
+
+    async def close(self) -> None:
+        await self._store.close()
 
 
 class Flows:
@@ -80,7 +103,7 @@ class Flows:
         )
         transitions, executions, info = squall.transitions, squall.executions, self.runs.runner_info
         starting = squall.starting
-        chains = Chains(
+        self.chains = Chains(
             squall.store, squall.clock, squall.content, squall.binding, executions, starting, transitions, info
         )
         self.holdups = Holdups()
@@ -92,7 +115,7 @@ class Flows:
             transitions,
             self.runs,
             self.stored,
-            chains,
+            self.chains,
             squall.suspects,
             Languages(lambda: LANGUAGE),
             self.holdups,

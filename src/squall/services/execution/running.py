@@ -32,6 +32,7 @@ from squall.services.output.printed import PrintedText
 _LOG = logging.getLogger("squall.running")
 _SETTLED = 500
 _LARGE = 1 << 20
+_PIECES = 10
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -209,19 +210,15 @@ class Running:
         process; if the keeper does not answer, the process counts as lost, so that no execution runs for ever."""
         limit = float(timeout) if isinstance(timeout, int | float) and timeout > 0 else None
         grace = self._limits.late_seconds
-        try:
-            async with asyncio.timeout(None if limit is None else limit + grace):
-                return await self._launcher.ended(execution.id)
-        except TimeoutError:
-            _LOG.warning("a time-out was not enforced by the keeper", extra={"execution": execution.id})
-        try:
-            async with asyncio.timeout(grace):
-                await self._launcher.cancel(execution.id)
-                end = await self._launcher.ended(execution.id)
-                return end._replace(timed_out=True, canceled=False)
-        except TimeoutError:
-            reason = f"The execution timed out after {limit:g} seconds, and the keeper of its process does not answer."
-            return End(execution=execution.id, attempt=execution.attempt, exit_code=-1, lost=reason)
+        end = await _within(limit, self._launcher, execution.id) or await _awake(grace, self._launcher, execution.id)
+        if end is not None:
+            return end
+        _LOG.warning("a time-out was not enforced by the keeper", extra={"execution": execution.id})
+        await self._launcher.cancel(execution.id)
+        if (end := await _awake(grace, self._launcher, execution.id)) is not None:
+            return _late(end, limit or 0.0)
+        reason = f"The execution timed out after {limit:g} seconds, and the keeper of its process does not answer."
+        return End(execution=execution.id, attempt=execution.attempt, exit_code=-1, lost=reason)
 
     async def _job(
         self, execution: Execution, action: Action, runner_type: RunnerType, token: str
@@ -263,6 +260,34 @@ class Running:
         if self._configs is None or pack is None or runner_type.name not in CONFIGURED_RUNNERS:
             return PackConfig()
         return await self._configs.rendered(pack, str(execution.context["user"]))
+
+
+async def _within(seconds: float | None, launcher: Launcher, execution: str) -> End | None:
+    """Waits up to `seconds` (None: for ever) for the end of a process. Returns None if it does not come."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await launcher.ended(execution)
+    except TimeoutError:
+        return None
+
+
+async def _awake(seconds: float, launcher: Launcher, execution: str) -> End | None:
+    """Waits as `_within` does, in short pieces.
+
+    If the server itself stood still (`SIGSTOP`, a machine without processor time), only one piece is over, and the
+    message that came meanwhile is read in the next.
+    """
+    for _ in range(_PIECES):
+        if (end := await _within(seconds / _PIECES, launcher, execution)) is not None:
+            return end
+    return None
+
+
+def _late(end: End, limit: float) -> End:
+    """Returns the end of a process that was canceled because of its time-out. If it had ended in time before that, its
+    end stays as it is."""
+    in_time = not (end.canceled or end.timed_out) and end.wall_seconds <= limit
+    return end if in_time else end._replace(timed_out=True, canceled=False)
 
 
 def _completed(spec: LaunchSpec, limits: RunLimits, job: RunnerJob, row: int, secrets: tuple[bytes, ...]) -> LaunchSpec:

@@ -18,7 +18,17 @@ from squall.core.execution.execution import Execution, change_of, encoded_size, 
 from squall.ports import Bus, Tx
 from squall.services.content.secret_results import SecretResults
 from squall.services.execution.places import Claimed, Places
-from squall.services.lanes import ADVANCE, CHANGED, JOURNAL, RUN, ChildChanged, Start, StatusRecord, StatusRequested
+from squall.services.lanes import (
+    ADVANCE,
+    AT_ONCE,
+    CHANGED,
+    JOURNAL,
+    RUN,
+    ChildChanged,
+    Start,
+    StatusRecord,
+    StatusRequested,
+)
 
 _REQUESTS = frozenset({ex.PAUSING, ex.RESUMING, ex.CANCELING})
 
@@ -128,11 +138,11 @@ class Transitions:
         row = await tx.events.add(change_of(execution, events.EXECUTION_UPDATE, execution.log[-1].at))
         if status in ex.STARTED and status != ex.RUNNING:
             record = StatusRecord(execution.tree, status, row, execution.log[-1].at, execution.parent is not None)
-            await tx.queue.put(JOURNAL, execution.id, record, now)
+            await tx.queue.put(JOURNAL, execution.id, record, AT_ONCE)
         if execution.parent is not None and _concerns_parent(execution, before):
-            await tx.queue.put(ADVANCE, execution.parent, ChildChanged(execution.id, status), now)
+            await tx.queue.put(ADVANCE, execution.parent, ChildChanged(execution.id, status), AT_ONCE)
         if asks and status in _REQUESTS and execution.runner in WORKFLOW_RUNNERS:
-            await tx.queue.put(ADVANCE, execution.id, StatusRequested(status), now)
+            await tx.queue.put(ADVANCE, execution.id, StatusRequested(status), AT_ONCE)
         for follower in self._followers:
             await follower.moved(tx, execution, self, now)
         return execution, row

@@ -12,6 +12,7 @@ from squall.core.errors import SquallError
 from squall.core.output.journal import PROGRESS, STATUS, ServerRecord, note_event
 from squall.ports import Bus, Clock, Due, Journal, Launcher, Store, Tx
 from squall.services.lanes import (
+    AT_ONCE,
     CHANGED,
     COMPLETE,
     JOURNAL,
@@ -108,7 +109,7 @@ class Journaling:
             for tree, due in rows.items():
                 for task, records in due:
                     if tree not in done:
-                        await tx.queue.release(task, now)
+                        await tx.queue.release(task, AT_ONCE)
                     elif done[tree] and is_final(records):
                         await tx.queue.move(task, UNSYNCED)
                     else:

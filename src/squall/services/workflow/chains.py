@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,22 +21,27 @@ from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Executions, Prepared, Request
 from squall.services.execution.places import Places, Starting
 from squall.services.execution.transitions import Transitions
+from squall.services.lanes import AT_ONCE
 from squall.services.workflow.definitions import key_of
 
 
 class Step(msgspec.Struct):
-    """One step of a chain: what was read, and the child to request (`prepared`) or the end (`ended`, `result`)."""
+    """One step of a chain: what was read, and the child to request (`prepared`) or the end (`ended`, `result`).
+
+    `unlisted` are the ids of the children that no earlier step has stored in the order of children."""
 
     execution: Execution
     record: WorkflowRecord | None
     text: str | None = None
+    unlisted: bytes = b""
     prepared: Prepared | None = None
     ended: Ended | None = None
     result: dict[str, Any] | None = None
 
 
 class Chains:
-    """Advances chains. A chain's children determine its next node; its record's number stops a second server."""
+    """Advances chains. A chain's children, in their order, determine its next node; its record's number stops a second
+    server."""
 
     def __init__(
         self,
@@ -60,14 +66,16 @@ class Chains:
     async def advance(self, execution: Execution, tasks: list[Due]) -> None:
         """Advances a chain and removes the rows `tasks`. Raises `OSError`, `SquallError`."""
 
-        async def read(tx: Tx) -> tuple[WorkflowRecord | None, str | None, list[Execution]]:
+        async def read(tx: Tx) -> tuple[WorkflowRecord | None, str | None, list[Execution], Sequence[bytes]]:
             record = await tx.workflows.get(execution.id)
             text = await tx.workflows.definition(record.definition) if record is not None else None
             where = ExecutionFilter(parent=execution.id, newest_first=False)
-            return record, text, list(await tx.executions.find(where, None, 0, True))
+            listed = await tx.workflows.facts(execution.id, 0)
+            return record, text, list(await tx.executions.find(where, None, 0, True)), listed
 
-        record, text, children = await self._store.read(read)
-        step = Step(execution, record, text)
+        record, text, children, listed = await self._store.read(read)
+        children, unlisted = _in_order(children, listed)
+        step = Step(execution, record, text, unlisted)
         try:
             await self._decide(step, children)
         except InvalidError as error:
@@ -137,18 +145,22 @@ class Chains:
     async def _write(self, tx: Tx, step: Step, children: list[Execution], tasks: list[Due], places: Places) -> None:
         now = self._clock.now()
         move = self._transitions.move
+        execution = await tx.executions.get(step.execution.id, False)
+        over = execution is None or execution.status in ex.FINAL
+        if not over and not await self._claimed(tx, step):
+            # The other server may have read the children before the change that these rows are about.
+            for task in tasks:
+                await tx.queue.release(task, AT_ONCE)
+            return
         for task in tasks:
             await tx.queue.done(task)
-        execution = await tx.executions.get(step.execution.id, False)
-        if execution is None or execution.status in ex.FINAL:
-            return
-        if not await self._claimed(tx, step):
+        if execution is None or over:
             return
         if execution.status in (ex.REQUESTED, ex.DELAYED):
             execution = msgspec.structs.replace(execution, runner_info=self._info)
             execution, _ = await move(tx, execution, ex.SCHEDULED, now)
             execution, _ = await move(tx, execution, ex.RUNNING, now)
-        running = [child for child in children if child.status not in ex.FINAL]
+        running = await _running(tx, children)
         if execution.status == ex.CANCELING:
             await self._stop(tx, execution, running, now)
             return
@@ -167,7 +179,7 @@ class Chains:
         if step.record.seq == 0:
             await tx.workflows.keep_definition(step.record.definition, step.text)
             await tx.workflows.insert(step.record)
-        return await tx.workflows.append(step.record.execution, step.record.seq + 1, b"")
+        return await tx.workflows.append(step.record.execution, step.record.seq + 1, step.unlisted)
 
     async def _stop(self, tx: Tx, execution: Execution, running: list[Execution], now: int) -> None:
         for child in running:
@@ -197,6 +209,28 @@ class Chains:
             execution, _ = await move(tx, execution, ex.RESUMING, now)
             execution, _ = await move(tx, execution, ex.RUNNING, now)
         return execution
+
+
+async def _running(tx: Tx, children: list[Execution]) -> list[Execution]:
+    """Returns the children that have not ended, as they are now: some may have changed since they were read."""
+    current = [await tx.executions.get(child.id, False) for child in children if child.status not in ex.FINAL]
+    return [child for child in current if child is not None and child.status not in ex.FINAL]
+
+
+def _in_order(children: list[Execution], listed: Sequence[bytes]) -> tuple[list[Execution], bytes]:
+    """Returns the children in the order of their requests, and the ids of those that `listed` does not have yet.
+
+    Their times do not tell the order: the clock may be set back while a chain runs. Each step of the chain stores the
+    ids of the children that came before it, so at most one child, the last, is not listed. Chains of older versions
+    have no such ids; their children stay in the order of their times.
+    """
+    order = {child_id: number for number, child_id in enumerate(_ids(listed))}
+    unlisted = ",".join(child.id for child in children if child.id not in order)
+    return sorted(children, key=lambda child: order.get(child.id, len(order))), unlisted.encode()
+
+
+def _ids(listed: Sequence[bytes]) -> list[str]:
+    return [child_id for ids in listed for child_id in ids.decode().split(",") if child_id]
 
 
 def _goes_on(execution: Execution, running: list[Execution]) -> bool:

@@ -59,7 +59,10 @@ class Failing:
 
     async def fail_or_release(self, key: str, tasks: list[Due], error: Exception) -> None:
         """Fails the workflow, unless a retry may help: after an error of the environment, after a conflict, which a
-        change may have caused, and if the failure cannot be written."""
+        change may have caused, if a row was claimed again, and if the failure cannot be written."""
+        if isinstance(error, LostRowsError):
+            await self.release(key, tasks, 0)
+            return
         if is_of_environment(error):
             await self.release(key, tasks, int(self._holdups.failed(key, error) * 1_000_000))
             return
@@ -104,6 +107,14 @@ def worded(error: Exception) -> str:
 
 
 async def done(tx: Tx, tasks: Sequence[Due]) -> None:
-    """Removes handled rows from the queue."""
+    """Removes handled rows from the queue. Raises `LostRowsError` if a row is no longer held: whoever claimed it since
+    will handle it, and a change that is handled twice could count twice, as two failures of a task that is retried."""
     for task in tasks:
-        await tx.queue.done(task)
+        if not await tx.queue.done(task):
+            raise LostRowsError(f"Row {task.id} of lane {task.lane} was claimed again.")
+
+
+class LostRowsError(SquallError):
+    """A step of a workflow must not be written, because the lease of one of its rows was over."""
+
+    code = "internal"

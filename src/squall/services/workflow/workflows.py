@@ -28,7 +28,16 @@ from squall.services.execution.executions import Executions, Prepared
 from squall.services.execution.places import Places, Starting
 from squall.services.execution.transitions import Transitions
 from squall.services.holdups import Holdups
-from squall.services.lanes import ADVANCE, JOURNAL, MoreToDo, ProgressRecords, Start, StatusRecord, advance_of
+from squall.services.lanes import (
+    ADVANCE,
+    AT_ONCE,
+    JOURNAL,
+    MoreToDo,
+    ProgressRecords,
+    Start,
+    StatusRecord,
+    advance_of,
+)
 from squall.services.suspects import Suspects
 from squall.services.workflow.chains import Chains
 from squall.services.workflow.children import canceler, child_request, pass_on
@@ -234,13 +243,13 @@ class Workflows:
             await tx.workflows.add_child(command.task_execution, item, child.id)
         await done(tx, batch.tasks)
         if batch.notes:
-            await tx.queue.put(JOURNAL, execution.id, ProgressRecords(execution.tree, now, batch.notes), now)
+            await tx.queue.put(JOURNAL, execution.id, ProgressRecords(execution.tree, now, batch.notes), AT_ONCE)
         execution = await self._cascade(tx, batch, execution, now)
         if (ending := run.ending) is not None:
             await self._transitions.conclude(tx, execution, *ending, now)
             self._runs.forget(execution.id)
         elif batch.steps and batch.steps[-1].more:
-            await tx.queue.put(ADVANCE, execution.id, MoreToDo(), now)
+            await tx.queue.put(ADVANCE, execution.id, MoreToDo(), AT_ONCE)
         return True
 
     async def _begin(self, tx: Tx, run: Run, execution: Execution, now: int) -> Execution:
@@ -255,7 +264,7 @@ class Workflows:
             execution, _ = await move(tx, execution, ex.SCHEDULED, now)
         execution, row = await move(tx, execution, ex.RUNNING, now)
         opening = StatusRecord(execution.tree, ex.RUNNING, row, execution.log[-1].at, create=True)
-        await tx.queue.put(JOURNAL, execution.id, opening, now)
+        await tx.queue.put(JOURNAL, execution.id, opening, AT_ONCE)
         return execution
 
     async def _cascade(self, tx: Tx, batch: Batch, execution: Execution, now: int) -> Execution:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +294,58 @@ async def test_a_timeout_that_the_keeper_does_not_enforce_is_enforced_by_the_ser
     outcome = await squall.make_running(IMPATIENT).run(execution, row)
     assert scripted(squall).canceled == [execution.id]
     assert (outcome.status, outcome.result["return_code"]) == ("timeout", -9)
+
+
+class StoppedServer(ScriptedLauncher):
+    """A launcher of a server that is stopped when it waits for an end, and goes on long after all time-outs. It reads
+    the message of the end, which came meanwhile, after the timers."""
+
+    def __init__(self, root: Path, **end: Any) -> None:
+        super().__init__(root)
+        self._end = end
+        self._stopped = False
+
+    async def ended(self, execution: str) -> End:
+        if not self._stopped:
+            self._stopped = True
+            spec = await self.starting(execution)
+            time.sleep(0.05)
+            asyncio.get_running_loop().call_later(0.001, lambda: self.end(spec, **self._end))
+        return await super().ended(execution)
+
+
+@pytest.mark.parametrize(("end", "status"), [({}, "succeeded"), ({"exit_code": 2}, "failed")])
+async def test_a_process_that_ended_in_time_has_not_timed_out_although_the_server_stood_still(
+    squall: Assembly, tmp_path: Path, end: dict[str, int], status: str
+) -> None:
+    squall.launcher = stopped = StoppedServer(tmp_path / "stopped", **end)
+    squall.source.runners[0].runner_parameters["timeout"] = {"type": "number"}
+    await squall.registration.register()
+    _, execution, row = await squall.start(parameters=SHORT)
+    outcome = await squall.make_running(msgspec.structs.replace(LIMITS, late_seconds=0.04)).run(execution, row)
+    assert (outcome.status, stopped.canceled) == (status, [])
+
+
+class CrossingLauncher(ScriptedLauncher):
+    """A launcher whose process ends by itself, so many seconds after its start, just when it is told to cancel."""
+
+    def __init__(self, root: Path, seconds: float) -> None:
+        super().__init__(root)
+        self._seconds = seconds
+
+    async def cancel(self, execution: str) -> None:
+        self.end(await self.starting(execution), wall_seconds=self._seconds)
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(0.005, "succeeded"), (0.5, "timeout")])
+async def test_an_end_that_crosses_the_cancel_counts_by_the_time_that_the_process_took(
+    squall: Assembly, tmp_path: Path, seconds: float, status: str
+) -> None:
+    squall.launcher = CrossingLauncher(tmp_path / "crossing", seconds)
+    squall.source.runners[0].runner_parameters["timeout"] = {"type": "number"}
+    await squall.registration.register()
+    _, execution, row = await squall.start(parameters=SHORT)
+    assert (await squall.make_running(IMPATIENT).run(execution, row)).status == status
 
 
 async def test_an_execution_whose_keeper_does_not_answer_after_its_time_is_abandoned(

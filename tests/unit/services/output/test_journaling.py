@@ -6,7 +6,7 @@ import json
 
 import msgspec
 import pytest
-from tests.doubles.assembly import LEASE, Assembly, scripted
+from tests.doubles.assembly import LEASE, Assembly, output_of, scripted
 
 from squall.core.event.events import EXECUTION
 from squall.core.output import journal as codec
@@ -55,6 +55,18 @@ async def test_status_changes_are_carried_in_their_order(squall: Assembly) -> No
     await squall.finish(task, execution)
     assert await squall.journaling.carry() == 2
     assert [status for _, status, _ in await carried(squall, execution.tree)] == ["canceling", "canceled"]
+
+
+async def test_status_changes_are_carried_in_their_order_although_the_clock_is_set_back(squall: Assembly) -> None:
+    task, execution, _ = await squall.start()
+    scripted(squall).show(output_of(execution), b"text")
+    await squall.control.cancel(execution.id, "ada")
+    squall.clock.advance(-3_600)
+    assert await squall.journaling.carry() == 1
+    await squall.finish(task, execution, "canceled")
+    await squall.journaling.carry()
+    kinds = [record for record in await read_all(squall.journal, execution.tree) if record.kind == codec.STATUS]
+    assert [json.loads(bytes(record.payload))["status"] for record in kinds] == ["running", "canceling", "canceled"]
 
 
 async def test_an_execution_that_printed_nothing_gets_no_journal(squall: Assembly) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from tests.doubles.assembly import Assembly
-from tests.unit.services.flows import Flows
+from tests.unit.services.flows import Between, Flows
 
 from squall.core.access.secret import Sealed
 from squall.core.content.keyvalue import SYSTEM
 from squall.core.execution.execution import Execution
+from squall.ports import Tx
 from squall.services.content.keys import NewValue
 from squall.services.execution.executions import Request
 from squall.services.lanes import ADVANCE
@@ -65,6 +66,86 @@ async def test_a_chain_ends_as_its_last_node_does(squall: Assembly) -> None:
     flows, made = await started(squall, CHAIN)
     await flows.work(lambda execution: ("timeout", {}))
     assert (await flows.get(made)).status == "timeout"
+
+
+async def test_each_node_runs_once_and_in_order_although_the_clock_is_set_back(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN.replace("on-failure: c3", "on-success: c3"))
+
+    def act_and_set_back(execution: Execution) -> tuple[str, Any]:
+        squall.clock.advance(-3_600)
+        return act(execution)
+
+    await flows.work(act_and_set_back, most=10, restarts=True)
+    done = await flows.get(made)
+    assert (done.status, [task["id"] for task in done.result["tasks"]]) == ("succeeded", ["c1", "c2", "c3"])
+    assert len(await flows.children(made)) == 3
+
+
+async def test_a_chain_that_an_older_version_began_goes_on_in_the_order_of_times(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN)
+    for _ in range(2):
+        await flows.advance()
+        for task, execution, _ in await squall.claim():
+            await squall.finish(task, execution, *act(execution))
+        squall.clock.advance(1)
+
+    async def forget_the_order(tx: Tx) -> None:
+        record = await tx.workflows.get(made.id)
+        assert record is not None
+        await tx.workflows.keep(made.id, record.seq, b"")
+
+    await squall.store.tx(forget_the_order)
+    await flows.work(act)
+    assert [task["id"] for task in (await flows.get(made)).result["tasks"]] == ["c1", "c2"]
+
+
+NESTED = "chain:\n  - {name: c1, ref: flows.inner}\n"
+INNER = "version: 1.0\ntasks:\n  only: {action: core.noop}\n"
+
+
+async def test_a_node_that_ends_while_its_chain_is_advanced_keeps_its_end(squall: Assembly) -> None:
+    store = squall.store
+    squall.store = between = Between(store)
+    flows = Flows(squall, chained=NESTED, inner=INNER)
+    await squall.registration.register()
+    made = await squall.request("flows.chained", parameters={"x": "world"})
+    await flows.advance()
+    (child,) = await flows.children(made)
+    assert child.status == "running"
+    await squall.control.ask(made.id, "pausing", "ada")
+
+    async def end_child(tx: Tx) -> None:
+        current = await tx.executions.get(child.id)
+        assert current is not None
+        await squall.transitions.conclude(tx, current, "succeeded", {}, squall.clock.now())
+
+    tasks = await store.tx(lambda tx: tx.queue.claim(ADVANCE, "w1", squall.clock.now(), 1, 9))
+    between.work = end_child
+    await flows.chains.advance(await flows.get(made), list(tasks))
+    assert (await flows.get(child)).status == "succeeded"
+    assert (await flows.get(made)).status == "paused"
+
+
+async def test_the_server_that_loses_a_step_of_a_chain_leaves_its_rows_for_later(squall: Assembly) -> None:
+    store = squall.store
+    squall.store = between = Between(store)
+    flows = Flows(squall, chained=CHAIN)
+    await squall.registration.register()
+    made = await squall.request("flows.chained", parameters={"x": "world"})
+    await flows.advance()
+    ((task, execution, _),) = await squall.claim()
+    await squall.finish(task, execution, *act(execution))
+    tasks = await store.tx(lambda tx: tx.queue.claim(ADVANCE, "w2", squall.clock.now(), 1, 9))
+
+    async def other_step(tx: Tx) -> None:
+        record = await tx.workflows.get(made.id)
+        assert record is not None and await tx.workflows.append(made.id, record.seq + 1, b"")
+
+    between.work = other_step
+    await flows.chains.advance(await flows.get(made), list(tasks))
+    assert await squall.claim() == [], "no second child was requested"
+    await flows.work(act)
+    assert (await flows.get(made)).status == "succeeded"
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 from tests.doubles.assembly import Assembly
-from tests.unit.services.flows import Flows, good
+from tests.unit.services.flows import Between, Flows, good
 from tests.unit.services.workflow.test_workflows import LINE, started
 
 from squall.adapters.sql.workflow.workflows import SqlWorkflows
 from squall.core.errors import ConflictError, InvalidError, UnavailableError
 from squall.core.expr.json_value import printable
+from squall.ports import Tx
 from squall.services.execution.executions import Request
 from squall.services.lanes import ADVANCE
 from squall.services.workflow.chains import Chains
@@ -127,3 +129,36 @@ async def test_a_store_that_does_not_answer_an_expression_makes_the_workflow_wai
         await flows.work(good)
         squall.clock.advance(1)
     assert ((await flows.get(made)).status, failures) == ("succeeded", [])
+
+
+async def test_a_change_whose_row_was_claimed_again_counts_once(squall: Assembly) -> None:
+    store = squall.store
+    squall.store = between = Between(store)
+    again = {"version": 1.0, "tasks": {"a": {"action": "core.noop", "retry": {"count": 1}}}}
+    flows, made = await started(squall, "again", again)
+    await flows.advance()
+    ((task, execution, _),) = await squall.claim()
+    await squall.finish(task, execution, "failed", {})
+
+    async def claim_again(tx: Tx) -> None:
+        assert len(await tx.queue.claim(ADVANCE, "w2", squall.clock.now() + 90_000_000, 1, 9)) == 1
+
+    between.work = claim_again
+    async with asyncio.TaskGroup() as group:
+        await flows.workflows.advance(group)
+    assert len(await flows.children(made)) == 1
+    squall.clock.advance(91)
+    await flows.work(good)
+    assert [child.status for child in await flows.children(made)] == ["failed", "succeeded"]
+    assert (await flows.get(made)).status == "succeeded"
+
+
+async def test_the_end_of_a_task_waits_for_no_clock_that_is_set_back(squall: Assembly) -> None:
+    flows, made = await started(squall, "line", LINE)
+
+    await flows.advance()
+    ((task, execution, _),) = await squall.claim()
+    await squall.finish(task, execution, *good(execution))
+    squall.clock.advance(-3_600)
+    await flows.work(good)
+    assert (await flows.get(made)).status == "succeeded"
