@@ -17,6 +17,8 @@ DEEPEST = 200
 _MOST_BITS = 14_000
 """The largest whole number, in bits: Python writes numbers of up to 4300 digits."""
 _TOO_LARGE = "a whole number is too large"
+LONGEST_LITERAL = 64 << 10
+"""The most characters of a Python literal. To parse one takes 500 bytes of memory for each of them; JSON takes few."""
 
 
 class LiteralError(ValueError):
@@ -62,6 +64,8 @@ def read_literal(text: str) -> Any:
         pass
     except ValueError:
         raise LiteralError(_TOO_LARGE) from None
+    if len(text) > LONGEST_LITERAL:
+        raise LiteralError(f"a text of more than {LONGEST_LITERAL} characters must be JSON")
     try:
         value = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
