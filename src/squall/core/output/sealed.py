@@ -21,10 +21,11 @@ from squall.core.ids import is_id
 from squall.core.output.journal import Header
 
 BLOCK: Final = 128 << 10
-_LARGEST_BLOCK: Final = 16 << 20
-"""The most bytes of a block that a reader accepts: a damaged length must not become memory."""
 """The bytes of source in one frame; the last one may have fewer. The records of one execution of many lie scattered
 over the blocks: blocks of twice the size would double the time to read them."""
+
+_LARGEST_BLOCK: Final = 16 << 20
+"""The most bytes of a block that a reader accepts: a damaged length must not become memory."""
 
 STRIDE: Final = 64
 """The most records of a chain from one mark to the next."""

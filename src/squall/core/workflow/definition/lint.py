@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from squall.core.expr.language import Language, unknown_functions
+from squall.core.safe_yaml import LOADER
 from squall.core.workflow.definition.paths import names_of, written_tasks
 
 Finding = dict[str, Any]
@@ -17,7 +18,8 @@ Finding = dict[str, Any]
 def lint_workflow(text: str, document: Mapping[str, Any], language: Language) -> list[Finding]:
     """Returns the findings about a workflow: functions that do not exist, tasks that never run, values that YAML cuts
     at ` #`, and duplicate keys."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    # The loader of the document: another one refuses some texts that it reads.
+    node = yaml.compose(text, Loader=LOADER)
     findings = [*_unknown_functions(document, "", language), *_unreached(document)]
     if node is not None:
         findings += _in_yaml(node, text.splitlines())
@@ -67,7 +69,7 @@ def _in_yaml(node: yaml.Node, lines: list[str]) -> Iterator[Finding]:
             waiting += [part for pair in each.value for part in pair]
         elif isinstance(each, yaml.SequenceNode):
             waiting += each.value
-        elif isinstance(each, yaml.ScalarNode) and each.style is None:
+        elif isinstance(each, yaml.ScalarNode) and not each.style:
             yield from _cut(each, lines)
 
 

@@ -43,3 +43,9 @@ def test_comments_and_quoted_values_are_passed_over() -> None:
 def test_a_key_that_stands_twice_is_named_with_both_lines() -> None:
     [each] = found(f"{HEAD}  a: {{action: core.noop}}\n  a: {{action: core.local}}\n")
     assert (each["line"], "first in line 3" in str(each["message"])) == (4, True)
+
+
+def test_a_text_that_only_one_loader_of_yaml_reads_is_linted() -> None:
+    text = "tasks:\n  a:\n    action: core.echo message=x\t\n    input: {x: <% suceeded() %>}\n"
+    [finding] = lint_workflow(text, load_document(text), LANGUAGE)
+    assert "succeeded" in finding["message"]
