@@ -64,6 +64,8 @@ soak: $(READY) ## run the long tests for MINUTES=n
 	@$(PYTHON) .ci/packages.py
 	@SQUALL_EXAMPLES=$$((200 * $(MINUTES))) $(IN) pytest tests/unit -m hypothesis $(ARGS)
 	@SQUALL_EXAMPLES=$$((20 * $(MINUTES))) $(IN) pytest tests/api/test_openapi.py $(ARGS)
+	@UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --locked --quiet --inexact --group fuzz --no-build-package atheris \
+		|| echo "squall: there is no wheel of atheris for this Python and machine"
 	@SQUALL_SOAK_MINUTES=$(MINUTES) $(IN) pytest tests/soak tests/scenarios/test_workflow_extremes.py $(ARGS)
 
 release: $(READY) ## join the changelog, tag and build VERSION=n.n.n

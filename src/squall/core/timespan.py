@@ -8,6 +8,8 @@ from squall.core.errors import InvalidError
 from squall.core.timestamp import from_iso
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+# A search for spans starts again at each digit of a long number; a match of the whole text starts once.
+_SPANS = re.compile(r"(?:\s*\d+(?:\.\d+)?\s*(?:ms|s|m|h|d|w))+")
 _LONGEST = 1_000 * 366 * 86_400_000_000
 _UNITS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 
@@ -19,7 +21,7 @@ def moment(text: str, field: str, now: int) -> int:
     Raises `InvalidError`.
     """
     spans = text.strip().lower()
-    if spans and not _SPAN.sub("", spans).strip():
+    if _SPANS.fullmatch(spans):
         span = sum(float(match[1]) * _UNITS[match[2]] for match in _SPAN.finditer(spans))
         if span > _LONGEST:
             raise InvalidError(f"{field}: {text[:40]!r} is longer than a thousand years")

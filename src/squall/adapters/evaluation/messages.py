@@ -88,7 +88,10 @@ def to_json(reply: Reply) -> bytes:
 
 def from_json(data: bytes) -> Reply:
     """Returns a reply. Raises `ValueError` for anything else."""
-    kind, name, content = json.loads(data)
+    try:
+        kind, name, content = json.loads(data)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"the message of an evaluator is malformed: {error}") from None
     return Reply(str(kind), str(name), content)
 
 

@@ -118,7 +118,7 @@ class SealedSource:
         head = self.container.head
         expected_size = min(head.block, head.size - number * head.block)
         try:
-            block = ZstdDecompressor().decompress(self.container.frame(number))
+            block = ZstdDecompressor().decompress(self.container.frame(number), expected_size + 1)
         except (ZstdError, EOFError, sealed.NotSealedError) as error:
             raise DamagedError(f"block {number} of the sealed journal is damaged: {error}") from error
         if len(block) != expected_size:

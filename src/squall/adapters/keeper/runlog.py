@@ -93,7 +93,7 @@ def _read(text: bytes) -> Line | None:
     try:
         fields = json.loads(text)
         line: Line = from_fields(_KINDS[fields["log"]], fields)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return line
 

@@ -268,7 +268,7 @@ class Unpacker(Generic[T]):
                 break
             try:
                 fields = json.loads(self._buffer[_LENGTH.size : end])
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise BadMessageError(f"a message is no JSON: {error}") from error
             if not isinstance(fields, dict):
                 raise BadMessageError("a message is no JSON object")

@@ -16,7 +16,9 @@ from squall.services.execution.executions import Executions
 from squall.services.output.line_reading import LineReading
 from squall.services.output.outputs import Outputs
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+_DIGITS = 19
+"""A number with so many digits is larger than any size. Python refuses to read one with more than 4300."""
 
 
 class Span(NamedTuple):
@@ -30,15 +32,15 @@ class Span(NamedTuple):
 def span_of(header: str, total: int) -> Span | None:
     """Returns the span that a `Range` header requests; None if the server must ignore the header (another unit, or
     several ranges). An empty span (last before first) cannot be satisfied."""
-    match = _RANGE.match(header.strip())
+    match = _RANGE.fullmatch(header.strip())
     if match is None or not (match[1] or match[2]):
         return None
-    if not match[1]:
-        return Span(max(0, total - int(match[2])), total - 1, total)
-    first = int(match[1])
-    if match[2] and int(match[2]) < first:
+    first, last = (int(text.lstrip("0")[:_DIGITS] or 0) if text else None for text in match.groups())
+    if first is None:
+        return Span(max(0, total - (last or 0)), total - 1, total)
+    if last is not None and last < first:
         return None
-    return Span(first, min(int(match[2]) if match[2] else total - 1, total - 1), total)
+    return Span(first, total - 1 if last is None else min(last, total - 1), total)
 
 
 class Ranges:

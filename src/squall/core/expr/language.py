@@ -219,9 +219,17 @@ class Language:
         except _TOO_DEEP:
             yield {"type": JINJA, "expression": text, "message": "The expression nests too deeply."}
             return
-        for part in jinja_parts(text, self._is_valid_jinja):
+        # The end of an expression is found by its validity, so most are checked already.
+        messages: dict[str, str | None] = {}
+
+        def is_valid(source: str) -> bool:
+            if source not in messages:
+                messages[source] = self._jinja_complaint(source)
+            return messages[source] is None
+
+        for part in jinja_parts(text, is_valid):
             if not isinstance(part, str):
-                message = self._jinja_complaint(part[1])
+                message = None if is_valid(part[1]) else messages[part[1]]
                 if message is not None:
                     yield {"type": JINJA, "expression": part[0], "message": message}
 
@@ -308,7 +316,11 @@ def unknown_functions(language: Language, text: str) -> list[str]:
             return sentences
         functions = {*language._environment.globals, *_jinja_names(Scope(Variables({})))}
         filters = language._environment.filters
-        sentences += [wording(name, {*functions, *filters}) for name in unknown_in_jinja(template, functions, filters)]
+        try:
+            unknown = unknown_in_jinja(template, functions, filters)
+        except RecursionError:
+            return sentences
+        sentences += [wording(name, {*functions, *filters}) for name in unknown]
     return sentences
 
 

@@ -16,14 +16,16 @@ def unknown_in_yaql(expression: Any, existing: Collection[str]) -> list[str]:
 
 
 def _calls(expression: Any) -> Iterator[str]:
-    name = getattr(expression, "name", None)
-    if isinstance(name, str) and name[:1].isalpha():
-        yield name
-    for part in getattr(expression, "args", ()):
-        yield from _calls(part)
-    for part in (getattr(expression, "source", None), getattr(expression, "destination", None)):
-        if part is not None:
-            yield from _calls(part)
+    # A long path nests as deeply as it is long, so there is no recursion here.
+    waiting = [expression]
+    while waiting:
+        part = waiting.pop()
+        name = getattr(part, "name", None)
+        if isinstance(name, str) and name[:1].isalpha():
+            yield name
+        ends = (getattr(part, "source", None), getattr(part, "destination", None))
+        inner = [*getattr(part, "args", ()), *(each for each in ends if each is not None)]
+        waiting += reversed(inner)
 
 
 def unknown_in_jinja(template: nodes.Template, functions: Collection[str], filters: Collection[str]) -> list[str]:

@@ -24,6 +24,9 @@ BLOCK: Final = 128 << 10
 """The bytes of source in one frame; the last one may have fewer. The records of one execution of many lie scattered
 over the blocks: blocks of twice the size would double the time to read them."""
 
+_LARGEST_BLOCK: Final = 16 << 20
+"""The most bytes of a block that a reader accepts: a damaged length must not become memory."""
+
 STRIDE: Final = 64
 """The most records of a chain from one mark to the next."""
 
@@ -178,6 +181,8 @@ def unpack_table(table: bytes) -> list[tuple[int, int]]:
 
 def index_size(entry: bytes) -> int:
     """Returns the length of the index frame, read from the last entry of the seek table. Raises `NotSealedError`."""
+    if len(entry) != ENTRY_SIZE:
+        raise NotSealedError("it is shorter than its seek table")
     size, decompressed = _ENTRY.unpack(entry)
     if decompressed or size < HEAD_SIZE + INDEX_HEAD_SIZE:
         raise NotSealedError("it has no index")
@@ -195,7 +200,7 @@ def unpack_head(frame: bytes) -> Head:
         raise NotSealedError("its index does not begin like one")
     if version != _VERSION:
         raise NotSealedError(f"its index has format {version}; this version of Squall reads format {_VERSION}")
-    if not block or blocks != -(-size // block):
+    if not 0 < block <= _LARGEST_BLOCK or blocks != -(-size // block):
         raise NotSealedError("its index has another number of blocks than its size needs")
     return Head(block, size, digest, nonce, tree.hex(), closing, blocks, executions, records)
 

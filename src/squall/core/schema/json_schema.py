@@ -6,20 +6,25 @@ bounded, also while an error message is built.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
 import msgspec
 
+from squall.core.schema.expansion import ExpansionError, check_references, check_work, counted_patterns
 from squall.core.schema.wording import CostError, errors_of, worst_error
 
 _NOT_SCHEMA = frozenset({"secret", "position", "immutable", "default"})
 _SCHEMAS_BY_NAME = ("patternProperties", "definitions", "$defs", "dependencies")
 _SCHEMAS = ("items", "additionalItems", "additionalProperties", "anyOf", "oneOf", "allOf", "not")
 _VALUES = frozenset({"default", "enum", "const", "example", "examples"})
-_PATTERN_OPTIONS = jsonschema_rs.FancyRegexOptions(backtrack_limit=20_000)
+_BACKTRACKS = 20_000
+_PATTERN_BYTES = 8 << 20
+"""The memory that the compiled patterns of one schema may take together: they take time in proportion to it."""
+
+_LEAST_PATTERN_BYTES = 64 << 10
 _LARGEST_WORDED = 256 << 10
 _LONGEST_MESSAGE = 2000
 _SMALL = 4 << 10
@@ -28,6 +33,42 @@ _MOST_STEPS = 200_000
 
 class SchemaError(ValueError):
     """A schema is wrong. The message is one line."""
+
+
+class Validator:
+    """A schema of draft 4, ready to check values. If its references make it large, each value is weighed first."""
+
+    __slots__ = ("_expansion", "_plain", "_schema")
+
+    def __init__(self, plain: Any) -> None:
+        """Builds the validator. Raises `SchemaError`."""
+        try:
+            self._expansion = check_references(plain)
+            self._plain = plain if self._expansion.needs_care else None
+            most = max(_LEAST_PATTERN_BYTES, _PATTERN_BYTES // max(1, counted_patterns(plain)))
+            options = jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS, size_limit=most)
+            self._schema = jsonschema_rs.Draft4Validator(plain, offline=True, pattern_options=options)
+        except (jsonschema_rs.ValidationError, ValueError) as error:
+            raise SchemaError(str(error).partition("\n")[0]) from None
+
+    def is_valid(self, value: Any) -> bool:
+        """Checks whether a value fits the schema. Raises `SchemaError` if that takes too long, and `ValueError` for a
+        value that is not JSON."""
+        self._weigh(value)
+        return self._schema.is_valid(value)
+
+    def iter_errors(self, value: Any) -> Iterator[jsonschema_rs.ValidationError]:
+        """Yields the errors of a value. Raises as `is_valid` does."""
+        self._weigh(value)
+        return iter(self._schema.iter_errors(value))
+
+    def _weigh(self, value: Any) -> None:
+        if self._plain is None:
+            return
+        try:
+            check_work(self._plain, self._expansion, value)
+        except ExpansionError as error:
+            raise SchemaError(str(error)) from None
 
 
 def draft4(schema: Any) -> Any:
@@ -76,12 +117,12 @@ def remote_reference(schema: Any) -> str | None:
     return None
 
 
-def validator(plain: Any) -> jsonschema_rs.Draft4Validator:
+def validator(plain: Any) -> Validator:
     """Returns the validator of a schema of draft 4. Raises `SchemaError`."""
     return _cached(plain, _as_it_is)
 
 
-def parameter_validator(schema: Any) -> jsonschema_rs.Draft4Validator:
+def parameter_validator(schema: Any) -> Validator:
     """Returns the validator of a schema in StackStorm's form. Raises `SchemaError`."""
     return _cached(schema, draft4)
 
@@ -90,25 +131,18 @@ def _as_it_is(schema: Any) -> Any:
     return schema
 
 
-def _cached(schema: Any, reads: Callable[[Any], Any]) -> jsonschema_rs.Draft4Validator:
+def _cached(schema: Any, reads: Callable[[Any], Any]) -> Validator:
     """Returns a validator, from the cache if the schema is small: each run of an action uses the same few schemas."""
     try:
         text = msgspec.json.encode(schema)
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
-        return _built(reads(schema))
-    return _of_text(text, reads) if len(text) <= _SMALL else _built(reads(schema))
+        return Validator(reads(schema))
+    return _of_text(text, reads) if len(text) <= _SMALL else Validator(reads(schema))
 
 
 @lru_cache(256)
-def _of_text(text: bytes, reads: Callable[[Any], Any]) -> jsonschema_rs.Draft4Validator:
-    return _built(reads(msgspec.json.decode(text)))
-
-
-def _built(plain: Any) -> jsonschema_rs.Draft4Validator:
-    try:
-        return jsonschema_rs.Draft4Validator(plain, offline=True, pattern_options=_PATTERN_OPTIONS)
-    except (jsonschema_rs.ValidationError, ValueError) as error:
-        raise SchemaError(str(error).partition("\n")[0]) from None
+def _of_text(text: bytes, reads: Callable[[Any], Any]) -> Validator:
+    return Validator(reads(msgspec.json.decode(text)))
 
 
 def complaint(plain: Any, value: Any, hidden: bool = False) -> str | None:
@@ -147,7 +181,7 @@ def all_errors(plain: Any, value: Any) -> list[Any]:
 
 
 @lru_cache(512)
-def _of_pattern(pattern: str) -> jsonschema_rs.Draft4Validator:
+def _of_pattern(pattern: str) -> Validator:
     return validator({"pattern": pattern})
 
 

@@ -19,6 +19,9 @@ _MOST_BITS = 14_000
 _TOO_LARGE = "a whole number is too large"
 _GROUPED = "the number has underscores, or digits of another script"
 
+LONGEST_LITERAL = 64 << 10
+"""The most characters of a Python literal. To parse one takes 500 bytes of memory for each of them; JSON takes few."""
+
 
 class LiteralError(ValueError):
     """JSON cannot hold a value. The message is one line and may quote a key of the value."""
@@ -63,6 +66,8 @@ def read_literal(text: str) -> Any:
         pass
     except ValueError:
         raise LiteralError(_TOO_LARGE) from None
+    if len(text) > LONGEST_LITERAL:
+        raise LiteralError(f"a text of more than {LONGEST_LITERAL} characters must be JSON")
     try:
         tree = ast.parse(text.strip(), mode="eval")
         if "_" in text and any(_is_grouped(node, text.strip()) for node in ast.walk(tree)):

@@ -22,6 +22,10 @@ _QUOTED: Final = 64
 
 _PATTERN_STEPS: Final = 20
 
+_DEEPEST: Final = 200
+"""The most keywords within each other, three calls each. At Python's own limit, a part of the library that is no Python
+may end with an exception that nothing catches."""
+
 
 class CostError(ValueError):
     """Finding the errors of a value costs too much."""
@@ -73,7 +77,18 @@ def _budget() -> Any:
         def __init__(self, steps: int, matches: Matches) -> None:
             super().__init__(())
             self._left = steps
+            self._depth = 0
             self.matches = matches
+
+        def enter(self) -> None:
+            """Notes that a keyword begins. Raises `CostError` if there are too many within each other."""
+            if self._depth >= _DEEPEST:
+                raise CostError("its parts lead to each other too often")
+            self._depth += 1
+
+        def leave(self) -> None:
+            """Notes that a keyword ends."""
+            self._depth -= 1
 
         def spend(self, steps: int) -> None:
             """Counts steps. Raises `CostError` if there are too many."""
@@ -111,9 +126,13 @@ def _counted(rule: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
         spend = worder.format_checker.spend
         length = len(instance) // _QUOTED if isinstance(instance, dict | list) else 0
         spend(_size(schema, 0) + _size(wanted) + length)
-        for error in rule(worder, wanted, instance, schema) or ():
-            spend(1 + len(error.message) // _QUOTED)
-            yield error
+        worder.format_checker.enter()
+        try:
+            for error in rule(worder, wanted, instance, schema) or ():
+                spend(1 + len(error.message) // _QUOTED)
+                yield error
+        finally:
+            worder.format_checker.leave()
 
     return counted
 

@@ -66,6 +66,7 @@ def test_a_log_of_the_first_release_is_read(tmp_path: Path) -> None:
         b'{"log":"start"}',
         b'{"log":"dance","execution":"a","attempt":1}',
         b'{"log":["pid"]}',
+        b"[" * 100_000,
     ],
 )
 def test_a_line_that_is_none_is_left_out(log: RunLog, tmp_path: Path, line: bytes) -> None:

@@ -170,7 +170,16 @@ def test_a_report_that_cannot_be_understood_says_so(fields: dict[str, object]) -
 
 
 @pytest.mark.parametrize(
-    "data", [framed([1]), framed("text"), b"\0\0\0\2{]", b"\xff\xff\xff\xff", b"\0\0\0\3\xff\xff\xff"]
+    "data",
+    [
+        framed([1]),
+        framed("text"),
+        b"\0\0\0\2{]",
+        b"\xff\xff\xff\xff",
+        b"\0\0\0\3\xff\xff\xff",
+        b"\0\1\0\0" + b"[" * 65536,
+    ],
+    ids=range(6),
 )
 def test_bytes_that_are_no_message_end_the_connection(data: bytes) -> None:
     with pytest.raises(wire.BadMessageError, match="a message"):

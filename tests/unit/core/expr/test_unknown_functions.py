@@ -44,3 +44,14 @@ def test_a_function_that_does_not_exist_is_told_with_the_one_that_was_meant(text
 )
 def test_functions_that_exist_are_passed_over(text: str) -> None:
     assert unknown_functions(LANGUAGE, text) == []
+
+
+@pytest.mark.parametrize("part", ["a.", "a and ", "f(", "a|"])
+@pytest.mark.parametrize(("opening", "closing"), [("<% ", " %>"), ("{{ ", " }}"), ("{% if ", " %}{% endif %}")])
+def test_an_expression_may_be_as_long_as_it_likes(part: str, opening: str, closing: str) -> None:
+    unknown_functions(LANGUAGE, f"{opening}{part * 5000}a{closing}")
+
+
+def test_unknown_functions_are_named_in_the_order_of_their_calls() -> None:
+    sentences = unknown_functions(LANGUAGE, "<% xone(xtwo(1), xthree()).xfour() %>")
+    assert [sentence.split('"')[1] for sentence in sentences] == ["xone", "xtwo", "xthree", "xfour"]

@@ -83,6 +83,8 @@ def test_an_index_of_another_format_or_with_wrong_counts_is_refused() -> None:
             sealed.unpack_head(changed)
     with pytest.raises(sealed.NotSealedError):
         sealed.index_size(b"\0" * 8)
+    with pytest.raises(sealed.NotSealedError, match="shorter"):
+        sealed.index_size(b"")
     for unpack in (sealed.unpack_block, sealed.unpack_entry):
         with pytest.raises(sealed.NotSealedError):
             unpack(b"short")

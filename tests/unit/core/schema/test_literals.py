@@ -9,6 +9,7 @@ import pytest
 
 from squall.core.schema.literals import (
     DEEPEST,
+    LONGEST_LITERAL,
     LiteralError,
     check_nesting,
     literal_value,
@@ -87,3 +88,11 @@ def test_json_and_python_literals_are_read() -> None:
         read_literal("web")
     with pytest.raises(LiteralError):
         read_integer("9" * 5000)
+
+
+def test_a_long_text_must_be_json() -> None:
+    items = "0," * LONGEST_LITERAL
+    assert read_literal(f"[{items}0]") == [0] * (LONGEST_LITERAL + 1)
+    with pytest.raises(LiteralError, match="must be JSON"):
+        read_literal(f"[{items}]")
+    assert read_literal("[" + "0," * 1000 + "]") == [0] * 1000

@@ -61,3 +61,20 @@ def test_a_check_whose_errors_cost_too_much_to_find_is_refused() -> None:
     with pytest.raises(SchemaError, match="too many steps"):
         all_errors(_alternatives(18), "x")
     assert all_errors(_alternatives(18), 1) == []
+
+
+@pytest.mark.parametrize("schema", [{"oneOf": [{"$ref": "#"}] * 2}, {"not": {"$ref": "#"}}, {"allOf": [{"$ref": "#"}]}])
+@pytest.mark.parametrize("depth", [*range(12), 100, 200])
+def test_parts_that_lead_to_themselves_are_left_before_python_runs_out_of_calls(schema: Any, depth: int) -> None:
+    def below(calls: int) -> str:
+        return below(calls - 1) if calls > 0 else wording(schema, 1)
+
+    assert below(depth) == "the value does not fit its schema"
+
+
+def test_the_error_of_a_value_that_nests_deeply_is_worded() -> None:
+    value: Any = "x"
+    for _ in range(60):
+        value = {"c": value}
+    schema = {"anyOf": [{"type": "integer"}, {"properties": {"c": {"$ref": "#"}}, "type": "object"}]}
+    assert "is not" in str(complaint(schema, value))

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from squall.core.output.tagged import RESULT_FD
+from squall.core.schema.literals import check_nesting
 
 _HOPS = 20
 _NEEDED = {"host", "content-length", "transfer-encoding"}
@@ -154,7 +155,10 @@ class Exchange:
         body, parsed = text, False
         if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
             with contextlib.suppress(ValueError, RecursionError):
-                body, parsed = json.loads(text, parse_constant=_refused, parse_float=_finite), True
+                value = json.loads(text, parse_constant=_refused, parse_float=_finite)
+                # The server reads the value within a result, deeper in its own calls. `LiteralError` is a `ValueError`.
+                check_nesting(value)
+                body, parsed = value, True
         headers = {"-".join(word.capitalize() for word in name.split("-")): response.headers[name]
                    for name in response.headers}  # fmt: skip
         return {"status_code": response.status_code, "body": body, "parsed": parsed, "headers": headers}

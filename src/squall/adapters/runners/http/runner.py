@@ -17,6 +17,7 @@ from squall.adapters.runners.forked import OwnProgram
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import CANCELED, FAILED, SUCCEEDED, TIMEOUT
 from squall.core.execution.launch import End, Job, LaunchSpec, Outcome
+from squall.core.schema.literals import LONGEST_LITERAL
 from squall.ports import OutputText
 
 _PROGRAM = "squall.adapters.runners.http.program"
@@ -100,7 +101,7 @@ def _result(end: End) -> dict[str, Any] | None:
         return None
     try:
         result = json.loads(Path(end.result_file).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return result if isinstance(result, dict) and result else None
 
@@ -192,7 +193,9 @@ def _body(body: Any, headers: list[tuple[str, str]]) -> str | None:
     if kind == "application/json" and isinstance(body, str):
         try:
             json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
+            if len(body) > LONGEST_LITERAL:
+                return body
             try:
                 return json.dumps(ast.literal_eval(body))
             except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):

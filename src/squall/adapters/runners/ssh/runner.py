@@ -135,7 +135,7 @@ def _results(end: End) -> dict[str, dict[str, Any]] | None:
         return None
     try:
         results = json.loads(Path(end.result_file).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return results if isinstance(results, dict) and results else None
 

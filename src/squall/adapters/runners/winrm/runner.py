@@ -104,7 +104,7 @@ def _report(end: End) -> dict[str, Any]:
         return {}
     try:
         report = json.loads(Path(end.result_file).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return report if isinstance(report, dict) else {}
 

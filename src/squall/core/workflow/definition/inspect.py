@@ -106,7 +106,26 @@ def _worder() -> Any:
         if worder.is_type(instance, "string") and not compiled(text).search(instance):
             yield ValidationError(f"{instance!r} does not match {text!r}")
 
-    return extend(Draft4Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
+    def named(worder: Any, patterns: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        names = _texts(instance)
+        for name in instance if isinstance(instance, dict) else ():
+            if name not in names:
+                yield ValidationError(f"{name!r} is a name and must be a text: write it in quotes")
+        yield from rules["patternProperties"](worder, patterns, names, schema)
+
+    def additional(worder: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        yield from rules["additionalProperties"](worder, allowed, _texts(instance), schema)
+
+    rules: Mapping[str, Any] = Draft4Validator.VALIDATORS
+    own = {"pattern": pattern, "patternProperties": named, "additionalProperties": additional}
+    return extend(Draft4Validator, own)  # type: ignore[no-untyped-call]
+
+
+def _texts(instance: Any) -> Any:
+    """Returns an object without the keys that are no texts: YAML reads `42:` as a number, and patterns take texts."""
+    if not isinstance(instance, dict):
+        return instance
+    return {name: value for name, value in instance.items() if isinstance(name, str)}
 
 
 def _unescaped(message: str) -> str:

@@ -100,7 +100,10 @@ def _undefined(flow: _Flow) -> Iterator[_Complaint]:
 
 
 def _unreachable(flow: _Flow) -> Iterator[_Complaint]:
-    """Yields complaints about joins whose ways in were split at different tasks."""
+    """Yields complaints about joins whose ways in were split at different tasks.
+
+    Each way carries on only the splits that no earlier way has carried there.
+    """
     splits: dict[str, set[str]] = {}
     prev: dict[str, set[str]] = {}
     tracked: dict[tuple[str, str], set[str]] = {}
@@ -119,10 +122,12 @@ def _unreachable(flow: _Flow) -> Iterator[_Complaint]:
             if target in splits and flow.in_cycle(target):
                 continue
             earlier = tracked.get((name, target))
-            if earlier and passed <= earlier:
-                continue
-            waiting.append((name, target, passed))
-            tracked[name, target] = (earlier or set()) | passed
+            if earlier is None:
+                tracked[name, target] = set(passed)
+                waiting.append((name, target, passed))
+            elif not passed <= earlier:
+                waiting.append((name, target, passed - earlier))
+                earlier |= passed
     for name, sources in prev.items():
         if flow.joins(name) and any(splits[name] != splits[source] for source in sources):
             yield _about(flow.tasks[name], _UNREACHABLE.format(name))
@@ -192,38 +197,45 @@ def _set_by(entry: Any) -> set[str]:
 
 
 def _tasks_context(document: Mapping[str, Any], check: _VariableCheck, defined: set[str]) -> set[str]:
-    """Walks the ways through the tasks. Returns all variables that were set on any of them."""
+    """Walks the ways through the tasks. Returns all variables that were set on any of them.
+
+    There may be as many ways as subsets of the tasks. So each task has two sets: the variables that all ways to it set,
+    of which it may use any, and those that some way sets, which a join gets. It is visited again only if a further way
+    makes the first set smaller or the second one larger.
+    """
     flow = _Flow(document)
-    waiting: deque[tuple[str, set[str] | None]] = deque((name, set(defined)) for name in flow.starts)
+    waiting: deque[tuple[str, set[str], set[str]]] = deque((name, set(defined), set(defined)) for name in flow.starts)
     joined: dict[str, set[str]] = {}
-    arrived: dict[str, set[str]] = {}
+    arrived: dict[str, tuple[set[str], set[str]]] = {}
     traversed: set[str] = set()
     everything = set(defined)
     while waiting:
-        name, carried = waiting.popleft()
+        name, always, sometimes = waiting.popleft()
         traversed.add(name)
-        own = carried if carried is not None else set(joined.get(name, set()))
-        task = flow.tasks.get(name)
-        if task is None:
-            continue
-        _task_context(task, check, own)
-        everything |= own
+        if name in joined:
+            always = sometimes = set(joined[name])
+        task = flow.tasks[name]
+        _task_context(task, check, always)
+        everything |= sometimes
         for at, entry in task.transitions():
             path, schema = f"{task.path}.next[{at}]", f"{TASK_SCHEMA}.properties.next.items.properties"
-            after = set(own)
-            check.value(entry.get("when"), f"{path}.when", f"{schema}.when", after)
-            after = check.entries(entry.get("publish"), f"{path}.publish", f"{schema}.publish", after, sets=True)
+            check.value(entry.get("when"), f"{path}.when", f"{schema}.when", always)
+            after = check.entries(entry.get("publish"), f"{path}.publish", f"{schema}.publish", set(always), sets=True)
             check.value(entry.get("do"), f"{path}.do", f"{schema}.do", after)
-            everything |= after
+            carried = sometimes | after
+            everything |= carried
             for target in names_of(entry):
                 if target in traversed or target not in flow.tasks:
                     continue
                 if flow.tasks[target].written.get("join"):
-                    joined[target] = joined.get(target, set()) | after
-                    waiting.append((target, None))
-                elif arrived.get(target) != after:
-                    arrived[target] = after
-                    waiting.append((target, after))
+                    if target not in joined or not carried <= joined[target]:
+                        joined[target] = joined.get(target, set()) | carried
+                        waiting.append((target, set(), set()))
+                    continue
+                least, most = arrived.get(target, (after, carried))
+                if target not in arrived or not (least <= after and carried <= most):
+                    arrived[target] = (least & after, most | carried)
+                    waiting.append((target, *arrived[target]))
     return everything
 
 

@@ -16,6 +16,8 @@ def line_of(text: str, spec_path: str | None) -> int:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         return mark.line + 1 if mark is not None else 1
+    except (ValueError, RecursionError):
+        return 1
     line = 1
     for match in _PART.finditer(spec_path or ""):
         part = _below(node, match[1], match[2])

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from squall.core.expr.language import Language, unknown_functions
-from squall.core.safe_yaml import check_size
+from squall.core.safe_yaml import LOADER, check_size
 from squall.core.workflow.definition.inline import inline_sources
 from squall.core.workflow.definition.inspect import inspect_workflow
 from squall.core.workflow.definition.paths import names_of, written_tasks
@@ -35,7 +35,8 @@ def all_faults(text: str, document: Mapping[str, Any], language: Language) -> li
 def lint_workflow(text: str, document: Mapping[str, Any], language: Language) -> list[Finding]:
     """Returns the findings about a workflow: functions that do not exist, tasks that never run, values that YAML cuts
     at ` #`, and duplicate keys, also in objects that are written as text."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    # The loader of the document: another one refuses some texts that it reads.
+    node = yaml.compose(text, Loader=LOADER)
     findings = [*_unknown_functions(document, "", language), *_unreached(document)]
     if node is not None:
         findings += _in_yaml(node, text.splitlines())
@@ -87,7 +88,7 @@ def _in_yaml(node: yaml.Node, lines: list[str]) -> Iterator[Finding]:
             waiting += each.value
         elif isinstance(each, yaml.ScalarNode):
             yield from _twice_in_text(each)
-            if each.style is None:
+            if not each.style:
                 yield from _cut(each, lines)
 
 
@@ -104,7 +105,7 @@ def _twice_in_text(scalar: yaml.ScalarNode) -> Iterator[Finding]:
             continue
         try:
             check_size(source)
-            node = yaml.compose(source, Loader=yaml.SafeLoader)
+            node = yaml.compose(source, Loader=LOADER)
         except (yaml.YAMLError, ValueError):
             continue
         for mapping in _mappings(node):

@@ -84,13 +84,21 @@ def load_document(text: str | bytes) -> dict[str, Any]:
 
 
 def read_workflow(document: Mapping[str, Any]) -> Workflow:
-    """Reads the records from a document that has passed inspection."""
+    """Reads the records from a document that has passed inspection. Raises `InvalidError` for a task whose name no
+    pattern of the inspection covers, and that is not written like a task."""
     return Workflow(
         input=tuple(_pair(entry) for entry in document.get("input") or ()),
         vars=tuple(_pair(entry) for entry in document.get("vars") or ()),
         output=tuple(_pair(entry) for entry in document.get("output") or ()),
-        tasks={name: read_task(name, task or {}) for name, task in document["tasks"].items()},
+        tasks={name: _checked_task(name, task or {}) for name, task in document["tasks"].items()},
     )
+
+
+def _checked_task(name: str, document: Any) -> Task:
+    try:
+        return read_task(name, document)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InvalidError(f'The task "{name}" is not written like a task: {error}') from error
 
 
 def read_task(name: str, document: Mapping[str, Any]) -> Task:

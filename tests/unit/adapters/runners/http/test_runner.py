@@ -84,3 +84,8 @@ def test_what_cannot_be_sent_is_named(parameters: dict[str, Any], words: str) ->
 def test_an_address_gets_a_scheme_and_stays_as_it_is_otherwise() -> None:
     assert request(url=" example.org/?a=%e9&B;c ")["url"] == "http://example.org/?a=%e9&B;c"
     assert request(url="HTTPS://example.org")["url"] == "HTTPS://example.org"
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, "[" + "0," * 100_000 + "]"])
+def test_a_body_that_nests_deeply_or_is_a_long_literal_is_sent_as_it_is(body: str) -> None:
+    assert request({"body": body}, headers={"content-type": "application/json"})["body"] == body

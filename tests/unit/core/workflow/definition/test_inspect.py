@@ -76,3 +76,10 @@ def test_tasks_with_names_of_other_scripts_are_looked_at(name: str) -> None:
     document = {"version": 1.0, "tasks": {name: {"action": "core.noop", "nosuch": 1}}}
     messages = [each["message"] for each in inspect_workflow(document, LANGUAGE, ACTIONS.get)]
     assert "Additional properties are not allowed ('nosuch' was unexpected)" in messages
+
+
+def test_a_name_that_yaml_reads_as_a_number_must_be_quoted() -> None:
+    found = inspected("version: 1.0\ntasks:\n  42: {action: core.noop}\n  t: {action: core.noop, input: {7: a}}\n")
+    messages = [each["message"] for each in found]
+    assert "42 is a name and must be a text: write it in quotes" in messages
+    assert "{7: 'a'} is not valid under any of the given schemas" in messages

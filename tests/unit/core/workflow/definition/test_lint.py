@@ -92,3 +92,9 @@ def test_each_unknown_word_is_a_syntax_fault_of_its_own_in_place_of_the_inspecti
     faults = [each for each in all_faults(text, load_document(text), LANGUAGE) if each["type"] == "syntax"]
     assert [each["spec_path"] for each in faults] == ["tasks.a.acton", "tasks.a.next[0].wen", "tasks.a.joni"]
     assert 'did you mean "action"?' in faults[0]["message"]
+
+
+def test_a_text_that_only_one_loader_of_yaml_reads_is_linted() -> None:
+    text = "tasks:\n  a:\n    action: core.echo message=x\t\n    input: {x: <% suceeded() %>}\n"
+    [finding] = lint_workflow(text, load_document(text), LANGUAGE)
+    assert "succeeded" in finding["message"]

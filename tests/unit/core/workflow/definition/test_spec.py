@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from squall.core.errors import InvalidError
 from squall.core.workflow.definition.inline import inline_parameters
-from squall.core.workflow.definition.spec import load_document, read_task, split_items, targets
+from squall.core.workflow.definition.spec import load_document, read_task, read_workflow, split_items, targets
 
 
 @pytest.mark.parametrize(
@@ -50,3 +52,9 @@ def test_do_is_a_list_or_a_line() -> None:
     assert targets("a, b") == ("a", "b")
     assert targets(["a"]) == ("a",)
     assert targets(None) == ("continue",)
+
+
+@pytest.mark.parametrize("task", ["text", 5, ["a"], {"next": 5}, {"next": ["a"]}, {"with": 5}, {"retry": {"delay": 1}}])
+def test_a_task_that_no_pattern_covers_and_that_is_none_is_refused(task: Any) -> None:
+    with pytest.raises(InvalidError, match="is not written like a task"):
+        read_workflow({"tasks": {"a b": task}})
