@@ -15,6 +15,8 @@ from tests.scenarios.live.wire import Reply
 
 NAME = "name-"
 """How the word in a command begins by which an execution is recognized: the answer with its id may be lost."""
+UNEXPECTED = "unexpected answer"
+"""How the fault of an answer with a wrong status begins."""
 
 
 class Listed(NamedTuple):
@@ -108,7 +110,7 @@ def ask(send: Callable[[], Reply], recording: Recording, expected: Iterable[int]
         return Answer(invoked, inf, None)
     if reply.status not in expected:
         if reply.status != 503:
-            recording.fault(f"unexpected answer {reply}")
+            recording.fault(f"{UNEXPECTED} {reply}")
         return Answer(invoked, inf, None)
     return Answer(invoked, time.monotonic(), reply)
 
