@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 WARM_UP = 0.2
-"""The part of the time at its beginning that does not count: caches fill, processes start."""
+"""The part of the time at its beginning that does not count: caches fill, processes start. It is at least
+`LEAST_WARM_UP`."""
+LEAST_WARM_UP = 120.0
+"""Seconds."""
 MEMORY = 3 * 1024 * 1024
 """The most bytes by which the resident memory of one process may grow in the measured time."""
 
@@ -48,7 +51,7 @@ def fit(points: Sequence[tuple[float, float]]) -> Line:
 def measured(samples: Sequence[Sample]) -> dict[str, Line]:
     """Returns the line of each value after the warm-up. A value that is missing in more than a tenth of the samples has
     none: its process did not live long enough."""
-    begin = samples[0].at + WARM_UP * (samples[-1].at - samples[0].at)
+    begin = samples[0].at + max(LEAST_WARM_UP, WARM_UP * (samples[-1].at - samples[0].at))
     late = [sample for sample in samples if sample.at >= begin]
     points: dict[str, list[tuple[float, float]]] = {}
     for sample in late:

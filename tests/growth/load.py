@@ -46,6 +46,7 @@ class Load:
             (self.cancel, 2.0),
             (self.keys, 1.0),
             (self.read_lists, 0.7),
+            (self.read_lines, 1.0),
             (self.mistakes, 0.7),
         ]
 
@@ -136,6 +137,13 @@ class Load:
         """Reads lists and pages."""
         for path in ("/v1/executions?limit=50", "/v1/actions?limit=20", "/v1/executions/views/filters", "/v1/traces"):
             self.call("GET", path, None, 200)
+
+    def read_lines(self) -> None:
+        """Reads lines by number, searches them and verifies them, which line readers do beside the server."""
+        execution = self.request("core.local", {"cmd": "seq 20000"})
+        self.ended(execution)
+        for part in ("rows?from_row=15000&to_row=15020", "search?pattern=777", "stats", "verify"):
+            self.call("GET", f"/v1/executions/{execution}/output/{part}", None, 200)
 
     def mistakes(self) -> None:
         """Sends requests that must fail."""

@@ -17,9 +17,11 @@ from tests.scenarios.live.server import Server
 ROLES = {
     "linereader": "a line reader",
     "evaluator": "an evaluator",
-    "squall_forks": "a fork server",
+    " --serve ": "a fork server",
     "keeper": "a keeper",
 }
+
+OLDEST = "seconds since the end of the oldest execution"
 
 
 class Sampler(threading.Thread):
@@ -63,8 +65,10 @@ def sample(server: Server) -> Sample:
             values |= one
     for folder, count in files(server.data_dir).items():
         values[f"files in {folder}"] = count
-    for table, count in rows(server.data_dir / "squall.db").items():
+    database = server.data_dir / "squall.db"
+    for table, count in rows(database).items():
         values[f"rows of {table}"] = count
+    values[OLDEST] = oldest(database)
     return Sample(time.monotonic(), values)
 
 
@@ -101,6 +105,13 @@ def rows(database: Path) -> dict[str, int]:
     """Returns the number of rows of each table."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection:
         return {table: _count(connection, table) for table in _tables(connection)}
+
+
+def oldest(database: Path) -> float:
+    """Returns the seconds since the end of the execution that ended first and is still there; 0 if there is none."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection:
+        ((end,),) = connection.execute("SELECT min(end_us) FROM executions").fetchall()
+    return max(0.0, time.time() - end / 1e6) if end is not None else 0.0
 
 
 def _tables(connection: sqlite3.Connection) -> Iterator[str]:

@@ -44,7 +44,7 @@ def test_one_lost_descriptor_in_two_minutes_is_told_beside_descriptors_that_come
 
 
 def test_what_grows_in_the_warm_up_only_is_no_growth() -> None:
-    filling = [Sample(at, {"threads of the server 7": float(min(at, 100))}) for at in range(SECONDS)]
+    filling = [Sample(at, {"threads of the server 7": float(min(at, 120))}) for at in range(SECONDS)]
     assert not growing(measured(filling))
 
 
