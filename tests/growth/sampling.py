@@ -54,8 +54,8 @@ def sample(server: Server) -> Sample:
     """Returns what the processes of a server, its files and its tables hold now."""
     values: dict[str, float] = {}
     for pid, role in processes(server).items():
-        # A process may end while it is looked at.
-        with suppress(OSError):
+        # A process may end while it is looked at; one that has ended and is not yet reaped has no memory.
+        with suppress(OSError, KeyError):
             status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
             one = {
                 f"descriptors of {role} {pid}": float(len(os.listdir(f"/proc/{pid}/fd"))),
