@@ -31,7 +31,7 @@ settings.register_profile("squall", deadline=None, max_examples=EXAMPLES or 60, 
 settings.load_profile("squall")
 
 # Long tests come first, so that at the end no process works alone.
-FOLDERS = ["scenarios/faults", "web", "scenarios", "compat", "api", "contract", "unit"]
+FOLDERS = ["scenarios/faults", "web", "histories", "scenarios", "compat", "api", "contract", "unit"]
 HERE = Path(__file__).parent
 
 

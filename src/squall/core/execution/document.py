@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from squall.core.content.action import WORKFLOW_RUNNERS, Action, RunnerType
 from squall.core.content.shown import action_document, runner_document
 from squall.core.errors import InvalidError
-from squall.core.execution.execution import WORKER, Execution
+from squall.core.execution.execution import COMPLETED_AS, WORKER, Execution
 from squall.core.timestamp import to_iso
 
 FIELDS = frozenset(
@@ -42,6 +44,7 @@ def execution_document(
 ) -> dict[str, Any]:
     """Returns the whole document, with sealed values in it. Leaves out attributes without a value."""
     parameters = execution.parameters
+    execution = with_visible_result(execution)
     document: dict[str, Any] = {
         "action": action_document(action, runner),
         "runner": runner_document(runner),
@@ -73,6 +76,14 @@ def execution_document(
         "elapsed_seconds": (execution.end - execution.start) / 1e6 if execution.end is not None else None,
     }
     return {key: value for key, value in document.items() if value is not None}
+
+
+def with_visible_result(execution: Execution) -> Execution:
+    """Returns the execution as clients may see it: without a result while a completion by a client waits for the
+    process to stop. A cancel can still come first, and then the execution never has the completion's result."""
+    if COMPLETED_AS not in execution.context:
+        return execution
+    return msgspec.structs.replace(execution, result=None, result_size=0)
 
 
 def _orquesta(execution: Execution) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from squall.core.execution.document import (
     liveaction_document,
     select,
 )
-from squall.core.execution.execution import Execution, LogEntry
+from squall.core.execution.execution import COMPLETED_AS, Execution, LogEntry
 from squall.testing.samples import sample_action, sample_execution, sample_id, sample_runner
 
 URL = "http://127.0.0.1:9101"
@@ -42,6 +42,14 @@ def ended(**changes: Any) -> Execution:
         "log": (LogEntry(START, "requested"), LogEntry(START + 1_500_000, "succeeded")),
     }
     return sample_execution(**(known | changes))
+
+
+def test_a_result_is_shown_only_when_the_completion_has_ended_the_execution() -> None:
+    waiting = ended(status="running", end=None, context={"user": "ada", COMPLETED_AS: "succeeded"})
+    assert shown(waiting).keys() & {"result", "result_size"} == set()
+    assert shown(ended())["result"] == {"stdout": ""}
+    question = ended(status="pending", end=None)
+    assert (shown(question)["result"], shown(question)["result_size"]) == ({"stdout": ""}, 13)
 
 
 def test_the_document_has_stackstorms_attributes_and_forms() -> None:
