@@ -28,7 +28,7 @@ class Place(NamedTuple):
 
 PLACES = {
     "deciding": Place("squall.services.workflow.workflows", "decide", lambda given: given[0].execution.action),
-    "restoring": Place("squall.services.workflow.runs", "Runs._run", lambda given: given[1].action),
+    "restoring": Place("squall.services.workflow.run_store", "RunStore.run", lambda given: given[1].action),
     "preparing": Place("squall.services.execution.running", "Running._job", lambda given: given[1].action),
     "storing": Place("squall.adapters.sql.execution.executions", "SqlExecutions.update", lambda given: given[1].action),
 }

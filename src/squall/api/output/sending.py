@@ -26,6 +26,9 @@ from squall.api.output.forms.records import Leads
 from squall.core.output.journal import Record
 from squall.core.output.places import Place
 
+_LONGEST = 0.005
+"""Seconds for which one follower may send without a pause. A client that reads as fast as the server sends would
+otherwise keep all others waiting."""
 _CROWD = 32
 _REST = 0.02
 _TURN = 256
@@ -103,6 +106,20 @@ class Follower:
             self.turn.set_result(None)
 
 
+class _Breaks:
+    """Lets other work of the event loop run, at least each `_LONGEST` seconds."""
+
+    def __init__(self) -> None:
+        self._time = asyncio.get_running_loop().time
+        self._since = self._time()
+
+    async def take(self) -> None:
+        """Makes a break if one is due."""
+        if self._time() - self._since > _LONGEST:
+            await asyncio.sleep(0)
+            self._since = self._time()
+
+
 def _refuse(_chunk: bytes) -> bool:
     return False
 
@@ -127,6 +144,7 @@ class _Head:
 
     async def lead(self, leader: Follower) -> None:
         """Reads for all members until the source ends, which releases them, or until the leader is no member."""
+        breaks = _Breaks()
         async with aclosing(self.source.pieces(self.position, wait=True)) as pieces:
             async for piece in pieces:
                 if piece is None:
@@ -137,6 +155,7 @@ class _Head:
                 await self._write(piece)
                 if leader not in self.members:
                     return
+                await breaks.take()
         for member in list(self.members):
             member.ended = True
             self.release(member)
@@ -203,10 +222,11 @@ class FanOut:
     async def _read(self, source: Source, follower: Follower, until: Place | None) -> None:
         """Sends a follower the present output, or everything up to the position `until`, for which it waits if that is
         not readable yet."""
-        wait = until is not None
+        wait, breaks = until is not None, _Breaks()
         async with aclosing(source.pieces(follower.position, wait=wait, until=until)) as pieces:
             async for piece in pieces:
                 await follower.send(piece or Piece(source.heartbeat, follower.position, {}, None))
+                await breaks.take()
         follower.ended = follower.end is not None or (wait and follower.position != until)
 
     async def _stand(self, head: _Head, follower: Follower) -> None:

@@ -93,7 +93,7 @@ class Transitions:
         if execution.delay:
             # Clients stop waiting at `delayed`. So the response has `requested`, like StackStorm's.
             await self.move(tx, execution, ex.DELAYED, now)
-        elif places is not None and places.has_room and execution.runner not in WORKFLOW_RUNNERS:
+        elif places is not None and await self._fits(tx, execution, places, now):
             if (begun := await self.begin(tx, execution, places.claimer.info, now)) is not None:
                 claimer = places.claimer
                 task = await tx.queue.put_claimed(RUN, execution.id, None, claimer.owner, now, claimer.lease)
@@ -108,6 +108,14 @@ class Transitions:
             return None
         execution, _ = await self.move(tx, execution, ex.SCHEDULED, now)
         return await self.move(tx, msgspec.structs.replace(execution, runner_info=info), ex.RUNNING, now)
+
+    async def _fits(self, tx: Tx, execution: Execution, places: Places, now: int) -> bool:
+        """Checks whether a new execution may be claimed at once: it takes a slot, one is free, and no queued execution
+        that is due would be overtaken."""
+        if not places.has_room or execution.runner in WORKFLOW_RUNNERS:
+            return False
+        due = await tx.queue.next_due(RUN)
+        return due is None or due > now
 
     async def admit(self, tx: Tx, execution: Execution, now: int) -> bool:
         """Returns True if a due execution may run. If not, its queue row is obsolete: the execution is canceled, or the

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -121,7 +121,7 @@ class Workflows:
         One task of `group` per workflow handles its rows in order, so that no workflow waits for another."""
         claim = partial(self._suspects.claim, lane=ADVANCE, now=self._clock.now(), lease=_LEASE, limit=MOST)
         tasks = await self._store.tx(claim, durable=False)
-        for task in tasks:
+        for task in await self._admit(tasks):
             if task.key not in self._inboxes:
                 self._inboxes[task.key] = []
                 drain = self._suspects.watched(ADVANCE, task.key, self._drain(task.key))
@@ -138,8 +138,6 @@ class Workflows:
 
     async def _advance_one(self, key: str, tasks: list[Due]) -> None:
         try:
-            if not await self._admitted(key, tasks):
-                return
             run = await self._runs.load(key, tasks)
             if run is None:
                 await self._failing.drop(tasks)
@@ -152,30 +150,33 @@ class Workflows:
         except Exception as error:
             await self._failing.fail_or_release(key, tasks, error)
 
-    async def _admitted(self, key: str, tasks: list[Due]) -> bool:
-        """Returns True if the workflow may advance. If policies delay its start, they queue it again later."""
-        if not any(isinstance(advance_of(task), Start) for task in tasks):
-            return True
-        now = self._clock.now()
+    async def _admit(self, tasks: Sequence[Due]) -> Sequence[Due]:
+        """Returns the rows of the workflows that may advance. If policies delay the start of one, they queue it again.
 
-        async def limited(tx: Tx) -> Execution | None:
-            execution = await tx.executions.get(key, False)
-            waits = execution is not None and execution.status in (ex.REQUESTED, ex.DELAYED)
-            return execution if waits and execution and await tx.policies.find(execution.action) else None
-
-        async def work(tx: Tx) -> bool:
-            execution = await limited(tx)
-            if execution is None or await self._transitions.admit(tx, execution, now):
-                return True
-            await done(tx, tasks)
-            return False
-
-        # Most actions have no policies. Then a start needs only one transaction.
-        execution = await self._store.read(limited)
-        if execution is None or await self._store.tx(work):
-            return True
-        self._transitions.hint(execution)
-        return False
+        It works on one workflow after the other, so that they stand in the line of a policy in the order of their rows.
+        """
+        starting = [task.key for task in tasks if isinstance(advance_of(task), Start)]
+        if not starting:
+            return tasks
+        held: set[str] = set()
+        try:
+            limited = await self._store.read(lambda tx: _limited(tx, starting))
+        except Exception as error:
+            limited = []
+            for key in starting:
+                held.add(key)
+                await self._failing.fail_or_release(key, [task for task in tasks if task.key == key], error)
+        for key in limited:
+            own = [task for task in tasks if task.key == key]
+            try:
+                is_delayed = await self._store.tx(
+                    partial(_delayed, transitions=self._transitions, now=self._clock.now(), tasks=own)
+                )
+            except Exception as error:
+                is_delayed = True
+                await self._failing.fail_or_release(key, own, error)
+            held |= {key} if is_delayed else set()
+        return [task for task in tasks if task.key not in held]
 
     async def _advance_run(self, run: Run, tasks: list[Due]) -> None:
         batch = Batch(run, tasks)
@@ -282,3 +283,23 @@ class Workflows:
             execution, _ = await move(tx, execution, status, now, asks=False)
         await pass_on(tx, self._transitions, execution, requested, now)
         return execution
+
+
+async def _limited(tx: Tx, keys: Sequence[str]) -> list[str]:
+    """Returns the workflows of these that have not started and that have policies."""
+    limited = []
+    for key in keys:
+        execution = await tx.executions.get(key, False)
+        waits = execution is not None and execution.status in (ex.REQUESTED, ex.DELAYED)
+        if execution is not None and waits and await tx.policies.find(execution.action):
+            limited.append(key)
+    return limited
+
+
+async def _delayed(tx: Tx, transitions: Transitions, now: int, tasks: Sequence[Due]) -> bool:
+    """Checks whether a policy delays or cancels a workflow that starts; then its rows are removed."""
+    execution = await tx.executions.get(tasks[0].key, False)
+    if execution is None or await transitions.admit(tx, execution, now):
+        return False
+    await done(tx, tasks)
+    return True

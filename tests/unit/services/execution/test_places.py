@@ -12,7 +12,7 @@ from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution
 from squall.ports import Tx
 from squall.services.execution.executions import Request
-from squall.services.execution.places import Claimed, Claimer
+from squall.services.execution.places import Claimed, Claimer, NoDesk
 from squall.services.execution.slots import Slots
 from squall.services.lanes import RUN
 
@@ -79,6 +79,15 @@ async def test_executions_beyond_the_free_slots_are_queued(squall: Assembly, sta
     made = [await squall.request() for _ in range(4)]
     assert [each.execution.id for each in started] == [each.id for each in made[:2]]
     assert [each.execution.id for each in await squall.claim()] == [each.id for each in made[2:]]
+
+
+async def test_no_queued_execution_is_overtaken(squall: Assembly, started: list[Claimed]) -> None:
+    desk, squall.starting.desk = squall.starting.desk, NoDesk()
+    first = await squall.request()
+    squall.starting.desk = desk
+    second = await squall.request()
+    assert started == []
+    assert [each.execution.id for each in await squall.claim()] == [first.id, second.id]
 
 
 @pytest.mark.parametrize("failing", ["rolled back", "refused"])
