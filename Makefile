@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IN := .venv/bin/python -m
 CODE := src tests bench .ci
 # Tests wait more than they work, so there are more processes than processors; what they share: tests/conftest.py.
-PARALLEL := -n 5 --dist loadgroup --no-loadscope-reorder --max-worker-restart=0
+PARALLEL := -n 6 --dist loadgroup --no-loadscope-reorder --max-worker-restart=0
 READY := .venv/.synced
 
 # An environment that was copied here from elsewhere still belongs to that place: make it anew.
@@ -63,6 +63,7 @@ soak: $(READY) ## run the long tests for MINUTES=n
 	@test -d tests/soak || { echo "squall: there are no soak tests yet (tests/soak)" >&2; exit 1; }
 	@$(PYTHON) .ci/packages.py
 	@SQUALL_EXAMPLES=$$((200 * $(MINUTES))) $(IN) pytest tests/unit -m hypothesis $(ARGS)
+	@SQUALL_EXAMPLES=1 $(IN) pytest tests/unit/services/workflow/test_nth_call.py $(ARGS)
 	@SQUALL_EXAMPLES=$$((20 * $(MINUTES))) $(IN) pytest tests/api/test_openapi.py $(ARGS)
 	@UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --locked --quiet --inexact --group fuzz --no-build-package atheris \
 		|| echo "squall: there is no wheel of atheris for this Python and machine"

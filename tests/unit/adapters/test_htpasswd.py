@@ -95,14 +95,16 @@ def test_a_check_takes_the_same_work_for_every_user_and_for_a_user_that_does_not
     }
     path.write_text("".join(f"{user}:{entry}\n" for user, entry in kinds.items()))
     rounds: list[int] = []
-    hash_, check = bcrypt.hashpw, bcrypt.checkpw
+    check = bcrypt.checkpw
 
     def hashpw(password: bytes, salt: bytes) -> bytes:
+        """The work is counted and not done: it would take half a minute."""
         rounds.append(1 << int(salt[4:6]))
-        return hash_(password, salt)
+        return salt + password
 
     def checkpw(password: bytes, entry: bytes) -> bool:
-        right = check(password, entry)
+        unusable = (kinds["malformed"].encode(), kinds["refused"].encode())
+        right = check(password, entry) if entry in unusable else password == b"right"
         rounds.append(1 << int(entry[4:6]))
         return right
 
