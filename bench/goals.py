@@ -6,26 +6,26 @@ from bench.rows import Goal
 
 LATENCY = {
     # followers: (p50, p99) of a line in ms at 200 lines a second
-    1: (Goal(1, 0.3), Goal(5, 1.5)),
-    100: (Goal(4, 2.5), Goal(10, 6)),
-    1000: (Goal(40, 30), Goal(100, 80)),
+    1: (Goal(0.6, 0.3), Goal(2, 0.8)),
+    100: (Goal(2.5, 1.5), Goal(6, 3)),
+    1000: (Goal(25, 14), Goal(60, 30)),
 }
-THROUGHPUT = {"sse": Goal(250, 400), "raw": Goal(350, 600)}  # MiB/s of 100-byte lines
-EVENTS = (50.0, 500.0)  # StackStorm's events: MiB/s and thousands of lines a second; the stretch is half the floor
+THROUGHPUT = {"sse": Goal(400, 800), "raw": Goal(600, 1000)}  # MiB/s of 100-byte lines
+EVENTS = (100.0, 1000.0)  # StackStorm's events: MiB/s and thousands of lines a second; the stretch is half the floor
 RATE = {
-    "core.noop": Goal(300, 1000),
-    "core.local": Goal(200, 400),
+    "core.noop": Goal(1000, 2000),
+    "core.local": Goal(400, 700),
     "core.uuid": Goal(100, 200),
 }  # finished executions per second
 DONE = {
-    "core.noop": Goal(8, 4),
-    "core.local": Goal(12, 6),
-    "core.uuid": Goal(20, 10),
+    "core.noop": Goal(4, 2),
+    "core.local": Goal(7, 4),
+    "core.uuid": Goal(15, 8),
 }  # request to succeeded, p50 in ms
-LISTING = Goal(20, 5)  # 50 of 1,000,000 executions, p50 in ms
-START = Goal(0.8, 0.4)  # s to the first answer
-MEMORY = Goal(110, 80)  # MB resident, idle
-CLI = Goal(150, 90)  # ms
+LISTING = Goal(8, 2)  # 50 of 1,000,000 executions, p50 in ms
+START = Goal(0.8, 0.3)  # s to the first answer
+MEMORY = Goal(110, 70)  # MB resident, idle
+CLI = Goal(90, 30)  # ms
 MASKING = (100, 150)  # MiB/s with 20 secrets in all their forms, nothing found
 MASKING_HITS = (60, 100)  # the same with a hit every 20 KB
 NEIGHBOUR = (5, 2)  # ms of another action's line, p50, beside eight masked `yes`
@@ -37,17 +37,18 @@ CHILD = Goal(20, 5)  # ms, output of one child among 10,000
 PURGE = Goal(60, 20)  # s for 100,000 executions
 BACKLOG = Goal(40, 15)  # MB by which the server grows while it drains 10,000 executions
 IDLE_QUEUE = Goal(2, 0.5)  # % of a processor that executions cost which wait for their time
-STEP = Goal(10, 4)  # ms of a workflow's step with a real execution; Windmill has 34
-WORKFLOWS = Goal(152, 300)  # workflows of three steps per second; Windmill has 152
+STEP = Goal(5, 2)  # ms of a workflow's step with a real execution; Windmill has 34
+ITEM = Goal(1, 0.4)  # ms of an item
+WORKFLOWS = Goal(152, 400)  # workflows of three steps per second; Windmill has 152
 FIRST_WORKFLOW = Goal(100, None)  # ms, three shell steps
 STEPS = {"shell": Goal(28, 15), "python": None}  # ms of a workflow of three such steps, p50
 STEPS_RATE = {"shell": Goal(90, 130), "python": None}  # such workflows per second
 CATALOGUE = Goal(60, 15)  # s to register 169 packs of 10,244 actions
 CATALOGUE_MEMORY = Goal(300, 100)  # MB that this adds at its peak
 LISTED = Goal(100, 20)  # ms of a page of 10,000 actions
-KEY = Goal(50, 20)  # ms from a key to what it changes
+KEY = Goal(25, 16)  # ms from a key to what it changes
 BUNDLE = Goal(150, 120)  # kB of the log page, gzipped
-FIRST_PAINT = Goal(300, 200)  # ms until the end of a running log is on the screen
-SHOWN = Goal(200, 50)  # ms from the print to the screen
+FIRST_PAINT = Goal(200, 100)  # ms until the end of a running log is on the screen
+SHOWN = Goal(60, 25)  # ms from the print to the screen
 FRAME = Goal(20, 17)  # ms; a browser without a window paints 60 times a second
 TAB = Goal(150, 60)  # MB

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.context import Bench, BrokenError
-from bench.goals import FIRST_WORKFLOW, STEP, STEPS, STEPS_RATE, WORKFLOWS
+from bench.goals import FIRST_WORKFLOW, ITEM, STEP, STEPS, STEPS_RATE, WORKFLOWS
 from bench.rows import Row
 from bench.servers import Squall, floor, squall
 from bench.wire import Connection, post_many
@@ -66,7 +66,7 @@ def workflows(bench: Bench) -> Iterator[Row]:
                 yield Row(f"workflow of {steps} noop tasks in a line, per step", "ms", took * 1000 / steps, step, STEP)
             for count in items:
                 took = _run(connection, f"flows.items{count}")
-                yield Row(f"workflow with {count} noop items, per item", "ms", took * 1000 / count, step, STEP)
+                yield Row(f"workflow with {count} noop items, per item", "ms", took * 1000 / count, step, ITEM)
             yield Row("memory that these workflows have added", "MB", ours.memory() - before)
             for kind in _OF_PROCESSES:
                 times = sorted(_followed(ours.port, connection, f"flows.{kind}3") for _ in range(bench.sized(60, 20)))
