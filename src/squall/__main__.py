@@ -59,6 +59,10 @@ def _local(arguments: list[str]) -> tuple[Callable[[list[str]], int], list[str]]
     return None
 
 
+_SWITCH_INTERVAL = 0.0005
+"""Seconds for which one thread of the server may keep the others waiting for the interpreter."""
+
+
 def _guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
     """Runs a command whose errors of configuration are one line on stderr."""
     from squall.core.errors import SquallError
@@ -95,6 +99,9 @@ def _serve(arguments: list[str], color: str | None = None) -> int:
     # What exists now stays: later collections need not look at it.
     gc.freeze()
     gc.enable()
+    # A request passes from the event loop to the thread of the database and back several times. With Python's interval
+    # of 5 ms each of them may wait that long for the other, and a workflow of three steps takes a quarter more time.
+    sys.setswitchinterval(_SWITCH_INTERVAL)
 
     def ready(app: App) -> None:
         about = app.about()
