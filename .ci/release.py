@@ -1,4 +1,4 @@
-"""Makes a release: joins the changelog, sets the version, commits, tags, builds wheel and sdist with their hashes.
+"""Makes a release: joins the changelog, sets the version, keeps a data directory, commits, tags, builds with hashes.
 
 `make release VERSION=0.2.0` runs this in the environment of a clean checkout whose tests have passed. Nothing
 is published: `dist/` holds what can be, and `git push --tags` is for the one who publishes.
@@ -27,6 +27,8 @@ def main(version):
     run(sys.executable, "-m", "towncrier", "build", "--yes", "--version", version)
     run(sys.executable, ".ci/bootstrap.py", "--only-uv")
     run(".venv/bin/uv", "lock", "--quiet")
+    # Later versions must be able to open what this one has stored.
+    run(sys.executable, "-m", "tests.upgrade.keep", version)
     run("git", "add", "--all")
     run("git", "commit", "--quiet", "--message", f"Release {version}")
     shutil.rmtree(DIST, ignore_errors=True)
