@@ -136,7 +136,7 @@ class PackRoutes:
         return Answer(await self._configs.schema(request.path["pack"]))
 
     async def _list_configs(self, request: Request) -> Answer:
-        return _page(request, _selected(request, await self._configs.given(_shows_secrets(request))))
+        return _page(request, _selected(request, await self._configs.all(_shows_secrets(request))))
 
     async def _get_config(self, request: Request) -> Answer:
         return Answer(await self._configs.of_pack(request.path["pack"], _shows_secrets(request)))

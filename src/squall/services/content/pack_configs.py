@@ -1,7 +1,7 @@
-"""What packs are configured with: looked at, changed, and rendered for whoever runs an action.
+"""The configurations of packs: reads and changes them, and renders them for actions.
 
-A value may be a template over the datastore (`{{ st2kv.system.name }}`, `{{ st2kv.user.name }}`): so it may be another
-one for each user. A secret attribute whose template names a secret key is decrypted, as in StackStorm.
+A value may be a template with keys (`{{ st2kv.system.name }}`, `{{ st2kv.user.name }}`), so each user may get another
+value. If the template of a secret attribute names a secret key, the key is decrypted, as in StackStorm.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from squall.services.content.templates import Templates
 
 
 class PackConfigs:
-    """Use cases of configurations. Every method raises `InvalidError` for a file that cannot be read."""
+    """The use cases of configurations. Every method raises `InvalidError` if a file cannot be read."""
 
     def __init__(
         self, content: Content, source: ConfigSource, keys: Keys, vault: Vault, templates: Templates | None = None
@@ -43,28 +43,28 @@ class PackConfigs:
         self._jinja = self._templates.jinja(self._decrypted)
 
     async def schemas(self) -> list[dict[str, Any]]:
-        """The documents of all schemas, by pack."""
+        """Returns the documents of all schemas."""
         packs = (await self._content.packs()).values()
-        return [shown for pack in packs if (shown := self._schema(pack)) is not None]
+        return [document for pack in packs if (document := self._schema(pack)) is not None]
 
     async def schema(self, ref: str) -> dict[str, Any]:
-        """The document of a pack's schema. Raises `NotFoundError` in StackStorm's words."""
+        """Returns the document of a pack's schema. Raises `NotFoundError` in StackStorm's words."""
         pack = (await self._content.packs()).get(ref)
-        return _found(ref, self._schema(pack) if pack is not None else None)
+        return _existing(ref, self._schema(pack) if pack is not None else None)
 
-    async def given(self, secrets: bool) -> list[dict[str, Any]]:
-        """The documents of all that was given, by pack; secret values are masked unless `secrets` are to be shown."""
+    async def all(self, secrets: bool) -> list[dict[str, Any]]:
+        """Returns the documents of all configurations. Secret values are masked unless `secrets` is set."""
         packs = (await self._content.packs()).values()
-        return [shown for pack in packs if (shown := self._given(pack, secrets)) is not None]
+        return [document for pack in packs if (document := self._document(pack, secrets)) is not None]
 
     async def of_pack(self, ref: str, secrets: bool) -> dict[str, Any]:
-        """The document of what was given to one pack. Raises `NotFoundError` in StackStorm's words."""
+        """Returns the document of one pack's configuration. Raises `NotFoundError` in StackStorm's words."""
         pack = (await self._content.packs()).get(ref)
-        return _found(ref, self._given(pack, secrets) if pack is not None else None)
+        return _existing(ref, self._document(pack, secrets) if pack is not None else None)
 
     async def put(self, ref: str, values: dict[str, Any], secrets: bool) -> dict[str, Any]:
-        """Configures a pack with these values and no others. A secret that comes as asterisks stays what it was: the
-        old value or the default.
+        """Configures a pack with these values and no others. A secret sent as asterisks keeps its old value or its
+        default.
 
         Raises `InvalidError` that names the value, and `NotFoundError` for a pack that has no schema.
         """
@@ -81,19 +81,19 @@ class PackConfigs:
         kept = without_masks(restored(values, mask_secrets(old, place), old), place)
         if unknown := next(masks_left(kept, place), None):
             raise InvalidError(
-                f'The configuration of pack "{ref}" has ******** as the secret "{unknown}", which stands for no secret '
-                "that is known here. Send the value."
+                f'The configuration of pack "{ref}" has ******** as the secret "{unknown}", which stands for no '
+                "stored secret. Send the value."
             )
         path = str(self._source.path(pack))
         await self._templates.run(self._jinja, lambda jinja: check_values(ref, path, kept, attributes, jinja))
         sealed = mapped(kept, place, lambda secret: Sealed(self._vault.seal(secret)))
         await asyncio.to_thread(self._source.write, pack, sealed)
-        return _found(ref, self._given(pack, secrets))
+        return _existing(ref, self._document(pack, secrets))
 
     async def check(self, refs: Sequence[str]) -> tuple[int, list[str]]:
-        """How many of these packs have a configuration, and what is wrong with them."""
+        """Returns how many of these packs have a configuration, and the faults of the configurations."""
         packs = await self._content.packs()
-        count, wrong = 0, []
+        count, faults = 0, []
         for ref in refs:
             try:
                 values = self._source.given(packs[ref], True)
@@ -103,11 +103,13 @@ class PackConfigs:
                     check = partial(check_values, ref, path, values, schema)
                     await self._templates.run(self._jinja, check)
             except InvalidError as error:
-                wrong.append(f"{ref}: {error}")
-        return count, wrong
+                faults.append(f"{ref}: {error}")
+        return count, faults
 
     async def rendered(self, pack: Pack, user: str) -> PackConfig:
-        """What an action of this user sees, secrets revealed. Raises `InvalidError` that names the value."""
+        """Returns the configuration for an action of this user, with secrets in plain text.
+
+        Raises `InvalidError` that names the value."""
         config = self._source.load(pack)
         if not config.templates and not mentions_keys(config.values):
             return config
@@ -141,7 +143,7 @@ class PackConfigs:
             try:
                 if value in templates and (fault := template_fault(value, jinja)):
                     raise InvalidError(fault)
-                found = jinja.render(value, names)
+                rendered = jinja.render(value, names)
             except InvalidError as error:
                 message = f'Failed to render dynamic configuration value for key "{name}"'
                 about = f'for pack "{pack}" config'
@@ -149,20 +151,20 @@ class PackConfigs:
                     raise InvalidError(f"{message} {about}: the template of the secret is wrong") from None
                 raise InvalidError(f'{message} with value "{value}" {about}: {error}') from error
             if len(secrets) > opened:
-                # What was made from a secret is one.
-                secrets.append(found)
-            return found
+                # A value that contains a secret is a secret.
+                secrets.append(rendered)
+            return rendered
 
         def secret(value: Any) -> Any:
             hidden = partial(plain, hidden=True)
-            found = mapped(value, place_of(None), hidden, hidden)
-            if isinstance(value, str) and found != value:
+            rendered = mapped(value, place_of(None), hidden, hidden)
+            if isinstance(value, str) and rendered != value:
                 try:
-                    return self._keys.decrypt(found)
+                    return self._keys.decrypt(rendered)
                 except InvalidError:
-                    # The key that it names is no secret one.
-                    return found
-            return found
+                    # The template names a key that is not secret.
+                    return rendered
+            return rendered
 
         return secret, plain
 
@@ -175,12 +177,12 @@ class PackConfigs:
         attributes = self._source.schema(pack)
         return {"pack": pack.ref, "attributes": shown_attributes(attributes), "id": pack.id} if attributes else None
 
-    def _given(self, pack: Pack, secrets: bool) -> dict[str, Any] | None:
+    def _document(self, pack: Pack, secrets: bool) -> dict[str, Any] | None:
         values = self._source.given(pack, secrets)
         return {"pack": pack.ref, "values": values, "id": pack.id} if values is not None else None
 
 
-def _found(ref: str, shown: dict[str, Any] | None) -> dict[str, Any]:
-    if shown is None:
+def _existing(ref: str, document: dict[str, Any] | None) -> dict[str, Any]:
+    if document is None:
         raise NotFoundError(f'Unable to identify resource with pack_ref "{ref}".')
-    return shown
+    return document

@@ -1,7 +1,7 @@
 """The descriptors of a process: those of its output, a pipe for its result, and one for output under tags. Standard
 library only.
 
-The last two are read by the pump like any output, so they are masked, held back by a full disk, and waited for like it.
+The pump reads the last two like any output. So they are masked too, and a full disk holds them back too.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _NONE = (-1, -1)
 
 
 class Descriptors:
-    """All descriptors that a process about to be started needs, made before it: so none can be lacking afterwards.
+    """All descriptors of a process. They are opened before the process starts, so that none can be missing afterwards.
 
-    `terminal` is (master, slave) for one that gets a terminal, else None; `streams` are the child's ends of output and
-    errors, which are made if it has no terminal. Raises `OSError`; then none of them is left open.
+    `terminal` is (master, slave) if the process gets a terminal, else None. `streams` are the child's ends of standard
+    output and error, if it has no terminal. Raises `OSError`; then no descriptor stays open.
     """
 
     def __init__(self, spec: LaunchSpec) -> None:
@@ -38,7 +38,7 @@ class Descriptors:
         names += [tagged.RESULT_FD] if spec.result_limit is not None else []
         names += [tagged.RECORDS_FD] if spec.tagged else []
         try:
-            # It is given back for the descriptor of the process, which can only be had when that has been started.
+            # `pidfd` closes it, so that there is a free descriptor for the process, which only exists after its start.
             self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             for name in names:
                 self._ends[name] = os.pipe2(os.O_CLOEXEC)
@@ -56,11 +56,11 @@ class Descriptors:
 
     @property
     def pass_on(self) -> dict[str, int]:
-        """What the process is to inherit, by the environment variable that tells it the number."""
+        """The descriptors that the process inherits, by the environment variable that holds the number."""
         return {name: writer for name, (_, writer) in self._ends.items() if name not in journal.STREAM_NUMBERS}
 
     def started(self) -> dict[str, int]:
-        """Closes the process's ends here; gives those to read from, which are the caller's from now on."""
+        """Closes the process's ends in this process. Returns the ends to read from, which the caller must close."""
         for _, writer in self._ends.values():
             os.close(writer)
         readers = {name: reader for name, (reader, _) in self._ends.items()}
@@ -74,7 +74,7 @@ class Descriptors:
         return os.pidfd_open(pid)
 
     def close(self) -> None:
-        """Closes what was made, when no process could be started."""
+        """Closes all descriptors. Call it if the process could not be started."""
         for pair in (*self._ends.values(), self.terminal or ()):
             for fd in pair:
                 os.close(fd)
@@ -84,8 +84,8 @@ class Descriptors:
 
 
 def pipe_of(child: Child, name: str, fd: int, results: Path) -> Pipe:
-    """The pipe that is read from `fd`, the other end of which the process has by the variable `name`. `results` is the
-    folder of result files."""
+    """Returns the pipe with the reading end `fd`. The variable `name` tells the process its writing end.
+    `results` is the folder of result files."""
     if name == tagged.RECORDS_FD:
         pipe = Pipe(fd, RESULT_STREAM, None)
         pipe.frames = TaggedFrames(pipe)
@@ -97,8 +97,8 @@ def pipe_of(child: Child, name: str, fd: int, results: Path) -> Pipe:
 
 
 class TaggedFrames:
-    """`child.Frames`: the tagged streams that come through one pipe. Each hands on whole characters, so that every
-    record of it can be read alone; `finish` gives what was never completed."""
+    """`child.Frames`: the tagged streams of one pipe. Each stream passes on whole characters, so that each record
+    can be read alone. `finish` returns a character that was never completed."""
 
     def __init__(self, source: Pipe) -> None:
         self._source = source
@@ -107,30 +107,30 @@ class TaggedFrames:
         self._unfinished: dict[Pipe, bytes] = {}
 
     def feed(self, child: Child, data: bytes | memoryview) -> list[tuple[Pipe, bytes]]:
-        """What came, by stream; `child.misused` is set when it was no frame, and what follows is dropped."""
+        """Returns the output in `data`, by stream. At an invalid frame, sets `child.misused` and drops the rest."""
         if child.misused is not None:
             return []
-        found, wrong = self._unpacker.feed(data)
-        if wrong is not None:
-            child.misused = f"What it wrote to {tagged.RECORDS_FD} is not in the form of tagged output: {wrong}"
-        return [(self._stream(child, frame), frame.payload) for frame in found if frame.payload]
+        frames, fault = self._unpacker.feed(data)
+        if fault is not None:
+            child.misused = f"What it wrote to {tagged.RECORDS_FD} is not in the form of tagged output: {fault}"
+        return [(self._stream(child, frame), frame.payload) for frame in frames if frame.payload]
 
     def end(self, child: Child) -> None:
-        """Nothing more comes."""
+        """Notes the end of the pipe."""
         if self._unpacker.pending and child.misused is None:
             child.misused = f"What it wrote to {tagged.RECORDS_FD} ends within a piece of tagged output"
 
     def _stream(self, child: Child, frame: tagged.Tagged) -> Pipe:
         key = (frame.stream, frame.tag)
         if key not in self._streams:
-            made = self._streams[key] = Pipe(-1, frame.stream, child.patterns, frame.tag)
-            made.open = False
-            made.source = self._source
-            child.pipes.append(made)
+            stream = self._streams[key] = Pipe(-1, frame.stream, child.patterns, frame.tag)
+            stream.open = False
+            stream.source = self._source
+            child.pipes.append(stream)
         return self._streams[key]
 
     def whole(self, pipe: Pipe, data: bytes) -> bytes:
-        """`data` behind what was unfinished before it, without the character that it leaves unfinished."""
+        """Returns the unfinished character before `data`, and `data` without the unfinished character at its end."""
         data = self._unfinished.pop(pipe, b"") + data
         rest = _unfinished(data)
         if rest:
@@ -139,22 +139,22 @@ class TaggedFrames:
         return data
 
     def finish(self, pipe: Pipe) -> bytes:
-        """What is left of a stream's last character."""
+        """Returns the unfinished character at the end of a stream."""
         return self._unfinished.pop(pipe, b"")
 
 
 def pieces(data: bytes) -> list[bytes]:
-    """`data` as what records can carry, each of which ends where a character does."""
-    found: list[bytes] = []
+    """Splits `data` into pieces that fit into records. Each piece ends with a whole character."""
+    parts: list[bytes] = []
     while len(data) > journal.MAX_PAYLOAD:
         end = journal.MAX_PAYLOAD - _unfinished(data[journal.MAX_PAYLOAD - _UNFINISHED : journal.MAX_PAYLOAD])
-        found.append(data[:end])
+        parts.append(data[:end])
         data = data[end:]
-    return [*found, data]
+    return [*parts, data]
 
 
 def _unfinished(data: bytes) -> int:
-    """How many bytes at the end are the start of a UTF-8 character whose rest may come."""
+    """Returns the number of bytes at the end that begin a UTF-8 character. Its other bytes may follow."""
     for back in range(1, min(_UNFINISHED, len(data)) + 1):
         byte = data[-back]
         if byte >= 0xC2:

@@ -1,9 +1,9 @@
-"""Fork servers, as the keeper sees them: started when first wanted, asked for processes, replaced, dropped when idle.
+"""The keeper's side of fork servers: starts them, requests processes from them, replaces them, and ends idle ones.
 
-A fork server is a process of its own (`compat/squall_forks.py`) at the other end of a socket. A request hands it an
-action's ends of pipes; the answer is the pid of a process that is the keeper's own child, waits for its order, and ends
-by itself if none comes. So whatever goes wrong here (the server dies, hangs, answers late) nothing has been started
-yet, and the action is started anew the ordinary way. Standard library only.
+A fork server is a process of its own (`compat/squall_forks.py`) at the other end of a socket. A request passes the
+action's ends of pipes to it. Its answer is the pid of a new process: a child of the keeper, which waits for its order,
+and ends if no order comes. So if a fork server dies, hangs or answers late, no action has started, and the keeper
+starts the action in the ordinary way. Standard library only.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _DATAGRAM = 64
 
 
 class Ends:
-    """The pipes of a process that is asked for: `theirs` are handed over, `mine` stay here, in the order of
-    `compat/squall_forks.py`: standard input, output, errors, result, and `tagged` output. Raises `OSError`."""
+    """The pipes of a requested process: the fork server gets `theirs`, the keeper keeps `mine`. Their order is that of
+    `compat/squall_forks.py`: standard input, output, error, result, and `tagged` output. Raises `OSError`."""
 
     def __init__(self, tagged: bool) -> None:
         self.mine: list[int] = []
@@ -42,20 +42,20 @@ class Ends:
             raise
 
     def hand_over(self) -> None:
-        """Closes those that have been handed over."""
+        """Closes the ends that the fork server has now."""
         for fd in self.theirs:
             os.close(fd)
         self.theirs = []
 
     def close(self) -> None:
-        """Closes all of them."""
+        """Closes all ends."""
         for fd in (*self.mine, *self.theirs):
             os.close(fd)
         self.mine, self.theirs = [], []
 
 
 class _ForkServer:
-    """One of them. `ready` once it has told that it has imported all; `asked` are the requests it has not answered."""
+    """One fork server. `ready`: it has imported everything. `unanswered` are the requests without an answer."""
 
     def __init__(self, stamp: str, process: subprocess.Popen[bytes], link: socket.socket, idle: float) -> None:
         self.stamp = stamp
@@ -64,12 +64,12 @@ class _ForkServer:
         self.link = link
         self.idle = idle
         self.ready = False
-        self.asked: dict[bytes, tuple[Callable[[int], None], Handle]] = {}
+        self.unanswered: dict[bytes, tuple[Callable[[int], None], Handle]] = {}
         self.timer: Handle | None = None
 
 
 class Forks:
-    """The fork servers of a keeper, by name; at most `_MOST`, of which the one not asked for longest goes first."""
+    """The fork servers of a keeper, by name. There are at most `_MOST`; the least recently used ends first."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
@@ -77,10 +77,10 @@ class Forks:
         self._count = 0
 
     def request(self, wanted: ForkServer, fds: list[int], then: Callable[[int], None]) -> bool:
-        """Asks for a process with these descriptors; `then(pid)` is called later, with 0 when there is none.
+        """Requests a process with these descriptors. `then(pid)` is called later, with 0 if there is no process.
 
-        False when there is no server that could be asked now; one is started for the next time. The descriptors stay
-        the caller's.
+        Returns False if no fork server is ready; then one starts for the next request. The caller must close the
+        descriptors.
         """
         name = wanted.name
         server = self._servers.pop(name, None)
@@ -90,7 +90,7 @@ class Forks:
         if server is None:
             self._start(wanted)
             return False
-        # The last one asked stands last.
+        # The server with the latest request stands last.
         self._servers[name] = server
         if not server.ready:
             return False
@@ -102,16 +102,16 @@ class Forks:
             self._forget(server)
             return False
         timer = self._loop.call_later(_ANSWERS_WITHIN, self._late, server)
-        server.asked[token] = (then, timer)
+        server.unanswered[token] = (then, timer)
         self._wait_idle(server)
         return True
 
     def pids(self) -> set[int]:
-        """The processes of the servers."""
+        """Returns the pids of the fork servers."""
         return {server.pid for server in self._servers.values()}
 
     def close(self) -> None:
-        """Ends all of them."""
+        """Ends all fork servers."""
         for server in list(self._servers.values()):
             self._forget(server)
 
@@ -139,13 +139,13 @@ class Forks:
             return
         finally:
             theirs.close()
-        # The loop takes what has died; the object must not look for it.
+        # The keeper's loop reaps all dead children. With a return code, `Popen` does not try to.
         process.returncode = 0
         mine.setblocking(False)
         try:
             server = self._servers[wanted.name] = _ForkServer(wanted.stamp, process, mine, wanted.idle)
         except OSError:
-            # Without its descriptor nothing would tell when it ends. Without its link it ends by itself.
+            # Without a descriptor of the process, nothing tells the keeper of its end. Without its link, it ends.
             mine.close()
             return
         server.timer = self._loop.call_later(_READY_WITHIN, self._late, server)
@@ -165,9 +165,10 @@ class Forks:
             self._wait_idle(server)
         else:
             token, _, pid = message.partition(b" ")
-            if (asked := server.asked.pop(token, None)) is not None:
-                asked[1].cancel()
-                asked[0](int(pid) if pid.isdigit() else 0)
+            if (waiting := server.unanswered.pop(token, None)) is not None:
+                then, timer = waiting
+                timer.cancel()
+                then(int(pid) if pid.isdigit() else 0)
 
     def _wait_idle(self, server: _ForkServer) -> None:
         if server.timer is not None:
@@ -175,13 +176,13 @@ class Forks:
         server.timer = self._loop.call_later(server.idle, self._look_if_idle, server)
 
     def _look_if_idle(self, server: _ForkServer) -> None:
-        if server.asked:
+        if server.unanswered:
             self._wait_idle(server)
         else:
             self._forget(server)
 
     def _late(self, server: _ForkServer) -> None:
-        """It hangs, or the machine does: who waits is told at once."""
+        """Ends a fork server that has not answered in time. Its requests get 0 at once."""
         self._forget(server)
 
     def _forget(self, server: _ForkServer) -> None:
@@ -191,7 +192,7 @@ class Forks:
         self._drop(server)
 
     def _drop(self, server: _ForkServer) -> None:
-        """Ends a server; its requests get nothing. What it has forked already waits for an order that never comes."""
+        """Ends a fork server. Its requests get 0. A process that it has forked already ends, because no order comes."""
         if server.timer is not None:
             server.timer.cancel()
             server.timer = None
@@ -201,7 +202,7 @@ class Forks:
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(server.pidfd, signal.SIGKILL)
             os.close(server.pidfd)
-        asked, server.asked = server.asked, {}
-        for then, timer in asked.values():
+        unanswered, server.unanswered = server.unanswered, {}
+        for then, timer in unanswered.values():
             timer.cancel()
             then(0)

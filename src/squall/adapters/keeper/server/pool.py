@@ -1,7 +1,7 @@
-"""A server's keepers: starting them, reaching those of earlier servers, and choosing one for a new tree.
+"""The keepers of a server: starts them, connects to those of earlier servers, and chooses one for a new tree.
 
-A tree stays with its keeper, as its journal has one writer and its processes have one parent. What moves is the next
-tree: away from a keeper that is busy masking or has many trees, to a further one (docs/adr/0005).
+A tree stays with its keeper, because its journal has one writer and its processes have one parent. If a keeper is busy
+with masking or has many trees, new trees go to another keeper (docs/adr/0005).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from squall.core.errors import UnavailableError
 from squall.ports import Clock
 
 MANY = 250
-"""Executions of one keeper from which on new trees go to a further one."""
+"""The number of executions of one keeper at which new trees go to another one."""
 
 _CONNECT_WITHIN = 15.0
 _CONNECT_AGAIN = 0.05
@@ -37,8 +37,8 @@ _PROGRAM = (
 
 
 class Pool:
-    """The keepers below `homes`. `links` are those that are connected; `arguments` are what a new one is given behind
-    its home; `most` is how many there are started, `environment` are their variables (None: those of this process)."""
+    """The keepers below the folder `homes`. `links` are the connected ones. A new keeper gets its home and `arguments`,
+    and the variables `environment` (None: those of this process). At most `most` keepers are started."""
 
     def __init__(
         self, homes: Path, arguments: list[str], clock: Clock, most: int, environment: Mapping[str, str] | None = None
@@ -52,8 +52,8 @@ class Pool:
         self._starting = asyncio.Lock()
 
     async def choose(self, load: Callable[[Link], int], connect: Callable[[Path], Awaitable[Link | None]]) -> Link:
-        """The keeper for a new tree: the first that is neither busy nor full; a further one while there may be more;
-        else the one with the least `load` (executions). `connect` greets one that was started. Raises
+        """Returns the keeper for a new tree: the first that is neither busy nor full; else a new one, if there may be
+        more; else the one with the least `load` (executions). `connect` connects to a new one. Raises
         `UnavailableError`."""
         async with self._starting:
             fit = [link for link in self.links if link.fit]
@@ -75,16 +75,16 @@ class Pool:
             return started
 
     def surplus(self, link: Link) -> bool:
-        """Whether `link`, which has nothing to do, may go: another version's, or one of several."""
+        """Checks whether an idle keeper may end: it has another version, or other keepers can take new trees."""
         others = [other for other in self.links if other is not link and other.fit and not other.busy]
         return not link.leaving and (bool(others) or (not link.silent and not link.fit))
 
 
 async def reach(home: Path) -> Link | None:
-    """A connection to the keeper in `home`, which has not greeted yet; None when none lives there.
+    """Returns a connection to the keeper in `home`, which has not greeted yet; None if no keeper runs there.
 
-    Raises `OSError` when the machine is in the way, so that nobody knows whether one lives there, and
-    `UnavailableError` when there is one that has stood still for so long that its socket takes nobody more.
+    Raises `OSError` after an error of the machine, which leaves open whether a keeper runs there. Raises
+    `UnavailableError` if a keeper has stood still for so long that its socket accepts no more connections.
     """
     sock = await asyncio.to_thread(_connected, home)
     if sock is None:
@@ -106,7 +106,7 @@ def _connected(home: Path) -> socket.socket | None:
     try:
         while True:
             with contextlib.suppress(BlockingIOError):
-                # Through the folder's descriptor, as a path may be longer than a socket's name.
+                # The path goes through the folder's descriptor, because a path may be longer than a socket's name.
                 sock.connect(f"/proc/self/fd/{folder}/socket")
                 return sock
             if time.monotonic() > until:
@@ -136,12 +136,12 @@ def launch(home: Path, arguments: list[str], environment: Mapping[str, str] | No
             cwd="/",
             env=environment,
         )
-    assert process.stdout is not None  # noqa: S101 - it was asked for above
+    assert process.stdout is not None  # noqa: S101 - it is a pipe, see above
     with process.stdout as ready:
         if ready.readline() != b"ready\n":
             process.kill()
             process.wait()
-            told = (home / "errors.log").read_text(errors="replace")[-500:]
-            raise UnavailableError(told.strip() or "it ended at once")
-    # It outlives us, so nobody waits for it here; init reaps it, or we do when we are asked to.
+            text = (home / "errors.log").read_text(errors="replace")[-500:]
+            raise UnavailableError(text.strip() or "it ended at once")
+    # The keeper outlives this process, so nothing waits for it here. With a return code, `Popen` does not try to.
     process.returncode = 0
