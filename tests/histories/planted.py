@@ -15,13 +15,13 @@ from typing import Any
 
 def answer_before_commit(caller: str) -> None:
     """A use case whose name begins with `caller` gets what its transaction has made before this is committed."""
-    from squall.adapters.sql.sqlite import SqliteStore
+    from squall.adapters.marks.store import MarkedStore
 
-    committed: Callable[..., Coroutine[Any, Any, Any]] = SqliteStore.tx
+    committed: Callable[..., Coroutine[Any, Any, Any]] = MarkedStore.tx
     running: set[asyncio.Task[Any]] = set()
 
     async def tx(store: Any, work: Callable[[Any], Awaitable[Any]], *, durable: bool = True) -> Any:
-        if not work.__qualname__.startswith(caller):
+        if not getattr(work, "__qualname__", "").startswith(caller):
             return await committed(store, work, durable=durable)
         loop = asyncio.get_running_loop()
         early = loop.create_future()
@@ -37,11 +37,11 @@ def answer_before_commit(caller: str) -> None:
         await asyncio.wait([task, early], return_when=asyncio.FIRST_COMPLETED)
         return early.result() if early.done() else task.result()
 
-    SqliteStore.tx = tx  # type: ignore[method-assign,assignment]
+    MarkedStore.tx = tx  # type: ignore[method-assign,assignment]
 
 
 def read_old_states() -> None:
-    """An execution is read from a cache that knows nothing of changes in the last 50 ms."""
+    """An execution is read from a cache that knows nothing of changes in the last 300 ms."""
     from squall.services.execution.executions import Executions
 
     real: Callable[..., Awaitable[Any]] = Executions.get
@@ -49,7 +49,7 @@ def read_old_states() -> None:
 
     async def get(executions: Any, execution_id: str, with_result: bool = True) -> Any:
         key = (execution_id, with_result)
-        if key not in cache or time.monotonic() - cache[key][0] > 0.05:
+        if key not in cache or time.monotonic() - cache[key][0] > 0.3:
             cache[key] = (time.monotonic(), await real(executions, execution_id, with_result))
         return cache[key][1]
 
@@ -75,7 +75,7 @@ def accept_twice() -> None:
 
 PLANTS: dict[str, Callable[[], None]] = {
     "accepted-before-commit": lambda: answer_before_commit("Executions.start."),
-    "canceled-before-commit": lambda: answer_before_commit("Executions.cancel."),
+    "canceled-before-commit": lambda: answer_before_commit("Control.cancel."),
     "reads-of-old-states": read_old_states,
     "accepted-twice": accept_twice,
 }
