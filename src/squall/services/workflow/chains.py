@@ -234,7 +234,7 @@ def _ids(listed: Sequence[bytes]) -> list[str]:
 
 
 def _goes_on(execution: Execution, running: list[Execution]) -> bool:
-    """Checks whether a paused chain resumes by itself: its node runs again, or ended and no user paused the chain."""
+    """Checks whether a paused chain resumes by itself: its node runs again, or ended and no user keeps it paused."""
     if running:
         return running[-1].status == ex.RUNNING
-    return "paused_by" not in execution.context
+    return not ex.stays_paused(execution)
