@@ -34,10 +34,10 @@ from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
 from squall.services.execution.control import Control
 from squall.services.execution.executions import Executions, Request
-from squall.services.execution.places import Claimed, Claimer, Starting
 from squall.services.execution.policy.admission import Admission
 from squall.services.execution.policy.policies import Policies, PolicyRegistrar
 from squall.services.execution.policy.retries import Retries
+from squall.services.execution.reservations import Claimed, Claimer, Starting
 from squall.services.execution.running import RunLimits, Running
 from squall.services.execution.traces import Traces
 from squall.services.execution.transitions import Transitions

@@ -41,6 +41,12 @@ class _Calls:
                     self._disk.add(Cut(node, 0))
         return descriptor
 
+    def dup(self, descriptor: int) -> int:
+        copy: int = self._real["dup"](descriptor)
+        if descriptor in self._files:
+            self._files[copy] = self._files[descriptor]
+        return copy
+
     def close(self, descriptor: int) -> None:
         self._files.pop(descriptor, None)
         self._folders.pop(descriptor, None)

@@ -15,7 +15,7 @@ from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Executions
-from squall.services.execution.places import Starting
+from squall.services.execution.reservations import Starting
 from squall.services.execution.transitions import Transitions
 from squall.services.holdups import Holdups
 from squall.services.suspects import Suspects

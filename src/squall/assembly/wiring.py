@@ -68,10 +68,10 @@ from squall.services.execution.completing import Completing
 from squall.services.execution.control import Control
 from squall.services.execution.executions import Executions
 from squall.services.execution.inquiries import Inquiries
-from squall.services.execution.places import Starting
 from squall.services.execution.policy.admission import Admission
 from squall.services.execution.policy.policies import Policies, PolicyRegistrar
 from squall.services.execution.policy.retries import Retries
+from squall.services.execution.reservations import Starting
 from squall.services.execution.running import Running
 from squall.services.execution.traces import Traces
 from squall.services.execution.transitions import Transitions

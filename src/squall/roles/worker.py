@@ -15,7 +15,7 @@ from squall.core.execution.launch import Outcome
 from squall.ports import Bus, Clock, Due, Launcher, Store, Tx
 from squall.services.execution.claims import Claims
 from squall.services.execution.control import Control
-from squall.services.execution.places import Claimed, Claimer, Starting
+from squall.services.execution.reservations import Claimed, Claimer, Starting
 from squall.services.execution.running import Running
 from squall.services.execution.slots import Slots
 from squall.services.lanes import CANCEL, RUN
@@ -67,7 +67,7 @@ class Worker:
             group.create_task(self._pass_on_cancels())
             group.create_task(self._look_for_cancels())
             self._group = group
-            self._starting.desk = self._slots
+            self._starting.slots = self._slots
             self._slots.open()
             try:
                 await self._claim()

@@ -13,9 +13,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+from squall.core.environment import RETRIED
 from squall.core.errors import NotFoundError
 from squall.ports import Bus, Clock, Due, Marks, Store, Suspect, Tx
-from squall.services.lanes import ADVANCE, RUN
+from squall.services.lanes import ADVANCE, AT_ONCE, RUN
 
 T = TypeVar("T")
 _LOG = logging.getLogger("squall.suspects")
@@ -98,7 +99,7 @@ class Suspects:
         """Runs a handler, so that the next server knows of it if this one dies while the handler's code runs."""
         result = await self._marks.watched(_name(lane, subject), work)
         if (lane, subject) in self._suspects:
-            await self._remove([(lane, subject)])
+            await self._clear(lane, subject)
         return result
 
     def marked(self, lane: str, subject: str) -> AbstractContextManager[None]:
@@ -129,30 +130,34 @@ class Suspects:
         if not chosen:
             raise NotFoundError(f'Nothing with the id "{subject}" is set aside. Run: squall queue list')
         retried = [Suspect(each.lane, each.subject, DEATHS - 1, each.since) for each in chosen]
-        now = self._clock.now()
 
         async def work(tx: Tx) -> None:
             for each in retried:
                 await tx.suspects.put(each)
+                # Rows of other subjects in the lane are put back when they are claimed.
+                await tx.queue.wake(each.lane, NEVER, AT_ONCE)
 
-        await self._store.tx(work)
+        # A claim that comes right after this transaction must not put the rows back.
         self._suspects = {**self._suspects, **{(each.lane, each.subject): each for each in retried}}
-        for lane in {each.lane for each in retried}:
-            # Rows of other subjects in the lane are put back when they are claimed.
-            await self._wake(lane, now)
-            self._bus.publish(lane, subject)
+        try:
+            await self._store.tx(work)
+        except BaseException:
+            self._suspects = {**self._suspects, **{(each.lane, each.subject): each for each in chosen}}
+            raise
+        for each in retried:
+            self._bus.publish(each.lane, subject)
         return retried
 
-    async def _wake(self, lane: str, now: int) -> None:
-        await self._store.tx(lambda tx: tx.queue.wake(lane, NEVER, now))
-
-    async def _remove(self, cleared: Sequence[tuple[str, str]]) -> None:
-        async def work(tx: Tx) -> None:
-            for lane, subject in cleared:
-                await tx.suspects.remove(lane, subject)
-
-        await self._store.tx(work)
-        self._suspects = {key: each for key, each in self._suspects.items() if key not in cleared}
+    async def _clear(self, lane: str, subject: str) -> None:
+        """Ends the suspicion of a subject. If the database cannot be written, the suspicion stays until the subject is
+        handled again: the handler has done its work, so this is no failure of it."""
+        try:
+            await self._store.tx(lambda tx: tx.suspects.remove(lane, subject))
+        except RETRIED as error:
+            extra = {"lane": lane, "subject": subject, "error": str(error)}
+            _LOG.warning("work that succeeded could not be cleared of its suspicion", extra=extra)
+            return
+        self._suspects = {key: each for key, each in self._suspects.items() if key != (lane, subject)}
 
     def _due(self, lane: str, subject: str) -> int:
         """Returns the time (µs) from which rows of a subject may be claimed."""

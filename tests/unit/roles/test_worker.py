@@ -17,7 +17,7 @@ from squall.core.errors import UnavailableError
 from squall.core.execution.execution import Execution
 from squall.core.execution.launch import Outcome
 from squall.roles.worker import Worker
-from squall.services.execution.places import Claimer
+from squall.services.execution.reservations import Claimer
 from squall.testing.waiting import PATIENCE, called, eventually, turns
 
 pytestmark = pytest.mark.anyio

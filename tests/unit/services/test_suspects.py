@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from tests.doubles.assembly import Assembly
 
 from squall.adapters.marks.file import FileMarks
-from squall.core.errors import NotFoundError
+from squall.core.errors import NotFoundError, UnavailableError
 from squall.core.execution.execution import RUNNING
-from squall.ports import Due, Tx
+from squall.ports import Due, Store, Tx
 from squall.services.lanes import JOURNAL, RUN, StatusRecord
 from squall.services.suspects import Suspects
 
 pytestmark = pytest.mark.anyio
+T = TypeVar("T")
 PAUSE = 3.0
 
 
@@ -28,6 +31,36 @@ async def died(squall: Assembly, folder: Path, *names: str) -> Suspects:
     suspects = Suspects(squall.store, squall.bus, squall.clock, FileMarks(folder / "marks"), "w1", PAUSE)
     await suspects.begin()
     return suspects
+
+
+class Unwritable:
+    """A store that answers no writing transaction. The first `kept` ones are written all the same."""
+
+    def __init__(self, store: Store, kept: int = 0) -> None:
+        self._store = store
+        self._kept = kept
+
+    async def tx(self, work: Callable[[Tx], Awaitable[T]], *, durable: bool = True) -> T:
+        if self._kept:
+            self._kept -= 1
+            await self._store.tx(work, durable=durable)
+        raise UnavailableError("The database could not write: disk full")
+
+    async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        return await self._store.read(work)
+
+    async def close(self) -> None:
+        await self._store.close()
+
+
+def on(store: Store, suspects: Suspects) -> Suspects:
+    """The same suspects, which write to another store from now on."""
+    suspects._store = store
+    return suspects
+
+
+async def done() -> str:
+    return "done"
 
 
 async def claimed(squall: Assembly, suspects: Suspects) -> list[str]:
@@ -107,6 +140,39 @@ async def test_a_suspect_that_has_been_handled_is_one_no_more(squall: Assembly, 
         await squall.store.read(lambda tx: tx.queue.next_due(RUN))
 
     await suspects.watched(RUN, one, handled())
+    suspects = await died(squall, tmp_path, f"{RUN} {one}")
+    assert suspects.aside() == []
+
+
+async def test_a_retry_stays_one_if_the_server_is_killed_right_after_its_transaction(
+    squall: Assembly, tmp_path: Path
+) -> None:
+    one = (await squall.request()).id
+    for _ in range(2):
+        suspects = await died(squall, tmp_path, f"{RUN} {one}")
+    assert await claimed(squall, suspects) == []
+
+    with pytest.raises(UnavailableError):
+        await on(Unwritable(squall.store, kept=1), suspects).retry(one)
+    suspects = await died(squall, tmp_path)
+    squall.clock.advance(PAUSE)
+    assert await claimed(squall, suspects) == [one]
+
+
+async def test_a_retry_that_cannot_be_stored_leaves_the_work_set_aside(squall: Assembly, tmp_path: Path) -> None:
+    one = (await squall.request()).id
+    for _ in range(2):
+        suspects = await died(squall, tmp_path, f"{RUN} {one}")
+    with pytest.raises(UnavailableError):
+        await on(Unwritable(squall.store), suspects).retry(one)
+    assert [each.subject for each in suspects.aside()] == [one]
+
+
+async def test_a_suspicion_that_cannot_be_removed_does_not_fail_the_work(squall: Assembly, tmp_path: Path) -> None:
+    one = (await squall.request()).id
+    suspects = on(Unwritable(squall.store), await died(squall, tmp_path, f"{RUN} {one}"))
+    assert await suspects.watched(RUN, one, done()) == "done"
+    assert await on(squall.store, suspects).watched(RUN, one, done()) == "done"
     suspects = await died(squall, tmp_path, f"{RUN} {one}")
     assert suspects.aside() == []
 

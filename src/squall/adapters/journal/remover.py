@@ -11,7 +11,7 @@ from squall.adapters.journal.trees import Moment, Trees
 from squall.core.output import journal, sealed
 from squall.ports import BLOB, Blobs
 
-_LIVE, _LINES, _ASIDE = ".journal", ".lines", journal.SET_ASIDE
+_LIVE, _LINES, _DAMAGED = ".journal", ".lines", journal.DAMAGED
 
 
 class Remover:
@@ -27,7 +27,7 @@ class Remover:
         with them. Raises `OSError` if the blob store fails."""
         for tree in trees:
             stem = f"{self._trees.root}/{tree[:5]}/{tree}"
-            for suffix in (_LIVE, _LINES, _ASIDE):
+            for suffix in (_LIVE, _LINES, _DAMAGED):
                 _unlink(stem + suffix)
         self._moment("live purged")
         self.remove_sealed(trees)

@@ -197,8 +197,8 @@ class Sources:
                     damage = damage or error
             if not (self._root / journal.file_name(tree)).exists():
                 break
-        if damage is None and (aside := self._root / journal.file_name(tree)).with_suffix(journal.SET_ASIDE).exists():
-            damage = DamagedError(f"{aside.name} was damaged, and is now {aside.stem}{journal.SET_ASIDE}")
+        if damage is None and (live := self._root / journal.file_name(tree)).with_suffix(journal.DAMAGED).exists():
+            damage = DamagedError(f"{live.name} was damaged, and is now {live.stem}{journal.DAMAGED}")
         if damage is not None:
             raise damage
         return None
@@ -207,7 +207,7 @@ class Sources:
         """Returns the length in bytes of what was a journal of the tree and cannot be opened; None if there is nothing.
         Call it when `open` has returned no source."""
         live = self._root / journal.file_name(tree)
-        for path in (live, live.with_suffix(journal.SET_ASIDE), self._root / sealed.file_name(tree)):
+        for path in (live, live.with_suffix(journal.DAMAGED), self._root / sealed.file_name(tree)):
             with suppress(FileNotFoundError):
                 return path.stat().st_size
         row = self._rows.get(tree) if self._rows is not None else None

@@ -9,8 +9,8 @@ from __future__ import annotations
 import mmap
 import os
 import threading
-from collections.abc import Coroutine, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Coroutine, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from types import coroutine
 from typing import Any, TypeVar
@@ -66,26 +66,25 @@ class FileMarks:
 
     def carried(self) -> AbstractContextManager[None]:
         """Returns a context for a thread, in which it has a mark of what the event loop works on now."""
-        return self._marked(self._current) if self._current else nullcontext()
+        return _Marked(self, self._current) if self._current else nullcontext()
 
     def on_thread(self, name: str) -> AbstractContextManager[None]:
         """Returns a context for a thread, in which it has a mark of `name`."""
-        return self._marked(_mark(name))
+        return _Marked(self, _mark(name))
 
-    @contextmanager
-    def _marked(self, mark: bytes) -> Iterator[None]:
+    def take_slot(self, mark: bytes) -> int | None:
+        """Puts a mark into a free slot. Returns the slot; None if all slots have one."""
         with self._lock:
             slot = self._free.pop() if self._free else None
-        if slot is None:
-            yield
-            return
-        self._set(slot, mark)
-        try:
-            yield
-        finally:
-            self._memory[slot * _SLOT] = 0
-            with self._lock:
-                self._free.append(slot)
+        if slot is not None:
+            self._set(slot, mark)
+        return slot
+
+    def free_slot(self, slot: int) -> None:
+        """Removes the mark from a slot."""
+        self._memory[slot * _SLOT] = 0
+        with self._lock:
+            self._free.append(slot)
 
     def _set_current(self, mark: bytes) -> bytes:
         """Marks what the event loop works on (empty: nothing). Returns the previous mark."""
@@ -98,6 +97,23 @@ class FileMarks:
 
     def _set(self, slot: int, mark: bytes) -> None:
         self._memory[slot * _SLOT : slot * _SLOT + len(mark)] = mark
+
+
+class _Marked:
+    """A context for a thread, with a mark. It may be entered again after it was left: a store may call a unit of work
+    more than once."""
+
+    def __init__(self, marks: FileMarks, mark: bytes) -> None:
+        self._marks = marks
+        self._mark = mark
+        self._slot: int | None = None
+
+    def __enter__(self) -> None:
+        self._slot = self._marks.take_slot(self._mark)
+
+    def __exit__(self, *_: object) -> None:
+        if self._slot is not None:
+            self._marks.free_slot(self._slot)
 
 
 def _mark(name: str) -> bytes:

@@ -20,7 +20,9 @@ from squall.core.execution.document import EXCLUDABLE, FIELDS, with_visible_resu
 from squall.core.execution.execution import (
     COMPLETED_AS,
     COMPLETED_BY,
+    PAUSED_BY,
     RESPONDED_BY,
+    RESUMED_BY,
     TRANSITIONS,
     Execution,
     ExecutionFilter,
@@ -37,7 +39,7 @@ _MOST_AT_ONCE = 1000
 _FILTERS = ("action", "runner", "status", "user")
 _OF_RULES = ("rule", "trigger", "trigger_type")
 """Filters for executions that rules started. Squall has no rules yet, so they match nothing."""
-_BY = ("cancelled_by", "paused_by", "resumed_by", RESPONDED_BY, COMPLETED_BY, COMPLETED_AS)
+_BY = ("cancelled_by", PAUSED_BY, RESUMED_BY, RESPONDED_BY, COMPLETED_BY, COMPLETED_AS)
 """The fields of a context that name the user of a later request."""
 _SHOWN_ATTRIBUTES = ("result", "trigger_instance", "status")
 _MAX_DELAY = 366 * 86_400_000

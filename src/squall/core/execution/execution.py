@@ -42,6 +42,12 @@ RESPONDED_BY = "responded_by"
 COMPLETED_BY = "completed_by"
 """The key in a context for the user who completed the execution."""
 
+PAUSED_BY = "paused_by"
+"""The key in a context for the user who paused the workflow or chain."""
+
+RESUMED_BY = "resumed_by"
+"""The key in a context for the user who resumed it; a later pause removes it."""
+
 WORKER = ("hostname", "pid")
 """The fields of `runner_info` that name the worker of an execution; the other fields are its usage."""
 
@@ -140,6 +146,12 @@ def holds_sealed(document: Any) -> bool:
 def with_result(execution: Execution, result: Any, encoded_size: int) -> Execution:
     """Returns the execution with its `result` (any JSON value) and that value's size in bytes as JSON."""
     return msgspec.structs.replace(execution, result=result, result_size=encoded_size)
+
+
+def stays_paused(execution: Execution) -> bool:
+    """Checks whether a user has paused a workflow or chain and no user has resumed it since: then it does not resume by
+    itself when its children go on."""
+    return PAUSED_BY in execution.context and RESUMED_BY not in execution.context
 
 
 def as_of(execution: Execution, status: str) -> Execution:

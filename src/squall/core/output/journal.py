@@ -32,7 +32,7 @@ STREAM_NUMBERS: Final = {name: number for number, name in STREAMS.items()}
 MAX_PAYLOAD: Final = 1 << 20
 """The most bytes one record carries; a longer write is several records."""
 
-SET_ASIDE: Final = ".damaged"
+DAMAGED: Final = ".damaged"
 """The suffix of a journal whose header was damaged when a writer wanted to go on with it."""
 
 HEADER_SIZE: Final = 4096

@@ -12,7 +12,7 @@ from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.execution.launch import Outcome
 from squall.ports import Bus, Clock, Due, Store, Tx
-from squall.services.execution.places import Claimed, Claimer
+from squall.services.execution.reservations import Claimed, Claimer
 from squall.services.execution.transitions import Transitions
 from squall.services.lanes import CHANGED, RUN
 from squall.services.suspects import Suspects

@@ -58,7 +58,7 @@ class Control:
         Raises `NotFoundError`, and `InvalidError` if its status does not allow it.
         """
         now = self._clock.now()
-        by = "paused_by" if status == ex.PAUSING else "resumed_by"
+        by = ex.PAUSED_BY if status == ex.PAUSING else ex.RESUMED_BY
         reached = (ex.PAUSING, ex.PAUSED) if status == ex.PAUSING else (ex.RESUMING, ex.RUNNING)
 
         async def work(tx: Tx) -> Execution | None:
@@ -106,7 +106,7 @@ class Control:
 def _with_name(context: dict[str, Any], by: str, user: str) -> dict[str, Any]:
     """Returns a context with the user of a pause or a resume. A pause replaces the resume before it: a workflow whose
     context names both counts as resumed."""
-    return {name: value for name, value in context.items() if name != "resumed_by"} | {by: user}
+    return {name: value for name, value in context.items() if name != ex.RESUMED_BY} | {by: user}
 
 
 def _unknown(execution_id: str) -> NotFoundError:

@@ -17,7 +17,7 @@ from squall.core.execution.params import check_depths
 from squall.ports import Bus, Clock, Store, Tx
 from squall.services.content.content import Content, snapshot_key
 from squall.services.execution.binding import Binding
-from squall.services.execution.places import Places, Starting
+from squall.services.execution.reservations import Reservation, Starting
 from squall.services.execution.transitions import Transitions
 from squall.services.lanes import CHANGED
 
@@ -80,10 +80,10 @@ class Executions:
         now = self._clock.now()
 
         async def work(tx: Tx) -> Execution:
-            places.begin()
-            return await self.place(tx, prepared, now, places)
+            reservation.begin()
+            return await self.place(tx, prepared, now, reservation)
 
-        with self._starting.places(1) as places:
+        with self._starting.reserved(1) as reservation:
             execution = await self._store.tx(work)
         self._transitions.wake()
         self._bus.publish(CHANGED, execution.tree)
@@ -103,9 +103,9 @@ class Executions:
         parameters = await self._binding.request(action, runner, request.parameters, context, request.plain)
         return Prepared(request, action, runner, parameters)
 
-    async def place(self, tx: Tx, prepared: Prepared, now: int, places: Places | None = None) -> Execution:
-        """Creates and queues the execution of a prepared request in the transaction `tx`; claims it if `places` has
-        room. Returns it as it was requested. Raises `InvalidError` if its parent does not exist or has ended."""
+    async def place(self, tx: Tx, prepared: Prepared, now: int, reservation: Reservation | None = None) -> Execution:
+        """Creates and queues the execution of a prepared request in the transaction `tx`; claims it if `reservation`
+        has room. Returns it as it was requested. Raises `InvalidError` if its parent does not exist or has ended."""
         request, action, runner = prepared.request, prepared.action, prepared.runner
         user = request.user or self._user
         execution = Execution(
@@ -125,7 +125,7 @@ class Executions:
         )
         execution = await _with_parent(tx, execution)
         await tx.content.keep_snapshot(execution.snapshot, action, runner)
-        await self._transitions.enter(tx, execution, now, places)
+        await self._transitions.enter(tx, execution, now, reservation)
         return execution
 
     async def re_run(

@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Callable
 
 from squall.ports import Due
-from squall.services.execution.places import Claimed, Claimer, Places
+from squall.services.execution.reservations import Claimed, Claimer, Reservation
 
 
 class Slots:
     """At most `most` executions at once: those that run, and those for which a transaction has reserved a slot.
 
-    It is the desk of `squall.services.execution.places`: `start` is called with each execution that a transaction has
-    claimed for itself.
+    `start` is called with each execution that the transaction of a reservation has claimed.
     """
 
     def __init__(self, claimer: Claimer, most: int, start: Callable[[Claimed], None]) -> None:
@@ -47,10 +46,10 @@ class Slots:
         self._open = False
         self._changed.set()
 
-    def note_claim(self, claimed: int, asked: int) -> None:
-        """Notes that a claim of up to `asked` rows gave `claimed`. If it gave all, more rows may wait: until a claim
+    def note_claim(self, claimed: int, limit: int) -> None:
+        """Notes that a claim of up to `limit` rows gave `claimed`. If it gave all, more rows may wait: until a claim
         gives less, no transaction reserves slots, so that no new execution overtakes one that waits."""
-        self._backlog = claimed >= asked
+        self._backlog = claimed >= limit
 
     def take(self, claimed: Claimed) -> None:
         """Puts an execution into a slot."""
@@ -79,20 +78,20 @@ class Slots:
             self._changed.clear()
             await self._changed.wait()
 
-    # -- the desk
+    # -- `ReservableSlots`
 
-    def reserve(self, most: int) -> Places:
+    def reserve(self, most: int) -> Reservation:
         """Reserves up to `most` slots."""
         count = min(most, self.room) if self._open and not self._backlog else 0
         self._reserved += count
         if count:
             self._idle.clear()
-        return Places(self.claimer, count)
+        return Reservation(self.claimer, count)
 
-    def settle(self, places: Places, committed: bool) -> None:
+    def settle(self, reservation: Reservation, committed: bool) -> None:
         """Starts what a committed transaction has claimed, and frees the other reserved slots."""
-        self._reserved -= places.count
-        for claimed in places.claimed if committed else ():
+        self._reserved -= reservation.count
+        for claimed in reservation.claimed if committed else ():
             self.take(claimed)
             self._start(claimed)
         self._settled()

@@ -17,7 +17,7 @@ from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, change_of, encoded_size, transition, with_result
 from squall.ports import Bus, Tx
 from squall.services.content.secret_results import SecretResults
-from squall.services.execution.places import Claimed, Places
+from squall.services.execution.reservations import Claimed, Reservation
 from squall.services.lanes import (
     ADVANCE,
     AT_ONCE,
@@ -80,9 +80,9 @@ class Transitions:
         self._secrets = secrets
         self._queued: set[tuple[str, str]] = set()
 
-    async def enter(self, tx: Tx, execution: Execution, now: int, places: Places | None = None) -> None:
-        """Adds a new execution: its row, its event, its part of a trace, and the queue row to run it. If `places` has
-        room, the execution is claimed at once.
+    async def enter(self, tx: Tx, execution: Execution, now: int, reservation: Reservation | None = None) -> None:
+        """Adds a new execution: its row, its event, its part of a trace, and the queue row to run it. If `reservation`
+        has room, the execution is claimed at once.
 
         Raises `InvalidError` if the trace in its context does not exist.
         """
@@ -93,11 +93,11 @@ class Transitions:
         if execution.delay:
             # Clients stop waiting at `delayed`. So the response has `requested`, like StackStorm's.
             await self.move(tx, execution, ex.DELAYED, now)
-        elif places is not None and await self._fits(tx, execution, places, now):
-            if (begun := await self.begin(tx, execution, places.claimer.info, now)) is not None:
-                claimer = places.claimer
+        elif reservation is not None and await self._fits(tx, execution, reservation, now):
+            if (begun := await self.begin(tx, execution, reservation.claimer.info, now)) is not None:
+                claimer = reservation.claimer
                 task = await tx.queue.put_claimed(RUN, execution.id, None, claimer.owner, now, claimer.lease)
-                places.claimed.append(Claimed(task, *begun))
+                reservation.claimed.append(Claimed(task, *begun))
             return
         await self.queue(tx, execution, now + (execution.delay or 0) * 1000)
 
@@ -109,10 +109,10 @@ class Transitions:
         execution, _ = await self.move(tx, execution, ex.SCHEDULED, now)
         return await self.move(tx, msgspec.structs.replace(execution, runner_info=info), ex.RUNNING, now)
 
-    async def _fits(self, tx: Tx, execution: Execution, places: Places, now: int) -> bool:
+    async def _fits(self, tx: Tx, execution: Execution, reservation: Reservation, now: int) -> bool:
         """Checks whether a new execution may be claimed at once: it takes a slot, one is free, and no queued execution
         that is due would be overtaken."""
-        if not places.has_room or execution.runner in WORKFLOW_RUNNERS:
+        if not reservation.has_room or execution.runner in WORKFLOW_RUNNERS:
             return False
         due = await tx.queue.next_due(RUN)
         return due is None or due > now

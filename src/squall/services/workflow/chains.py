@@ -19,7 +19,7 @@ from squall.ports import Clock, Due, Store, Tx, WorkflowRecord
 from squall.services.content.content import Content
 from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Executions, Prepared, Request
-from squall.services.execution.places import Places, Starting
+from squall.services.execution.reservations import Reservation, Starting
 from squall.services.execution.transitions import Transitions
 from squall.services.lanes import AT_ONCE
 from squall.services.workflow.definitions import key_of
@@ -85,10 +85,10 @@ class Chains:
             step.result = {"error": str(error), "traceback": ""}
 
         async def write(tx: Tx) -> None:
-            places.begin()
-            await self._write(tx, step, children, tasks, places)
+            reservation.begin()
+            await self._write(tx, step, children, tasks, reservation)
 
-        with self._starting.places(int(step.prepared is not None)) as places:
+        with self._starting.reserved(int(step.prepared is not None)) as reservation:
             await self._store.tx(write)
 
     async def _decide(self, step: Step, children: list[Execution]) -> None:
@@ -142,7 +142,9 @@ class Chains:
             return Ended(ex.FAILED, {}, f'Failed to run task "{run.node.name}". {error}')
         return None
 
-    async def _write(self, tx: Tx, step: Step, children: list[Execution], tasks: list[Due], places: Places) -> None:
+    async def _write(
+        self, tx: Tx, step: Step, children: list[Execution], tasks: list[Due], reservation: Reservation
+    ) -> None:
         now = self._clock.now()
         move = self._transitions.move
         execution = await tx.executions.get(step.execution.id, False)
@@ -168,7 +170,7 @@ class Chains:
         if execution.status == ex.PAUSED:
             return
         if step.prepared is not None:
-            await self._executions.place(tx, step.prepared, now, places)
+            await self._executions.place(tx, step.prepared, now, reservation)
         elif step.ended is not None:
             await self._transitions.conclude(tx, execution, step.ended.status, step.result, now)
 
@@ -234,7 +236,7 @@ def _ids(listed: Sequence[bytes]) -> list[str]:
 
 
 def _goes_on(execution: Execution, running: list[Execution]) -> bool:
-    """Checks whether a paused chain resumes by itself: its node runs again, or ended and no user paused the chain."""
+    """Checks whether a paused chain resumes by itself: its node runs again, or ended and no user keeps it paused."""
     if running:
         return running[-1].status == ex.RUNNING
-    return "paused_by" not in execution.context
+    return not ex.stays_paused(execution)

@@ -63,7 +63,7 @@ def _child(run: Run, conductor: Conductor, child: Execution | None, status: str,
     pending = before is not None and conductor.state.sequence[before].status in (st.PENDING, st.PAUSED)
     result = run.lookups.opened(child.result) if status in ex.FINAL else None
     steps = [conductor.action(entry, orquesta.get("item_id"), status, result, now)]
-    if pending and status == ex.RUNNING and conductor.state.status == st.PAUSING and not _is_paused(run.execution):
+    if pending and status == ex.RUNNING and conductor.state.status == st.PAUSING and not ex.stays_paused(run.execution):
         steps.append(conductor.request(ex.RUNNING, now))
     if pending and status in ex.FINAL and conductor.state.status in (st.PAUSED, st.PAUSING):
         steps.append(conductor.request(ex.RUNNING, now))
@@ -74,11 +74,6 @@ def failed(run: Run, command: RunAction, result: Any, now: int) -> Step:
     """Tells the conductor that a task has failed because its execution could not be requested. Returns the step."""
     assert run.conductor is not None  # noqa: S101 - the command comes from it
     return run.conductor.action(command.task_execution, command.item, ex.FAILED, result, now)
-
-
-def _is_paused(execution: Execution) -> bool:
-    """Checks whether a user paused the workflow itself and no user has resumed it."""
-    return "paused_by" in execution.context and "resumed_by" not in execution.context
 
 
 def way(current: str, target: str) -> Sequence[str]:

@@ -25,7 +25,7 @@ from squall.core.workflow.conducting.conductor import Step
 from squall.core.workflow.conducting.engine import RunAction
 from squall.ports import Clock, Due, Store, Tx
 from squall.services.execution.executions import Executions, Prepared
-from squall.services.execution.places import Places, Starting
+from squall.services.execution.reservations import Reservation, Starting
 from squall.services.execution.transitions import Transitions
 from squall.services.holdups import Holdups
 from squall.services.lanes import (
@@ -183,8 +183,8 @@ class Workflows:
         if run.conductor is not None:
             batch.steps, batch.requested = await self._evaluate(run, partial(decide, run, tasks, self._clock.now()))
             await self._prepare(batch)
-        with self._starting.places(len(batch.children) if batch.is_calm else 0) as places:
-            written = await self._store.tx(lambda tx: self._write(tx, batch, places))
+        with self._starting.reserved(len(batch.children) if batch.is_calm else 0) as reservation:
+            written = await self._store.tx(lambda tx: self._write(tx, batch, reservation))
         if not written:
             self._runs.forget(run.execution.id)
             await self._failing.release(run.execution.id, tasks)
@@ -226,9 +226,9 @@ class Workflows:
                 batch.steps.append(step)
                 waiting += step.commands
 
-    async def _write(self, tx: Tx, batch: Batch, places: Places) -> bool:
+    async def _write(self, tx: Tx, batch: Batch, reservation: Reservation) -> bool:
         """Writes a batch. Returns False if another server has advanced the workflow first."""
-        places.begin()
+        reservation.begin()
         now = self._clock.now()
         run = batch.run
         execution = await tx.executions.get(run.execution.id, False)
@@ -239,7 +239,7 @@ class Workflows:
         if not await self._stored.store(tx, run, batch.steps):
             return False
         for command, prepared in batch.children:
-            child = await self._executions.place(tx, prepared, now, places)
+            child = await self._executions.place(tx, prepared, now, reservation)
             item = -1 if command.item is None else command.item
             await tx.workflows.add_child(command.task_execution, item, child.id)
         await done(tx, batch.tasks)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -156,3 +157,25 @@ async def test_without_room_for_the_file_marks_cost_nothing(tmp_path: Path, monk
         return await done()
 
     assert await marks.watched("run one", handler()) == 3
+
+
+async def test_a_unit_of_work_that_a_store_calls_twice_has_its_mark_both_times(tmp_path: Path) -> None:
+    marks = fresh(tmp_path)
+    calls: list[list[str]] = []
+
+    class Twice:
+        async def tx(self, work: Callable[[Tx], Awaitable[Any]], *, durable: bool = True) -> Any:
+            await work(Mock())
+            return await work(Mock())
+
+        async def read(self, work: Callable[[Tx], Awaitable[Any]]) -> Any:
+            return await self.tx(work)
+
+        async def close(self) -> None: ...
+
+    async def unit(_tx: Tx) -> None:
+        calls.append(seen(tmp_path))
+
+    await marks.watched("run guilty", MarkedStore(Twice(), marks).tx(unit))
+    assert calls == [["run guilty"], ["run guilty"]]
+    assert seen(tmp_path) == []

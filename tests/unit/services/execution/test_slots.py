@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from squall.ports import Due
-from squall.services.execution.places import Claimed, Claimer
+from squall.services.execution.reservations import Claimed, Claimer
 from squall.services.execution.slots import Slots
 from squall.services.lanes import RUN
 from squall.testing.samples import sample_execution, sample_id
@@ -58,7 +58,7 @@ async def test_executions_that_came_while_all_slots_were_full_are_not_overtaken(
 
 
 async def test_closed_slots_wait_for_what_is_reserved(slots: Slots) -> None:
-    places = slots.reserve(1)
+    reservation = slots.reserve(1)
     slots.close()
     assert slots.reserve(1).count == 0
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
@@ -66,15 +66,15 @@ async def test_closed_slots_wait_for_what_is_reserved(slots: Slots) -> None:
         empty = group.create_task(slots.wait_until_empty())
         await asyncio.sleep(0)
         assert not waiting.done()
-        places.claimed.append(claimed(1))
-        slots.settle(places, committed=True)
+        reservation.claimed.append(claimed(1))
+        slots.settle(reservation, committed=True)
         await waiting
         assert not empty.done()
         slots.leave(sample_id(1))
 
 
 async def test_what_was_not_committed_takes_no_slot(slots: Slots) -> None:
-    places = slots.reserve(2)
-    places.claimed.append(claimed(1))
-    slots.settle(places, committed=False)
+    reservation = slots.reserve(2)
+    reservation.claimed.append(claimed(1))
+    slots.settle(reservation, committed=False)
     assert (slots.room, dict(slots.tasks)) == (2, {})

@@ -185,6 +185,37 @@ async def test_a_chain_rests_between_nodes_and_goes_on(squall: Assembly) -> None
     assert (await flows.get(made)).status == "succeeded"
 
 
+async def paused_and_resumed(squall: Assembly, flows: Flows, made: Execution) -> None:
+    """Pauses a chain behind its first node, and resumes it."""
+    await flows.advance()
+    await squall.control.ask(made.id, "pausing", "ada")
+    await flows.work(act)
+    await squall.control.ask(made.id, "resuming", "ada")
+    await flows.advance()
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["never paused", "paused and resumed before"])
+async def test_a_chain_goes_on_when_its_pending_node_ends(squall: Assembly, earlier: bool) -> None:
+    flows, made = await started(squall, CHAIN)
+    await (paused_and_resumed(squall, flows, made) if earlier else flows.advance())
+    [(task, child, _)] = await squall.claim()
+    await squall.finish(task, child, "pending", None)
+    await flows.advance()
+    assert (await flows.get(made)).status == "paused"
+    child = await flows.get(child)
+    await squall.store.tx(lambda tx: squall.transitions.conclude(tx, child, *act(child), squall.clock.now()))
+    await flows.work(act)
+    assert (await flows.get(made)).status == "succeeded"
+
+
+async def test_a_chain_that_is_paused_a_second_time_stays_paused_when_its_node_ends(squall: Assembly) -> None:
+    flows, made = await started(squall, CHAIN.replace("on-failure: c3", "on-success: c3"))
+    await paused_and_resumed(squall, flows, made)
+    await squall.control.ask(made.id, "pausing", "ada")
+    await flows.work(act)
+    assert ((await flows.get(made)).status, len(await flows.children(made))) == ("paused", 2)
+
+
 async def test_a_chain_is_canceled_with_its_node(squall: Assembly) -> None:
     flows, made = await started(squall, CHAIN)
     await flows.advance()

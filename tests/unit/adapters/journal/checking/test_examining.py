@@ -210,7 +210,7 @@ async def test_a_damaged_header_is_set_aside_when_a_writer_goes_on(kept: Kept) -
     assert writer is not None
     writer.note(codec.STATUS, TREE, NOON, 5, b'{"status":"abandoned"}')
     journals.close_all()
-    assert stored.path.with_suffix(codec.SET_ASIDE).exists()
+    assert stored.path.with_suffix(codec.DAMAGED).exists()
     size, lost, _ = await stored.read()
     assert (size, sum(loss.missing for loss in lost)) == (0, 1500)
     assert await stored.faults()

@@ -10,7 +10,7 @@ from tests.doubles.assembly import Assembly
 
 from squall.core.execution.execution import Execution
 from squall.ports import Tx
-from squall.services.execution.places import Claimed
+from squall.services.execution.reservations import Claimed
 from squall.services.lanes import ADVANCE, RUN
 from squall.testing.samples import sample_action, sample_runner
 

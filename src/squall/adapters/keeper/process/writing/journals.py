@@ -41,7 +41,7 @@ class Journals:
                     writer = TreeWriter.reopen(path, self._incarnation, self._boot)
                 except journal.NotAJournalError:
                     # No reader can use the file. Without it, the tree's later records have a place.
-                    path.replace(path.with_suffix(journal.SET_ASIDE))
+                    path.replace(path.with_suffix(journal.DAMAGED))
             if writer is None and not create:
                 return None
             if writer is None:

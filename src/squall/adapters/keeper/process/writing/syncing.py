@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from squall.adapters.durable import sync_folder
@@ -18,7 +19,7 @@ class Syncing:
     on the disk. So the data behind the last durable position is written again before the next sync.
     """
 
-    __slots__ = ("_constants", "_doubtful", "_failure", "_nonce", "_synced", "unnamed")
+    __slots__ = ("_closed", "_closing", "_constants", "_doubtful", "_failure", "_nonce", "_synced", "unnamed")
 
     def __init__(self, header: journal.Header) -> None:
         self.unnamed: Path | None = None
@@ -27,15 +28,36 @@ class Syncing:
         self._synced = journal.HEADER_SIZE
         self._failure: OSError | None = None
         self._doubtful = False
+        self._closing = threading.Lock()
+        self._closed = False
+
+    def close(self, descriptor: int) -> None:
+        """Closes the file. A flush that runs meanwhile goes on with a descriptor of its own; a later one does
+        nothing."""
+        with self._closing:
+            self._closed = True
+            os.close(descriptor)
 
     def flush(self, descriptor: int, end: int) -> None:
         """Makes the file up to `end`, and its name, durable.
 
         After a failure, fails until `renew` was called; then it first writes again what was not durable. Frames that
-        the system no longer has become gaps. Another thread may append behind `end` meanwhile. Raises `OSError`.
+        the system no longer has become gaps. Another thread may append behind `end`, or close the file, meanwhile.
+        Raises `OSError`.
         """
         if self._failure is not None:
             raise self._failure
+        with self._closing:
+            if self._closed:
+                return
+            # The number of a closed descriptor may at once be that of another file, which must not be written.
+            own = os.dup(descriptor)
+        try:
+            self._flush(own, end)
+        finally:
+            os.close(own)
+
+    def _flush(self, descriptor: int, end: int) -> None:
         try:
             if self._doubtful:
                 _write_anew(descriptor, self._synced, end, self._nonce)

@@ -222,7 +222,7 @@ class TreeWriter:
     def abandon(self) -> None:
         """Closes the file without a closing index. Another writer may `reopen` it."""
         descriptor, self._descriptor = self._descriptor, -1
-        os.close(descriptor)
+        self._syncing.close(descriptor)
 
 
 def _make_file(path: Path, header: bytes) -> int:

@@ -3,6 +3,7 @@ was written again is on the disk."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -29,15 +30,22 @@ BOOT = bytes(16)
 
 class ForgetfulDisk:
     """The module `os` for a module that writes. `on_disk` has the bytes of each file, by inode, that were synced. While
-    `refuses` is true, a sync fails, and what it should have written is forgotten."""
+    `refuses` is true, a sync fails, and what it should have written is forgotten. `before_a_read` is called once."""
 
     def __init__(self) -> None:
         self.refuses = False
+        self.before_a_read: Callable[[], None] | None = None
         self.on_disk: dict[int, bytearray] = {}
         self._unsynced: dict[int, list[tuple[int, bytes]]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
+
+    def pread(self, descriptor: int, count: int, at: int) -> bytes:
+        if self.before_a_read is not None:
+            call, self.before_a_read = self.before_a_read, None
+            call()
+        return os.pread(descriptor, count, at)
 
     def _note(self, descriptor: int, at: int, data: bytes) -> None:
         self._unsynced.setdefault(os.fstat(descriptor).st_ino, []).append((at, data))
@@ -111,6 +119,32 @@ def test_a_journal_that_was_never_on_the_disk_is_there_as_a_whole_after_a_failed
     writer.output(UNIT, 1, NOON, b"first\n")
     fails_until_renewed(disk, writer.flush, writer.renew)
     assert disk.content(path).rstrip(b"\0") == path.read_bytes().rstrip(b"\0")
+
+
+def test_a_journal_that_is_closed_while_it_is_written_anew_changes_no_other_file(
+    tmp_path: Path, disk: ForgetfulDisk
+) -> None:
+    writer = new_writer(tmp_path / "journals" / "one.journal")
+    writer.output(UNIT, 1, NOON, b"first\n")
+    disk.refuses = True
+    with pytest.raises(OSError, match="Input/output"):
+        writer.flush()
+    disk.refuses = False
+    writer.renew()
+    others: list[tuple[Path, bytes]] = []
+
+    def close_and_open_others() -> None:
+        writer.abandon()
+        for number in range(3):
+            path = tmp_path / "journals" / f"other{number}.journal"
+            new_writer(path).output(UNIT, 1, NOON, b"text of another tree\n")
+            others.append((path, path.read_bytes()))
+
+    disk.before_a_read = close_and_open_others
+    with contextlib.suppress(OSError):
+        writer.flush()
+    assert [path.read_bytes() for path, _ in others] == [content for _, content in others]
+    assert len(others) == 3
 
 
 def test_output_that_the_system_has_lost_after_a_failed_flush_becomes_a_gap(

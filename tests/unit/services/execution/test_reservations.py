@@ -12,7 +12,7 @@ from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution
 from squall.ports import Tx
 from squall.services.execution.executions import Request
-from squall.services.execution.places import Claimed, Claimer, NoDesk
+from squall.services.execution.reservations import Claimed, Claimer, NoSlots
 from squall.services.execution.slots import Slots
 from squall.services.lanes import RUN
 
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def started(squall: Assembly) -> list[Claimed]:
-    """What was started at once; the desk has two slots and knows of no backlog."""
+    """What was started at once; the worker has two slots and knows of no backlog."""
     started: list[Claimed] = []
     slots = Slots(Claimer("w1", 30_000_000, {"hostname": "h", "pid": 1}), 2, started.append)
     slots.open()
     slots.note_claim(0, 2)
-    squall.starting.desk = slots
+    squall.starting.slots = slots
     return started
 
 
@@ -49,7 +49,7 @@ async def test_a_new_execution_is_claimed_by_the_transaction_that_creates_it(
 
 async def test_what_a_claim_at_once_leaves_is_what_a_claim_leaves(squall: Assembly, started: list[Claimed]) -> None:
     one = await squall.request()
-    squall.starting.desk.reserve(2)
+    squall.starting.slots.reserve(2)
     other = await squall.request()
     [(task, execution, row)] = await squall.claim()
     assert execution.id == other.id
@@ -82,9 +82,9 @@ async def test_executions_beyond_the_free_slots_are_queued(squall: Assembly, sta
 
 
 async def test_no_queued_execution_is_overtaken(squall: Assembly, started: list[Claimed]) -> None:
-    desk, squall.starting.desk = squall.starting.desk, NoDesk()
+    before, squall.starting.slots = squall.starting.slots, NoSlots()
     first = await squall.request()
-    squall.starting.desk = desk
+    squall.starting.slots = before
     second = await squall.request()
     assert started == []
     assert [each.execution.id for each in await squall.claim()] == [first.id, second.id]

@@ -33,7 +33,7 @@ class Claimer(msgspec.Struct, frozen=True):
     info: dict[str, Any]
 
 
-class Places:
+class Reservation:
     """The reserved slots of one transaction, and the executions that it has claimed for them."""
 
     def __init__(self, claimer: Claimer, count: int) -> None:
@@ -51,45 +51,45 @@ class Places:
         return len(self.claimed) < self.count
 
 
-class Desk(Protocol):
-    """The worker's side: it reserves slots and starts what was claimed for them."""
+class ReservableSlots(Protocol):
+    """The slots of a worker. It reserves some for a transaction, and starts what was claimed for them."""
 
-    def reserve(self, most: int) -> Places:
+    def reserve(self, most: int) -> Reservation:
         """Reserves up to `most` free slots. Reserves none while queued executions wait for slots."""
         ...
 
-    def settle(self, places: Places, committed: bool) -> None:
+    def settle(self, reservation: Reservation, committed: bool) -> None:
         """Ends a reservation: starts the claimed executions if their transaction was committed, and frees the rest."""
         ...
 
 
-class NoDesk:
+class NoSlots:
     """A process without a worker: nothing is claimed when it is created."""
 
-    def reserve(self, most: int) -> Places:
+    def reserve(self, most: int) -> Reservation:
         """Reserves nothing."""
         del most
-        return Places(Claimer("", 0, {}), 0)
+        return Reservation(Claimer("", 0, {}), 0)
 
-    def settle(self, places: Places, committed: bool) -> None:
+    def settle(self, reservation: Reservation, committed: bool) -> None:
         """Has nothing to start."""
 
 
 class Starting:
-    """Gives transactions their places. The worker takes its seat at the desk when it begins to work."""
+    """Reserves slots of this process's worker for transactions. The worker sets `slots` when it begins to work."""
 
     def __init__(self) -> None:
-        self.desk: Desk = NoDesk()
+        self.slots: ReservableSlots = NoSlots()
 
     @contextmanager
-    def places(self, most: int) -> Iterator[Places]:
+    def reserved(self, most: int) -> Iterator[Reservation]:
         """Reserves up to `most` slots for one transaction. If the body ends without an exception, the transaction was
         committed, and the claimed executions are started."""
-        desk = self.desk
-        places = desk.reserve(most)
+        slots = self.slots
+        reservation = slots.reserve(most)
         try:
-            yield places
+            yield reservation
         except BaseException:
-            desk.settle(places, committed=False)
+            slots.settle(reservation, committed=False)
             raise
-        desk.settle(places, committed=True)
+        slots.settle(reservation, committed=True)
