@@ -114,14 +114,14 @@ class Worker:
         with self._bus.subscribe(RUN) as hints:
             while not self._stopping.is_set():
                 await self._slots.wait_for_room()
-                room = self._slots.room
                 async with self._claiming:
-                    claimed = await self._take(room) if not self._stopping.is_set() else []
+                    limit = 0 if self._stopping.is_set() else self._slots.hold()
+                    claimed = await self._take(limit) if limit else []
                     for each in claimed:
                         self._slots.take(each)
                         self._start(each)
                 # Under load the next hint comes before the database has told when the next row is due.
-                if len(claimed) < room and not await hints.wait(min(_SOON, self._poll)):
+                if len(claimed) < limit and not await hints.wait(min(_SOON, self._poll)):
                     await hints.wait(await self._until_due())
         # The group must stay alive for the running executions and their leases.
         await asyncio.Event().wait()
@@ -131,15 +131,17 @@ class Worker:
         one = self._claims.watched(claimed.execution.id, self._one(claimed))
         self._group.create_task(one, name=f"run {claimed.execution.id}")
 
-    async def _take(self, room: int) -> list[Claimed]:
+    async def _take(self, limit: int) -> list[Claimed]:
+        """Claims up to `limit` executions, for which the slots are held."""
+        claimed: list[Claimed] | None = None
         try:
-            claimed = await self._claims.claim(self._slots.claimer, room)
-            self._slots.note_claim(len(claimed), room)
-            return claimed
+            claimed = await self._claims.claim(self._slots.claimer, limit)
         except RETRIED as error:
             _LOG.warning("could not claim executions; trying again", extra={"error": str(error)})
             await asyncio.sleep(_BACK_OFF)
-            return []
+        finally:
+            self._slots.release(None if claimed is None else len(claimed))
+        return claimed or []
 
     async def _until_due(self) -> float:
         """Returns the seconds until the next row of the lane is due; at most the poll."""

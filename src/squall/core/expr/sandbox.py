@@ -76,7 +76,7 @@ class Environment(ImmutableSandboxedEnvironment):
         self.filters[_COUNTED] = _counted
         self.filters[_JOINED] = _joined
         self.filters |= filters()
-        self.filters["decrypt_kv"] = decrypt_kv or _no_decryption
+        self.filters["decrypt_kv"] = _not_folded(decrypt_kv or _no_decryption)
         self.tests["in"] = lambda item, values: item in values
         del self.globals["lipsum"]
 
@@ -211,6 +211,17 @@ def _like(function: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable
         if hasattr(function, mark):
             setattr(wrapper, mark, getattr(function, mark))
     return wrapper
+
+
+def _not_folded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a filter that Jinja calls only when it renders. Jinja calls other filters of constants when it compiles;
+    then nothing would note that the result is a secret."""
+
+    @pass_context
+    def at_rendering(_context: Context, *arguments: Any) -> Any:
+        return function(*arguments)
+
+    return at_rendering
 
 
 def _no_decryption(value: Any) -> Any:

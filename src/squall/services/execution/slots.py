@@ -21,6 +21,7 @@ class Slots:
         self._start = start
         self._tasks: dict[str, Due] = {}
         self._reserved = 0
+        self._held = 0
         self._open = False
         self._backlog = True
         self._changed = asyncio.Event()
@@ -35,7 +36,7 @@ class Slots:
     @property
     def room(self) -> int:
         """The number of free slots."""
-        return max(0, self._most - len(self._tasks) - self._reserved)
+        return max(0, self._most - len(self._tasks) - self._reserved - self._held)
 
     def open(self) -> None:
         """Lets transactions reserve slots, as soon as it is known that no queued execution waits for them."""
@@ -46,10 +47,19 @@ class Slots:
         self._open = False
         self._changed.set()
 
-    def note_claim(self, claimed: int, limit: int) -> None:
-        """Notes that a claim of up to `limit` rows gave `claimed`. If it gave all, more rows may wait: until a claim
-        gives less, no transaction reserves slots, so that no new execution overtakes one that waits."""
-        self._backlog = claimed >= limit
+    def hold(self) -> int:
+        """Holds slots for a claim of queued executions. Returns their number: half of the free ones, so that
+        transactions can reserve the others meanwhile."""
+        self._held = (self.room + 1) // 2
+        return self._held
+
+    def release(self, claimed: int | None) -> None:
+        """Ends `hold` after a claim that gave `claimed` rows (None: it failed). If it gave as many as it could, more
+        may wait: until a claim gives less, no transaction reserves slots, so that no new execution overtakes one that
+        waits."""
+        if claimed is not None:
+            self._backlog = claimed >= self._held
+        self._held = 0
 
     def take(self, claimed: Claimed) -> None:
         """Puts an execution into a slot."""

@@ -103,6 +103,24 @@ async def test_a_decrypted_key_stays_secret_and_so_does_what_is_made_of_it(squal
     assert set(found.secrets) == {b"hunter2", b"login -p hunter2"}
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{{{ '{}' | decrypt_kv }}}}",
+        "{{{{ ['{}'] | map('decrypt_kv') | first }}}}",
+        "{{% set x = '{}' | decrypt_kv %}}{{{{ x }}}}",
+    ],
+)
+async def test_a_ciphertext_in_the_template_itself_stays_secret(squall: Assembly, template: str) -> None:
+    await squall.keys.put(SYSTEM, "", "pw", NewValue(value="hunter2", secret=True))
+    ciphertext = (await squall.keys.get(SYSTEM, "", "pw")).value
+    for _ in range(2):
+        made = await squall.request(parameters={"cmd": template.format(ciphertext)})
+        assert masked(made.parameters) == {"cmd": "********"}
+        assert b"hunter2" not in await kept(squall)
+        assert (await bound(squall, made)).values["cmd"] == "hunter2"
+
+
 async def test_a_parameter_rendered_from_a_secret_one_is_sealed_and_masked(squall: Assembly) -> None:
     given = {"cmd": "login {{ password }} {{ options.token }}", "password": "hunter2", "options": {"token": "t0k3n"}}
     made = await squall.request(parameters=given)

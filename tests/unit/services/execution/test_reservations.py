@@ -25,7 +25,8 @@ def started(squall: Assembly) -> list[Claimed]:
     started: list[Claimed] = []
     slots = Slots(Claimer("w1", 30_000_000, {"hostname": "h", "pid": 1}), 2, started.append)
     slots.open()
-    slots.note_claim(0, 2)
+    slots.hold()
+    slots.release(0)
     squall.starting.slots = slots
     return started
 

@@ -20,11 +20,16 @@ def claimed(number: int) -> Claimed:
     return Claimed(Due(number, RUN, sample_id(number), None, 1, 1), sample_execution(number), number)
 
 
+def claim(slots: Slots, rows: int) -> None:
+    """Claims queued executions, of which there are so many."""
+    slots.release(min(rows, slots.hold()))
+
+
 @pytest.fixture
 def slots() -> Slots:
     made = Slots(Claimer("w1", 30_000_000, {}), 2, lambda _claimed: None)
     made.open()
-    made.note_claim(0, 2)
+    claim(made, 0)
     return made
 
 
@@ -39,9 +44,9 @@ async def test_reserved_slots_are_taken(slots: Slots) -> None:
 
 
 async def test_no_slot_is_reserved_while_queued_executions_wait(slots: Slots) -> None:
-    slots.note_claim(2, 2)
+    claim(slots, 1)
     assert slots.reserve(1).count == 0
-    slots.note_claim(1, 2)
+    claim(slots, 0)
     assert slots.reserve(1).count == 1
 
 
@@ -53,7 +58,7 @@ async def test_executions_that_came_while_all_slots_were_full_are_not_overtaken(
         await asyncio.sleep(0)
         slots.leave(sample_id(1))
         assert slots.reserve(1).count == 0
-    slots.note_claim(0, 1)
+    claim(slots, 0)
     assert slots.reserve(1).count == 1
 
 
@@ -78,3 +83,20 @@ async def test_what_was_not_committed_takes_no_slot(slots: Slots) -> None:
     reservation.claimed.append(claimed(1))
     slots.settle(reservation, committed=False)
     assert (slots.room, dict(slots.tasks)) == (2, {})
+
+
+async def test_a_claim_and_a_reservation_never_take_the_same_slot(slots: Slots) -> None:
+    held = slots.hold()
+    reservation = slots.reserve(2)
+    assert (held, reservation.count, slots.room) == (1, 1, 0)
+    slots.release(1)
+    slots.take(claimed(1))
+    reservation.claimed.append(claimed(2))
+    slots.settle(reservation, committed=True)
+    assert len(slots.tasks) == 2
+
+
+async def test_a_claim_that_failed_gives_its_slots_back(slots: Slots) -> None:
+    slots.hold()
+    slots.release(None)
+    assert slots.reserve(2).count == 2
