@@ -65,6 +65,17 @@ def test_the_last_lines_and_pages_of_lines(plain_server: Server, printed: str) -
     assert ask(plain_server, printed, "limit=2&from_line=10").raw == b"line 10\nline 11\n"
 
 
+def test_behind_a_line_the_next_one_follows_although_one_write_printed_both(plain_server: Server) -> None:
+    execution = plain_server.shell("printf 'one\\ntwo\\nthree\\n'; sleep 0.05; echo four")
+    plain_server.ended(execution)
+    lines: list[str] = []
+    after = ""
+    while page := objects(ask(plain_server, execution, f"limit=1&format=ndjson{after}")):
+        lines += [line["data"] for line in page]
+        after = f"&after={page[0]['position']}"
+    assert lines == ["one", "two", "three", "four"]
+
+
 def test_behind_a_position_lines_go_on_with_the_next_number(plain_server: Server) -> None:
     execution = plain_server.shell("echo one; sleep 0.05; echo two")
     plain_server.ended(execution)

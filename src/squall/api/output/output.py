@@ -27,7 +27,16 @@ from squall.api.output.selection import Selection, selection_filter, streams_of
 from squall.api.output.sending import FanOut, Follower, Piece
 from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution
-from squall.core.output.places import BEGINNING, LineMark, OutputMark, Place, format_place, parse_lines, parse_output
+from squall.core.output.places import (
+    BEGINNING,
+    LineMark,
+    OutputMark,
+    Place,
+    format_place,
+    is_line,
+    parse_lines,
+    parse_output,
+)
 from squall.services.execution.executions import Executions
 from squall.services.output.line_reading import LineReading
 from squall.services.output.outputs import Outputs
@@ -146,8 +155,10 @@ class OutputRoutes:
     async def _answer_lines(
         self, request: Request, send: Send, execution: Execution, options: OutputOptions, live: bool
     ) -> Answer | None:
-        token = request.header(LAST_EVENT_ID)
-        mark = parse_lines(token, LAST_EVENT_ID) if token else None
+        token, name, after = request.header(LAST_EVENT_ID), LAST_EVENT_ID, request.query.text("after") or ""
+        if not token and is_line(after):
+            token, name = after, "after"
+        mark = parse_lines(token, name) if token else None
         selection = Selection(self._outputs, execution, options.filter)
         members = await selection.members(self._executions)
         query = line_query(request.query, execution, members, options.streams, self._now())

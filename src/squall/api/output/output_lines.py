@@ -16,7 +16,7 @@ from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution
 from squall.core.output.journal import NO_STREAM, loss_record
 from squall.core.output.line_query import Search
-from squall.core.output.places import BEGINNING, LineMark, OutputMark, Place, parse_place
+from squall.core.output.places import BEGINNING, LineMark, OutputMark, Place, is_line, parse_place
 from squall.core.timespan import moment
 from squall.services.output.labels import Label
 from squall.services.output.line_history import MOST_MERGED, LineQuery, Reached, Row
@@ -58,14 +58,14 @@ def limit_of(query: Query) -> int:
 
 def requests_lines(query: Query) -> bool:
     """Returns True if the query has a parameter that selects lines."""
-    return any(query.has(name) for name in _NAMES)
+    return any(query.has(name) for name in _NAMES) or is_line(query.text("after") or "")
 
 
 def line_query(
     query: Query, execution: Execution, members: tuple[str, ...] | None, streams: Collection[int] | None, now: int
 ) -> LineQuery:
-    """Returns the query for lines of these executions; `now` is in µs. Raises `InvalidError` that names the
-    parameter."""
+    """Returns the query for lines of these executions; `now` is in µs. The caller applies an `after` that is the
+    position of a line (`behind_line`). Raises `InvalidError` that names the parameter."""
     since, until, after = query.text("since"), query.text("until"), query.text("after")
     return LineQuery(
         execution=execution,
@@ -73,7 +73,7 @@ def line_query(
         first=_number(query, "from_line", 1, _MOST),
         last=_number(query, "to_line", 0, _MOST),
         tail=_number(query, "tail", 0, MOST_MERGED),
-        after=BEGINNING if after is None else parse_place(after, "after"),
+        after=BEGINNING if after is None or is_line(after) else parse_place(after, "after"),
         since=moment(since, "since", now) if since else None,
         until=moment(until, "until", now) if until else None,
         search=search_of(query, "grep"),

@@ -123,9 +123,14 @@ def parse_output(token: str, name: str) -> OutputMark:
     return OutputMark(int(match[1]), None if match[2] is None else int(match[2]))
 
 
+def is_line(token: str) -> bool:
+    """Checks whether a token is that of a `LineMark`."""
+    return token.startswith("line-")
+
+
 def parse_lines(token: str, name: str) -> OutputMark | LineMark:
     """Parses the place of a reader of lines; `name` as in `parse_place`."""
-    if not token.startswith("line-"):
+    if not is_line(token):
         return parse_output(token, name)
     match = _LINE.fullmatch(token)
     if match is None:
