@@ -156,3 +156,22 @@ async def test_without_room_for_the_file_marks_cost_nothing(tmp_path: Path, monk
         return await done()
 
     assert await marks.watched("run one", handler()) == 3
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link", "endless"])
+def test_what_is_no_regular_file_is_no_mark_and_stops_no_start(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "marks"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        (tmp_path / "other").write_text("precious")
+        path.symlink_to("/dev/zero" if kind == "endless" else tmp_path / "other")
+    marks = FileMarks(path)
+    assert marks.left() == ()
+    marks.forget()
+    with marks.on_thread("run x"):
+        pass
+    if kind == "link":
+        assert (tmp_path / "other").read_text() == "precious"
