@@ -148,14 +148,6 @@ class BoundedProtocol(CheckedProtocol):
 
     # -- answers and ends
 
-    def end_answer(self) -> None:
-        """Closes the connection after its last answer. If the request has not come completely, it is read first: the
-        answer would be lost if the connection was closed with something unread."""
-        if self.cycle.response_complete and self._phase is Phase.BODY and not self.transport.is_closing():
-            self.transport.write_eof()
-        else:
-            self.transport.close()
-
     def on_response_complete(self) -> None:
         """Goes on when a request has its whole answer."""
         self.server_state.total_requests += 1

@@ -59,9 +59,13 @@ class CheckedProtocol(DirectProtocol, ABC):
         self._body_began = 0.0
         self._forwarded: list[str] = []
 
-    @abstractmethod
     def end_answer(self) -> None:
-        """Closes the connection after its last answer, or with an answer that was cut off."""
+        """Closes the connection after its last answer. If the request has not come completely, it is read first: the
+        answer would be lost if the connection was closed with something unread."""
+        if self.cycle.response_complete and self._phase is Phase.BODY and not self.transport.is_closing():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
 
     @abstractmethod
     def evict(self) -> None:
