@@ -190,7 +190,7 @@ async def test_a_client_that_reads_no_answers_causes_no_further_ones() -> None:
             assert (await other.answer())[0] == 200
         assert server.begun.count("/large") == 1
         assert (await client.answer())[0] == 200
-        await eventually(lambda: server.begun.count("/large") == 2, "the next request has begun")
+        await eventually(lambda: server.begun.count("/large") >= 2, "the next request has begun")
 
 
 async def test_a_body_and_the_next_request_may_come_in_any_pieces() -> None:
