@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,11 @@ _BETWEEN = 0.03
 _PROBE = 4096
 _RESTORING = "restore.incomplete"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_FILES = (
+    "server.lock", "server.json", "server.id", "boot.id", "secret.key", "datastore.key.json", "htpasswd",
+    "squall.db", "squall.db-wal", "squall.db-shm", "seals.db", "logs/server.log",
+)  # fmt: skip
+_FOLDERS = ("journals", "logs", "keepers")
 
 
 def check_whole(path: Path) -> None:
@@ -52,8 +58,22 @@ def prepare(path: Path) -> None:
     _make(path)
 
 
+def _check_kinds(path: Path) -> None:
+    """Raises `ConfigError` if something has the name of a file or folder of Squall and is of another kind. Reading a
+    pipe, for instance, would wait for ever. Raises `OSError`."""
+    for names, fits, kind in ((_FILES, stat.S_ISREG, "a regular file"), (_FOLDERS, stat.S_ISDIR, "a folder")):
+        for name in names:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                if not fits((path / name).stat().st_mode):
+                    raise ConfigError(
+                        f"The data directory {path} cannot be used: {name} is not {kind}. "
+                        "Move it away, or restore the data directory from a backup (squall restore)."
+                    )
+
+
 def _make(path: Path) -> None:
     try:
+        _check_kinds(path)
         durable.make_folder(path)
         path.chmod(0o700)
         for name in ("journals", "logs"):

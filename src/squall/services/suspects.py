@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 from squall.core.environment import RETRIED
 from squall.core.errors import NotFoundError
+from squall.core.ids import is_id
 from squall.ports import Bus, Clock, Due, Marks, Store, Suspect, Tx
-from squall.services.lanes import ADVANCE, AT_ONCE, RUN
+from squall.services.lanes import ADVANCE, AT_ONCE, JOURNAL, PURGE, RUN
 
 T = TypeVar("T")
 _LOG = logging.getLogger("squall.suspects")
@@ -27,6 +28,8 @@ NEVER = 253_402_300_000_000_000
 """The time (µs, in the year 9999) from which rows that are set aside may be claimed."""
 
 _APART = 500_000
+_LANES = (RUN, ADVANCE, JOURNAL, PURGE)
+"""The lanes whose subjects are watched."""
 
 
 def _key(due: Due) -> str:
@@ -52,10 +55,10 @@ class Suspects:
     async def begin(self) -> None:
         """Counts what the previous server was working on when it died. Call it before any claim."""
         now = self._clock.now()
-        names = [name.partition(" ") for name in self._marks.left()]
+        subjects = [subject for name in self._marks.left() if (subject := _subject(name)) is not None]
 
         async def work(tx: Tx) -> Sequence[Suspect]:
-            for lane, _, subject in names:
+            for lane, subject in subjects:
                 await tx.suspects.blame(lane, subject, now)
             return await tx.suspects.all()
 
@@ -169,6 +172,12 @@ class Suspects:
 
 def _name(lane: str, subject: str) -> str:
     return f"{lane} {subject}"
+
+
+def _subject(name: str) -> tuple[str, str] | None:
+    """Returns the lane and the subject of a mark; None for what a damaged file has instead of a mark."""
+    lane, _, subject = name.partition(" ")
+    return (lane, subject) if lane in _LANES and is_id(subject) else None
 
 
 def _is_aside(suspect: Suspect) -> bool:

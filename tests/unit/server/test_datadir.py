@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,21 @@ def test_a_damaged_identity_is_made_anew(tmp_path: Path, content: bytes) -> None
 
 def test_where_no_identity_can_be_kept_there_is_one_all_the_same(tmp_path: Path) -> None:
     assert is_id(datadir.identity(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize("name", ["server.lock", "server.id", "boot.id", "secret.key", "squall.db", "logs/server.log"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_should_be_a_file_and_is_none_stops_the_start_with_what_to_do(
+    tmp_path: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    datadir.prepare(tmp_path)
+    make(tmp_path / name)
+    with pytest.raises(ConfigError, match=rf"{name} is not a regular file\. Move it away"):
+        datadir.prepare(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["journals", "keepers"])
+def test_what_should_be_a_folder_and_is_none_stops_the_start_with_what_to_do(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("")
+    with pytest.raises(ConfigError, match=f"{name} is not a folder"):
+        datadir.prepare(tmp_path)

@@ -194,3 +194,11 @@ async def test_records_of_a_tree_that_is_set_aside_wait_until_it_is_retried(squa
     assert await waits()
     await suspects.retry(tree)
     assert not await waits()
+
+
+async def test_marks_that_are_damaged_make_no_suspects(squall: Assembly, tmp_path: Path) -> None:
+    one = (await squall.request()).id
+    for _ in range(2):
+        damaged = (f"{RUN} ", f"{RUN} ../x", f"nonsense {one}", one, f"{RUN} {one.upper()}x", "\ufffd", f"{RUN} {one}")
+        suspects = await died(squall, tmp_path, *damaged)
+    assert [(each.lane, each.subject) for each in suspects.aside()] == [(RUN, one)]

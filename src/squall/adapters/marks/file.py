@@ -19,6 +19,7 @@ T = TypeVar("T")
 _SLOT = 128
 _SLOTS = 31
 _SIZE = _SLOT * (_SLOTS + 1)
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -121,10 +122,17 @@ def _mark(name: str) -> bytes:
 
 
 def _read(path: Path) -> bytes:
+    """Returns the first bytes of a file; none if it cannot be read or is no regular file, such as a pipe."""
     try:
-        return path.read_bytes()[:_SIZE]
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return b""
+    try:
+        return os.pread(descriptor, _SIZE, 0)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
 
 
 def _names(data: bytes, boot: bytes) -> tuple[str, ...]:
@@ -138,7 +146,7 @@ def _mapped(path: Path) -> mmap.mmap:
     """Returns the file's memory. Its bytes are written first, because a store to memory for which a disk has no room
     would end the process."""
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(path, _FLAGS, 0o600)
         try:
             data = os.pread(descriptor, _SIZE, 0).ljust(_SIZE, b"\0")
             if os.pwrite(descriptor, data, 0) == _SIZE:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -13,7 +12,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from squall.api.connection.admission import Connections, Verdict
-from squall.api.connection.parsing import MOST_DISCARDED, CheckedProtocol, Phase
+from squall.api.connection.parsing import MOST_DISCARDED, CheckedProtocol, Phase, blank_line
 from squall.api.connection.peer import may_connect
 
 _READ = 64 << 10
@@ -22,8 +21,6 @@ _MOST_HELD = 16 << 10
 """A connection with so many bytes of further requests is not read until they have their turn."""
 _LINGER = 2.0
 _RETRY_AFTER = "5"
-_END = re.compile(rb"\r?\n\r?\n")
-"""What ends a head, and a body in chunks."""
 _REFUSED = (
     "This server accepts connections only from its own user and from root. "
     "To admit every user of this machine, start it with: squall serve --allow-local-users"
@@ -108,9 +105,8 @@ class BoundedProtocol(CheckedProtocol):
                 self._hold(data)
                 return
             # Requests end only at such a place, so that no piece has more than one.
-            match = _END.search(data)
-            piece = data if match is None else data[: match.end()]
-            data = data[len(piece) :]
+            end = blank_line(data)
+            piece, data = (data, b"") if end < 0 else (data[:end], data[end:])
             self._silent += len(piece)
             try:
                 self.parser.feed_data(piece)

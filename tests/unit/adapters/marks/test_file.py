@@ -179,3 +179,22 @@ async def test_a_unit_of_work_that_a_store_calls_twice_has_its_mark_both_times(t
     await marks.watched("run guilty", MarkedStore(Twice(), marks).tx(unit))
     assert calls == [["run guilty"], ["run guilty"]]
     assert seen(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link", "endless"])
+def test_what_is_no_regular_file_is_no_mark_and_stops_no_start(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "marks"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        (tmp_path / "other").write_text("precious")
+        path.symlink_to("/dev/zero" if kind == "endless" else tmp_path / "other")
+    marks = FileMarks(path)
+    assert marks.left() == ()
+    marks.forget()
+    with marks.on_thread("run x"):
+        pass
+    if kind == "link":
+        assert (tmp_path / "other").read_text() == "precious"

@@ -309,3 +309,30 @@ async def test_the_address_behind_a_trusted_proxy_is_the_clients() -> None:
         ):
             client.send(b"GET /client HTTP/1.1\r\nX-Forwarded-For: " + forwarded + b"\r\n\r\n")
             assert await client.answer() == (200, expected)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /x HTTP/1.1\r\nConnection: close\r\nContent-Length: 3000000\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2dc6c0\r\n",
+        b"GET /x HTTP/1.0\r\nContent-Length: 3000000\r\n\r\n",
+    ],
+)
+async def test_a_last_request_is_read_to_its_end_behind_an_early_answer(head: bytes) -> None:
+    async with live() as server:
+        client = await server.dial()
+        client.send(head + b"x" * 1_000_000)
+        assert await client.answer() == (200, b'"/x"')
+        client.send(b"x" * 2_000_000 + (b"\r\n0\r\n\r\n" if b"chunked" in head else b""))
+        async with asyncio.timeout(PATIENCE):
+            assert await client.reader.read() == b""
+            await client.writer.drain()
+
+
+async def test_a_last_request_that_never_ends_behind_its_answer_is_given_up() -> None:
+    async with live(SHORT) as server:
+        client = await server.dial()
+        client.send(b"GET /x HTTP/1.1\r\nConnection: close\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 1000)
+        assert await client.answer() == (200, b'"/x"')
+        await eventually(lambda: len(server.connections) == 0, "the connection is closed")
