@@ -76,14 +76,6 @@ def test_behind_a_line_the_next_one_follows_although_one_write_printed_both(plai
     assert lines == ["one", "two", "three", "four"]
 
 
-def test_behind_a_position_lines_go_on_with_the_next_number(plain_server: Server) -> None:
-    execution = plain_server.shell("echo one; sleep 0.05; echo two")
-    plain_server.ended(execution)
-    first = objects(ask(plain_server, execution, "limit=1&format=ndjson"))[0]
-    (second,) = objects(ask(plain_server, execution, f"limit=5&after={first['position']}&format=ndjson"))
-    assert (second["line"], second["data"]) == (2, "two")
-
-
 def test_matches_have_lines_around_them(plain_server: Server, printed: str) -> None:
     found = ask(plain_server, printed, "grep=line+1(5%7C9)0&context=1").raw
     assert found == b"line 149\nline 150\nline 151\n--\nline 189\nline 190\nline 191\n"
