@@ -72,7 +72,7 @@ def test_behind_a_line_the_next_one_follows_although_one_write_printed_both(plai
     after = ""
     while page := objects(ask(plain_server, execution, f"limit=1&format=ndjson{after}")):
         lines += [line["data"] for line in page]
-        after = f"&after={page[0]['position']}"
+        after = f"&after=line-{page[0]['line']}"
     assert lines == ["one", "two", "three", "four"]
 
 

@@ -46,11 +46,7 @@ def _line_token(row: Row) -> str:
 
 def framed_row(form: str, row: Row, labels: Mapping[str, Label], token: str) -> bytes:
     """Returns one line as a line of JSON, or as an event with the id `token`."""
-    fields = row_fields(row, labels.get(row.execution), exact=form == SSE_RAW)
-    if token:
-        # The lines of one write share the position in the output.
-        fields["position"] = token
-    body = orjson.dumps(fields)
+    body = orjson.dumps(row_fields(row, labels.get(row.execution), exact=form == SSE_RAW))
     if form == NDJSON:
         return body + b"\n"
     return frame(OUTPUT_CREATE, body, token)
