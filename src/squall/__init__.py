@@ -1,3 +1,3 @@
 """Squall: event-driven automation you can watch."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0.dev0"
