@@ -84,7 +84,11 @@ class Starting:
     @contextmanager
     def reserved(self, most: int) -> Iterator[Reservation]:
         """Reserves up to `most` slots for one transaction. If the body ends without an exception, the transaction was
-        committed, and the claimed executions are started."""
+        committed, and the claimed executions are started.
+
+        After an exception, or if the task is cancelled, nothing is started here, because the transaction may have failed.
+        If it was committed all the same, the executions are claimed again when their leases are over.
+        """
         slots = self.slots
         reservation = slots.reserve(most)
         try:
