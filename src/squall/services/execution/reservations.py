@@ -86,8 +86,8 @@ class Starting:
         """Reserves up to `most` slots for one transaction. If the body ends without an exception, the transaction was
         committed, and the claimed executions are started.
 
-        After an exception, or if the task is cancelled, nothing is started here, because the transaction may have failed.
-        If it was committed all the same, the executions are claimed again when their leases are over.
+        After an exception, or if the task is cancelled, nothing is started here, because the transaction may have
+        failed. If it was committed all the same, the executions are claimed again when their leases are over.
         """
         slots = self.slots
         reservation = slots.reserve(most)
