@@ -141,6 +141,12 @@ class KeyNames:
     def __len__(self) -> int:
         return len(str(self))
 
+    def __int__(self) -> int:
+        return int(str(self))
+
+    def __float__(self) -> float:
+        return float(str(self))
+
     def __contains__(self, part: object) -> bool:
         return isinstance(part, str) and part in str(self)
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from squall.core.content.keyvalue import SYSTEM, USER, Key, KeyNames, check_name, document, full_scope, mentions_keys
+from squall.core.content.keyvalue import (
+    SYSTEM,
+    USER,
+    Key,
+    KeyNames,
+    check_name,
+    document,
+    full_scope,
+    key_text,
+    mentions_keys,
+)
 from squall.core.errors import InvalidError
 from squall.core.expr.jinja import Jinja
 
@@ -92,3 +102,24 @@ def test_a_scope_without_a_key_is_not_a_text(template: str) -> None:
 def test_keys_in_lists_and_objects_are_shown_as_their_values() -> None:
     names = {"st2kv": {"system": KeyNames({"a": "it"})}}
     assert Jinja().render("{{ [st2kv.system.a, {'k': st2kv.system.b}] }}", names) == "['it', {'k': ''}]"
+
+
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("{{ st2kv.system.count | int }}", 5),
+        ("{{ st2kv.system.count | int + 1 }}", 6),
+        ("{{ st2kv.system.ratio | float }}", 1.5),
+        ("{{ st2kv.system.ratio | int }}", 1),
+        ("{{ st2kv.system.word | int(7) }}", 7),
+        ("{{ st2kv.system.nosuch | int(7) }}", 7),
+    ],
+)
+def test_a_key_can_be_read_as_a_number(template: str, value: float) -> None:
+    names = {"st2kv": {"system": KeyNames({"count": "5", "ratio": "1.5", "word": "x"})}}
+    assert Jinja().value(template, names) == value
+
+
+def test_the_text_of_a_key_is_none_if_there_is_no_key() -> None:
+    names = KeyNames({"a.b": "", "c": "x"})
+    assert (key_text(names.a.b), key_text(names["c"]), key_text(names.a), key_text(names)) == ("", "x", None, None)
