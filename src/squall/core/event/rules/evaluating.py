@@ -22,6 +22,9 @@ from squall.core.event.rules.records import Rule
 NO_KEYS: Mapping[str, Any] = {"system": {}, "user": {}}
 """The `keys` of a rule that needs none."""
 
+_STEPS_OF_COMPARISON = 8
+"""A comparison takes about as long as the visits of so many values."""
+
 _FAULTS = (PathError, StepsError, OperatorError, RenderingError)
 
 
@@ -159,12 +162,11 @@ class _Evaluation:
         errors: list[str] = []
 
         def matches(at: int, element: Any) -> bool:
-            self._steps.spend(1)
             inner = {**root, "item": element}
             return of_criteria(has_match(at, key, criterion, inner) for key, criterion in pattern.items())
 
         def has_match(at: int, key: str, criterion: Any, inner: Mapping[str, Any]) -> bool:
-            self._steps.spend(1)
+            self._steps.spend(_STEPS_OF_COMPARISON)
             comparison = self._comparison(key, criterion, inner, depth + 1)
             if comparison.error and not errors:
                 errors.append(f"element {at}, {key}: {comparison.error}")

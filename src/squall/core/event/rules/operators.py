@@ -124,7 +124,7 @@ def _is_in(part: Any, whole: Any, names: tuple[str, str]) -> bool:
     """Checks whether `part` is in a text, a list, or the keys of an object. `names` are their names in errors."""
     if isinstance(whole, str) and not isinstance(part, str):
         raise OperatorError(f"the {names[0]} is {kind_of(part)}, but the {names[1]} is a text, which has texts in it")
-    if isinstance(whole, dict) and not isinstance(part, str):
+    if isinstance(whole, dict) and isinstance(part, list | dict):
         raise OperatorError(f"the {names[0]} is {kind_of(part)}, but the {names[1]} is an object, whose keys are texts")
     if not isinstance(whole, str | list | dict):
         raise OperatorError(f"the {names[1]} is {kind_of(whole)}; it must be a text, a list or an object")

@@ -42,11 +42,19 @@ def test_right_criteria_are_accepted() -> None:
         ({"type": "eq", "pattern": None}, ("pattern",), 'never matches null; use "nexists"'),
         ({"type": "eq", "patern": 1}, ("patern",), 'did you mean "pattern"?'),
         ({"type": "eq", "pattern": 1, "x": 1}, ("x",), "this word is not known here"),
-        ({"type": "eq", "pattern": 1, "condition": "any"}, ("condition",), 'only the operator "search" has a condition'),
+        (
+            {"type": "eq", "pattern": 1, "condition": "any"},
+            ("condition",),
+            'only the operator "search" has a condition',
+        ),
         ({"type": "regex", "pattern": "("}, ("pattern",), "the pattern '(' is wrong"),
         ({"type": "iregex", "pattern": "(?!a)"}, ("pattern",), "look-arounds"),
         ({"type": "matchwildcard", "pattern": "a" * 10_001}, ("pattern",), "10000 are allowed"),
-        ({"type": "search", "pattern": {}}, ("condition",), "the condition is missing; use one of all, all2any, any, any2any"),
+        (
+            {"type": "search", "pattern": {}},
+            ("condition",),
+            "the condition is missing; use one of all, all2any, any, any2any",
+        ),
         ({"type": "search", "condition": "none", "pattern": {}}, ("condition",), "condition 'none' is unknown"),
         ({"type": "search", "condition": "any"}, ("pattern",), 'the operator "search" needs a pattern'),
         ({"type": "search", "condition": "any", "pattern": "x"}, ("pattern",), "'x' is not a mapping"),
@@ -70,7 +78,9 @@ def test_a_fault_names_its_place(criterion: Any, keys: tuple[str, ...], reason: 
 
 
 def test_a_broken_path_is_refused() -> None:
-    with pytest.raises(MetadataError, match=r"criteria.trigger.a b: the path is wrong: 'b' at character 11 cannot stand"):
+    with pytest.raises(
+        MetadataError, match=r"criteria.trigger.a b: the path is wrong: 'b' at character 11 cannot stand"
+    ):
         check_criteria({"trigger.a b": {"type": "exists"}}, "criteria")
 
 

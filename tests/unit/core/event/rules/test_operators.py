@@ -114,5 +114,6 @@ def test_a_catastrophic_regex_ends() -> None:
 
 
 def test_every_kind_of_value_has_a_name() -> None:
-    kinds = [kind_of(value) for value in (None, True, 1, 1.5, "", [], {})]
+    values: list[Any] = [None, True, 1, 1.5, "", [], {}]
+    kinds = [kind_of(value) for value in values]
     assert kinds == ["null", "a boolean", "a number", "a number", "a text", "a list", "an object"]

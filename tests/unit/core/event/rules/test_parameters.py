@@ -15,7 +15,11 @@ from squall.core.schema.taint import Taint
 PAYLOAD: dict[str, Any] = {
     "n": 5, "text": "x", "none": None, "flag": False, "list": [1, {"a": "b"}], "hidden": "{{ 7 * 7 }}",
 }  # fmt: skip
-NAMES = {"trigger": PAYLOAD, "st2kv": {"system": KeyNames({"a.b": "value"}), "user": {}}, "system": KeyNames({"k": "v"})}
+NAMES = {
+    "trigger": PAYLOAD,
+    "st2kv": {"system": KeyNames({"a.b": "value"}), "user": {}},
+    "system": KeyNames({"k": "v"}),
+}
 
 
 def rendered(parameters: dict[str, Any], schemas: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -99,7 +103,7 @@ def test_secrets_are_known_by_parameter_and_stay_out_of_errors() -> None:
     rendering = Rendering(NAMES, Setting(Jinja(decrypt), 0, taint=taint))
     rows = rendering.parameters("a.b", {"p": "{{ trigger.text | decrypt_kv }}", "q": "{{ trigger.n }}"})
     assert {name: each.secrets for name, each in rows.items()} == {"p": ["open x"], "q": []}
-    with pytest.raises(RenderingError, match='^parameter "p": cannot be rendered from a secret value$'):
+    with pytest.raises(RenderingError, match=r'^parameter "p": cannot be rendered from a secret value$'):
         rendering.parameters("a.b", {"p": "{{ trigger.text | decrypt_kv | from_json_string }}"})
 
 

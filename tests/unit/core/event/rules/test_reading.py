@@ -59,7 +59,9 @@ def test_a_rule_has_the_document_of_stackstorm() -> None:
 
 
 def test_a_rule_has_defaults() -> None:
-    rule = make_rule({"name": "x", "pack": None, "trigger": {"type": "core.st2.inquiry"}, "action": {"ref": "core.noop"}})
+    rule = make_rule(
+        {"name": "x", "pack": None, "trigger": {"type": "core.st2.inquiry"}, "action": {"ref": "core.noop"}}
+    )
     assert (rule.ref, rule.enabled, rule.criteria, rule.description) == ("default.x", False, {}, None)
     assert rule.trigger.ref == "core.st2.inquiry"
     assert document(rule)["action"] == {"ref": "core.noop", "parameters": {}}
@@ -101,12 +103,16 @@ def test_attributes_that_are_null_have_their_defaults() -> None:
         ({"bogus": 1}, "bogus", "this word is not known here"),
         ({"criteria": []}, "criteria", "[] is not a mapping"),
         ({"type": "backstop"}, "type", "'backstop' is not a mapping"),
-        ({"type": {"ref": "backstopp"}}, "type.ref", "none of standard, backstop; did you mean \"backstop\"?"),
+        ({"type": {"ref": "backstopp"}}, "type.ref", 'none of standard, backstop; did you mean "backstop"?'),
         ({"type": {}}, "type", "'ref' is a required property"),
         ({"tags": [{"key": "x"}]}, "tags.0.key", "this word is not known here"),
         ({"tags": ["x"]}, "tags.0", "'x' is not a mapping"),
         ({"context": []}, "context", "[] is not a mapping"),
-        ({"criteria": {"trigger.x": {"type": "exists", "pattern": {1, 2}.__class__}}}, "criteria", "not possible in JSON"),
+        (
+            {"criteria": {"trigger.x": {"type": "exists", "pattern": {1, 2}.__class__}}},
+            "criteria",
+            "not possible in JSON",
+        ),
         ({"throttle": {"mode": "first"}}, "throttle", "'within' is a required property"),
         ({"throttle": {"within": "soon"}}, "throttle.within", "write seconds, or a text such as 5m or 1h30m"),
         ({"throttle": {"within": "2026-01-31"}}, "throttle.within", "no span of time"),

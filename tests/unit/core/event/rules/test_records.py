@@ -66,7 +66,11 @@ def test_an_instance_has_the_document_of_stackstorm() -> None:
 def test_an_enforcement_has_the_document_of_stackstorm() -> None:
     rule = make_rule({"name": "r1", "pack": "peer", "trigger": {"type": "a.b"}, "action": {"ref": "core.noop"}}, ID)
     fired = Enforcement(
-        trigger_instance_id="1" * 24, execution_id="2" * 24, rule=identity(rule), enforced_at=1_795_464_432_414_813, id=ID
+        trigger_instance_id="1" * 24,
+        execution_id="2" * 24,
+        rule=identity(rule),
+        enforced_at=1_795_464_432_414_813,
+        id=ID,
     )
     shown = {
         "trigger_instance_id": "1" * 24,
