@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from squall.core.content.keyvalue import KeyNames
-from squall.core.errors import UnavailableError
+from squall.core.errors import InvalidError, UnavailableError
 from squall.core.event.rules.parameters import Rendering, RenderingError, Setting
 from squall.core.expr.jinja import Jinja
 from squall.core.schema.taint import Taint
@@ -107,6 +107,31 @@ def test_secrets_are_known_by_parameter_and_stay_out_of_errors() -> None:
         rendering.parameters("a.b", {"p": "{{ trigger.text | decrypt_kv | from_json_string }}"})
 
 
+LOOKED_UP: dict[str, Any] = {
+    "n": 5, "text": "x", "none": None, "flag": True, "float": 1.5, "list": [1], "items": 9,
+    "inner": {"n": 7, "items": 8, "_id": "i"}, "größe": 1, "umlaut": "ä", "huge": 1 << 70, "half": "\ud800",
+    "end": "x\n", "hidden": "{{ 7 * 7 }}",
+}  # fmt: skip
+NAMES_WITHIN = [*LOOKED_UP, "inner.n", "inner.items", "inner._id", "inner.nosuch", "nosuch.x", "n.x", "text.upper"]
+
+
+@pytest.mark.parametrize("name", NAMES_WITHIN)
+@pytest.mark.parametrize("form", ["{{ trigger.%s }}", "{{trigger.%s}}", " {{ trigger.%s }}\n", "{{ trigger.%s }}!"])
+@pytest.mark.parametrize("declared", ["string", "object"])
+def test_a_plain_name_gives_the_same_as_its_template(name: str, form: str, declared: str) -> None:
+    text, names = form % name, {"trigger": LOOKED_UP}
+    rendering = Rendering(names, Setting(Jinja(), 0, schemas=lambda _action: {"p": {"type": declared}}))
+    try:
+        expected = Jinja().render(text, names) if declared == "string" else Jinja().value(text, names)
+    except InvalidError as error:
+        with pytest.raises(RenderingError) as failure:
+            rendering.parameters("a.b", {"p": text})
+        assert str(failure.value) == f'parameter "p": cannot be rendered: {error}'
+    else:
+        value = rendering.parameters("a.b", {"p": text})["p"].value
+        assert (type(value), value) == (type(expected), expected)
+
+
 def test_a_template_gets_only_the_names_that_it_uses() -> None:
     seen: list[set[str]] = []
 
@@ -115,7 +140,7 @@ def test_a_template_gets_only_the_names_that_it_uses() -> None:
             seen.append(set(names))
             return super().render(text, names)
 
-    Rendering(NAMES, Setting(Recording(), 0)).parameters("a.b", {"p": "{{ trigger.n }}", "q": "{{ system.k }}"})
+    Rendering(NAMES, Setting(Recording(), 0)).parameters("a.b", {"p": "{{ trigger.n }}!", "q": "{{ system.k }}"})
     assert seen == [{"trigger"}, {"system"}]
 
 
