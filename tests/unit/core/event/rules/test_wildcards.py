@@ -24,6 +24,7 @@ from squall.core.event.rules.wildcards import matches_wildcard
         ("[", "[", True),
         ("[a", "[a", True),
         ("x", "[z-a]", False),
+        ("a", "[a-a]", True),
         ("x", "[!z-a]", True),
         ("-", "[a-]", True),
         ("a.c", "a.c", True),
