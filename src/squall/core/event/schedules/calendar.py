@@ -65,8 +65,8 @@ class Dates(msgspec.Struct, frozen=True, kw_only=True):
         """
         start = date.fromordinal(_1970 + max(number, 0))
         without: set[tuple[int, bool, bool]] = set()
-        last = LAST_YEAR if self.years is not None else min(start.year + _CYCLE, LAST_YEAR)
-        for year in range(start.year, last + 1):
+        last = start.year + _CYCLE if self.years is None else max(years[-1] for years in self.years)
+        for year in range(start.year, min(last, LAST_YEAR) + 1):
             if self.years is not None and not any(year in years for years in self.years):
                 continue
             # What ISO calls the first days of January depends on the length of the year before.

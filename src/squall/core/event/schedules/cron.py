@@ -27,7 +27,7 @@ class CronTimer(msgspec.Struct, frozen=True):
     """Fires when the clock of `zone` shows a selected date and time.
 
     If the clock goes forward over a selected time, the fire is where the clock goes on. If the clock goes back over it,
-    the fire is at the first of both. With `real_time` (a part of the field hour, minute or second begins with `*`)
+    the fire is at the first of both. With `real_time` (the field hour, minute or second begins with `*`)
     skipped times have no fire and repeated ones two, so that `*/30` fires each half hour on such days, too.
     """
 
@@ -74,7 +74,9 @@ class CronTimer(msgspec.Struct, frozen=True):
                     return None
                 clocks = moments(self.zone, wall)
                 if clocks.skipped is None:
-                    return clocks.instants[0], left_out or _twice(wall, clocks.repeated, clocks.instants[0])
+                    # Behind a change back, the clock shows the wall for the second time.
+                    instant = next(each for each in clocks.instants if each > last)
+                    return instant, left_out or _twice(wall, clocks.repeated, instant)
                 change = clocks.skipped
             elif wall is not None and wall - ahead < change.at:
                 return wall - ahead, left_out or _twice(wall, moments(self.zone, wall).repeated, wall - ahead)

@@ -66,15 +66,14 @@ def parse_line(line: object) -> tuple[Dates, Times, bool]:
 def _parse_field(kind: Kind, text: str) -> Selected:
     ranges: list[range] = []
     places: list[Place] = []
-    parts = text.split(",")
-    for part in parts:
+    for part in text.split(","):
         place = _place(kind, part)
         if place is not None:
             places.append(place)
         else:
             # Sunday ends a week in ranges such as fri-sun, and begins one in sun-tue.
             ranges.append(parse_range(kind, part.replace("-sun", "-7") if kind.last == 7 else part))
-    return Selected(tuple(ranges), tuple(places), any(part.startswith("*") for part in parts))
+    return Selected(tuple(ranges), tuple(places), text.startswith("*"))
 
 
 def _place(kind: Kind, text: str) -> Place | None:

@@ -43,7 +43,7 @@ class Kind(NamedTuple):
 
 
 class Selected(NamedTuple):
-    """What a field selects: `ranges` of numbers and `places` of days. `star`: a part of it begins with `*`."""
+    """What a field selects: `ranges` of numbers and `places` of days. `star`: it begins with `*`."""
 
     ranges: tuple[range, ...]
     places: tuple[Place, ...]
@@ -90,7 +90,7 @@ def parse_field(kind: Kind, value: object) -> Selected:
             places.append(place)
         else:
             ranges.append(parse_range(kind, expression))
-    return Selected(tuple(ranges), tuple(places), any(part.startswith("*") for part in _LIST.split(text)))
+    return Selected(tuple(ranges), tuple(places), text.startswith("*"))
 
 
 def parse_range(kind: Kind, expression: str) -> range:

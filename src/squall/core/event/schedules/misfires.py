@@ -14,7 +14,7 @@ ON_TIME = 10 * SECOND
 """A fire that is not later than this (µs) is on time: it happens under every policy."""
 
 MOST_SINGLE = 500
-"""The missed fires that are listed one by one; later ones of the same call are one record."""
+"""The missed fires that are listed one by one; later ones of the same call are one record for each reason."""
 
 
 class Missed(msgspec.Struct, frozen=True):
@@ -71,13 +71,21 @@ def _missed(
     schedule: Schedule, policy: Policy, last: int, until: int, oldest: int, happens: tuple[Fire, ...]
 ) -> Iterator[Missed]:
     for count, each in enumerate(fires_between(schedule, last, until)):
-        reason = _reason(policy, each.at, oldest, happens)
-        if count < MOST_SINGLE:
-            yield Missed(each.at, each.at, reason)
-            continue
-        final = last_fire(schedule, each.at, until) or each
-        yield Missed(each.at, final.at, f"{reason} More than {MOST_SINGLE} were missed; this stands for the others.")
-        return
+        if count == MOST_SINGLE:
+            yield from _together(schedule, policy, each.at - 1, min(oldest, until), oldest, happens)
+            yield from _together(schedule, policy, max(each.at - 1, oldest), until, oldest, happens)
+            return
+        yield Missed(each.at, each.at, _reason(policy, each.at, oldest, happens))
+
+
+def _together(
+    schedule: Schedule, policy: Policy, last: int, until: int, oldest: int, happens: tuple[Fire, ...]
+) -> Iterator[Missed]:
+    first = next(fires_between(schedule, last, until), None)
+    if first is not None:
+        final = last_fire(schedule, first.at, until) or first
+        reason = _reason(policy, first.at, oldest, happens)
+        yield Missed(first.at, final.at, f"{reason} This stands for all fires behind the first {MOST_SINGLE}.")
 
 
 def _reason(policy: Policy, at: int, oldest: int, happens: tuple[Fire, ...]) -> str:
