@@ -82,8 +82,7 @@ class CronTimer(msgspec.Struct, frozen=True):
                 return wall - ahead, left_out or _twice(wall, moments(self.zone, wall).repeated, wall - ahead)
             if wall is not None and wall < change.then:
                 left_out = _left_out(wall, change)
-            last = change.at - 1
-            # The clock shows `change.then` at `last + 1`: the next search begins there, not one second before.
+            # The change itself may be a fire; the next search begins behind it.
             first = walls.after(change.then - 1)
             if first == change.then:
                 return change.at, left_out or _twice(first, moments(self.zone, first).repeated, change.at)

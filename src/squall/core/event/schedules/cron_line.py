@@ -8,6 +8,7 @@ from typing import Final
 from squall.core.errors import InvalidError
 from squall.core.event.schedules.calendar import LAST, Dates, Place, Times
 from squall.core.event.schedules.expressions import MONTHS, Kind, Selected, parse_range, refuse
+from squall.core.event.schedules.quoting import quoted
 
 _NAMES: Final = {
     "@yearly": "0 0 1 1 *",
@@ -41,7 +42,7 @@ def parse_line(line: object) -> tuple[Dates, Times, bool]:
     words = _NAMES.get(text, text).split()
     if len(words) not in (5, 6):
         raise InvalidError(
-            f"cron: {line!r:.100} is not a crontab line. Use five fields (minute, hour, day of the month, month, day "
+            f"cron: {quoted(line)} is not a crontab line. Use five fields (minute, hour, day of the month, month, day "
             f"of the week), six with the seconds in front, or one of: {', '.join(_NAMES)}."
         )
     words = ["0", *words] if len(words) == 5 else words

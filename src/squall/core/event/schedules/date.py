@@ -12,6 +12,7 @@ from dateutil import parser
 
 from squall.core.errors import InvalidError
 from squall.core.event.schedules.fire import LATEST, SECOND, Fire, fire
+from squall.core.event.schedules.quoting import quoted
 from squall.core.event.schedules.zones import clock, day, moments, parse_zone
 
 FIELDS: Final = ("date", "timezone")
@@ -83,6 +84,6 @@ def _zone_of(name: str | None, ahead: int | None) -> tzinfo | None:
 
 def _invalid(value: object) -> InvalidError:
     return InvalidError(
-        f"date: {value!r:.100} is not a date and time from 1970 to 9998. Use one such as 2026-12-31 23:59:00 with the"
+        f"date: {quoted(value)} is not a date and time from 1970 to 9998. Use one such as 2026-12-31 23:59:00 with the"
         f" zone in timezone, or 2026-12-31T23:59:00+01:00."
     )

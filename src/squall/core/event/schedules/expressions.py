@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from squall.core.errors import InvalidError
 from squall.core.event.schedules.calendar import FIRST_YEAR, LAST, Place
+from squall.core.event.schedules.quoting import quoted
 
 MONTHS: Final = {
     name: number
@@ -118,8 +119,8 @@ def refuse(kind: Kind, value: object, reason: str = "") -> NoReturn:
     """Raises `InvalidError` for a value of a field, with the `reason` and what the field allows."""
     because = f" ({reason})" if reason else ""
     raise InvalidError(
-        f"{kind.name}: {value!r:.100} is not valid{because}. Use {kind.allowed}, as *, a, a-b, */n or a-b/n, or a list "
-        f"of these with commas."
+        f"{kind.name}: {quoted(value)} is not valid{because}. Use {kind.allowed}, as *, a, a-b, */n or a-b/n, or a "
+        f"list of these with commas."
     )
 
 

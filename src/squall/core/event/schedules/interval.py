@@ -10,6 +10,7 @@ import msgspec
 
 from squall.core.errors import InvalidError
 from squall.core.event.schedules.fire import LATEST, SECOND, Fire, fire
+from squall.core.event.schedules.quoting import quoted
 from squall.core.event.schedules.zones import parse_zone
 
 UNITS: Final = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
@@ -42,10 +43,10 @@ def parse_interval(parameters: Mapping[str, Any], start: int, zone: ZoneInfo) ->
     """
     unit, delta = parameters.get("unit"), parameters.get("delta")
     if not isinstance(unit, str) or unit not in UNITS:
-        raise InvalidError(f"unit: {unit!r:.100} is not a unit of time. Use one of: {', '.join(UNITS)}.")
+        raise InvalidError(f"unit: {quoted(unit)} is not a unit of time. Use one of: {', '.join(UNITS)}.")
     if isinstance(delta, str) and delta.isascii() and delta.isdigit() and len(delta) < 12:
         delta = int(delta)
     if not isinstance(delta, int) or isinstance(delta, bool) or not 1 <= delta <= _LONGEST // UNITS[unit]:
         most = _LONGEST // UNITS[unit]
-        raise InvalidError(f"delta: {delta!r:.100} is not a number of {unit}. Use a whole number from 1 to {most}.")
+        raise InvalidError(f"delta: {quoted(delta)} is not a number of {unit}. Use a whole number from 1 to {most}.")
     return IntervalTimer(start, delta * UNITS[unit] * SECOND, parse_zone(parameters.get("timezone"), "timezone", zone))

@@ -11,6 +11,7 @@ import msgspec
 
 from squall.core.errors import InvalidError
 from squall.core.event.schedules.fire import SECOND
+from squall.core.event.schedules.quoting import quoted
 
 MISFIRE: Final = ("skip", "once", "all")
 OVERLAP: Final = ("allow", "skip", "buffer_one", "buffer_all", "cancel_other")
@@ -47,7 +48,7 @@ def parse_policy(parameters: Mapping[str, Any]) -> Policy:
     default = Policy()
     most = parameters.get("misfire_most")
     if most is not None and (not isinstance(most, int) or isinstance(most, bool) or not 1 <= most <= _MOST):
-        raise InvalidError(f"misfire_most: {most!r:.100} is not valid. Use a whole number from 1 to {_MOST}.")
+        raise InvalidError(f"misfire_most: {quoted(most)} is not valid. Use a whole number from 1 to {_MOST}.")
     return Policy(
         misfire=_choice(parameters, "misfire", MISFIRE, default.misfire),
         window=_span(parameters, "misfire_window", default.window),
@@ -83,7 +84,7 @@ def _choice(parameters: Mapping[str, Any], name: str, choices: tuple[str, ...], 
     if value is None:
         return default
     if not isinstance(value, str) or value not in choices:
-        raise InvalidError(f"{name}: {value!r:.100} is not valid. Use one of: {', '.join(choices)}.")
+        raise InvalidError(f"{name}: {quoted(value)} is not valid. Use one of: {', '.join(choices)}.")
     return value
 
 
@@ -91,12 +92,12 @@ def _span(parameters: Mapping[str, Any], name: str, default: int) -> int:
     value = parameters.get(name)
     if value is None:
         return default
-    match = (
-        _SPAN.fullmatch(str(value).strip()) if isinstance(value, int | str) and not isinstance(value, bool) else None
-    )
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LONGEST:
+        return value * SECOND
+    match = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
     seconds = int(match[1]) * _UNITS[match[2]] if match else -1
     if not 0 <= seconds <= _LONGEST:
         raise InvalidError(
-            f"{name}: {value!r:.100} is not a span of at most 366 days. Use seconds, or 90s, 5m, 1h or 2d."
+            f"{name}: {quoted(value)} is not a span of at most 366 days. Use seconds, or 90s, 5m, 1h or 2d."
         )
     return seconds * SECOND

@@ -14,6 +14,7 @@ from squall.core.event.schedules.date import DateTimer, parse_date
 from squall.core.event.schedules.fire import SECOND, Fire
 from squall.core.event.schedules.interval import IntervalTimer, parse_interval
 from squall.core.event.schedules.lateness import FIELDS as POLICY_FIELDS
+from squall.core.event.schedules.quoting import quoted
 
 Schedule = IntervalTimer | DateTimer | CronTimer
 """What says when a timer fires."""
@@ -34,7 +35,7 @@ def parse_schedule(trigger_type: str, parameters: Mapping[str, Any], start: int,
     its policy (`parse_policy`) may be among them. Raises `InvalidError`, which names the field and what it allows.
     """
     if trigger_type not in FIELDS:
-        raise InvalidError(f"type: {trigger_type!r:.100} is not a timer. Use one of: {', '.join(FIELDS)}.")
+        raise InvalidError(f"type: {quoted(trigger_type)} is not a timer. Use one of: {', '.join(FIELDS)}.")
     allowed = (*FIELDS[trigger_type], *POLICY_FIELDS)
     for name in parameters:
         if name not in allowed:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from squall.core.errors import InvalidError
+from squall.core.event.schedules.quoting import quoted
 
 DAY: Final = 86_400
 _START: Final = datetime(1970, 1, 1)
@@ -48,7 +49,7 @@ def parse_zone(name: object, field: str, default: ZoneInfo) -> ZoneInfo:
             return ZoneInfo(name)
     except (LookupError, ValueError, OSError):
         pass
-    raise InvalidError(f"{field}: {name!r:.100} is not a time zone. Use an IANA name such as Europe/Berlin or UTC.")
+    raise InvalidError(f"{field}: {quoted(name)} is not a time zone. Use an IANA name such as Europe/Berlin or UTC.")
 
 
 def offset(zone: ZoneInfo, instant: int) -> int:

@@ -32,7 +32,7 @@ _NAMES: Final = {"github": "GitHub", "gitlab": "GitLab", "slack": "Slack", "stri
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The result of a check: `valid`, and the `reason` for people. `secret` is the position of the right secret, from 0."""
+    """The result of a check: `valid`, and the `reason` for people. `secret`: the position of the right one, from 0."""
 
     valid: bool
     reason: str
