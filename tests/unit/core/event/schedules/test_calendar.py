@@ -128,3 +128,10 @@ def test_a_search_goes_on_with_the_next_date_behind_the_last_time_of_a_day() -> 
     assert found[1:] == [half, evening, 86_400 + half, 86_400 + evening, 365 * 86_400 + half]
     # A search may also go back.
     assert walls.after(0) == half
+
+
+def test_a_first_of_january_is_in_week_53_only_behind_some_years() -> None:
+    dates = Dates(years=None, months=[1], days=[1], places=(), weeks=[53], weekdays=[5], weekday_places=())
+    number = dates.at_or_after((date(2006, 1, 1) - EPOCH).days)
+    # 2011 and 2022 begin with a Saturday, too, in week 52: the years before them were shorter than 2032.
+    assert number == (date(2033, 1, 1) - EPOCH).days

@@ -132,4 +132,5 @@ def test_a_clock_that_goes_back_fires_nothing_again() -> None:
     timer = parse_schedule(INTERVAL_TIMER, {"unit": "minutes", "delta": 10}, START, ZoneInfo("UTC"))
     first = due(timer, Policy(), START, START + HOUR)
     assert due(timer, Policy(), first.until, START + 10 * MINUTE) == Due((), (), START + HOUR)
+    assert due(timer, Policy(), first.until, first.until - 1) == Due((), (), START + HOUR)
     assert minutes(due(timer, Policy(), first.until, START + 70 * MINUTE)) == ([70], [])
