@@ -32,8 +32,9 @@ APP = {"app", "__main__", "assembly", "commands", "config", "server", "testing"}
 ROOMS = {
     # ring: its rooms in an order in which each imports only those before it; "" are the files beside the rooms.
     "core": (
-        "", "event", "access", "schema", "expr.bounds", "expr.filters", "expr", "output", "workflow.definition",
-        "content", "execution", "workflow", "workflow.conducting", "workflow.rehearsal",
+        "", "event", "event.schedules", "event.webhooks", "access", "schema", "expr.bounds", "expr.filters", "expr",
+        "output", "workflow.definition", "content", "event.rules", "execution", "workflow", "workflow.conducting",
+        "workflow.rehearsal",
     ),
     "ports": ("output", "tables", ""),
     "services": ("", "access", "content", "output", "event", "execution", "execution.policy", "workflow"),

@@ -151,6 +151,14 @@ class KeyNames:
         return isinstance(part, str) and part in str(self)
 
 
+def key_text(names: KeyNames) -> str | None:
+    """Returns the value of the key that `names` is the name of; None if there is no such key.
+
+    It is no method: every attribute of `KeyNames` is the name of a key.
+    """
+    return names._values.get(names._name)
+
+
 _REFERENCE = re.compile(r"\bst2kv\b")
 
 

@@ -12,6 +12,7 @@ from squall.core.content.keyvalue import (
     check_name,
     document,
     full_scope,
+    key_text,
     mentions_keys,
 )
 from squall.core.errors import InvalidError
@@ -117,3 +118,8 @@ def test_keys_in_lists_and_objects_are_shown_as_their_values() -> None:
 def test_a_key_can_be_read_as_a_number(template: str, value: float) -> None:
     names = {"st2kv": {"system": KeyNames({"count": "5", "ratio": "1.5", "word": "x"})}}
     assert Jinja().value(template, names) == value
+
+
+def test_the_text_of_a_key_is_none_if_there_is_no_key() -> None:
+    names = KeyNames({"a.b": "", "c": "x"})
+    assert (key_text(names.a.b), key_text(names["c"]), key_text(names.a), key_text(names)) == ("", "x", None, None)

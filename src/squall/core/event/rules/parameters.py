@@ -1,0 +1,168 @@
+"""Renders the parameters for the action of a rule, from the event and the datastore."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+from squall.core.content.pack_config import is_template
+from squall.core.errors import InvalidError
+from squall.core.expr.filters.data import NONE_MARKER
+from squall.core.schema.taint import Taint
+
+_HIDDEN = "cannot be rendered from a secret value"
+_DEEPEST = 200
+_SMALL = 1 << 63
+_PLAIN_NAMES = re.compile(r"\s*\{\{\s*([a-zA-Z_]\w*(?:\.[a-zA-Z_]\w*)+)\s*\}\}\s*", re.ASCII)
+_UNKNOWN = object()
+
+
+class Templates(Protocol):
+    """Renders templates. `squall.core.expr.jinja.Jinja` is one."""
+
+    def names(self, text: str) -> frozenset[str]:
+        """Returns the free names of a template."""
+        ...
+
+    def render(self, text: str, names: Mapping[str, Any]) -> str:
+        """Renders a template to text. Raises `InvalidError`."""
+        ...
+
+    def value(self, text: str, names: Mapping[str, Any]) -> Any:
+        """Renders a template; one that is a single expression gives its value. Raises `InvalidError`."""
+        ...
+
+
+def _no_schemas(_action: str) -> Mapping[str, Any]:
+    return {}
+
+
+class Setting(NamedTuple):
+    """What evaluations use besides rule and event. `now` is the present time (µs since 1970).
+
+    `names` are further names for templates, such as `action_context`. `schemas` returns the JSON schemas of an action's
+    parameters by name; empty for an unknown action. `taint` learns which secrets a template decrypts.
+    """
+
+    templates: Templates
+    now: int
+    names: Mapping[str, Any] = {}
+    schemas: Callable[[str], Mapping[str, Any]] = _no_schemas
+    taint: Taint | None = None
+
+
+class Rendered(NamedTuple):
+    """A rendered value, and the secrets that were used to render it."""
+
+    value: Any
+    secrets: list[Any]
+
+
+class RenderingError(ValueError):
+    """A template of a rule cannot be rendered. The message does not quote secrets."""
+
+
+class Rendering:
+    """Renders the templates of one rule with `names`. Each template gets only the names that it uses."""
+
+    def __init__(self, names: Mapping[str, Any], setting: Setting) -> None:
+        self._names = names
+        self._setting = setting
+
+    def pattern(self, text: str, names: Mapping[str, Any]) -> Rendered:
+        """Renders the pattern of a criterion with these names besides the rule's. A single expression keeps its type.
+
+        Raises `RenderingError`.
+        """
+        return self._recorded(lambda: self._value(text, names))
+
+    def parameters(self, action: str, parameters: Mapping[str, Any]) -> dict[str, Rendered]:
+        """Renders the parameters of an action.
+
+        As in StackStorm, a template becomes text, which is cast to the type of its parameter later. But if the type is
+        known and is not `string`, a template that is a single expression keeps its type, as it does within lists and
+        objects. Raises `RenderingError`, which names the parameter.
+        """
+        schemas = self._setting.schemas(action)
+        rendered: dict[str, Rendered] = {}
+        for name, value in parameters.items():
+            render = partial(self._parameter, value, _keeps_type(schemas.get(name)), 0)
+            try:
+                rendered[name] = self._recorded(render)
+            except RenderingError as error:
+                raise RenderingError(f'parameter "{name}": {error}') from None
+        return rendered
+
+    def _parameter(self, value: Any, keeps_type: bool, depth: int) -> Any:
+        if isinstance(value, str):
+            if not is_template(value):
+                return value
+            rendered = self._value(value, {}) if keeps_type else self._text(value)
+            return None if isinstance(rendered, str) and rendered == NONE_MARKER else rendered
+        if not isinstance(value, dict | list):
+            return value
+        if depth >= _DEEPEST:
+            raise InvalidError(f"the value nests more than {_DEEPEST} times")
+        if isinstance(value, list):
+            return [self._parameter(item, True, depth + 1) for item in value]
+        return {
+            self._text(key) if is_template(key) else key: self._parameter(item, True, depth + 1)
+            for key, item in value.items()
+        }
+
+    def _text(self, text: str) -> str:
+        known = self._looked_up(text, {}) if text.startswith("{{") and text.endswith("}}") else _UNKNOWN
+        return known if isinstance(known, str) else self._setting.templates.render(text, self._needed(text, {}))
+
+    def _value(self, text: str, names: Mapping[str, Any]) -> Any:
+        known = self._looked_up(text, names)
+        return known if known is not _UNKNOWN else self._setting.templates.value(text, self._needed(text, names))
+
+    def _looked_up(self, text: str, names: Mapping[str, Any]) -> Any:
+        """Returns what a template such as `{{ trigger.body.name }}` gives, or `_UNKNOWN`. Raises `InvalidError`.
+
+        To compile a template takes a millisecond, and thousands of rules may wait for one event. So this finds plain
+        values behind plain names, where a template would find the same.
+        """
+        match = _PLAIN_NAMES.fullmatch(text)
+        if match is None:
+            return _UNKNOWN
+        first, *others = match[1].split(".")
+        value = names.get(first, self._names.get(first, _UNKNOWN))
+        for name in others:
+            # Jinja prefers the methods of an object to its keys.
+            if type(value) is not dict or hasattr(dict, name):
+                return _UNKNOWN
+            if name not in value:
+                raise InvalidError(f"'dict object' has no attribute {name!r}")
+            value = value[name]
+        kind = type(value)
+        is_plain = (kind is str and value.isascii()) or kind is bool or value is None
+        return value if is_plain or (kind is int and -_SMALL < value < _SMALL) else _UNKNOWN
+
+    def _needed(self, text: str, names: Mapping[str, Any]) -> dict[str, Any]:
+        needed: dict[str, Any] = {}
+        for name in self._setting.templates.names(text):
+            if name in names:
+                needed[name] = names[name]
+            elif name in self._names:
+                needed[name] = self._names[name]
+        return needed
+
+    def _recorded(self, render: Callable[[], Any]) -> Rendered:
+        taint = self._setting.taint
+        mark = taint.mark() if taint is not None else 0
+        try:
+            value = render()
+        except InvalidError as error:
+            # The engine's text may quote the value.
+            is_secret = taint is not None and taint.mark() > mark
+            raise RenderingError(_HIDDEN if is_secret else f"cannot be rendered: {error}") from None
+        return Rendered(value, taint.opened_since(mark) if taint is not None else [])
+
+
+def _keeps_type(schema: Any) -> bool:
+    declared = schema.get("type", "string") if isinstance(schema, dict) else "string"
+    return bool(declared != "string")

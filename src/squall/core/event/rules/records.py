@@ -1,0 +1,225 @@
+"""The records of triggers and rules, and their documents, which are those of StackStorm's API.
+
+A trigger type describes a kind of event. A trigger is a type with parameters, such as one webhook's URL. Each event is
+an instance of a trigger. An enforcement is the attempt to run a rule's action for an instance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from squall.core.timestamp import to_iso
+
+PENDING = "pending"
+PROCESSING = "processing"
+PROCESSED = "processed"
+PROCESSING_FAILED = "processing_failed"
+INSTANCE_STATUSES = (PENDING, PROCESSING, PROCESSED, PROCESSING_FAILED)
+"""The statuses of a trigger instance: stored, being evaluated, evaluated against all rules, given up."""
+
+SUCCEEDED = "succeeded"
+FAILED = "failed"
+ENFORCEMENT_STATUSES = (SUCCEEDED, FAILED)
+"""The statuses of an enforcement: its execution exists, or there is a `failure_reason`."""
+
+STANDARD = "standard"
+BACKSTOP = "backstop"
+
+DEFAULT_PACK = "default"
+"""The pack of rules that name none."""
+
+
+class TriggerType(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of event: the JSON schemas of its payload and of the parameters of its triggers, in StackStorm's form."""
+
+    description: str | None = None
+    tags: list[dict[str, Any]] = []
+    uid: str
+    metadata_file: str | None = None
+    ref: str
+    name: str
+    pack: str
+    payload_schema: dict[str, Any] = {}
+    parameters_schema: dict[str, Any] = {}
+    id: str
+
+
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    """A trigger type (`type`, its ref) with parameters. All rules with both the same share it."""
+
+    uid: str
+    ref: str
+    name: str
+    pack: str
+    description: str | None = None
+    type: str
+    parameters: dict[str, Any] = {}
+    id: str
+
+
+class TriggerInstance(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of the trigger `trigger` (its ref), at `occurred_at` (µs since 1970)."""
+
+    trigger: str
+    occurred_at: int
+    status: str = PENDING
+    id: str
+    payload: Any
+
+
+class RuleTrigger(msgspec.Struct, frozen=True, kw_only=True):
+    """The trigger of a rule: a type's ref and parameters, which may be templates. `ref` is the trigger's own; empty
+    until there is one."""
+
+    type: str
+    parameters: dict[str, Any] = {}
+    ref: str = ""
+
+
+class RuleAction(msgspec.Struct, frozen=True, kw_only=True):
+    """The action of a rule, which need not exist, and its parameters, which may be templates."""
+
+    ref: str
+    parameters: dict[str, Any] = {}
+
+
+class RuleKind(msgspec.Struct, frozen=True, kw_only=True):
+    """The type of a rule: `standard`, or `backstop` for events that no standard rule matches."""
+
+    ref: str = STANDARD
+    parameters: dict[str, Any] = {}
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """Runs an action for each event of a trigger that meets all `criteria`, which are stored as they were written.
+
+    `throttle`, `correlate`, `absent` and `hold` are Squall's own: see `squall.core.event.rules.reading`.
+    """
+
+    tags: list[dict[str, Any]] = []
+    uid: str
+    metadata_file: str = ""
+    name: str
+    ref: str
+    description: str | None = None
+    pack: str
+    type: RuleKind = RuleKind()
+    trigger: RuleTrigger
+    criteria: dict[str, Any] = {}
+    action: RuleAction
+    context: dict[str, Any] = {}
+    enabled: bool = False
+    throttle: dict[str, Any] | None = None
+    correlate: dict[str, Any] | None = None
+    absent: dict[str, Any] | None = None
+    hold: bool | None = None
+    id: str
+
+    @property
+    def is_backstop(self) -> bool:
+        """True if the rule is for events that no standard rule matches."""
+        return self.type.ref == BACKSTOP
+
+
+class RuleType(msgspec.Struct, frozen=True, kw_only=True):
+    """One type of rules, as the API lists them."""
+
+    name: str
+    description: str
+    enabled: bool = True
+    parameters: dict[str, Any] = {}
+    id: str
+
+
+def _rule_type(name: str, description: str) -> RuleType:
+    made = hashlib.sha256(f"rule_type:{name}".encode()).hexdigest()[:24]
+    return RuleType(name=name, description=description, id=made)
+
+
+RULE_TYPES: Mapping[str, RuleType] = {
+    STANDARD: _rule_type(STANDARD, "A rule that is evaluated for every event of its trigger."),
+    BACKSTOP: _rule_type(BACKSTOP, "A rule that is evaluated for events of its trigger that no other rule matches."),
+}
+"""All types of rules, by name."""
+
+
+class RuleIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """The names of a rule at the time of an enforcement. The rule itself may change or vanish later."""
+
+    ref: str
+    id: str
+    uid: str
+
+
+class Enforcement(msgspec.Struct, frozen=True, kw_only=True):
+    """The attempt to run the action of a rule that matched an instance, at `enforced_at` (µs since 1970).
+
+    `execution_id` is None, and `failure_reason` says why, if there is no execution.
+    """
+
+    trigger_instance_id: str
+    execution_id: str | None = None
+    failure_reason: str | None = None
+    rule: RuleIdentity
+    enforced_at: int
+    status: str = SUCCEEDED
+    id: str
+
+
+def identity(rule: Rule) -> RuleIdentity:
+    """Returns the names of a rule, for an enforcement."""
+    return RuleIdentity(ref=rule.ref, id=rule.id, uid=rule.uid)
+
+
+def trigger_uid(pack: str, name: str, parameters: Mapping[str, Any]) -> str:
+    """Returns the uid of a trigger. Triggers of one type with the same parameters have the same digest in it."""
+    digest = hashlib.md5(json.dumps(parameters, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
+    return f"trigger:{pack}:{name}:{digest}"
+
+
+def make_trigger(
+    type_ref: str, parameters: Mapping[str, Any], trigger_id: str, unique: str, description: str | None = None
+) -> Trigger:
+    """Returns the trigger of a type for these parameters. A trigger without parameters has the name of its type; any
+    other is called `unique`, a text that no other trigger has."""
+    pack, _, type_name = type_ref.partition(".")
+    name = unique if parameters else type_name
+    return Trigger(
+        uid=trigger_uid(pack, name, parameters),
+        ref=f"{pack}.{name}",
+        name=name,
+        pack=pack,
+        description=description,
+        type=type_ref,
+        parameters=dict(parameters),
+        id=trigger_id,
+    )
+
+
+def with_trigger(rule: Rule, trigger_ref: str) -> Rule:
+    """Returns the rule with the ref of its trigger."""
+    return msgspec.structs.replace(rule, trigger=msgspec.structs.replace(rule.trigger, ref=trigger_ref))
+
+
+def document(record: TriggerType | Trigger | TriggerInstance | Rule | RuleType | Enforcement) -> dict[str, Any]:
+    """Returns the record as the API shows it. Like StackStorm, omits attributes without a value."""
+    attributes: dict[str, Any] = msgspec.to_builtins(record)
+    shown = {key: value for key, value in attributes.items() if value is not None}
+    if isinstance(record, TriggerInstance):
+        return {
+            "trigger": record.trigger,
+            "occurrence_time": to_iso(record.occurred_at),
+            "status": record.status,
+            "id": record.id,
+            "payload": record.payload,
+        }
+    if isinstance(record, Enforcement):
+        shown["enforced_at"] = to_iso(record.enforced_at)
+    if isinstance(record, Rule) and not record.trigger.ref:
+        del shown["trigger"]["ref"]
+    return shown

@@ -1,0 +1,39 @@
+"""The URLs of webhooks: the text behind `/v1/webhooks/`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from squall.core.errors import InvalidError
+
+GENERIC: Final = "st2"
+"""The hook that dispatches the trigger that its body names."""
+
+_LONGEST: Final = 512
+_REFUSED: Final = frozenset("?#%\\")
+
+
+def hook_url(text: object) -> str:
+    """Returns the URL of a webhook in its one form: without slashes at its ends, with those inside, such as `a/b`.
+
+    Raises `InvalidError` for a URL that no request could reach: an empty one, one of more than 512 characters, one with
+    an empty part, `.` or `..` between slashes, and one with spaces, control characters, `?`, `#`, `%` or a backslash.
+    """
+    if not isinstance(text, str):
+        raise InvalidError(f"url: {text!r:.100} is not a text. Use one such as github or team/deploy.")
+    url = text.strip("/")
+    if not url or len(url) > _LONGEST:
+        raise InvalidError(
+            f"url: {text!r:.100} has no or more than {_LONGEST} characters. Use one such as team/deploy."
+        )
+    for part in url.split("/"):
+        if part in ("", ".", ".."):
+            raise InvalidError(
+                f"url: {text!r:.100} has the part {part!r} between slashes. Use one such as team/deploy."
+            )
+    wrong = next((sign for sign in url if sign in _REFUSED or sign.isspace() or not sign.isprintable()), None)
+    if wrong is not None:
+        raise InvalidError(
+            f"url: {text!r:.100} contains {wrong!r}. Use letters, digits, and signs such as - _ . and /."
+        )
+    return url
