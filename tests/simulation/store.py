@@ -15,7 +15,8 @@ import apsw
 from tests.simulation.loop import VirtualLoop
 
 from squall.adapters.sql.migrations import migrate
-from squall.adapters.sql.sqlite import _Session, _Tables, drive
+from squall.adapters.sql.sqlite import _Session, drive
+from squall.adapters.sql.tables import Tables
 from squall.core.errors import UnavailableError
 from squall.ports import Tx
 
@@ -53,7 +54,7 @@ class Disk:
 
     def _open(self, image: bytes) -> None:
         self.connection = _connected(image)
-        self.tables: Tx = _Tables(_Session(self.connection))
+        self.tables: Tx = Tables(_Session(self.connection))
 
     def unit(self, work: Callable[[Tx], Awaitable[T]], *, write: bool, durable: bool) -> T:
         """Runs one unit of work. Raises what it raises, and then leaves nothing of it."""

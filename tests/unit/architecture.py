@@ -37,9 +37,12 @@ ROOMS = {
         "workflow.rehearsal",
     ),
     "ports": ("output", "tables", ""),
-    "services": ("", "access", "content", "output", "event", "execution", "execution.policy", "workflow"),
+    "services": (
+        "", "access", "content", "output", "event", "event.triggers", "execution", "execution.policy", "event.rules",
+        "event.timers", "event.webhooks", "workflow",
+    ),
     "api": ("http", "connection", "access", "content", "workflow", "execution", "output.forms", "output", "event", ""),
-    "cli": ("terminal", "", "access", "output", "workflow", "execution", "content"),
+    "cli": ("terminal", "", "access", "output", "workflow", "execution", "content", "event"),
     "adapters.keeper": ("", "families", "process.writing", "process", "server"),
     "adapters.sql": ("dialect", "event", "access", "content", "output", "workflow", "execution", ""),
 }  # fmt: skip

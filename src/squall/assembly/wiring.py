@@ -41,11 +41,12 @@ from squall.api.output.tails import StreamSources
 from squall.api.registry import RegistryRoutes
 from squall.api.root import RootRoutes
 from squall.api.workflow.workflows import WorkflowRoutes
-from squall.assembly import arguments, key_files
+from squall.assembly import arguments, key_files, reacting
 from squall.assembly.conducting import Conducting, Ground, conducting
 from squall.assembly.folders import pack_folders
 from squall.assembly.outside import Outside, Role
 from squall.assembly.plugins import runners
+from squall.assembly.reacting import Reacting
 from squall.config import Settings
 from squall.roles.conductor import ConductorRole
 from squall.roles.janitor import Chore, Janitor
@@ -62,6 +63,7 @@ from squall.services.content.registration import ActionRegistrar, Registrar, Reg
 from squall.services.content.secret_results import SecretResults
 from squall.services.content.templates import Templates
 from squall.services.event.feeds import Feeds
+from squall.services.event.triggers.wanted import Wanted
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
 from squall.services.execution.completing import Completing
@@ -121,6 +123,7 @@ class Services(NamedTuple):
     binding: Binding
     lines: LineReading
     conducting: Conducting
+    reacting: Reacting
     configs: PackConfigs
     holdups: Holdups
     suspects: Suspects
@@ -149,11 +152,19 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     starting = Starting()
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, starting, user)
     ground = Ground(out, content, binding, executions, starting, transitions, keys, holdups, suspects)
+    events = reacting.reacting(ground, Wanted(), user)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
         access=access,
         content=content,
-        registration=Registration(out.store, out.clock, folders, content, registrars),
+        registration=Registration(
+            out.store,
+            out.clock,
+            folders,
+            content,
+            [*registrars, events.type_registrar],
+            [events.rule_registrar],
+        ),
         editing=ActionEditing(out.store, out.clock, content, folders),
         executions=executions,
         control=Control(out.store, out.bus, out.clock, transitions),
@@ -186,6 +197,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         conducting=conducting(settings.workflow, ground, url),
         policies=Policies(out.store, out.clock, admission, transitions),
         traces=traces,
+        reacting=events,
     )
 
 
@@ -265,6 +277,7 @@ def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> tu
         worker,
         ConductorRole(use.conducting.workflows, out.store, out.bus, out.clock, poll=settings.queue.poll_seconds),
         Journaler(use.journaling, out.bus, poll=settings.queue.poll_seconds),
+        *reacting.roles(settings, out, use.reacting),
         Janitor(_chores(settings, out, use)),
     ]
 
@@ -320,6 +333,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         ).routes(),
         *PackRoutes(use.content, use.configs, use.registration).routes(),
         *InquiryRoutes(use.inquiries).routes(),
+        *reacting.routes(use.reacting),
         *KeyRoutes(use.keys, out.launcher.add_secrets).routes(),
         *PolicyRoutes(use.policies).routes(),
         *TraceRoutes(use.traces).routes(),

@@ -27,8 +27,10 @@ from squall.ports.tables.executions import (
 )
 from squall.ports.tables.keys import Cipher, KeyRows
 from squall.ports.tables.policies import PolicyRows, Slot, SlotRows, TraceRows
+from squall.ports.tables.rules import EnforcementRows, RuleRows
 from squall.ports.tables.scrubs import Damage, ScrubMark, ScrubRows
 from squall.ports.tables.suspects import Suspect, SuspectRows
+from squall.ports.tables.triggers import InstanceRows, TriggerRows, TriggerTypeRows
 from squall.ports.tables.workflows import WorkflowRecord, WorkflowRows
 from squall.ports.vault import Vault
 
@@ -48,8 +50,10 @@ __all__ = [
     "ContentRows",
     "Damage",
     "Due",
+    "EnforcementRows",
     "EventRows",
     "ExecutionRows",
+    "InstanceRows",
     "Journal",
     "JournalRows",
     "KeyRows",
@@ -64,6 +68,7 @@ __all__ = [
     "PolicyRows",
     "QueueRows",
     "RetentionRows",
+    "RuleRows",
     "Runner",
     "ScrubMark",
     "ScrubRows",
@@ -76,6 +81,8 @@ __all__ = [
     "Suspect",
     "SuspectRows",
     "TraceRows",
+    "TriggerRows",
+    "TriggerTypeRows",
     "Tx",
     "Vault",
     "Verdict",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from squall.core.content.action import Action, Pack, RunnerType
 from squall.core.content.pack_config import PackConfig
+from squall.core.event.rules.records import Rule, TriggerType
 from squall.core.execution.policy import Policy
 
 
@@ -37,12 +38,15 @@ class ConfigSource(Protocol):
 
 
 class LoadedPack(NamedTuple):
-    """A pack with its actions and policies, ids empty; `counts` has the number of each kind of content."""
+    """A pack with its actions, policies, trigger types and rules, ids empty; `counts` has the number of each kind of
+    content. The trigger types are those of its files and of its sensors."""
 
     pack: Pack
     actions: list[Action]
     policies: list[Policy]
     counts: Mapping[str, int]
+    trigger_types: Sequence[TriggerType] = ()
+    rules: Sequence[Rule] = ()
 
 
 class Loaded(NamedTuple):

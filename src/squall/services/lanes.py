@@ -36,6 +36,9 @@ such a row would wait until the clock is there again, and later ones would overt
 PURGE = "purge"
 """The lane of journals to remove. The key is the id of one of the trees."""
 
+RULES = "rules"
+"""The lane of trigger instances to evaluate, and the topic of hints about them. The key is the instance's id."""
+
 CANCEL = "cancel"
 """The topic of executions whose processes must end."""
 
@@ -103,6 +106,12 @@ class JournalRemoval(msgspec.Struct, frozen=True, tag="removal"):
     trees: list[str]
 
 
+class EvaluationRow(msgspec.Struct, frozen=True, tag="evaluation"):
+    """A row of lane `rules`: an instance of the trigger with this ref."""
+
+    trigger: str
+
+
 class PayloadError(SquallError):
     """A row of the queue has a payload that this version cannot read."""
 
@@ -125,6 +134,12 @@ def removal_of(due: Due) -> JournalRemoval:
     """Returns the payload of a row of lane `purge`. Raises `PayloadError`."""
     removal: JournalRemoval = _read(due, JournalRemoval, JournalRemoval)
     return removal
+
+
+def evaluation_of(due: Due) -> EvaluationRow:
+    """Returns the payload of a row of lane `rules`. Raises `PayloadError`."""
+    evaluation: EvaluationRow = _read(due, EvaluationRow, lambda values: EvaluationRow(*values))
+    return evaluation
 
 
 def _read(due: Due, kind: Any, old: Callable[[list[Any]], Any]) -> Any:

@@ -147,6 +147,38 @@ _SUSPECTS = (
         PRIMARY KEY (lane, subject))""",
 )
 
+# The order of instances is that of their numbers. `rule_versions` has each rule after each of its changes, with an
+# empty body after its removal. So an event can be explained with the rules as they were when it was evaluated.
+_RULES = (
+    """CREATE TABLE trigger_types (
+        id TEXT PRIMARY KEY, ref TEXT NOT NULL UNIQUE, pack TEXT NOT NULL, body TEXT NOT NULL)""",
+    """CREATE TABLE triggers (
+        id TEXT PRIMARY KEY, ref TEXT NOT NULL UNIQUE, type TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL)""",
+    "CREATE INDEX triggers_type ON triggers (type, digest, id)",
+    """CREATE TABLE trigger_instances (
+        number {identity}, id TEXT NOT NULL UNIQUE, trigger_ref TEXT NOT NULL, type TEXT NOT NULL,
+        occurred_us BIGINT NOT NULL, status TEXT NOT NULL, source TEXT UNIQUE, trace TEXT NOT NULL,
+        trace_tag TEXT NOT NULL, depth INTEGER NOT NULL, evaluated_us BIGINT NOT NULL, rules_number BIGINT NOT NULL,
+        reason TEXT NOT NULL, size BIGINT NOT NULL, payload TEXT NOT NULL)""",
+    "CREATE INDEX trigger_instances_trigger ON trigger_instances (trigger_ref, occurred_us)",
+    "CREATE INDEX trigger_instances_type ON trigger_instances (type, occurred_us)",
+    "CREATE INDEX trigger_instances_time ON trigger_instances (occurred_us)",
+    """CREATE TABLE rules (
+        id TEXT PRIMARY KEY, ref TEXT NOT NULL UNIQUE, pack TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL,
+        trigger_ref TEXT NOT NULL, action TEXT NOT NULL, enabled INTEGER NOT NULL, body TEXT NOT NULL)""",
+    "CREATE INDEX rules_trigger ON rules (trigger_ref)",
+    """CREATE TABLE rule_versions (
+        number {identity}, rule TEXT NOT NULL, trigger_ref TEXT NOT NULL, at_us BIGINT NOT NULL, body TEXT NOT NULL)""",
+    "CREATE INDEX rule_versions_rule ON rule_versions (rule, number)",
+    "CREATE INDEX rule_versions_trigger ON rule_versions (trigger_ref, number)",
+    """CREATE TABLE enforcements (
+        id TEXT PRIMARY KEY, instance TEXT NOT NULL, rule TEXT NOT NULL, rule_ref TEXT NOT NULL, execution TEXT,
+        at_us BIGINT NOT NULL, body TEXT NOT NULL, explanation TEXT NOT NULL, UNIQUE (instance, rule))""",
+    "CREATE INDEX enforcements_rule ON enforcements (rule_ref, at_us)",
+    "CREATE INDEX enforcements_time ON enforcements (at_us)",
+    "CREATE INDEX enforcements_execution ON enforcements (execution)",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _SEALED,
@@ -162,6 +194,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _KEY_CHECKS,
     _OUTPUT_ACCOUNTS,
     _SUSPECTS,
+    _RULES,
 )
 """Step n brings a store of version n to version n + 1."""
 

@@ -18,22 +18,10 @@ from typing import Any, Literal, TypeVar, cast
 import apsw
 
 from squall.adapters import durable
-from squall.adapters.sql.access.access import SqlAccess
-from squall.adapters.sql.content.content import SqlContent
-from squall.adapters.sql.content.keys import SqlKeys
 from squall.adapters.sql.dialect.files import keep_files
 from squall.adapters.sql.dialect.session import Dialect
-from squall.adapters.sql.event.events import SqlEvents
-from squall.adapters.sql.execution.executions import SqlExecutions
-from squall.adapters.sql.execution.policies import SqlPolicies, SqlSlots
-from squall.adapters.sql.execution.queue import SqlQueue
-from squall.adapters.sql.execution.retention import SqlRetention
-from squall.adapters.sql.execution.suspects import SqlSuspects
-from squall.adapters.sql.execution.traces import SqlTraces
 from squall.adapters.sql.migrations import VERSION, migrate, stored_version
-from squall.adapters.sql.output.journals import SqlJournals
-from squall.adapters.sql.output.scrubs import SqlScrubs
-from squall.adapters.sql.workflow.workflows import SqlWorkflows
+from squall.adapters.sql.tables import Tables
 from squall.core.environment import is_of_environment
 from squall.core.errors import ConfigError, UnavailableError
 from squall.ports import BLOB, ROW, Tx
@@ -65,26 +53,6 @@ class _Session:
     async def run(self, statement: str, *parameters: Any) -> Sequence[tuple[Any, ...]]:
         # `execute` opens a cursor for each statement; `fetchall` closes it at once.
         return self._connection.execute(statement, parameters).fetchall()
-
-
-class _Tables:
-    """A `Tx` over one session."""
-
-    def __init__(self, session: _Session) -> None:
-        self.executions = SqlExecutions(session)
-        self.queue = SqlQueue(session)
-        self.events = SqlEvents(session)
-        self.content = SqlContent(session)
-        self.access = SqlAccess(session)
-        self.journals = SqlJournals(session)
-        self.scrubs = SqlScrubs(session)
-        self.keys = SqlKeys(session)
-        self.policies = SqlPolicies(session)
-        self.slots = SqlSlots(session)
-        self.traces = SqlTraces(session)
-        self.retention = SqlRetention(session)
-        self.suspects = SqlSuspects(session)
-        self.workflows = SqlWorkflows(session)
 
 
 class _Unit:
@@ -121,7 +89,7 @@ def drive(unit: Awaitable[T]) -> T:
     raise RuntimeError("a unit of work waited for something that is not its transaction")
 
 
-def _run_unit(connection: apsw.Connection, tables: _Tables, unit: _Unit) -> None:
+def _run_unit(connection: apsw.Connection, tables: Tables, unit: _Unit) -> None:
     """Runs one unit in its savepoint. Raises `apsw.Error` if its failure ended the whole transaction."""
     connection.execute("SAVEPOINT unit")
     try:
@@ -172,14 +140,14 @@ class _Line:
         self._writer = writer
         self._synchronous: Synchronous = synchronous
         self._current = synchronous
-        self._opened: tuple[apsw.Connection, _Tables] | None = None
+        self._opened: tuple[apsw.Connection, Tables] | None = None
 
-    def open(self) -> tuple[apsw.Connection, _Tables]:
+    def open(self) -> tuple[apsw.Connection, Tables]:
         """Returns the connection and its tables. Raises `apsw.Error`."""
         if self._opened is None:
             connection = _connect(self._path, writer=self._writer, synchronous=self._synchronous)
             self._current = self._synchronous
-            self._opened = connection, _Tables(_Session(connection))
+            self._opened = connection, Tables(_Session(connection))
         return self._opened
 
     def sync(self, durable: bool) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from squall.api.http.event_schemas import EVENT_QUERY, EVENT_SCHEMAS
 from squall.core.execution.execution import TRANSITIONS
 
 Schema = dict[str, Any]
@@ -30,6 +31,7 @@ def _of(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
 
 
 QUERY: dict[str, tuple[Schema, str]] = {
+    **EVENT_QUERY,
     "action": (_TEXT, "the action's ref; for output: refs, separated by commas"),
     "action_refs": (_TEXT, "refs of actions, separated by commas"),
     "after": (_TEXT, "only output after this position"),
@@ -168,6 +170,7 @@ _GRAPH_EDGE = _of(
 )
 
 SCHEMAS: dict[str, Schema] = {
+    **EVENT_SCHEMAS,
     "Error": _of(("faultstring",), **{"faultstring": _TEXT, "conflict-id": _TEXT}),
     "Anything": {},
     "ActionParameters": _of(("parameters",), parameters=_OBJECT),

@@ -16,8 +16,10 @@ from squall.ports.output.archive import Seal
 from squall.ports.tables.access import AccessRows
 from squall.ports.tables.keys import KeyRows
 from squall.ports.tables.policies import PolicyRows, SlotRows, TraceRows
+from squall.ports.tables.rules import EnforcementRows, RuleRows
 from squall.ports.tables.scrubs import ScrubRows
 from squall.ports.tables.suspects import SuspectRows
+from squall.ports.tables.triggers import InstanceRows, TriggerRows, TriggerTypeRows
 from squall.ports.tables.workflows import WorkflowRows
 
 
@@ -322,7 +324,22 @@ class ExecutionTables(Protocol):
     def workflows(self) -> WorkflowRows: ...  # noqa: D102
 
 
-class Tx(ExecutionTables, Protocol):
+class EventTables(Protocol):
+    """The tables of triggers and rules."""
+
+    @property
+    def trigger_types(self) -> TriggerTypeRows: ...  # noqa: D102
+    @property
+    def triggers(self) -> TriggerRows: ...  # noqa: D102
+    @property
+    def instances(self) -> InstanceRows: ...  # noqa: D102
+    @property
+    def rules(self) -> RuleRows: ...  # noqa: D102
+    @property
+    def enforcements(self) -> EnforcementRows: ...  # noqa: D102
+
+
+class Tx(ExecutionTables, EventTables, Protocol):
     """All tables, inside one transaction."""
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -37,8 +38,10 @@ class Registered(NamedTuple):
 class Registrar(Protocol):
     """A registrar of one kind of content."""
 
-    async def replace(self, tx: Tx, loaded: LoadedPack) -> None:
-        """Replaces the registered content of this kind of a pack with its present content. A repeated call is safe."""
+    async def replace(self, tx: Tx, loaded: LoadedPack) -> Sequence[str]:
+        """Replaces the registered content of this kind of a pack with its present content. A repeated call is safe.
+
+        Returns the faults of content that was left out."""
         ...
 
     async def keep(self, tx: Tx, refs: Collection[str]) -> None:
@@ -58,13 +61,14 @@ class ActionRegistrar:
         self._content = content
         self._clock = clock
 
-    async def replace(self, tx: Tx, loaded: LoadedPack) -> None:
+    async def replace(self, tx: Tx, loaded: LoadedPack) -> Sequence[str]:
         """Registers a pack and the actions of its files."""
         pack = msgspec.structs.replace(loaded.pack, id=self._clock.new_id())
         actions = [msgspec.structs.replace(action, id=self._clock.new_id()) for action in loaded.actions]
         names = {action.ref for action in actions}
         registered, _ = await tx.content.actions(pack.ref)
         await tx.content.replace_pack(pack, [*actions, *_created_over_the_api(registered, names)])
+        return ()
 
     async def keep(self, tx: Tx, refs: Collection[str]) -> None:
         """Deletes the packs that are not in `refs`."""
@@ -80,16 +84,24 @@ def _created_over_the_api(registered: Sequence[Action], names: Collection[str]) 
 
 
 class Registration:
-    """The use cases that register packs. They call `registrars` in their order for each pack."""
+    """The use cases that register packs. They call `registrars` in their order for each pack, then `later` ones, whose
+    content may refer to content of other packs."""
 
     def __init__(
-        self, store: Store, clock: Clock, source: PackSource, content: Content, registrars: Sequence[Registrar]
+        self,
+        store: Store,
+        clock: Clock,
+        source: PackSource,
+        content: Content,
+        registrars: Sequence[Registrar],
+        later: Sequence[Registrar] = (),
     ) -> None:
         self._store = store
         self._clock = clock
         self._source = source
         self._content = content
         self._registrars = registrars
+        self._later = later
 
     async def register(self, only: Collection[str] | None = None) -> Registered:
         """Registers all packs of the pack source, or only those in `only`, each in one transaction. Deletes the packs
@@ -97,13 +109,15 @@ class Registration:
         loaded = await asyncio.to_thread(self._source.load, only)
         runners = [msgspec.structs.replace(runner, id=self._clock.new_id()) for runner in loaded.runners]
         await self._store.tx(lambda tx: tx.content.replace_runners(runners))
-        for each in loaded.packs:
-            await self._store.tx(lambda tx, each=each: self._replace(tx, each))  # type: ignore[misc]
+        counts: dict[str, dict[str, int]] = {each.pack.ref: dict(each.counts) for each in loaded.packs}
+        faults = list(loaded.faults)
+        for registrars in (self._registrars, self._later):
+            for each in loaded.packs:
+                for kind, message in await self._store.tx(partial(_replace, loaded=each, registrars=registrars)):
+                    counts[each.pack.ref][kind] = counts[each.pack.ref].get(kind, 1) - 1
+                    faults.append((each.pack.ref, message))
         await self._keep(loaded.refs)
-        counts = {each.pack.ref: each.counts for each in loaded.packs}
-        return Registered(
-            len(runners), counts, loaded.faults, loaded.refs, loaded.doubts, loaded.lacking, loaded.unread
-        )
+        return Registered(len(runners), dict(counts), faults, loaded.refs, loaded.doubts, loaded.lacking, loaded.unread)
 
     async def activate(self, refs: Collection[str], strict: bool, installation: str = "") -> None:
         """Makes the versions of packs that the execution `installation` prepared the active ones, for the next
@@ -122,15 +136,17 @@ class Registration:
         pack = await self._content.pack(ref)
         await self._keep([each for each in await self._content.packs() if each != pack.ref])
 
-    async def _replace(self, tx: Tx, loaded: LoadedPack) -> None:
-        for registrar in self._registrars:
-            await registrar.replace(tx, loaded)
-
     async def _keep(self, refs: Collection[str]) -> None:
         async def work(tx: Tx) -> None:
-            for registrar in self._registrars:
+            for registrar in (*self._later, *self._registrars):
                 await registrar.keep(tx, refs)
 
         await self._store.tx(work)
-        for registrar in self._registrars:
+        for registrar in (*self._registrars, *self._later):
             registrar.changed()
+
+
+async def _replace(tx: Tx, loaded: LoadedPack, registrars: Sequence[Registrar]) -> list[tuple[str, str]]:
+    """Registers a pack's content. Returns (folder, message) of each file that a registrar left out."""
+    faults = [fault for registrar in registrars for fault in await registrar.replace(tx, loaded)]
+    return [(fault.partition("/")[0], fault) for fault in faults]

@@ -170,6 +170,14 @@ class Binding:
             return await self._keys.names(user)
         return {"system": {}, "user": {}}
 
+    async def all_keys(self, user: str) -> Mapping[str, Any]:
+        """Returns the value of `st2kv` with all keys, secrets as ciphertext."""
+        return await self._keys.names(user)
+
+    def schemas(self, action: Action, runner: RunnerType) -> Mapping[str, Any]:
+        """Returns the schemas of an action's parameters, merged with its runner's."""
+        return self._merged.of(action, runner).schemas
+
     async def _config(self, name: str, user: str) -> Mapping[str, Any]:
         if self._content is None or self._configs is None:
             return {}

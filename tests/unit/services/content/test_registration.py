@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import pytest
 from tests.doubles.assembly import Assembly
@@ -39,9 +39,10 @@ class Refusing:
         self.ref = ref
         self.changes = 0
 
-    async def replace(self, tx: Tx, loaded: LoadedPack) -> None:
+    async def replace(self, tx: Tx, loaded: LoadedPack) -> Sequence[str]:
         if loaded.pack.ref == self.ref:
             raise RuntimeError("refused")
+        return ()
 
     async def keep(self, tx: Tx, refs: Collection[str]) -> None:
         self.kept = list(refs)

@@ -63,13 +63,28 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TriggerInstance(msgspec.Struct, frozen=True, kw_only=True):
-    """One event of the trigger `trigger` (its ref), at `occurred_at` (µs since 1970)."""
+    """One event of the trigger `trigger` (its ref), at `occurred_at` (µs since 1970).
+
+    `number` is the order of storing. `type` is the ref of the trigger's type. `source` names what is stored only once,
+    such as one fire of a timer; None if nothing does. `trace` is the id of the trace, `trace_tag` its tag. `depth` is
+    the number of rules that led to the event, one after the other. `evaluated_at` (µs) is when rules were evaluated,
+    `rules_number` the number of the last change of a rule before that; 0 before. `reason` says why a processing failed.
+    """
 
     trigger: str
+    type: str = ""
     occurred_at: int
     status: str = PENDING
     id: str
     payload: Any
+    number: int = 0
+    source: str | None = None
+    trace: str = ""
+    trace_tag: str = ""
+    depth: int = 0
+    evaluated_at: int = 0
+    rules_number: int = 0
+    reason: str = ""
 
 
 class RuleTrigger(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +114,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Runs an action for each event of a trigger that meets all `criteria`, which are stored as they were written.
 
     `throttle`, `correlate`, `absent` and `hold` are Squall's own: see `squall.core.event.rules.reading`.
+    `enabled_in_file` is what the file of a pack says; clients do not see it.
     """
 
     tags: list[dict[str, Any]] = []
@@ -118,6 +134,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     correlate: dict[str, Any] | None = None
     absent: dict[str, Any] | None = None
     hold: bool | None = None
+    enabled_in_file: bool | None = None
     id: str
 
     @property
@@ -171,6 +188,48 @@ class Enforcement(msgspec.Struct, frozen=True, kw_only=True):
     id: str
 
 
+class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """The filter and order of a list of trigger instances.
+
+    `triggers` are refs of triggers, `type` is the ref of a type. `after` and `before` (µs) limit the time of the event,
+    `number_after` its number.
+    """
+
+    ids: tuple[str, ...] | None = None
+    triggers: tuple[str, ...] | None = None
+    type: str | None = None
+    status: str | None = None
+    after: int | None = None
+    before: int | None = None
+    number_after: int | None = None
+    newest_first: bool = True
+
+
+class RuleFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """The filter of a list of rules. `trigger` is the ref of a trigger, `type` that of its type."""
+
+    ids: tuple[str, ...] | None = None
+    name: str | None = None
+    pack: str | None = None
+    action: str | None = None
+    trigger: str | None = None
+    type: str | None = None
+    enabled: bool | None = None
+
+
+class EnforcementFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """The filter and order of a list of enforcements. `rule` is a ref; `after` and `before` (µs) limit their time."""
+
+    ids: tuple[str, ...] | None = None
+    rule: str | None = None
+    rule_id: str | None = None
+    instances: tuple[str, ...] | None = None
+    execution: str | None = None
+    after: int | None = None
+    before: int | None = None
+    newest_first: bool = True
+
+
 def identity(rule: Rule) -> RuleIdentity:
     """Returns the names of a rule, for an enforcement."""
     return RuleIdentity(ref=rule.ref, id=rule.id, uid=rule.uid)
@@ -180,6 +239,11 @@ def trigger_uid(pack: str, name: str, parameters: Mapping[str, Any]) -> str:
     """Returns the uid of a trigger. Triggers of one type with the same parameters have the same digest in it."""
     digest = hashlib.md5(json.dumps(parameters, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
     return f"trigger:{pack}:{name}:{digest}"
+
+
+def parameters_digest(parameters: Mapping[str, Any]) -> str:
+    """Returns a text that is equal for equal parameters of triggers, in any order of their names."""
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def make_trigger(
@@ -211,7 +275,9 @@ def document(record: TriggerType | Trigger | TriggerInstance | Rule | RuleType |
     attributes: dict[str, Any] = msgspec.to_builtins(record)
     shown = {key: value for key, value in attributes.items() if value is not None}
     if isinstance(record, TriggerInstance):
+        reason = {"failure_reason": record.reason} if record.reason else {}
         return {
+            **reason,
             "trigger": record.trigger,
             "occurrence_time": to_iso(record.occurred_at),
             "status": record.status,
@@ -220,6 +286,8 @@ def document(record: TriggerType | Trigger | TriggerInstance | Rule | RuleType |
         }
     if isinstance(record, Enforcement):
         shown["enforced_at"] = to_iso(record.enforced_at)
-    if isinstance(record, Rule) and not record.trigger.ref:
-        del shown["trigger"]["ref"]
+    if isinstance(record, Rule):
+        shown.pop("enabled_in_file", None)
+        if not record.trigger.ref:
+            del shown["trigger"]["ref"]
     return shown

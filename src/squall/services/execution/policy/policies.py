@@ -95,7 +95,7 @@ class PolicyRegistrar:
         self._admission = admission
         self._transitions = transitions
 
-    async def replace(self, tx: Tx, loaded: LoadedPack) -> None:
+    async def replace(self, tx: Tx, loaded: LoadedPack) -> Sequence[str]:
         """Registers the policies in a pack's files, and deletes those whose files are gone."""
         pack, by_ref = loaded.pack.ref, {policy.ref: policy for policy in loaded.policies}
         before = await tx.policies.find(pack=pack)
@@ -106,6 +106,7 @@ class PolicyRegistrar:
         for ref, policy in by_ref.items():
             await tx.policies.put(msgspec.structs.replace(policy, id=ids.get(ref) or self._clock.new_id()))
         await self._reconsider(tx, before, await tx.policies.find(pack=pack))
+        return ()
 
     async def keep(self, tx: Tx, refs: Collection[str]) -> None:
         """Deletes the file policies of packs that are not in `refs`."""

@@ -1,0 +1,1 @@
+"""Rules: kept, evaluated for events, and enforced."""

@@ -1,0 +1,213 @@
+"""Writes decisions about events: enforcements, executions, and the end of each evaluation, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from squall.core.errors import InvalidError, SquallError
+from squall.core.event.rules.changes import CREATE, UPDATE, change_document, change_of
+from squall.core.event.rules.explanation import document as explanation_document
+from squall.core.event.rules.records import FAILED, PROCESSED, SUCCEEDED, Enforcement, TriggerInstance, identity
+from squall.core.execution.trace import RULE, TRIGGER_INSTANCE, Trace, TracePart
+from squall.ports import Bus, Clock, Due, Store, Tx
+from squall.services.event.rules.deciding import Decision, Match
+from squall.services.event.triggers.dispatching import default_tag, instance_part
+from squall.services.execution.executions import Executions
+from squall.services.execution.reservations import Reservation, Starting
+from squall.services.execution.transitions import Transitions
+from squall.services.lanes import CHANGED
+
+MOST_MATCHES = 200
+"""The most matches that one transaction writes. A decision with more is written in several."""
+
+
+class LostRowError(SquallError):
+    """The row of an evaluation was claimed again, so nothing of its decision may be written. `instance` is its key."""
+
+    code = "internal"
+
+    def __init__(self, instance: str) -> None:
+        super().__init__(f"The row of the trigger instance {instance} was claimed again.")
+        self.instance = instance
+
+
+class Gate(Protocol):
+    """What may keep a rule that matches from firing now: a limit, a silence, a hold. Its state is in the store."""
+
+    async def reason(self, tx: Tx, match: Match, instance: TriggerInstance, now: int) -> str:
+        """Returns why the rule does not fire now; empty if it fires. Writes what it must remember."""
+        ...
+
+
+class Enforcing:
+    """Writes decisions. The decision of an instance is written once: its row must still be held, and each rule has at
+    most one enforcement for an instance."""
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        executions: Executions,
+        transitions: Transitions,
+        starting: Starting,
+        gates: Sequence[Gate] = (),
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._executions = executions
+        self._transitions = transitions
+        self._starting = starting
+        self._gates = gates
+
+    async def write(self, decisions: Sequence[tuple[Due, Decision]]) -> bool:
+        """Writes decisions, and removes their rows. Returns False, and writes nothing more, if a rule has changed since
+        they were made.
+
+        Raises `LostRowError` if another process has claimed a row meanwhile.
+        """
+        batch: list[tuple[Due, Decision, Sequence[Match]]] = []
+        count = 0
+        for task, decision in decisions:
+            matches = decision.matches
+            while len(matches) > MOST_MATCHES:
+                if not await self._write([*batch, (task, decision, matches[:MOST_MATCHES])], ends_last=False):
+                    return False
+                batch, count, matches = [], 0, matches[MOST_MATCHES:]
+            if count + len(matches) > MOST_MATCHES:
+                if not await self._write(batch):
+                    return False
+                batch, count = [], 0
+            batch.append((task, decision, matches))
+            count += len(matches)
+        return await self._write(batch)
+
+    async def _write(self, batch: Sequence[tuple[Due, Decision, Sequence[Match]]], *, ends_last: bool = True) -> bool:
+        now = self._clock.now()
+        trees: list[str] = []
+
+        async def work(tx: Tx) -> bool:
+            reservation.begin()
+            trees.clear()
+            number = await tx.rules.number()
+            if any(decision.number != number for _, decision, _ in batch):
+                return False
+            for at, (task, decision, matches) in enumerate(batch):
+                if at < len(batch) - 1 or ends_last:
+                    await self._end(tx, task, decision, matches, now, reservation, trees)
+                else:
+                    await self._fire_all(tx, decision.instance, matches, now, reservation, trees)
+            return True
+
+        firing = sum(match.prepared is not None for _, _, matches in batch for match in matches)
+        with self._starting.reserved(firing) as reservation:
+            written = await self._store.tx(work)
+        if trees:
+            self._transitions.wake()
+            for tree in trees:
+                self._bus.publish(CHANGED, tree)
+        else:
+            self._bus.publish(CHANGED, "")
+        return written
+
+    async def _end(
+        self,
+        tx: Tx,
+        task: Due,
+        decision: Decision,
+        matches: Sequence[Match],
+        now: int,
+        reservation: Reservation,
+        trees: list[str],
+    ) -> None:
+        if not await tx.queue.done(task):
+            raise LostRowError(task.key)
+        instance = await self._fire_all(tx, decision.instance, matches, now, reservation, trees)
+        ended = msgspec.structs.replace(
+            instance, status=PROCESSED, evaluated_at=now, rules_number=decision.number, reason=""
+        )
+        await tx.instances.settle(ended)
+        await tx.events.add(change_of(ended, UPDATE, now), change_document(ended))
+
+    async def _fire_all(
+        self,
+        tx: Tx,
+        instance: TriggerInstance,
+        matches: Sequence[Match],
+        now: int,
+        reservation: Reservation,
+        trees: list[str],
+    ) -> TriggerInstance:
+        """Enforces the matches of an instance. Returns it with its trace."""
+        for match in matches:
+            if await tx.enforcements.known(match.rule.id, instance.id):
+                continue
+            if match.prepared is not None and await self._is_kept_back(tx, match, instance, now):
+                continue
+            instance = await self.enforce(tx, match, instance, now, reservation, trees)
+        return instance
+
+    async def _is_kept_back(self, tx: Tx, match: Match, instance: TriggerInstance, now: int) -> bool:
+        for gate in self._gates:
+            if await gate.reason(tx, match, instance, now):
+                return True
+        return False
+
+    async def enforce(
+        self,
+        tx: Tx,
+        match: Match,
+        instance: TriggerInstance,
+        now: int,
+        reservation: Reservation | None,
+        trees: list[str],
+    ) -> TriggerInstance:
+        """Writes the enforcement of one match in the transaction `tx`, and requests the execution. Adds its tree to
+        `trees`. Returns the instance with its trace."""
+        instance = await self._traced(tx, instance, now)
+        execution_id, failure = None, match.failure
+        if match.prepared is not None:
+            request = match.prepared.request
+            context = {**request.context, **_context(instance)}
+            prepared = msgspec.structs.replace(
+                match.prepared, request=msgspec.structs.replace(request, context=context)
+            )
+            try:
+                execution = await self._executions.place(tx, prepared, now, reservation)
+                execution_id = execution.id
+                trees.append(execution.tree)
+            except InvalidError as error:
+                failure = str(error)
+        enforcement = Enforcement(
+            trigger_instance_id=instance.id,
+            execution_id=execution_id,
+            failure_reason=failure or None,
+            rule=identity(match.rule),
+            enforced_at=now,
+            status=FAILED if failure else SUCCEEDED,
+            id=self._clock.new_id(),
+        )
+        explanation = msgspec.json.encode(explanation_document(match.explanation))
+        await tx.enforcements.add(enforcement, explanation)
+        part = TracePart(RULE, match.rule.id, match.rule.ref, TRIGGER_INSTANCE, instance.id, now)
+        await tx.traces.join(instance.trace, part)
+        await tx.events.add(change_of(enforcement, CREATE, now), change_document(enforcement))
+        return instance
+
+    async def _traced(self, tx: Tx, instance: TriggerInstance, now: int) -> TriggerInstance:
+        """Returns the instance with a trace. The trace of an event that came without one begins with its first
+        match."""
+        if instance.trace:
+            return instance
+        tag = instance.trace_tag or default_tag(instance)
+        trace = Trace(id=self._clock.new_id(), tag=tag, start=now, parts=(instance_part(instance),))
+        await tx.traces.add(trace)
+        return msgspec.structs.replace(instance, trace=trace.id, trace_tag=tag)
+
+
+def _context(instance: TriggerInstance) -> Mapping[str, Any]:
+    return {"trace_context": {"id_": instance.trace, "trace_tag": None, "depth": instance.depth + 1}}

@@ -1,0 +1,1 @@
+"""Trigger types, triggers, and the events that are dispatched to them."""
