@@ -83,6 +83,25 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     (
+        "events",
+        (
+            Command("rule list", "event.rules", "list the rules"),
+            Command("rule get", "event.rules", "show one rule and its last enforcements"),
+            Command("rule create", "event.rules", "create a rule from a file"),
+            Command("rule update", "event.rules", "replace a rule by that of a file"),
+            Command("rule enable", "event.rules", "enable rules"),
+            Command("rule disable", "event.rules", "disable rules"),
+            Command("rule delete", "event.rules", "remove rules"),
+            Command("rule test", "event.rule_tests", "run test cases of rules from files; needs no server"),
+            Command("trigger list", "event.triggers", "list the trigger types"),
+            Command("trigger get", "event.triggers", "show a trigger type and its schemas"),
+            Command("trigger instances", "event.triggers", "list events, the newest first"),
+            Command("trigger emit", "event.triggers", "dispatch an event"),
+            Command("trigger re-emit", "event.triggers", "dispatch stored events once more"),
+            Command("trigger retry", "event.triggers", "evaluate events again whose processing failed"),
+        ),
+    ),
+    (
         "datastore",
         (
             Command("key list", "content.keys", "list the keys of the datastore"),

@@ -33,7 +33,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     An event with a `source` is stored once, however often it is dispatched. `occurred_at` (µs) is the present by
     default. `trace` is the id of an existing trace; `trace_tag` begins a new one. `depth` is the number of rules that
-    led to the event. `cause` is the kind and id of what caused it, for the trace.
+    led to the event. `cause` is the kind and id of what caused it, for the trace. If `is_checked`, the payload
+    is not compared with the schema of its type.
     """
 
     trigger: str
@@ -45,6 +46,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     trace_tag: str = ""
     depth: int = 0
     cause: tuple[str, str] = ("", "")
+    is_checked: bool = False
 
 
 class Dispatching:
@@ -122,7 +124,7 @@ class Dispatching:
             trigger_type = await tx.trigger_types.get(trigger.type)
         if trigger is None:
             raise _refused(event, f'Trigger type with reference "{event.trigger}" doesn\'t exist in the database')
-        if trigger_type is not None and self._checks:
+        if trigger_type is not None and self._checks and not event.is_checked:
             try:
                 check_payload(trigger_type, event.payload)
             except InvalidError as error:

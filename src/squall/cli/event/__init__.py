@@ -1,0 +1,1 @@
+"""Commands about triggers and rules."""
