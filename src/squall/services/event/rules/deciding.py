@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from squall.core.errors import InvalidError
+from squall.core.environment import is_of_environment
+from squall.core.errors import InvalidError, SquallError
 from squall.core.event.rules.evaluating import NO_KEYS, evaluate, needs_keys
 from squall.core.event.rules.explanation import Explanation
 from squall.core.event.rules.parameters import Setting
@@ -107,7 +108,9 @@ class Deciding:
             if await self._content.runnable(rule.action.ref) is None:
                 raise InvalidError(f'Action "{rule.action.ref}" doesn\'t exist')
             return Match(rule, explanation, await self._executions.prepare(request), "")
-        except InvalidError as error:
+        except SquallError as error:
+            if is_of_environment(error):
+                raise
             return Match(rule, explanation, None, str(error))
 
     async def _evaluating(self, rules: Sequence[Rule], now: int | None, need_keys: bool) -> _Evaluating:
