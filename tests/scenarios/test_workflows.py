@@ -12,6 +12,11 @@ import pytest
 import yaml
 from tests.scenarios.live.server import FINAL, Server
 
+from squall.cli.output.livetree import TaskTree
+from squall.cli.output.tasks import Names
+from squall.client.api import Api
+from squall.client.follow import Follower, Note, StatusChange
+from squall.client.http import Client
 from squall.testing.waiting import until
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "conformance" / "workflows.yaml").read_text())
@@ -26,6 +31,17 @@ KILLED = {
         "z": {"action": "core.noop"},
     },
     "output": [{"all": "<% ctx().all %>"}],
+}
+
+WAITING = {
+    "version": 1.0,
+    "input": ["marker"],
+    "tasks": {
+        "t": {
+            "with": {"items": "x in <% range(5) %>"},
+            "action": 'core.local cmd="until [ <% item(x) %> -lt 3 -o -e <% ctx().marker %> ]; do sleep 0.1; done"',
+        }
+    },
 }
 
 ASKING = {
@@ -87,6 +103,7 @@ def conforming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         write_workflow(pack / "actions", f"case{number}", case["definition"], list(case.get("inputs", {})))
     write_workflow(pack / "actions", "killed", KILLED, [])
     write_workflow(pack / "actions", "asking", ASKING, [])
+    write_workflow(pack / "actions", "waiting", WAITING, ["marker"])
     write_workflow(pack / "actions", "handled", HANDLED, ["marker"])
     write_workflow(pack / "actions", "configured", CONFIGURED, [])
     action = json.loads((pack / "actions" / "configured.yaml").read_text())
@@ -205,6 +222,33 @@ def test_a_server_that_is_killed_again_and_again_runs_every_task_once(conforming
     assert document["result"] == {"output": {"all": list(range(12))}}
     children = ask(conforming, "GET", f"/v1/executions/{execution}/children")
     assert sorted(child["context"]["orquesta"].get("item_id", -1) for child in children) == [-1, *range(12)]
+
+
+def header(server: Server, execution: str) -> str:
+    """The counts in the header of the live tree of what the execution's output holds now."""
+    with Api(Client(server.url)) as api:
+        names = Names(api, execution)
+        tree = TaskTree(names.path)
+        for record in Follower(api, execution, follow=False, notes=True):
+            if isinstance(record, Note):
+                tree.note(record.execution_id, record.document)
+            elif isinstance(record, StatusChange):
+                names.learn(record)
+                tree.status(record)
+    return tree.header(80).partition(",")[0]
+
+
+def test_items_are_counted_when_they_end_also_after_a_kill(conforming: Server, tmp_path: Path) -> None:
+    execution = requested(conforming, "suite.waiting", marker=str(tmp_path / "marker"))
+    until(lambda: header(conforming, execution) == "3/5 done", "three items are counted")
+    port = conforming.port
+    conforming.signal(signal.SIGKILL)
+    conforming.wait()
+    conforming.start(port)
+    assert header(conforming, execution) == "3/5 done"
+    (tmp_path / "marker").touch()
+    assert ended(conforming, execution)["status"] == "succeeded"
+    until(lambda: header(conforming, execution) == "5/5 done", "all items are counted")
 
 
 def test_one_workflow_tells_of_itself(conforming: Server) -> None:

@@ -49,6 +49,17 @@ class Note(NamedTuple):
     execution_id: str
 
 
+class StatusChange(NamedTuple):
+    """A new status of an execution. `parent` is the id of its workflow, `task` the name of its task there, and `item`
+    the number of its item if that task has items. All three are None for a root."""
+
+    execution_id: str
+    status: str
+    parent: str | None = None
+    task: str | None = None
+    item: int | None = None
+
+
 class Gap(NamedTuple):
     """A gap in the output: the number of bytes that the server dropped, and the reason."""
 
@@ -118,8 +129,8 @@ class Follower:
 
     It starts after the position `after`. `kind` is `stdout`, `stderr`, `output` or `all`. With `follow=False` it ends
     at the output's present end. `lines` are further parameters of the request; if they select lines, records are
-    complete lines. With `notes` it also yields messages of executions about themselves. `patience` and `silence` are
-    in seconds.
+    complete lines. With `notes` it also yields messages of executions about themselves, and changes of status.
+    `patience` and `silence` are in seconds.
     """
 
     def __init__(
@@ -152,7 +163,7 @@ class Follower:
         self._has_yielded = False
         self._is_lost = False
 
-    def __iter__(self) -> Generator[Chunk | Gap | Note, None, None]:
+    def __iter__(self) -> Generator[Chunk | Gap | Note | StatusChange, None, None]:
         """Yields every record after the position, in order, each once.
 
         Raises `UnavailableError` if the server is lost for longer than the patience, and the server's own errors.
@@ -206,6 +217,7 @@ class Follower:
             "type": self._kind,
             "follow": "true" if self._follow else "false",
             "after": None if self._resumes else self.position,
+            "statuses": "true" if self._notes else None,
             **self._lines,
         }
         resume = self.position if self._resumes else None
@@ -241,14 +253,20 @@ def _warning(event: Event) -> str:
         return ""
 
 
-def _note(event: Event) -> Note | None:
-    if event.name != "progress":
+def _note(event: Event) -> Note | StatusChange | None:
+    if event.name not in ("progress", "status"):
         return None
     try:
         document = json.loads(event.data)
     except ValueError:
         return None
-    return Note(document, str(document.get("execution_id", ""))) if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        return None
+    execution_id = str(document.get("execution_id", ""))
+    if event.name == "progress":
+        return Note(document, execution_id)
+    status, item = str(document.get("status", "")), document.get("item")
+    return StatusChange(execution_id, status, document.get("parent"), document.get("task"), item)
 
 
 def _record(event: Event) -> Chunk | Gap | None:

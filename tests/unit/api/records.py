@@ -31,6 +31,15 @@ def output(parts: Sequence[tuple[bytes, int]], execution: str = FIRST) -> list[R
     return found
 
 
+def status(status: str, execution: str = FIRST, start: int = journal.HEADER_SIZE) -> Record:
+    """A record of a new status."""
+    payload = b'{"status":"%s"}' % status.encode()
+    end = start + journal.FRAME_SIZE + len(payload)
+    return Record(
+        start, end, journal.STATUS, 0, execution, 1_700_000_000_000_000, 7, 0, 0, 1, b"", "", memoryview(payload)
+    )
+
+
 def gap(payload: bytes, start: int = journal.HEADER_SIZE, stream: int = 1) -> Record:
     """A gap record."""
     end = start + journal.FRAME_SIZE + len(payload)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import socket
 import threading
 from types import ModuleType
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from squall.client.api import Api
-from squall.client.follow import FINAL, Chunk, Follower, Gap, Note
+from squall.client.follow import FINAL, Chunk, Follower, Gap, Note, StatusChange
 from squall.client.http import Client
 from squall.core.errors import NotFoundError, SquallError, UnavailableError
 from squall.core.execution import execution
@@ -45,13 +46,13 @@ def no_sleep(seconds: float) -> None:
     pass
 
 
-def collect(url: str, **options: Any) -> list[Chunk | Gap | Note]:
+def collect(url: str, **options: Any) -> list[Chunk | Gap | Note | StatusChange]:
     options.setdefault("sleep", no_sleep)
     with Api(Client(url)) as api:
         return list(Follower(api, ID, **options))
 
 
-def contents(records: list[Chunk | Gap | Note]) -> list[tuple[str, bytes]]:
+def contents(records: list[Chunk | Gap | Note | StatusChange]) -> list[tuple[str, bytes]]:
     return [(record.stream, record.data) for record in records if isinstance(record, Chunk)]
 
 
@@ -72,6 +73,24 @@ def test_every_record_comes_once_and_in_order(fake: ModuleType) -> None:
 def test_a_connection_cut_anywhere_loses_and_repeats_nothing(fake: ModuleType, cuts: list[int], piece: int) -> None:
     with fake.FakeSquall(RECORDS, cuts=iter(cuts), piece=max(piece, 50)) as server:
         assert contents(collect(server.url)) == RECORDS
+
+
+def test_only_a_reader_with_notes_gets_changes_of_status(fake: ModuleType) -> None:
+    change = {"execution_id": "e1", "status": "failed", "parent": ID, "task": "roll", "item": 0}
+    root = {"execution_id": ID, "status": "running"}
+
+    def telling(request: Any, peer: Any) -> bool:
+        peer.begin_stream()
+        for at, fields in enumerate([root, change, ["odd"]], 1):
+            peer.chunk(b"id: f-%d\nevent: status\ndata: %s\n\n" % (at, json.dumps(fields).encode()))
+        peer.chunk(fake.EOF)
+        return True
+
+    with fake.ScriptedServer(telling) as server:
+        changes = [StatusChange(ID, "running"), StatusChange("e1", "failed", ID, "roll", 0)]
+        assert collect(server.url, notes=True) == changes
+        assert collect(server.url) == []
+        assert [request.query.get("statuses") for request in server.requests] == ["true", None]
 
 
 def test_a_lost_connection_is_told_once_with_its_position(fake: ModuleType) -> None:

@@ -54,6 +54,7 @@ QUERY: dict[str, tuple[Schema, str]] = {
     "format": ({"type": "string", "enum": ["text", "raw", "ndjson", "sse", "sse-raw"]}, "format of the output"),
     "from_line": (_COUNT, "number of the first line"),
     "compression": (_TEXT, "gzip or zstd: the present output as a compressed file; needs follow=false"),
+    "statuses": (_FLAG, "send an event for each new status of an execution, with the name of its task"),
     "timestamps": (_FLAG, "put the time at which a line began before each line of text"),
     "from_row": (_COUNT, "the first row; a number below 1 counts from the end (0 is the last row)"),
     "to_row": (_COUNT, "the last row; a number below 1 counts from the end (0 is the last row)"),

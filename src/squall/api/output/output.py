@@ -235,6 +235,7 @@ def _options(request: Request, default_form: str, by_lines: bool) -> OutputOptio
         after=mark.place,
         finished=mark.seen or 0,
         packed=_packed(query, form),
+        statuses=query.boolean("statuses", False),
     )
 
 
@@ -256,7 +257,7 @@ def _packed(query: Query, form: str) -> str | None:
 _QUERY = (
     "format", "after", "stream", "type", "output_type", "follow", "lag", "lag_mib", "lag_seconds", "tree", "task",
     "action", "depth", "execution", "from_line", "to_line", "tail", "since", "until", "grep", "fixed", "ignore_case",
-    "context", "limit", "timestamps", "compression",
+    "context", "limit", "timestamps", "compression", "statuses",
 )  # fmt: skip
 _API = Route(
     "GET", "/executions/{id}/output", OutputRoutes._api, "Output of an execution: so far, then live", None, _QUERY,

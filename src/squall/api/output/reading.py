@@ -23,6 +23,7 @@ _BUDGET = 8 << 20
 
 class OutputOptions(NamedTuple):
     """The options of one reader's request: format, streams as numbers (None: all), filter of executions and lag policy.
+    `statuses`: the reader also gets the changes of status.
 
     `finished`: the number of replacement characters for unfinished characters after the last position that the reader
     has received. `packed`: the compression of the file that the reader requests, or None.
@@ -36,6 +37,7 @@ class OutputOptions(NamedTuple):
     after: Place
     finished: int
     packed: str | None
+    statuses: bool = False
 
 
 class EncodedCache:
@@ -83,7 +85,7 @@ class OutputSource:
             outputs, execution, whole=not self._selection.single, policy=options.lag, heartbeat=heartbeat, now=now
         )
         self._events = options.form in (SSE, SSE_RAW)
-        self.key: Hashable = (self._selection.key, options.streams, options.form, options.lag)
+        self.key: Hashable = (self._selection.key, options.streams, options.form, options.lag, options.statuses)
         # A heartbeat is due only when there is nothing to send.
         self.heartbeat = BEAT if self._events else b""
         self.order = outputs.order
@@ -113,7 +115,7 @@ class OutputSource:
         encoded = self._cache.get(key)
         if encoded is None:
             options = self._options
-            records = [record for record in batch.records if _is_selected(record, options.streams)]
+            records = [record for record in batch.records if _is_selected(record, options)]
             if not self._selection.everything:
                 records = [record for record in records if await self._selection.holds(record.execution)]
             labels: dict[str, Label] = {}
@@ -124,8 +126,9 @@ class OutputSource:
         return encoded
 
 
-def _is_selected(record: Record, streams: frozenset[int] | None) -> bool:
-    if record.kind == journal.PROGRESS:
+def _is_selected(record: Record, options: OutputOptions) -> bool:
+    streams = options.streams
+    if record.kind == journal.PROGRESS or (record.kind == journal.STATUS and options.statuses):
         return True
     if record.kind not in (journal.OUTPUT, journal.GAP):
         return False

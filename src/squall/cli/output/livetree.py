@@ -21,7 +21,7 @@ from squall.cli.output.tasks import Names
 from squall.cli.terminal.screen import BOLD, CYAN, DIM, GREEN, RED, RESET, YELLOW, Screen, Style, write_all
 from squall.cli.terminal.table import cell, cell_width, clipped, duration
 from squall.client.api import Api
-from squall.client.follow import Chunk, Follower, Gap, Note
+from squall.client.follow import FINAL, Chunk, Follower, Gap, Note, StatusChange
 
 PAINT_SECONDS = 0.2
 _MOST_REST = 200
@@ -29,14 +29,62 @@ _MOST_LINES = 8
 _ITEM = re.compile(r"\[\d+\]")
 _MARKS = {"running": "●", "succeeded": "✔", "waiting": "○", "paused": "‖", "pending": "?", "canceled": "⊘"}
 _FAILED = "✘"
+_FINE = ("succeeded", "canceled")
 _COLOURS = {"✔": GREEN, "●": CYAN, "○": DIM, "‖": YELLOW, "?": YELLOW, "⊘": YELLOW}
 _HEADER = re.compile(r"\d+/\d+ done, ")
 _UP = b"\x1b[%dF"
 _CLEAR = b"\x1b[J"
 
 
+class _Run:
+    """The run of a task in one workflow: its status, and the executions of its items. A workflow that runs for each
+    item of another one has a run of its own for each task."""
+
+    def __init__(self) -> None:
+        self.expected = 0
+        self.status = "running"
+        self.is_over = False
+        self._begun: set[str] = set()
+        self._ended: set[str] = set()
+        self._failed: set[str] = set()
+
+    @property
+    def size(self) -> int:
+        """The number of items; 1 for a task without items."""
+        return max(1, self.expected, len(self._begun))
+
+    @property
+    def done(self) -> int:
+        """The number of items that have ended. When the task has ended, no item is open."""
+        return self.size if self.is_over else len(self._ended)
+
+    @property
+    def failed(self) -> int:
+        """The number of items that failed; 1 for a failed task without items."""
+        return max(len(self._failed), int(self.is_over and self.status not in _FINE))
+
+    def begin(self, expected: int) -> None:
+        """Begins the run, or begins it again."""
+        if self.is_over:
+            self.clear()
+        self.expected, self.is_over = expected, False
+
+    def clear(self) -> None:
+        """Forgets the items, because all of them run again."""
+        for items in (self._begun, self._ended, self._failed):
+            items.clear()
+
+    def take(self, execution_id: str, status: str) -> None:
+        """Applies the status of an item's execution. The same status may come twice."""
+        self._begun.add(execution_id)
+        if status in FINAL:
+            self._ended.add(execution_id)
+            if status not in _FINE:
+                self._failed.add(execution_id)
+
+
 class _Task:
-    """One task. `began` and `ended` are in seconds of the clock."""
+    """One task. `began` and `ended` are in seconds of the clock. `runs` has the ids of the workflows that run it."""
 
     def __init__(self, name: str, depth: int, began: float) -> None:
         self.name = name
@@ -47,6 +95,7 @@ class _Task:
         self.tries = 0
         self.items: set[str] = set()
         self.expected = 0
+        self.runs: dict[str, _Run] = {}
         self.last = ""
 
     @property
@@ -85,15 +134,29 @@ class TaskTree:
         if not message.get("task"):
             return
         task = self._task(_joined(self._node(execution_id), str(message["task"])))
+        run = task.runs.setdefault(execution_id, _Run())
         event = message.get("event")
-        if isinstance(message.get("items"), int):
-            task.expected = message["items"]
+        items = message["items"] if isinstance(message.get("items"), int) else 0
+        task.expected = items or task.expected
         if event == "task_requested":
             task.status, task.began, task.ended = "running", self._clock(), None
+            run.begin(items)
         elif event == "task_retried":
             task.tries += 1
+            run.clear()
+        elif event == "item_refused":
+            # An item without an execution is known by its number.
+            run.take(str(message.get("item")), "failed")
         elif event == "task_ended":
             task.status, task.ended = str(message.get("status")), self._clock()
+            run.status, run.is_over = task.status, True
+
+    def status(self, change: StatusChange) -> None:
+        """Applies a new status of the execution of an item."""
+        if change.item is None or change.parent is None or not self._path(change.execution_id):
+            return
+        task = self._task(self._node(change.execution_id))
+        task.runs.setdefault(change.parent, _Run()).take(change.execution_id, change.status)
 
     def output(self, chunk: Chunk) -> None:
         """Adds output of an execution."""
@@ -136,13 +199,12 @@ class TaskTree:
         return task
 
     def header(self, columns: int) -> str:
-        """Returns the progress, such as `214/300 done, 3 failed, 1:02`. Each item of a task counts."""
-        sizes = {path: max(1, task.expected) for path, task in self._tasks.items()}
-        over = [path for path, task in self._tasks.items() if task.over]
-        failed = sum(self._tasks[path].status not in ("succeeded", "canceled") for path in over)
+        """Returns the progress, such as `214/300 done, 3 failed, 1:02`. Each item of a task counts when it ends."""
+        runs = [run for task in self._tasks.values() for run in task.runs.values()]
+        failed = sum(run.failed for run in runs)
         seconds = int(self._clock() - self._start)
         hours = f"{seconds // 3600}:{seconds // 60 % 60:02}" if seconds >= 3600 else f"{seconds // 60}"
-        counts = f"{sum(sizes[path] for path in over)}/{sum(sizes.values())} done"
+        counts = f"{sum(run.done for run in runs)}/{sum(run.size for run in runs)} done"
         return _cut(f"{counts}{f', {failed} failed' if failed else ''}, {hours}:{seconds % 60:02}", columns)
 
     def lines(self, columns: int, rows: int) -> list[str]:
@@ -172,7 +234,7 @@ class TaskTree:
         for path in _in_order(self._tasks):
             task = self._tasks[path]
             lines.append(self._row(task, now))
-            if task.over and task.status not in ("succeeded", "canceled"):
+            if task.over and task.status not in _FINE:
                 lines += [f"{'  ' * (task.depth + 2)}{line}" for line in self._output.get(path, ())]
         return [_cut(line, columns) for line in lines]
 
@@ -286,7 +348,8 @@ class LiveScreen(Screen):
 def show_tree(follower: Follower, screen: LiveScreen, api: Api, root: str, asking: Callable[[], bool]) -> None:
     """Paints the tree while the workflow runs, and leaves the whole tree at the end. It does not paint while `asking()`
     is true: then a question is on the terminal."""
-    tree = TaskTree(Names(api, root).path)
+    names = Names(api, root)
+    tree = TaskTree(names.path)
     lock = threading.Lock()
     over = threading.Event()
 
@@ -315,6 +378,10 @@ def show_tree(follower: Follower, screen: LiveScreen, api: Api, root: str, askin
                 elif isinstance(record, Note):
                     with lock:
                         tree.note(record.execution_id, record.document)
+                elif isinstance(record, StatusChange):
+                    with lock:
+                        names.learn(record)
+                        tree.status(record)
                 elif isinstance(record, Gap):
                     reason = f": {record.reason}" if record.reason else ""
                     screen.tell(f"squall: {record.missing} bytes of the output are missing here{cell(reason)}")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from squall.cli.terminal.screen import RED, RESET, Screen
 from squall.cli.terminal.table import cell, cell_width
 from squall.client.api import Api
-from squall.client.follow import Chunk, Follower, Gap
+from squall.client.follow import Chunk, Follower, Gap, StatusChange
 from squall.client.http import JsonObject
 from squall.core.errors import SquallError
 
@@ -80,6 +80,11 @@ class Names:
             path = self._paths[execution_id] = self._fetch(execution_id)
         return path
 
+    def learn(self, change: StatusChange) -> None:
+        """Stores the path of an execution whose status changed, so that it need not be requested."""
+        if change.execution_id not in self._paths and change.parent and change.task:
+            self._paths[change.execution_id] = _joined(self.path(change.parent), change.task, change.item)
+
     def _fetch(self, execution_id: str) -> str:
         try:
             document = self._api.execution(execution_id, only="context,parent")
@@ -88,10 +93,14 @@ class Names:
         context: Any = document.get("context") or {}
         task = context.get("orquesta") or {}
         name = str(task.get("task_name") or (context.get("chain") or {}).get("name") or execution_id)
-        if "item_id" in task:
-            name += f"[{task['item_id']}]"
         parent = self.path(str(document["parent"])) if document.get("parent") else ""
-        return f"{parent}/{name}" if parent else name
+        return _joined(parent, name, task.get("item_id"))
+
+
+def _joined(parent: str, name: str, item: int | None) -> str:
+    """Returns the path of a task below the path `parent`, or of one of its items."""
+    own = name if item is None else f"{name}[{item}]"
+    return f"{parent}/{own}" if parent else own
 
 
 class TaskOutput:

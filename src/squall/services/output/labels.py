@@ -13,7 +13,8 @@ _CAPACITY = 4096
 class Label(msgspec.Struct, frozen=True):
     """Metadata that is sent with the output of an execution.
 
-    `task` is the name of its task in the parent workflow; `depth` is the number of its ancestors.
+    `task` is the name of its task in the parent workflow, and `item` the number of its item if that task has items;
+    `depth` is the number of its ancestors.
     """
 
     action: str
@@ -21,6 +22,7 @@ class Label(msgspec.Struct, frozen=True):
     parent: str | None
     task: str | None = None
     depth: int = 0
+    item: int | None = None
 
 
 class Labels:
@@ -56,6 +58,7 @@ class Labels:
                 execution.parent,
                 _task(execution),
                 self._depth(execution, loaded),
+                _item(execution),
             )
 
     def _depth(self, execution: Execution, loaded: dict[str, Execution]) -> int:
@@ -76,3 +79,10 @@ def _task(execution: Execution) -> str | None:
         if isinstance(task_context, dict) and isinstance(task_context.get(name), str):
             return str(task_context[name])
     return None
+
+
+def _item(execution: Execution) -> int | None:
+    """Returns the number of the item that a workflow wrote into the execution's context."""
+    task_context = execution.context.get("orquesta")
+    item = task_context.get("item_id") if isinstance(task_context, dict) else None
+    return item if isinstance(item, int) else None

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution
 from squall.core.workflow.conducting import status as st
 from squall.core.workflow.conducting.conductor import Conductor, Step
-from squall.core.workflow.conducting.engine import RunAction
+from squall.core.workflow.conducting.engine import ITEM_REFUSED, Note, RunAction
 from squall.core.workflow.conducting.rerun import RerunError
 from squall.ports import Due
 from squall.services.lanes import ChildChanged, MoreToDo, StatusRequested, advance_of
@@ -73,7 +75,12 @@ def _child(run: Run, conductor: Conductor, child: Execution | None, status: str,
 def failed(run: Run, command: RunAction, result: Any, now: int) -> Step:
     """Tells the conductor that a task has failed because its execution could not be requested. Returns the step."""
     assert run.conductor is not None  # noqa: S101 - the command comes from it
-    return run.conductor.action(command.task_execution, command.item, ex.FAILED, result, now)
+    step = run.conductor.action(command.task_execution, command.item, ex.FAILED, result, now)
+    if command.item is None:
+        return step
+    note = Note(ITEM_REFUSED, command.task, command.route, {"item": command.item})
+    # The note comes first: the step's own notes may report the end of the task, or its retry.
+    return msgspec.structs.replace(step, notes=[note, *step.notes])
 
 
 def way(current: str, target: str) -> Sequence[str]:

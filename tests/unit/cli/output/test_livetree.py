@@ -11,7 +11,7 @@ import pytest
 
 from squall.cli.output.livetree import LiveScreen, TaskTree
 from squall.cli.terminal.table import cell_width
-from squall.client.follow import Chunk
+from squall.client.follow import Chunk, StatusChange
 
 PATHS = {"root": "", "deploy": "deploy", "web1": "deploy/restart[0]", "web2": "deploy/restart[1]", "check": "check"}
 
@@ -140,6 +140,61 @@ def test_the_header_counts_tasks_and_items_and_the_time(tree: TaskTree, clock: C
     clock.now += 3600
     assert tree.header(80) == "301/301 done, 1 failed, 1:01:02"
     assert tree.header(12) == "301/301 do…"
+
+
+def items(tree: TaskTree, parent: str, path: str, statuses: list[str], tag: str = "") -> None:
+    for item, status in enumerate(statuses):
+        execution = f"{parent}{tag}:{item}"
+        PATHS[execution] = f"{path}[{item}]"
+        tree.status(StatusChange(execution, status, parent, path.rpartition("/")[2], item))
+
+
+def test_the_header_counts_each_item_when_it_ends(tree: TaskTree) -> None:
+    asked(tree, "root", "deploy", items=4)
+    items(tree, "root", "deploy", ["succeeded", "running", "timeout"])
+    items(tree, "root", "deploy", ["succeeded"])
+    assert tree.header(80) == "2/4 done, 1 failed, 0:00"
+    items(tree, "root", "deploy", ["succeeded", "canceled"])
+    assert tree.header(80) == "3/4 done, 1 failed, 0:00"
+    tree.note("root", {"event": "item_refused", "task": "deploy", "item": 3})
+    assert tree.header(80) == "4/4 done, 2 failed, 0:00"
+    over(tree, "root", "deploy", "failed")
+    assert tree.header(80) == "4/4 done, 2 failed, 0:00"
+
+
+def test_items_that_end_before_the_message_about_their_task_count(tree: TaskTree) -> None:
+    items(tree, "root", "deploy", ["succeeded"])
+    asked(tree, "root", "deploy", items=3)
+    assert tree.header(80) == "1/3 done, 0:00"
+
+
+@pytest.mark.parametrize("event", ["task_retried", "task_ended"])
+def test_items_that_run_again_count_again(tree: TaskTree, event: str) -> None:
+    asked(tree, "root", "deploy", items=2)
+    items(tree, "root", "deploy", ["succeeded", "failed"])
+    tree.note("root", {"event": event, "task": "deploy", "status": "failed"})
+    asked(tree, "root", "deploy", items=2)
+    assert tree.header(80) == "0/2 done, 0:00"
+    items(tree, "root", "deploy", ["succeeded"], tag="again")
+    assert tree.header(80) == "1/2 done, 0:00"
+
+
+def test_a_workflow_that_runs_for_each_item_counts_the_items_of_each(tree: TaskTree) -> None:
+    asked(tree, "root", "deploy", items=2)
+    for parent in ("one", "two"):
+        PATHS[parent] = "deploy[0]"
+        asked(tree, parent, "restart", items=5)
+        items(tree, parent, "deploy/restart", ["succeeded"] * 3)
+    assert tree.header(80) == "6/12 done, 0:00"
+    over(tree, "one", "restart", "failed")
+    assert tree.header(80) == "8/12 done, 1 failed, 0:00"
+
+
+def test_the_status_of_a_task_without_items_and_of_the_root_counts_nothing(tree: TaskTree) -> None:
+    asked(tree, "root", "check")
+    tree.status(StatusChange("check", "failed", "root", "check"))
+    tree.status(StatusChange("root", "failed", "above", "top", 3))
+    assert tree.header(80) == "0/1 done, 0:00"
 
 
 def test_wide_letters_do_not_wrap_a_row(tree: TaskTree) -> None:

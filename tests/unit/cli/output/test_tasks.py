@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from squall.cli.output.tasks import TaskOptions, TaskOutput, is_workflow
+from squall.cli.output.tasks import Names, TaskOptions, TaskOutput, is_workflow
 from squall.cli.terminal.screen import Screen
 from squall.client.api import Api
-from squall.client.follow import Chunk
+from squall.client.follow import Chunk, StatusChange
 
 DOCUMENTS: dict[str, Any] = {
     "a": {"context": {"orquesta": {"task_name": "one"}}, "parent": "root", "status": "succeeded"},
@@ -100,3 +100,11 @@ def test_at_a_terminal_names_stand_in_a_column_each_in_its_colour() -> None:
     colours = [re.findall(r"\x1b\[\d+m(?=two|one)", line) for line in seen[:3]]
     assert colours[1] == colours[2] != colours[0] and all(colours)
     assert "\x1b[31mx" in seen[0]
+
+
+def test_the_name_of_a_task_is_known_from_its_status_without_a_request() -> None:
+    names = Names(cast(Api, None), "root")
+    names.learn(StatusChange("root", "running", "above", "top"))
+    names.learn(StatusChange("e1", "running", "root", "two"))
+    names.learn(StatusChange("e2", "succeeded", "e1", "roll", 0))
+    assert [names.path(each) for each in ("root", "e1", "e2")] == ["", "two", "two/roll[0]"]

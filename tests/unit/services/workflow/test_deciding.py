@@ -22,8 +22,8 @@ tasks:
 """
 
 
-def _run() -> Run:
-    stage = Stage(LINE)
+def _run(text: str = LINE) -> Run:
+    stage = Stage(text)
     conductor = Conductor(State(stage.graph), LANGUAGE, stage, 100)
     return Run(sample_execution(1, runner="orquesta"), conductor=conductor, begins=True)
 
@@ -60,3 +60,13 @@ def test_a_task_that_could_not_be_requested_has_failed() -> None:
     failed(run, command, {"error": "there is no such action"}, NOON)
     assert run.conductor is not None
     assert run.conductor.state.status == ex.FAILED
+
+
+def test_an_item_that_could_not_be_requested_is_reported_before_the_end_of_its_task() -> None:
+    run = _run("version: 1.0\ntasks:\n  t: {with: 'x in <% list(1) %>', action: core.noop}\n")
+    steps, _ = decide(run, [_due(Start())], NOON)
+    (command,) = steps[0].commands
+    step = failed(run, command, {"error": "there is no such action"}, NOON)
+    assert [(note.event, note.task, note.details.get("item")) for note in step.notes[:2]] == [
+        ("item_refused", "t", 0), ("task_ended", "t", None),
+    ]  # fmt: skip

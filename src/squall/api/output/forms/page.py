@@ -10,14 +10,12 @@ import msgspec
 import orjson
 
 from squall.api.output.forms.frames import frame
-from squall.api.output.forms.records import SSE, Jump, encode, jumped
-from squall.core.execution.execution import FINAL
+from squall.api.output.forms.records import SSE, Jump, encode, jumped, status_fields
 from squall.core.output import journal
 from squall.core.output.journal import Batch, Record
 from squall.core.output.places import Place, format_place, parse_place
 from squall.core.timestamp import to_iso
 from squall.services.output.labels import Label
-from squall.services.output.outputs import status_of
 
 _LAST_LINE = 200
 
@@ -73,16 +71,7 @@ def _named(tree: str, data: bytes) -> list[tuple[Place, bytes]]:
 
 
 def _status(tree: str, record: Record) -> bytes:
-    status = status_of(record)
-    fields = {
-        "tree": tree,
-        "execution_id": record.execution,
-        "status": status,
-        "final": status in FINAL,
-        "timestamp": to_iso(record.time),
-        "position": format_place(record.end),
-    }
-    return frame("status", orjson.dumps(fields))
+    return frame("status", orjson.dumps({"tree": tree, **status_fields(record)}))
 
 
 def _heads(tree: str, batch: Batch) -> list[tuple[Place, bytes]]:

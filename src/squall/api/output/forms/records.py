@@ -15,11 +15,13 @@ import orjson
 
 from squall.api.output.forms.frames import frame
 from squall.core.event.events import GAP, OUTPUT_CREATE, PROGRESS
+from squall.core.execution.execution import FINAL
 from squall.core.output import journal
 from squall.core.output.journal import Record
 from squall.core.output.places import OutputMark, Place, format_place
 from squall.core.timestamp import to_iso
 from squall.services.output.labels import Label
+from squall.services.output.outputs import status_of
 
 TEXT, RAW, NDJSON, SSE, SSE_RAW = "text", "raw", "ndjson", "sse", "sse_raw"
 FORMATS = (TEXT, RAW, NDJSON, SSE)
@@ -77,7 +79,7 @@ def _piece(run: list[Record]) -> _Piece:
 
 
 def encode(form: str, records: Sequence[Record], labels: Mapping[str, Label]) -> Encoded:
-    """Encodes records (output, gaps and progress) in one of the formats."""
+    """Encodes records (output, gaps, progress and statuses) in one of the formats."""
     leads: Leads = {}
     if form == RAW:
         return Encoded(b"".join([record.payload for record in records if record.kind == journal.OUTPUT]), leads)
@@ -88,6 +90,9 @@ def encode(form: str, records: Sequence[Record], labels: Mapping[str, Label]) ->
             continue
         if piece.first.kind == journal.PROGRESS:
             parts.append(_progress(form, piece.first))
+            continue
+        if piece.first.kind == journal.STATUS:
+            parts.append(_status(form, piece.first, labels.get(piece.first.execution)))
             continue
         key = (piece.first.execution, piece.first.stream)
         if form == SSE_RAW:
@@ -203,6 +208,30 @@ def _progress(form: str, record: Record) -> bytes:
     if form == NDJSON:
         return orjson.dumps({"progress": fields}) + b"\n"
     return frame(PROGRESS, orjson.dumps(fields), fields["position"])
+
+
+def status_fields(record: Record) -> dict[str, Any]:
+    """Returns the fields of the event for a status record."""
+    status = status_of(record)
+    return {
+        "execution_id": record.execution,
+        "status": status,
+        "final": status in FINAL,
+        "timestamp": to_iso(record.time),
+        "position": format_place(record.end),
+    }
+
+
+def _status(form: str, record: Record, label: Label | None) -> bytes:
+    """Returns the event for a new status of an execution, with its place in the tree; nothing in the format text."""
+    if form == TEXT:
+        return b""
+    fields = status_fields(record)
+    if label is not None:
+        fields |= {"parent": label.parent, "task": label.task, "item": label.item}
+    if form == NDJSON:
+        return orjson.dumps({"status": fields}) + b"\n"
+    return frame("status", orjson.dumps(fields), fields["position"])
 
 
 def _output_event(fields: Mapping[str, Any]) -> bytes:

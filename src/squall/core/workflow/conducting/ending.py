@@ -11,7 +11,7 @@ from squall.core.expr.scope import Scope, Variables
 from squall.core.workflow.conducting import facts as f
 from squall.core.workflow.conducting import status as st
 from squall.core.workflow.conducting.context import merged
-from squall.core.workflow.conducting.engine import ENDED_BADLY, Engine, Refused
+from squall.core.workflow.conducting.engine import ENDED_BADLY, ITEM_REFUSED, Engine, Refused
 from squall.core.workflow.definition.graph import Edge
 from squall.core.workflow.definition.spec import COMMANDS
 
@@ -33,7 +33,10 @@ def end_refused(engine: Engine, refused: Refused) -> None:
     if _is_over(engine, refused.index, refused.item):
         return
     message = refused.message
-    engine.log(message, task_id=engine.state.sequence[refused.index].task)
+    entry = engine.state.sequence[refused.index]
+    engine.log(message, task_id=entry.task)
+    if refused.item is not None:
+        engine.note(ITEM_REFUSED, entry.task, entry.route, item=refused.item)
     _take(engine, refused.index, refused.item, st.FAILED, {"error": message}, retries=False)
 
 

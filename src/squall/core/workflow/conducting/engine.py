@@ -18,6 +18,9 @@ from squall.core.workflow.conducting.state import Entry, State
 
 ENDED_BADLY = "Execution failed. See result for details."
 
+ITEM_REFUSED = "item_refused"
+"""The event of a note about an item that failed before its execution was requested."""
+
 
 class Outside(Protocol):
     """The data outside of the workflow that expressions may read. Each method returns at once."""

@@ -158,5 +158,6 @@ def _stage_again(engine: Engine, index: int, resets: bool) -> None:
                 engine.tell(f.ItemChanged(index, item, st.UNSET))
         engine.change(index, st.RUNNING)
         engine.tell(msgspec.structs.replace(staged, completed=False, ready=True))
+        engine.note("task_requested", entry.task, entry.route, items=items.statuses.count(st.UNSET))
         return
     engine.tell(f.Staged(entry.task, entry.route, entry.context, entry.prev, True))

@@ -6,7 +6,7 @@ import json
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.unit.api.records import FIRST, SECOND, gap, output
+from tests.unit.api.records import FIRST, SECOND, gap, output, status
 
 from squall.api.output.forms.records import (
     NDJSON,
@@ -138,3 +138,23 @@ def test_a_gap_event_has_its_name_and_position() -> None:
     head, name, data = encode(SSE, [record], {}).data.decode().rstrip("\n").split("\n")
     assert (head, name) == (f"id: f-{record.end}", "event: gap")
     assert json.loads(data.removeprefix("data: ")).items() >= {"bytes": 17, "execution_id": FIRST}.items()
+
+
+def test_a_status_names_the_task_and_the_item_of_its_execution() -> None:
+    record = status("failed", SECOND)
+    labels = {SECOND: Label("core.noop", "noop", FIRST, "roll", 1, 3)}
+    fields = {
+        "execution_id": SECOND,
+        "status": "failed",
+        "final": True,
+        "timestamp": "2023-11-14T22:13:20.000000Z",
+        "position": f"f-{record.end}",
+        "parent": FIRST,
+        "task": "roll",
+        "item": 3,
+    }
+    event = encode(SSE, [record], labels).data.decode()
+    start, _, body = event.partition("data: ")
+    assert (start, json.loads(body)) == (f"id: f-{record.end}\nevent: status\n", fields)
+    assert json.loads(encode(NDJSON, [record], labels).data) == {"status": fields}
+    assert encode(TEXT, [record], labels).data == encode(RAW, [record], labels).data == b""

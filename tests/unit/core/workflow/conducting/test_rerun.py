@@ -61,6 +61,7 @@ def test_only_failed_items_run_again_unless_all_are_asked_for() -> None:
             stage.end("t", status, item=item)
         stage.take(stage.conductor.rerun([TaskRerun("t", reset=reset)], 9))
         assert [command.item for command in stage.open] == again
+        assert stage.notes.count("task_requested") == 2
         for item in again:
             stage.end("t", item=item)
         assert stage.state.status == "succeeded"

@@ -58,6 +58,7 @@ def test_one_item_fails_and_the_others_run() -> None:
         + "}"
     )
     assert [command.item for command in stage.open] == [0]
+    assert stage.notes == ["workflow", "task_requested", "item_refused"]
     stage.end("one", item=0)
     assert stage.names() == ["clean"]
     assert stage.state.errors[0]["task_id"] == "one"
