@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from squall.adapters import durable
+from squall.adapters import durable, reading
 from squall.adapters.packs.document import located, read_yaml, repeated_keys
 from squall.adapters.packs.texts import Texts
 from squall.adapters.removing import remove
@@ -185,7 +185,7 @@ class PackFolders:
         `NotFoundError`."""
         path = _inside(pack, name)
         try:
-            return path.read_bytes()
+            return reading.read_bytes(path)
         except OSError as error:
             raise judged(error, NotFoundError(f'File "{name}" not found')) from error
 
