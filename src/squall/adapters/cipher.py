@@ -17,7 +17,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from squall.adapters import durable
+from squall.adapters import durable, reading
 from squall.core.errors import InvalidError, KeyFileError
 
 _HEADER = b"00000"
@@ -96,7 +96,7 @@ def _read(path: Path, make: bool) -> tuple[bytes, bytes]:
     try:
         if make and not path.exists():
             _write(path)
-        key_file = msgspec.json.decode(path.read_bytes(), type=_KeyFile)
+        key_file = msgspec.json.decode(reading.read_bytes(path), type=_KeyFile)
         aes, mac = _bytes(key_file.aesKeyString), _bytes(key_file.hmacKey.hmacKeyString)
     except (OSError, ValueError) as error:
         raise KeyFileError(

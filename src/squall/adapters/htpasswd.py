@@ -10,7 +10,7 @@ from pathlib import Path
 
 import bcrypt
 
-from squall.adapters import durable
+from squall.adapters import durable, reading
 from squall.core.errors import ConfigError, InvalidError
 
 _ROUNDS = 12
@@ -80,7 +80,7 @@ class HtpasswdFile:
 def read(path: Path) -> dict[str, str]:
     """Returns the hashes by user. Leaves out malformed lines. Raises `ConfigError` if the file cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = reading.read_bytes(path).decode(errors="replace")
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -13,7 +13,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from squall.adapters import durable
+from squall.adapters import durable, reading
 from squall.core.errors import ConfigError, KeyFileError
 
 _VERSION = "v1"
@@ -39,7 +39,7 @@ class KeyFileVault:
         except OSError as error:
             raise KeyFileError(f"The key file {path} cannot be created: {error}.") from error
         try:
-            key = base64.b64decode(path.read_bytes(), validate=False)
+            key = base64.b64decode(reading.read_bytes(path), validate=False)
         except (OSError, ValueError) as error:
             raise KeyFileError(f"The key file {path} cannot be read: {error}. Restore it from a backup.") from error
         if len(key) != _KEY_SIZE:

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from squall.adapters import reading
 from squall.adapters.cipher import KeyFileCipher
 from squall.adapters.sql.key_checks import KeyChecks
 from squall.adapters.vault import KeyFileVault
@@ -51,7 +52,7 @@ def forget_unused(home: Path) -> None:
     """Lets a data directory that was restored without its keys have new ones, as far as nothing in it is encrypted with
     the old ones. Raises `OSError`."""
     checks = KeyChecks(home / "squall.db")
-    configured = any(b"$sealed" in path.read_bytes() for path in home.rglob("configs/*.yaml"))
+    configured = any(b"$sealed" in reading.read_bytes(path) for path in home.rglob("configs/*.yaml"))
     if not checks.envelopes() and not configured:
         checks.forget(_VAULT)
     if not checks.ciphertexts():

@@ -9,20 +9,13 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from squall.cli.catalog import Command, command_of, first_words, group_of, guess, listing
+from squall.cli.examples import examples
 from squall.cli.terminal import exits
 from squall.cli.terminal.globals import Globals, describe_globals, split_globals
 from squall.cli.terminal.parser import Parser
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
 from squall.core.errors import SquallError
-
-_EXAMPLES = """\
-examples:
-  squall run examples.countdown count=5
-  squall run core.local -- uname -a
-  squall run core.local --help
-  squall tail last
-"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,7 +94,7 @@ def _find(words: list[str]) -> tuple[Command | None, list[str]]:
     if not group:
         raise _misused(f"command {words[0]!r} does not exist{guess(words[0], first_words())}")
     if len(words) > 1 and words[1] in ("-h", "--help"):
-        print(_overview(group), end="")
+        print(_overview(words[0]), end="")
         return None, []
     names = [command.name.split()[1] for command in group]
     suggestion = guess(words[1], names) if len(words) > 1 else ""
@@ -121,15 +114,15 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
     return words[:at], words[at + 1 :]
 
 
-def _overview(commands: Sequence[Command] | None) -> str:
-    """Returns the help of a group of commands, or with None the help of `squall` itself."""
+def _overview(group: str | None) -> str:
+    """Returns the help of the group of commands with this first word, or with None the help of `squall` itself."""
     parser = ArgumentParser(prog="squall", description="Runs actions and shows their output live.")
     describe_globals(parser)
     parser.usage = "squall [options] <command> …"
     parser.formatter_class = RawDescriptionHelpFormatter
     more = "Run squall help COMMAND, or squall COMMAND --help, for the help of one command"
-    lines = f"commands:\n{listing(commands)}" if commands is not None else listing()
-    parser.epilog = f"{lines}\n{more}.\n\n{_EXAMPLES}"
+    lines = f"commands:\n{listing(group_of(group))}" if group is not None else listing()
+    parser.epilog = f"{lines}\n{more}.\n\n{examples(group)}"
     return parser.format_help()
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from squall import __version__, config
-from squall.adapters import durable
+from squall.adapters import durable, reading
 from squall.adapters.blobs.opening import BlobPlace
 from squall.adapters.journal.container import DamagedError
 from squall.adapters.journal.reading import read
@@ -204,7 +204,7 @@ class Backup:
                         self._copy(path, target / path.relative_to(source))
 
     def _copy(self, source: Path, target: Path) -> None:
-        with open(source, "rb") as file:
+        with open(source, "rb", opener=reading.open_regular) as file:
             self._write(target, iter(lambda: file.read(PIECE), b""), source.stat().st_mode & 0o700)
 
     def _write(self, target: Path, pieces: Iterator[bytes], mode: int = 0o600) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from squall.adapters import durable
+from squall.adapters import durable, reading
 from squall.core.errors import ConfigError
 
 FORMAT = 1
@@ -53,7 +53,7 @@ def write(path: Path, pieces: Iterator[bytes] | list[bytes], mode: int = 0o600) 
 def digest(path: Path) -> str:
     """Returns the SHA-256 of a file, in hex."""
     sha256 = hashlib.sha256()
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=reading.open_regular) as file:
         while piece := file.read(PIECE):
             sha256.update(piece)
     return sha256.hexdigest()

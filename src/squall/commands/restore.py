@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from squall import config
-from squall.adapters import durable
+from squall.adapters import durable, reading
 from squall.adapters.sql.copying import Copy
 from squall.assembly import key_files
 from squall.cli.terminal.parser import Parser
@@ -33,7 +33,7 @@ from squall.server import datadir
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Returns the manifest of a backup after checking all its files. Raises `ConfigError` if one is wrong."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = json.loads(reading.read_bytes(folder / MANIFEST))
         files: Mapping[str, Mapping[str, Any]] = manifest["files"]
         form = manifest["format"]
     except FileNotFoundError as error:
@@ -78,7 +78,7 @@ def restore(arguments: list[str]) -> int:
         datadir.begin_restore(home)
         for name, entry in manifest["files"].items():
             tell(name)
-            with open(source / name, "rb") as file:
+            with open(source / name, "rb", opener=reading.open_regular) as file:
                 pieces = iter(lambda file=file: file.read(PIECE), b"")  # type: ignore[misc]
                 digest, _ = write(home / name, pieces, (source / name).stat().st_mode & 0o700)
             if digest != entry["sha256"]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from squall.adapters import reading
 from squall.config.settings import MARK_SIZE, Settings
 from squall.core.errors import ConfigError
 from squall.core.units import parse_size, size_text
@@ -196,11 +197,12 @@ def _from_file(
 
 def _read_file(path: Path, types: Mapping[str, Any], optional: bool = False) -> dict[str, _Raw]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(reading.read_text(path))
     except OSError as error:
         if optional and isinstance(error, FileNotFoundError | NotADirectoryError):
             return {}
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check --config or {_CONFIG_VARIABLE}") from error
+        fix = "repair it, or move it away" if optional else f"check --config or {_CONFIG_VARIABLE}"
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); {fix}") from error
     except ValueError as error:
         raise ConfigError(f"{path}: is not valid TOML: {error}") from error
     return {name: _Raw(value, f"file {path}", False, path.parent) for name, value in _entries(path, document, types)}

@@ -8,14 +8,14 @@ import logging
 import os
 import socket
 
-from squall.core.environment import RETRIED
+from squall.core.environment import RETRIED, back_off
 from squall.core.errors import SquallError
 from squall.core.execution.execution import FAILED
 from squall.core.execution.launch import Outcome
 from squall.ports import Bus, Clock, Due, Launcher, Store, Tx
 from squall.services.execution.claims import Claims
 from squall.services.execution.control import Control
-from squall.services.execution.reservations import Claimed, Claimer, Starting
+from squall.services.execution.reservations import Claimed, Claimer, Reservation, Starting
 from squall.services.execution.running import Running
 from squall.services.execution.slots import Slots
 from squall.services.lanes import CANCEL, RUN
@@ -54,7 +54,7 @@ class Worker:
         self._starting = starting
         self._poll = poll
         info = {"hostname": socket.gethostname(), "pid": os.getpid()}
-        self._slots = Slots(Claimer(owner, int(lease * 1_000_000), info), slots, self._start)
+        self._slots = Slots(Claimer(owner, int(lease * 1_000_000), info), slots, self._start, self._give_back)
         self._group: asyncio.TaskGroup | None = None
         self._claiming = asyncio.Lock()
         self._stopping = asyncio.Event()
@@ -130,6 +130,21 @@ class Worker:
         assert self._group is not None  # noqa: S101 - slots are open only while the worker runs
         one = self._claims.watched(claimed.execution.id, self._one(claimed))
         self._group.create_task(one, name=f"run {claimed.execution.id}")
+
+    def _give_back(self, reservation: Reservation) -> None:
+        assert self._group is not None  # noqa: S101 - slots are open only while the worker runs
+        self._group.create_task(self._return(reservation))
+
+    async def _return(self, reservation: Reservation) -> None:
+        """Gives the claims of a reservation back. Tries again while the machine is in the way."""
+        failures = 0
+        while True:
+            try:
+                await self._claims.give_back(reservation.claimed)
+                return
+            except RETRIED:
+                failures += 1
+                await asyncio.sleep(back_off(failures))
 
     async def _take(self, limit: int) -> list[Claimed]:
         """Claims up to `limit` executions, for which the slots are held."""

@@ -9,15 +9,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.doubles.assembly import Assembly, assembled, scripted
 
 from squall.adapters.bus.inproc import DeafBus
 from squall.core.errors import UnavailableError
-from squall.core.execution.execution import Execution
+from squall.core.execution.execution import Execution, ExecutionFilter
 from squall.core.execution.launch import Outcome
+from squall.ports import Tx
 from squall.roles.worker import Worker
-from squall.services.execution.reservations import Claimer
+from squall.services.execution.reservations import Claimed, Claimer
 from squall.testing.waiting import PATIENCE, called, eventually, turns
 
 pytestmark = pytest.mark.anyio
@@ -303,3 +305,63 @@ async def test_an_outcome_that_cannot_be_kept_is_told_and_stops_no_worker(
         await ends_as(squall, bad, "failed")
         good = await squall.request("core.noop")
         await ends_as(squall, good, "succeeded")
+
+
+@pytest.mark.parametrize("fault", ["unclear", "cancelled", "cancelled before it ran"])
+async def test_an_execution_whose_creator_does_not_know_the_commit_is_run_without_waiting_for_its_lease(
+    squall: Assembly, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    async with asyncio.TaskGroup() as group, working(squall, lease=6_000.0) as worker:
+        await eventually(lambda: not worker._slots._backlog, "transactions may claim")
+        tx = squall.store.tx
+
+        async def committed(work: Any, **more: Any) -> Any:
+            if asyncio.current_task() is not creating:
+                return await tx(work, **more)
+            running = group.create_task(tx(work, **more))
+            if fault != "cancelled before it ran":
+                await asyncio.wait([running])
+            if fault == "unclear":
+                raise UnavailableError("The disk failed.")
+            raise asyncio.CancelledError
+
+        async def refused() -> None:
+            with pytest.raises((asyncio.CancelledError, UnavailableError)):
+                await squall.request()
+
+        monkeypatch.setattr(squall.store, "tx", committed)
+        creating = group.create_task(refused())
+        await creating
+
+        async def stored() -> Any:
+            return await squall.store.read(lambda tx: tx.executions.find(ExecutionFilter(), 1, 0, False))
+
+        (made,) = await eventually(stored, "the execution is stored")
+        spec = await scripted(squall).starting(made.id)
+        scripted(squall).end(spec)
+        await ends_as(squall, made, "succeeded")
+
+
+async def test_a_commit_that_failed_gives_no_row_of_others_back(
+    squall: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimer = Claimer("w1", 600_000_000, {})
+    claimed: list[Claimed] = []
+
+    async def rolled_back(tx: Tx) -> None:
+        claimed.append(await claim(tx, "0" * 24))
+        raise OSError(28, "no space")
+
+    async def claim(tx: Tx, key: str) -> Claimed:
+        execution = msgspec.structs.replace(made, id=key)
+        return Claimed(
+            await tx.queue.put_claimed("run", key, None, "w1", squall.clock.now(), claimer.lease), execution, 0
+        )
+
+    made = await squall.request()
+    with pytest.raises(UnavailableError):
+        await squall.store.tx(rolled_back)
+    other = await squall.store.tx(lambda tx: claim(tx, "1" * 24))
+    assert (other.task.id, other.task.token) == (claimed[0].task.id, claimed[0].task.token)
+    await squall.claims.give_back(claimed)
+    assert await squall.store.tx(lambda tx: tx.queue.done(other.task))

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from squall.adapters import reading
 from squall.core.safe_yaml import load_yaml
 
 COMPAT = Path(__file__).parents[2] / "compat"
@@ -71,7 +72,7 @@ def _entry_points(folder: Path, kind: str) -> dict[Path, list[str]]:
 def _metadata(path: Path) -> dict[str, Any]:
     """Returns the mapping in a metadata file; empty for a bad file, which registration reports."""
     try:
-        data = load_yaml(path.read_bytes()) if path.stat().st_size <= _LARGEST else None
+        data = load_yaml(reading.read_bytes(path)) if path.stat().st_size <= _LARGEST else None
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

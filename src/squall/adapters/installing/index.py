@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from squall.adapters import reading
 from squall.core.content.pack_index import PackIndex, merge
 from squall.core.errors import InvalidError
 
@@ -39,7 +40,7 @@ def _fetch(url: str) -> tuple[Any, str, str]:
 def _read(url: str) -> bytes:
     if not url.startswith(("http://", "https://")):
         path = Path(unquote(urlsplit(url).path)) if url.startswith("file://") else Path(url).expanduser()
-        return path.read_bytes()
+        return reading.read_bytes(path)
     request = urllib.request.Request(url, headers={"User-Agent": "squall"})  # noqa: S310 - http(s) only
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as reply:  # noqa: S310 - as above
         data: bytes = reply.read(_LARGEST + 1)

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from squall.adapters import reading
 from squall.adapters.durable import make_folder
 from squall.adapters.installing import interpreters
 from squall.adapters.installing.commands import output
@@ -232,7 +233,7 @@ def _read(folder: Path) -> tuple[str, dict[str, Any]]:
     """Returns the ref of the pack in a folder, and the metadata in its `pack.yaml`. Raises `InvalidError`."""
     path = folder / "pack.yaml"
     try:
-        data = load_yaml(path.read_bytes())
+        data = load_yaml(reading.read_bytes(path))
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise InvalidError(f"pack.yaml: {error}") from error
     ref = pack_ref(data, folder.name)

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from squall.adapters import reading
 from squall.core.content.metadata_words import MetadataError
 from squall.core.environment import judged
 from squall.core.errors import InvalidError
@@ -22,7 +23,7 @@ def read_yaml(path: Path) -> Any:
         size = path.stat().st_size
         if size > _LARGEST:
             raise InvalidError(f"{path}: the file has {size} bytes; the limit for metadata is {_LARGEST}")
-        return load_yaml(path.read_bytes())
+        return load_yaml(reading.read_bytes(path))
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise judged(error, InvalidError(f"{path}: {_message(error)}")) from error
 
@@ -45,7 +46,7 @@ def _line(path: Path, keys: tuple[str, ...]) -> int | None:
     """Returns the line of the innermost of nested keys that the file contains; None if it contains none."""
     line = None
     try:
-        text = path.read_bytes()
+        text = reading.read_bytes(path)
         check_size(text)
         node = yaml.compose(text, Loader=LOADER)
     except (OSError, yaml.YAMLError, ValueError, RecursionError):
@@ -64,7 +65,7 @@ def _line(path: Path, keys: tuple[str, ...]) -> int | None:
 def repeated_keys(path: Path) -> list[str]:
     """Returns a message for each key that a mapping in a YAML file repeats: only its last value counts."""
     try:
-        text = path.read_bytes()
+        text = reading.read_bytes(path)
         check_size(text)
         root = yaml.compose(text, Loader=LOADER)
     except (OSError, yaml.YAMLError, ValueError, RecursionError):

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from squall.adapters import durable
+from squall.adapters import durable, reading
 from squall.adapters.packs.document import read_yaml
 from squall.adapters.packs.pack_content import Reports, load_pack, located_call
 from squall.adapters.packs.texts import Texts
@@ -176,7 +176,7 @@ class PackFolders:
         `NotFoundError`."""
         path = _inside(pack, name)
         try:
-            return path.read_bytes()
+            return reading.read_bytes(path)
         except OSError as error:
             raise judged(error, NotFoundError(f'File "{name}" not found')) from error
 

@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+from squall.adapters import reading
+
 _MOST, _LARGEST = 256, 64 << 10
 _SETTLED_NS = 2_000_000_000
 
@@ -23,7 +25,7 @@ class Texts:
         entry = self._cache.get(path)
         if entry is not None and entry[0] == signature:
             return entry[1]
-        text = Path(path).read_text(encoding="utf-8")
+        text = reading.read_text(Path(path))
         # A file that changes twice within a tick of the clock keeps its times, so the cache ignores files that changed
         # just now.
         if len(text) <= _LARGEST and time.time_ns() - status.st_ctime_ns > _SETTLED_NS:

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Protocol
 
 from squall.api.connection.limits import Limits, counted_as, is_trusted
+from squall.api.connection.pacing import Pacing
 
 _MOST_REFUSED = 64
 _SPARE_PART = 16
@@ -51,11 +52,13 @@ class _Address:
 
 
 class Connections:
-    """All open connections of a server, on all of its sockets. `clock` returns seconds and never goes back."""
+    """All open connections of a server, on all of its sockets. `clock` returns seconds and never goes back. `pacing`
+    is the pace of pipelined requests on all of them."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
         self.clock = clock
+        self.pacing = Pacing()
         self._open: dict[Connection, _Address] = {}
         self._names: dict[Connection, str] = {}
         self._addresses: dict[str, _Address] = {}

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from squall.api.connection.admission import Connections, Verdict
+from squall.api.connection.pacing import keep_few_unsent
 from squall.api.connection.parsing import MOST_DISCARDED, CheckedProtocol, Phase, blank_line
 from squall.api.connection.peer import may_connect
 
@@ -90,7 +91,7 @@ class BoundedProtocol(CheckedProtocol):
     def resume_writing(self) -> None:
         """Goes on with further requests when the client has read enough of the answers."""
         super().resume_writing()
-        self._advance()
+        self._go_on()
 
     def evict(self) -> None:
         """Closes the connection at once: others need its place."""
@@ -121,10 +122,19 @@ class BoundedProtocol(CheckedProtocol):
                 return
 
     def _hold(self, data: bytes) -> None:
+        if not self._held:
+            keep_few_unsent(self.transport.get_extra_info("socket"))
         self._held = data
         if len(data) >= _MOST_HELD:
             self._flow.blocked = True
             self.flow.pause_reading()
+
+    def _go_on(self) -> None:
+        """Goes on with what waits, at the pace of pipelined requests."""
+        if self._held:
+            self._connections.pacing.begin(self._advance)
+        else:
+            self._advance()
 
     def _advance(self) -> None:
         """Goes on with what waits, if its turn has come."""
@@ -163,7 +173,7 @@ class BoundedProtocol(CheckedProtocol):
             self.flow.resume_reading()
         elif self._phase is Phase.ANSWER:
             self._rest()
-            self._advance()
+            self._go_on()
 
     def _refuse(self, status: int, message: str) -> None:
         """Answers the present request with an error and closes."""
@@ -191,13 +201,7 @@ class BoundedProtocol(CheckedProtocol):
             self.flow.pause_reading()
 
     def _write(self, status: int, message: str) -> None:
-        body = json.dumps({"faultstring": message}).encode()
-        retry = f"retry-after: {_RETRY_AFTER}\r\n" if status == 503 else ""
-        head = (
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\n{retry}connection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+        self.transport.write(_last_answer(status, message))
         self._close()
 
     def _close(self) -> None:
@@ -236,3 +240,13 @@ class BoundedProtocol(CheckedProtocol):
             self.deadline = now + self._limits.body_seconds
         else:
             self._refuse(408, f"The request was not complete in time; its {self._phase.name.lower()} took too long.")
+
+
+def _last_answer(status: int, message: str) -> bytes:
+    body = json.dumps({"faultstring": message}).encode()
+    retry = f"retry-after: {_RETRY_AFTER}\r\n" if status == 503 else ""
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n{retry}connection: close\r\n\r\n"
+    )
+    return head.encode() + body

@@ -84,14 +84,15 @@ class OpenApiRoutes:
     """
 
     def __init__(self, version: str, table: Iterable[Route]) -> None:
-        self._document = openapi_document(version, [*table, *ROUTES])
+        # The document is large and never changes, so it is encoded once.
+        self._content = Answer(openapi_document(version, [*table, *ROUTES])).content
 
     def routes(self) -> list[Route]:
         """Returns the rows of the table, bound to this instance."""
         return bound(ROUTES, self)
 
     async def _get(self, request: Request) -> Answer:
-        return Answer(self._document)
+        return Answer(raw=self._content)
 
 
 ROUTES = (Route("GET", "/openapi.json", OpenApiRoutes._get, "This document", "Anything", errors=(), permission=OPEN),)

@@ -28,7 +28,7 @@ from squall.services.lanes import VOID
 _SECOND = 1_000_000
 _SERVICE_TTL, _SERVICE_SPARE = 86_400, 60
 _MOST_CHECKS = max(1, (os.cpu_count() or 1) // 2)
-"""The most password checks at once: each check deliberately keeps a processor busy."""
+"""The most password checks of guessers at once: each check deliberately keeps a processor busy."""
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +85,7 @@ class Access:
                 attempt.has_begun = True
                 return self._passwords.verify(user, password)
 
-            attempt.was_right = await self._turns.check(peer, attempt.is_known, check)
+            attempt.was_right = await self._turns.check(peer, attempt.is_known, attempt.failures, check)
             if not attempt.was_right:
                 raise UnauthorizedError("Invalid or missing credentials")
         return await self.issue(user, self._lifetime(ttl))

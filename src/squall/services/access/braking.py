@@ -12,6 +12,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
+from typing import NamedTuple
 
 from squall.core.errors import TooManyError
 
@@ -47,13 +48,23 @@ class _Pair:
 
 
 class Attempt:
-    """One running attempt to log in. `is_known`: the user has logged in from this address before. `has_begun` is set
-    when the password is being checked; what ends after that without a result counts as a failure."""
+    """One running attempt to log in. `is_known`: the user has logged in from this address before. `failures`: those of
+    the address, until it has not failed for a while. `has_begun` is set when the password is being checked; what ends
+    after that without a result counts as a failure."""
 
-    def __init__(self, is_known: bool) -> None:
+    def __init__(self, is_known: bool, failures: int) -> None:
         self.is_known = is_known
+        self.failures = failures
         self.has_begun = False
         self.was_right = False
+
+
+class _Spent(NamedTuple):
+    """The failures of one address: what they have used of its budget at the time `at`, and how many there were."""
+
+    budget: float
+    failures: int
+    at: float
 
 
 class Brake:
@@ -63,7 +74,7 @@ class Brake:
         self._clock = clock
         self._pairs: OrderedDict[tuple[str, str], _Pair] = OrderedDict()
         self._running: Counter[str] = Counter()
-        self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._spent: OrderedDict[str, _Spent] = OrderedDict()
 
     @contextmanager
     def attempt(self, user: str, address: str) -> Iterator[Attempt]:
@@ -83,7 +94,7 @@ class Brake:
                 f"Too many attempts to log in as {user!r} from {address}. Try again in {seconds} s.", seconds
             )
         self._keep(user, address, pair)
-        attempt = Attempt(pair.known)
+        attempt = Attempt(pair.known, self._recent_failures(address, now))
         pair.running += 1
         self._running[address] += 1
         try:
@@ -103,15 +114,19 @@ class Brake:
             pair.failures, pair.known = 0, True
             return
         pair.failures += 1
-        self._spent[address] = (self._failures(address, now) + 1, now)
+        self._spent[address] = _Spent(self._failures(address, now) + 1, self._recent_failures(address, now) + 1, now)
         self._spent.move_to_end(address)
         while len(self._spent) > _MOST_KEYS:
             self._spent.popitem(last=False)
 
     def _failures(self, address: str, now: float) -> float:
         """Returns the failures of an address that count now; each counts for a while only."""
-        spent, at = self._spent.get(address, (0.0, now))
-        return max(0.0, spent - (now - at) / _REFILL)
+        spent = self._spent.get(address)
+        return max(0.0, spent.budget - (now - spent.at) / _REFILL) if spent else 0.0
+
+    def _recent_failures(self, address: str, now: float) -> int:
+        spent = self._spent.get(address)
+        return spent.failures if spent and now - spent.at <= _FORGET else 0
 
     def _keep(self, user: str, address: str, pair: _Pair) -> None:
         self._pairs[user, address] = pair

@@ -7,6 +7,7 @@ value. If the template of a secret attribute names a secret key, the key is decr
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import partial
@@ -27,6 +28,8 @@ from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.content.templates import Templates
 
+_LOG = logging.getLogger("squall.packs")
+
 
 class PackConfigs:
     """The use cases of configurations. Every method raises `InvalidError` if a file cannot be read."""
@@ -38,6 +41,8 @@ class PackConfigs:
         self._source = source
         self._keys = keys
         self._vault = vault
+        self._accepted: dict[str, PackConfig] = {}
+        self._warned: dict[str, str] = {}
         self._opened: ContextVar[list[str]] = ContextVar("opened")
         self._templates = templates or Templates()
         self._jinja = self._templates.jinja(self._decrypted)
@@ -97,20 +102,62 @@ class PackConfigs:
         for ref in refs:
             try:
                 values = self._source.given(packs[ref], True)
-                if values is not None:
-                    count += 1
-                    path, schema = str(self._source.path(packs[ref])), self._source.schema(packs[ref])
-                    check = partial(check_values, ref, path, values, schema)
-                    await self._templates.run(self._jinja, check)
+                count += values is not None
+                await self._check(packs[ref], values)
             except InvalidError as error:
                 faults.append(f"{ref}: {error}")
         return count, faults
 
-    async def rendered(self, pack: Pack, user: str) -> PackConfig:
-        """Returns the configuration for an action of this user, with secrets in plain text.
+    async def _check(self, pack: Pack, values: Mapping[str, Any] | None) -> None:
+        """Checks the values that a user has set for a pack. Raises `InvalidError`."""
+        if values is not None:
+            path, schema = str(self._source.path(pack)), self._source.schema(pack)
+            await self._templates.run(self._jinja, partial(check_values, pack.ref, path, values, schema))
 
-        Raises `InvalidError` that names the value."""
-        config = self._source.load(pack)
+    async def _in_use(self, pack: Pack) -> tuple[PackConfig, InvalidError | None]:
+        """Returns the pack's configuration if its values fit its schema, otherwise the last one that did. If none did
+        since the start, returns the present one with its fault. Raises `InvalidError` if there is none at all."""
+        checked = self._accepted.get(pack.ref)
+        present: PackConfig | None = None
+        try:
+            # The source returns the same object until one of its files changes.
+            config = present = self._source.load(pack)
+            while config is not checked:
+                await self._check(pack, self._source.given(pack, True))
+                checked, config = config, self._source.load(pack)
+        except InvalidError as error:
+            accepted = self._accepted.get(pack.ref)
+            if accepted is not None:
+                self._warn(pack.ref, str(error))
+                return accepted, None
+            if present is None:
+                raise
+            return present, error
+        self._accepted[pack.ref] = config
+        self._warned.pop(pack.ref, None)
+        return config, None
+
+    def _warn(self, ref: str, fault: str) -> None:
+        """Logs that a configuration is refused, once for each fault."""
+        if self._warned.get(ref) != fault:
+            self._warned[ref] = fault
+            _LOG.warning(
+                "a changed configuration is refused; actions get the former", extra={"pack": ref, "fault": fault}
+            )
+
+    async def rendered(self, pack: Pack, user: str) -> PackConfig:
+        """Returns the configuration for an action of this user, with secrets in plain text. A configuration that
+        `check` refuses is not used: the last one that was accepted stays.
+
+        Raises `InvalidError` that names the value, also if none was accepted."""
+        config, fault = await self._in_use(pack)
+        rendered = await self._rendered(pack, config, user)
+        if fault is not None:
+            # StackStorm's words about a template come first.
+            raise fault
+        return rendered
+
+    async def _rendered(self, pack: Pack, config: PackConfig, user: str) -> PackConfig:
         if not config.templates and not mentions_keys(config.values):
             return config
         names = {"st2kv": await self._keys.names(user)}

@@ -73,6 +73,23 @@ class Claims:
             return execution, max((event.id for event in await tx.events.of(EXECUTION, execution.id)), default=0)
         return await self._transitions.begin(tx, execution, info, now)
 
+    async def give_back(self, claimed: Sequence[Claimed]) -> None:
+        """Ends the claims of a transaction that may have been committed, so that a worker takes the executions at once.
+
+        Reads `claimed` in a transaction of its own: the one of a cancelled task still runs, before this one.
+        """
+
+        async def work(tx: Tx) -> None:
+            now = self._clock.now()
+            for each in claimed:
+                # After a rollback, another row may have the id of the claimed one.
+                if await tx.executions.get(each.execution.id, False) is not None:
+                    await tx.queue.release(each.task, now)
+
+        await self._store.tx(work)
+        for each in claimed:
+            self._bus.publish(RUN, each.execution.id)
+
     async def watched(self, execution: str, work: Coroutine[Any, Any, None]) -> None:
         """Runs the handler of a claimed execution, so that the next server knows of it if this one dies of it."""
         await self._suspects.watched(RUN, execution, work)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from squall.core.errors import InvalidError
 from squall.core.execution.execution import Execution
 from squall.ports import Due
 
@@ -58,8 +59,9 @@ class ReservableSlots(Protocol):
         """Reserves up to `most` free slots. Reserves none while queued executions wait for slots."""
         ...
 
-    def settle(self, reservation: Reservation, committed: bool) -> None:
-        """Ends a reservation: starts the claimed executions if their transaction was committed, and frees the rest."""
+    def settle(self, reservation: Reservation, committed: bool | None) -> None:
+        """Ends a reservation: starts the claimed executions if their transaction was committed, and frees the rest. If
+        `committed` is None, the transaction may have been committed: then gives its claims back."""
         ...
 
 
@@ -71,7 +73,7 @@ class NoSlots:
         del most
         return Reservation(Claimer("", 0, {}), 0)
 
-    def settle(self, reservation: Reservation, committed: bool) -> None:
+    def settle(self, reservation: Reservation, committed: bool | None) -> None:
         """Has nothing to start."""
 
 
@@ -87,13 +89,17 @@ class Starting:
         committed, and the claimed executions are started.
 
         After an exception, or if the task is cancelled, nothing is started here, because the transaction may have
-        failed. If it was committed all the same, the executions are claimed again when their leases are over.
+        failed. If it was committed all the same, the claims are given back, so that a worker takes the executions.
         """
         slots = self.slots
         reservation = slots.reserve(most)
         try:
             yield reservation
-        except BaseException:
+        except InvalidError:
+            # The body refused the request, so the store rolled everything back.
             slots.settle(reservation, committed=False)
+            raise
+        except BaseException:
+            slots.settle(reservation, committed=None)
             raise
         slots.settle(reservation, committed=True)

@@ -12,13 +12,21 @@ from squall.services.execution.reservations import Claimed, Claimer, Reservation
 class Slots:
     """At most `most` executions at once: those that run, and those for which a transaction has reserved a slot.
 
-    `start` is called with each execution that the transaction of a reservation has claimed.
+    `start` is called with each execution that the transaction of a reservation has claimed, `give_back` with the
+    reservation of a transaction that may have been committed.
     """
 
-    def __init__(self, claimer: Claimer, most: int, start: Callable[[Claimed], None]) -> None:
+    def __init__(
+        self,
+        claimer: Claimer,
+        most: int,
+        start: Callable[[Claimed], None],
+        give_back: Callable[[Reservation], None],
+    ) -> None:
         self.claimer = claimer
         self._most = most
         self._start = start
+        self._give_back = give_back
         self._tasks: dict[str, Due] = {}
         self._reserved = 0
         self._held = 0
@@ -98,12 +106,15 @@ class Slots:
             self._idle.clear()
         return Reservation(self.claimer, count)
 
-    def settle(self, reservation: Reservation, committed: bool) -> None:
-        """Starts what a committed transaction has claimed, and frees the other reserved slots."""
+    def settle(self, reservation: Reservation, committed: bool | None) -> None:
+        """Starts what a committed transaction has claimed, and frees the other reserved slots. Gives claims back that
+        may have been committed. That of a cancelled task may come only now, so no claims may be known yet."""
         self._reserved -= reservation.count
         for claimed in reservation.claimed if committed else ():
             self.take(claimed)
             self._start(claimed)
+        if committed is None and reservation.count and self._open:
+            self._give_back(reservation)
         self._settled()
 
     def _settled(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from squall.adapters import reading
 from squall.adapters.packs.texts import Texts
 
 _LONG_AGO = 1_000_000_000
@@ -23,7 +24,7 @@ def test_a_text_that_has_settled_is_read_once(tmp_path: Path, monkeypatch: pytes
     _old(path, monkeypatch)
     texts = Texts()
     assert texts.read(str(path)) == "version: 1.0"
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: pytest.fail("the file was read again"))
+    monkeypatch.setattr(reading, "read_text", lambda _: pytest.fail("the file was read again"))
     assert texts.read(str(path)) == "version: 1.0"
 
 
@@ -49,13 +50,13 @@ def test_a_file_that_changed_just_now_is_read_each_time(tmp_path: Path, monkeypa
     texts = Texts()
     texts.read(str(path))
     reads: list[Path] = []
-    read_text = Path.read_text
+    read_text = reading.read_text
 
-    def counted(self: Path, encoding: str) -> str:
-        reads.append(self)
-        return read_text(self, encoding=encoding)
+    def counted(path: Path) -> str:
+        reads.append(path)
+        return read_text(path)
 
-    monkeypatch.setattr(Path, "read_text", counted)
+    monkeypatch.setattr(reading, "read_text", counted)
     texts.read(str(path))
     assert reads == [path]
 

@@ -111,3 +111,19 @@ def test_what_is_remembered_is_bounded_and_refused_attempts_remember_nothing(
     for number in range(50):
         attempt(brake, "ada", f"10.0.1.{number}", False)
     assert (len(brake._pairs), len(brake._spent), len(brake._running)) == (10, 10, 0)
+
+
+def test_the_failures_of_an_address_count_together_until_it_has_not_failed_for_a_while(
+    brake: Brake, clock: Clock
+) -> None:
+    def failures(user: str, address: str) -> int:
+        with brake.attempt(user, address) as running:
+            return running.failures
+
+    for user in ("ada", "bob", "ada"):
+        attempt(brake, user, "10.0.0.1", False)
+    assert (failures("eve", "10.0.0.1"), failures("ada", "10.0.0.2")) == (3, 0)
+    clock.now += braking._FORGET
+    assert failures("eve", "10.0.0.1") == 3
+    clock.now += 1
+    assert failures("eve", "10.0.0.1") == 0

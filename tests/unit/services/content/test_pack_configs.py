@@ -284,3 +284,50 @@ async def test_what_is_wrong_in_files_is_found_when_packs_are_registered(configu
     count, [wrong] = await configured.configs.check(["mine"])
     assert count == 1
     assert wrong.startswith('mine: Failed validating attribute "port"')
+
+
+@pytest.mark.parametrize(
+    "text", ["port: a word\n", "hosts: {x1: {}}\n", "region: '{{ nonsense }}'\n", "a: [\n", "[1]\n"]
+)
+async def test_a_refused_change_leaves_the_last_accepted_values_in_use(configured: Configured, text: str) -> None:
+    configured.file.parent.mkdir()
+    configured.file.write_text("port: 1\n")
+    assert (await configured.values())["port"] == 1
+    configured.file.write_text(text)
+    assert (await configured.configs.check(["mine"]))[1]
+    for _ in range(2):
+        assert await configured.values() == {"port": 1, "region": "eu"}
+    configured.file.write_text("port: 23\n")
+    assert (await configured.values())["port"] == 23
+    configured.file.unlink()
+    assert await configured.values() == {"region": "eu"}
+
+
+async def test_a_refused_configuration_is_not_used_if_none_was_accepted(configured: Configured) -> None:
+    configured.file.parent.mkdir()
+    configured.file.write_text("port: a word\n")
+    for _ in range(2):
+        with pytest.raises(InvalidError, match='attribute "port" in config for pack "mine"'):
+            await configured.values()
+
+
+async def test_a_change_of_the_schema_that_refuses_the_values_leaves_them_in_use(
+    configured: Configured, tmp_path: Path
+) -> None:
+    configured.file.parent.mkdir()
+    configured.file.write_text("port: 1\n")
+    assert (await configured.values())["port"] == 1
+    (tmp_path / "mine" / "config.schema.yaml").write_text("port: {type: string}\n")
+    assert (await configured.values())["port"] == 1
+
+
+async def test_a_refusal_is_logged_once(configured: Configured, caplog: pytest.LogCaptureFixture) -> None:
+    configured.file.parent.mkdir()
+    configured.file.write_text("port: 1\n")
+    await configured.values()
+    configured.file.write_text("port: a word\n")
+    for _ in range(3):
+        await configured.values()
+    assert [record.getMessage() for record in caplog.records if record.name == "squall.packs"] == [
+        "a changed configuration is refused; actions get the former"
+    ]

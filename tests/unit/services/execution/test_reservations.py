@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 def started(squall: Assembly) -> list[Claimed]:
     """What was started at once; the worker has two slots and knows of no backlog."""
     started: list[Claimed] = []
-    slots = Slots(Claimer("w1", 30_000_000, {"hostname": "h", "pid": 1}), 2, started.append)
+    slots = Slots(Claimer("w1", 30_000_000, {"hostname": "h", "pid": 1}), 2, started.append, lambda _reservation: None)
     slots.open()
     slots.hold()
     slots.release(0)

@@ -27,7 +27,7 @@ def claim(slots: Slots, rows: int) -> None:
 
 @pytest.fixture
 def slots() -> Slots:
-    made = Slots(Claimer("w1", 30_000_000, {}), 2, lambda _claimed: None)
+    made = Slots(Claimer("w1", 30_000_000, {}), 2, lambda _claimed: None, lambda _reservation: None)
     made.open()
     claim(made, 0)
     return made

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import asyncssh
 
-from squall.adapters import durable
+from squall.adapters import durable, reading
 
 KNOWN_HOSTS, ACCEPT_NEW, IGNORE = "known_hosts", "accept-new", "ignore"
 
@@ -23,7 +23,7 @@ class HostKeys:
         texts = []
         for path in self._files:
             try:
-                texts.append(path.read_text(encoding="utf-8", errors="replace"))
+                texts.append(reading.read_bytes(path).decode(errors="replace"))
             except OSError:
                 continue
         return "\n".join(texts)

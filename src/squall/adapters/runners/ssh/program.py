@@ -24,6 +24,7 @@ from typing import Any
 
 import asyncssh
 
+from squall.adapters import reading
 from squall.adapters.runners.ssh.hosts import Remote
 from squall.adapters.runners.ssh.keys import IGNORE, Client, HostKeys
 from squall.core.output.tagged import RECORDS_FD, RESULT_FD, pack
@@ -222,7 +223,7 @@ class Program:
             }
         key, phrase = job.get("private_key"), job.get("passphrase")
         if key:
-            text = key if "private key-----" in key.lower() else Path(key).expanduser().read_text()
+            text = key if "private key-----" in key.lower() else reading.read_text(Path(key).expanduser())
             return {"client_keys": [asyncssh.import_private_key(text, phrase)], "agent_path": None}
         return {"client_keys": [job["key_file"]], "passphrase": phrase} if job["key_file"] else {}
 
