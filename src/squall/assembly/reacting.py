@@ -9,6 +9,7 @@ from squall.api.event.instances import InstanceRoutes
 from squall.api.event.rules import RuleRoutes
 from squall.api.event.triggers import TriggerRoutes
 from squall.api.event.webhooks import WebhookRoutes
+from squall.api.execution.views import Views
 from squall.api.http.routes import Route
 from squall.assembly.conducting import Ground
 from squall.assembly.outside import Outside, Role
@@ -20,11 +21,13 @@ from squall.services.event.rules.enforcing import Enforcing
 from squall.services.event.rules.evaluation import Evaluation
 from squall.services.event.rules.rules import RuleRegistrar, Rules
 from squall.services.event.rules.trigger_parameters import TriggerParameters
+from squall.services.event.rules.views import RuleViews
 from squall.services.event.triggers.dispatching import Dispatching
 from squall.services.event.triggers.instances import Instances
 from squall.services.event.triggers.trigger_types import TriggerTypeRegistrar, TriggerTypes
 from squall.services.event.triggers.triggers import Triggers
 from squall.services.event.triggers.wanted import Wanted
+from squall.services.execution.executions import Executions
 
 
 class Reacting(NamedTuple):
@@ -35,6 +38,7 @@ class Reacting(NamedTuple):
     dispatching: Dispatching
     instances: Instances
     rules: Rules
+    views: RuleViews
     deciding: Deciding
     evaluation: Evaluation
     type_registrar: TriggerTypeRegistrar
@@ -59,6 +63,7 @@ def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
         dispatching=dispatching,
         instances=Instances(store, clock, dispatching),
         rules=rules,
+        views=RuleViews(store, ground.content, ground.binding),
         deciding=deciding,
         evaluation=Evaluation(store, clock, ground.suspects, book, deciding, enforcing),
         type_registrar=TriggerTypeRegistrar(types, triggers),
@@ -71,12 +76,12 @@ def roles(settings: Settings, out: Outside, use: Reacting) -> list[Role]:
     return [RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=settings.queue.poll_seconds)]
 
 
-def routes(use: Reacting) -> list[Route]:
-    """Returns the routes of triggers and rules."""
+def routes(use: Reacting, executions: Executions, views: Views) -> list[Route]:
+    """Returns the routes of triggers and rules. `views` builds the documents of executions."""
     return [
         *TriggerRoutes(use.types, use.triggers).routes(),
         *InstanceRoutes(use.instances).routes(),
-        *RuleRoutes(use.rules).routes(),
-        *EnforcementRoutes(use.instances).routes(),
+        *RuleRoutes(use.rules, use.views).routes(),
+        *EnforcementRoutes(use.instances, executions, views).routes(),
         *WebhookRoutes(use.triggers, use.dispatching).routes(),
     ]

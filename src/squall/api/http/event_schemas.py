@@ -54,7 +54,8 @@ EVENT_SCHEMAS: dict[str, Schema] = {
     "RuleType": _of(("id", "name"), id=_TEXT, name=_TEXT, description=_TEXT, enabled=_FLAG, parameters=_OBJECT),
     "RuleEnforcement": _of(
         ("id", "rule"), id=_TEXT, rule=_OBJECT, trigger_instance_id=_TEXT, execution_id=_TEXT, failure_reason=_TEXT,
-        enforced_at=_TIME, status={"type": "string", "enum": ["succeeded", "failed"]}, explanation=_OBJECT,
+        enforced_at=_TIME, trigger_instance=_OBJECT, execution=_OBJECT,
+        status={"type": "string", "enum": ["succeeded", "failed"]}, explanation=_OBJECT,
     ),
 }  # fmt: skip
 """The schemas of bodies and documents."""

@@ -61,8 +61,8 @@ class ExecutionRows(Protocol):
         ...
 
     async def distinct(self, names: Sequence[str]) -> Mapping[str, list[str]]:
-        """Returns the different values of these attributes (`action`, `runner`, `status`, `user`), in order; leaves out
-        attributes without values."""
+        """Returns the different values of these attributes (`action`, `runner`, `status`, `user`, `rule`, `trigger`,
+        `trigger_type`), in order; leaves out attributes without values."""
         ...
 
     async def unfinished(self, tree: str | None) -> Sequence[str]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
+
 from squall.core.errors import InvalidError
 from squall.core.event.rules.evaluating import NO_KEYS, evaluate, needs_keys
 from squall.core.event.rules.explanation import Explanation
@@ -25,12 +27,13 @@ _TURN = 0.004
 
 class Match(NamedTuple):
     """A rule that matches an event, or fails on it. `prepared` is the request for its action; None if `failure` says
-    why there is none."""
+    why there is none. `unfit` is a request whose parameters cannot be rendered or do not fit: its execution fails."""
 
     rule: Rule
     explanation: Explanation
     prepared: Prepared | None
     failure: str
+    unfit: Prepared | None = None
 
 
 class Decision(NamedTuple):
@@ -88,27 +91,27 @@ class Deciding:
 
     async def match(self, rule: Rule, instance: TriggerInstance, explanation: Explanation) -> Match:
         """Returns the match of a rule, with the checked request for its action."""
-        if explanation.failure or explanation.parameters is None:
-            return Match(rule, explanation, None, explanation.failure or "The rule has no parameters for its action.")
+        if not explanation.matches:
+            return Match(rule, explanation, None, explanation.failure)
+        if await self._content.runnable(rule.action.ref) is None:
+            return Match(rule, explanation, None, f'Action "{rule.action.ref}" doesn\'t exist')
+        context = {
+            "trigger_instance": {"id": instance.id, "name": None},
+            "rule": {"id": rule.id, "name": rule.name},
+        }
+        # An execution whose parameters do not fit shows them as the rule has them.
+        request = Request(action=rule.action.ref, parameters=rule.action.parameters, context=context)
+        if explanation.parameters is None:
+            return Match(rule, explanation, None, explanation.failure, await self._executions.unfit(request))
         parameters = {
             name: self._binding.enclosed(value, explanation.secrets[name]) if name in explanation.secrets else value
             for name, value in explanation.parameters.items()
         }
-        request = Request(
-            action=rule.action.ref,
-            parameters=parameters,
-            context={
-                "trigger_instance": {"id": instance.id, "name": None},
-                "rule": {"id": rule.id, "name": rule.name},
-            },
-            plain=frozenset(parameters),
-        )
+        rendered = msgspec.structs.replace(request, parameters=parameters, plain=frozenset(parameters))
         try:
-            if await self._content.runnable(rule.action.ref) is None:
-                raise InvalidError(f'Action "{rule.action.ref}" doesn\'t exist')
-            return Match(rule, explanation, await self._executions.prepare(request), "")
+            return Match(rule, explanation, await self._executions.prepare(rendered), "")
         except InvalidError as error:
-            return Match(rule, explanation, None, str(error))
+            return Match(rule, explanation, None, str(error), await self._executions.unfit(request))
 
     async def _evaluating(self, rules: Sequence[Rule], now: int | None, need_keys: bool) -> _Evaluating:
         keys = await self._binding.all_keys(self._user) if need_keys else NO_KEYS
