@@ -333,7 +333,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         ).routes(),
         *PackRoutes(use.content, use.configs, use.registration).routes(),
         *InquiryRoutes(use.inquiries).routes(),
-        *reacting.routes(use.reacting, use.executions, views),
+        *reacting.routes(settings, out, use.reacting, sources),
         *KeyRoutes(use.keys, out.launcher.add_secrets).routes(),
         *PolicyRoutes(use.policies).routes(),
         *TraceRoutes(use.traces).routes(),

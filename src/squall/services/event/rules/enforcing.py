@@ -194,7 +194,7 @@ class Enforcing:
             status=FAILED if failure else SUCCEEDED,
             id=self._clock.new_id(),
         )
-        explanation = msgspec.json.encode(explanation_document(match.explanation))
+        explanation = msgspec.json.encode(match.shown or explanation_document(match.explanation))
         await tx.enforcements.add(enforcement, explanation)
         part = TracePart(RULE, match.rule.id, match.rule.ref, TRIGGER_INSTANCE, instance.id, now)
         await tx.traces.join(instance.trace, part)
