@@ -197,6 +197,14 @@ _ORIGINS = (
     "CREATE INDEX trigger_instances_order ON trigger_instances (trigger_ref, number)",
 )
 
+# Events of the kinds `squall.core.event.events.FREQUENT` are counted apart. A reader learns from `removed_events` which
+# rows it can no longer get.
+_FREQUENT_EVENTS = (
+    "CREATE INDEX events_frequent ON events (id) WHERE kind IN ('trigger_instance', 'rule_enforcement')",
+    "CREATE TABLE removed_events (frequent INTEGER PRIMARY KEY, row BIGINT NOT NULL)",
+    "INSERT INTO removed_events (frequent, row) SELECT 0, COALESCE(min(id), 1) - 1 FROM events",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _SEALED,
@@ -214,6 +222,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _SUSPECTS,
     _RULES,
     _ORIGINS,
+    _FREQUENT_EVENTS,
 )
 """Step n brings a store of version n to version n + 1."""
 

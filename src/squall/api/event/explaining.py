@@ -1,4 +1,4 @@
-"""Explanations of rules over HTTP: why a rule matches an event or not, backtests, and a rule's decisions as a stream."""
+"""Explanations of rules over HTTP: why a rule matches an event or not, backtests, and a stream of decisions."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _LARGEST_NUMBER = 2**63 - 1
 
 
 class ExplainingRoutes:
-    """`/rules/explain`, `/rules/backtest`, `/rules/{ref}/decisions` and `/triggerinstances/{id}/explain`. `heartbeat` is
-    in seconds."""
+    """`/rules/explain`, `/rules/backtest`, `/rules/{ref}/decisions` and `/triggerinstances/{id}/explain`. `heartbeat`
+    is in seconds."""
 
     def __init__(
         self,

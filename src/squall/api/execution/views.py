@@ -31,7 +31,7 @@ class Views:
         self, content: Content, reveal: Callable[[str], Any], waiting: Waiting, rules: RuleViews, web_url: str
     ) -> None:
         self._content = content
-        self._rules = rules
+        self.rules = rules
         self._reveal = reveal
         self._waiting = waiting
         self._web_url = web_url
@@ -50,7 +50,7 @@ class Views:
         document = execution_document(execution, action, runner, children, self._web_url)
         selection = selection or _WHOLE
         if execution.origin is not None and any(map(selection.selects, _OF_RULES)):
-            document |= await self._rules.origin(execution.origin, selection.selects("trigger_instance"))
+            document |= await self.rules.origin(execution.origin, selection.selects("trigger_instance"))
         document = select(document, selection.include, selection.exclude)
         wait = await self._waiting.reason(execution) if explain or execution.status == RUNNING else None
         if wait is not None:

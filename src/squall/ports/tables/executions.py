@@ -181,6 +181,11 @@ class EventRows(Protocol):
         """Returns the events of one resource of a kind, in order."""
         ...
 
+    async def removed(self, frequent: bool) -> int:
+        """Returns the number of the newest row that `prune` has removed: of the frequent kinds, or of all others; 0 if
+        it has removed none."""
+        ...
+
     async def prune(self, keep: int) -> int:
         """Deletes all events but the newest `keep`. Returns the number of deleted ones."""
         ...

@@ -5,7 +5,7 @@ Everything is read from the store, so a follower may come late, and nothing is k
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, NamedTuple
 
 from squall.core.event.rules.records import Enforcement, EnforcementFilter, InstanceFilter, Rule, TriggerInstance
@@ -69,7 +69,7 @@ class Decisions:
 
         return await self._store.read(work)
 
-    async def follow(self, rule: Rule, position: int) -> AsyncIterator[Step]:
+    async def follow(self, rule: Rule, position: int) -> AsyncGenerator[Step, None]:
         """Yields the decisions of a rule about the events behind `position`, until the rule is removed or the server
         stops. Yields a step without a decision after each wait."""
         with self._bus.subscribe(CHANGED) as hints, self._wanted.viewed(rule.trigger.type):

@@ -61,6 +61,7 @@ class Explained(NamedTuple):
         """Returns the decision as the API shows it."""
         shown = {**self.explanation, "outcome": self.outcome, "enabled": self.rule.enabled}
         if self.enforcement is not None:
+            shown.setdefault("failure_reason", self.enforcement.failure_reason)
             shown["enforcement_id"] = self.enforcement.id
             shown["execution_id"] = self.enforcement.execution_id
         if self.keys_may_differ:
@@ -89,10 +90,17 @@ class Explaining:
         return make_rule(given), False
 
     async def explain(self, rule: Rule, payload: Any, at: int | None = None) -> Explained:
-        """Returns what `rule` would decide about an event with this payload at `at` (µs; the present by default)."""
+        """Returns what `rule` would decide about an event with this payload at `at` (µs; the present by default). Also
+        checks whether the parameters fit the action."""
         explanation = await self._deciding.explain(rule, payload, now=at)
-        outcome = FAILS if explanation.failure else WOULD_FIRE if explanation.matches else NO_MATCH
-        return Explained(rule, outcome, await self._deciding.shown(rule, explanation))
+        shown = await self._deciding.shown(rule, explanation)
+        failure = explanation.failure
+        if explanation.matches:
+            nothing = TriggerInstance(trigger=rule.trigger.ref, occurred_at=0, id="", payload=None)
+            failure = (await self._deciding.match(rule, nothing, explanation)).failure
+        if failure:
+            return Explained(rule, FAILS, {**shown, "failure_reason": failure})
+        return Explained(rule, WOULD_FIRE if explanation.matches else NO_MATCH, shown)
 
     async def instance(self, instance_id: str) -> dict[str, Any]:
         """Returns the decisions of all rules of an instance's trigger, as the rules were at its evaluation. Before

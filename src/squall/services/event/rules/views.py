@@ -33,9 +33,9 @@ class RuleViews:
 
     async def masked(self, shown: dict[str, Any]) -> dict[str, Any]:
         """Returns the document of a rule with `********` for each parameter that the action's schema calls secret."""
-        action = shown["action"]
-        runnable = await self._content.runnable(action["ref"])
-        if runnable is None:
+        action = shown.get("action")
+        runnable = await self._content.runnable(action["ref"]) if action is not None else None
+        if action is None or runnable is None:
             return shown
         schemas = self._binding.schemas(*runnable)
         parameters = {
