@@ -47,7 +47,19 @@ def said(conversation: Conversation, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["executions", "one_execution", "lifecycle", "policies", "keys", "traces", "inquiries"]
+    "name",
+    [
+        "executions",
+        "one_execution",
+        "lifecycle",
+        "policies",
+        "keys",
+        "traces",
+        "inquiries",
+        "rules",
+        "triggers",
+        "webhooks",
+    ],
 )
 def test_a_conversation_goes_as_recorded(peer: Server, name: str) -> None:
     assert said(Conversation(peer, peer.get("/v1/user")["username"]), name) == []

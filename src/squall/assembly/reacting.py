@@ -5,21 +5,27 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from squall.api.event.enforcements import EnforcementRoutes
+from squall.api.event.explaining import ExplainingRoutes
 from squall.api.event.instances import InstanceRoutes
 from squall.api.event.rules import RuleRoutes
 from squall.api.event.triggers import TriggerRoutes
 from squall.api.event.webhooks import WebhookRoutes
 from squall.api.http.routes import Route
+from squall.api.output.tails import StreamSources
 from squall.assembly.conducting import Ground
 from squall.assembly.outside import Outside, Role
 from squall.config import Settings
 from squall.roles.rules import RulesRole
+from squall.services.event.rules.backtesting import Backtesting
 from squall.services.event.rules.book import RuleBook
 from squall.services.event.rules.deciding import Deciding
+from squall.services.event.rules.decisions import Decisions
 from squall.services.event.rules.enforcing import Enforcing
 from squall.services.event.rules.evaluation import Evaluation
+from squall.services.event.rules.explaining import Explaining
 from squall.services.event.rules.rules import RuleRegistrar, Rules
 from squall.services.event.rules.trigger_parameters import TriggerParameters
+from squall.services.event.rules.views import RuleViews
 from squall.services.event.triggers.dispatching import Dispatching
 from squall.services.event.triggers.instances import Instances
 from squall.services.event.triggers.trigger_types import TriggerTypeRegistrar, TriggerTypes
@@ -35,7 +41,11 @@ class Reacting(NamedTuple):
     dispatching: Dispatching
     instances: Instances
     rules: Rules
+    views: RuleViews
     deciding: Deciding
+    explaining: Explaining
+    backtesting: Backtesting
+    wanted: Wanted
     evaluation: Evaluation
     type_registrar: TriggerTypeRegistrar
     rule_registrar: RuleRegistrar
@@ -59,7 +69,11 @@ def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
         dispatching=dispatching,
         instances=Instances(store, clock, dispatching),
         rules=rules,
+        views=RuleViews(store, ground.content, ground.binding),
         deciding=deciding,
+        explaining=Explaining(store, clock, deciding),
+        backtesting=Backtesting(store, deciding, parameters),
+        wanted=wanted,
         evaluation=Evaluation(store, clock, ground.suspects, book, deciding, enforcing),
         type_registrar=TriggerTypeRegistrar(types, triggers),
         rule_registrar=RuleRegistrar(rules),
@@ -71,12 +85,24 @@ def roles(settings: Settings, out: Outside, use: Reacting) -> list[Role]:
     return [RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=settings.queue.poll_seconds)]
 
 
-def routes(use: Reacting) -> list[Route]:
-    """Returns the routes of triggers and rules."""
+def routes(settings: Settings, out: Outside, use: Reacting, sources: StreamSources) -> list[Route]:
+    """Returns the routes of triggers and rules. `sources` has the executions, their documents, and the heartbeat."""
+    decisions = Decisions(
+        out.store,
+        out.bus,
+        use.explaining,
+        use.wanted,
+        poll=settings.queue.poll_seconds,
+        stopping=lambda: sources.outputs.stopping,
+    )
+    explaining = ExplainingRoutes(
+        use.explaining, use.backtesting, decisions, use.instances, heartbeat=sources.heartbeat
+    )
     return [
         *TriggerRoutes(use.types, use.triggers).routes(),
         *InstanceRoutes(use.instances).routes(),
-        *RuleRoutes(use.rules).routes(),
-        *EnforcementRoutes(use.instances).routes(),
+        *RuleRoutes(use.rules, use.views).routes(),
+        *explaining.routes(),
+        *EnforcementRoutes(use.instances, sources.executions, sources.views).routes(),
         *WebhookRoutes(use.triggers, use.dispatching).routes(),
     ]

@@ -311,7 +311,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         worker.room,
         use.running.runners(),
     )
-    views = Views(use.content, use.binding.reveal, waiting, url)
+    views = Views(use.content, use.binding.reveal, waiting, use.reacting.views, url)
     heartbeat = settings.stream.heartbeat_seconds
     sources = StreamSources(use.executions, use.outputs, use.feeds, views, out.clock.now, heartbeat)
     completing = Completing(out.store, out.bus, SecretResults(out.vault), poll=settings.queue.poll_seconds)
@@ -333,7 +333,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         ).routes(),
         *PackRoutes(use.content, use.configs, use.registration).routes(),
         *InquiryRoutes(use.inquiries).routes(),
-        *reacting.routes(use.reacting),
+        *reacting.routes(settings, out, use.reacting, sources),
         *KeyRoutes(use.keys, out.launcher.add_secrets).routes(),
         *PolicyRoutes(use.policies).routes(),
         *TraceRoutes(use.traces).routes(),

@@ -7,6 +7,15 @@ from pathlib import Path
 FILES = {
     "pack.yaml": "ref: peer\nname: peer\nversion: 1.0.0\nauthor: tests\n",
     "config.schema.yaml": "region: {type: string, default: eu-west-1}\n",
+    "rules/hook.yaml": """
+name: hook
+description: Runs core.echo on a webhook
+enabled: true
+trigger: {type: core.st2.webhook, parameters: {url: peer/hook}}
+criteria:
+  trigger.body.level: {type: eq, pattern: high}
+action: {ref: core.echo, parameters: {message: "got {{trigger.body.level}} {{trigger.body.text}}"}}
+""",
     "actions/py_trivial.yaml": """
 name: py_trivial
 runner_type: python-script

@@ -179,6 +179,32 @@ _RULES = (
     "CREATE INDEX enforcements_execution ON enforcements (execution)",
 )
 
+# Filters by rule and trigger find the executions of rules by these indexes, which have no entries of other executions.
+# `origins` has the documents of rule, trigger and trigger type as they were when an execution was requested, by hash.
+_ORIGINS = (
+    "ALTER TABLE executions ADD COLUMN rule_name TEXT",
+    "ALTER TABLE executions ADD COLUMN trigger_name TEXT",
+    "ALTER TABLE executions ADD COLUMN trigger_type TEXT",
+    "ALTER TABLE executions ADD COLUMN trigger_instance TEXT",
+    "ALTER TABLE executions ADD COLUMN origin TEXT",
+    "CREATE INDEX executions_rule ON executions (rule_name, start_us, id) WHERE rule_name IS NOT NULL",
+    "CREATE INDEX executions_trigger ON executions (trigger_name, start_us, id) WHERE trigger_name IS NOT NULL",
+    "CREATE INDEX executions_trigger_type ON executions (trigger_type, start_us, id) WHERE trigger_type IS NOT NULL",
+    """CREATE INDEX executions_trigger_instance ON executions (trigger_instance, start_us, id)
+        WHERE trigger_instance IS NOT NULL""",
+    "CREATE INDEX executions_origin ON executions (origin) WHERE origin IS NOT NULL",
+    "CREATE TABLE origins (key TEXT PRIMARY KEY, body TEXT NOT NULL)",
+    "CREATE INDEX trigger_instances_order ON trigger_instances (trigger_ref, number)",
+)
+
+# Events of the kinds `squall.core.event.events.FREQUENT` are counted apart. A reader learns from `removed_events` which
+# rows it can no longer get.
+_FREQUENT_EVENTS = (
+    "CREATE INDEX events_frequent ON events (id) WHERE kind IN ('trigger_instance', 'rule_enforcement')",
+    "CREATE TABLE removed_events (frequent INTEGER PRIMARY KEY, row BIGINT NOT NULL)",
+    "INSERT INTO removed_events (frequent, row) SELECT 0, COALESCE(min(id), 1) - 1 FROM events",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _SEALED,
@@ -195,6 +221,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _OUTPUT_ACCOUNTS,
     _SUSPECTS,
     _RULES,
+    _ORIGINS,
+    _FREQUENT_EVENTS,
 )
 """Step n brings a store of version n to version n + 1."""
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 from squall.api.output.forms.frames import event_frame, frame
 from squall.api.output.tails import StreamSources
 from squall.core.errors import NotFoundError
 from squall.core.event import events
 from squall.core.event.events import Event
+from squall.core.event.rules.changes import instance_document
 from squall.core.execution.execution import FINAL, as_of
 
 LIVEACTION = {
@@ -29,6 +32,11 @@ class Filter(NamedTuple):
     def selects(self, name: str) -> bool:
         """Returns True if the client requests events of this name."""
         return events.matches(name, self.patterns)
+
+    @property
+    def selects_frequent(self) -> bool:
+        """True if the client requests events of a frequent kind."""
+        return any(map(self.selects, events.FREQUENT_NAMES))
 
     def holds(self, execution_id: str, action: str) -> bool:
         """Returns True if the client requests this execution."""
@@ -57,8 +65,17 @@ class Changes:
             return await self._of_execution(filter_, event)
         if not filter_.selects(event.name) or not filter_.holds_document(event.kind):
             return []
-        document = await self._feeds.document(event.id)
+        document = await self._document(event)
         return [frame(event.name, document)] if document else []
+
+    async def _document(self, event: Event) -> bytes:
+        if event.kind == events.TRIGGER_INSTANCE:
+            instance = await self._feeds.instance(event.resource)
+            return instance_document(instance, event.status) if instance is not None else b""
+        document = await self._feeds.document(event.id)
+        if event.kind == events.RULE and document:
+            return msgspec.json.encode(await self._views.rules.masked(msgspec.json.decode(document)))
+        return document
 
     async def _of_execution(self, filter_: Filter, event: Event) -> list[bytes]:
         liveaction = LIVEACTION.get(event.name, "")

@@ -71,7 +71,14 @@ class EventRoutes:
             yield OPENING
             skip = resumed.sent if resumed is not None else 0
             last_sent = lag_sent = monotonic()
-            turns = listened(self._feeds, self._outputs, cursor, resumed.row if resumed else None, self._heartbeat)
+            turns = listened(
+                self._feeds,
+                self._outputs,
+                cursor,
+                resumed.row if resumed else None,
+                self._heartbeat,
+                filter_.selects_frequent,
+            )
             async with aclosing(turns):
                 async for turn in turns:
                     if isinstance(turn, Missed):

@@ -22,20 +22,21 @@ class Missed(NamedTuple):
 
 
 async def listened(
-    feeds: Feeds, outputs: Outputs, cursor: Cursor, row: int | None, heartbeat: float
+    feeds: Feeds, outputs: Outputs, cursor: Cursor, row: int | None, heartbeat: float, frequent: bool
 ) -> AsyncGenerator[Missed | Sequence[Item], None]:
     """Yields the items and missed changes for a listener, from the change after `row` on (None: from the present on),
-    until the server stops. Yields an empty sequence if nothing came for `heartbeat` seconds. The cursor's row is that
+    until the server stops. Yields an empty sequence if nothing came for `heartbeat` seconds. `frequent`: the
+    listener wants events of the frequent kinds. The cursor's row is that
     of the last items which the listener has finished with."""
     if row is not None:
-        events, forgotten = await feeds.events_between(row, cursor.row)
+        events, forgotten = await feeds.events_between(row, cursor.row, frequent)
         yield Missed(events, cursor.row, forgotten, False)
     while not outputs.stopping:
         start = cursor.row
         items, lost = await cursor.next(heartbeat)
         if lost and items:
             until = items[0].row - (items[0].event is not None)
-            events, forgotten = await feeds.events_between(start, until)
+            events, forgotten = await feeds.events_between(start, until, frequent)
             yield Missed(events, until, forgotten, True)
         yield items
         if items:

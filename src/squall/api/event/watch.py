@@ -156,7 +156,7 @@ class _Page:
     # -- resource events
 
     async def _events(self, cursor: Cursor, row: int) -> None:
-        turns = listened(self._feeds, self._outputs, cursor, row, self._heartbeat)
+        turns = listened(self._feeds, self._outputs, cursor, row, self._heartbeat, self._filter.selects_frequent)
         async with aclosing(turns):
             async for turn in turns:
                 if isinstance(turn, Missed) and turn.forgotten and not turn.live:

@@ -38,7 +38,7 @@ _DEFAULT_LIMIT = 100
 _MOST_AT_ONCE = 1000
 _FILTERS = ("action", "runner", "status", "user")
 _OF_RULES = ("rule", "trigger", "trigger_type")
-"""Filters for executions that rules started. Squall has no rules yet, so they match nothing."""
+"""Filters for executions that rules requested."""
 _BY = ("cancelled_by", PAUSED_BY, RESUMED_BY, RESPONDED_BY, COMPLETED_BY, COMPLETED_AS)
 """The fields of a context that name the user of a later request."""
 _SHOWN_ATTRIBUTES = ("result", "trigger_instance", "status")
@@ -149,8 +149,8 @@ class ExecutionRoutes:
 
     async def _filters(self, request: Request) -> Answer:
         names = request.query.listed("types") or (*_FILTERS, *_OF_RULES)
-        values = await self._executions.distinct([name for name in names if name not in _OF_RULES])
-        return Answer({**values, **{name: [] for name in names if name in _OF_RULES}})
+        values = await self._executions.distinct(names)
+        return Answer({**{name: [] for name in names if name in _OF_RULES}, **values})
 
     async def _cancel_many(self, request: Request) -> Answer:
         async def cancel(execution_id: str) -> Execution:

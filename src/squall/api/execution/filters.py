@@ -11,8 +11,6 @@ from squall.core.execution.terms import RESULT, advanced_terms
 from squall.core.timestamp import from_iso
 
 _MAX_IDS = 100
-_OF_RULES = ("rule", "trigger", "trigger_type", "trigger_instance")
-"""Filters for executions that rules started. Squall has no rules yet, so they match nothing."""
 _SORTED = {
     "id": "id",
     "liveaction": "id",
@@ -59,8 +57,12 @@ def execution_filter(query: Query, identity: Identity) -> ExecutionFilter:
         status=text("status"),
         user=text("user"),
         runner=text("runner"),
+        rule=_origin(text("rule")),
+        trigger=_origin(text("trigger")),
+        trigger_type=_origin(text("trigger_type")),
+        trigger_instance=_origin(text("trigger_instance")),
         parent="" if parent and is_null(parent) else parent,
-        ids=_ids(query.listed("id") if text("id") else None, text("liveaction"), [text(name) for name in _OF_RULES]),
+        ids=_ids(query.listed("id") if text("id") else None, text("liveaction")),
         after_us=after_us,
         before_us=before_us,
         terms=tuple(terms.values()),
@@ -72,6 +74,11 @@ def execution_filter(query: Query, identity: Identity) -> ExecutionFilter:
 def is_null(value: str) -> bool:
     """Returns True if a filter's value selects executions that lack the attribute."""
     return value.lower() == "null"
+
+
+def _origin(value: str | None) -> str | None:
+    """Returns the value of a filter for executions that rules requested; empty for executions that none did."""
+    return "" if value and is_null(value) else value
 
 
 def _times(after: str | None, before: str | None, between: str | None) -> tuple[int | None, int | None]:
@@ -86,12 +93,10 @@ def _times(after: str | None, before: str | None, between: str | None) -> tuple[
     return after_us, before_us
 
 
-def _ids(ids: list[str] | None, liveaction: str | None, of_rules: list[str | None]) -> tuple[str, ...] | None:
+def _ids(ids: list[str] | None, liveaction: str | None) -> tuple[str, ...] | None:
     """Returns the ids that pass all of these filters; None if any id passes. Raises `InvalidError`."""
     if ids is not None and len(ids) > _MAX_IDS:
         raise InvalidError(f"id: a request can name at most {_MAX_IDS} ids, not {len(ids)}")
-    if any(value is not None and not is_null(value) for value in of_rules):
-        return ()
     if liveaction is None:
         return tuple(ids) if ids is not None else None
     # An execution and its liveaction have one id.

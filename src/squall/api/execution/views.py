@@ -13,18 +13,25 @@ from squall.core.execution.document import execution_document, liveaction_docume
 from squall.core.execution.execution import RUNNING, Execution
 from squall.core.execution.inquiry import RUNNER as INQUIRY
 from squall.services.content.content import Content
+from squall.services.event.rules.views import RuleViews
 from squall.services.execution.waiting import Waiting
 
 _WITH_SECRETS_OF_OTHERS = frozenset({INQUIRY, "action-chain"})
 """Runners whose results hold sealed values that no output schema of theirs marks: answers, and results of nodes."""
 
+_OF_RULES = ("rule", "trigger", "trigger_type", "trigger_instance")
+_WHOLE = Attributes(None, None)
+
 
 class Views:
     """The builder of documents. `reveal` decrypts a sealed value, `waiting` finds the reason why an execution waits,
-    `web_url` is the address of the web page."""
+    `rules` has the documents of the rules that request executions, `web_url` is the address of the web page."""
 
-    def __init__(self, content: Content, reveal: Callable[[str], Any], waiting: Waiting, web_url: str) -> None:
+    def __init__(
+        self, content: Content, reveal: Callable[[str], Any], waiting: Waiting, rules: RuleViews, web_url: str
+    ) -> None:
         self._content = content
+        self.rules = rules
         self._reveal = reveal
         self._waiting = waiting
         self._web_url = web_url
@@ -41,15 +48,14 @@ class Views:
         that costs a database query."""
         action, runner = await self._content.snapshot(execution.snapshot)
         document = execution_document(execution, action, runner, children, self._web_url)
-        document = (
-            select(document, selection.include, selection.exclude)
-            if selection is not None
-            else select(document, None, None)
-        )
+        selection = selection or _WHOLE
+        if execution.origin is not None and any(map(selection.selects, _OF_RULES)):
+            document |= await self.rules.origin(execution.origin, selection.selects("trigger_instance"))
+        document = select(document, selection.include, selection.exclude)
         wait = await self._waiting.reason(execution) if explain or execution.status == RUNNING else None
         if wait is not None:
             reason = {"waiting": wait.text, "waiting_for": wait.document()}
-            document |= {name: value for name, value in reason.items() if selection is None or selection.selects(name)}
+            document |= {name: value for name, value in reason.items() if selection.selects(name)}
         result = document.pop("result", None)
         document = replace_sealed(document, self._reveal) if show_secrets else masked(document)
         if result is not None:

@@ -28,6 +28,18 @@ _RULE = {
     "context": _OBJECT, "tags": _LIST, "metadata_file": _TEXT, "throttle": _OBJECT, "correlate": _OBJECT,
     "absent": _OBJECT, "hold": _FLAG,
 }  # fmt: skip
+_COUNT: Schema = {"type": "integer"}
+_RULE_OR_REF: Schema = {"oneOf": [_TEXT, _OBJECT]}
+_DECISION = {
+    "rule": _OBJECT, "matches": _FLAG, "criteria": _LIST, "parameters": _OBJECT, "failure_reason": _TEXT,
+    "outcome": {
+        "type": "string",
+        "enum": [
+            "fired", "failed", "no_match", "disabled", "other_matched", "kept_back", "not_evaluated", "would_fire",
+        ],
+    },
+    "enabled": _FLAG, "enforcement_id": _TEXT, "execution_id": _TEXT, "trigger_instance": _TEXT, "note": _TEXT,
+}  # fmt: skip
 
 EVENT_QUERY: dict[str, tuple[Schema, str]] = {
     "enabled": (_FLAG, "only enabled, or only disabled ones"),
@@ -52,9 +64,25 @@ EVENT_SCHEMAS: dict[str, Schema] = {
     "Rule": _of(("id", "ref"), **_RULE),
     "RuleBody": _of(("name", "trigger", "action"), **_RULE),
     "RuleType": _of(("id", "name"), id=_TEXT, name=_TEXT, description=_TEXT, enabled=_FLAG, parameters=_OBJECT),
+    "ExplainBody": _of(("rule",), rule=_RULE_OR_REF, instance=_TEXT, payload={}),
+    "RuleDecision": _of(("outcome",), **_DECISION),
+    "InstanceDecisions": _of(
+        ("trigger_instance", "rules"), trigger_instance=_OBJECT, evaluated_at=_TIME, rules_left_out=_COUNT,
+        rules={"type": "array", "items": _of(("outcome",), **_DECISION)},
+    ),
+    "BacktestBody": {
+        "type": "object", "required": ["rule"],
+        "properties": {"rule": _RULE_OR_REF, "from": _TIME, "to": _TIME, "limit": _COUNT},
+    },
+    "Backtest": _of(
+        ("trigger", "evaluated"), trigger=_TEXT, compared_with=_TEXT, evaluated=_COUNT, would_fire=_COUNT,
+        would_start=_COUNT, would_stop=_COUNT, unchanged=_COUNT, failed=_COUNT, oldest=_TEXT, newest=_TEXT,
+        examples=_OBJECT,
+    ),
     "RuleEnforcement": _of(
         ("id", "rule"), id=_TEXT, rule=_OBJECT, trigger_instance_id=_TEXT, execution_id=_TEXT, failure_reason=_TEXT,
-        enforced_at=_TIME, status={"type": "string", "enum": ["succeeded", "failed"]}, explanation=_OBJECT,
+        enforced_at=_TIME, trigger_instance=_OBJECT, execution=_OBJECT,
+        status={"type": "string", "enum": ["succeeded", "failed"]}, explanation=_OBJECT,
     ),
 }  # fmt: skip
 """The schemas of bodies and documents."""

@@ -34,7 +34,7 @@ QUERY: dict[str, tuple[Schema, str]] = {
     **EVENT_QUERY,
     "action": (_TEXT, "the action's ref; for output: refs, separated by commas"),
     "action_refs": (_TEXT, "refs of actions, separated by commas"),
-    "after": (_TEXT, "only output after this position"),
+    "after": (_TEXT, "only what comes after this position"),
     "backwards": (_FLAG, "return the last matches first"),
     "compress": (_FLAG, "compress the result with gzip"),
     "context": (_COUNT, "lines around each match"),

@@ -13,6 +13,19 @@ EXECUTION = "execution"
 ANNOUNCEMENT = "announcement"
 """The kind of announcements: the resource is the announcing execution, the document is the message for listeners."""
 
+TRIGGER_INSTANCE = "trigger_instance"
+"""The kind of events about trigger instances. They have no document: the sender reads the instance."""
+
+RULE = "rule"
+RULE_ENFORCEMENT = "rule_enforcement"
+
+FREQUENT = (TRIGGER_INSTANCE, RULE_ENFORCEMENT)
+"""The kinds of which a flood of events writes many rows. They are counted apart from all others, so that they never
+push out rows about executions."""
+
+FREQUENT_NAMES = tuple(f"st2.{kind}__{what}" for kind in FREQUENT for what in ("create", "update", "delete"))
+"""The names of events of the kinds in `FREQUENT`."""
+
 EXECUTION_CREATE = "st2.execution__create"
 EXECUTION_UPDATE = "st2.execution__update"
 EXECUTION_DELETE = "st2.execution__delete"

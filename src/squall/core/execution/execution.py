@@ -59,11 +59,23 @@ class LogEntry(msgspec.Struct, frozen=True, array_like=True):
     status: str
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """The rule and the event that led to an execution: the names of the rule, the trigger and the trigger's type, and
+    the id of the trigger instance. `documents` is the key of their documents of that time."""
+
+    rule: str
+    trigger: str
+    trigger_type: str
+    trigger_instance: str
+    documents: str
+
+
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """One run of one action. Times are µs since 1970, UTC; secret parameters are sealed envelopes (`core.secret`).
 
     `tree` is the id of the root execution, which names the journal. `snapshot` is the content hash of the action and
     runner type as they were at the request. `attempt` counts launches. `notify` says who is notified of its end.
+    `origin` is None if no rule requested it.
     """
 
     id: str
@@ -82,6 +94,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     context: dict[str, Any] = {}
     runner_info: dict[str, Any] = {}
     notify: dict[str, Any] = {}
+    origin: Origin | None = None
     result: Any = None
     result_size: int = 0
     log: tuple[LogEntry, ...] = ()
@@ -92,16 +105,22 @@ SORTED = frozenset({"id", "action", "runner", "status", "user", "parent", "start
 
 
 class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """The filter and order of a list of executions. `None` selects all; `parent=""` selects those without a parent.
+    """The filter and order of a list of executions. `None` selects all; `parent=""` selects those without a parent,
+    `rule=""` those that no rule requested, and so on.
 
-    `after_us` and `before_us` bound `start` (exclusive); all `terms` must hold. `order` names attributes of `SORTED`,
-    each with a flag for descending order; then `newest_first` orders by `start`, then by id.
+    `rule`, `trigger` and `trigger_type` are names without a pack. `after_us` and `before_us` bound `start` (exclusive);
+    all `terms` must hold. `order` names attributes of `SORTED`, each with a flag for descending order; then
+    `newest_first` orders by `start`, then by id.
     """
 
     action: str | None = None
     status: str | None = None
     user: str | None = None
     runner: str | None = None
+    rule: str | None = None
+    trigger: str | None = None
+    trigger_type: str | None = None
+    trigger_instance: str | None = None
     parent: str | None = None
     tree: str | None = None
     ids: tuple[str, ...] | None = None

@@ -9,8 +9,6 @@ from squall.core.errors import InvalidError
 from squall.core.timestamp import from_iso
 
 RESULT = "result"
-NOTHING = "nothing"
-"""The source of attributes that no execution has, such as its rule."""
 
 _VALUES = {
     "id": "id",
@@ -23,6 +21,10 @@ _VALUES = {
     "context.user": "user",
     "parent": "parent",
     "log.status": "log",
+    "rule.name": "rule",
+    "trigger.name": "trigger",
+    "trigger_type.name": "trigger_type",
+    "trigger_instance.id": "trigger_instance",
 }
 _NUMBERS = {"delay": "delay", "result_size": "result_size"}
 _TIMES = {"start_timestamp": "start", "end_timestamp": "end"}
@@ -36,10 +38,10 @@ _DOCUMENTS = {
     "liveaction.context": "context",
     "liveaction.result": RESULT,
     "liveaction.runner_info": "runner_info",
-    "trigger": NOTHING,
-    "trigger_type": NOTHING,
-    "trigger_instance": NOTHING,
-    "rule": NOTHING,
+    "trigger": "trigger_document",
+    "trigger_type": "trigger_type_document",
+    "trigger_instance": "trigger_instance_document",
+    "rule": "rule_document",
 }
 _ORQUESTA = {"workflow_execution": "workflow_execution_id", "task_execution": "task_execution_id"}
 

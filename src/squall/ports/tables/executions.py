@@ -61,8 +61,8 @@ class ExecutionRows(Protocol):
         ...
 
     async def distinct(self, names: Sequence[str]) -> Mapping[str, list[str]]:
-        """Returns the different values of these attributes (`action`, `runner`, `status`, `user`), in order; leaves out
-        attributes without values."""
+        """Returns the different values of these attributes (`action`, `runner`, `status`, `user`, `rule`, `trigger`,
+        `trigger_type`), in order; leaves out attributes without values."""
         ...
 
     async def unfinished(self, tree: str | None) -> Sequence[str]:
@@ -179,6 +179,11 @@ class EventRows(Protocol):
 
     async def of(self, kind: str, resource: str) -> Sequence[Event]:
         """Returns the events of one resource of a kind, in order."""
+        ...
+
+    async def removed(self, frequent: bool) -> int:
+        """Returns the number of the newest row that `prune` has removed: of the frequent kinds, or of all others; 0 if
+        it has removed none."""
         ...
 
     async def prune(self, keep: int) -> int:

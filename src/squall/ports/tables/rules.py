@@ -77,6 +77,15 @@ class EnforcementRows(Protocol):
         """Returns the number of enforcements that match, at most `cap`."""
         ...
 
+    async def keep_origin(self, key: str, documents: bytes) -> None:
+        """Keeps the documents (JSON) of the rule, trigger and trigger type of an execution, if no other has this
+        key."""
+        ...
+
+    async def origin(self, key: str) -> bytes:
+        """Returns the documents with this key (JSON); empty if there are none."""
+        ...
+
     async def expire(self, before: int, limit: int) -> int:
         """Removes up to `limit` enforcements from before `before` (µs). Returns their number."""
         ...

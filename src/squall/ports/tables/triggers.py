@@ -81,6 +81,15 @@ class InstanceRows(Protocol):
         """Returns a page of the instances that match."""
         ...
 
+    async def batch(self, where: InstanceFilter, limit: int, most_bytes: int) -> Sequence[TriggerInstance]:
+        """Returns the next instances that match, ordered by number: at most `limit`, at least one, and as many as have
+        `most_bytes` of payload together."""
+        ...
+
+    async def newest(self, trigger: str) -> int:
+        """Returns the number of the newest instance of a trigger; 0 if it has none."""
+        ...
+
     async def count(self, where: InstanceFilter, cap: int) -> int:
         """Returns the number of instances that match, at most `cap`."""
         ...

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 
 from squall.core.environment import RETRIED
 from squall.core.event.events import EXECUTION, Event
+from squall.core.event.rules.records import TriggerInstance
 from squall.core.execution import execution as ex
 from squall.core.output import journal
 from squall.core.output.places import BEGINNING, Place
@@ -98,20 +99,23 @@ class Feeds:
                     tap.done.set()
                 self._taps.clear()
 
-    async def events_between(self, row: int, until: int) -> tuple[list[Event], bool]:
-        """Returns the events after `row` up to `until`, and whether the table no longer has all of them."""
+    async def events_between(self, row: int, until: int, frequent: bool = True) -> tuple[list[Event], bool]:
+        """Returns the events after `row` up to `until`, and whether the table no longer has all of them. Events of the
+        frequent kinds may be missing unless `frequent`."""
 
         async def work(tx: Tx) -> tuple[list[Event], int]:
-            first, _ = await tx.events.bounds()
+            removed = await tx.events.removed(False)
+            if frequent:
+                removed = max(removed, await tx.events.removed(True))
             events: list[Event] = []
             at = row
             while at < until and (rows := await tx.events.after(at, _READ)):
                 events += [event for event in rows if event.id <= until]
                 at = rows[-1].id
-            return events, first
+            return events, removed
 
-        events, first = await self._store.read(work)
-        return events, first > row + 1
+        events, removed = await self._store.read(work)
+        return events, removed > row
 
     async def rows(self, execution_id: str) -> dict[str, int]:
         """Returns the last event row of each status of an execution; only rows that are still in the table."""
@@ -121,6 +125,10 @@ class Feeds:
     async def document(self, row: int) -> bytes:
         """Returns the document of an event, JSON; empty if it has none, or if its resource was purged."""
         return await self._store.read(lambda tx: tx.events.document(row))
+
+    async def instance(self, instance_id: str) -> TriggerInstance | None:
+        """Returns a trigger instance; None if it is no longer kept."""
+        return await self._store.read(lambda tx: tx.instances.get(instance_id))
 
     def behind(self, cursor: Cursor, now: int) -> tuple[int, int]:
         """Returns how far a listener is behind at `now` (µs); see `Ring.behind`."""

@@ -126,6 +126,11 @@ class Binding:
             return self.enclosed(value, secrets)
         return seal_secrets(value, schema, lambda secret: enclose_alone(secret, self._vault.seal))
 
+    def unrendered(self, action: Action, runner: RunnerType, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns parameters as they are, with the secret ones sealed."""
+        schemas = self._merged.of(action, runner).schemas
+        return {name: self._sealed(value, schemas.get(name, {}), []) for name, value in parameters.items()}
+
     async def names(self, texts: list[Any], context: dict[str, Any], pack: str) -> dict[str, Any]:
         """Returns the names for templates of a pack; keys and configuration only if a text may mention them."""
         return await self._names(context, texts, pack)

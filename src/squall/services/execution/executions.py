@@ -12,7 +12,7 @@ from squall.core.content.action import WORKFLOW_RUNNERS, Action, RunnerType
 from squall.core.content.returned import restored
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution import execution as ex
-from squall.core.execution.execution import Execution, ExecutionFilter, LogEntry
+from squall.core.execution.execution import Execution, ExecutionFilter, LogEntry, Origin, encoded_size, with_result
 from squall.core.execution.params import check_depths
 from squall.ports import Bus, Clock, Store, Tx
 from squall.services.content.content import Content, snapshot_key
@@ -26,7 +26,8 @@ COUNT_CAP = 10_000
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request to run an action. `delay` is in ms; `context` may name a parent execution; `notify` replaces the
-    action's own section; an earlier execution has stored the values of `plain` parameters."""
+    action's own section; an earlier execution has stored the values of `plain` parameters. `origin` names the rule that
+    requests it."""
 
     action: str
     parameters: dict[str, Any] = {}
@@ -35,6 +36,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     delay: int | None = None
     notify: dict[str, Any] | None = None
     plain: frozenset[str] = frozenset()
+    origin: Origin | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -103,9 +105,20 @@ class Executions:
         parameters = await self._binding.request(action, runner, request.parameters, context, request.plain)
         return Prepared(request, action, runner, parameters)
 
-    async def place(self, tx: Tx, prepared: Prepared, now: int, reservation: Reservation | None = None) -> Execution:
+    async def unfit(self, request: Request) -> Prepared | None:
+        """Returns a request whose parameters cannot be rendered or do not fit, for an execution that fails at once.
+        They stay as they are, and secret ones are sealed. Returns None if the action does not exist or is disabled."""
+        runnable = await self._content.runnable(request.action)
+        if runnable is None or not runnable[0].enabled:
+            return None
+        return Prepared(request, *runnable, self._binding.unrendered(*runnable, request.parameters))
+
+    async def place(
+        self, tx: Tx, prepared: Prepared, now: int, reservation: Reservation | None = None, failure: str = ""
+    ) -> Execution:
         """Creates and queues the execution of a prepared request in the transaction `tx`; claims it if `reservation`
-        has room. Returns it as it was requested. Raises `InvalidError` if its parent does not exist or has ended."""
+        has room. With a `failure`, the execution has failed for this reason. Returns it as it was requested. Raises
+        `InvalidError` if its parent does not exist or has ended."""
         request, action, runner = prepared.request, prepared.action, prepared.runner
         user = request.user or self._user
         execution = Execution(
@@ -121,11 +134,16 @@ class Executions:
             parameters=prepared.parameters,
             context={**request.context, "user": user, "pack": action.pack},
             notify=action.notify if request.notify is None else request.notify,
+            origin=request.origin,
             log=(LogEntry(now, ex.REQUESTED),),
         )
         execution = await _with_parent(tx, execution)
         await tx.content.keep_snapshot(execution.snapshot, action, runner)
-        await self._transitions.enter(tx, execution, now, reservation)
+        if failure:
+            result = {"error": failure, "traceback": ""}
+            await self._transitions.enter_failed(tx, with_result(execution, result, encoded_size(result)), now)
+        else:
+            await self._transitions.enter(tx, execution, now, reservation)
         return execution
 
     async def re_run(
@@ -197,7 +215,7 @@ class Executions:
         return await self._store.read(work)
 
     async def distinct(self, names: Sequence[str]) -> dict[str, list[str]]:
-        """Returns the sorted distinct values of `action`, `runner`, `status` and `user`, by name."""
+        """Returns the sorted distinct values by name; `ports.ExecutionRows` lists the names."""
         return dict(await self._store.read(lambda tx: tx.executions.distinct(names)))
 
     async def children(

@@ -101,6 +101,15 @@ class Transitions:
             return
         await self.queue(tx, execution, now + (execution.delay or 0) * 1000)
 
+    async def enter_failed(self, tx: Tx, execution: Execution, now: int) -> None:
+        """Adds a new execution that has failed before it could run, with its result. Raises `InvalidError` as `enter`
+        does."""
+        await tx.executions.insert(execution)
+        await tx.events.add(change_of(execution, events.EXECUTION_CREATE, now))
+        if self._join is not None:
+            await self._join(tx, execution)
+        await self.move(tx, execution, ex.FAILED, now)
+
     async def begin(self, tx: Tx, execution: Execution, info: dict[str, Any], now: int) -> tuple[Execution, int] | None:
         """Begins to run an execution on the worker that `info` describes. Returns it with the row of its `running`
         event; None if a policy delays or cancels it, so that its queue row is obsolete."""

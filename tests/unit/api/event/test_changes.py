@@ -13,6 +13,7 @@ from squall.api.execution.views import Views
 from squall.api.output.tails import StreamSources
 from squall.core.event import events
 from squall.core.event.events import ANNOUNCEMENT, EXECUTION, Announcement, Change, Event
+from squall.services.event.rules.views import RuleViews
 from squall.services.execution.waiting import Waiting
 from squall.testing.samples import NOON, sample_id
 
@@ -38,7 +39,13 @@ def changes(squall: Assembly) -> Changes:
         lambda: 1,
         squall.running.runners(),
     )
-    views = Views(squall.content, squall.binding.reveal, waiting, "http://x")
+    views = Views(
+        squall.content,
+        squall.binding.reveal,
+        waiting,
+        RuleViews(squall.store, squall.content, squall.binding),
+        "http://x",
+    )
     return Changes(
         StreamSources(squall.executions, squall.outputs, squall.feeds, views, squall.clock.now, heartbeat=1.0)
     )

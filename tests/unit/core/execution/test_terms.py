@@ -17,7 +17,7 @@ from squall.core.execution.terms import Term, advanced_terms
         ("liveaction.runner_info.hostname:h", Term("runner_info", ("hostname",), "h")),
         ("action.pack:core", Term("action_document", ("pack",), "core")),
         ("workflow_execution:x", Term("context", ("orquesta", "workflow_execution_id"), "x")),
-        ("rule.name:x", Term("nothing", ("name",), "x")),
+        ("rule.name:x", Term("rule", (), "x")),
         ("delay:1500", Term("delay", between=(1500, 1500))),
         ("delay:Null", Term("delay")),
         ("start_timestamp:1970-01-01T00:00:01Z", Term("start", between=(1_000_000, 1_000_000))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from squall.adapters.sql.dialect.session import Session
-from squall.core.event.events import Change, Event
+from squall.core.event.events import FREQUENT, Change, Event
 
 _COLUMNS = "id, kind, name, resource, tree, status, at_us"
 
@@ -55,13 +55,32 @@ class SqlEvents:
         )
         return [_event(*row) for row in rows]
 
+    async def removed(self, frequent: bool) -> int:
+        """Returns the row up to which events were removed: frequent ones, or all others."""
+        rows = await self._session.run("SELECT row FROM removed_events WHERE frequent = ?", int(frequent))
+        return int(rows[0][0]) if rows else 0
+
     async def prune(self, keep: int) -> int:
-        """Deletes all events but the newest `keep`. Returns the number of deleted events.
+        """Deletes all events but the newest `keep` of the frequent kinds and of all others. Returns the number of
+        deleted events.
 
         The newest row always stays, so that row numbers keep counting up."""
+        # SQLite uses the index of frequent rows only if the kinds are in the text of the statement.
+        frequent = "kind IN (" + ", ".join(f"'{kind}'" for kind in FREQUENT) + ")"
+        return await self._prune(0, f"NOT ({frequent})", max(keep, 1)) + await self._prune(1, frequent, max(keep, 1))
+
+    async def _prune(self, key: int, which: str, keep: int) -> int:
         rows = await self._session.run(
-            "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ? RETURNING id", max(keep, 1)
+            f"DELETE FROM events WHERE {which} AND id <= ("
+            f"SELECT id FROM events WHERE {which} ORDER BY id DESC LIMIT 1 OFFSET {int(keep)}) RETURNING id"
         )
+        if rows:
+            await self._session.run(
+                "INSERT INTO removed_events (frequent, row) VALUES (?, ?) "
+                "ON CONFLICT (frequent) DO UPDATE SET row = excluded.row",
+                key,
+                max(row[0] for row in rows),
+            )
         return len(rows)
 
 

@@ -174,6 +174,17 @@ class SqlEnforcements:
         )
         return int(rows[0][0])
 
+    async def keep_origin(self, key: str, documents: bytes) -> None:
+        """Keeps the documents of an execution's rule, trigger and trigger type, if no other has this key."""
+        await self._session.run(
+            "INSERT INTO origins (key, body) VALUES (?, ?) ON CONFLICT (key) DO NOTHING", key, documents.decode()
+        )
+
+    async def origin(self, key: str) -> bytes:
+        """Returns documents by their key; empty if there are none."""
+        rows = await self._session.run("SELECT body FROM origins WHERE key = ?", key)
+        return rows[0][0].encode() if rows else b""
+
     async def expire(self, before: int, limit: int) -> int:
         """Deletes up to `limit` enforcements from before `before`. Returns their number."""
         rows = await self._session.run(

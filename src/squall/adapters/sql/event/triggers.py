@@ -172,14 +172,42 @@ class SqlInstances:
         """Returns a page of the instances that match."""
         clause, values = _where(where)
         direction = "DESC" if where.newest_first else "ASC"
-        order = "number" if where.number_after is not None else "occurred_us"
+        by_number = where.number_after is not None or where.number_before is not None
+        order = f"number {direction}" if by_number else f"occurred_us {direction}, number {direction}"
         most = 2**62 if limit is None else int(limit)
         rows = await self._session.run(
-            f"SELECT {_INSTANCE} FROM trigger_instances{clause} ORDER BY {order} {direction}, number {direction} "
-            f"LIMIT {most} OFFSET {int(offset)}",
+            f"SELECT {_INSTANCE} FROM trigger_instances{clause} ORDER BY {order} LIMIT {most} OFFSET {int(offset)}",
             *values,
         )
         return [_instance(row) for row in rows]
+
+    async def batch(self, where: InstanceFilter, limit: int, most_bytes: int) -> Sequence[TriggerInstance]:
+        """Returns the next instances by number: at least one, and as many as have `most_bytes` of payload."""
+        clause, values = _where(where)
+        direction = "DESC" if where.newest_first else "ASC"
+        rows = await self._session.run(
+            f"SELECT number, size FROM trigger_instances{clause} ORDER BY number {direction} LIMIT {int(limit)}",
+            *values,
+        )
+        numbers: list[int] = []
+        for number, size in rows:
+            most_bytes -= int(size)
+            if most_bytes < 0 and numbers:
+                break
+            numbers.append(int(number))
+        if not numbers:
+            return []
+        rows = await self._session.run(
+            f"SELECT {_INSTANCE} FROM trigger_instances WHERE number IN ({marks(len(numbers))}) "
+            f"ORDER BY number {direction}",
+            *numbers,
+        )
+        return [_instance(row) for row in rows]
+
+    async def newest(self, trigger: str) -> int:
+        """Returns the number of the newest instance of a trigger; 0 if it has none."""
+        rows = await self._session.run("SELECT max(number) FROM trigger_instances WHERE trigger_ref = ?", trigger)
+        return int(rows[0][0] or 0)
 
     async def count(self, where: InstanceFilter, cap: int) -> int:
         """Returns the number of instances that match, at most `cap`."""
@@ -232,6 +260,7 @@ def _where(where: InstanceFilter) -> tuple[str, list[Any]]:
         ("occurred_us > ?", where.after),
         ("occurred_us < ?", where.before),
         ("number > ?", where.number_after),
+        ("number < ?", where.number_before),
     )
     for term, value in comparisons:
         if value is not None:

@@ -10,11 +10,11 @@ import msgspec
 from squall.adapters.sql.dialect.documents import document, document_text
 from squall.adapters.sql.dialect.session import Session, marks
 from squall.adapters.sql.execution.filters import order_clause, where_clause
-from squall.core.execution.execution import FINAL, Execution, ExecutionFilter, LogEntry
+from squall.core.execution.execution import FINAL, Execution, ExecutionFilter, LogEntry, Origin
 
 _COLUMNS = (
     "id, tree, parent, action, runner, status, username, snapshot, start_us, end_us, delay_ms, attempt, result_size, "
-    "parameters, context, runner_info, log, notify"
+    "parameters, context, runner_info, log, notify, rule_name, trigger_name, trigger_type, trigger_instance, origin"
 )
 _JSON = msgspec.json.Encoder()
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
@@ -50,8 +50,13 @@ def _execution(row: tuple[Any, ...]) -> Execution:
         runner_info=_OBJECT.decode(row[15]),
         log=_LOG.decode(row[16]),
         notify=_OBJECT.decode(row[17]) if row[17] is not None else {},
-        result=document(row[18]) if len(row) > 18 and row[18] is not None else None,
+        origin=_origin(row[18:23]) if row[22] is not None else None,
+        result=document(row[23]) if len(row) > 23 and row[23] is not None else None,
     )
+
+
+def _origin(row: tuple[Any, ...]) -> Origin:
+    return Origin(rule=row[0], trigger=row[1], trigger_type=row[2], trigger_instance=row[3], documents=row[4])
 
 
 def _select(with_result: bool) -> str:
@@ -60,7 +65,15 @@ def _select(with_result: bool) -> str:
     return f"SELECT {_COLUMNS}, (SELECT body FROM results WHERE execution = executions.id) FROM executions"
 
 
-_DISTINCT = {"action": "action", "runner": "runner", "status": "status", "user": "username"}
+_DISTINCT = {
+    "action": "action",
+    "runner": "runner",
+    "status": "status",
+    "user": "username",
+    "rule": "rule_name",
+    "trigger": "trigger_name",
+    "trigger_type": "trigger_type",
+}
 
 
 class SqlExecutions:
@@ -72,7 +85,7 @@ class SqlExecutions:
     async def insert(self, execution: Execution) -> None:
         """Adds a new execution."""
         await self._session.run(
-            f"INSERT INTO executions ({_COLUMNS}) VALUES ({marks(18)})",
+            f"INSERT INTO executions ({_COLUMNS}) VALUES ({marks(23)})",
             execution.id,
             execution.tree,
             execution.parent,
@@ -91,6 +104,7 @@ class SqlExecutions:
             _text(execution.runner_info),
             _text(execution.log),
             _text(execution.notify) if execution.notify else None,
+            *(msgspec.structs.astuple(execution.origin) if execution.origin is not None else (None,) * 5),
         )
         await self._keep_result(execution)
 

@@ -8,6 +8,8 @@ from squall.adapters.sql.dialect.session import marks
 from squall.core.execution.execution import SORTED, ExecutionFilter
 from squall.core.execution.terms import Term
 
+_ORIGIN = "(SELECT json_extract(body, '$.{}') FROM origins WHERE key = executions.origin)"
+
 _SOURCES = {
     "id": "id",
     "action": "action",
@@ -25,7 +27,17 @@ _SOURCES = {
     "result": "(SELECT body FROM results WHERE execution = executions.id)",
     "action_document": "(SELECT snapshots.action FROM snapshots WHERE key = executions.snapshot)",
     "runner_document": "(SELECT snapshots.runner FROM snapshots WHERE key = executions.snapshot)",
-    "nothing": "NULL",
+    "rule": "rule_name",
+    "trigger": "trigger_name",
+    "trigger_type": "trigger_type",
+    "trigger_instance": "trigger_instance",
+    "rule_document": _ORIGIN.format("rule"),
+    "trigger_document": _ORIGIN.format("trigger"),
+    "trigger_type_document": _ORIGIN.format("trigger_type"),
+    "trigger_instance_document": (
+        "(SELECT json_object('payload', json(payload), 'status', status, 'trigger', trigger_ref) "
+        "FROM trigger_instances WHERE id = executions.trigger_instance)"
+    ),
 }
 _SORTED = {name: _SOURCES[name] for name in SORTED}
 
@@ -39,11 +51,19 @@ def where_clause(where: ExecutionFilter) -> tuple[str, list[Any]]:
         if value is not None:
             terms.append(f"{column} = ?")
             values.append(value)
-    if where.parent == "":
-        terms.append("parent IS NULL")
-    elif where.parent is not None:
-        terms.append("parent = ?")
-        values.append(where.parent)
+    optional = {
+        "parent": where.parent,
+        "rule_name": where.rule,
+        "trigger_name": where.trigger,
+        "trigger_type": where.trigger_type,
+        "trigger_instance": where.trigger_instance,
+    }
+    for column, value in optional.items():
+        if value == "":
+            terms.append(f"{column} IS NULL")
+        elif value is not None:
+            terms.append(f"{column} = ?")
+            values.append(value)
     if where.tree is not None:
         # A root is its own tree. The index of trees leaves roots out, so that executions without children cost nothing.
         terms.append("(id = ? OR (tree = ? AND parent IS NOT NULL))")

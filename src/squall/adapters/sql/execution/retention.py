@@ -101,8 +101,9 @@ class SqlRetention:
         return [row[0] for row in await self._session.run("SELECT DISTINCT snapshot FROM executions")]
 
     async def drop_snapshots(self, used: Sequence[str], since: int) -> int:
-        """Deletes the snapshots that are neither `used` nor of executions that started behind `since` (µs), and the
-        definitions without a workflow. Returns the number of deleted rows."""
+        """Deletes the snapshots that are neither `used` nor of executions that started behind `since` (µs), the
+        definitions without a workflow, and the documents of rules without an execution. Returns the number of deleted
+        rows."""
         used_keys = set(used)
         recent = await self._session.run("SELECT DISTINCT snapshot FROM executions WHERE start_us > ?", since)
         used_keys.update(row[0] for row in recent)
@@ -114,7 +115,10 @@ class SqlRetention:
             "DELETE FROM workflow_definitions WHERE NOT EXISTS ("
             "SELECT 1 FROM workflows WHERE definition = workflow_definitions.key) RETURNING key"
         )
-        return len(unused) + len(texts)
+        origins = await self._session.run(
+            "DELETE FROM origins WHERE NOT EXISTS (SELECT 1 FROM executions WHERE origin = origins.key) RETURNING key"
+        )
+        return len(unused) + len(texts) + len(origins)
 
     async def size(self) -> int:
         """Returns the size of the database in bytes."""

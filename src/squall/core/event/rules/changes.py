@@ -35,17 +35,23 @@ _KINDS: dict[type, str] = {
 def change_of(resource: Resource, what: str, at: int) -> Change:
     """Returns the event `st2.<kind>__<what>` of a resource at `at` (µs). `what` is one of the constants above."""
     kind = _KINDS[type(resource)]
-    return Change(kind=kind, name=f"st2.{kind}__{what}", resource=resource.id, at=at)
+    status = resource.status if isinstance(resource, TriggerInstance) else ""
+    return Change(kind=kind, name=f"st2.{kind}__{what}", resource=resource.id, at=at, status=status)
 
 
 def change_document(resource: Resource) -> bytes:
-    """Returns the resource as listeners get it (JSON). The payload of an event is left out if it is large."""
-    shown = document(resource)
-    if isinstance(resource, TriggerInstance):
-        try:
-            is_large = len(msgspec.json.encode(resource.payload)) > _LARGEST_PAYLOAD
-        except (RecursionError, TypeError):
-            is_large = True
-        if is_large:
-            del shown["payload"]
+    """Returns the resource as listeners get it (JSON); empty for a trigger instance, which the sender reads."""
+    return b"" if isinstance(resource, TriggerInstance) else msgspec.json.encode(document(resource))
+
+
+def instance_document(instance: TriggerInstance, status: str) -> bytes:
+    """Returns a trigger instance as listeners get it (JSON), with the status of the time of the event. A large payload
+    is left out."""
+    shown = {**document(instance), "status": status or instance.status}
+    try:
+        is_large = len(msgspec.json.encode(instance.payload)) > _LARGEST_PAYLOAD
+    except (RecursionError, TypeError):
+        is_large = True
+    if is_large:
+        del shown["payload"]
     return msgspec.json.encode(shown)

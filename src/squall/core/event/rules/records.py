@@ -192,7 +192,7 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The filter and order of a list of trigger instances.
 
     `triggers` are refs of triggers, `type` is the ref of a type. `after` and `before` (µs) limit the time of the event,
-    `number_after` its number.
+    `number_after` and `number_before` its number; with one of these, the order is that of numbers.
     """
 
     ids: tuple[str, ...] | None = None
@@ -202,6 +202,7 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     after: int | None = None
     before: int | None = None
     number_after: int | None = None
+    number_before: int | None = None
     newest_first: bool = True
 
 

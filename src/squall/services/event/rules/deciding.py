@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
+
+from squall.core.access.secret import MASK
 from squall.core.environment import is_of_environment
-from squall.core.errors import InvalidError, SquallError
+from squall.core.errors import SquallError
 from squall.core.event.rules.evaluating import NO_KEYS, evaluate, needs_keys
 from squall.core.event.rules.explanation import Explanation
+from squall.core.event.rules.explanation import document as explanation_document
 from squall.core.event.rules.parameters import Setting
 from squall.core.event.rules.records import Rule, TriggerInstance
 from squall.core.expr.jinja import Jinja
 from squall.core.schema.taint import Taint
+from squall.core.schema.walk import mask_secrets, place_of
 from squall.ports import Clock
 from squall.services.content.content import Content
 from squall.services.event.rules.book import RuleBook, TriggerRules
@@ -26,12 +31,15 @@ _TURN = 0.004
 
 class Match(NamedTuple):
     """A rule that matches an event, or fails on it. `prepared` is the request for its action; None if `failure` says
-    why there is none."""
+    why there is none. `unfit` is a request whose parameters cannot be rendered or do not fit: its execution fails.
+    `shown` is the explanation's document without secrets."""
 
     rule: Rule
     explanation: Explanation
     prepared: Prepared | None
     failure: str
+    unfit: Prepared | None = None
+    shown: dict[str, Any] | None = None
 
 
 class Decision(NamedTuple):
@@ -87,31 +95,59 @@ class Deciding:
         evaluating = await self._evaluating([rule], now, needs_keys(rule))
         return await evaluating.one(rule, payload, all_criteria=True)
 
+    async def explainer(self, rule: Rule) -> Callable[[Any, int], Awaitable[Explanation]]:
+        """Returns a function that returns the explanation of `rule` for a payload at a time (µs). It uses the keys of
+        the present, which are read only once."""
+        evaluating = await self._evaluating([rule], 0, needs_keys(rule))
+
+        async def explain(payload: Any, now: int) -> Explanation:
+            return await evaluating.at(now).one(rule, payload, all_criteria=True)
+
+        return explain
+
+    async def shown(self, rule: Rule, explanation: Explanation) -> dict[str, Any]:
+        """Returns the document of an explanation, with `********` for parameters that the rule's action calls
+        secret."""
+        shown = explanation_document(explanation)
+        runnable = await self._content.runnable(rule.action.ref)
+        if runnable is None or not explanation.parameters:
+            return shown
+        schemas = self._binding.schemas(*runnable)
+        for name, value in explanation.parameters.items():
+            place = place_of(schemas.get(name, {}))
+            if place.has_secrets:
+                shown["parameters"][name] = mask_secrets(value, place) if isinstance(value, dict | list) else MASK
+        return shown
+
     async def match(self, rule: Rule, instance: TriggerInstance, explanation: Explanation) -> Match:
         """Returns the match of a rule, with the checked request for its action."""
-        if explanation.failure or explanation.parameters is None:
-            return Match(rule, explanation, None, explanation.failure or "The rule has no parameters for its action.")
+        match = await self._match(rule, instance, explanation)
+        return match._replace(shown=await self.shown(rule, explanation))
+
+    async def _match(self, rule: Rule, instance: TriggerInstance, explanation: Explanation) -> Match:
+        if not explanation.matches:
+            return Match(rule, explanation, None, explanation.failure)
+        if await self._content.runnable(rule.action.ref) is None:
+            return Match(rule, explanation, None, f'Action "{rule.action.ref}" doesn\'t exist')
+        context = {
+            "trigger_instance": {"id": instance.id, "name": None},
+            "rule": {"id": rule.id, "name": rule.name},
+        }
+        # An execution whose parameters do not fit shows them as the rule has them.
+        request = Request(action=rule.action.ref, parameters=rule.action.parameters, context=context)
+        if explanation.parameters is None:
+            return Match(rule, explanation, None, explanation.failure, await self._executions.unfit(request))
         parameters = {
             name: self._binding.enclosed(value, explanation.secrets[name]) if name in explanation.secrets else value
             for name, value in explanation.parameters.items()
         }
-        request = Request(
-            action=rule.action.ref,
-            parameters=parameters,
-            context={
-                "trigger_instance": {"id": instance.id, "name": None},
-                "rule": {"id": rule.id, "name": rule.name},
-            },
-            plain=frozenset(parameters),
-        )
+        rendered = msgspec.structs.replace(request, parameters=parameters, plain=frozenset(parameters))
         try:
-            if await self._content.runnable(rule.action.ref) is None:
-                raise InvalidError(f'Action "{rule.action.ref}" doesn\'t exist')
-            return Match(rule, explanation, await self._executions.prepare(request), "")
+            return Match(rule, explanation, await self._executions.prepare(rendered), "")
         except SquallError as error:
             if is_of_environment(error):
                 raise
-            return Match(rule, explanation, None, str(error))
+            return Match(rule, explanation, None, str(error), await self._executions.unfit(request))
 
     async def _evaluating(self, rules: Sequence[Rule], now: int | None, need_keys: bool) -> _Evaluating:
         keys = await self._binding.all_keys(self._user) if need_keys else NO_KEYS
@@ -138,6 +174,10 @@ class _Evaluating:
         self._binding = binding
         self._keys = keys
         self._setting = setting
+
+    def at(self, now: int) -> _Evaluating:
+        """Returns the same at another time (µs)."""
+        return _Evaluating(self._binding, self._keys, partial(self._setting, now=now))
 
     async def all(self, rules: Iterable[Rule], payload: Any) -> list[Explanation]:
         """Returns the explanations of all rules, in their order."""

@@ -14,6 +14,7 @@ from squall.core.event.rules.records import FAILED, PROCESSED, SUCCEEDED, Enforc
 from squall.core.execution.trace import RULE, TRIGGER_INSTANCE, Trace, TracePart
 from squall.ports import Bus, Clock, Due, Store, Tx
 from squall.services.event.rules.deciding import Decision, Match
+from squall.services.event.rules.origins import keep_origin
 from squall.services.event.triggers.dispatching import default_tag, instance_part
 from squall.services.execution.executions import Executions
 from squall.services.execution.reservations import Reservation, Starting
@@ -152,18 +153,20 @@ class Enforcing:
         reservation: Reservation | None,
         trees: list[str],
     ) -> TriggerInstance:
-        """Writes the enforcement of one match in the transaction `tx`, and requests the execution. Adds its tree to
-        `trees`. Returns the instance with its trace."""
+        """Writes the enforcement of one match in the transaction `tx`, and requests the execution, which fails at once
+        if its parameters are unfit. Adds its tree to `trees`. Returns the instance with its trace."""
         instance = await self._traced(tx, instance, now)
         execution_id, failure = None, match.failure
-        if match.prepared is not None:
-            request = match.prepared.request
-            context = {**request.context, **_context(instance)}
-            prepared = msgspec.structs.replace(
-                match.prepared, request=msgspec.structs.replace(request, context=context)
+        wanted = match.prepared or match.unfit
+        if wanted is not None:
+            request = msgspec.structs.replace(
+                wanted.request,
+                context={**wanted.request.context, **_context(instance)},
+                origin=await keep_origin(tx, match.rule, instance),
             )
+            prepared = msgspec.structs.replace(wanted, request=request)
             try:
-                execution = await self._executions.place(tx, prepared, now, reservation)
+                execution = await self._executions.place(tx, prepared, now, reservation, failure)
                 execution_id = execution.id
                 trees.append(execution.tree)
             except InvalidError as error:
@@ -177,7 +180,7 @@ class Enforcing:
             status=FAILED if failure else SUCCEEDED,
             id=self._clock.new_id(),
         )
-        explanation = msgspec.json.encode(explanation_document(match.explanation))
+        explanation = msgspec.json.encode(match.shown or explanation_document(match.explanation))
         await tx.enforcements.add(enforcement, explanation)
         part = TracePart(RULE, match.rule.id, match.rule.ref, TRIGGER_INSTANCE, instance.id, now)
         await tx.traces.join(instance.trace, part)
