@@ -11,7 +11,7 @@ from squall.core.execution.document import ALWAYS_IN_PACKS, select
 from squall.services.event.rules.rules import Rules
 
 _DEFAULT_LIMIT = 100
-_FIELDS = frozenset(Rule.__struct_fields__) - {"enabled_in_file"}
+_FIELDS = frozenset(Rule.__struct_fields__) - {"enabled_in_file", "events"}
 
 
 class RuleRoutes:
