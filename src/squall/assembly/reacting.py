@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from squall.api.event.enforcements import EnforcementRoutes
+from squall.api.event.gates import HeldRoutes, SilenceRoutes
 from squall.api.event.instances import InstanceRoutes
 from squall.api.event.rules import RuleRoutes
 from squall.api.event.triggers import TriggerRoutes
@@ -13,7 +14,12 @@ from squall.api.http.routes import Route
 from squall.assembly.conducting import Ground
 from squall.assembly.outside import Outside, Role
 from squall.config import Settings
+from squall.roles.gates import GatesRole
 from squall.roles.rules import RulesRole
+from squall.services.event.gates.firing import RuleFiring
+from squall.services.event.gates.gating import Gating
+from squall.services.event.gates.held import Held
+from squall.services.event.gates.silences import Silences
 from squall.services.event.rules.book import RuleBook
 from squall.services.event.rules.deciding import Deciding
 from squall.services.event.rules.enforcing import Enforcing
@@ -37,6 +43,9 @@ class Reacting(NamedTuple):
     rules: Rules
     deciding: Deciding
     evaluation: Evaluation
+    firing: RuleFiring
+    held: Held
+    silences: Silences
     type_registrar: TriggerTypeRegistrar
     rule_registrar: RuleRegistrar
 
@@ -50,9 +59,10 @@ def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
     dispatching = Dispatching(store, bus, clock)
     book = RuleBook(store)
     parameters = TriggerParameters(ground.binding, user)
-    rules = Rules(store, bus, clock, triggers, parameters, wanted, book.clear, user)
+    gating = Gating(clock)
+    rules = Rules(store, bus, clock, triggers, parameters, wanted, book.clear, user, [gating])
     deciding = Deciding(clock, ground.content, ground.binding, ground.executions, book, user)
-    enforcing = Enforcing(store, bus, clock, ground.executions, ground.transitions, ground.starting)
+    enforcing = Enforcing(store, bus, clock, ground.executions, ground.transitions, ground.starting, [gating])
     return Reacting(
         types=types,
         triggers=triggers,
@@ -61,6 +71,9 @@ def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
         rules=rules,
         deciding=deciding,
         evaluation=Evaluation(store, clock, ground.suspects, book, deciding, enforcing),
+        firing=RuleFiring(store, clock, ground.suspects, deciding, enforcing, gating),
+        held=Held(store, clock, deciding, enforcing),
+        silences=Silences(store, clock),
         type_registrar=TriggerTypeRegistrar(types, triggers),
         rule_registrar=RuleRegistrar(rules),
     )
@@ -68,7 +81,11 @@ def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
 
 def roles(settings: Settings, out: Outside, use: Reacting) -> list[Role]:
     """Returns the roles that evaluate events."""
-    return [RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=settings.queue.poll_seconds)]
+    poll = settings.queue.poll_seconds
+    return [
+        RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=poll),
+        GatesRole(use.firing, out.store, out.bus, out.clock, poll=poll),
+    ]
 
 
 def routes(use: Reacting) -> list[Route]:
@@ -77,6 +94,8 @@ def routes(use: Reacting) -> list[Route]:
         *TriggerRoutes(use.types, use.triggers).routes(),
         *InstanceRoutes(use.instances).routes(),
         *RuleRoutes(use.rules).routes(),
+        *HeldRoutes(use.held).routes(),
+        *SilenceRoutes(use.silences).routes(),
         *EnforcementRoutes(use.instances).routes(),
         *WebhookRoutes(use.triggers, use.dispatching).routes(),
     ]

@@ -83,6 +83,15 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     (
+        "events",
+        (
+            Command("rule held", "event.held", "list, run or discard the held matches of a rule"),
+            Command("silence list", "event.silences", "list the silences that are in force"),
+            Command("silence add", "event.silences", "silence a rule, a pack or a trigger for a time"),
+            Command("silence remove", "event.silences", "end silences"),
+        ),
+    ),
+    (
         "datastore",
         (
             Command("key list", "content.keys", "list the keys of the datastore"),

@@ -36,8 +36,8 @@ class StateRows(Protocol):
         """Returns the state of a rule that has not changed for the longest time."""
         ...
 
-    async def drop(self, rule_id: str, gates: Sequence[str]) -> None:
-        """Removes the states of a rule that belong to these gates."""
+    async def drop(self, rule_id: str, gates: Sequence[str]) -> Sequence[str]:
+        """Removes the states of a rule that belong to these gates. Returns their ids."""
         ...
 
     async def expire(self, now: int, limit: int) -> int:

@@ -55,11 +55,12 @@ class SqlGates:
         rows = await self._session.run("SELECT count(*) FROM rule_states WHERE rule = ? AND gate = ?", rule_id, gate)
         return int(rows[0][0])
 
-    async def drop(self, rule_id: str, gates: Sequence[str]) -> None:
-        """Deletes the states of a rule that belong to these gates."""
-        await self._session.run(
-            f"DELETE FROM rule_states WHERE rule = ? AND gate IN ({marks(len(gates))})", rule_id, *gates
+    async def drop(self, rule_id: str, gates: Sequence[str]) -> Sequence[str]:
+        """Deletes the states of a rule that belong to these gates. Returns their ids."""
+        rows = await self._session.run(
+            f"DELETE FROM rule_states WHERE rule = ? AND gate IN ({marks(len(gates))}) RETURNING id", rule_id, *gates
         )
+        return [row[0] for row in rows]
 
     async def expire(self, now: int, limit: int) -> int:
         """Deletes up to `limit` states whose time is over. Returns their number."""
@@ -161,12 +162,8 @@ class SqlSilences:
         await self._session.run("UPDATE silences SET count = count + 1, last_us = ? WHERE id = ?", at, silence_id)
 
     async def _find(self, clause: str, *values: Any) -> list[Silence]:
-        rows = await self._session.run(
-            f"SELECT body, count, last_us FROM silences WHERE {clause} ORDER BY id", *values
-        )
+        rows = await self._session.run(f"SELECT body, count, last_us FROM silences WHERE {clause} ORDER BY id", *values)
         return [
-            msgspec.structs.replace(
-                msgspec.json.decode(body, type=Silence), count=int(count), last_at=int(last_at)
-            )
+            msgspec.structs.replace(msgspec.json.decode(body, type=Silence), count=int(count), last_at=int(last_at))
             for body, count, last_at in rows
         ]

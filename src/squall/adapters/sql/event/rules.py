@@ -12,7 +12,6 @@ from squall.core.event.gates.settings import correlation_of
 from squall.core.event.rules.records import Enforcement, EnforcementFilter, Rule, RuleFilter
 from squall.core.ids import is_id
 
-
 _OF_TRIGGER = "(trigger_ref = ? OR id IN (SELECT rule FROM rule_events WHERE trigger_ref = ?))"
 
 

@@ -21,7 +21,7 @@ def begun(within: int, now: int) -> Absence:
 
 
 def came(state: Absence | None, instance: str, at: int, within: int, now: int) -> Absence:
-    """Returns the state after an event of the time `at`. Each event pushes `due` out; a late one does not pull it in."""
+    """Returns the state after an event of the time `at`. Each event pushes `due` out; a late one pulls nothing in."""
     at = min(at, now)
     # A time in the future is from before the clock was set back.
     if state is not None and at < state.since <= now:

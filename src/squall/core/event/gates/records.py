@@ -23,8 +23,8 @@ MOST_HELD = 1_000
 
 
 class GateState(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of one group of a rule: `gate` is one of `GATES`, `body` its JSON. `until` (µs) is when the state has no
-    meaning any more, 0 for never; `touched` (µs) is its last change."""
+    """The state of one group of a rule: `gate` is one of `GATES`, `body` its JSON. At `until` (µs; 0: never) the state
+    loses its meaning; `touched` (µs) is its last change."""
 
     id: str
     rule: str

@@ -24,13 +24,13 @@ _SHOWN = 100
 
 
 class Throttle(NamedTuple):
-    """`throttle` of a rule. `within` is in µs; `by` are the paths of the groups; `count` is the number of events that
-    fires, 0 in other modes."""
+    """`throttle` of a rule. `within` is in µs; `by` are the paths of the groups; `threshold` is the
+    number of events that fires, 0 in other modes."""
 
     within: int
     by: tuple[str, ...]
     mode: str
-    count: int
+    threshold: int
 
 
 class Entry(NamedTuple):
@@ -55,6 +55,10 @@ class Group(NamedTuple):
 
     key: str
     values: str
+
+
+NO_GROUP = Group("", "")
+"""The group of all events, if a rule makes no groups."""
 
 
 def throttle_of(rule: Rule) -> Throttle | None:
@@ -88,9 +92,8 @@ def absent_within(rule: Rule) -> int:
 def defers(rule: Rule) -> bool:
     """Checks whether the rule never fires in the evaluation of an event, so that parameters are rendered later."""
     throttle = throttle_of(rule)
-    return bool(
-        rule.correlate is not None or rule.absent is not None or rule.hold or (throttle and throttle.mode == LAST)
-    )
+    waits = rule.correlate is not None or rule.absent is not None or bool(rule.hold)
+    return waits or (throttle is not None and throttle.mode == LAST)
 
 
 def bare(rule: Rule, criteria: Mapping[str, Any] | None = None) -> Rule:
@@ -109,14 +112,12 @@ def group_of(paths: tuple[str, ...], payload: Any) -> Group:
     """Returns the group of an event: that of the values at these paths. A path without a value counts as null. Raises
     `StepsError` if the paths look at too many values."""
     if not paths:
-        return Group("", "")
+        return NO_GROUP
     steps = Steps()
     values = [parse_path(path).first({"trigger": payload}, steps).value for path in paths]
     encoded = msgspec.json.encode(values, order="deterministic")
     shown = encoded[1:-1].decode()
-    return Group(
-        hashlib.sha256(encoded).hexdigest()[:32], shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
-    )
+    return Group(hashlib.sha256(encoded).hexdigest()[:32], shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…")
 
 
 def _paths(by: str | list[str] | None) -> tuple[str, ...]:

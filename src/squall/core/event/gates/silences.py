@@ -12,7 +12,7 @@ from squall.core.content.pack_config import is_template
 from squall.core.errors import InvalidError
 from squall.core.event.rules.criteria import check_criteria
 from squall.core.event.rules.evaluating import NO_KEYS, evaluate
-from squall.core.event.rules.parameters import Setting, Templates
+from squall.core.event.rules.parameters import Setting
 from squall.core.event.rules.records import Rule
 from squall.core.expr.bounds.errors import LimitExceededError
 from squall.core.expr.json_value import NotJsonError, json_value
@@ -36,9 +36,9 @@ _LONGEST_TARGET = 600
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
-    """A silence from `created_at` until `until` (µs). `scope` is one of `SCOPES`, `target` the ref of the rule, the pack
-    or the trigger (or trigger type). With `criteria`, only events that meet all of them are silenced. `count` matches
-    were silenced, the last one at `last_at` (µs; 0 if none)."""
+    """A silence from `created_at` until `until` (µs). `scope` is one of `SCOPES`, `target` the ref of the rule, the
+    pack or the trigger (or trigger type). With `criteria`, only events that meet all of them are silenced. `count`
+    matches were silenced, the last one at `last_at` (µs; 0 if none)."""
 
     id: str
     author: str
@@ -113,14 +113,30 @@ def _criteria(criteria: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def silences_match(silence: Silence, rule: Rule, payload: Any, templates: Templates, now: int) -> bool:
-    """Checks whether a silence that applies to a rule also applies to an event with this payload."""
+class _NoTemplates:
+    """Templates for criteria that have none."""
+
+    def names(self, text: str) -> frozenset[str]:
+        """Returns no names."""
+        return frozenset()
+
+    def render(self, text: str, names: Mapping[str, Any]) -> str:
+        """Raises `InvalidError`."""
+        raise InvalidError("a silence has no templates")
+
+    def value(self, text: str, names: Mapping[str, Any]) -> Any:
+        """Raises `InvalidError`."""
+        raise InvalidError("a silence has no templates")
+
+
+def covers(silence: Silence, rule: Rule, payload: Any, now: int) -> bool:
+    """Checks whether a silence over a rule covers an event with this payload: all criteria match."""
     if not silence.criteria:
         return True
-    asked = msgspec.structs.replace(
+    narrowed = msgspec.structs.replace(
         rule, criteria=silence.criteria, action=msgspec.structs.replace(rule.action, parameters={})
     )
-    return evaluate(asked, payload, NO_KEYS, Setting(templates, now), all_criteria=False).matches
+    return evaluate(narrowed, payload, NO_KEYS, Setting(_NoTemplates(), now), all_criteria=False).matches
 
 
 def document(silence: Silence) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""The decisions of `throttle`, from state to state. Times are in µs; `now` is the server's clock, which may be set back.
+"""The decisions of `throttle`, from state to state. Times are in µs; `now` is the server's clock, which people may set
+back.
 
 `first` and `last` limit how often a rule fires, so they go by the clock. `count` asks how close events are to each
 other, so it goes by the times of the events.

@@ -2,9 +2,9 @@
 
 Every fault is a `MetadataError`, which is an `InvalidError`: it names the field, and what is allowed there.
 
-Squall's own keys of a rule are checked here and stored as they were written: `throttle: {within, by, mode, count}` fires
-once within a time, `correlate: {all | any | sequence, within, by}` waits for several events, `absent: {within}` fires if
-an event does not come, and `hold: true` keeps each match until somebody runs it (`docs/rules-over-time.md`).
+Squall's own keys of a rule are checked here and stored as they were written: `throttle: {within, by, mode, count}`
+fires once within a time, `correlate: {all | any | sequence, within, by}` waits for several events, `absent: {within}`
+fires if an event does not come, and `hold: true` keeps each match until somebody runs it (`docs/rules-over-time.md`).
 """
 
 from __future__ import annotations

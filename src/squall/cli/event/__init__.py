@@ -1,0 +1,1 @@
+"""Commands for events: rules, held matches, silences."""
