@@ -30,6 +30,7 @@ from squall.core.timestamp import to_iso
 from squall.roles.worker import Worker
 from squall.server import datadir, descriptors, survival
 from squall.server.watchdog import Watchdog
+from squall.services.lanes import AT_ONCE
 
 _LOG = logging.getLogger("squall")
 _CLASSIC_AUTH, _CLASSIC_STREAM = 9100, 9102
@@ -145,8 +146,8 @@ class App:
             datadir.note_boot(home)
 
     async def _free_leases(self, owner: str) -> None:
-        out = self.parts.outside
-        await out.store.tx(lambda tx: tx.queue.free(owner, out.clock.now()))
+        # At the present time, these rows would stand behind later ones that nobody has claimed yet.
+        await self.parts.outside.store.tx(lambda tx: tx.queue.free(owner, AT_ONCE))
 
     async def _wind_down(self, servers: list[asyncio.Task[None]]) -> None:
         """Stops all parts, streams first: an HTTP server waits for its responses, and streams would never end."""

@@ -106,7 +106,7 @@ def test_a_broken_action_is_told_and_stops_no_other(peer: Server, packs: Path) -
 
 def test_what_is_hardly_meant_as_it_is_is_a_warning_and_our_own_command_shows_it(peer: Server, packs: Path) -> None:
     (packs / "peer" / "rules").mkdir()
-    rule = "name: r\ntrigger: {type: core.x}\naction:\n  ref: core.noop\n  params: {}\n"
+    rule = "name: r\ntrigger: {type: core.st2.webhook, parameters: {url: u}}\naction:\n  ref: core.noop\n  params: {}\n"
     (packs / "peer" / "rules" / "r.yaml").write_text(rule)
     reply = peer.call("POST", "/v1/packs/register", {"packs": ["peer"], "types": ["rules"]}).json
     fault = f'{packs}/peer/rules/r.yaml:5: action.params: this word is not known here; did you mean "parameters"?'

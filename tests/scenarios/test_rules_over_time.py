@@ -44,7 +44,7 @@ def make_rule(server: Server, name: str, parameters: dict[str, Any] | None = Non
         **own,
     }
     reply = server.call("POST", "/v1/rules", body)
-    assert reply.status == 201, reply.body
+    assert reply.status == 201, reply.fault
     return f"default.{name}"
 
 

@@ -148,23 +148,16 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     suspects = Suspects(out.store, out.bus, out.clock, out.marks, out.identity, settings.queue.suspect_seconds)
     claims = Claims(out.store, out.bus, out.clock, transitions, suspects)
     policies = PolicyRegistrar(out.clock, admission, transitions)
-    registrars: list[Registrar] = [ActionRegistrar(content, out.clock), policies]
     starting = Starting()
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, starting, user)
     ground = Ground(out, content, binding, executions, starting, transitions, keys, holdups, suspects)
     events = reacting.reacting(ground, Wanted(), user)
+    registrars: list[Registrar] = [ActionRegistrar(content, out.clock), policies, events.type_registrar]
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
         access=access,
         content=content,
-        registration=Registration(
-            out.store,
-            out.clock,
-            folders,
-            content,
-            [*registrars, events.type_registrar],
-            [events.rule_registrar],
-        ),
+        registration=Registration(out.store, out.clock, folders, content, registrars, [events.rule_registrar]),
         editing=ActionEditing(out.store, out.clock, content, folders),
         executions=executions,
         control=Control(out.store, out.bus, out.clock, transitions),
@@ -179,14 +172,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         health=Health(out.store, out.clock, partial(datadir.check_writable, settings.server.data_dir)),
         inquiries=Inquiries(out.store, out.clock, out.vault, transitions),
         journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, suspects),
-        sealing=Sealing(
-            out.store,
-            out.archive,
-            out.launcher,
-            out.clock,
-            idle=settings.storage.seal_after_seconds,
-            move_after=settings.storage.move_after_days if settings.storage.blobs else None,
-        ),
+        sealing=_sealing(settings, out),
         retention=Retention(
             out.store, out.archive, out.launcher, out.journal, out.clock, arguments.terms(settings), suspects
         ),
@@ -198,6 +184,17 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         policies=Policies(out.store, out.clock, admission, transitions),
         traces=traces,
         reacting=events,
+    )
+
+
+def _sealing(settings: Settings, out: Outside) -> Sealing:
+    return Sealing(
+        out.store,
+        out.archive,
+        out.launcher,
+        out.clock,
+        idle=settings.storage.seal_after_seconds,
+        move_after=settings.storage.move_after_days if settings.storage.blobs else None,
     )
 
 

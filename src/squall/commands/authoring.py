@@ -25,15 +25,18 @@ from squall.assembly import arguments
 from squall.assembly.plugins import runner_types
 from squall.cli.terminal.parser import Parser
 from squall.commands.skeleton import FILES
+from squall.core.content.action import merged_parameters
 from squall.core.content.metadata import missing_of_pack, pack_ref, python_request
 from squall.core.content.metadata_schemas import FILES as METADATA_FILES
 from squall.core.content.metadata_schemas import SCHEMAS
 from squall.core.content.metadata_words import MetadataError, schema_doubts
 from squall.core.content.pack_config import check_values
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
+from squall.core.event.rehearsals.faults import Context, rule_faults
 from squall.core.execution.params import wrong_defaults
 from squall.core.expr.jinja import Jinja
 from squall.core.names import is_pack_name
+from squall.ports import Loaded
 
 COMMANDS = ("create", "lint", "test")
 _NO_TESTS = 5
@@ -110,6 +113,7 @@ def lint(path: Path) -> tuple[list[str], str]:
         return [f"{path / 'pack.yaml'}: {error}"], "the other files were not read"
     loaded = source.prepared([ref])
     faults = [text for _, text in (*loaded.faults, *loaded.lacking, *loaded.doubts)]
+    faults += _rule_faults(path, loaded)
     summary = "no files were read"
     for each in loaded.packs:
         summary = ", ".join(f"{count} {kind}" for kind, count in each.counts.items() if count) or "no content"
@@ -121,6 +125,25 @@ def lint(path: Path) -> tuple[list[str], str]:
                 faults.append(f"{path / action.metadata_file}: entry_point: there is no actions/{entry}")
         faults += _lint_config(path, folder)
     return faults, summary
+
+
+def _rule_faults(path: Path, loaded: Loaded) -> list[str]:
+    """Returns the faults of a pack's rules. Those of triggers and actions are seen in the pack itself and in the packs
+    that come with Squall."""
+    bundled = PackFolders(arguments.BUNDLED / "_runners", [arguments.BUNDLED], runner_types()).load()
+    packs = {each.pack.ref: each for each in (*bundled.packs, *loaded.packs)}
+    runners = {runner.name: runner for runner in loaded.runners}
+    context = Context(
+        frozenset(packs),
+        {each.ref: each for pack in packs.values() for each in pack.trigger_types},
+        {
+            action.ref: merged_parameters(action, runners[action.runner_type])
+            for pack in packs.values()
+            for action in pack.actions
+        },
+    )
+    rules = [rule for pack in loaded.packs for rule in pack.rules]
+    return [f"{path / rule.metadata_file}: {fault}" for rule in rules for fault in rule_faults(rule, context)]
 
 
 def _lint_config(path: Path, folder: Path) -> list[str]:
@@ -167,7 +190,7 @@ class _Only:
 def _test(arguments: list[str]) -> int:
     parser = Parser(
         prog="squall pack test",
-        description="Run a pack's tests with pytest in a virtualenv of its own, and its rehearsals of workflows.",
+        description="Run a pack's tests: pytest in a virtualenv of its own, rehearsals of workflows, cases of rules.",
     )
     parser.add_argument("path", type=Path, help="the pack's folder, or the name of a pack that is installed here")
     parser.add_argument("--data-dir", metavar="DIR", help="the server's data directory, for an installed pack")
@@ -187,14 +210,15 @@ def _test(arguments: list[str]) -> int:
         [python, "-m", "pytest", "-p", "no:cacheprovider", *options, str(tests)],
         cwd=folder, env=_test_environment(folder), check=False,
     ).returncode  # fmt: skip
-    rehearsals = sorted((tests / "rehearsals").glob("**/*.yaml"))
-    if not rehearsals:
-        if status == _NO_TESTS:
-            print(f"squall: {tests} has no tests", file=sys.stderr)
+    statuses = [0 if status == _NO_TESTS else status]
+    for kind, name in (("workflow", "rehearsals"), ("rule", "rules")):
+        if files := sorted((tests / name).glob("**/*.yaml")):
+            words = [sys.executable, "-m", "squall", kind, "test", *map(str, files)]
+            statuses.append(subprocess.run(words, cwd=folder, check=False).returncode)
+    if status == _NO_TESTS and len(statuses) == 1:
+        print(f"squall: {tests} has no tests", file=sys.stderr)
         return status
-    words = [sys.executable, "-m", "squall", "workflow", "test", *map(str, rehearsals)]
-    rehearsal_status = subprocess.run(words, cwd=folder, check=False).returncode
-    return (0 if status == _NO_TESTS else status) or rehearsal_status
+    return max(statuses)
 
 
 def _pack_folder(path: Path, data_dir: str | None) -> Path:

@@ -1,1 +1,1 @@
-"""Commands for events: rules, held matches, silences."""
+"""Commands about triggers, rules, held matches and silences."""

@@ -122,7 +122,7 @@ class QueueMoves(Protocol):
         ...
 
     async def free(self, owner: str, now: int) -> None:
-        """Ends every lease of `owner`, which has just restarted and holds nothing."""
+        """Ends every lease of `owner` that lasts longer than until `now` (µs); its rows may be claimed from then on."""
         ...
 
     async def discard(self, lane: str, key: str) -> None:

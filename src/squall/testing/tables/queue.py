@@ -171,6 +171,13 @@ class QueueContract:
         assert not await store.tx(lambda tx: tx.queue.done(mine))
         assert await store.tx(lambda tx: tx.queue.done(theirs))
 
+    async def test_rows_that_are_freed_at_once_come_before_later_ones(self, store: Store) -> None:
+        """What a server held when it died is not overtaken by what nobody had claimed."""
+        await put(store, "a", "b", at=0)
+        await claim(store, limit=1)
+        await store.tx(lambda tx: tx.queue.free("w1", 0))
+        assert keys(await claim(store, limit=1)) == ["a"]
+
     async def test_freeing_leaves_delayed_rows_delayed(self, store: Store) -> None:
         """A row that was released for later has no owner."""
         await put(store, "a")

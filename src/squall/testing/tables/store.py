@@ -22,9 +22,11 @@ from squall.testing.tables.content import ContentContract
 from squall.testing.tables.execution_filters import ExecutionFilterContract
 from squall.testing.tables.executions import ExecutionContract
 from squall.testing.tables.queue import QueueContract
+from squall.testing.tables.rules import EnforcementContract, RuleContract
 from squall.testing.tables.sealed_values import SealedValueContract
 from squall.testing.tables.storage import StorageContract
 from squall.testing.tables.suspects import SuspectContract
+from squall.testing.tables.triggers import InstanceContract, TriggerContract
 from squall.testing.tables.workflows import WorkflowContract
 
 
@@ -303,5 +305,9 @@ class StoreContract(
     SuspectContract,
     WorkflowContract,
     SealedValueContract,
+    TriggerContract,
+    InstanceContract,
+    RuleContract,
+    EnforcementContract,
 ):
     """The whole contract of `ports.Store`."""

@@ -43,6 +43,8 @@ class RuleBook:
             return await tx.rules.number(), await tx.rules.find(RuleFilter(trigger=trigger, enabled=True))
 
         number, rules = await self._store.read(work)
+        if trigger in self._triggers:
+            self._count -= len(self._triggers.pop(trigger).rules)
         entry = TriggerRules(number, rules, any(map(needs_keys, rules)))
         if self._triggers and next(iter(self._triggers.values())).number != number:
             self.clear()

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from squall.core.errors import InvalidError
+from squall.core.environment import is_of_environment
+from squall.core.errors import InvalidError, SquallError
 from squall.core.event.gates.settings import (
     NO_GROUP,
     Correlation,
@@ -173,7 +174,9 @@ class Deciding:
             if await self._content.runnable(rule.action.ref) is None:
                 raise InvalidError(f'Action "{rule.action.ref}" doesn\'t exist')
             return Match(rule, explanation, await self._executions.prepare(request), "")
-        except InvalidError as error:
+        except SquallError as error:
+            if is_of_environment(error):
+                raise
             return Match(rule, explanation, None, str(error))
 
     async def _evaluating(

@@ -23,6 +23,9 @@ from squall.services.lanes import CHANGED, GATES
 MOST_MATCHES = 200
 """The most matches that one transaction writes. A decision with more is written in several."""
 
+LEASE = 60_000_000
+"""The time (µs) for which rows of lane `rules` are claimed."""
+
 
 class LostRowError(SquallError):
     """The row of an evaluation was claimed again, so nothing of its decision may be written. `instance` is its key."""
@@ -111,10 +114,12 @@ class Enforcing:
             if any(decision.number != number for _, decision, _ in batch):
                 return False
             for at, (task, decision, matches) in enumerate(batch):
-                if at < len(batch) - 1 or ends_last:
-                    await self._end(tx, task, decision, matches, now, reservation, trees)
-                else:
-                    await self._fire_all(tx, decision.instance, matches, now, reservation, trees)
+                ends = at < len(batch) - 1 or ends_last
+                if not (await tx.queue.done(task) if ends else await tx.queue.renew([task], now, LEASE)):
+                    raise LostRowError(task.key)
+                instance = await self._fire_all(tx, decision.instance, matches, now, reservation, trees)
+                if ends:
+                    await _end(tx, instance, decision.number, now)
             return True
 
         firing = sum(match.prepared is not None for _, _, matches in batch for match in matches)
@@ -122,25 +127,6 @@ class Enforcing:
             written = await self._store.tx(work)
         self.announce(trees)
         return written
-
-    async def _end(
-        self,
-        tx: Tx,
-        task: Due,
-        decision: Decision,
-        matches: Sequence[Match],
-        now: int,
-        reservation: Reservation,
-        trees: list[str],
-    ) -> None:
-        if not await tx.queue.done(task):
-            raise LostRowError(task.key)
-        instance = await self._fire_all(tx, decision.instance, matches, now, reservation, trees)
-        ended = msgspec.structs.replace(
-            instance, status=PROCESSED, evaluated_at=now, rules_number=decision.number, reason=""
-        )
-        await tx.instances.settle(ended)
-        await tx.events.add(change_of(ended, UPDATE, now), change_document(ended))
 
     async def _fire_all(
         self,
@@ -246,6 +232,13 @@ class Enforcing:
         trace = Trace(id=self._clock.new_id(), tag=tag, start=now, parts=(instance_part(instance),))
         await tx.traces.add(trace)
         return msgspec.structs.replace(instance, trace=trace.id, trace_tag=tag)
+
+
+async def _end(tx: Tx, instance: TriggerInstance, number: int, now: int) -> None:
+    """Writes that an instance was evaluated with the rules as of `number`."""
+    ended = msgspec.structs.replace(instance, status=PROCESSED, evaluated_at=now, rules_number=number, reason="")
+    await tx.instances.settle(ended)
+    await tx.events.add(change_of(ended, UPDATE, now), change_document(ended))
 
 
 def _context(instance: TriggerInstance) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 
 import msgspec
 
@@ -15,20 +16,20 @@ from squall.core.event.rules.records import PROCESSING_FAILED, TriggerInstance
 from squall.ports import Clock, Due, Store, Tx
 from squall.services.event.rules.book import RuleBook
 from squall.services.event.rules.deciding import Deciding, Decision
-from squall.services.event.rules.enforcing import Enforcing, LostRowError
-from squall.services.lanes import RULES, evaluation_of
+from squall.services.event.rules.enforcing import LEASE, Enforcing, LostRowError
+from squall.services.lanes import RULES, PayloadError, evaluation_of
 from squall.services.suspects import Suspects
 
 _LOG = logging.getLogger("squall.rules")
 MOST = 256
 """The most rows that one call of `advance` claims."""
 
-_LEASE = 60_000_000
 _BATCH = 64
 _BATCH_BYTES = 4 << 20
-_MOST_WAITING = 4_096
+_MOST_WAITING = 20_000
 _MOST_ATTEMPTS = 3
 _RETRY_DELAY = 500_000
+_UNREADABLE_DELAY = 60_000_000
 
 
 class Evaluation:
@@ -45,6 +46,7 @@ class Evaluation:
         self._enforcing = enforcing
         self._lines: dict[str, dict[str, Due]] = {}
         self._waiting = 0
+        self._defects: dict[str, int] = {}
 
     async def advance(self, group: asyncio.TaskGroup) -> int:
         """Claims at most `MOST` due rows. Returns their number. One task of `group` for each trigger evaluates its
@@ -52,16 +54,25 @@ class Evaluation:
         if self._waiting >= _MOST_WAITING:
             await asyncio.sleep(0.01)
             return MOST
-        claim = partial(self._suspects.claim, lane=RULES, now=self._clock.now(), lease=_LEASE, limit=MOST)
+        claim = partial(self._suspects.claim, lane=RULES, now=self._clock.now(), lease=LEASE, limit=MOST)
         tasks = await self._store.tx(claim, durable=False)
+        unreadable: list[Due] = []
         for task in tasks:
-            trigger = evaluation_of(task).trigger
+            try:
+                trigger = evaluation_of(task).trigger
+            except PayloadError as error:
+                _LOG.error("an event waits for a version that can read its row", extra={"error": str(error)})
+                unreadable.append(task)
+                continue
             if trigger not in self._lines:
                 self._lines[trigger] = {}
                 group.create_task(self._drain(trigger), name=f"rules of {trigger}")
             self._waiting += task.key not in self._lines[trigger]
             # A row whose lease was over is claimed again: it keeps its place.
             self._lines[trigger][task.key] = task
+        if unreadable:
+            later = self._clock.now() + _UNREADABLE_DELAY
+            await self._store.tx(partial(_release, tasks=unreadable, available=later))
         return len(tasks)
 
     async def _drain(self, trigger: str) -> None:
@@ -69,22 +80,26 @@ class Evaluation:
         fail, because later instances must not overtake earlier ones."""
         line = self._lines[trigger]
         failures = 0
+        singles = 0
         while line:
-            tasks = list(line.values())[: 1 if failures else _BATCH]
+            # After a failure, the instances of the batch are handled one by one, so that only one of them can fail.
+            tasks = list(islice(line.values(), 1 if singles else _BATCH))
             try:
                 await self._handle(tasks, line)
-                failures = 0
+                failures, singles = 0, max(singles - 1, 0)
             except LostRowError as error:
                 if line.get(error.instance) in tasks:
                     self._leave(line, error.instance)
             except Exception as error:
-                failures += 1
+                if len(tasks) > 1:
+                    singles = len(tasks)
                 if is_of_environment(error):
+                    failures += 1
                     _LOG.warning("events wait for their evaluation", extra={"trigger": trigger, "error": str(error)})
                     await asyncio.sleep(back_off(failures))
                 elif len(tasks) == 1:
                     await self._fail_or_release(tasks[0], line, error)
-                    failures = 0
+                    failures, singles = 0, max(singles - 1, 0)
         del self._lines[trigger]
 
     async def _handle(self, tasks: Sequence[Due], line: dict[str, Due]) -> None:
@@ -102,6 +117,7 @@ class Evaluation:
                 break
             self._book.clear()
         for task in loaded:
+            self._defects.pop(task.key, None)
             self._leave(line, task.key)
 
     async def _decided(self, instance: TriggerInstance) -> Decision:
@@ -115,7 +131,9 @@ class Evaluation:
         """Tries again a few times after a defect, then gives the instance up with the error as its reason."""
         _LOG.error("the evaluation of an event failed", exc_info=error, extra={"instance": task.key})
         now = self._clock.now()
-        gives_up = task.attempts >= _MOST_ATTEMPTS
+        # The attempts of the row also count leases that ended while it waited in line.
+        defects = self._defects.get(task.key, 0) + 1
+        gives_up = defects >= _MOST_ATTEMPTS
 
         async def work(tx: Tx) -> None:
             if not gives_up:
@@ -133,12 +151,22 @@ class Evaluation:
             _LOG.exception("the failure of an evaluation could not be stored", extra={"instance": task.key})
             await asyncio.sleep(back_off(1))
             return
+        if gives_up:
+            self._defects.pop(task.key, None)
+        else:
+            self._defects[task.key] = defects
         self._leave(line, task.key)
 
     async def _fail(self, tx: Tx, instance: TriggerInstance, reason: str, now: int) -> None:
         failed = msgspec.structs.replace(instance, status=PROCESSING_FAILED, evaluated_at=now, reason=reason[:1000])
         await tx.instances.settle(failed)
         await tx.events.add(change_of(failed, UPDATE, now), change_document(failed))
+
+
+async def _release(tx: Tx, tasks: Sequence[Due], available: int) -> None:
+    """Lets rows be claimed again from `available` (µs) on."""
+    for task in tasks:
+        await tx.queue.release(task, available)
 
 
 async def _discard(tx: Tx, tasks: Sequence[Due]) -> None:

@@ -83,7 +83,7 @@ class Rules:
             await _check_free(tx, rule)
             return await self._put(tx, rule, None, parameters)
 
-        return await self._changed(work, rule)
+        return await self._changed(work)
 
     async def update(self, ref_or_id: str, body: Any) -> Rule:
         """Replaces a rule; it keeps its id. Raises `InvalidError`, `NotFoundError`, `ConflictError`."""
@@ -104,7 +104,7 @@ class Rules:
             await _check_free(tx, rule)
             return await self._put(tx, rule, current, parameters)
 
-        return await self._changed(work, rule)
+        return await self._changed(work)
 
     async def delete(self, ref_or_id: str) -> None:
         """Removes a rule, and its trigger if no other rule has it. Raises `NotFoundError`."""
@@ -116,7 +116,7 @@ class Rules:
             await self.remove(tx, rule)
             return rule
 
-        await self._changed(work, None)
+        await self._changed(work)
 
     async def remove(self, tx: Tx, rule: Rule) -> None:
         """Removes a rule in the transaction `tx`."""
@@ -155,11 +155,7 @@ class Rules:
         self._wanted.clear()
         self._bus.publish(RULES, "")
 
-    async def _changed(self, work: Callable[[Tx], Any], rule: Rule | None) -> Rule:
-        if rule is not None and rule.enabled:
-            # Events of this type are stored from the moment in which the rule exists.
-            for type_ref in types_of(rule):
-                self._wanted.add(type_ref)
+    async def _changed(self, work: Callable[[Tx], Any]) -> Rule:
         changed: Rule = await self._store.tx(work)
         self.settled()
         return changed
@@ -181,6 +177,9 @@ class Rules:
         await tx.rules.put(rule, now)
         for ref in {old.trigger.ref, *old.events} - {trigger_ref, *rule.events} if old is not None else ():
             await self._triggers.release(tx, ref, now)
+        if rule.enabled:
+            for type_ref in types_of(rule):
+                self._wanted.add(type_ref)
         for observer in self._observers:
             await observer.changed(tx, rule, now)
         await tx.events.add(change_of(rule, CREATE if old is None else UPDATE, now), change_document(rule))
@@ -222,8 +221,8 @@ async def _check_free(tx: Tx, rule: Rule) -> None:
 
 
 class RuleRegistrar:
-    """The `Registrar` of the rules in packs. It never changes rules that clients created. A rule that a user disabled
-    stays disabled."""
+    """The `Registrar` of the rules in packs. A rule that a user disabled stays disabled. A rule that a client created
+    stays, unless the pack has one of the same name."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules

@@ -13,9 +13,10 @@ import msgspec
 from squall.core.errors import InvalidError, TooLargeError
 from squall.core.event.rules.changes import CREATE, change_document, change_of
 from squall.core.event.rules.reading import check_payload
-from squall.core.event.rules.records import PROCESSING_FAILED, Trigger, TriggerInstance, parameters_digest
+from squall.core.event.rules.records import PROCESSING_FAILED, Trigger, TriggerInstance
 from squall.core.execution.trace import TRIGGER_INSTANCE, Trace, TracePart
 from squall.ports import Bus, Clock, Store, Tx
+from squall.services.event.triggers.triggers import trigger_digest
 from squall.services.lanes import AT_ONCE, RULES, EvaluationRow
 
 LARGEST = 10 << 20
@@ -33,7 +34,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     An event with a `source` is stored once, however often it is dispatched. `occurred_at` (µs) is the present by
     default. `trace` is the id of an existing trace; `trace_tag` begins a new one. `depth` is the number of rules that
-    led to the event. `cause` is the kind and id of what caused it, for the trace.
+    led to the event. `cause` is the kind and id of what caused it, for the trace. If `is_checked`, the payload
+    is not compared with the schema of its type.
     """
 
     trigger: str
@@ -45,6 +47,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     trace_tag: str = ""
     depth: int = 0
     cause: tuple[str, str] = ("", "")
+    is_checked: bool = False
 
 
 class Dispatching:
@@ -99,46 +102,50 @@ class Dispatching:
             status=PROCESSING_FAILED if too_deep else "pending",
             reason=f"{DEEPEST} rules led to this event one after the other, so a loop is likely." if too_deep else "",
         )
+        new_trace = None
         if event.trace or event.trace_tag:
-            instance = await self._traced(tx, instance, event)
+            instance, new_trace = await self._with_trace(tx, instance, event)
         stored = await tx.instances.add(instance)
         if stored is None:
             earlier = await tx.instances.with_source(event.source or "")
             assert earlier is not None  # noqa: S101 - its source was the reason
             return earlier
+        if new_trace is not None:
+            await tx.traces.add(new_trace)
+        elif stored.trace:
+            await tx.traces.join(stored.trace, instance_part(stored, event.cause))
         await tx.events.add(change_of(stored, CREATE, now), change_document(stored))
         if not too_deep:
             await tx.queue.put(RULES, stored.id, EvaluationRow(stored.trigger), AT_ONCE)
         return stored
 
     async def _trigger(self, tx: Tx, event: Event) -> Trigger:
-        trigger_type = await tx.trigger_types.get(event.trigger)
         if event.parameters:
-            digest = parameters_digest(event.parameters)
+            digest = trigger_digest(event.trigger, event.parameters)
             trigger = await tx.triggers.with_parameters(event.trigger, digest)
         else:
             trigger = await tx.triggers.get(event.trigger)
-        if trigger is not None and trigger_type is None:
-            trigger_type = await tx.trigger_types.get(trigger.type)
         if trigger is None:
             raise _refused(event, f'Trigger type with reference "{event.trigger}" doesn\'t exist in the database')
-        if trigger_type is not None and self._checks:
+        is_checked = event.is_checked or not self._checks
+        trigger_type = None if is_checked else await tx.trigger_types.get(trigger.type)
+        if trigger_type is not None:
             try:
                 check_payload(trigger_type, event.payload)
             except InvalidError as error:
                 raise _refused(event, str(error)) from None
         return trigger
 
-    async def _traced(self, tx: Tx, instance: TriggerInstance, event: Event) -> TriggerInstance:
-        """Adds an instance to its trace, or to a new one with its tag. Returns it with the trace."""
-        part = instance_part(instance, event.cause)
+    async def _with_trace(
+        self, tx: Tx, instance: TriggerInstance, event: Event
+    ) -> tuple[TriggerInstance, Trace | None]:
+        """Returns an instance with its trace, and that trace if it does not exist yet."""
         if event.trace and await tx.traces.known(event.trace):
-            await tx.traces.join(event.trace, part)
-            return instance
+            return instance, None
         tag = event.trace_tag or default_tag(instance)
+        part = instance_part(instance, event.cause)
         trace = Trace(id=self._clock.new_id(), tag=tag, start=instance.occurred_at, parts=(part,))
-        await tx.traces.add(trace)
-        return msgspec.structs.replace(instance, trace=trace.id, trace_tag=tag)
+        return msgspec.structs.replace(instance, trace=trace.id, trace_tag=tag), trace
 
 
 def instance_part(instance: TriggerInstance, cause: tuple[str, str] = ("", "")) -> TracePart:

@@ -52,7 +52,9 @@ class Instances:
         original = await self.get(instance_id)
         payload = dict(original.payload) if isinstance(original.payload, dict) else {"payload": original.payload}
         payload["__context"] = {"original_id": original.id}
-        event = Event(trigger=original.trigger, payload=payload, depth=original.depth, trace=original.trace)
+        event = Event(
+            trigger=original.trigger, payload=payload, depth=original.depth, trace=original.trace, is_checked=True
+        )
         return await self._dispatching.dispatch(event), payload
 
     async def retry(self, instance_id: str) -> TriggerInstance:

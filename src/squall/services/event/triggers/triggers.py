@@ -60,15 +60,17 @@ class Triggers:
         """Returns the trigger of the webhook with this URL; None if there is none."""
         if (known := self._hooks.get(url)) is not None:
             return known
-        digest = _digest(WEBHOOK, {"url": url})
+        digest = trigger_digest(WEBHOOK, {"url": url})
+        hooks = self._hooks
         trigger = await self._store.read(lambda tx: tx.triggers.with_parameters(WEBHOOK, digest))
         if trigger is not None:
-            self._hooks[url] = trigger
+            # After a change meanwhile, this is not the cache in use.
+            hooks[url] = trigger
         return trigger
 
     def changed(self) -> None:
         """Forgets what is cached. Call it after a transaction that changed triggers."""
-        self._hooks.clear()
+        self._hooks = {}
 
     async def check(self, trigger_type: TriggerType, parameters: Mapping[str, Any]) -> None:
         """Raises `InvalidError` if the parameters do not fit the type."""
@@ -80,7 +82,7 @@ class Triggers:
 
     async def obtain(self, tx: Tx, type_ref: str, parameters: Mapping[str, Any], now: int) -> Trigger:
         """Returns the trigger of a type with these checked parameters; creates it if there is none."""
-        digest = _digest(type_ref, parameters)
+        digest = trigger_digest(type_ref, parameters)
         trigger = await tx.triggers.with_parameters(type_ref, digest)
         if trigger is None:
             new_id = self._clock.new_id()
@@ -149,7 +151,7 @@ class Triggers:
             await self._remove(tx, trigger, now)
 
     async def _add(self, tx: Tx, trigger: Trigger, now: int, what: str = CREATE) -> None:
-        await tx.triggers.put(trigger, _digest(trigger.type, trigger.parameters))
+        await tx.triggers.put(trigger, trigger_digest(trigger.type, trigger.parameters))
         await tx.events.add(change_of(trigger, what, now), change_document(trigger))
         for observer in self._observers:
             await observer.added(tx, trigger, now)
@@ -162,7 +164,7 @@ class Triggers:
             await tx.events.add(change_of(trigger, DELETE, now), change_document(trigger))
 
 
-def _digest(type_ref: str, parameters: Mapping[str, Any]) -> str:
+def trigger_digest(type_ref: str, parameters: Mapping[str, Any]) -> str:
     """Returns the digest by which triggers are shared. Webhooks share a URL whatever slashes are at its ends."""
     url = parameters.get("url")
     if type_ref == WEBHOOK and isinstance(url, str):

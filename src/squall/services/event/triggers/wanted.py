@@ -12,7 +12,7 @@ from squall.ports import Tx
 class Wanted:
     """Decides whether an event inside of Squall is stored. If `always`, each one is.
 
-    A type is added before the transaction that makes a rule of it, so no event behind that transaction is missed.
+    A type is added in the transaction that writes a rule of it, so no event behind that transaction is missed.
     """
 
     def __init__(self, *, always: bool = False) -> None:
@@ -31,7 +31,7 @@ class Wanted:
         return type_ref in types
 
     def add(self, type_ref: str) -> None:
-        """Adds the type of a rule that will exist soon."""
+        """Adds the type of an enabled rule, in the transaction that writes it."""
         if self._types is not None:
             self._types.add(type_ref)
 

@@ -12,8 +12,9 @@ from squall.adapters.sql.sqlite import open_store
 
 pytestmark = pytest.mark.anyio
 
-# Events are removed but for the newest row, tokens when their execution ends or their time is over.
-OTHERS = {("events", "execution"), ("tokens", "execution")}
+# Events are removed but for the newest row, tokens when their execution ends or their time is over. Enforcements have a
+# retention of their own.
+OTHERS = {("events", "execution"), ("tokens", "execution"), ("enforcements", "execution")}
 
 
 async def test_each_table_with_a_column_of_executions_is_emptied(tmp_path: Path) -> None:

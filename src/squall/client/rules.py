@@ -1,0 +1,68 @@
+"""The calls about triggers, events, rules and enforcements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from squall.client.api import PAGE, document_of, documents_of
+from squall.client.http import Client, JsonObject, Query
+from squall.client.paths import path_of
+
+
+def pages(client: Client, path: str, query: Query, limit: int | None = None) -> Iterator[JsonObject]:
+    """Yields the documents of a list in the server's order, fetched in pages; at most `limit`, if given."""
+    offset = 0
+    while limit is None or offset < limit:
+        count = PAGE if limit is None else min(PAGE, limit - offset)
+        answer = client.request("GET", path, query={**query, "limit": count, "offset": offset})
+        documents = documents_of(answer.body)
+        yield from documents
+        offset += len(documents)
+        if len(documents) < count:
+            return
+
+
+def rule(client: Client, ref: str) -> JsonObject:
+    """Returns the rule with this ref or id. Raises `NotFoundError`."""
+    return document_of(client.request("GET", path_of("rules", ref)).body)
+
+
+def create_rule(client: Client, body: Mapping[str, Any]) -> JsonObject:
+    """Creates a rule. Raises `InvalidError`, `ConflictError`."""
+    return document_of(client.request("POST", "/rules", body=dict(body)).body)
+
+
+def update_rule(client: Client, ref: str, body: Mapping[str, Any]) -> JsonObject:
+    """Replaces the rule with this ref or id. Raises `InvalidError`, `NotFoundError`."""
+    return document_of(client.request("PUT", path_of("rules", ref), body=dict(body)).body)
+
+
+def switch_rule(client: Client, ref: str, enabled: bool) -> JsonObject:
+    """Enables or disables a rule. Raises `NotFoundError`."""
+    return update_rule(client, ref, {**rule(client, ref), "enabled": enabled})
+
+
+def delete_rule(client: Client, ref: str) -> None:
+    """Removes a rule. Raises `NotFoundError`."""
+    client.request("DELETE", path_of("rules", ref))
+
+
+def emit(client: Client, trigger: str, payload: Mapping[str, Any], tag: str | None = None) -> str:
+    """Dispatches an event of a trigger. Returns the id of its instance. Raises `InvalidError`."""
+    body: JsonObject = {"trigger": trigger, "payload": dict(payload)}
+    if tag:
+        body["trace"] = tag
+    answer = client.request("POST", "/webhooks/st2", body=body)
+    return answer.headers.get("x-squall-trigger-instance", "")
+
+
+def re_emit(client: Client, instance: str) -> str:
+    """Dispatches the event of a stored instance once more. Returns the id of the new instance."""
+    answer = client.request("POST", path_of("triggerinstances", instance, "re_emit"), body={})
+    return str(document_of(answer.body).get("id", ""))
+
+
+def retry_instance(client: Client, instance: str) -> JsonObject:
+    """Evaluates an instance whose processing failed once more. Raises `ConflictError` if it has not failed."""
+    return document_of(client.request("POST", path_of("triggerinstances", instance, "retry"), body={}).body)

@@ -1,0 +1,1 @@
+"""Test cases of rules, run without a server."""

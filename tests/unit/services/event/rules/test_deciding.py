@@ -1,0 +1,105 @@
+"""Deciding: which rules match, with which requests."""
+
+from __future__ import annotations
+
+import pytest
+from tests.doubles.reacting import Reacting
+
+from squall.core.access.secret import Sealed
+from squall.core.content.keyvalue import SYSTEM
+from squall.core.errors import ForbiddenError, KeyFileError
+from squall.services.content.keys import NewValue
+from squall.services.execution.executions import Prepared, Request
+from squall.testing.samples import sample_action, sample_pack
+
+pytestmark = pytest.mark.anyio
+
+
+async def matches(reacting: Reacting) -> list[str]:
+    [*_, instance] = await reacting.stored()
+    return [each.rule.name for each in (await reacting.deciding.decide(instance)).matches]
+
+
+async def test_a_backstop_rule_matches_only_if_no_other_does(reacting: Reacting) -> None:
+    await reacting.add_type()
+    await reacting.add_rule("back", type={"ref": "backstop", "parameters": {}})
+    await reacting.add_rule("odd", criteria={"trigger.odd": {"type": "eq", "pattern": True}})
+    await reacting.add_rule("off", enabled=False)
+    await reacting.dispatch({"odd": True})
+    assert await matches(reacting) == ["odd"]
+    await reacting.dispatch({"odd": False})
+    assert await matches(reacting) == ["back"]
+
+
+async def test_a_rule_that_cannot_be_evaluated_has_a_failure_and_is_no_match(reacting: Reacting) -> None:
+    await reacting.add_type()
+    await reacting.add_rule("back", type={"ref": "backstop", "parameters": {}})
+    await reacting.add_rule("bad", criteria={"trigger.n": {"type": "gt", "pattern": 3}})
+    await reacting.dispatch({})
+    [instance] = await reacting.stored()
+    failed, fires = (await reacting.deciding.decide(instance)).matches
+    assert (failed.prepared, fires.failure) == (None, "")
+    assert "trigger.n" in failed.failure
+
+
+async def test_a_disabled_rule_is_explained_with_all_criteria(reacting: Reacting) -> None:
+    await reacting.add_type()
+    criteria = {name: {"type": "eq", "pattern": 1} for name in ("trigger.a", "trigger.b")}
+    rule = await reacting.add_rule("off", enabled=False, criteria=criteria)
+    explanation = await reacting.deciding.explain(rule, {"a": 2, "b": 1})
+    assert [each.verdict for each in explanation.comparisons] == [False, True]
+
+
+async def test_values_from_secret_keys_are_sealed_in_the_request(reacting: Reacting) -> None:
+    squall = reacting.squall
+    await reacting.add_type()
+    await squall.keys.put(SYSTEM, "robot", "s", NewValue(value="hidden", secret=True))
+    command = "echo {{ st2kv.system.s | decrypt_kv }}"
+    await reacting.add_rule("a", action="core.local", parameters={"cmd": command})
+    await reacting.dispatch({})
+    [instance] = await reacting.stored()
+    [match] = (await reacting.deciding.decide(instance)).matches
+    assert match.prepared is not None
+    sealed = match.prepared.parameters["cmd"]
+    assert isinstance(sealed, Sealed)
+    assert squall.binding.reveal(sealed.envelope) == "echo hidden"
+
+
+async def test_what_an_event_brings_is_not_rendered_again(reacting: Reacting) -> None:
+    await reacting.add_type()
+    await reacting.add_rule("a", action="core.local", parameters={"cmd": "{{ trigger.cmd }}"})
+    await reacting.dispatch({"cmd": "{{ st2kv.system.s }}"})
+    await reacting.evaluate()
+    [execution] = await reacting.executions()
+    assert execution.parameters == {"cmd": "{{ st2kv.system.s }}"}
+
+
+async def test_a_disabled_action_is_the_reason_of_a_failure(reacting: Reacting) -> None:
+    squall = reacting.squall
+    squall.source.packs.append((sample_pack("more"), [sample_action("more.off", enabled=False)]))
+    await squall.registration.register()
+    await reacting.add_type()
+    await reacting.add_rule("a", action="more.off")
+    await reacting.dispatch()
+    [instance] = await reacting.stored()
+    [match] = (await reacting.deciding.decide(instance)).matches
+    assert (match.prepared, match.failure) == (None, 'Unable to execute. Action "more.off" is disabled.')
+
+
+async def test_an_error_of_the_environment_is_no_failure_of_a_rule(
+    reacting: Reacting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await reacting.add_type()
+    await reacting.add_rule("a")
+    await reacting.dispatch()
+    [instance] = await reacting.stored()
+    errors = [ForbiddenError("not you"), KeyFileError("away")]
+
+    async def refused(request: Request) -> Prepared:
+        raise errors.pop()
+
+    monkeypatch.setattr(reacting.squall.executions, "prepare", refused)
+    with pytest.raises(KeyFileError):
+        await reacting.deciding.decide(instance)
+    [match] = (await reacting.deciding.decide(instance)).matches
+    assert match.failure == "not you"
