@@ -14,8 +14,6 @@ from squall.services.event.gates.gating import Gating
 from squall.services.event.gates.held import Held
 from squall.services.event.gates.silences import Silences
 
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
 
 
 class Gated(Reacting):
@@ -34,15 +32,15 @@ class Gated(Reacting):
         """Adds a rule whose action has this text as its command."""
         return await self.add_rule(name, action="core.local", parameters={"cmd": text}, **own)
 
-    async def came(self, n: int = 0, after: int = SECOND, trigger: str = "p.t", **payload: Any) -> None:
-        """An event that comes `after` (µs) the last one, and is evaluated."""
-        self.squall.clock.time += after
+    async def came(self, n: int = 0, after: float = 1, trigger: str = "p.t", **payload: Any) -> None:
+        """An event that comes `after` seconds after the last one, and is evaluated."""
+        self.squall.clock.advance(after)
         await self.dispatch({"n": n, **payload}, trigger)
         await self.evaluate()
 
-    async def at(self, after: int = 0) -> int:
-        """Fires what is due `after` (µs) the present. Returns the number of rows that were due."""
-        self.squall.clock.time += after
+    async def at(self, after: float = 0) -> int:
+        """Fires what is due `after` seconds from now. Returns the number of rows that were due."""
+        self.squall.clock.advance(after)
         return await self.firing.advance()
 
     async def said(self) -> Sequence[str]:
