@@ -15,7 +15,6 @@ from squall.services.event.gates.held import Held
 from squall.services.event.gates.silences import Silences
 
 
-
 class Gated(Reacting):
     """The services, with a trigger type `p.t` and, beside it, `p.u`."""
 

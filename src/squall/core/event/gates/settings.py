@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from squall.core.event.rules.path_parts import Steps
+from squall.core.event.rules.path_parts import Steps, StepsError
 from squall.core.event.rules.paths import parse_path
 from squall.core.event.rules.records import Rule, RuleAction, RuleTrigger
 from squall.core.timespan import moment
@@ -21,6 +21,7 @@ ANY = "any"
 SEQUENCE = "sequence"
 
 _SHOWN = 100
+_MOST_STEPS = 20_000
 
 
 class Throttle(NamedTuple):
@@ -113,8 +114,11 @@ def group_of(paths: tuple[str, ...], payload: Any) -> Group:
     `StepsError` if the paths look at too many values."""
     if not paths:
         return NO_GROUP
-    steps = Steps()
-    values = [parse_path(path).first({"trigger": payload}, steps).value for path in paths]
+    steps = Steps(_MOST_STEPS)
+    try:
+        values = [parse_path(path).first({"trigger": payload}, steps).value for path in paths]
+    except StepsError:
+        raise StepsError(f"the paths look at more than {_MOST_STEPS} values of this event") from None
     encoded = msgspec.json.encode(values, order="deterministic")
     shown = encoded[1:-1].decode()
     return Group(hashlib.sha256(encoded).hexdigest()[:32], shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…")

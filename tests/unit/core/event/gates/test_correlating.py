@@ -54,9 +54,7 @@ def test_a_group_is_complete_when_a_search_over_its_unused_events_says_so(
         if progress.complete:
             assert set(progress.complete) <= set(unused)
             assert len(progress.complete) == (2 if kind == "any" else PLACES)
-            assert all(
-                kind == "any" or place in each.places for place, each in enumerate(progress.complete)
-            )
+            assert all(kind == "any" or place in each.places for place, each in enumerate(progress.complete))
             unused = []
 
 
