@@ -16,7 +16,7 @@ from squall.services.event.rules.book import RuleBook
 from squall.services.event.rules.deciding import Deciding
 from squall.services.event.rules.enforcing import Enforcing, Gate
 from squall.services.event.rules.evaluation import Evaluation
-from squall.services.event.rules.rules import RuleRegistrar, Rules
+from squall.services.event.rules.rules import RuleObserver, RuleRegistrar, Rules
 from squall.services.event.rules.trigger_parameters import TriggerParameters
 from squall.services.event.triggers.dispatching import Dispatching, Event
 from squall.services.event.triggers.instances import Instances
@@ -49,9 +49,15 @@ def pack_of(*bodies: dict[str, Any], ref: str = "p") -> LoadedPack:
 
 
 class Reacting:
-    """The services, with the rules of `gates` and the triggers of `observers`."""
+    """The services, with the rules of `gates` and the triggers of `observers`. `followers` follow changes of rules."""
 
-    def __init__(self, squall: Assembly, gates: Sequence[Gate] = (), observers: Sequence[TriggerObserver] = ()) -> None:
+    def __init__(
+        self,
+        squall: Assembly,
+        gates: Sequence[Gate] = (),
+        observers: Sequence[TriggerObserver] = (),
+        followers: Sequence[RuleObserver] = (),
+    ) -> None:
         store, bus, clock = squall.store, squall.bus, squall.clock
         self.squall = squall
         self.wanted = Wanted()
@@ -62,7 +68,7 @@ class Reacting:
         self.instances = Instances(store, clock, self.dispatching)
         self.book = RuleBook(store)
         parameters = TriggerParameters(squall.binding, USER)
-        self.rules = Rules(store, bus, clock, self.triggers, parameters, self.wanted, self.book.clear, USER)
+        self.rules = Rules(store, bus, clock, self.triggers, parameters, self.wanted, self.book.clear, USER, followers)
         self.registrar = RuleRegistrar(self.rules)
         self.deciding = Deciding(clock, squall.content, squall.binding, squall.executions, self.book, USER)
         self.enforcing = Enforcing(

@@ -33,13 +33,13 @@ ROOMS = {
     # ring: its rooms in an order in which each imports only those before it; "" are the files beside the rooms.
     "core": (
         "", "event", "event.schedules", "event.webhooks", "access", "schema", "expr.bounds", "expr.filters", "expr",
-        "output", "workflow.definition", "content", "event.rules", "event.rehearsals", "execution", "workflow",
-        "workflow.conducting", "workflow.rehearsal",
+        "output", "workflow.definition", "content", "event.rules", "event.gates", "event.rehearsals", "execution",
+        "workflow", "workflow.conducting", "workflow.rehearsal",
     ),
     "ports": ("output", "tables", ""),
     "services": (
         "", "access", "content", "output", "event", "event.triggers", "execution", "execution.policy", "event.rules",
-        "event.timers", "event.webhooks", "workflow",
+        "event.gates", "event.timers", "event.webhooks", "workflow",
     ),
     "api": ("http", "connection", "access", "content", "workflow", "execution", "output.forms", "output", "event", ""),
     "cli": ("terminal", "", "access", "output", "workflow", "execution", "content", "event"),

@@ -10,7 +10,7 @@ from typing import Any
 from squall.api import registry, root
 from squall.api.access import auth
 from squall.api.content import actions, installing, keys, packs, schema_files
-from squall.api.event import enforcements, events, explaining, instances, rules, triggers, watch, webhooks
+from squall.api.event import enforcements, events, explaining, gates, instances, rules, triggers, watch, webhooks
 from squall.api.execution import executions, inquiries, policies, suspects, traces
 from squall.api.http import openapi
 from squall.api.http.routes import Route
@@ -36,6 +36,7 @@ TABLE: tuple[Route, ...] = (
     *instances.ROUTES,
     *rules.ROUTES,
     *explaining.ROUTES,
+    *gates.ROUTES,
     *enforcements.ROUTES,
     *webhooks.ROUTES,
     *keys.ROUTES,

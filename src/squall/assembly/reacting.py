@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from squall.api.event.enforcements import EnforcementRoutes
 from squall.api.event.explaining import ExplainingRoutes
+from squall.api.event.gates import HeldRoutes, SilenceRoutes
 from squall.api.event.instances import InstanceRoutes
 from squall.api.event.rules import RuleRoutes
 from squall.api.event.triggers import TriggerRoutes
@@ -15,7 +16,12 @@ from squall.api.output.tails import StreamSources
 from squall.assembly.conducting import Ground
 from squall.assembly.outside import Outside, Role
 from squall.config import Settings
+from squall.roles.gates import GatesRole
 from squall.roles.rules import RulesRole
+from squall.services.event.gates.firing import RuleFiring
+from squall.services.event.gates.gating import Gating
+from squall.services.event.gates.held import Held
+from squall.services.event.gates.silences import Silences
 from squall.services.event.rules.backtesting import Backtesting
 from squall.services.event.rules.book import RuleBook
 from squall.services.event.rules.deciding import Deciding
@@ -47,6 +53,9 @@ class Reacting(NamedTuple):
     backtesting: Backtesting
     wanted: Wanted
     evaluation: Evaluation
+    firing: RuleFiring
+    held: Held
+    silences: Silences
     type_registrar: TriggerTypeRegistrar
     rule_registrar: RuleRegistrar
 
@@ -60,9 +69,10 @@ def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
     dispatching = Dispatching(store, bus, clock)
     book = RuleBook(store)
     parameters = TriggerParameters(ground.binding, user)
-    rules = Rules(store, bus, clock, triggers, parameters, wanted, book.clear, user)
+    gating = Gating(clock)
+    rules = Rules(store, bus, clock, triggers, parameters, wanted, book.clear, user, [gating])
     deciding = Deciding(clock, ground.content, ground.binding, ground.executions, book, user)
-    enforcing = Enforcing(store, bus, clock, ground.executions, ground.transitions, ground.starting)
+    enforcing = Enforcing(store, bus, clock, ground.executions, ground.transitions, ground.starting, [gating])
     return Reacting(
         types=types,
         triggers=triggers,
@@ -75,6 +85,9 @@ def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
         backtesting=Backtesting(store, deciding, parameters),
         wanted=wanted,
         evaluation=Evaluation(store, clock, ground.suspects, book, deciding, enforcing),
+        firing=RuleFiring(store, clock, ground.suspects, deciding, enforcing, gating),
+        held=Held(store, clock, deciding, enforcing),
+        silences=Silences(store, clock),
         type_registrar=TriggerTypeRegistrar(types, triggers),
         rule_registrar=RuleRegistrar(rules),
     )
@@ -82,7 +95,11 @@ def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
 
 def roles(settings: Settings, out: Outside, use: Reacting) -> list[Role]:
     """Returns the roles that evaluate events."""
-    return [RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=settings.queue.poll_seconds)]
+    poll = settings.queue.poll_seconds
+    return [
+        RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=poll),
+        GatesRole(use.firing, out.store, out.bus, out.clock, poll=poll),
+    ]
 
 
 def routes(settings: Settings, out: Outside, use: Reacting, sources: StreamSources) -> list[Route]:
@@ -102,6 +119,8 @@ def routes(settings: Settings, out: Outside, use: Reacting, sources: StreamSourc
         *TriggerRoutes(use.types, use.triggers).routes(),
         *InstanceRoutes(use.instances).routes(),
         *RuleRoutes(use.rules, use.views).routes(),
+        *HeldRoutes(use.held).routes(),
+        *SilenceRoutes(use.silences).routes(),
         *explaining.routes(),
         *EnforcementRoutes(use.instances, sources.executions, sources.views).routes(),
         *WebhookRoutes(use.triggers, use.dispatching).routes(),

@@ -296,6 +296,7 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
         Chore("scrubbing", every, scrubbing.scrub),
         Chore("removing", every, use.retention.carry),
         Chore("keys", every, use.keys.expire),
+        Chore("silences", every, use.reacting.silences.expire),
         Chore("retention", every * _SWEEP_EVERY, use.retention.sweep),
     ]
 

@@ -10,6 +10,8 @@ _NOUNS = {
     "executions": "the id of an execution",
     "inquiries": "the id of an inquiry",
     "actions": "the reference of an action",
+    "rules": "the reference of a rule",
+    "silences": "the id of a silence",
     "packs": "the reference of a pack",
     "keys": "the name of a key",
 }

@@ -25,6 +25,7 @@ from squall.ports.tables.executions import (
     RetentionRows,
     Tx,
 )
+from squall.ports.tables.gates import GateRows, SilenceRows
 from squall.ports.tables.keys import Cipher, KeyRows
 from squall.ports.tables.policies import PolicyRows, Slot, SlotRows, TraceRows
 from squall.ports.tables.rules import EnforcementRows, RuleRows
@@ -53,6 +54,7 @@ __all__ = [
     "EnforcementRows",
     "EventRows",
     "ExecutionRows",
+    "GateRows",
     "InstanceRows",
     "Journal",
     "JournalRows",
@@ -75,6 +77,7 @@ __all__ = [
     "Seal",
     "SealRow",
     "SealRows",
+    "SilenceRows",
     "Slot",
     "SlotRows",
     "Store",

@@ -39,6 +39,10 @@ PURGE = "purge"
 RULES = "rules"
 """The lane of trigger instances to evaluate, and the topic of hints about them. The key is the instance's id."""
 
+GATES = "gates"
+"""The lane of rules that fire at a time, and the topic of hints about them. Its rows have no payload; the key is the id
+of a state. A row whose state was dropped means nothing."""
+
 CANCEL = "cancel"
 """The topic of executions whose processes must end."""
 

@@ -205,6 +205,24 @@ _FREQUENT_EVENTS = (
     "INSERT INTO removed_events (frequent, row) SELECT 0, COALESCE(min(id), 1) - 1 FROM events",
 )
 
+_RULES_OVER_TIME = (
+    """CREATE TABLE rule_events (
+        rule TEXT NOT NULL, trigger_ref TEXT NOT NULL, type TEXT NOT NULL, PRIMARY KEY (rule, trigger_ref))""",
+    "CREATE INDEX rule_events_trigger ON rule_events (trigger_ref)",
+    """CREATE TABLE rule_states (
+        id TEXT PRIMARY KEY, rule TEXT NOT NULL, gate TEXT NOT NULL, group_key TEXT NOT NULL, until_us BIGINT NOT NULL,
+        touched_us BIGINT NOT NULL, body TEXT NOT NULL, UNIQUE (rule, gate, group_key))""",
+    "CREATE INDEX rule_states_age ON rule_states (rule, gate, touched_us)",
+    "CREATE INDEX rule_states_until ON rule_states (until_us) WHERE until_us > 0",
+    """CREATE TABLE held_matches (
+        id TEXT PRIMARY KEY, rule TEXT NOT NULL, instance TEXT NOT NULL, at_us BIGINT NOT NULL, body TEXT NOT NULL,
+        UNIQUE (rule, instance))""",
+    """CREATE TABLE silences (
+        id TEXT PRIMARY KEY, scope TEXT NOT NULL, target TEXT NOT NULL, until_us BIGINT NOT NULL,
+        count BIGINT NOT NULL, last_us BIGINT NOT NULL, body TEXT NOT NULL)""",
+    "CREATE INDEX silences_target ON silences (scope, target)",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _SEALED,
@@ -223,6 +241,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _RULES,
     _ORIGINS,
     _FREQUENT_EVENTS,
+    _RULES_OVER_TIME,
 )
 """Step n brings a store of version n to version n + 1."""
 

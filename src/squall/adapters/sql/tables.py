@@ -7,6 +7,7 @@ from squall.adapters.sql.content.content import SqlContent
 from squall.adapters.sql.content.keys import SqlKeys
 from squall.adapters.sql.dialect.session import Session
 from squall.adapters.sql.event.events import SqlEvents
+from squall.adapters.sql.event.gates import SqlGates, SqlSilences
 from squall.adapters.sql.event.rules import SqlEnforcements, SqlRules
 from squall.adapters.sql.event.triggers import SqlInstances, SqlTriggers, SqlTriggerTypes
 from squall.adapters.sql.execution.executions import SqlExecutions
@@ -43,3 +44,5 @@ class Tables:
         self.instances = SqlInstances(session)
         self.rules = SqlRules(session)
         self.enforcements = SqlEnforcements(session)
+        self.gates = SqlGates(session)
+        self.silences = SqlSilences(session)

@@ -13,7 +13,7 @@ from squall.services.event.rules.rules import Rules
 from squall.services.event.rules.views import RuleViews
 
 _DEFAULT_LIMIT = 100
-_FIELDS = frozenset(Rule.__struct_fields__) - {"enabled_in_file"}
+_FIELDS = frozenset(Rule.__struct_fields__) - {"enabled_in_file", "events"}
 
 
 class RuleRoutes:

@@ -41,6 +41,10 @@ _DECISION = {
     "enabled": _FLAG, "enforcement_id": _TEXT, "execution_id": _TEXT, "trigger_instance": _TEXT, "note": _TEXT,
 }  # fmt: skip
 
+_SILENCE: dict[str, Schema] = {
+    "rule": _TEXT, "pack": _TEXT, "trigger": _TEXT, "reason": _TEXT, "until": _TEXT, "criteria": _OBJECT,
+}  # fmt: skip
+
 EVENT_QUERY: dict[str, tuple[Schema, str]] = {
     "enabled": (_FLAG, "only enabled, or only disabled ones"),
     "enforced_at_gt": (_TIME, "only what was enforced after this time"),
@@ -83,6 +87,17 @@ EVENT_SCHEMAS: dict[str, Schema] = {
         ("id", "rule"), id=_TEXT, rule=_OBJECT, trigger_instance_id=_TEXT, execution_id=_TEXT, failure_reason=_TEXT,
         enforced_at=_TIME, trigger_instance=_OBJECT, execution=_OBJECT,
         status={"type": "string", "enum": ["succeeded", "failed"]}, explanation=_OBJECT,
+    ),
+    "HeldMatch": _of(
+        ("id", "rule"), id=_TEXT, rule=_TEXT, trigger_instance_id=_TEXT, events={"type": "array", "items": _TEXT},
+        held_at=_TIME,
+    ),
+    "HeldBody": _of(ids={"type": "array", "items": _TEXT}),
+    "SilenceBody": _of(("reason", "until"), **_SILENCE),
+    "Silence": _of(
+        ("id", "author"),
+        **{**_SILENCE, "until": _TIME},
+        id=_TEXT, author=_TEXT, created_at=_TIME, count={"type": "integer"}, last_at=_TIME,
     ),
 }  # fmt: skip
 """The schemas of bodies and documents."""

@@ -1,1 +1,1 @@
-"""Commands about triggers and rules."""
+"""Commands about triggers, rules, held matches and silences."""

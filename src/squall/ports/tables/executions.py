@@ -14,6 +14,7 @@ from squall.core.execution.retention import Finished
 from squall.core.output.accounts import Account
 from squall.ports.output.archive import Seal
 from squall.ports.tables.access import AccessRows
+from squall.ports.tables.gates import GateRows, SilenceRows
 from squall.ports.tables.keys import KeyRows
 from squall.ports.tables.policies import PolicyRows, SlotRows, TraceRows
 from squall.ports.tables.rules import EnforcementRows, RuleRows
@@ -342,6 +343,10 @@ class EventTables(Protocol):
     def rules(self) -> RuleRows: ...  # noqa: D102
     @property
     def enforcements(self) -> EnforcementRows: ...  # noqa: D102
+    @property
+    def gates(self) -> GateRows: ...  # noqa: D102
+    @property
+    def silences(self) -> SilenceRows: ...  # noqa: D102
 
 
 class Tx(ExecutionTables, EventTables, Protocol):

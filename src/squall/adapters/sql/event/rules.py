@@ -8,8 +8,11 @@ from typing import Any
 import msgspec
 
 from squall.adapters.sql.dialect.session import Session, marks
+from squall.core.event.gates.settings import correlation_of
 from squall.core.event.rules.records import Enforcement, EnforcementFilter, Rule, RuleFilter
 from squall.core.ids import is_id
+
+_OF_TRIGGER = "(trigger_ref = ? OR id IN (SELECT rule FROM rule_events WHERE trigger_ref = ?))"
 
 
 def _text(record: msgspec.Struct) -> str:
@@ -45,6 +48,18 @@ class SqlRules:
             body,
         )
         await self._keep(rule, at, body)
+        await self._listen(rule)
+
+    async def _listen(self, rule: Rule) -> None:
+        """Writes the triggers of the further events of a rule."""
+        await self._session.run("DELETE FROM rule_events WHERE rule = ?", rule.id)
+        correlation = correlation_of(rule)
+        entries = correlation.entries if correlation is not None else ()
+        types = {ref: entry.trigger.type for ref, entry in zip(rule.events, entries, strict=False)}
+        for ref, type_ref in types.items():
+            await self._session.run(
+                "INSERT INTO rule_events (rule, trigger_ref, type) VALUES (?, ?, ?)", rule.id, ref, type_ref
+            )
 
     async def get(self, ref_or_id: str) -> Rule | None:
         """Returns one rule; None if there is none."""
@@ -55,6 +70,7 @@ class SqlRules:
     async def delete(self, rule: Rule, at: int) -> None:
         """Deletes a rule. Its versions stay."""
         await self._session.run("DELETE FROM rules WHERE id = ?", rule.id)
+        await self._session.run("DELETE FROM rule_events WHERE rule = ?", rule.id)
         await self._keep(rule, at, "")
 
     async def _keep(self, rule: Rule, at: int, body: str) -> None:
@@ -99,7 +115,10 @@ class SqlRules:
 
     async def enabled_types(self) -> Sequence[str]:
         """Returns the refs of the trigger types that enabled rules have."""
-        rows = await self._session.run("SELECT DISTINCT type FROM rules WHERE enabled = 1")
+        rows = await self._session.run(
+            "SELECT type FROM rules WHERE enabled = 1 UNION SELECT rule_events.type FROM rule_events "
+            "JOIN rules ON rules.id = rule_events.rule WHERE enabled = 1"
+        )
         return [row[0] for row in rows]
 
     async def forget(self, before: int, limit: int) -> int:
@@ -200,11 +219,13 @@ def _where_rules(where: RuleFilter) -> tuple[str, list[Any]]:
         ("name = ?", where.name),
         ("pack = ?", where.pack),
         ("action = ?", where.action),
-        ("trigger_ref = ?", where.trigger),
         ("type = ?", where.type),
         ("enabled = ?", None if where.enabled is None else int(where.enabled)),
     )
-    return _clause(comparisons, (("id", where.ids),))
+    clause, values = _clause(comparisons, (("id", where.ids),))
+    if where.trigger is None:
+        return clause, values
+    return f"{clause} AND {_OF_TRIGGER}" if clause else f" WHERE {_OF_TRIGGER}", [*values, where.trigger, where.trigger]
 
 
 def _where_enforcements(where: EnforcementFilter) -> tuple[str, list[Any]]:

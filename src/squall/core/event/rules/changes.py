@@ -55,3 +55,11 @@ def instance_document(instance: TriggerInstance, status: str) -> bytes:
     if is_large:
         del shown["payload"]
     return msgspec.json.encode(shown)
+
+
+def kept_back(rule: Rule, instance: TriggerInstance, reason: str, at: int) -> tuple[Change, bytes]:
+    """Returns the event `st2.rule__kept_back` of a rule that matches an instance and does not fire at `at` (µs), with
+    its document, which has the `reason`."""
+    change = Change(kind="rule", name="st2.rule__kept_back", resource=rule.id, at=at)
+    shown = {"rule": {"id": rule.id, "ref": rule.ref}, "trigger_instance_id": instance.id, "reason": reason}
+    return change, msgspec.json.encode(shown)

@@ -2,9 +2,9 @@
 
 Every fault is a `MetadataError`, which is an `InvalidError`: it names the field, and what is allowed there.
 
-Squall's own keys of a rule are checked here and stored as they were written: `throttle: {within, by, mode}` fires once
-within a time, `correlate: {all | any | sequence, within, by}` waits for several events, `absent: {within}` fires if an
-event does not come, and `hold: true` keeps each match until somebody runs it.
+Squall's own keys of a rule are checked here and stored as they were written: `throttle: {within, by, mode, count}`
+fires once within a time, `correlate: {all | any | sequence, within, by}` waits for several events, `absent: {within}`
+fires if an event does not come, and `hold: true` keeps each match until somebody runs it (`docs/rules-over-time.md`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import msgspec
 
 from squall.core.content.metadata import check_pack_field, check_references
 from squall.core.content.metadata_words import MetadataError, Types, check_type, check_words, similar_word
+from squall.core.content.pack_config import is_template
 from squall.core.errors import InvalidError
 from squall.core.event.rules.criteria import check_criteria
 from squall.core.event.rules.paths import PathError, parse_path
 from squall.core.event.rules.records import (
+    BACKSTOP,
     DEFAULT_PACK,
     RULE_TYPES,
     Rule,
@@ -41,6 +43,15 @@ LONGEST_NAME = 255
 THROTTLE_MODES = ("first", "last", "count")
 """The values of `throttle.mode`: the event that fires, of those within the time, or the number of them that does."""
 
+MOST_COUNT = 1_000
+"""The largest `throttle.count`."""
+
+MOST_GROUP_PATHS = 10
+"""The most paths in `by`."""
+
+MOST_ENTRIES = 10
+"""The most entries of `correlate`."""
+
 _TEXT, _MAP, _LIST, _FLAG = (str,), (dict,), (list,), (bool,)
 _COMMON: Types = {"id": _TEXT, "ref": _TEXT, "uid": _TEXT, "pack": _TEXT, "metadata_file": _TEXT, "description": _TEXT}
 _RULE: Types = {
@@ -55,11 +66,13 @@ _TAG: Types = {"name": _TEXT, "value": _TEXT}
 _SPAN = (str, int, float)
 _BY = (str, list)
 _OWN: Mapping[str, Types] = {
-    "throttle": {"within": _SPAN, "by": _BY, "mode": _TEXT},
+    "throttle": {"within": _SPAN, "by": _BY, "mode": _TEXT, "count": (int,)},
     "correlate": {"all": _LIST, "any": _LIST, "sequence": _LIST, "within": _SPAN, "by": _BY},
     "absent": {"within": _SPAN},
 }
 _CORRELATIONS = ("all", "any", "sequence")
+_ENTRY: Types = {"trigger": _MAP, "criteria": _MAP, "by": _BY}
+_ENTRY_TRIGGER: Types = {"type": _TEXT, "parameters": _MAP}
 
 
 def make_rule(body: Any, rule_id: str = "") -> Rule:
@@ -76,9 +89,7 @@ def make_rule(body: Any, rule_id: str = "") -> Rule:
     check_words(action, _REF_AND_PARAMETERS, "action")
     criteria = data.get("criteria") or {}
     check_criteria(criteria, "criteria")
-    for key in _OWN:
-        if data.get(key) is not None:
-            _check_own(key, data[key])
+    _check_own_keys(data)
     parameters = _parameters(trigger, "trigger")
     type_ref = _type_ref(trigger["type"])
     return Rule(
@@ -214,13 +225,12 @@ def _pack_of(data: Mapping[str, Any]) -> str:
     return str(pack)
 
 
-def _type_ref(text: str) -> str:
+def _type_ref(text: str, *keys: str) -> str:
     pack, _, name = text.partition(".")
     if not is_pack_name(pack) or not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise MetadataError(
             f"{text!r:.80} is no reference to a trigger type; write pack.name, such as core.st2.webhook",
-            "trigger",
-            "type",
+            *(keys or ("trigger", "type")),
         )
     return text
 
@@ -253,23 +263,94 @@ def _kind(kind: Mapping[str, Any] | None) -> RuleKind:
     return RuleKind(ref=kind["ref"], parameters=_parameters(kind, "type"))
 
 
+def _check_own_keys(data: Mapping[str, Any]) -> None:
+    """Checks `throttle`, `correlate`, `absent`, and which of them a rule may have together."""
+    for key in _OWN:
+        if data.get(key) is not None:
+            _check_own(key, data[key])
+    for key in ("throttle", "correlate"):
+        if data.get("absent") is not None and data.get(key) is not None:
+            raise MetadataError(f'a rule with "absent" fires when no event comes, so it cannot have "{key}"', key)
+    is_backstop = (data.get("type") or {}).get("ref") == BACKSTOP
+    for key in ("correlate", "absent"):
+        if is_backstop and data.get(key) is not None:
+            raise MetadataError(f'a backstop rule cannot have "{key}"', key)
+
+
 def _check_own(key: str, value: Mapping[str, Any]) -> None:
     check_words(value, _OWN[key], key)
     _check_required(value, "within", key)
     _check_span(value["within"], key, "within")
-    by = value.get("by")
-    for path in by if isinstance(by, list) else [] if by is None else [by]:
-        check_type(path, _TEXT, key, "by")
-        try:
-            parse_path(path)
-        except PathError as error:
-            raise MetadataError(f"the path {path!r:.60} is wrong: {error}", key, "by") from None
-    if key == "throttle" and (value.get("mode") or "first") not in THROTTLE_MODES:
-        raise MetadataError(f"{value['mode']!r:.60} is none of {', '.join(THROTTLE_MODES)}", key, "mode")
+    paths = _check_by(value, key)
+    if key == "throttle":
+        _check_mode(value)
     if key == "correlate":
         lists = [word for word in _CORRELATIONS if value.get(word) is not None]
         if len(lists) != 1 or not value[lists[0]]:
             raise MetadataError(f"needs exactly one of {', '.join(_CORRELATIONS)}: a list of events", key)
+        entries = value[lists[0]]
+        if len(entries) > MOST_ENTRIES:
+            raise MetadataError(f"at most {MOST_ENTRIES} further events, not {len(entries)}", key, lists[0])
+        for at, entry in enumerate(entries):
+            _check_entry(entry, paths, key, lists[0], str(at))
+
+
+def _check_by(value: Mapping[str, Any], *keys: str) -> int:
+    """Checks the paths in `by`. Returns their number."""
+    by = value.get("by")
+    paths = by if isinstance(by, list) else [] if by is None else [by]
+    if len(paths) > MOST_GROUP_PATHS:
+        raise MetadataError(f"at most {MOST_GROUP_PATHS} paths, not {len(paths)}", *keys, "by")
+    for path in paths:
+        check_type(path, _TEXT, *keys, "by")
+        try:
+            parse_path(path)
+        except PathError as error:
+            raise MetadataError(f"the path {path!r:.60} is wrong: {error}", *keys, "by") from None
+    return len(paths)
+
+
+def _check_mode(throttle: Mapping[str, Any]) -> None:
+    mode, count = throttle.get("mode") or "first", throttle.get("count")
+    if mode not in THROTTLE_MODES:
+        raise MetadataError(f"{mode!r:.60} is none of {', '.join(THROTTLE_MODES)}", "throttle", "mode")
+    if mode != "count" and count is not None:
+        raise MetadataError('only the mode "count" has a count', "throttle", "count")
+    if mode == "count" and (count is None or not 2 <= count <= MOST_COUNT):
+        raise MetadataError(
+            f"the number of events that fires the rule must be from 2 to {MOST_COUNT}, not {count}", "throttle", "count"
+        )
+
+
+def _check_entry(entry: Any, paths: int, *keys: str) -> None:
+    """Checks a further event of a correlation, whose rule has so many `paths` in `by`."""
+    check_type(entry, _MAP, *keys)
+    check_words(entry, _ENTRY, *keys)
+    _check_required(entry, "trigger", *keys)
+    trigger = entry["trigger"]
+    check_words(trigger, _ENTRY_TRIGGER, *keys, "trigger")
+    _check_required(trigger, "type", *keys, "trigger")
+    _type_ref(trigger["type"], *keys, "trigger", "type")
+    if any(is_template(text) for text in _texts(trigger.get("parameters") or {})):
+        raise MetadataError("the parameters of a further event cannot be templates", *keys, "trigger", "parameters")
+    check_criteria(entry.get("criteria") or {}, *keys, "criteria")
+    own = _check_by(entry, *keys)
+    if own and own != paths:
+        raise MetadataError(f"needs as many paths as the correlation: {paths}, not {own}", *keys, "by")
+
+
+def _texts(value: Any) -> list[str]:
+    """Returns the texts within a document that JSON can hold."""
+    texts, waiting = [], [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, list):
+            waiting += part
+    return texts
 
 
 def _check_span(value: Any, *keys: str) -> None:

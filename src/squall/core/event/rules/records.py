@@ -114,7 +114,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Runs an action for each event of a trigger that meets all `criteria`, which are stored as they were written.
 
     `throttle`, `correlate`, `absent` and `hold` are Squall's own: see `squall.core.event.rules.reading`.
-    `enabled_in_file` is what the file of a pack says; clients do not see it.
+    `enabled_in_file` is what the file of a pack says, `events` are the refs of the triggers of the entries of
+    `correlate`; clients see neither.
     """
 
     tags: list[dict[str, Any]] = []
@@ -135,6 +136,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     absent: dict[str, Any] | None = None
     hold: bool | None = None
     enabled_in_file: bool | None = None
+    events: tuple[str, ...] = ()
     id: str
 
     @property
@@ -289,6 +291,7 @@ def document(record: TriggerType | Trigger | TriggerInstance | Rule | RuleType |
         shown["enforced_at"] = to_iso(record.enforced_at)
     if isinstance(record, Rule):
         shown.pop("enabled_in_file", None)
+        del shown["events"]
         if not record.trigger.ref:
             del shown["trigger"]["ref"]
     return shown

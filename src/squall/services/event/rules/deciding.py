@@ -12,10 +12,21 @@ import msgspec
 from squall.core.access.secret import MASK
 from squall.core.environment import is_of_environment
 from squall.core.errors import SquallError
+from squall.core.event.gates.settings import (
+    NO_GROUP,
+    Correlation,
+    Group,
+    bare,
+    correlation_of,
+    defers,
+    group_of,
+    throttle_of,
+)
 from squall.core.event.rules.evaluating import NO_KEYS, evaluate, needs_keys
 from squall.core.event.rules.explanation import Explanation
 from squall.core.event.rules.explanation import document as explanation_document
 from squall.core.event.rules.parameters import Setting
+from squall.core.event.rules.path_parts import StepsError
 from squall.core.event.rules.records import Rule, TriggerInstance
 from squall.core.expr.jinja import Jinja
 from squall.core.schema.taint import Taint
@@ -31,8 +42,12 @@ _TURN = 0.004
 
 class Match(NamedTuple):
     """A rule that matches an event, or fails on it. `prepared` is the request for its action; None if `failure` says
-    why there is none. `unfit` is a request whose parameters cannot be rendered or do not fit: its execution fails.
-    `shown` is the explanation's document without secrets."""
+    why there is none, or if the rule never fires at once. `unfit` is a request whose parameters cannot be rendered or do
+    not fit: its execution fails. `shown` is the explanation's document without secrets.
+
+    `group` is the one of the rule's throttle. `parts` are the places of a correlation that the event can take, by the
+    group of each.
+    """
 
     rule: Rule
     explanation: Explanation
@@ -40,6 +55,8 @@ class Match(NamedTuple):
     failure: str
     unfit: Prepared | None = None
     shown: dict[str, Any] | None = None
+    group: Group = NO_GROUP
+    parts: Sequence[tuple[Group, tuple[int, ...]]] = ()
 
 
 class Decision(NamedTuple):
@@ -66,14 +83,57 @@ class Deciding:
     async def decide(self, instance: TriggerInstance) -> Decision:
         """Returns the decision of the enabled rules of its trigger about an instance."""
         trigger_rules = await self._book.of(instance.trigger)
-        explanations = await self.explanations(trigger_rules.rules, instance.payload, trigger_rules)
         rules = {rule.id: rule for rule in trigger_rules.rules}
+        plain = [bare(rule) if defers(rule) else rule for rule in rules.values() if rule.correlate is None]
+        explanations = await self.explanations(plain, instance.payload, trigger_rules)
         matches = [
-            await self.match(rules[each.rule_id], instance, each)
+            _grouped(await self.match(rules[each.rule_id], instance, each), instance)
             for each in explanations
             if each.matches or each.failure
         ]
+        for rule in rules.values():
+            correlation = correlation_of(rule)
+            if correlation is not None:
+                matches += await self._parts(rule, correlation, instance, trigger_rules.need_keys)
         return Decision(instance, trigger_rules.number, matches)
+
+    async def _parts(
+        self, rule: Rule, correlation: Correlation, instance: TriggerInstance, need_keys: bool
+    ) -> list[Match]:
+        """Returns the match of an event with some of the places of a correlation, if there are any."""
+        evaluating = await self._evaluating([rule], None, need_keys)
+        places = [(rule.trigger.ref, rule.criteria, correlation.by)] + [
+            (ref, entry.criteria, entry.by) for ref, entry in zip(rule.events, correlation.entries, strict=False)
+        ]
+        parts: dict[Group, tuple[int, ...]] = {}
+        explanation: Explanation | None = None
+        for place, (ref, criteria, by) in enumerate(places):
+            if ref != instance.trigger:
+                continue
+            each = await evaluating.one(bare(rule, criteria), instance.payload, all_criteria=False)
+            if each.failure:
+                return [Match(rule, each, None, each.failure)]
+            if each.matches:
+                explanation = explanation or each
+                try:
+                    group = group_of(by, instance.payload)
+                except StepsError as error:
+                    return [Match(rule, each, None, f"correlate.by: {error}")]
+                parts[group] = (*parts.get(group, ()), place)
+        if explanation is None:
+            return []
+        return [_grouped(Match(rule, explanation, None, "", parts=tuple(parts.items())), instance)]
+
+    async def later(self, rule: Rule, instance: TriggerInstance, events: Sequence[Any]) -> Match:
+        """Returns the match of a rule that matched this instance earlier, and fires now. `events` are the payloads of a
+        correlation. Criteria that match no more, such as ones about the time, do not count."""
+        evaluating = await self._evaluating([rule], None, needs_keys(rule), events)
+        explanation = await evaluating.one(rule, instance.payload, all_criteria=True)
+        if not explanation.matches:
+            always = msgspec.structs.replace(rule, criteria={})
+            explanation = await evaluating.one(always, instance.payload, all_criteria=True)
+        match = await self._prepared(rule, instance, explanation)
+        return match._replace(shown=await self.shown(rule, explanation))
 
     async def explanations(
         self, rules: Sequence[Rule], payload: Any, known: TriggerRules | None = None, *, now: int | None = None
@@ -120,11 +180,14 @@ class Deciding:
         return shown
 
     async def match(self, rule: Rule, instance: TriggerInstance, explanation: Explanation) -> Match:
-        """Returns the match of a rule, with the checked request for its action."""
-        match = await self._match(rule, instance, explanation)
+        """Returns the match of a rule, with the checked request for its action unless the rule fires later."""
+        if defers(rule) and explanation.matches:
+            match = Match(rule, explanation, None, explanation.error)
+        else:
+            match = await self._prepared(rule, instance, explanation)
         return match._replace(shown=await self.shown(rule, explanation))
 
-    async def _match(self, rule: Rule, instance: TriggerInstance, explanation: Explanation) -> Match:
+    async def _prepared(self, rule: Rule, instance: TriggerInstance, explanation: Explanation) -> Match:
         if not explanation.matches:
             return Match(rule, explanation, None, explanation.failure)
         if await self._content.runnable(rule.action.ref) is None:
@@ -149,16 +212,31 @@ class Deciding:
                 raise
             return Match(rule, explanation, None, str(error), await self._executions.unfit(request))
 
-    async def _evaluating(self, rules: Sequence[Rule], now: int | None, need_keys: bool) -> _Evaluating:
+    async def _evaluating(
+        self, rules: Sequence[Rule], now: int | None, need_keys: bool, events: Sequence[Any] = ()
+    ) -> _Evaluating:
         keys = await self._binding.all_keys(self._user) if need_keys else NO_KEYS
         schemas: dict[str, Mapping[str, Any]] = {}
         for ref in {rule.action.ref for rule in rules}:
             runnable = await self._content.runnable(ref)
             if runnable is not None:
                 schemas[ref] = self._binding.schemas(*runnable)
-        names = {"action_context": {"user": self._user}}
+        names: dict[str, Any] = {"action_context": {"user": self._user}}
+        if events:
+            names["events"] = list(events)
         at = self._clock.now() if now is None else now
         return _Evaluating(self._binding, keys, partial(_setting, now=at, names=names, schemas=schemas))
+
+
+def _grouped(match: Match, instance: TriggerInstance) -> Match:
+    """Returns the match with the group of the rule's throttle."""
+    throttle = throttle_of(match.rule)
+    if throttle is None or match.failure:
+        return match
+    try:
+        return match._replace(group=group_of(throttle.by, instance.payload))
+    except StepsError as error:
+        return match._replace(prepared=None, failure=f"throttle.by: {error}")
 
 
 def _setting(

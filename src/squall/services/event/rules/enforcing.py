@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from squall.core.errors import InvalidError, SquallError
-from squall.core.event.rules.changes import CREATE, UPDATE, change_document, change_of
+from squall.core.event.rules.changes import CREATE, UPDATE, change_document, change_of, kept_back
 from squall.core.event.rules.explanation import document as explanation_document
 from squall.core.event.rules.records import FAILED, PROCESSED, SUCCEEDED, Enforcement, TriggerInstance, identity
 from squall.core.execution.trace import RULE, TRIGGER_INSTANCE, Trace, TracePart
@@ -19,7 +19,7 @@ from squall.services.event.triggers.dispatching import default_tag, instance_par
 from squall.services.execution.executions import Executions
 from squall.services.execution.reservations import Reservation, Starting
 from squall.services.execution.transitions import Transitions
-from squall.services.lanes import CHANGED
+from squall.services.lanes import CHANGED, GATES
 
 MOST_MATCHES = 200
 """The most matches that one transaction writes. A decision with more is written in several."""
@@ -38,11 +38,24 @@ class LostRowError(SquallError):
         self.instance = instance
 
 
+class Verdict(NamedTuple):
+    """The verdict of a gate about a match: it fires now, or `reason` says in words why it does not. If `fails`, the
+    match is given up, and its enforcement has the reason."""
+
+    fires: bool
+    reason: str = ""
+    fails: bool = False
+
+
+FIRES = Verdict(True)
+"""The verdict of a gate that lets a match pass."""
+
+
 class Gate(Protocol):
     """What may keep a rule that matches from firing now: a limit, a silence, a hold. Its state is in the store."""
 
-    async def reason(self, tx: Tx, match: Match, instance: TriggerInstance, now: int) -> str:
-        """Returns why the rule does not fire now; empty if it fires. Writes what it must remember."""
+    async def admit(self, tx: Tx, match: Match, instance: TriggerInstance, now: int) -> Verdict:
+        """Returns the verdict about a match. Writes in the transaction `tx` what it must remember."""
         ...
 
 
@@ -67,6 +80,7 @@ class Enforcing:
         self._transitions = transitions
         self._starting = starting
         self._gates = gates
+        self._has_kept_back = False
 
     async def write(self, decisions: Sequence[tuple[Due, Decision]]) -> bool:
         """Writes decisions, and removes their rows. Returns False, and writes nothing more, if a rule has changed since
@@ -112,12 +126,7 @@ class Enforcing:
         firing = sum(match.prepared is not None for _, _, matches in batch for match in matches)
         with self._starting.reserved(firing) as reservation:
             written = await self._store.tx(work)
-        if trees:
-            self._transitions.wake()
-            for tree in trees:
-                self._bus.publish(CHANGED, tree)
-        else:
-            self._bus.publish(CHANGED, "")
+        self.announce(trees)
         return written
 
     async def _fire_all(
@@ -133,16 +142,46 @@ class Enforcing:
         for match in matches:
             if await tx.enforcements.known(match.rule.id, instance.id):
                 continue
-            if match.prepared is not None and await self._is_kept_back(tx, match, instance, now):
-                continue
-            instance = await self.enforce(tx, match, instance, now, reservation, trees)
+            verdict = FIRES if match.failure else await self._verdict(tx, match, instance, now)
+            instance = await self.apply(tx, verdict, match, instance, now, reservation, trees)
         return instance
 
-    async def _is_kept_back(self, tx: Tx, match: Match, instance: TriggerInstance, now: int) -> bool:
+    async def _verdict(self, tx: Tx, match: Match, instance: TriggerInstance, now: int) -> Verdict:
         for gate in self._gates:
-            if await gate.reason(tx, match, instance, now):
-                return True
-        return False
+            verdict = await gate.admit(tx, match, instance, now)
+            if not verdict.fires:
+                return verdict
+        return FIRES
+
+    async def apply(
+        self,
+        tx: Tx,
+        verdict: Verdict,
+        match: Match,
+        instance: TriggerInstance,
+        now: int,
+        reservation: Reservation | None,
+        trees: list[str],
+    ) -> TriggerInstance:
+        """Enforces a match, or tells listeners why it was kept back. Arguments and result are those of `enforce`."""
+        if not verdict.fires and not verdict.fails:
+            await tx.events.add(*kept_back(match.rule, instance, verdict.reason, now))
+            self._has_kept_back = True
+            return instance
+        if verdict.fails:
+            match = match._replace(prepared=None, failure=verdict.reason)
+        return await self.enforce(tx, match, instance, now, reservation, trees)
+
+    def announce(self, trees: Sequence[str]) -> None:
+        """Publishes hints about new executions by their trees, and about matches that fire later. Call it after a
+        transaction that enforced matches."""
+        if self._has_kept_back:
+            self._has_kept_back = False
+            self._bus.publish(GATES, "")
+        if trees:
+            self._transitions.wake()
+        for tree in trees or [""]:
+            self._bus.publish(CHANGED, tree)
 
     async def enforce(
         self,

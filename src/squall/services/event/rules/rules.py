@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
+from squall.core.event.gates.settings import correlation_of
 from squall.core.event.rules.changes import CREATE, DELETE, UPDATE, change_document, change_of
 from squall.core.event.rules.reading import make_rule
 from squall.core.event.rules.records import Rule, RuleFilter, with_trigger
@@ -18,9 +19,22 @@ from squall.services.event.triggers.wanted import Wanted
 from squall.services.lanes import RULES
 
 
+class RuleObserver(Protocol):
+    """What must know of the changes of rules, such as the states that rules have. It works in the transaction of the
+    change."""
+
+    async def changed(self, tx: Tx, rule: Rule, now: int) -> None:
+        """Handles a rule that is new or has changed."""
+        ...
+
+    async def removed(self, tx: Tx, rule: Rule, now: int) -> None:
+        """Handles the removal of a rule."""
+        ...
+
+
 class Rules:
     """The use cases of rules. `forget` clears the caches of rules after a change. `user` is the user of the rules of
-    packs."""
+    packs. `observers` follow all changes."""
 
     def __init__(
         self,
@@ -32,7 +46,9 @@ class Rules:
         wanted: Wanted,
         forget: Callable[[], None],
         user: str,
+        observers: Sequence[RuleObserver] = (),
     ) -> None:
+        self._observers = observers
         self._store = store
         self._bus = bus
         self._clock = clock
@@ -106,7 +122,10 @@ class Rules:
         """Removes a rule in the transaction `tx`."""
         now = self._clock.now()
         await tx.rules.delete(rule, now)
-        await self._triggers.release(tx, rule.trigger.ref, now)
+        for ref in {rule.trigger.ref, *rule.events}:
+            await self._triggers.release(tx, ref, now)
+        for observer in self._observers:
+            await observer.removed(tx, rule, now)
         await tx.events.add(change_of(rule, DELETE, now), change_document(rule))
 
     async def put(self, tx: Tx, rule: Rule) -> Rule:
@@ -123,7 +142,8 @@ class Rules:
             enabled_in_file=rule.enabled,
             context=old.context if old is not None else {"user": self._user},
         )
-        if old is not None and with_trigger(rule, old.trigger.ref) == old:
+        same = with_trigger(rule, old.trigger.ref) if old is not None else None
+        if old is not None and same is not None and msgspec.structs.replace(same, events=old.events) == old:
             return old
         parameters = None if has_templates(rule) else rule.trigger.parameters
         return await self._put(tx, rule, old, parameters)
@@ -153,14 +173,40 @@ class Rules:
         if parameters is not None:
             await self._triggers.check(trigger_type, parameters)
             trigger_ref = (await self._triggers.obtain(tx, trigger_type.ref, parameters, now)).ref
-        rule = with_trigger(rule, trigger_ref)
+        rule = msgspec.structs.replace(with_trigger(rule, trigger_ref), events=await self._events(tx, rule, now))
         await tx.rules.put(rule, now)
+        for ref in {old.trigger.ref, *old.events} - {trigger_ref, *rule.events} if old is not None else ():
+            await self._triggers.release(tx, ref, now)
         if rule.enabled:
-            self._wanted.add(rule.trigger.type)
-        if old is not None and old.trigger.ref != trigger_ref:
-            await self._triggers.release(tx, old.trigger.ref, now)
+            for type_ref in types_of(rule):
+                self._wanted.add(type_ref)
+        for observer in self._observers:
+            await observer.changed(tx, rule, now)
         await tx.events.add(change_of(rule, CREATE if old is None else UPDATE, now), change_document(rule))
         return rule
+
+    async def _events(self, tx: Tx, rule: Rule, now: int) -> tuple[str, ...]:
+        """Returns the refs of the triggers of the further events of a correlation. Creates those that are missing."""
+        correlation = correlation_of(rule)
+        refs: list[str] = []
+        for at, entry in enumerate(correlation.entries if correlation is not None else ()):
+            trigger_type = await tx.trigger_types.get(entry.trigger.type)
+            try:
+                if trigger_type is None:
+                    raise InvalidError(
+                        f'there is no trigger type "{entry.trigger.type}". List them: squall trigger list'
+                    )
+                await self._triggers.check(trigger_type, entry.trigger.parameters)
+            except InvalidError as error:
+                raise InvalidError(f"correlate, event {at}: {error}") from None
+            refs.append((await self._triggers.obtain(tx, trigger_type.ref, entry.trigger.parameters, now)).ref)
+        return tuple(refs)
+
+
+def types_of(rule: Rule) -> set[str]:
+    """Returns the refs of the trigger types of a rule, with those of the further events of a correlation."""
+    correlation = correlation_of(rule)
+    return {rule.trigger.type, *(entry.trigger.type for entry in (correlation.entries if correlation else ()))}
 
 
 def missing(ref_or_id: str) -> NotFoundError:

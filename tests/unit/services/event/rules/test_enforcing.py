@@ -9,7 +9,7 @@ from squall.core.event.rules.records import FAILED, PROCESSED, SUCCEEDED, Trigge
 from squall.core.execution.execution import RUNNING
 from squall.ports import Tx
 from squall.services.event.rules.deciding import Match
-from squall.services.event.rules.enforcing import MOST_MATCHES
+from squall.services.event.rules.enforcing import FIRES, MOST_MATCHES, Verdict
 from squall.services.execution.reservations import Claimer, Reservation
 
 pytestmark = pytest.mark.anyio
@@ -117,8 +117,8 @@ class Refusing:
     def __init__(self, ref: str) -> None:
         self.ref = ref
 
-    async def reason(self, tx: Tx, match: Match, instance: TriggerInstance, now: int) -> str:
-        return "kept back" if match.rule.ref == self.ref else ""
+    async def admit(self, tx: Tx, match: Match, instance: TriggerInstance, now: int) -> Verdict:
+        return Verdict(False, "kept back") if match.rule.ref == self.ref else FIRES
 
 
 async def test_a_gate_keeps_back_one_rule_and_no_other(reacting: Reacting) -> None:

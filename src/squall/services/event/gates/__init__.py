@@ -1,0 +1,1 @@
+"""Rules over time: throttles, correlations, absences, held matches and silences."""
