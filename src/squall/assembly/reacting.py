@@ -8,11 +8,13 @@ from squall.api.event.enforcements import EnforcementRoutes
 from squall.api.event.instances import InstanceRoutes
 from squall.api.event.rules import RuleRoutes
 from squall.api.event.triggers import TriggerRoutes
+from squall.api.event.webhook_log import WebhookLogRoutes
 from squall.api.event.webhooks import WebhookRoutes
 from squall.api.http.routes import Route
 from squall.assembly.conducting import Ground
 from squall.assembly.outside import Outside, Role
 from squall.config import Settings
+from squall.roles.janitor import Chore
 from squall.roles.rules import RulesRole
 from squall.services.event.rules.book import RuleBook
 from squall.services.event.rules.deciding import Deciding
@@ -25,6 +27,10 @@ from squall.services.event.triggers.instances import Instances
 from squall.services.event.triggers.trigger_types import TriggerTypeRegistrar, TriggerTypes
 from squall.services.event.triggers.triggers import Triggers
 from squall.services.event.triggers.wanted import Wanted
+from squall.services.event.webhooks.delivering import Delivering
+from squall.services.event.webhooks.delivery_log import DeliveryLog
+from squall.services.event.webhooks.outcomes import Outcomes
+from squall.services.event.webhooks.settings import WebhookSettings
 
 
 class Reacting(NamedTuple):
@@ -39,9 +45,13 @@ class Reacting(NamedTuple):
     evaluation: Evaluation
     type_registrar: TriggerTypeRegistrar
     rule_registrar: RuleRegistrar
+    webhook_settings: WebhookSettings
+    delivery_log: DeliveryLog
+    delivering: Delivering
+    outcomes: Outcomes
 
 
-def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
+def reacting(settings: Settings, ground: Ground, wanted: Wanted, user: str) -> Reacting:
     """Returns the use cases of triggers and rules. `user` runs the actions of rules."""
     out = ground.out
     store, bus, clock = out.store, out.bus, out.clock
@@ -53,6 +63,8 @@ def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
     rules = Rules(store, bus, clock, triggers, parameters, wanted, book.clear, user)
     deciding = Deciding(clock, ground.content, ground.binding, ground.executions, book, user)
     enforcing = Enforcing(store, bus, clock, ground.executions, ground.transitions, ground.starting)
+    hooks = WebhookSettings(store, clock, out.vault)
+    log = DeliveryLog(store, clock, days=settings.retention.delivery_days)
     return Reacting(
         types=types,
         triggers=triggers,
@@ -63,20 +75,30 @@ def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
         evaluation=Evaluation(store, clock, ground.suspects, book, deciding, enforcing),
         type_registrar=TriggerTypeRegistrar(types, triggers),
         rule_registrar=RuleRegistrar(rules),
+        webhook_settings=hooks,
+        delivery_log=log,
+        delivering=Delivering(store, clock, triggers, dispatching, hooks, log),
+        outcomes=Outcomes(store, bus, poll=settings.queue.poll_seconds),
     )
 
 
 def roles(settings: Settings, out: Outside, use: Reacting) -> list[Role]:
     """Returns the roles that evaluate events."""
-    return [RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=settings.queue.poll_seconds)]
+    return [RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=settings.queue.poll_seconds), use.outcomes]
 
 
-def routes(use: Reacting) -> list[Route]:
-    """Returns the routes of triggers and rules."""
+def chores(settings: Settings, use: Reacting) -> list[Chore]:
+    """Returns the chores of the janitor for triggers and rules."""
+    return [Chore("deliveries", settings.storage.janitor_seconds, use.delivery_log.expire)]
+
+
+def routes(use: Reacting, url: str) -> list[Route]:
+    """Returns the routes of triggers and rules. `url` is the address of the API."""
     return [
         *TriggerRoutes(use.types, use.triggers).routes(),
         *InstanceRoutes(use.instances).routes(),
         *RuleRoutes(use.rules).routes(),
         *EnforcementRoutes(use.instances).routes(),
-        *WebhookRoutes(use.triggers, use.dispatching).routes(),
+        *WebhookRoutes(use.triggers, use.delivering, use.outcomes, url).routes(),
+        *WebhookLogRoutes(use.webhook_settings, use.delivery_log).routes(),
     ]

@@ -9,6 +9,7 @@ from squall.adapters.sql.dialect.session import Session
 from squall.adapters.sql.event.events import SqlEvents
 from squall.adapters.sql.event.rules import SqlEnforcements, SqlRules
 from squall.adapters.sql.event.triggers import SqlInstances, SqlTriggers, SqlTriggerTypes
+from squall.adapters.sql.event.webhooks import SqlWebhooks
 from squall.adapters.sql.execution.executions import SqlExecutions
 from squall.adapters.sql.execution.policies import SqlPolicies, SqlSlots
 from squall.adapters.sql.execution.queue import SqlQueue
@@ -43,3 +44,4 @@ class Tables:
         self.instances = SqlInstances(session)
         self.rules = SqlRules(session)
         self.enforcements = SqlEnforcements(session)
+        self.webhooks = SqlWebhooks(session)

@@ -20,6 +20,7 @@ from squall.ports.tables.rules import EnforcementRows, RuleRows
 from squall.ports.tables.scrubs import ScrubRows
 from squall.ports.tables.suspects import SuspectRows
 from squall.ports.tables.triggers import InstanceRows, TriggerRows, TriggerTypeRows
+from squall.ports.tables.webhooks import WebhookRows
 from squall.ports.tables.workflows import WorkflowRows
 
 
@@ -337,6 +338,8 @@ class EventTables(Protocol):
     def rules(self) -> RuleRows: ...  # noqa: D102
     @property
     def enforcements(self) -> EnforcementRows: ...  # noqa: D102
+    @property
+    def webhooks(self) -> WebhookRows: ...  # noqa: D102
 
 
 class Tx(ExecutionTables, EventTables, Protocol):

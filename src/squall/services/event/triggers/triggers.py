@@ -61,14 +61,16 @@ class Triggers:
         if (known := self._hooks.get(url)) is not None:
             return known
         digest = _digest(WEBHOOK, {"url": url})
+        hooks = self._hooks
         trigger = await self._store.read(lambda tx: tx.triggers.with_parameters(WEBHOOK, digest))
         if trigger is not None:
-            self._hooks[url] = trigger
+            # If triggers have changed meanwhile, these are no longer the hooks that others see.
+            hooks[url] = trigger
         return trigger
 
     def changed(self) -> None:
         """Forgets what is cached. Call it after a transaction that changed triggers."""
-        self._hooks.clear()
+        self._hooks = {}
 
     async def check(self, trigger_type: TriggerType, parameters: Mapping[str, Any]) -> None:
         """Raises `InvalidError` if the parameters do not fit the type."""
