@@ -220,7 +220,7 @@ class Delivering:
             body=kept_body(raw),
             size=len(raw),
             delivery_id=delivery_id(preset, incoming.headers),
-            user=incoming.user,
+            user="" if admitted.is_unproven else incoming.user,
             remote=incoming.remote,
         )
 
