@@ -32,6 +32,8 @@ USERS_MAY = {
     # Credentials of their own.
     "POST /auth/v1/tokens", "DELETE /auth/v1/tokens", "POST /auth/v1/tokens/validate", "POST /v1/apikeys",
     "PUT /v1/apikeys/{key}", "DELETE /v1/apikeys/{key}",
+    # Sending events to webhooks is what users are there for; a replay sends one again.
+    "POST /v1/webhooks/{url}", "POST /v1/webhooks/{url}/deliveries/{id}/replay",
     # These change nothing.
     "POST /v1/workflows/inspect", "POST /v1/packs/index/search",
 }  # fmt: skip
@@ -55,6 +57,8 @@ USERS_READ = {
     "/v1/policies/{ref}", "/v1/traces", "/v1/traces/{id}", "/v1/keys", "/v1/keys/{name}", "/v1/user", "/v1/apikeys",
     "/v1/apikeys/{key}", "/v1", "/metrics", "/v1/schemas", "/v1/schemas/{name}",
     "/v1/queue/aside",
+    # Credentials in their headers are masked.
+    "/v1/webhooks", "/v1/webhooks/{url}", "/v1/webhooks/{url}/deliveries", "/v1/webhooks/{url}/deliveries/{id}",
     # These ask nobody.
     "/auth/v1/sso", "/auth/v1/sso/request", "/healthz", "/readyz", "/openapi.json",
 }  # fmt: skip
@@ -75,7 +79,7 @@ def _is_allowed(route: Route) -> bool:
 
 def _path(route: Route) -> str:
     names = {"id": "0" * 24, "ref": "core.noop", "pack": "core", "name": "noop", "key": "k", "path": "pack.yaml",
-             "group": "api"}  # fmt: skip
+             "url": "team/deploy", "group": "api"}  # fmt: skip
     return route.full_path.format(**names)
 
 
