@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import random
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,7 @@ class Sender:
         for number in self._numbers:
             body = b'{"n": %d}' % number
             headers = {"Content-Type": "application/json", **signed("github", SECRET, body, 0, f"m{number}")}
-            until(
-                lambda body=body, headers=headers, number=number: self._sent(number, body, headers),
-                f"delivery {number}",
-            )
+            until(partial(self._sent, number, body, headers), f"delivery {number}")
 
     def _sent(self, number: int, body: bytes, headers: dict[str, str]) -> bool:
         try:
@@ -52,6 +50,11 @@ class Sender:
         return True
 
 
+def have_sent(senders: list[Sender], count: int) -> bool:
+    """Whether so many deliveries were answered."""
+    return sum(len(each.instances) for each in senders) >= count
+
+
 @pytest.mark.timeout(300)
 def test_each_answered_delivery_is_evaluated_once_over_kills_of_the_server(tmp_path: Path, fault_packs: Path) -> None:
     rng = random.Random(new_seed())
@@ -61,8 +64,7 @@ def test_each_answered_delivery_is_evaluated_once_over_kills_of_the_server(tmp_p
         assert server.call("PUT", f"/v1/webhooks/{URL}/settings", settings).status == 200
         senders = [Sender(server, list(range(first, DELIVERIES, SENDERS))) for first in range(SENDERS)]
         for kill in range(1, KILLS + 1):
-            reached = kill * DELIVERIES // (KILLS + 1)
-            until(lambda reached=reached: sum(len(each.instances) for each in senders) >= reached, "deliveries come")
+            until(partial(have_sent, senders, kill * DELIVERIES // (KILLS + 1)), "deliveries come")
             server.lives(rng.random() * 0.05)
             server.kill()
             server.again()

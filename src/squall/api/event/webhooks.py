@@ -24,17 +24,18 @@ _SMALL = 64 << 10
 _MOST_UNPROVEN = 64 << 20
 
 
-class _UnprovenBodies:
-    """The bytes of large bodies that are in memory before their signatures are checked."""
+class UnprovenBodies:
+    """The bytes of large bodies that are in memory before their signatures are checked: at most `most`."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST_UNPROVEN) -> None:
+        self._most = most
         self._bytes = 0
 
     @contextmanager
     def room(self, size: int) -> Iterator[None]:
         """Counts a body while the context is open. Raises `UnavailableError` if there are too many large ones."""
         size = size if size > _SMALL else 0
-        if self._bytes + size > _MOST_UNPROVEN:
+        if self._bytes + size > self._most:
             raise UnavailableError("Too many large deliveries wait for the check of their signatures. Send it again.")
         self._bytes += size
         try:
@@ -51,7 +52,7 @@ class WebhookRoutes:
         self._delivering = delivering
         self._outcomes = outcomes
         self._url = url
-        self._unproven = _UnprovenBodies()
+        self._unproven = UnprovenBodies()
 
     def routes(self) -> list[Route]:
         """Returns the rows of the table, bound to this instance."""
