@@ -154,6 +154,7 @@ class App:
         _LOG.info("stopping")
         self.parts.services.outputs.stop()
         self.parts.services.feeds.stop()
+        self.parts.services.reacting.outcomes.stop()
         for server in self.parts.servers:
             server.stop()
         self.parts.worker.pause()
@@ -200,7 +201,7 @@ def build(settings: Settings) -> App:
     use = wiring.services(settings, out, url)
     worker = wiring.make_worker(settings, out, use)
     routes = wiring.routes(settings, out, use, worker, url)
-    servers = _servers(settings, routes, Gate(use.access), sockets)
+    servers = _servers(settings, routes, Gate(use.access, use.reacting.webhook_settings.is_signed), sockets)
     return App(Parts(settings, out, use, worker, *wiring.roles(settings, out, use, worker), servers))
 
 

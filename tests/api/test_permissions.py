@@ -34,6 +34,7 @@ USERS_MAY = {
     "PUT /v1/apikeys/{key}", "DELETE /v1/apikeys/{key}",
     # Events: a webhook takes a credential, and stored events may be evaluated again.
     "POST /v1/webhooks/{url}", "POST /v1/triggerinstances/{id}/re_emit", "POST /v1/triggerinstances/{id}/retry",
+    "POST /v1/webhooks/{url}/deliveries/{id}/replay",
     # These change nothing.
     "POST /v1/workflows/inspect", "POST /v1/packs/index/search",
 }  # fmt: skip
@@ -60,6 +61,8 @@ USERS_READ = {
     "/v1/triggertypes", "/v1/triggertypes/{ref}", "/v1/triggers", "/v1/triggers/{id}", "/v1/triggerinstances",
     "/v1/triggerinstances/{id}", "/v1/ruletypes", "/v1/ruletypes/{id}", "/v1/rules", "/v1/rules/{ref}",
     "/v1/ruleenforcements", "/v1/ruleenforcements/{id}", "/v1/webhooks", "/v1/webhooks/{url}",
+    # Credentials in their headers are masked.
+    "/v1/webhooks/{url}/deliveries", "/v1/webhooks/{url}/deliveries/{id}",
     # These ask nobody.
     "/auth/v1/sso", "/auth/v1/sso/request", "/healthz", "/readyz", "/openapi.json",
 }  # fmt: skip
@@ -80,7 +83,7 @@ def _is_allowed(route: Route) -> bool:
 
 def _path(route: Route) -> str:
     names = {"id": "0" * 24, "ref": "core.noop", "pack": "core", "name": "noop", "key": "k", "path": "pack.yaml",
-             "group": "api", "url": "st2"}  # fmt: skip
+             "url": "team/deploy", "group": "api"}  # fmt: skip
     return route.full_path.format(**names)
 
 

@@ -10,7 +10,18 @@ from typing import Any
 from squall.api import registry, root
 from squall.api.access import auth
 from squall.api.content import actions, installing, keys, packs, schema_files
-from squall.api.event import enforcements, events, explaining, gates, instances, rules, triggers, watch, webhooks
+from squall.api.event import (
+    enforcements,
+    events,
+    explaining,
+    gates,
+    instances,
+    rules,
+    triggers,
+    watch,
+    webhook_log,
+    webhooks,
+)
 from squall.api.execution import executions, inquiries, policies, suspects, traces
 from squall.api.http import openapi
 from squall.api.http.routes import Route
@@ -39,6 +50,7 @@ TABLE: tuple[Route, ...] = (
     *gates.ROUTES,
     *enforcements.ROUTES,
     *webhooks.ROUTES,
+    *webhook_log.ROUTES,
     *keys.ROUTES,
     *auth.ROUTES,
     *root.ROUTES,

@@ -10,6 +10,7 @@ from squall.api.event.gates import HeldRoutes, SilenceRoutes
 from squall.api.event.instances import InstanceRoutes
 from squall.api.event.rules import RuleRoutes
 from squall.api.event.triggers import TriggerRoutes
+from squall.api.event.webhook_log import WebhookLogRoutes
 from squall.api.event.webhooks import WebhookRoutes
 from squall.api.http.routes import Route
 from squall.api.output.tails import StreamSources
@@ -17,6 +18,7 @@ from squall.assembly.conducting import Ground
 from squall.assembly.outside import Outside, Role
 from squall.config import Settings
 from squall.roles.gates import GatesRole
+from squall.roles.janitor import Chore
 from squall.roles.rules import RulesRole
 from squall.services.event.gates.firing import RuleFiring
 from squall.services.event.gates.gating import Gating
@@ -37,6 +39,10 @@ from squall.services.event.triggers.instances import Instances
 from squall.services.event.triggers.trigger_types import TriggerTypeRegistrar, TriggerTypes
 from squall.services.event.triggers.triggers import Triggers
 from squall.services.event.triggers.wanted import Wanted
+from squall.services.event.webhooks.delivering import Delivering
+from squall.services.event.webhooks.delivery_log import DeliveryLog
+from squall.services.event.webhooks.outcomes import Outcomes
+from squall.services.event.webhooks.settings import WebhookSettings
 
 
 class Reacting(NamedTuple):
@@ -58,9 +64,13 @@ class Reacting(NamedTuple):
     silences: Silences
     type_registrar: TriggerTypeRegistrar
     rule_registrar: RuleRegistrar
+    webhook_settings: WebhookSettings
+    delivery_log: DeliveryLog
+    delivering: Delivering
+    outcomes: Outcomes
 
 
-def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
+def reacting(settings: Settings, ground: Ground, wanted: Wanted, user: str) -> Reacting:
     """Returns the use cases of triggers and rules. `user` runs the actions of rules."""
     out = ground.out
     store, bus, clock = out.store, out.bus, out.clock
@@ -73,6 +83,8 @@ def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
     rules = Rules(store, bus, clock, triggers, parameters, wanted, book.clear, user, [gating])
     deciding = Deciding(clock, ground.content, ground.binding, ground.executions, book, user)
     enforcing = Enforcing(store, bus, clock, ground.executions, ground.transitions, ground.starting, [gating])
+    hooks = WebhookSettings(store, clock, out.vault)
+    log = DeliveryLog(store, clock, days=settings.retention.delivery_days)
     return Reacting(
         types=types,
         triggers=triggers,
@@ -90,6 +102,10 @@ def reacting(ground: Ground, wanted: Wanted, user: str) -> Reacting:
         silences=Silences(store, clock),
         type_registrar=TriggerTypeRegistrar(types, triggers),
         rule_registrar=RuleRegistrar(rules),
+        webhook_settings=hooks,
+        delivery_log=log,
+        delivering=Delivering(store, clock, triggers, dispatching, hooks, log),
+        outcomes=Outcomes(store, bus, poll=settings.queue.poll_seconds),
     )
 
 
@@ -99,10 +115,20 @@ def roles(settings: Settings, out: Outside, use: Reacting) -> list[Role]:
     return [
         RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=poll),
         GatesRole(use.firing, out.store, out.bus, out.clock, poll=poll),
+        use.outcomes,
     ]
 
 
-def routes(settings: Settings, out: Outside, use: Reacting, sources: StreamSources) -> list[Route]:
+def chores(settings: Settings, use: Reacting) -> list[Chore]:
+    """Returns the chores of the janitor."""
+    every = settings.storage.janitor_seconds
+    return [
+        Chore("deliveries", every, use.delivery_log.expire),
+        Chore("silences", every, use.silences.expire),
+    ]
+
+
+def routes(settings: Settings, out: Outside, use: Reacting, sources: StreamSources, url: str) -> list[Route]:
     """Returns the routes of triggers and rules. `sources` has the executions, their documents, and the heartbeat."""
     decisions = Decisions(
         out.store,
@@ -123,5 +149,6 @@ def routes(settings: Settings, out: Outside, use: Reacting, sources: StreamSourc
         *SilenceRoutes(use.silences).routes(),
         *explaining.routes(),
         *EnforcementRoutes(use.instances, sources.executions, sources.views).routes(),
-        *WebhookRoutes(use.triggers, use.dispatching).routes(),
+        *WebhookRoutes(use.triggers, use.delivering, use.outcomes, url).routes(),
+        *WebhookLogRoutes(use.webhook_settings, use.delivery_log).routes(),
     ]

@@ -151,7 +151,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     starting = Starting()
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, starting, user)
     ground = Ground(out, content, binding, executions, starting, transitions, keys, holdups, suspects)
-    events = reacting.reacting(ground, Wanted(), user)
+    events = reacting.reacting(settings, ground, Wanted(), user)
     registrars: list[Registrar] = [ActionRegistrar(content, out.clock), policies, events.type_registrar]
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
@@ -296,7 +296,7 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
         Chore("scrubbing", every, scrubbing.scrub),
         Chore("removing", every, use.retention.carry),
         Chore("keys", every, use.keys.expire),
-        Chore("silences", every, use.reacting.silences.expire),
+        *reacting.chores(settings, use.reacting),
         Chore("retention", every * _SWEEP_EVERY, use.retention.sweep),
     ]
 
@@ -334,7 +334,7 @@ def routes(settings: Settings, out: Outside, use: Services, worker: Worker, url:
         ).routes(),
         *PackRoutes(use.content, use.configs, use.registration).routes(),
         *InquiryRoutes(use.inquiries).routes(),
-        *reacting.routes(settings, out, use.reacting, sources),
+        *reacting.routes(settings, out, use.reacting, sources, url),
         *KeyRoutes(use.keys, out.launcher.add_secrets).routes(),
         *PolicyRoutes(use.policies).routes(),
         *TraceRoutes(use.traces).routes(),

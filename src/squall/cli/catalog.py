@@ -103,6 +103,12 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("silence list", "event.silences", "list the silences that are in force"),
             Command("silence add", "event.silences", "silence a rule, a pack or a trigger for a time"),
             Command("silence remove", "event.silences", "end silences"),
+            Command("webhook list", "event.webhooks", "list the webhooks"),
+            Command("webhook get", "event.webhooks", "show one webhook"),
+            Command("webhook send", "event.webhooks", "send an event to a webhook, and follow what it starts"),
+            Command("webhook configure", "event.webhooks", "show or store how a webhook's sender signs"),
+            Command("webhook deliveries", "event.webhooks", "list what came to a webhook, or show one delivery"),
+            Command("webhook replay", "event.webhooks", "send a delivery to a webhook again"),
         ),
     ),
     (

@@ -99,27 +99,37 @@ class Client:
         self._idle: http.client.HTTPConnection | None = None
 
     def request(
-        self, method: str, path: str, *, query: Query | None = None, body: Any = None, auth: bool = False
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        auth: bool = False,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Sends one request to `path` below `/v1`, or with `auth` below `/auth/v1`. Returns the whole answer.
+
+        Its body is `body` as JSON, or `content`; `headers` are sent in addition.
 
         Raises the `SquallError` class for an error status, and `NoServerError` if no complete answer came.
         """
         target = self._auth_prefix + path if auth else self._target(path, query)
-        headers = {"Accept": "application/json", **self._credentials}
-        payload: bytes | None = None
+        sent = {"Accept": "application/json", **self._credentials, **(headers or {})}
+        payload = content
         if body is not None:
             payload = json.dumps(body, ensure_ascii=False).encode()
-            headers["Content-Type"] = "application/json"
+            sent["Content-Type"] = "application/json"
         began = time.monotonic()
         reused = self._idle if method == "GET" else None
         try:
-            response, raw = self._exchange(reused or self._connection(), method, target, payload, headers)
+            response, raw = self._exchange(reused or self._connection(), method, target, payload, sent)
         except NoServerError:
             # The server may have closed an idle connection. Only a request that changes nothing is sent again.
             if reused is None:
                 raise
-            response, raw = self._exchange(self._connection(), method, target, payload, headers)
+            response, raw = self._exchange(self._connection(), method, target, payload, sent)
         if self._trace:
             elapsed_ms = (time.monotonic() - began) * 1000
             self._trace(f"{method} {target} -> {response.status} in {elapsed_ms:.1f} ms, {len(raw)} bytes")

@@ -14,7 +14,10 @@ _NOUNS = {
     "silences": "the id of a silence",
     "packs": "the reference of a pack",
     "keys": "the name of a key",
+    "webhooks": "the URL of a webhook",
+    "deliveries": "the id of a delivery",
 }
+_WITH_SLASHES = ("keys", "webhooks")
 
 
 def path_of(collection: str, name: str, *subpath: str) -> str:
@@ -22,14 +25,14 @@ def path_of(collection: str, name: str, *subpath: str) -> str:
 
     Raises `InvalidError` for an empty `name`, which would name the whole collection. Raises it also for a name that a
     server or a proxy reads as another path: one with a control character, `.` and `..`, also between slashes. Only
-    names of keys have slashes.
+    names of keys and URLs of webhooks have slashes.
     """
     noun = _NOUNS.get(collection, f"a name in {collection}")
     if not name.strip():
         raise InvalidError(f"{noun} is missing: an empty text was given. Is a variable not set?")
-    has_slashes = "/" in name and collection != "keys"
+    has_slashes = "/" in name and collection not in _WITH_SLASHES
     if has_slashes or not name.isprintable() or not {".", ".."}.isdisjoint(name.split("/")):
-        allowed = "control characters" if collection == "keys" else "slashes and control characters"
+        allowed = "control characters" if collection in _WITH_SLASHES else "slashes and control characters"
         raise InvalidError(f'{name!r:.80} cannot be {noun}: {allowed} are not allowed, nor the names "." and ".."')
     try:
         segment = quote(name, safe="")

@@ -29,7 +29,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path = Path("~/.squall")
     packs_dirs: tuple[Path, ...] = ()
     allow_local_users: bool = False
-    max_body_bytes: Size = 10 * MIB
+    max_body_bytes: Size = 11 * MIB
     max_header_bytes: Annotated[int, Meta(ge=1024, le=16 * MIB, extra=MARK_SIZE)] = 64 * KIB
     max_headers: Annotated[int, Meta(ge=1, le=10_000)] = 100
     header_seconds: Seconds = 20.0
@@ -150,9 +150,11 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """`[retention]`: the automatic removal of finished executions. `days` 0 keeps them for ever."""
+    """`[retention]`: the automatic removal of finished executions, and of logged deliveries of webhooks. 0 days keep
+    them for ever."""
 
     days: Annotated[int, Meta(ge=0, le=36_500)] = 90
+    delivery_days: Annotated[int, Meta(ge=0, le=36_500)] = 14
     max_bytes: Size = 100 * GIB
     rules: str = ""
 

@@ -32,6 +32,7 @@ from squall.ports.tables.rules import EnforcementRows, RuleRows
 from squall.ports.tables.scrubs import Damage, ScrubMark, ScrubRows
 from squall.ports.tables.suspects import Suspect, SuspectRows
 from squall.ports.tables.triggers import InstanceRows, TriggerRows, TriggerTypeRows
+from squall.ports.tables.webhooks import WebhookRows
 from squall.ports.tables.workflows import WorkflowRecord, WorkflowRows
 from squall.ports.vault import Vault
 
@@ -90,6 +91,7 @@ __all__ = [
     "Vault",
     "Verdict",
     "Watch",
+    "WebhookRows",
     "WorkflowRecord",
     "WorkflowRows",
 ]

@@ -223,6 +223,22 @@ _RULES_OVER_TIME = (
     "CREATE INDEX silences_target ON silences (scope, target)",
 )
 
+# `webhook_ids` has the ids by which senders name deliveries, to know one that comes again.
+_WEBHOOKS = (
+    "CREATE TABLE webhook_settings (url TEXT PRIMARY KEY, body TEXT NOT NULL)",
+    """CREATE TABLE webhook_ids (
+        url TEXT NOT NULL, delivery TEXT NOT NULL, instance TEXT NOT NULL, at_us BIGINT NOT NULL,
+        PRIMARY KEY (url, delivery))""",
+    "CREATE INDEX webhook_ids_time ON webhook_ids (at_us)",
+    """CREATE TABLE webhook_deliveries (
+        number {identity}, id TEXT NOT NULL UNIQUE, url TEXT NOT NULL, at_us BIGINT NOT NULL, verdict TEXT NOT NULL,
+        reason TEXT NOT NULL, delivery TEXT, instance TEXT, username TEXT NOT NULL, remote TEXT NOT NULL,
+        size BIGINT NOT NULL, replay_of TEXT, headers TEXT NOT NULL, body BYTEA NOT NULL)""",
+    "CREATE INDEX webhook_deliveries_url ON webhook_deliveries (url, number)",
+    "CREATE INDEX webhook_deliveries_verdict ON webhook_deliveries (url, verdict, number)",
+    "CREATE INDEX webhook_deliveries_time ON webhook_deliveries (at_us)",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _SEALED,
@@ -242,6 +258,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _ORIGINS,
     _FREQUENT_EVENTS,
     _RULES_OVER_TIME,
+    _WEBHOOKS,
 )
 """Step n brings a store of version n to version n + 1."""
 

@@ -10,6 +10,7 @@ from squall.adapters.sql.event.events import SqlEvents
 from squall.adapters.sql.event.gates import SqlGates, SqlSilences
 from squall.adapters.sql.event.rules import SqlEnforcements, SqlRules
 from squall.adapters.sql.event.triggers import SqlInstances, SqlTriggers, SqlTriggerTypes
+from squall.adapters.sql.event.webhooks import SqlWebhooks
 from squall.adapters.sql.execution.executions import SqlExecutions
 from squall.adapters.sql.execution.policies import SqlPolicies, SqlSlots
 from squall.adapters.sql.execution.queue import SqlQueue
@@ -46,3 +47,4 @@ class Tables:
         self.enforcements = SqlEnforcements(session)
         self.gates = SqlGates(session)
         self.silences = SqlSilences(session)
+        self.webhooks = SqlWebhooks(session)

@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qs
 
-import msgspec
-
-from squall.api.http.routes import Route, bound
-from squall.api.http.wire import Answer, Request
-from squall.core.errors import InvalidError, NotFoundError
+from squall.api.http.routes import ANY_BODY, SIGNED, Route, bound
+from squall.api.http.wire import Answer, Query, Request
+from squall.core.errors import InvalidError, TooLargeError, UnavailableError
 from squall.core.event.rules.records import TriggerInstance, document
-from squall.core.event.webhooks.headers import is_secret
-from squall.core.event.webhooks.urls import GENERIC
-from squall.services.event.triggers.dispatching import Dispatching, Event
+from squall.core.event.webhooks.records import BAD_BODY, DUPLICATE
+from squall.core.execution.execution import Execution
 from squall.services.event.triggers.triggers import WEBHOOK, Triggers
+from squall.services.event.webhooks.bodies import FORM
+from squall.services.event.webhooks.delivering import Admitted, Delivered, Delivering, Incoming, unknown_hook
+from squall.services.event.webhooks.outcomes import Outcome, Outcomes
 
-_TRACE_TAG = "st2-trace-tag"
+LONGEST_WAIT = 60
+"""The most seconds of `wait`."""
+
+_SMALL = 64 << 10
+_MOST_UNPROVEN = 64 << 20
+
+
+class UnprovenBodies:
+    """The bytes of large bodies that are in memory before their signatures are checked: at most `most`."""
+
+    def __init__(self, most: int = _MOST_UNPROVEN) -> None:
+        self._most = most
+        self._bytes = 0
+
+    @contextmanager
+    def room(self, size: int) -> Iterator[None]:
+        """Counts a body while the context is open. Raises `UnavailableError` if there are too many large ones."""
+        size = size if size > _SMALL else 0
+        if self._bytes + size > self._most:
+            raise UnavailableError("Too many large deliveries wait for the check of their signatures. Send it again.")
+        self._bytes += size
+        try:
+            yield
+        finally:
+            self._bytes -= size
 
 
 class WebhookRoutes:
-    """`/webhooks`."""
+    """`/webhooks`. `url` is the address of the API."""
 
-    def __init__(self, triggers: Triggers, dispatching: Dispatching) -> None:
+    def __init__(self, triggers: Triggers, delivering: Delivering, outcomes: Outcomes, url: str) -> None:
         self._triggers = triggers
-        self._dispatching = dispatching
+        self._delivering = delivering
+        self._outcomes = outcomes
+        self._url = url
+        self._unproven = UnprovenBodies()
 
     def routes(self) -> list[Route]:
         """Returns the rows of the table, bound to this instance."""
@@ -37,84 +64,117 @@ class WebhookRoutes:
     async def _get(self, request: Request) -> Answer:
         trigger = await self._triggers.hook(request.path["url"].strip("/"))
         if trigger is None:
-            raise _unknown(request.path["url"])
+            raise unknown_hook(request.path["url"])
         return Answer(document(trigger))
 
     async def _post(self, request: Request) -> Answer:
-        url = request.path["url"].strip("/")
-        body = _body(request, await request.body())
-        tag = request.header(_TRACE_TAG) or f"webhook-{url}-{uuid.uuid4().hex}"
-        if url == GENERIC:
-            instance = await self._dispatching.dispatch(_generic(body, request.header(_TRACE_TAG)))
-        else:
-            trigger = await self._triggers.hook(url)
-            if trigger is None:
-                raise _unknown(url)
-            headers = _headers(request)
-            payload = {
-                "headers": headers,
-                "headers_lower": {name.lower(): value for name, value in headers.items()},
-                "body": body,
-            }
-            instance = await self._dispatching.dispatch(Event(trigger=trigger.ref, payload=payload, trace_tag=tag))
-        return Answer(body, 202, _links(instance))
+        seconds = wait_of(request.query)
+        incoming = incoming_of(request)
+        admitted = await self._delivering.admit(incoming)
+        with self._unproven.room(_declared(request) if admitted.is_unproven else 0):
+            raw = await self._read(request, admitted)
+            delivered = await self._delivering.deliver(admitted, raw)
+        if seconds is None:
+            kind = (request.header("content-type") or "").lower()
+            is_echo = bool(raw.strip()) and not kind.startswith(FORM)
+            return Answer(delivered.body, 202, _links(delivered), raw=raw if is_echo else None)
+        outcome = await self._outcomes.of(delivered.instance, seconds)
+        has_credential = incoming.has_credential or not admitted.is_unproven
+        return Answer(self._outcome_document(delivered, outcome, has_credential), 202, _links(delivered))
+
+    async def _replay(self, request: Request) -> Answer:
+        body, seconds = await request.document(), wait_of(request.query)
+        force = body.get("force", False)
+        if not isinstance(force, bool):
+            raise InvalidError("force: use true or false.")
+        incoming = incoming_of(request)
+        delivered = await self._delivering.replay(
+            incoming.url, request.path["id"], incoming.user, incoming.remote, force=force
+        )
+        outcome = await self._outcomes.of(delivered.instance, seconds or 0)
+        return Answer(self._outcome_document(delivered, outcome, True), 202, _links(delivered))
+
+    async def _read(self, request: Request, admitted: Admitted) -> bytes:
+        try:
+            return await request.body()
+        except TooLargeError as error:
+            await self._delivering.refuse(admitted, b"", BAD_BODY, str(error))
+            raise
+
+    def _outcome_document(self, delivered: Delivered, outcome: Outcome, has_credential: bool) -> dict[str, Any]:
+        """Returns what a delivery has led to. A sender that only signs gets no reasons: they may quote values."""
+        enforcements = [document(each) for each in outcome.enforcements]
+        if not has_credential:
+            for each in enforcements:
+                each.pop("failure_reason", None)
+        return {
+            "delivery": delivered.delivery.id,
+            "verdict": delivered.delivery.verdict,
+            "trigger_instance": {"id": delivered.instance.id, "status": outcome.status},
+            "is_complete": outcome.is_complete,
+            "enforcements": enforcements,
+            "executions": [execution_document(each, self._url) for each in outcome.executions],
+        }
 
 
-def _links(instance: TriggerInstance) -> dict[str, str]:
+def execution_document(execution: Execution, url: str) -> dict[str, Any]:
+    """Returns an execution that an event has started: its id, action and status, and the address of its output."""
+    return {
+        "id": execution.id,
+        "action": execution.action,
+        "status": execution.status,
+        "stream_url": f"{url}/v1/executions/{execution.id}/output",
+    }
+
+
+def incoming_of(request: Request) -> Incoming:
+    """Returns a request to a webhook, without its body."""
+    client = request.scope.get("client")
+    return Incoming(
+        url=request.path["url"].strip("/"),
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]),
+        remote=client[0] if client else "",
+        user=request.identity.user,
+        has_credential=bool(request.identity.method),
+    )
+
+
+def wait_of(query: Query) -> int | None:
+    """Returns the seconds of `wait`; None if the request does not wait. Raises `InvalidError`."""
+    seconds = query.integer("wait")
+    if seconds is not None and not 0 <= seconds <= LONGEST_WAIT:
+        raise InvalidError(f"wait: {seconds} is not from 0 to {LONGEST_WAIT} seconds.")
+    return seconds
+
+
+def _declared(request: Request) -> int:
+    """Returns the declared bytes of a body; all that are allowed for one that declares none."""
+    length = request.header("content-length") or ""
+    if length.isdigit():
+        return int(length)
+    return _MOST_UNPROVEN // 4 if request.header("transfer-encoding") else 0
+
+
+def _links(delivered: Delivered) -> dict[str, str]:
+    instance: TriggerInstance = delivered.instance
+    duplicate = {"X-Squall-Duplicate": "true"} if delivered.delivery.verdict == DUPLICATE else {}
     return {
         "Location": f"/v1/triggerinstances/{instance.id}",
         "X-Squall-Trigger-Instance": instance.id,
+        "X-Squall-Delivery": delivered.delivery.id,
+        **duplicate,
     }
-
-
-def _unknown(url: str) -> NotFoundError:
-    return NotFoundError(f"Webhook {url} not registered with st2")
-
-
-def _generic(body: Any, tag: str | None) -> Event:
-    """Returns the event that the body of the generic webhook names. Raises `InvalidError`."""
-    trigger = body.get("trigger") if isinstance(body, dict) else None
-    if not trigger:
-        raise InvalidError("Trigger not specified.")
-    if not isinstance(trigger, str):
-        raise InvalidError(f"trigger: {trigger!r:.60} is not of type 'string'")
-    trace = body.get("trace") or body.get("trace_tag") or tag
-    if trace is not None and not isinstance(trace, str):
-        raise InvalidError(f"trace: {trace!r:.60} is not of type 'string'")
-    return Event(trigger=trigger, payload=body.get("payload") or {}, trace_tag=trace or "")
-
-
-def _headers(request: Request) -> dict[str, str]:
-    """Returns the headers for rules, in title case, without credentials: rules and their users need none."""
-    return {
-        name.decode("latin-1").title(): value.decode("latin-1")
-        for name, value in request.scope["headers"]
-        if name.decode("latin-1") != _TRACE_TAG and not is_secret(name.decode("latin-1"))
-    }
-
-
-def _body(request: Request, raw: bytes) -> Any:
-    """Returns the body of a webhook: JSON, or a form as lists of values. Raises `InvalidError`."""
-    kind = (request.header("content-type") or "application/json").partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
-        return parse_qs(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10_000)
-    if kind == "text/plain":
-        raise InvalidError(f"{raw[:60].decode('utf-8', 'replace')!r} is not of type 'object', 'array'")
-    if not raw.strip():
-        return {}
-    try:
-        body = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidError(f"Failed to parse request body: {error}") from None
-    if not isinstance(body, dict | list):
-        raise InvalidError(f"{body!r:.60} is not of type 'object', 'array'")
-    return body
 
 
 ROUTES = (
     Route("GET", "/webhooks", WebhookRoutes._list, "List webhooks", "Trigger", (), listed=True),
     Route("GET", "/webhooks/{url*}", WebhookRoutes._get, "Show one webhook", "Trigger"),
     Route(
-        "POST", "/webhooks/{url*}", WebhookRoutes._post, "Send an event to a webhook", "Anything", (), "Anything", 202
+        "POST", "/webhooks/{url*}", WebhookRoutes._post, "Send an event to a webhook", "WebhookAnswer", ("wait",),
+        ANY_BODY, 202, permission=SIGNED,
+    ),
+    Route(
+        "POST", "/webhooks/{url*}/deliveries/{id}/replay", WebhookRoutes._replay, "Send a logged delivery again",
+        "WebhookOutcome", ("wait",), "ReplayBody", 202,
     ),
 )  # fmt: skip

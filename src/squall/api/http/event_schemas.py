@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from squall.core.event.webhooks.records import VERDICTS
+from squall.core.event.webhooks.signatures import presets
+
 Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
@@ -11,6 +14,9 @@ _FLAG: Schema = {"type": "boolean"}
 _OBJECT: Schema = {"type": "object"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _LIST: Schema = {"type": "array"}
+_COUNT: Schema = {"type": "integer"}
+_VERDICT: Schema = {"type": "string", "enum": list(VERDICTS)}
+_PRESET: Schema = {"anyOf": [{"type": "string", "enum": sorted(presets())}, {"type": "null"}]}
 
 
 def _of(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
@@ -28,7 +34,6 @@ _RULE = {
     "context": _OBJECT, "tags": _LIST, "metadata_file": _TEXT, "throttle": _OBJECT, "correlate": _OBJECT,
     "absent": _OBJECT, "hold": _FLAG,
 }  # fmt: skip
-_COUNT: Schema = {"type": "integer"}
 _RULE_OR_REF: Schema = {"oneOf": [_TEXT, _OBJECT]}
 _DECISION = {
     "rule": _OBJECT, "matches": _FLAG, "criteria": _LIST, "parameters": _OBJECT, "failure_reason": _TEXT,
@@ -45,6 +50,17 @@ _SILENCE: dict[str, Schema] = {
     "rule": _TEXT, "pack": _TEXT, "trigger": _TEXT, "reason": _TEXT, "until": _TEXT, "criteria": _OBJECT,
 }  # fmt: skip
 
+_SETTINGS: dict[str, Schema] = {
+    "preset": _PRESET, "secrets": {"type": "array", "items": _TEXT, "maxItems": 2}, "drop_duplicates": _FLAG,
+}  # fmt: skip
+_OUTCOME = _of(
+    ("trigger_instance", "enforcements", "executions"), delivery=_TEXT, verdict=_VERDICT,
+    trigger_instance=_of(("id", "status"), id=_TEXT, status=_TEXT), is_complete=_FLAG, enforcements=_LIST,
+    executions={
+        "type": "array", "items": _of(("id", "stream_url"), id=_TEXT, action=_TEXT, status=_TEXT, stream_url=_TEXT),
+    },
+)  # fmt: skip
+
 EVENT_QUERY: dict[str, tuple[Schema, str]] = {
     "enabled": (_FLAG, "only enabled, or only disabled ones"),
     "enforced_at_gt": (_TIME, "only what was enforced after this time"),
@@ -54,6 +70,11 @@ EVENT_QUERY: dict[str, tuple[Schema, str]] = {
     "trigger": (_TEXT, "a trigger's ref"),
     "trigger_type": (_TEXT, "a trigger type's ref"),
     "type": (_TEXT, "a trigger type's ref"),
+    "verdict": ({"type": "string", "enum": list(VERDICTS)}, "only deliveries with this verdict"),
+    "wait": (
+        {"type": "integer", "minimum": 0, "maximum": 60},
+        "answer when the rules are evaluated, after at most so many seconds, with enforcements and executions",
+    ),
 }
 
 EVENT_SCHEMAS: dict[str, Schema] = {
@@ -99,5 +120,16 @@ EVENT_SCHEMAS: dict[str, Schema] = {
         **{**_SILENCE, "until": _TIME},
         id=_TEXT, author=_TEXT, created_at=_TIME, count={"type": "integer"}, last_at=_TIME,
     ),
+    "WebhookSettings": _of(("url", "preset", "secrets"), url=_TEXT, **_SETTINGS, user=_TEXT, updated_at=_TIME),
+    "WebhookSettingsBody": _of((), **_SETTINGS),
+    "WebhookDelivery": _of(
+        ("id", "url", "verdict"), id=_TEXT, url=_TEXT, received_at=_TIME, verdict=_VERDICT, reason=_TEXT,
+        delivery_id=_TEXT, trigger_instance=_TEXT, user=_TEXT, remote=_TEXT, size=_COUNT, replay_of=_TEXT,
+        headers=_LIST, body=_TEXT, body_b64=_TEXT, is_complete=_FLAG, executions=_LIST,
+    ),
+    "WebhookOutcome": _OUTCOME,
+    # Without `wait`, the body of the request.
+    "WebhookAnswer": {"anyOf": [_OUTCOME, _OBJECT, _LIST]},
+    "ReplayBody": _of(force=_FLAG),
 }  # fmt: skip
 """The schemas of bodies and documents."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Awaitable, Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
@@ -29,10 +30,13 @@ class Credential(NamedTuple):
 
 class Gate:
     """The check that every request passes. If authentication is off, each request acts as the server's own user, and
-    only requests from this machine are admitted."""
+    only requests from this machine are admitted.
 
-    def __init__(self, access: Access) -> None:
+    `is_signed` tells whether a signature opens the webhook with a URL; by default it opens none."""
+
+    def __init__(self, access: Access, is_signed: Callable[[str], Awaitable[bool]] | None = None) -> None:
         self._access = access
+        self._is_signed = is_signed
 
     async def admit(self, request: Request, route: Route) -> str:
         """Sets the identity of the request and checks the route's permission. Returns the cookie to set, or "".
@@ -44,10 +48,19 @@ class Gate:
         """
         if route.permission.level == "open":
             return ""
+        if route.permission.level == "signed" and await self._opens_by_signature(request):
+            try:
+                return await self._identify(request, streams=False)
+            except UnauthorizedError:
+                request.identity = Identity(user="", admin=False)
+                return ""
         cookie = await self._identify(request, route.streams)
         if route.permission.level == "admin":
             check_admin(request.identity, route.permission.doing)
         return cookie
+
+    async def _opens_by_signature(self, request: Request) -> bool:
+        return self._is_signed is not None and await self._is_signed(request.path["url"].strip("/"))
 
     async def _identify(self, request: Request, streams: bool) -> str:
         if not self._access.rules.enabled:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from squall.api.http.routes import JSON, OPEN, TEXT, Route, bound
+from squall.api.http.routes import ANY_BODY, JSON, OPEN, TEXT, Route, bound
 from squall.api.http.schemas import QUERY, SCHEMAS
 from squall.api.http.wire import Answer, Request
 
@@ -55,6 +55,8 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.body == TEXT:
         operation["requestBody"] = {"content": {"text/plain": {"schema": {"$ref": _REF + TEXT}}}}
+    elif route.body == ANY_BODY:
+        operation["requestBody"] = {"content": {"*/*": {"schema": {"$ref": _REF + ANY_BODY}}}}
     elif route.body is not None:
         operation["requestBody"] = {"content": {JSON: {"schema": {"$ref": _REF + route.body}}}}
     if route.body == "Login":

@@ -17,6 +17,8 @@ JSON = "application/json"
 EVENTS = "text/event-stream; charset=UTF-8"
 TEXT = "Text"
 """The schema of bodies that are plain text."""
+ANY_BODY = "AnyBody"
+"""The schema of bodies of all content types."""
 PAGE = ("limit", "offset")
 SELECT = ("include_attributes", "exclude_attributes")
 READ = (400, 401, 403, 404, 503)
@@ -37,12 +39,15 @@ everything itself. In a table it is a method that `bound` binds to an instance."
 class Permission(NamedTuple):
     """The users that may use a route. `doing` completes the refusal "… and … needs one"."""
 
-    level: Literal["open", "user", "admin"]
+    level: Literal["open", "signed", "user", "admin"]
     doing: str = ""
 
 
 OPEN = Permission("open")
 """Everybody, without a credential."""
+SIGNED = Permission("signed")
+"""Everybody with a valid credential. If the path's `url` is a webhook with secrets, everybody: the handler checks the
+signature."""
 USER = Permission("user")
 """Everybody with a valid credential."""
 
@@ -55,9 +60,10 @@ def admin(doing: str) -> Permission:
 class Route(NamedTuple):
     """One method of one path of an area (`api`, `auth` or `stream`).
 
-    `path` has `{names}`; the last may span slashes (`{name*}`). `query` holds names of `schemas.QUERY`. `body` and
-    `answer` name schemas of `schemas.SCHEMAS`; if `listed`, the answer is a list of `answer`. `status` is the status of
-    success, `errors` are the statuses of its errors (None: those of all routes with this method). `types` are the
+    `path` has `{names}`; one may span slashes (`{name*}`), and words or names may follow it. `query` holds names of
+    `schemas.QUERY`. `body` and `answer` name schemas of `schemas.SCHEMAS`; if `listed`, the answer is a list of
+    `answer`. `status` is the status of success, `errors` are the statuses of its errors (None: those of all routes with
+    this method). `types` are the
     content types of the answer. If a route `streams`, its handler gets ASGI's `send`, and its query may hold a
     credential.
     """
@@ -122,12 +128,14 @@ class Match(NamedTuple):
 
 class _Shape(NamedTuple):
     """A path with names. `words` are the segments after the first that must be equal, `names` are the segments that are
-    values, each with its index. `rest` is the index at which a value begins that may span slashes."""
+    values, each with its index. `span` is the value that may span slashes: its name, the index at which it begins, and
+    the number of segments behind it, which have negative indices. `length` is the number of segments of the route."""
 
     route: Route
     words: tuple[tuple[int, str], ...]
     names: tuple[tuple[int, str], ...]
-    rest: int | None
+    span: tuple[str, int, int] | None
+    length: int
 
     def values(self, segments: list[str]) -> dict[str, str] | None:
         """Returns the values of the names, or None if the path has another shape. No value is empty."""
@@ -135,23 +143,33 @@ class _Shape(NamedTuple):
             if segments[at] != word:
                 return None
         values = {name: segments[at] for at, name in self.names}
-        if self.rest is not None:
-            values[self.names[-1][1]] = "/".join(segments[self.rest :])
+        if self.span is not None:
+            name, begin, behind = self.span
+            values[name] = "/".join(segments[begin : len(segments) - behind])
         return values if all(values.values()) else None
 
 
 def _shape(route: Route) -> _Shape:
-    segments = list(enumerate(route.path.split("/")))
-    names = tuple((at, each.strip("{*}")) for at, each in segments if each.startswith("{"))
-    words = tuple((at, each) for at, each in segments if at > 1 and not each.startswith("{"))
-    return _Shape(route, words, names, names[-1][0] if route.path.endswith("*}") else None)
+    segments = route.path.split("/")
+    begin = next((at for at, each in enumerate(segments) if each.endswith("*}")), None)
+    span = None
+    if begin is not None:
+        span = (segments[begin].strip("{*}"), begin, len(segments) - begin - 1)
+    places = [
+        (at if begin is None or at < begin else at - len(segments), each)
+        for at, each in enumerate(segments)
+        if at != begin
+    ]
+    names = tuple((at, each.strip("{}")) for at, each in places if each.startswith("{"))
+    words = tuple((at, each) for at, each in places if at not in (0, 1) and not each.startswith("{"))
+    return _Shape(route, words, names, span, len(segments))
 
 
 class Router:
     """The index of routes by area, path and method. Time of a lookup does not grow with the number of routes.
 
     A path without names is one lookup in a dict. Other paths are filed by their first word and their length, or only by
-    their first word if their last value may span slashes. Among these, paths with words go before paths with names.
+    their first word if a value may span slashes. Among these, paths with more words go before others.
     """
 
     def __init__(self, table: Iterable[Route]) -> None:
@@ -170,8 +188,11 @@ class Router:
                 continue
             shape = _shape(route)
             _, first, *others = route.path.split("/")
-            length = _ANY if shape.rest is not None else len(others) + 2
+            length = _ANY if shape.span is not None else len(others) + 2
             self._shapes.setdefault((route.area, route.method, first, length), []).append(shape)
+        for (_, _, _, length), shapes in self._shapes.items():
+            if length == _ANY:
+                shapes.sort(key=lambda shape: -len(shape.words))
 
     def match(self, area: str, path: str, method: str) -> Match | None:
         """Returns the route that answers, or None. The route of GET answers HEAD."""
@@ -183,7 +204,7 @@ class Router:
         first = segments[1] if len(segments) > 1 else ""
         for length in (len(segments), _ANY):
             for shape in self._shapes.get((area, method, first, length), ()):
-                fits = length != _ANY or len(segments) > (shape.rest or 0)
+                fits = length != _ANY or len(segments) >= shape.length
                 if fits and (values := shape.values(segments)) is not None:
                     return Match(shape.route, values)
         return None

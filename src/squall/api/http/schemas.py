@@ -174,6 +174,7 @@ SCHEMAS: dict[str, Schema] = {
     **EVENT_SCHEMAS,
     "Error": _of(("faultstring",), **{"faultstring": _TEXT, "conflict-id": _TEXT}),
     "Anything": {},
+    "AnyBody": {},
     "ActionParameters": _of(("parameters",), parameters=_OBJECT),
     "SetAside": _of(("id", "lane", "deaths", "since"), id=_TEXT, lane=_TEXT, deaths=_COUNT, since=_TEXT),
     "Groups": _of(("groups",), groups=_TEXTS),

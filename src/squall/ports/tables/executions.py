@@ -21,6 +21,7 @@ from squall.ports.tables.rules import EnforcementRows, RuleRows
 from squall.ports.tables.scrubs import ScrubRows
 from squall.ports.tables.suspects import SuspectRows
 from squall.ports.tables.triggers import InstanceRows, TriggerRows, TriggerTypeRows
+from squall.ports.tables.webhooks import WebhookRows
 from squall.ports.tables.workflows import WorkflowRows
 
 
@@ -347,6 +348,8 @@ class EventTables(Protocol):
     def gates(self) -> GateRows: ...  # noqa: D102
     @property
     def silences(self) -> SilenceRows: ...  # noqa: D102
+    @property
+    def webhooks(self) -> WebhookRows: ...  # noqa: D102
 
 
 class Tx(ExecutionTables, EventTables, Protocol):

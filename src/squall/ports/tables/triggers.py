@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from squall.core.event.rules.records import InstanceFilter, Trigger, TriggerInstance, TriggerType
@@ -71,6 +71,10 @@ class InstanceRows(Protocol):
     async def load(self, instance_ids: Sequence[str], most_bytes: int) -> Sequence[TriggerInstance]:
         """Returns the first of these instances, in their order: at least one, and as many as have `most_bytes` of
         payload together. Leaves out ids that do not exist."""
+        ...
+
+    async def statuses(self, instance_ids: Sequence[str]) -> Mapping[str, str]:
+        """Returns the statuses of these instances by id. Leaves out ids that do not exist."""
         ...
 
     async def settle(self, instance: TriggerInstance) -> None:

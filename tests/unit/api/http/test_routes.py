@@ -26,6 +26,11 @@ ROUTER = Router(
         Route("GET", "/packs/index/{name}", nothing),
         Route("GET", "/files/{ref}/{path*}", nothing),
         Route("GET", "/packs", nothing, area="stream"),
+        Route("GET", "/hooks/{url*}", nothing),
+        Route("GET", "/hooks/{url*}/log/{id}", nothing),
+        Route("GET", "/hooks/{url*}/log", nothing),
+        Route("POST", "/hooks/{url*}/log/{id}/replay", nothing),
+        Route("POST", "/hooks/{url*}", nothing),
     ]
 )
 
@@ -42,6 +47,13 @@ ROUTER = Router(
         ("GET", "/packs/index/views", "/packs/index/{name}", {"name": "views"}),
         ("GET", "/files/core/a/b.py", "/files/{ref}/{path*}", {"ref": "core", "path": "a/b.py"}),
         ("GET", "/files/core//b", "/files/{ref}/{path*}", {"ref": "core", "path": "/b"}),
+        ("GET", "/hooks/a/b/c", "/hooks/{url*}", {"url": "a/b/c"}),
+        ("GET", "/hooks/a/b/log", "/hooks/{url*}/log", {"url": "a/b"}),
+        ("GET", "/hooks/log", "/hooks/{url*}", {"url": "log"}),
+        ("GET", "/hooks/log/log", "/hooks/{url*}/log", {"url": "log"}),
+        ("GET", "/hooks/a/b/log/7", "/hooks/{url*}/log/{id}", {"url": "a/b", "id": "7"}),
+        ("POST", "/hooks/a/b/log/7/replay", "/hooks/{url*}/log/{id}/replay", {"url": "a/b", "id": "7"}),
+        ("POST", "/hooks/log/7/replay", "/hooks/{url*}", {"url": "log/7/replay"}),
     ],
 )
 def test_a_word_goes_before_a_name_unless_it_lacks_the_method(
@@ -52,7 +64,9 @@ def test_a_word_goes_before_a_name_unless_it_lacks_the_method(
     assert (match.route.path, match.values) == (expected, values)
 
 
-@pytest.mark.parametrize("path", ["/packs/", "/packs//", "/packs/a/b/c", "/files/core", "/files/core/", "//packs", ""])
+@pytest.mark.parametrize(
+    "path", ["/packs/", "/packs//", "/files/core", "/files/core/", "//packs", "/hooks", "/hooks/", ""]
+)
 def test_an_empty_segment_is_no_value(path: str) -> None:
     assert ROUTER.match("api", path, "GET") is None
     assert ROUTER.methods("api", path) == []
@@ -78,6 +92,11 @@ def test_every_route_of_the_table_is_found_by_its_own_path() -> None:
         match = router.match(route.area, path, route.method)
         assert match is not None
         assert match.route == route
+
+
+def test_a_signature_opens_only_the_route_of_webhooks() -> None:
+    signed = {(route.method, route.full_path) for route in TABLE if route.permission.level == "signed"}
+    assert signed == {("POST", "/v1/webhooks/{url}")}
 
 
 def test_routes_that_take_no_credential_are_these() -> None:

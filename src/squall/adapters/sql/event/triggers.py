@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -154,6 +154,15 @@ class SqlInstances:
             if instance is not None:
                 loaded.append(instance)
         return loaded
+
+    async def statuses(self, instance_ids: Sequence[str]) -> Mapping[str, str]:
+        """Returns the statuses of instances by id."""
+        if not instance_ids:
+            return {}
+        rows = await self._session.run(
+            f"SELECT id, status FROM trigger_instances WHERE id IN ({marks(len(instance_ids))})", *instance_ids
+        )
+        return {row[0]: row[1] for row in rows}
 
     async def settle(self, instance: TriggerInstance) -> None:
         """Writes the fields of an evaluation."""

@@ -93,6 +93,13 @@ def preset_of(name: str) -> Preset:
     return preset
 
 
+def is_signed(preset: str, headers: Headers) -> bool:
+    """Checks whether a request has a header of this preset's signature, right or wrong. Raises `InvalidError` for an
+    unknown preset."""
+    names = {name.lower() for name in preset_of(preset).headers}
+    return any(name.lower() in names for name, _ in headers)
+
+
 def verify(
     preset: str, secrets: Sequence[str], headers: Headers, body: bytes, now: int, tolerance: int = TOLERANCE
 ) -> Verdict:
@@ -136,7 +143,10 @@ def presets() -> Mapping[str, Preset]:
         "stripe": Preset(("Stripe-Signature",), _read_stripe),
         "pagerduty": Preset(("X-PagerDuty-Signature",), _read_pagerduty),
         "grafana": Preset(("X-Grafana-Alerting-Signature",), _read_grafana),
-        "standard": Preset(("webhook-id", "webhook-timestamp", "webhook-signature"), _read_standard),
+        "standard": Preset(
+            ("webhook-id", "webhook-timestamp", "webhook-signature", "svix-id", "svix-timestamp", "svix-signature"),
+            _read_standard,
+        ),
     }
 
 

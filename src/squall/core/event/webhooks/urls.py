@@ -11,6 +11,8 @@ GENERIC: Final = "st2"
 
 _LONGEST: Final = 512
 _REFUSED: Final = frozenset("?#%\\")
+_TAKEN: Final = ("settings", "deliveries")
+"""Parts of paths behind a hook's URL. As the first part, a URL may have them."""
 
 
 def hook_url(text: object) -> str:
@@ -18,6 +20,8 @@ def hook_url(text: object) -> str:
 
     Raises `InvalidError` for a URL that no request could reach: an empty one, one of more than 512 characters, one with
     an empty part, `.` or `..` between slashes, and one with spaces, control characters, `?`, `#`, `%` or a backslash.
+    Raises it also for `settings` and `deliveries` behind a slash: `/v1/webhooks/team/settings` shows the settings of
+    the hook `team`.
     """
     if not isinstance(text, str):
         raise InvalidError(f"url: {text!r:.100} is not a text. Use one such as github or team/deploy.")
@@ -31,6 +35,12 @@ def hook_url(text: object) -> str:
             raise InvalidError(
                 f"url: {text!r:.100} has the part {part!r} between slashes. Use one such as team/deploy."
             )
+    taken = next((part for part in url.split("/")[1:] if part in _TAKEN), None)
+    if taken is not None:
+        raise InvalidError(
+            f"url: {text!r:.100} has the part {taken!r}, which is the path of a hook's {taken}. Use another word, such "
+            f"as {taken}-hook."
+        )
     wrong = next((sign for sign in url if sign in _REFUSED or sign.isspace() or not sign.isprintable()), None)
     if wrong is not None:
         raise InvalidError(

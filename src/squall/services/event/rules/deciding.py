@@ -42,8 +42,8 @@ _TURN = 0.004
 
 class Match(NamedTuple):
     """A rule that matches an event, or fails on it. `prepared` is the request for its action; None if `failure` says
-    why there is none, or if the rule never fires at once. `unfit` is a request whose parameters cannot be rendered or do
-    not fit: its execution fails. `shown` is the explanation's document without secrets.
+    why there is none, or if the rule never fires at once. `unfit` is a request whose parameters cannot be rendered or
+    do not fit: its execution fails. `shown` is the explanation's document without secrets.
 
     `group` is the one of the rule's throttle. `parts` are the places of a correlation that the event can take, by the
     group of each.

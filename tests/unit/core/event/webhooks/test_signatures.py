@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squall.core.errors import InvalidError
-from squall.core.event.webhooks.signatures import SECOND, TOLERANCE, Verdict, check_secret, presets, verify
+from squall.core.event.webhooks.signatures import SECOND, TOLERANCE, Verdict, check_secret, is_signed, presets, verify
 
 STAMP = 1_614_265_330
 NOW = STAMP * SECOND
@@ -280,3 +280,11 @@ def test_a_wrong_secret_is_refused_without_showing_it(preset: str, secret: str) 
 def test_an_unknown_preset_is_refused_with_all_names() -> None:
     with pytest.raises(InvalidError, match=r"'gitea' does not exist\. Use one of: github, gitlab, slack, stripe,"):
         verify("gitea", ["a"], [], b"", NOW)
+
+
+def test_a_request_is_signed_if_it_has_a_header_of_the_preset_right_or_wrong() -> None:
+    assert is_signed("github", [("x-hub-signature-256", "")])
+    assert not is_signed("github", [("X-Slack-Signature", "v0=1"), ("Content-Type", "a/b")])
+    assert is_signed("standard", [("Svix-Signature", "v1,x")])
+    for name, preset in presets().items():
+        assert all(is_signed(name, [(header, "x")]) for header in preset.headers)

@@ -37,3 +37,11 @@ def test_a_url_that_no_request_could_reach_is_refused(text: object) -> None:
         hook_url(text)
     assert str(error.value).startswith("url: ")
     assert "Use " in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["team/settings", "a/deliveries", "a/deliveries/1", "a/settings/b", "/a/settings/"])
+def test_the_paths_of_settings_and_deliveries_are_no_urls_of_hooks(text: str) -> None:
+    with pytest.raises(InvalidError, match=r"which is the path of a hook's (settings|deliveries)\. Use another word"):
+        hook_url(text)
+    for allowed in ("settings", "deliveries/a", "a/settings-hook", "a/Settings"):
+        assert hook_url(allowed) == allowed

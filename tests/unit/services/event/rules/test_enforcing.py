@@ -141,7 +141,7 @@ class Slots:
     def reserve(self, most: int) -> Reservation:
         return Reservation(Claimer("w1", 30_000_000, {}), min(most, 1))
 
-    def settle(self, reservation: Reservation, committed: bool) -> None:
+    def settle(self, reservation: Reservation, committed: bool | None) -> None:
         self.started += [claimed.execution.id for claimed in reservation.claimed if committed]
 
 

@@ -1,0 +1,1 @@
+"""Webhooks: their settings, the deliveries that they get, and what those lead to."""
