@@ -10,7 +10,7 @@ from typing import Any
 from squall.api import registry, root
 from squall.api.access import auth
 from squall.api.content import actions, installing, keys, packs, schema_files
-from squall.api.event import enforcements, events, instances, rules, triggers, watch, webhooks
+from squall.api.event import enforcements, events, instances, rules, timers, triggers, watch, webhooks
 from squall.api.execution import executions, inquiries, policies, suspects, traces
 from squall.api.http import openapi
 from squall.api.http.routes import Route
@@ -33,6 +33,7 @@ TABLE: tuple[Route, ...] = (
     *traces.ROUTES,
     *suspects.ROUTES,
     *triggers.ROUTES,
+    *timers.ROUTES,
     *instances.ROUTES,
     *rules.ROUTES,
     *enforcements.ROUTES,

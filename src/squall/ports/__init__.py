@@ -30,6 +30,7 @@ from squall.ports.tables.policies import PolicyRows, Slot, SlotRows, TraceRows
 from squall.ports.tables.rules import EnforcementRows, RuleRows
 from squall.ports.tables.scrubs import Damage, ScrubMark, ScrubRows
 from squall.ports.tables.suspects import Suspect, SuspectRows
+from squall.ports.tables.timers import FireRows, TimerRows
 from squall.ports.tables.triggers import InstanceRows, TriggerRows, TriggerTypeRows
 from squall.ports.tables.workflows import WorkflowRecord, WorkflowRows
 from squall.ports.vault import Vault
@@ -53,6 +54,7 @@ __all__ = [
     "EnforcementRows",
     "EventRows",
     "ExecutionRows",
+    "FireRows",
     "InstanceRows",
     "Journal",
     "JournalRows",
@@ -80,6 +82,7 @@ __all__ = [
     "Store",
     "Suspect",
     "SuspectRows",
+    "TimerRows",
     "TraceRows",
     "TriggerRows",
     "TriggerTypeRows",

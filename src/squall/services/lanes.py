@@ -39,6 +39,11 @@ PURGE = "purge"
 RULES = "rules"
 """The lane of trigger instances to evaluate, and the topic of hints about them. The key is the instance's id."""
 
+SCHEDULE = "schedule"
+"""The lane of timers, and the topic of hints about them. The key is the trigger's id. A row has no payload, and is
+due at the nominal time of the timer's next fire. Whoever changes a timer replaces its row, so that a decision about the
+timer as it was before cannot be written."""
+
 CANCEL = "cancel"
 """The topic of executions whose processes must end."""
 

@@ -8,6 +8,7 @@ from squall.adapters.sql.content.keys import SqlKeys
 from squall.adapters.sql.dialect.session import Session
 from squall.adapters.sql.event.events import SqlEvents
 from squall.adapters.sql.event.rules import SqlEnforcements, SqlRules
+from squall.adapters.sql.event.timers import SqlFires, SqlTimers
 from squall.adapters.sql.event.triggers import SqlInstances, SqlTriggers, SqlTriggerTypes
 from squall.adapters.sql.execution.executions import SqlExecutions
 from squall.adapters.sql.execution.policies import SqlPolicies, SqlSlots
@@ -43,3 +44,5 @@ class Tables:
         self.instances = SqlInstances(session)
         self.rules = SqlRules(session)
         self.enforcements = SqlEnforcements(session)
+        self.timers = SqlTimers(session)
+        self.fires = SqlFires(session)

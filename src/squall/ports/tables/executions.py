@@ -19,6 +19,7 @@ from squall.ports.tables.policies import PolicyRows, SlotRows, TraceRows
 from squall.ports.tables.rules import EnforcementRows, RuleRows
 from squall.ports.tables.scrubs import ScrubRows
 from squall.ports.tables.suspects import SuspectRows
+from squall.ports.tables.timers import FireRows, TimerRows
 from squall.ports.tables.triggers import InstanceRows, TriggerRows, TriggerTypeRows
 from squall.ports.tables.workflows import WorkflowRows
 
@@ -325,7 +326,7 @@ class ExecutionTables(Protocol):
 
 
 class EventTables(Protocol):
-    """The tables of triggers and rules."""
+    """The tables of triggers, rules and timers."""
 
     @property
     def trigger_types(self) -> TriggerTypeRows: ...  # noqa: D102
@@ -337,6 +338,10 @@ class EventTables(Protocol):
     def rules(self) -> RuleRows: ...  # noqa: D102
     @property
     def enforcements(self) -> EnforcementRows: ...  # noqa: D102
+    @property
+    def timers(self) -> TimerRows: ...  # noqa: D102
+    @property
+    def fires(self) -> FireRows: ...  # noqa: D102
 
 
 class Tx(ExecutionTables, EventTables, Protocol):

@@ -33,7 +33,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     An event with a `source` is stored once, however often it is dispatched. `occurred_at` (µs) is the present by
     default. `trace` is the id of an existing trace; `trace_tag` begins a new one. `depth` is the number of rules that
-    led to the event. `cause` is the kind and id of what caused it, for the trace.
+    led to the event. `cause` is the kind and id of what caused it, for the trace. Rules are evaluated from
+    `evaluated_from` (µs) on.
     """
 
     trigger: str
@@ -45,6 +46,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     trace_tag: str = ""
     depth: int = 0
     cause: tuple[str, str] = ("", "")
+    evaluated_from: int = AT_ONCE
 
 
 class Dispatching:
@@ -108,7 +110,7 @@ class Dispatching:
             return earlier
         await tx.events.add(change_of(stored, CREATE, now), change_document(stored))
         if not too_deep:
-            await tx.queue.put(RULES, stored.id, EvaluationRow(stored.trigger), AT_ONCE)
+            await tx.queue.put(RULES, stored.id, EvaluationRow(stored.trigger), event.evaluated_from)
         return stored
 
     async def _trigger(self, tx: Tx, event: Event) -> Trigger:
