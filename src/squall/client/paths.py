@@ -12,6 +12,7 @@ _NOUNS = {
     "actions": "the reference of an action",
     "packs": "the reference of a pack",
     "keys": "the name of a key",
+    "timers": "the reference or id of a timer",
 }
 
 

@@ -55,7 +55,8 @@ EVENT_SCHEMAS: dict[str, Schema] = {
         status={"type": "string", "enum": ["pending", "processing", "processed", "processing_failed"]},
     ),
     "Timer": _of(
-        ("id", "ref", "type"), **_TRIGGER, next_fire_at=_TIME, last_fire_at=_TIME, paused=_OBJECT, missed_fires=_WHOLE
+        ("id", "ref", "type"), **_TRIGGER, next_fire_at=_TIME, last_fire_at=_TIME, paused=_OBJECT, missed_fires=_WHOLE,
+        rules=_LIST,
     ),
     "Fires": _of(("fires",), fires={"type": "array", "items": _of(("at",), **_FIRE)}, reason=_TEXT),
     "MissedFire": _of(("at", "reason"), at=_TIME, last=_TIME, fires=_WHOLE, reason=_TEXT, recorded_at=_TIME),

@@ -18,7 +18,7 @@ class TimerRows(Protocol):
         ...
 
     async def get(self, ref_or_id: str) -> Timer | None:
-        """Returns a timer by the ref or id of its trigger."""
+        """Returns a timer by the ref or id of its trigger, or by the ref of a rule that has this trigger."""
         ...
 
     async def load(self, trigger_ids: Sequence[str]) -> Sequence[Timer]:
@@ -41,9 +41,9 @@ class TimerRows(Protocol):
         """Returns up to `limit` ids of triggers whose next fire depends on a server's zone that is not `zone`."""
         ...
 
-    async def miss(self, timer: Timer, missed: Missed, now: int, *, extends: bool) -> None:
-        """Adds a record of missed fires. With `extends`, if the timer's newest record has the same reason, and no fire
-        has happened since, that one stands for these fires, too."""
+    async def miss(self, trigger_id: str, missed: Missed, now: int, since: int | None = None) -> None:
+        """Adds a record of missed fires. If the timer's newest record is from after `since` (µs), the last fire that
+        happens or waits, and has the same reason, that one stands for these fires, too."""
         ...
 
     async def missed(self, trigger_id: str, limit: int | None, offset: int) -> Sequence[MissedFire]:

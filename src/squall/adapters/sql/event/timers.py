@@ -16,7 +16,8 @@ from squall.core.ids import is_id
 
 _TIMER = (
     "SELECT triggers.body, start_us, last_us, next_us, fired_us, zone, pause, "
-    "(SELECT COALESCE(sum(COALESCE(fires, 1)), 0) FROM missed_fires WHERE missed_fires.trigger_id = timers.trigger_id) "
+    "(SELECT COALESCE(sum(COALESCE(fires, 1)), 0) FROM missed_fires WHERE missed_fires.trigger_id = timers.trigger_id), "
+    "(SELECT group_concat(ref) FROM (SELECT ref FROM rules WHERE trigger_ref = triggers.ref ORDER BY ref LIMIT 20)) "
     "FROM timers JOIN triggers ON triggers.id = timers.trigger_id"
 )
 _ALL = 2**62
@@ -46,9 +47,12 @@ class SqlTimers:
         )
 
     async def get(self, ref_or_id: str) -> Timer | None:
-        """Returns one timer; None if there is none."""
+        """Returns one timer, also by the ref of a rule that has it; None if there is none."""
         column = "id" if is_id(ref_or_id) else "ref"
         rows = await self._session.run(f"{_TIMER} WHERE triggers.{column} = ?", ref_or_id)
+        if not rows:
+            by_rule = "(SELECT trigger_ref FROM rules WHERE rules.ref = ?)"
+            rows = await self._session.run(f"{_TIMER} WHERE triggers.ref = {by_rule}", ref_or_id)
         return _timer(rows[0]) if rows else None
 
     async def load(self, trigger_ids: Sequence[str]) -> Sequence[Timer]:
@@ -83,10 +87,9 @@ class SqlTimers:
         )
         return [row[0] for row in rows]
 
-    async def miss(self, timer: Timer, missed: Missed, now: int, *, extends: bool) -> None:
-        """Adds a record of missed fires; with `extends`, or extends the newest one if it has the same reason."""
-        trigger_id = timer.trigger.id
-        if extends and await self._session.run(
+    async def miss(self, trigger_id: str, missed: Missed, now: int, since: int | None = None) -> None:
+        """Adds a record of missed fires, or extends the newest one if that is from after `since`."""
+        if since is not None and await self._session.run(
             "UPDATE missed_fires SET last_us = ?, recorded_us = ?, fires = fires + 1 WHERE id = ("
             "SELECT id FROM missed_fires WHERE trigger_id = ? ORDER BY at_us DESC LIMIT 1) "
             "AND reason = ? AND last_us < ? AND last_us > ? RETURNING id",
@@ -95,7 +98,7 @@ class SqlTimers:
             trigger_id,
             missed.reason,
             missed.at,
-            timer.fired or 0,
+            since,
         ):
             return
         await self._session.run(
@@ -223,4 +226,5 @@ def _timer(row: tuple[Any, ...]) -> Timer:
         zone=row[5],
         pause=None if row[6] is None else msgspec.json.decode(row[6], type=Pause),
         missed=row[7],
+        rules=tuple(row[8].split(",")) if row[8] else (),
     )

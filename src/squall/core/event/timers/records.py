@@ -35,7 +35,8 @@ class Timer(msgspec.Struct, frozen=True, kw_only=True):
     `start` is when the timer was created, and never changes. `last` is the time up to which all fires are decided.
     `next` is the nominal time of the next fire; None if there is none, or if the timer is paused. `fired` is the
     nominal time of the last fire that happened. `zone` is the server's time zone that `next` depends on; empty if the
-    parameters name a zone. `missed` is the number of missed fires; a record of uncounted ones counts as one.
+    parameters name a zone. `missed` is the number of missed fires; a record of uncounted ones counts as
+    one. `rules` are the refs of rules that have the trigger, at most 20.
     """
 
     trigger: Trigger
@@ -46,6 +47,7 @@ class Timer(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = ""
     pause: Pause | None = None
     missed: int = 0
+    rules: tuple[str, ...] = ()
 
 
 class MissedFire(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +101,7 @@ def document(timer: Timer) -> dict[str, Any]:
         "last_fire_at": _iso(timer.fired),
         "paused": None if timer.pause is None else _pause_document(timer.pause),
         "missed_fires": timer.missed,
+        "rules": list(timer.rules),
     }
 
 

@@ -42,6 +42,7 @@ _LEASE = 60_000_000
 _RETRY_DELAY = 60_000_000
 _MOST_ROWS = 200
 _MANY = 500
+_TURN = 0.004
 
 
 class _Planned(NamedTuple):
@@ -92,7 +93,12 @@ class Firing:
         """Claims at most `MOST` due rows, and handles them. Returns their number."""
         claimed = await self._store.tx(self._claim, durable=False)
         batch: list[_Planned] = []
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _TURN
         for task, timer in claimed:
+            if loop.time() > until:
+                await asyncio.sleep(0)
+                until = loop.time() + _TURN
             planned = await self._planned(task, timer)
             if planned is None:
                 continue
@@ -181,7 +187,7 @@ class Firing:
             await self._start(tx, decided, fire, now)
         if admitted.starts:
             timer = msgspec.structs.replace(timer, fired=admitted.starts[-1].at)
-        await self._note(tx, timer, decided.missed, admitted.missed, now)
+        await self._note(tx, timer, decided.missed, admitted, now)
         await tx.timers.put(timer)
         times = [AT_ONCE] if decided.more else [each for each in (again, admitted.again) if each is not None]
         if times:
@@ -196,13 +202,15 @@ class Firing:
         if decided.policy.overlap != "allow":
             await tx.fires.begin(trigger.id, fire.at, instance.id)
 
-    async def _note(self, tx: Tx, timer: Timer, missed: Sequence[Missed], left_out: Sequence[Missed], now: int) -> None:
+    async def _note(self, tx: Tx, timer: Timer, missed: Sequence[Missed], admitted: Admitted, now: int) -> None:
         """Records the fires that did not happen, and tells of them."""
         for each in missed:
-            await tx.timers.miss(timer, each, now, extends=False)
-        for each in left_out:
-            await tx.timers.miss(timer, each, now, extends=True)
-        count = len(missed) + len(left_out)
+            await tx.timers.miss(timer.trigger.id, each, now)
+        others = [timer.fired or 0, *(fire.at for fire in (*admitted.starts, *admitted.waiting))]
+        for each in admitted.missed:
+            since = max((at for at in others if at < each.at), default=0)
+            await tx.timers.miss(timer.trigger.id, each, now, since)
+        count = len(missed) + len(admitted.missed)
         if count:
             changed = msgspec.structs.replace(timer, missed=timer.missed + count)
             await tx.events.add(change_of(changed, UPDATE, now), change_document(changed))

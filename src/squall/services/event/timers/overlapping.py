@@ -23,10 +23,11 @@ _EVALUATION: Final = 500_000
 
 
 class Admitted(NamedTuple):
-    """The fires that start now, those that never will, when to look again at the latest (µs since 1970), and the
-    executions that were canceled for them."""
+    """The fires that start now, those that wait, those that never happen, when to look again at the latest (µs since
+    1970), and the executions that were canceled for them."""
 
     starts: Sequence[Fire]
+    waiting: Sequence[Fire] = ()
     missed: Sequence[Missed] = ()
     again: int | None = None
     canceled: Sequence[Execution] = ()
@@ -61,7 +62,7 @@ class Overlapping:
             else:
                 missed.append(_left_out(policy, fire, len(waiting)))
         evaluates = bool(starts) or any(pending for _, pending in running)
-        return Admitted(starts, missed, now + _EVALUATION if waiting and evaluates else None)
+        return Admitted(starts, waiting, missed, now + _EVALUATION if waiting and evaluates else None)
 
     async def _newest(
         self,
@@ -86,14 +87,14 @@ class Overlapping:
             missed.append(Missed(fire.at, fire.at, reason))
         if any(pending for _, pending in running):
             await tx.fires.wait(trigger_id, newest)
-            return Admitted((), missed, now + _EVALUATION)
+            return Admitted((), (newest,), missed, now + _EVALUATION)
         canceled: list[Execution] = []
         if at_overlap(policy, len(running), 0) == "cancel":
             for execution_id in await tx.fires.executions(trigger_id):
                 execution = await tx.executions.get(execution_id)
                 if execution is not None and execution.status in ex.CANCELABLE:
                     canceled += await stop_tree(tx, self._transitions, execution, f"timer {timer.trigger.ref}", now)
-        return Admitted((newest,), missed, None, canceled)
+        return Admitted((newest,), (), missed, None, canceled)
 
 
 def _left_out(policy: Policy, fire: Fire, waiting: int) -> Missed:

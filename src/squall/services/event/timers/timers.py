@@ -122,7 +122,7 @@ class Timers:
                 raise ConflictError(f'The timer "{timer.trigger.ref}" is not paused.')
             plan = resumed(timer, self._zone, now)
             for each in plan.missed:
-                await tx.timers.miss(plan.timer, each, now, extends=False)
+                await tx.timers.miss(timer.trigger.id, each, now)
             active = msgspec.structs.replace(plan.timer, missed=timer.missed + len(plan.missed))
             await self._put(tx, active, now)
             return active
