@@ -25,6 +25,7 @@ from squall.testing.tables.queue import QueueContract
 from squall.testing.tables.sealed_values import SealedValueContract
 from squall.testing.tables.storage import StorageContract
 from squall.testing.tables.suspects import SuspectContract
+from squall.testing.tables.timers import TimerContract
 from squall.testing.tables.workflows import WorkflowContract
 
 
@@ -301,6 +302,7 @@ class StoreContract(
     AccessContract,
     StorageContract,
     SuspectContract,
+    TimerContract,
     WorkflowContract,
     SealedValueContract,
 ):

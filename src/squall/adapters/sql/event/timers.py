@@ -16,7 +16,7 @@ from squall.core.ids import is_id
 
 _TIMER = (
     "SELECT triggers.body, start_us, last_us, next_us, fired_us, zone, pause, "
-    "(SELECT COALESCE(sum(COALESCE(fires, 1)), 0) FROM missed_fires WHERE missed_fires.trigger_id = timers.trigger_id), "
+    "(SELECT COALESCE(sum(COALESCE(fires, 1)), 0) FROM missed_fires AS missed WHERE missed.trigger_id = triggers.id), "
     "(SELECT group_concat(ref) FROM (SELECT ref FROM rules WHERE trigger_ref = triggers.ref ORDER BY ref LIMIT 20)) "
     "FROM timers JOIN triggers ON triggers.id = timers.trigger_id"
 )
