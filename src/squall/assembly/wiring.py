@@ -145,10 +145,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     binding, traces = Binding(out.vault, keys, content, configs, templates), Traces(out.store, out.clock)
     admission = Admission(binding.reveal)
     secrets, holdups = SecretResults(out.vault), Holdups()
-    fires = FireExecutions()
-    # The execution that a retry requests is known before the failed one has ended for its timer.
-    followers: list[Follower] = [Retries(out.clock), fires]
-    transitions = Transitions(out.bus, fires.entering(traces.join), admission, followers, secrets)
+    transitions = _transitions(out, traces, admission, secrets)
     suspects = Suspects(out.store, out.bus, out.clock, out.marks, out.identity, settings.queue.suspect_seconds)
     claims = Claims(out.store, out.bus, out.clock, transitions, suspects)
     policies = PolicyRegistrar(out.clock, admission, transitions)
@@ -203,6 +200,13 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         traces=traces,
         reacting=events,
     )
+
+
+def _transitions(out: Outside, traces: Traces, admission: Admission, secrets: SecretResults) -> Transitions:
+    fires = FireExecutions()
+    # The execution that a retry requests is known before the failed one has ended for its timer.
+    followers: list[Follower] = [Retries(out.clock), fires]
+    return Transitions(out.bus, fires.entering(traces.join), admission, followers, secrets)
 
 
 def _access(settings: Settings, out: Outside, user: str) -> Access:
