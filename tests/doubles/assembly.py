@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tests.doubles.journals import Kept
 from tests.doubles.scripted import ScriptedLauncher
@@ -30,6 +31,12 @@ from squall.services.content.keys import Keys
 from squall.services.content.registration import ActionRegistrar, Registrar, Registration
 from squall.services.content.secret_results import SecretResults
 from squall.services.event.feeds import Feeds
+from squall.services.event.timers.fire_executions import FireExecutions
+from squall.services.event.timers.firing import Firing
+from squall.services.event.timers.timer_triggers import TimerTriggers
+from squall.services.event.timers.timers import Timers
+from squall.services.event.triggers.dispatching import Dispatching
+from squall.services.event.triggers.triggers import Triggers
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
 from squall.services.execution.control import Control
@@ -40,7 +47,7 @@ from squall.services.execution.policy.retries import Retries
 from squall.services.execution.reservations import Claimed, Claimer, Starting
 from squall.services.execution.running import RunLimits, Running
 from squall.services.execution.traces import Traces
-from squall.services.execution.transitions import Transitions
+from squall.services.execution.transitions import Follower, Transitions
 from squall.services.output.journaling import Journaling
 from squall.services.output.outputs import Outputs
 from squall.services.output.retention import Retention
@@ -49,6 +56,7 @@ from squall.services.output.storage import Storage
 from squall.services.suspects import Suspects
 from squall.testing.samples import HeldClock, sample_action, sample_pack, sample_runner, shell_spec
 
+UTC = ZoneInfo("UTC")
 LEASE = 30_000_000
 POLL = 0.05
 LIMITS = RunLimits(output=1 << 20, policy="truncate", result_output=1 << 16)
@@ -143,8 +151,10 @@ class Assembly:
         self.binding = Binding(self.vault, self.keys)
         self.admission = Admission(self.binding.reveal)
         self.traces = Traces(store, self.clock)
+        fires = FireExecutions()
+        followers: list[Follower] = [Retries(self.clock), fires]
         self.transitions = Transitions(
-            bus, self.traces.join, self.admission, [Retries(self.clock)], SecretResults(self.vault)
+            bus, fires.entering(self.traces.join), self.admission, followers, SecretResults(self.vault)
         )
         self.marks = FileMarks(folder / "server.marks")
         self.suspects = Suspects(store, bus, self.clock, self.marks, "w1", 3.0)
@@ -167,6 +177,10 @@ class Assembly:
         self.sealing = Sealing(store, kept.archive, launcher, self.clock, idle=0, move_after=1)
         self.retention = self.make_retention(Terms(30))
         self.storage = Storage(store, kept.archive, self.clock)
+        self.triggers = Triggers(store, self.clock, [TimerTriggers(self.clock, UTC)])
+        self.dispatching = Dispatching(store, bus, self.clock)
+        self.firing = Firing(store, bus, self.clock, self.suspects, self.dispatching, self.transitions, UTC)
+        self.timers = Timers(store, bus, self.clock, self.dispatching, UTC, 30)
 
     def make_retention(self, terms: Terms, moment: Callable[[str], None] = lambda _name: None) -> Retention:
         """A `Retention` with these terms; `moment` is told the names of its moments."""

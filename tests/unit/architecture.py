@@ -33,8 +33,8 @@ ROOMS = {
     # ring: its rooms in an order in which each imports only those before it; "" are the files beside the rooms.
     "core": (
         "", "event", "event.schedules", "event.webhooks", "access", "schema", "expr.bounds", "expr.filters", "expr",
-        "output", "workflow.definition", "content", "event.rules", "event.gates", "event.rehearsals", "execution",
-        "workflow", "workflow.conducting", "workflow.rehearsal",
+        "output", "workflow.definition", "content", "event.rules", "event.gates", "event.timers", "event.rehearsals",
+        "execution", "workflow", "workflow.conducting", "workflow.rehearsal",
     ),
     "ports": ("output", "tables", ""),
     "services": (

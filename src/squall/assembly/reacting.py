@@ -9,6 +9,7 @@ from squall.api.event.explaining import ExplainingRoutes
 from squall.api.event.gates import HeldRoutes, SilenceRoutes
 from squall.api.event.instances import InstanceRoutes
 from squall.api.event.rules import RuleRoutes
+from squall.api.event.timers import TimerRoutes
 from squall.api.event.triggers import TriggerRoutes
 from squall.api.event.webhook_log import WebhookLogRoutes
 from squall.api.event.webhooks import WebhookRoutes
@@ -16,10 +17,12 @@ from squall.api.http.routes import Route
 from squall.api.output.tails import StreamSources
 from squall.assembly.conducting import Ground
 from squall.assembly.outside import Outside, Role
+from squall.assembly.zones import server_zone
 from squall.config import Settings
 from squall.roles.gates import GatesRole
 from squall.roles.janitor import Chore
 from squall.roles.rules import RulesRole
+from squall.roles.timers import TimersRole
 from squall.services.event.gates.firing import RuleFiring
 from squall.services.event.gates.gating import Gating
 from squall.services.event.gates.held import Held
@@ -34,6 +37,9 @@ from squall.services.event.rules.explaining import Explaining
 from squall.services.event.rules.rules import RuleRegistrar, Rules
 from squall.services.event.rules.trigger_parameters import TriggerParameters
 from squall.services.event.rules.views import RuleViews
+from squall.services.event.timers.firing import Firing
+from squall.services.event.timers.timer_triggers import TimerTriggers
+from squall.services.event.timers.timers import Timers
 from squall.services.event.triggers.dispatching import Dispatching
 from squall.services.event.triggers.instances import Instances
 from squall.services.event.triggers.trigger_types import TriggerTypeRegistrar, TriggerTypes
@@ -43,10 +49,15 @@ from squall.services.event.webhooks.delivering import Delivering
 from squall.services.event.webhooks.delivery_log import DeliveryLog
 from squall.services.event.webhooks.outcomes import Outcomes
 from squall.services.event.webhooks.settings import WebhookSettings
+from squall.services.lanes import SCHEDULE
+
+
+_SWEEP_EVERY = 10
+"""Old records of missed fires are removed once in so many intervals of the janitor."""
 
 
 class Reacting(NamedTuple):
-    """The use cases of triggers and rules."""
+    """The use cases of triggers, rules and timers."""
 
     types: TriggerTypes
     triggers: Triggers
@@ -68,19 +79,28 @@ class Reacting(NamedTuple):
     delivery_log: DeliveryLog
     delivering: Delivering
     outcomes: Outcomes
+    timer_firing: Firing
+    timers: Timers
 
 
 def reacting(settings: Settings, ground: Ground, wanted: Wanted, user: str) -> Reacting:
-    """Returns the use cases of triggers and rules. `user` runs the actions of rules."""
+    """Returns the use cases of triggers, rules and timers. `user` runs the actions of rules. Raises `ConfigError`."""
     out = ground.out
     store, bus, clock = out.store, out.bus, out.clock
-    triggers = Triggers(store, clock)
+    zone = server_zone(settings.timers.timezone)
+    triggers = Triggers(store, clock, [TimerTriggers(clock, zone)])
     types = TriggerTypes(store, clock, triggers)
     dispatching = Dispatching(store, bus, clock)
     book = RuleBook(store)
+
+    def forget() -> None:
+        book.clear()
+        # The change of a rule may have added a timer that is due before all others.
+        bus.publish(SCHEDULE, "")
+
     parameters = TriggerParameters(ground.binding, user)
     gating = Gating(clock)
-    rules = Rules(store, bus, clock, triggers, parameters, wanted, book.clear, user, [gating])
+    rules = Rules(store, bus, clock, triggers, parameters, wanted, forget, user, [gating])
     deciding = Deciding(clock, ground.content, ground.binding, ground.executions, book, user)
     enforcing = Enforcing(store, bus, clock, ground.executions, ground.transitions, ground.starting, [gating])
     hooks = WebhookSettings(store, clock, out.vault)
@@ -106,15 +126,18 @@ def reacting(settings: Settings, ground: Ground, wanted: Wanted, user: str) -> R
         delivery_log=log,
         delivering=Delivering(store, clock, triggers, dispatching, hooks, log),
         outcomes=Outcomes(store, bus, poll=settings.queue.poll_seconds),
+        timer_firing=Firing(store, bus, clock, ground.suspects, dispatching, ground.transitions, zone),
+        timers=Timers(store, bus, clock, dispatching, zone, settings.timers.missed_days),
     )
 
 
 def roles(settings: Settings, out: Outside, use: Reacting) -> list[Role]:
-    """Returns the roles that evaluate events."""
+    """Returns the roles that evaluate events and let timers fire."""
     poll = settings.queue.poll_seconds
     return [
         RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=poll),
         GatesRole(use.firing, out.store, out.bus, out.clock, poll=poll),
+        TimersRole(use.timer_firing, out.bus, out.clock, poll=poll),
         use.outcomes,
     ]
 
@@ -125,11 +148,13 @@ def chores(settings: Settings, use: Reacting) -> list[Chore]:
     return [
         Chore("deliveries", every, use.delivery_log.expire),
         Chore("silences", every, use.silences.expire),
+        Chore("missed fires", every * _SWEEP_EVERY, use.timers.forget),
     ]
 
 
 def routes(settings: Settings, out: Outside, use: Reacting, sources: StreamSources, url: str) -> list[Route]:
-    """Returns the routes of triggers and rules. `sources` has the executions, their documents, and the heartbeat."""
+    """Returns the routes of triggers, rules and timers. `sources` has the executions, their documents, and the
+    heartbeat. `url` is the address of the API."""
     decisions = Decisions(
         out.store,
         out.bus,
@@ -143,6 +168,7 @@ def routes(settings: Settings, out: Outside, use: Reacting, sources: StreamSourc
     )
     return [
         *TriggerRoutes(use.types, use.triggers).routes(),
+        *TimerRoutes(use.timers).routes(),
         *InstanceRoutes(use.instances).routes(),
         *RuleRoutes(use.rules, use.views).routes(),
         *HeldRoutes(use.held).routes(),

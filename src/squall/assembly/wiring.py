@@ -63,6 +63,7 @@ from squall.services.content.registration import ActionRegistrar, Registrar, Reg
 from squall.services.content.secret_results import SecretResults
 from squall.services.content.templates import Templates
 from squall.services.event.feeds import Feeds
+from squall.services.event.timers.fire_executions import FireExecutions
 from squall.services.event.triggers.wanted import Wanted
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
@@ -76,7 +77,7 @@ from squall.services.execution.policy.retries import Retries
 from squall.services.execution.reservations import Starting
 from squall.services.execution.running import Running
 from squall.services.execution.traces import Traces
-from squall.services.execution.transitions import Transitions
+from squall.services.execution.transitions import Follower, Transitions
 from squall.services.execution.waiting import Waiting
 from squall.services.health import Health
 from squall.services.holdups import Holdups
@@ -144,7 +145,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     binding, traces = Binding(out.vault, keys, content, configs, templates), Traces(out.store, out.clock)
     admission = Admission(binding.reveal)
     secrets, holdups = SecretResults(out.vault), Holdups()
-    transitions = Transitions(out.bus, traces.join, admission, [Retries(out.clock)], secrets)
+    transitions = _transitions(out, traces, admission, secrets)
     suspects = Suspects(out.store, out.bus, out.clock, out.marks, out.identity, settings.queue.suspect_seconds)
     claims = Claims(out.store, out.bus, out.clock, transitions, suspects)
     policies = PolicyRegistrar(out.clock, admission, transitions)
@@ -196,6 +197,13 @@ def _sealing(settings: Settings, out: Outside) -> Sealing:
         idle=settings.storage.seal_after_seconds,
         move_after=settings.storage.move_after_days if settings.storage.blobs else None,
     )
+
+
+def _transitions(out: Outside, traces: Traces, admission: Admission, secrets: SecretResults) -> Transitions:
+    fires = FireExecutions()
+    # The execution that a retry requests is known before the failed one has ended for its timer.
+    followers: list[Follower] = [Retries(out.clock), fires]
+    return Transitions(out.bus, fires.entering(traces.join), admission, followers, secrets)
 
 
 def _access(settings: Settings, out: Outside, user: str) -> Access:

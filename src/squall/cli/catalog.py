@@ -112,6 +112,18 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     (
+        "timers",
+        (
+            Command("timer list", "event.timers", "list the timers and their next fires"),
+            Command("timer get", "event.timers", "show one timer"),
+            Command("timer preview", "event.timers", "show the next fires of a timer"),
+            Command("timer missed", "event.timers", "list the fires of a timer that did not happen, with the reasons"),
+            Command("timer pause", "event.timers", "pause timers, for a time or until they are resumed"),
+            Command("timer resume", "event.timers", "resume paused timers"),
+            Command("timer backfill", "event.timers", "let past fires of a timer happen now"),
+        ),
+    ),
+    (
         "datastore",
         (
             Command("key list", "content.keys", "list the keys of the datastore"),

@@ -16,6 +16,7 @@ _NOUNS = {
     "keys": "the name of a key",
     "webhooks": "the URL of a webhook",
     "deliveries": "the id of a delivery",
+    "timers": "the reference or id of a timer",
 }
 _WITH_SLASHES = ("keys", "webhooks")
 

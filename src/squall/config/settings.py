@@ -134,6 +134,14 @@ class Events(msgspec.Struct, frozen=True, kw_only=True):
     retention: Annotated[int, Meta(ge=1, le=1 << 40)] = 100_000
 
 
+class Timers(msgspec.Struct, frozen=True, kw_only=True):
+    """`[timers]`: `timezone` applies to timers that name none; empty: the machine's. `missed_days` is how long records
+    of fires that did not happen are kept; 0 keeps them for ever."""
+
+    timezone: str = ""
+    missed_days: Annotated[int, Meta(ge=0, le=36_500)] = 30
+
+
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
     """`[storage]`: the sealing of finished output, and its later move to `blobs`.
 
@@ -208,6 +216,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue: Queue = Queue()
     workflow: Workflow = Workflow()
     events: Events = Events()
+    timers: Timers = Timers()
     storage: Storage = Storage()
     retention: Retention = Retention()
     auth: Auth = Auth()

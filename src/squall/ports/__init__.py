@@ -31,6 +31,7 @@ from squall.ports.tables.policies import PolicyRows, Slot, SlotRows, TraceRows
 from squall.ports.tables.rules import EnforcementRows, RuleRows
 from squall.ports.tables.scrubs import Damage, ScrubMark, ScrubRows
 from squall.ports.tables.suspects import Suspect, SuspectRows
+from squall.ports.tables.timers import FireRows, TimerRows
 from squall.ports.tables.triggers import InstanceRows, TriggerRows, TriggerTypeRows
 from squall.ports.tables.webhooks import WebhookRows
 from squall.ports.tables.workflows import WorkflowRecord, WorkflowRows
@@ -55,6 +56,7 @@ __all__ = [
     "EnforcementRows",
     "EventRows",
     "ExecutionRows",
+    "FireRows",
     "GateRows",
     "InstanceRows",
     "Journal",
@@ -84,6 +86,7 @@ __all__ = [
     "Store",
     "Suspect",
     "SuspectRows",
+    "TimerRows",
     "TraceRows",
     "TriggerRows",
     "TriggerTypeRows",

@@ -42,6 +42,10 @@ RULES = "rules"
 GATES = "gates"
 """The lane of rules that fire at a time, and the topic of hints about them. Its rows have no payload; the key is the id
 of a state. A row whose state was dropped means nothing."""
+SCHEDULE = "schedule"
+"""The lane of timers, and the topic of hints about them. The key is the trigger's id. A row has no payload, and is
+due at the nominal time of the timer's next fire. Whoever changes a timer replaces its row, so that a decision about the
+timer as it was before cannot be written."""
 
 CANCEL = "cancel"
 """The topic of executions whose processes must end."""

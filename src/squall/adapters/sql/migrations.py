@@ -239,6 +239,28 @@ _WEBHOOKS = (
     "CREATE INDEX webhook_deliveries_time ON webhook_deliveries (at_us)",
 )
 
+# `fires` is the number of fires that a record stands for; null if nobody has counted them.
+# `instance` is null while a fire waits for earlier ones of its timer; it is the fire's instance while that fire runs.
+# `timer_executions` has the executions of fires that run.
+_TIMERS = (
+    """CREATE TABLE timers (
+        trigger_id TEXT PRIMARY KEY, type TEXT NOT NULL, start_us BIGINT NOT NULL, last_us BIGINT NOT NULL,
+        next_us BIGINT, fired_us BIGINT, zone TEXT NOT NULL, pause TEXT)""",
+    """CREATE TABLE missed_fires (
+        id {identity}, trigger_id TEXT NOT NULL, at_us BIGINT NOT NULL, last_us BIGINT NOT NULL, fires BIGINT,
+        reason TEXT NOT NULL, recorded_us BIGINT NOT NULL)""",
+    "CREATE INDEX missed_fires_trigger ON missed_fires (trigger_id, at_us)",
+    "CREATE INDEX missed_fires_recorded ON missed_fires (recorded_us)",
+    """CREATE TABLE timer_fires (
+        trigger_id TEXT NOT NULL, nominal_us BIGINT NOT NULL, local TEXT NOT NULL, note TEXT NOT NULL, instance TEXT,
+        PRIMARY KEY (trigger_id, nominal_us))""",
+    "CREATE INDEX timer_fires_instance ON timer_fires (instance)",
+    """CREATE TABLE timer_executions (
+        execution TEXT PRIMARY KEY, instance TEXT NOT NULL, trigger_id TEXT NOT NULL)""",
+    "CREATE INDEX timer_executions_instance ON timer_executions (instance)",
+    "CREATE INDEX timer_executions_trigger ON timer_executions (trigger_id)",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _SEALED,
@@ -259,6 +281,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FREQUENT_EVENTS,
     _RULES_OVER_TIME,
     _WEBHOOKS,
+    _TIMERS,
 )
 """Step n brings a store of version n to version n + 1."""
 

@@ -9,6 +9,7 @@ from squall.adapters.sql.dialect.session import Session
 from squall.adapters.sql.event.events import SqlEvents
 from squall.adapters.sql.event.gates import SqlGates, SqlSilences
 from squall.adapters.sql.event.rules import SqlEnforcements, SqlRules
+from squall.adapters.sql.event.timers import SqlFires, SqlTimers
 from squall.adapters.sql.event.triggers import SqlInstances, SqlTriggers, SqlTriggerTypes
 from squall.adapters.sql.event.webhooks import SqlWebhooks
 from squall.adapters.sql.execution.executions import SqlExecutions
@@ -48,3 +49,5 @@ class Tables:
         self.gates = SqlGates(session)
         self.silences = SqlSilences(session)
         self.webhooks = SqlWebhooks(session)
+        self.timers = SqlTimers(session)
+        self.fires = SqlFires(session)

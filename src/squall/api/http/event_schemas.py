@@ -17,6 +17,7 @@ _LIST: Schema = {"type": "array"}
 _COUNT: Schema = {"type": "integer"}
 _VERDICT: Schema = {"type": "string", "enum": list(VERDICTS)}
 _PRESET: Schema = {"anyOf": [{"type": "string", "enum": sorted(presets())}, {"type": "null"}]}
+_WHOLE: Schema = {"type": "integer"}
 
 
 def _of(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
@@ -61,13 +62,17 @@ _OUTCOME = _of(
     },
 )  # fmt: skip
 
+_FIRE = {"at": _TIME, "local": _TIME, "note": _TEXT}
+
 EVENT_QUERY: dict[str, tuple[Schema, str]] = {
+    "count of fires": (_WHOLE, "number of fires"),
     "enabled": (_FLAG, "only enabled, or only disabled ones"),
     "enforced_at_gt": (_TIME, "only what was enforced after this time"),
     "enforced_at_lt": (_TIME, "only what was enforced before this time"),
     "rule_id": (_TEXT, "a rule's id"),
     "rule_ref": (_TEXT, "a rule's ref"),
     "trigger": (_TEXT, "a trigger's ref"),
+    "timer_type": (_TEXT, "core.st2.IntervalTimer, core.st2.DateTimer or core.st2.CronTimer"),
     "trigger_type": (_TEXT, "a trigger type's ref"),
     "type": (_TEXT, "a trigger type's ref"),
     "verdict": ({"type": "string", "enum": list(VERDICTS)}, "only deliveries with this verdict"),
@@ -85,6 +90,18 @@ EVENT_SCHEMAS: dict[str, Schema] = {
     "TriggerInstance": _of(
         ("id", "trigger"), id=_TEXT, trigger=_TEXT, occurrence_time=_TIME, payload={}, failure_reason=_TEXT,
         status={"type": "string", "enum": ["pending", "processing", "processed", "processing_failed"]},
+    ),
+    "Timer": _of(
+        ("id", "ref", "type"), **_TRIGGER, next_fire_at=_TIME, last_fire_at=_TIME, paused=_OBJECT, missed_fires=_WHOLE,
+        rules=_LIST,
+    ),
+    "Fires": _of(("fires",), fires={"type": "array", "items": _of(("at",), **_FIRE)}, reason=_TEXT),
+    "MissedFire": _of(("at", "reason"), at=_TIME, last=_TIME, fires=_WHOLE, reason=_TEXT, recorded_at=_TIME),
+    "PauseBody": _of((), reason=_TEXT, until=_TIME),
+    "BackfillBody": _of(("from", "to"), **{"from": _TIME, "to": _TIME, "limit": _WHOLE, "dry_run": _FLAG}),
+    "Backfill": _of(
+        ("fires",), dry_run=_FLAG,
+        fires={"type": "array", "items": _of(("at",), **_FIRE, result=_TEXT, trigger_instance_id=_TEXT)},
     ),
     "Rule": _of(("id", "ref"), **_RULE),
     "RuleBody": _of(("name", "trigger", "action"), **_RULE),

@@ -43,7 +43,7 @@ def _operation(route: Route) -> dict[str, Any]:
     ]
     for name in dict.fromkeys(route.query):
         schema, meaning = QUERY[name]
-        parameters.append({"name": name, "in": "query", "schema": schema, "description": meaning})
+        parameters.append({"name": name.partition(" ")[0], "in": "query", "schema": schema, "description": meaning})
     operation: dict[str, Any] = {
         "operationId": route.operation_id,
         "summary": route.summary,

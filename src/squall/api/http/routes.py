@@ -61,11 +61,10 @@ class Route(NamedTuple):
     """One method of one path of an area (`api`, `auth` or `stream`).
 
     `path` has `{names}`; one may span slashes (`{name*}`), and words or names may follow it. `query` holds names of
-    `schemas.QUERY`. `body` and `answer` name schemas of `schemas.SCHEMAS`; if `listed`, the answer is a list of
-    `answer`. `status` is the status of success, `errors` are the statuses of its errors (None: those of all routes with
-    this method). `types` are the
-    content types of the answer. If a route `streams`, its handler gets ASGI's `send`, and its query may hold a
-    credential.
+    `schemas.QUERY`; `count of fires` is the parameter `count`. `body` and `answer` name schemas of `schemas.SCHEMAS`;
+    if `listed`, the answer is a list of `answer`. `status` is the status of success, `errors` are the statuses of its
+    errors (None: those of all routes with this method). `types` are the content types of the answer. If a route
+    `streams`, its handler gets ASGI's `send`, and its query may hold a credential.
     """
 
     method: str

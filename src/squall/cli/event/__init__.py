@@ -1,1 +1,1 @@
-"""Commands about triggers, rules, held matches and silences."""
+"""Commands about events: triggers, rules, held matches, silences, webhooks and timers."""

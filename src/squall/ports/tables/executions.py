@@ -20,6 +20,7 @@ from squall.ports.tables.policies import PolicyRows, SlotRows, TraceRows
 from squall.ports.tables.rules import EnforcementRows, RuleRows
 from squall.ports.tables.scrubs import ScrubRows
 from squall.ports.tables.suspects import SuspectRows
+from squall.ports.tables.timers import FireRows, TimerRows
 from squall.ports.tables.triggers import InstanceRows, TriggerRows, TriggerTypeRows
 from squall.ports.tables.webhooks import WebhookRows
 from squall.ports.tables.workflows import WorkflowRows
@@ -332,7 +333,7 @@ class ExecutionTables(Protocol):
 
 
 class EventTables(Protocol):
-    """The tables of triggers and rules."""
+    """The tables of triggers, rules and timers."""
 
     @property
     def trigger_types(self) -> TriggerTypeRows: ...  # noqa: D102
@@ -350,6 +351,10 @@ class EventTables(Protocol):
     def silences(self) -> SilenceRows: ...  # noqa: D102
     @property
     def webhooks(self) -> WebhookRows: ...  # noqa: D102
+    @property
+    def timers(self) -> TimerRows: ...  # noqa: D102
+    @property
+    def fires(self) -> FireRows: ...  # noqa: D102
 
 
 class Tx(ExecutionTables, EventTables, Protocol):

@@ -37,16 +37,13 @@ class Control:
             execution = await tx.executions.get(execution_id)
             if execution is None or execution.status == ex.CANCELED:
                 return execution
-            below = await tx.executions.descendants(execution_id, None, False)
-            stopped[:] = [each for each in below if each.status in ex.CANCELABLE]
-            for each in stopped:
-                await self._transitions.stop(tx, each, user, now)
-            return await self._transitions.stop(tx, execution, user, now)
+            stopped[:] = await stop_tree(tx, self._transitions, execution, user, now)
+            return stopped[-1]
 
         execution = await self._store.tx(work)
         if execution is None:
             raise _unknown(execution_id)
-        for each in (*stopped, execution):
+        for each in stopped or [execution]:
             self._bus.publish(CANCEL, each.id)
         self._transitions.hint(execution)
         return execution
@@ -101,6 +98,14 @@ class Control:
         raise InvalidError(
             f"status {status!r} cannot be set by a client: set canceling, pausing, resuming or a final one"
         )
+
+
+async def stop_tree(tx: Tx, transitions: Transitions, execution: Execution, user: str, now: int) -> list[Execution]:
+    """Cancels an execution and its descendants in the transaction `tx`. Returns those that were canceled, the execution
+    last; publish a hint on `CANCEL` for each. Raises `ConflictError` if its status does not allow a cancel."""
+    below = await tx.executions.descendants(execution.id, None, False)
+    stopped = [await transitions.stop(tx, each, user, now) for each in below if each.status in ex.CANCELABLE]
+    return [*stopped, await transitions.stop(tx, execution, user, now)]
 
 
 def _with_name(context: dict[str, Any], by: str, user: str) -> dict[str, Any]:

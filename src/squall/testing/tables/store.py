@@ -26,6 +26,7 @@ from squall.testing.tables.rules import EnforcementContract, RuleContract
 from squall.testing.tables.sealed_values import SealedValueContract
 from squall.testing.tables.storage import StorageContract
 from squall.testing.tables.suspects import SuspectContract
+from squall.testing.tables.timers import TimerContract
 from squall.testing.tables.triggers import InstanceContract, TriggerContract
 from squall.testing.tables.workflows import WorkflowContract
 
@@ -303,6 +304,7 @@ class StoreContract(
     AccessContract,
     StorageContract,
     SuspectContract,
+    TimerContract,
     WorkflowContract,
     SealedValueContract,
     TriggerContract,

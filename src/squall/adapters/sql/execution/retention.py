@@ -21,6 +21,7 @@ ABOUT = (
     ("workflow_snapshots", "execution"),
     ("workflow_facts", "execution"),
     ("workflow_children", "execution"),
+    ("timer_executions", "execution"),
 )
 """The tables with rows about single executions, and the column of the execution's id. Add each new such table here."""
 

@@ -35,7 +35,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     An event with a `source` is stored once, however often it is dispatched. `occurred_at` (µs) is the present by
     default. `trace` is the id of an existing trace; `trace_tag` begins a new one. `depth` is the number of rules that
     led to the event. `cause` is the kind and id of what caused it, for the trace. If `is_checked`, the payload
-    is not compared with the schema of its type.
+    is not compared with the schema of its type. Rules are evaluated from `evaluated_from` (µs) on.
     """
 
     trigger: str
@@ -48,6 +48,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     depth: int = 0
     cause: tuple[str, str] = ("", "")
     is_checked: bool = False
+    evaluated_from: int = AT_ONCE
 
 
 class Dispatching:
@@ -116,7 +117,7 @@ class Dispatching:
             await tx.traces.join(stored.trace, instance_part(stored, event.cause))
         await tx.events.add(change_of(stored, CREATE, now), change_document(stored))
         if not too_deep:
-            await tx.queue.put(RULES, stored.id, EvaluationRow(stored.trigger), AT_ONCE)
+            await tx.queue.put(RULES, stored.id, EvaluationRow(stored.trigger), event.evaluated_from)
         return stored
 
     async def _trigger(self, tx: Tx, event: Event) -> Trigger:

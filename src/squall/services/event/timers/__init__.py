@@ -1,0 +1,1 @@
+"""Timers: they fire at their times, whatever dies meanwhile."""
