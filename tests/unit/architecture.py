@@ -33,13 +33,14 @@ ROOMS = {
     # ring: its rooms in an order in which each imports only those before it; "" are the files beside the rooms.
     "core": (
         "", "event", "event.schedules", "event.webhooks", "access", "schema", "expr.bounds", "expr.filters", "expr",
-        "output", "workflow.definition", "content", "event.rules", "execution", "workflow", "workflow.conducting",
+        "output", "workflow.definition", "content", "event.rules", "execution", "event.internal",
+        "workflow", "workflow.conducting",
         "workflow.rehearsal",
     ),
     "ports": ("output", "tables", ""),
     "services": (
         "", "access", "content", "output", "event", "event.triggers", "execution", "execution.policy", "event.rules",
-        "event.timers", "event.webhooks", "workflow",
+        "event.internal", "event.timers", "event.webhooks", "workflow",
     ),
     "api": ("http", "connection", "access", "content", "workflow", "execution", "output.forms", "output", "event", ""),
     "cli": ("terminal", "", "access", "output", "workflow", "execution", "content", "event"),

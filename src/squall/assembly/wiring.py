@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -63,7 +63,6 @@ from squall.services.content.registration import ActionRegistrar, Registrar, Reg
 from squall.services.content.secret_results import SecretResults
 from squall.services.content.templates import Templates
 from squall.services.event.feeds import Feeds
-from squall.services.event.triggers.wanted import Wanted
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
 from squall.services.execution.completing import Completing
@@ -76,7 +75,7 @@ from squall.services.execution.policy.retries import Retries
 from squall.services.execution.reservations import Starting
 from squall.services.execution.running import Running
 from squall.services.execution.traces import Traces
-from squall.services.execution.transitions import Transitions
+from squall.services.execution.transitions import Follower, Transitions
 from squall.services.execution.waiting import Waiting
 from squall.services.health import Health
 from squall.services.holdups import Holdups
@@ -136,7 +135,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     user = arguments.local_user()
     folders = pack_folders(settings)
     content = Content(out.store, out.clock, folders)
-    keys = Keys(out.store, out.clock, key_files.cipher(settings))
+    within = reacting.inside(settings, out)
+    keys = Keys(out.store, out.clock, key_files.cipher(settings), within.keys)
     config_files = ConfigFiles(arguments.below(settings, settings.content.configs_dir, "configs"), out.vault.open)
     templates = Templates(out.evaluator, ThreadPoolExecutor(EVALUATIONS, "templates"))
     configs = PackConfigs(content, config_files, keys, out.vault, templates)
@@ -144,7 +144,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     binding, traces = Binding(out.vault, keys, content, configs, templates), Traces(out.store, out.clock)
     admission = Admission(binding.reveal)
     secrets, holdups = SecretResults(out.vault), Holdups()
-    transitions = Transitions(out.bus, traces.join, admission, [Retries(out.clock)], secrets)
+    followers: list[Follower] = [Retries(out.clock), within.executions]
+    transitions = Transitions(out.bus, traces.join, admission, followers, secrets)
     suspects = Suspects(out.store, out.bus, out.clock, out.marks, out.identity, settings.queue.suspect_seconds)
     claims = Claims(out.store, out.bus, out.clock, transitions, suspects)
     policies = PolicyRegistrar(out.clock, admission, transitions)
@@ -152,20 +153,13 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     starting = Starting()
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, starting, user)
     ground = Ground(out, content, binding, executions, starting, transitions, keys, holdups, suspects)
-    events = reacting.reacting(ground, Wanted(), user)
+    events = reacting.reacting(settings, ground, within, user)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
         access=access,
         content=content,
-        registration=Registration(
-            out.store,
-            out.clock,
-            folders,
-            content,
-            [*registrars, events.type_registrar],
-            [events.rule_registrar],
-        ),
-        editing=ActionEditing(out.store, out.clock, content, folders),
+        registration=_registration(out, folders, content, registrars, events),
+        editing=ActionEditing(out.store, out.clock, content, folders, within.files),
         executions=executions,
         control=Control(out.store, out.bus, out.clock, transitions),
         starting=starting,
@@ -179,14 +173,7 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         health=Health(out.store, out.clock, partial(datadir.check_writable, settings.server.data_dir)),
         inquiries=Inquiries(out.store, out.clock, out.vault, transitions),
         journaling=Journaling(out.store, out.bus, out.clock, out.launcher, out.journal, suspects),
-        sealing=Sealing(
-            out.store,
-            out.archive,
-            out.launcher,
-            out.clock,
-            idle=settings.storage.seal_after_seconds,
-            move_after=settings.storage.move_after_days if settings.storage.blobs else None,
-        ),
+        sealing=_sealing(settings, out),
         retention=Retention(
             out.store, out.archive, out.launcher, out.journal, out.clock, arguments.terms(settings), suspects
         ),
@@ -198,6 +185,24 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
         policies=Policies(out.store, out.clock, admission, transitions),
         traces=traces,
         reacting=events,
+    )
+
+
+def _registration(
+    out: Outside, folders: PackFolders, content: Content, registrars: Sequence[Registrar], events: Reacting
+) -> Registration:
+    first = [*registrars, events.type_registrar]
+    return Registration(out.store, out.clock, folders, content, first, [events.rule_registrar])
+
+
+def _sealing(settings: Settings, out: Outside) -> Sealing:
+    return Sealing(
+        out.store,
+        out.archive,
+        out.launcher,
+        out.clock,
+        idle=settings.storage.seal_after_seconds,
+        move_after=settings.storage.move_after_days if settings.storage.blobs else None,
     )
 
 
@@ -297,6 +302,7 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
         Chore("removing", every, use.retention.carry),
         Chore("keys", every, use.keys.expire),
         Chore("retention", every * _SWEEP_EVERY, use.retention.sweep),
+        Chore("history", every * _SWEEP_EVERY, use.reacting.history.sweep),
     ]
 
 

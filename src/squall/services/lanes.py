@@ -39,6 +39,14 @@ PURGE = "purge"
 RULES = "rules"
 """The lane of trigger instances to evaluate, and the topic of hints about them. The key is the instance's id."""
 
+NOTIFICATIONS = "notifications"
+"""The lane of ended executions whose `notify` sections are to be sent, and the topic of hints about them. The key is
+the execution's id."""
+
+REBINDING = "rebinding"
+"""The lane of changes after which the parameters of triggers are rendered again, and the topic of hints about them. The
+key is the name of the lane: one call handles all of its rows."""
+
 CANCEL = "cancel"
 """The topic of executions whose processes must end."""
 

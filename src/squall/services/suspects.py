@@ -17,7 +17,7 @@ from squall.core.environment import RETRIED
 from squall.core.errors import NotFoundError
 from squall.core.ids import is_id
 from squall.ports import Bus, Clock, Due, Marks, Store, Suspect, Tx
-from squall.services.lanes import ADVANCE, AT_ONCE, JOURNAL, PURGE, RULES, RUN
+from squall.services.lanes import ADVANCE, AT_ONCE, JOURNAL, NOTIFICATIONS, PURGE, RULES, RUN
 
 T = TypeVar("T")
 _LOG = logging.getLogger("squall.suspects")
@@ -28,7 +28,7 @@ NEVER = 253_402_300_000_000_000
 """The time (µs, in the year 9999) from which rows that are set aside may be claimed."""
 
 _APART = 500_000
-_LANES = (RUN, ADVANCE, JOURNAL, PURGE, RULES)
+_LANES = (RUN, ADVANCE, JOURNAL, PURGE, RULES, NOTIFICATIONS)
 """The lanes whose subjects are watched."""
 
 

@@ -43,9 +43,11 @@ class WebhookRoutes:
     async def _post(self, request: Request) -> Answer:
         url = request.path["url"].strip("/")
         body = _body(request, await request.body())
-        tag = request.header(_TRACE_TAG) or f"webhook-{url}-{uuid.uuid4().hex}"
+        execution = request.identity.execution
+        # An event that an action sends joins the trace of the action, unless the action names one.
+        tag = request.header(_TRACE_TAG) or ("" if execution else f"webhook-{url}-{uuid.uuid4().hex}")
         if url == GENERIC:
-            instance = await self._dispatching.dispatch(_generic(body, request.header(_TRACE_TAG)))
+            instance = await self._dispatching.dispatch(_generic(body, request.header(_TRACE_TAG), execution))
         else:
             trigger = await self._triggers.hook(url)
             if trigger is None:
@@ -56,7 +58,8 @@ class WebhookRoutes:
                 "headers_lower": {name.lower(): value for name, value in headers.items()},
                 "body": body,
             }
-            instance = await self._dispatching.dispatch(Event(trigger=trigger.ref, payload=payload, trace_tag=tag))
+            event = Event(trigger=trigger.ref, payload=payload, trace_tag=tag, execution=execution)
+            instance = await self._dispatching.dispatch(event)
         return Answer(body, 202, _links(instance))
 
 
@@ -71,8 +74,8 @@ def _unknown(url: str) -> NotFoundError:
     return NotFoundError(f"Webhook {url} not registered with st2")
 
 
-def _generic(body: Any, tag: str | None) -> Event:
-    """Returns the event that the body of the generic webhook names. Raises `InvalidError`."""
+def _generic(body: Any, tag: str | None, execution: str) -> Event:
+    """Returns the event that the body of the generic webhook names. `execution` sends it. Raises `InvalidError`."""
     trigger = body.get("trigger") if isinstance(body, dict) else None
     if not trigger:
         raise InvalidError("Trigger not specified.")
@@ -81,7 +84,7 @@ def _generic(body: Any, tag: str | None) -> Event:
     trace = body.get("trace") or body.get("trace_tag") or tag
     if trace is not None and not isinstance(trace, str):
         raise InvalidError(f"trace: {trace!r:.60} is not of type 'string'")
-    return Event(trigger=trigger, payload=body.get("payload") or {}, trace_tag=trace or "")
+    return Event(trigger=trigger, payload=body.get("payload") or {}, trace_tag=trace or "", execution=execution)
 
 
 def _headers(request: Request) -> dict[str, str]:

@@ -14,6 +14,7 @@ from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter, LogEntry
 from squall.core.execution.params import check_depths
+from squall.core.execution.trace import rule_depth, with_depth
 from squall.ports import Bus, Clock, Store, Tx
 from squall.services.content.content import Content, snapshot_key
 from squall.services.execution.binding import Binding
@@ -26,7 +27,8 @@ COUNT_CAP = 10_000
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request to run an action. `delay` is in ms; `context` may name a parent execution; `notify` replaces the
-    action's own section; an earlier execution has stored the values of `plain` parameters."""
+    action's own section; an earlier execution has stored the values of `plain` parameters. `by` is the id of the
+    execution that requests it over the API; as many rules led to the new one."""
 
     action: str
     parameters: dict[str, Any] = {}
@@ -35,6 +37,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     delay: int | None = None
     notify: dict[str, Any] | None = None
     plain: frozenset[str] = frozenset()
+    by: str = ""
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -123,6 +126,8 @@ class Executions:
             notify=action.notify if request.notify is None else request.notify,
             log=(LogEntry(now, ex.REQUESTED),),
         )
+        if request.by:
+            execution = _with_depth_of(await tx.executions.get(request.by, False), execution)
         execution = await _with_parent(tx, execution)
         await tx.content.keep_snapshot(execution.snapshot, action, runner)
         await self._transitions.enter(tx, execution, now, reservation)
@@ -136,9 +141,11 @@ class Executions:
         delay: int | None,
         tasks: Sequence[str] = (),
         reset: Sequence[str] = (),
+        by: str = "",
     ) -> Execution:
         """Requests the same action again, with `overrides` over the stored parameters. If `tasks` are given, an ended
-        workflow runs only these tasks and their followers again; all items of the tasks in `reset` run again.
+        workflow runs only these tasks and their followers again; all items of the tasks in `reset` run again. `by` is
+        the execution that requests it.
 
         An override with `********` in place of a stored secret keeps that secret; its other parts are not rendered.
         Raises `NotFoundError` and `InvalidError`.
@@ -162,6 +169,7 @@ class Executions:
                 delay=delay,
                 notify=old.notify,
                 plain=frozenset(old.parameters) - (overrides.keys() - restored_overrides.keys()),
+                by=by,
             )
         )
 
@@ -248,7 +256,15 @@ async def _with_parent(tx: Tx, execution: Execution) -> Execution:
     root = parent if parent.tree == parent.id else await tx.executions.get(parent.tree, False)
     if root is None or root.status in ex.FINAL or parent.status in ex.FINAL:
         raise InvalidError(f'context.parent.execution_id: execution "{parent_id}" has ended and takes no children.')
-    return msgspec.structs.replace(execution, tree=parent.tree, parent=parent.id)
+    return msgspec.structs.replace(_with_depth_of(parent, execution), tree=parent.tree, parent=parent.id)
+
+
+def _with_depth_of(origin: Execution | None, execution: Execution) -> Execution:
+    """Returns the execution as one to which at least as many rules led as to `origin`."""
+    depth = rule_depth(origin.context) if origin is not None else 0
+    if depth <= rule_depth(execution.context):
+        return execution
+    return msgspec.structs.replace(execution, context=with_depth(execution.context, depth))
 
 
 def _in_order(root: str, below: Sequence[Execution]) -> list[Execution]:

@@ -181,6 +181,10 @@ class Transitions:
         execution = with_result(execution, sealed, encoded_size(result))
         return (await self.move(tx, execution, status, now))[0]
 
+    def hint_later(self, topic: str, key: str) -> None:
+        """Adds a hint that `wake` and `hint` publish: followers call it in the transaction."""
+        self._queued.add((topic, key))
+
     def hint(self, execution: Execution) -> None:
         """Publishes hints that an execution has changed."""
         self._bus.publish(CHANGED, execution.tree)
@@ -189,7 +193,7 @@ class Transitions:
         self.wake()
 
     def wake(self) -> None:
-        """Publishes hints about the queued executions to workers and workflows."""
+        """Publishes hints about the queued executions to workers and workflows, and those of followers."""
         while self._queued:
             self._bus.publish(*self._queued.pop())
 

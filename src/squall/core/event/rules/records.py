@@ -27,6 +27,9 @@ FAILED = "failed"
 ENFORCEMENT_STATUSES = (SUCCEEDED, FAILED)
 """The statuses of an enforcement: its execution exists, or there is a `failure_reason`."""
 
+LARGE_PAYLOAD = 1 << 20
+"""The bytes (of JSON) above which the payload of an instance has a row of its own, and lists leave it out."""
+
 STANDARD = "standard"
 BACKSTOP = "backstop"
 
@@ -114,7 +117,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Runs an action for each event of a trigger that meets all `criteria`, which are stored as they were written.
 
     `throttle`, `correlate`, `absent` and `hold` are Squall's own: see `squall.core.event.rules.reading`.
-    `enabled_in_file` is what the file of a pack says; clients do not see it.
+    `enabled_in_file` is what the file of a pack says; clients do not see it. `trigger_error` says why the parameters of
+    its trigger, which are templates, could not be rendered after a key changed: the rule has its earlier trigger.
     """
 
     tags: list[dict[str, Any]] = []
@@ -135,6 +139,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     absent: dict[str, Any] | None = None
     hold: bool | None = None
     enabled_in_file: bool | None = None
+    trigger_error: str | None = None
     id: str
 
     @property
@@ -192,7 +197,8 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The filter and order of a list of trigger instances.
 
     `triggers` are refs of triggers, `type` is the ref of a type. `after` and `before` (µs) limit the time of the event,
-    `number_after` its number.
+    `number_after` its number. If `whole` is false, an object that says so stands in place of each payload of more than
+    `LARGE_PAYLOAD` bytes.
     """
 
     ids: tuple[str, ...] | None = None
@@ -203,10 +209,12 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     before: int | None = None
     number_after: int | None = None
     newest_first: bool = True
+    whole: bool = True
 
 
 class RuleFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """The filter of a list of rules. `trigger` is the ref of a trigger, `type` that of its type."""
+    """The filter of a list of rules. `trigger` is the ref of a trigger, `type` that of its type. `templated` rules have
+    templates in the parameters of their trigger."""
 
     ids: tuple[str, ...] | None = None
     name: str | None = None
@@ -215,6 +223,7 @@ class RuleFilter(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str | None = None
     type: str | None = None
     enabled: bool | None = None
+    templated: bool | None = None
 
 
 class EnforcementFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -268,6 +277,11 @@ def make_trigger(
 def with_trigger(rule: Rule, trigger_ref: str) -> Rule:
     """Returns the rule with the ref of its trigger."""
     return msgspec.structs.replace(rule, trigger=msgspec.structs.replace(rule.trigger, ref=trigger_ref))
+
+
+def omitted_payload(instance_id: str, size: int) -> dict[str, Any]:
+    """Returns what stands in a list in place of a payload of `size` bytes."""
+    return {"omitted": f"The payload has {size} bytes. Read it at /v1/triggerinstances/{instance_id}"}
 
 
 def document(record: TriggerType | Trigger | TriggerInstance | Rule | RuleType | Enforcement) -> dict[str, Any]:

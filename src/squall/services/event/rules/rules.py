@@ -9,13 +9,14 @@ import msgspec
 
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
 from squall.core.event.rules.changes import CREATE, DELETE, UPDATE, change_document, change_of
+from squall.core.event.rules.parameters import has_templates
 from squall.core.event.rules.reading import make_rule
 from squall.core.event.rules.records import Rule, RuleFilter, with_trigger
 from squall.ports import Bus, Clock, LoadedPack, Store, Tx
-from squall.services.event.rules.trigger_parameters import TriggerParameters, has_templates
+from squall.services.event.rules.trigger_parameters import TriggerParameters
 from squall.services.event.triggers.triggers import Triggers
 from squall.services.event.triggers.wanted import Wanted
-from squall.services.lanes import RULES
+from squall.services.lanes import AT_ONCE, REBINDING, RULES
 
 
 class Rules:
@@ -67,7 +68,7 @@ class Rules:
             await _check_free(tx, rule)
             return await self._put(tx, rule, None, parameters)
 
-        return await self._changed(work, rule)
+        return await self._changed(work)
 
     async def update(self, ref_or_id: str, body: Any) -> Rule:
         """Replaces a rule; it keeps its id. Raises `InvalidError`, `NotFoundError`, `ConflictError`."""
@@ -88,7 +89,7 @@ class Rules:
             await _check_free(tx, rule)
             return await self._put(tx, rule, current, parameters)
 
-        return await self._changed(work, rule)
+        return await self._changed(work)
 
     async def delete(self, ref_or_id: str) -> None:
         """Removes a rule, and its trigger if no other rule has it. Raises `NotFoundError`."""
@@ -100,7 +101,7 @@ class Rules:
             await self.remove(tx, rule)
             return rule
 
-        await self._changed(work, None)
+        await self._changed(work)
 
     async def remove(self, tx: Tx, rule: Rule) -> None:
         """Removes a rule in the transaction `tx`."""
@@ -123,7 +124,10 @@ class Rules:
             enabled_in_file=rule.enabled,
             context=old.context if old is not None else {"user": self._user},
         )
-        if old is not None and with_trigger(rule, old.trigger.ref) == old:
+        if (
+            old is not None
+            and msgspec.structs.replace(with_trigger(rule, old.trigger.ref), trigger_error=old.trigger_error) == old
+        ):
             return old
         parameters = None if has_templates(rule) else rule.trigger.parameters
         return await self._put(tx, rule, old, parameters)
@@ -134,13 +138,14 @@ class Rules:
         self._triggers.changed()
         self._wanted.clear()
         self._bus.publish(RULES, "")
+        self._bus.publish(REBINDING, "")
 
-    async def _changed(self, work: Callable[[Tx], Any], rule: Rule | None) -> Rule:
-        if rule is not None and rule.enabled:
-            # Events of this type are stored from the moment in which the rule exists.
-            self._wanted.add(rule.trigger.type)
-        changed: Rule = await self._store.tx(work)
-        self.settled()
+    async def _changed(self, work: Callable[[Tx], Any]) -> Rule:
+        try:
+            changed: Rule = await self._store.tx(work)
+        finally:
+            # If the commit fails, a cache may lack a rule that still exists.
+            self.settled()
         return changed
 
     async def _put(self, tx: Tx, rule: Rule, old: Rule | None, parameters: Mapping[str, Any] | None) -> Rule:
@@ -158,6 +163,11 @@ class Rules:
             trigger_ref = (await self._triggers.obtain(tx, trigger_type.ref, parameters, now)).ref
         rule = with_trigger(rule, trigger_ref)
         await tx.rules.put(rule, now)
+        if rule.enabled:
+            self._wanted.add(rule.trigger.type)
+        if has_templates(rule):
+            # A key may have changed since the parameters were rendered, and those of packs are not rendered yet.
+            await tx.queue.put(REBINDING, REBINDING, None, AT_ONCE)
         if old is not None and old.trigger.ref != trigger_ref:
             await self._triggers.release(tx, old.trigger.ref, now)
         await tx.events.add(change_of(rule, CREATE if old is None else UPDATE, now), change_document(rule))
