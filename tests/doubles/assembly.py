@@ -24,12 +24,18 @@ from squall.core.execution.execution import Execution
 from squall.core.execution.launch import LaunchSpec, Outcome
 from squall.core.execution.policy import Policy
 from squall.core.execution.retention import Terms
+from squall.core.execution.statuses import FINAL
 from squall.ports import Bus, Due, Launcher, Loaded, LoadedPack, Runner, Store
 from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.content.registration import ActionRegistrar, Registrar, Registration
 from squall.services.content.secret_results import SecretResults
 from squall.services.event.feeds import Feeds
+from squall.services.event.internal.executions import ExecutionEvents
+from squall.services.event.internal.placing import Placing
+from squall.services.event.internal.resources import KeyEvents
+from squall.services.event.triggers.dispatching import Dispatching
+from squall.services.event.triggers.wanted import Wanted
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
 from squall.services.execution.control import Control
@@ -139,13 +145,16 @@ class Assembly:
         self.vault = KeyFileVault.open_file(folder / "secret.key")
         self.source = sample_content()
         self.content = Content(store, self.clock, self.source)
-        self.keys = Keys(store, self.clock, KeyFileCipher(folder / "datastore.key.json", make=True))
+        self.wanted = Wanted()
+        self.dispatching = Dispatching(store, bus, self.clock)
+        self.placing = Placing(self.dispatching, self.wanted)
+        cipher = KeyFileCipher(folder / "datastore.key.json", make=True)
+        self.keys = Keys(store, self.clock, cipher, KeyEvents(self.placing, bus))
         self.binding = Binding(self.vault, self.keys)
         self.admission = Admission(self.binding.reveal)
         self.traces = Traces(store, self.clock)
-        self.transitions = Transitions(
-            bus, self.traces.join, self.admission, [Retries(self.clock)], SecretResults(self.vault)
-        )
+        followers = [Retries(self.clock), ExecutionEvents(self.placing, FINAL)]
+        self.transitions = Transitions(bus, self.traces.join, self.admission, followers, SecretResults(self.vault))
         self.marks = FileMarks(folder / "server.marks")
         self.suspects = Suspects(store, bus, self.clock, self.marks, "w1", 3.0)
         self.claims = Claims(store, bus, self.clock, self.transitions, self.suspects)

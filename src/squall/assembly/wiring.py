@@ -18,6 +18,7 @@ from squall.adapters.htpasswd import HtpasswdFile
 from squall.adapters.installing.index import fetch_index
 from squall.adapters.memory import return_free_memory
 from squall.adapters.packs.configs import ConfigFiles
+from squall.adapters.packs.folders import PackFolders
 from squall.api.access.auth import AuthRoutes
 from squall.api.content.actions import ActionRoutes
 from squall.api.content.installing import InstallRoutes

@@ -24,6 +24,10 @@ MOST_ROUTES = 100
 """The most routes of one execution that are notified."""
 
 
+MOST_RESULT = 1 << 20
+"""The most bytes (of JSON) of a result in a notification; each route gets a copy."""
+
+
 class Part(NamedTuple):
     """A part of a `notify` section that applies: its name, message, data and routes."""
 
@@ -65,14 +69,14 @@ def names_for(execution: Execution, keys: Mapping[str, Any]) -> dict[str, Any]:
         "st2kv": keys,
         "action_parameters": masked(execution.parameters),
         "action_context": masked(execution.context),
-        "action_results": fitting_result(execution),
+        "action_results": fitting_result(execution, MOST_RESULT),
     }
 
 
-def payload_of(
-    execution: Execution, part: Part, route: str, render: Callable[[str], str], problems: list[str]
-) -> dict[str, Any]:
-    """Returns the payload for one route. `render` renders a template. A text that cannot be rendered is sent as it was
+def payloads_of(
+    execution: Execution, part: Part, render: Callable[[str], str], problems: list[str]
+) -> list[dict[str, Any]]:
+    """Returns the payload for each route. `render` renders a template. A text that cannot be rendered is sent as it was
     written, and `problems` gets the reason: a notification with an error in its text is better than none."""
 
     def rendered(where: str, value: Any) -> Any:
@@ -89,7 +93,7 @@ def payload_of(
         return value
 
     data = {name: rendered(f"data.{name}", value) for name, value in part.data.items()}
-    return {
+    payload = {
         "execution_id": execution.id,
         "status": execution.status,
         "start_timestamp": to_iso(execution.start),
@@ -97,7 +101,6 @@ def payload_of(
         "action_ref": execution.action,
         "runner_ref": execution.runner,
         "message": rendered("message", part.message),
-        "data": {**data, "result": json.dumps(fitting_result(execution))},
-        "route": route,
-        "channel": route,
+        "data": {**data, "result": json.dumps(fitting_result(execution, MOST_RESULT))},
     }
+    return [{**payload, "route": route, "channel": route} for route in part.routes]

@@ -51,9 +51,9 @@ def action_payload(execution: Execution) -> dict[str, Any]:
     }
 
 
-def fitting_result(execution: Execution) -> Any:
-    """Returns the result of an execution for an event; an object that says so if it is too large for one."""
-    if execution.result_size > MOST_RESULT:
+def fitting_result(execution: Execution, most: int = MOST_RESULT) -> Any:
+    """Returns the result of an execution for an event; an object that says so if it has more than `most` bytes."""
+    if execution.result_size > most:
         return {
             "omitted": f"The result has {execution.result_size} bytes, too many for an event. Read it at "
             f"/v1/executions/{execution.id}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from squall.core.access.secret import MASK
 from squall.core.environment import is_of_environment
-from squall.core.event.internal.notifications import names_for, parts_of, payload_of
+from squall.core.event.internal.notifications import names_for, parts_of, payloads_of
 from squall.core.event.internal.payloads import NOTIFY
 from squall.core.execution.execution import Execution
 from squall.core.expr.jinja import Jinja
@@ -82,7 +82,7 @@ class Notifying:
                 return rendered
 
             problems: list[str] = []
-            payloads = [payload_of(execution, part, route, render, problems) for part in parts for route in part.routes]
+            payloads = [each for part in parts for each in payloads_of(execution, part, render, problems)]
             return payloads, problems
 
         payloads, problems = await self._binding.rendering(work)
