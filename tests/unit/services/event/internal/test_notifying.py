@@ -74,5 +74,5 @@ async def test_a_lost_lease_sends_nothing_twice(squall: Assembly) -> None:
     (task,) = await squall.store.tx(lambda tx: tx.queue.claim(NOTIFICATIONS, "dead", now, 1, 1))
     squall.clock.advance(1.0)
     await events.notifying.carry()
-    await events.notifying._send(task)  # noqa: SLF001 - the late twin of a server that stood still
+    await events.notifying._send(task)
     assert len(await events.instances(NOTIFY)) == 1

@@ -119,9 +119,29 @@ async def test_a_rule_that_was_changed_meanwhile_keeps_its_own_trigger(squall: A
     events = await events_of(squall)
     await write(squall, "one")
     rule = await events.rule(WEBHOOK, parameters=URL)
-    await events.rebinding._bind(rule, await events.parameters.keys())  # noqa: SLF001 - a read before the change
+    await events.rebinding._bind(rule, await events.parameters.keys())
     changed = {"name": "r", "trigger": {"type": WEBHOOK, "parameters": {"url": "own"}}, "action": {"ref": "core.noop"}}
     await events.rules.update(rule.id, changed)
     await write(squall, "two")
-    await events.rebinding._bind(rule, await events.parameters.keys())  # noqa: SLF001 - the same
+    await events.rebinding._bind(rule, await events.parameters.keys())
     assert await url_of(events, rule) == "own"
+
+
+async def test_a_server_that_dies_on_the_way_leaves_the_row_for_the_next(
+    squall: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = await events_of(squall)
+    await write(squall, "one")
+    rule = await events.rule(WEBHOOK, parameters=URL)
+    await write(squall, "two")
+    with monkeypatch.context() as patched:
+
+        async def dies(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patched.setattr(events.rebinding, "_bind", dies)
+        with pytest.raises(KeyboardInterrupt):
+            await events.rebinding.carry()
+    squall.clock.advance(61.0)
+    await events.rebinding.carry()
+    assert await url_of(events, rule) == "two"
