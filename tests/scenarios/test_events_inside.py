@@ -80,8 +80,7 @@ def test_an_action_that_sends_the_event_of_its_own_rule_stops_too(plain_server: 
     assert execution["result"]["result"] == {"trigger": "default.again", "payload": {"n": 7}}
 
 
-def test_an_ended_execution_notifies_each_route_of_each_part_that_applies(plain_server: Server) -> None:
-    server = plain_server
+def test_an_ended_execution_notifies_each_route_of_each_part_that_applies(server: Server) -> None:
     notify = {
         "on-complete": {"message": "{{ action_parameters.cmd }} ended", "routes": ["a", "b"], "data": {"by": "x"}},
         "on-success": {"channels": ["c"]},
@@ -102,8 +101,7 @@ def test_an_ended_execution_notifies_each_route_of_each_part_that_applies(plain_
     assert '"stdout": "hi"' in payloads[0]["data"]["result"]
 
 
-def test_a_rule_follows_the_key_in_the_parameters_of_its_trigger(plain_server: Server) -> None:
-    server = plain_server
+def test_a_rule_follows_the_key_in_the_parameters_of_its_trigger(server: Server) -> None:
 
     def write(value: str) -> None:
         assert server.call("PUT", "/v1/keys/hook", {"name": "hook", "value": value}).status == 200
