@@ -46,7 +46,7 @@ from squall.services.execution.policy.retries import Retries
 from squall.services.execution.reservations import Claimed, Claimer, Starting
 from squall.services.execution.running import RunLimits, Running
 from squall.services.execution.traces import Traces
-from squall.services.execution.transitions import Transitions
+from squall.services.execution.transitions import Follower, Transitions
 from squall.services.output.journaling import Journaling
 from squall.services.output.outputs import Outputs
 from squall.services.output.retention import Retention
@@ -153,7 +153,7 @@ class Assembly:
         self.binding = Binding(self.vault, self.keys)
         self.admission = Admission(self.binding.reveal)
         self.traces = Traces(store, self.clock)
-        followers = [Retries(self.clock), ExecutionEvents(self.placing, FINAL)]
+        followers: list[Follower] = [Retries(self.clock), ExecutionEvents(self.placing, FINAL)]
         self.transitions = Transitions(bus, self.traces.join, self.admission, followers, SecretResults(self.vault))
         self.marks = FileMarks(folder / "server.marks")
         self.suspects = Suspects(store, bus, self.clock, self.marks, "w1", 3.0)
