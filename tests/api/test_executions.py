@@ -354,3 +354,10 @@ def test_a_template_that_is_nested_too_deeply_stays_text_like_every_broken_templ
     text = "{{ " + "(" * 500 + "1" + ")" * 500 + " }}"
     body = {"action": "core.echo", "parameters": {"message": text}}
     assert plain_server.call("POST", "/v1/executions", body).status == 201
+
+
+def test_a_client_cannot_say_how_many_rules_led_to_its_request(plain_server: Server) -> None:
+    body = {"action": "core.noop", "context": {"trace_context": {"trace_tag": "mine", "depth": 9}}}
+    reply = plain_server.call("POST", "/v1/executions", body)
+    assert reply.status == 201
+    assert reply.json["context"]["trace_context"] == {"trace_tag": "mine"}

@@ -25,18 +25,23 @@ from squall.core.execution.execution import Execution
 from squall.core.execution.launch import LaunchSpec, Outcome
 from squall.core.execution.policy import Policy
 from squall.core.execution.retention import Terms
+from squall.core.execution.statuses import FINAL
 from squall.ports import Bus, Due, Launcher, Loaded, LoadedPack, Runner, Store
 from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.content.registration import ActionRegistrar, Registrar, Registration
 from squall.services.content.secret_results import SecretResults
 from squall.services.event.feeds import Feeds
+from squall.services.event.internal.executions import ExecutionEvents
+from squall.services.event.internal.placing import Placing
+from squall.services.event.internal.resources import KeyEvents
 from squall.services.event.timers.fire_executions import FireExecutions
 from squall.services.event.timers.firing import Firing
 from squall.services.event.timers.timer_triggers import TimerTriggers
 from squall.services.event.timers.timers import Timers
 from squall.services.event.triggers.dispatching import Dispatching
 from squall.services.event.triggers.triggers import Triggers
+from squall.services.event.triggers.wanted import Wanted
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
 from squall.services.execution.control import Control
@@ -147,12 +152,16 @@ class Assembly:
         self.vault = KeyFileVault.open_file(folder / "secret.key")
         self.source = sample_content()
         self.content = Content(store, self.clock, self.source)
-        self.keys = Keys(store, self.clock, KeyFileCipher(folder / "datastore.key.json", make=True))
+        self.wanted = Wanted()
+        self.dispatching = Dispatching(store, bus, self.clock)
+        self.placing = Placing(self.dispatching, self.wanted)
+        cipher = KeyFileCipher(folder / "datastore.key.json", make=True)
+        self.keys = Keys(store, self.clock, cipher, KeyEvents(self.placing, bus))
         self.binding = Binding(self.vault, self.keys)
         self.admission = Admission(self.binding.reveal)
         self.traces = Traces(store, self.clock)
         fires = FireExecutions()
-        followers: list[Follower] = [Retries(self.clock), fires]
+        followers: list[Follower] = [Retries(self.clock), fires, ExecutionEvents(self.placing, FINAL)]
         self.transitions = Transitions(
             bus, fires.entering(self.traces.join), self.admission, followers, SecretResults(self.vault)
         )

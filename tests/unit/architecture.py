@@ -34,12 +34,12 @@ ROOMS = {
     "core": (
         "", "event", "event.schedules", "event.webhooks", "access", "schema", "expr.bounds", "expr.filters", "expr",
         "output", "workflow.definition", "content", "event.rules", "event.gates", "event.timers", "event.rehearsals",
-        "execution", "workflow", "workflow.conducting", "workflow.rehearsal",
+        "execution", "event.internal", "workflow", "workflow.conducting", "workflow.rehearsal",
     ),
     "ports": ("output", "tables", ""),
     "services": (
         "", "access", "content", "output", "event", "event.triggers", "execution", "execution.policy", "event.rules",
-        "event.gates", "event.timers", "event.webhooks", "workflow",
+        "event.gates", "event.internal", "event.timers", "event.webhooks", "workflow",
     ),
     "api": ("http", "connection", "access", "content", "workflow", "execution", "output.forms", "output", "event", ""),
     "cli": ("terminal", "", "access", "output", "workflow", "execution", "content", "event"),

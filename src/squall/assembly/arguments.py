@@ -21,6 +21,7 @@ from squall.config.settings import Actionrunner
 from squall.core.access.environment import ACTIONS, BLOBS, INSTALLING, REACHING, check_entries, environment
 from squall.core.errors import ConfigError, InvalidError
 from squall.core.execution.retention import Terms, parse_rules
+from squall.core.execution.statuses import TRANSITIONS
 from squall.services.execution.running import RunLimits
 
 BUNDLED = Path(__file__).parents[1] / "packs"
@@ -59,6 +60,15 @@ def terms(settings: Settings) -> Terms:
     except InvalidError as error:
         raise ConfigError(f"retention.rules: {error}") from error
     return Terms(settings.retention.days, rules, settings.retention.max_bytes)
+
+
+def emit_when(settings: Settings) -> frozenset[str]:
+    """Returns the statuses of executions that `core.st2.generic.actiontrigger` tells of. Raises `ConfigError`."""
+    names = {name.strip() for name in settings.action_sensor.emit_when.split(",")} - {""}
+    if unknown := names - TRANSITIONS.keys():
+        known = ", ".join(sorted(TRANSITIONS))
+        raise ConfigError(f"action_sensor.emit_when: {', '.join(sorted(unknown))} is no status. Use any of {known}")
+    return frozenset(names) if settings.action_sensor.enable else frozenset()
 
 
 def installed_packs(settings: Settings) -> Path:

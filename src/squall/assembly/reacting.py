@@ -15,10 +15,12 @@ from squall.api.event.webhook_log import WebhookLogRoutes
 from squall.api.event.webhooks import WebhookRoutes
 from squall.api.http.routes import Route
 from squall.api.output.tails import StreamSources
+from squall.assembly import arguments
 from squall.assembly.conducting import Ground
 from squall.assembly.outside import Outside, Role
 from squall.assembly.zones import server_zone
 from squall.config import Settings
+from squall.roles.carrier import Carrier
 from squall.roles.gates import GatesRole
 from squall.roles.janitor import Chore
 from squall.roles.rules import RulesRole
@@ -27,6 +29,13 @@ from squall.services.event.gates.firing import RuleFiring
 from squall.services.event.gates.gating import Gating
 from squall.services.event.gates.held import Held
 from squall.services.event.gates.silences import Silences
+from squall.services.event.history import History
+from squall.services.event.internal import notifying
+from squall.services.event.internal.executions import ExecutionEvents
+from squall.services.event.internal.notifying import Notifying
+from squall.services.event.internal.placing import Placing
+from squall.services.event.internal.resources import FileEvents, KeyEvents
+from squall.services.event.rules import rebinding
 from squall.services.event.rules.backtesting import Backtesting
 from squall.services.event.rules.book import RuleBook
 from squall.services.event.rules.deciding import Deciding
@@ -34,6 +43,7 @@ from squall.services.event.rules.decisions import Decisions
 from squall.services.event.rules.enforcing import Enforcing
 from squall.services.event.rules.evaluation import Evaluation
 from squall.services.event.rules.explaining import Explaining
+from squall.services.event.rules.rebinding import Rebinding
 from squall.services.event.rules.rules import RuleRegistrar, Rules
 from squall.services.event.rules.trigger_parameters import TriggerParameters
 from squall.services.event.rules.views import RuleViews
@@ -49,11 +59,21 @@ from squall.services.event.webhooks.delivering import Delivering
 from squall.services.event.webhooks.delivery_log import DeliveryLog
 from squall.services.event.webhooks.outcomes import Outcomes
 from squall.services.event.webhooks.settings import WebhookSettings
-from squall.services.lanes import SCHEDULE
-
+from squall.services.lanes import NOTIFICATIONS, REBINDING, SCHEDULE
 
 _SWEEP_EVERY = 10
 """Old records of missed fires are removed once in so many intervals of the janitor."""
+
+
+class Inside(NamedTuple):
+    """The storing of events inside of Squall. It exists before the services whose changes it follows."""
+
+    wanted: Wanted
+    dispatching: Dispatching
+    placing: Placing
+    keys: KeyEvents
+    files: FileEvents
+    executions: ExecutionEvents
 
 
 class Reacting(NamedTuple):
@@ -81,16 +101,28 @@ class Reacting(NamedTuple):
     outcomes: Outcomes
     timer_firing: Firing
     timers: Timers
+    rebinding: Rebinding
+    notifying: Notifying
+    history: History
 
 
-def reacting(settings: Settings, ground: Ground, wanted: Wanted, user: str) -> Reacting:
-    """Returns the use cases of triggers, rules and timers. `user` runs the actions of rules. Raises `ConfigError`."""
+def inside(settings: Settings, out: Outside) -> Inside:
+    """Returns what stores events inside of Squall."""
+    wanted = Wanted(always=settings.events.store_internal)
+    dispatching = Dispatching(out.store, out.bus, out.clock)
+    placing = Placing(dispatching, wanted)
+    executions = ExecutionEvents(placing, arguments.emit_when(settings))
+    return Inside(wanted, dispatching, placing, KeyEvents(placing, out.bus), FileEvents(placing), executions)
+
+
+def reacting(settings: Settings, ground: Ground, within: Inside, user: str) -> Reacting:
+    """Returns the use cases of triggers, rules and timers. `user` runs the actions of rules."""
     out = ground.out
     store, bus, clock = out.store, out.bus, out.clock
     zone = server_zone(settings.timers.timezone)
     triggers = Triggers(store, clock, [TimerTriggers(clock, zone)])
     types = TriggerTypes(store, clock, triggers)
-    dispatching = Dispatching(store, bus, clock)
+    dispatching = within.dispatching
     book = RuleBook(store)
 
     def forget() -> None:
@@ -100,7 +132,7 @@ def reacting(settings: Settings, ground: Ground, wanted: Wanted, user: str) -> R
 
     parameters = TriggerParameters(ground.binding, user)
     gating = Gating(clock)
-    rules = Rules(store, bus, clock, triggers, parameters, wanted, forget, user, [gating])
+    rules = Rules(store, bus, clock, triggers, parameters, within.wanted, forget, user, [gating])
     deciding = Deciding(clock, ground.content, ground.binding, ground.executions, book, user)
     enforcing = Enforcing(store, bus, clock, ground.executions, ground.transitions, ground.starting, [gating])
     hooks = WebhookSettings(store, clock, out.vault)
@@ -115,7 +147,7 @@ def reacting(settings: Settings, ground: Ground, wanted: Wanted, user: str) -> R
         deciding=deciding,
         explaining=Explaining(store, clock, deciding),
         backtesting=Backtesting(store, deciding, parameters),
-        wanted=wanted,
+        wanted=within.wanted,
         evaluation=Evaluation(store, clock, ground.suspects, book, deciding, enforcing),
         firing=RuleFiring(store, clock, ground.suspects, deciding, enforcing, gating),
         held=Held(store, clock, deciding, enforcing),
@@ -128,6 +160,14 @@ def reacting(settings: Settings, ground: Ground, wanted: Wanted, user: str) -> R
         outcomes=Outcomes(store, bus, poll=settings.queue.poll_seconds),
         timer_firing=Firing(store, bus, clock, ground.suspects, dispatching, ground.transitions, zone),
         timers=Timers(store, bus, clock, dispatching, zone, settings.timers.missed_days),
+        rebinding=Rebinding(store, clock, ground.suspects, triggers, parameters, rules.settled),
+        notifying=Notifying(store, clock, ground.suspects, ground.binding, within.placing, user),
+        history=History(
+            store,
+            clock,
+            instance_days=settings.retention.trigger_instance_days,
+            enforcement_days=settings.retention.enforcement_days,
+        ),
     )
 
 
@@ -138,6 +178,8 @@ def roles(settings: Settings, out: Outside, use: Reacting) -> list[Role]:
         RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=poll),
         GatesRole(use.firing, out.store, out.bus, out.clock, poll=poll),
         TimersRole(use.timer_firing, out.bus, out.clock, poll=poll),
+        Carrier(REBINDING, use.rebinding.carry, rebinding.MOST, out.bus, poll=poll),
+        Carrier(NOTIFICATIONS, use.notifying.carry, notifying.MOST, out.bus, poll=poll),
         use.outcomes,
     ]
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from squall.adapters.htpasswd import HtpasswdFile
 from squall.adapters.installing.index import fetch_index
 from squall.adapters.memory import return_free_memory
 from squall.adapters.packs.configs import ConfigFiles
+from squall.adapters.packs.folders import PackFolders
 from squall.api.access.auth import AuthRoutes
 from squall.api.content.actions import ActionRoutes
 from squall.api.content.installing import InstallRoutes
@@ -46,7 +47,7 @@ from squall.assembly.conducting import Conducting, Ground, conducting
 from squall.assembly.folders import pack_folders
 from squall.assembly.outside import Outside, Role
 from squall.assembly.plugins import runners
-from squall.assembly.reacting import Reacting
+from squall.assembly.reacting import Inside, Reacting
 from squall.config import Settings
 from squall.roles.conductor import ConductorRole
 from squall.roles.janitor import Chore, Janitor
@@ -59,12 +60,11 @@ from squall.services.content.action_editing import ActionEditing
 from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.content.pack_configs import PackConfigs
-from squall.services.content.registration import ActionRegistrar, Registrar, Registration
+from squall.services.content.registration import Registrar, Registration
 from squall.services.content.secret_results import SecretResults
 from squall.services.content.templates import Templates
 from squall.services.event.feeds import Feeds
 from squall.services.event.timers.fire_executions import FireExecutions
-from squall.services.event.triggers.wanted import Wanted
 from squall.services.execution.binding import Binding
 from squall.services.execution.claims import Claims
 from squall.services.execution.completing import Completing
@@ -137,7 +137,8 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     user = arguments.local_user()
     folders = pack_folders(settings)
     content = Content(out.store, out.clock, folders)
-    keys = Keys(out.store, out.clock, key_files.cipher(settings))
+    within = reacting.inside(settings, out)
+    keys = Keys(out.store, out.clock, key_files.cipher(settings), within.keys)
     config_files = ConfigFiles(arguments.below(settings, settings.content.configs_dir, "configs"), out.vault.open)
     templates = Templates(out.evaluator, ThreadPoolExecutor(EVALUATIONS, "templates"))
     configs = PackConfigs(content, config_files, keys, out.vault, templates)
@@ -145,21 +146,21 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     binding, traces = Binding(out.vault, keys, content, configs, templates), Traces(out.store, out.clock)
     admission = Admission(binding.reveal)
     secrets, holdups = SecretResults(out.vault), Holdups()
-    transitions = _transitions(out, traces, admission, secrets)
+    transitions = _transitions(out, traces, admission, secrets, within)
     suspects = Suspects(out.store, out.bus, out.clock, out.marks, out.identity, settings.queue.suspect_seconds)
     claims = Claims(out.store, out.bus, out.clock, transitions, suspects)
     policies = PolicyRegistrar(out.clock, admission, transitions)
+    registrars: list[Registrar] = [ActionRegistrar(content, out.clock), policies]
     starting = Starting()
     executions = Executions(out.store, out.bus, out.clock, content, binding, transitions, starting, user)
     ground = Ground(out, content, binding, executions, starting, transitions, keys, holdups, suspects)
-    events = reacting.reacting(settings, ground, Wanted(), user)
-    registrars: list[Registrar] = [ActionRegistrar(content, out.clock), policies, events.type_registrar]
+    events = reacting.reacting(settings, ground, within, user)
     outputs = Outputs(out.store, out.journal, poll=poll, live=settings.actionrunner.stream_output)
     return Services(
         access=access,
         content=content,
-        registration=Registration(out.store, out.clock, folders, content, registrars, [events.rule_registrar]),
-        editing=ActionEditing(out.store, out.clock, content, folders),
+        registration=_registration(out, folders, content, registrars, events),
+        editing=ActionEditing(out.store, out.clock, content, folders, within.files),
         executions=executions,
         control=Control(out.store, out.bus, out.clock, transitions),
         starting=starting,
@@ -188,6 +189,13 @@ def services(settings: Settings, out: Outside, url: str) -> Services:
     )
 
 
+def _registration(
+    out: Outside, folders: PackFolders, content: Content, registrars: Sequence[Registrar], events: Reacting
+) -> Registration:
+    first = [*registrars, events.type_registrar]
+    return Registration(out.store, out.clock, folders, content, first, [events.rule_registrar])
+
+
 def _sealing(settings: Settings, out: Outside) -> Sealing:
     return Sealing(
         out.store,
@@ -199,10 +207,12 @@ def _sealing(settings: Settings, out: Outside) -> Sealing:
     )
 
 
-def _transitions(out: Outside, traces: Traces, admission: Admission, secrets: SecretResults) -> Transitions:
+def _transitions(
+    out: Outside, traces: Traces, admission: Admission, secrets: SecretResults, within: Inside
+) -> Transitions:
     fires = FireExecutions()
     # The execution that a retry requests is known before the failed one has ended for its timer.
-    followers: list[Follower] = [Retries(out.clock), fires]
+    followers: list[Follower] = [Retries(out.clock), fires, within.executions]
     return Transitions(out.bus, fires.entering(traces.join), admission, followers, secrets)
 
 
@@ -306,6 +316,7 @@ def _chores(settings: Settings, out: Outside, use: Services) -> list[Chore]:
         Chore("keys", every, use.keys.expire),
         *reacting.chores(settings, use.reacting),
         Chore("retention", every * _SWEEP_EVERY, use.retention.sweep),
+        Chore("history", every * _SWEEP_EVERY, use.reacting.history.sweep),
     ]
 
 

@@ -129,9 +129,19 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):
-    """`[events]`: `retention` is the number of event rows that are kept for streams that resume."""
+    """`[events]`: `retention` is the number of event rows that are kept for streams that resume. With `store_internal`,
+    events inside of Squall are stored although no rule waits for them."""
 
     retention: Annotated[int, Meta(ge=1, le=1 << 40)] = 100_000
+    store_internal: bool = False
+
+
+class ActionSensor(msgspec.Struct, frozen=True, kw_only=True):
+    """`[action_sensor]`: whether executions make events of `core.st2.generic.actiontrigger`, and for which of their
+    statuses (separated by commas)."""
+
+    enable: bool = True
+    emit_when: str = "succeeded,failed,timeout,canceled,abandoned"
 
 
 class Timers(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,13 +168,15 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """`[retention]`: the automatic removal of finished executions, and of logged deliveries of webhooks. 0 days keep
-    them for ever."""
+    """`[retention]`: the automatic removal of finished executions, of evaluated trigger instances, of enforcements, and
+    of logged deliveries of webhooks. 0 days keep them for ever."""
 
     days: Annotated[int, Meta(ge=0, le=36_500)] = 90
     delivery_days: Annotated[int, Meta(ge=0, le=36_500)] = 14
     max_bytes: Size = 100 * GIB
     rules: str = ""
+    trigger_instance_days: Annotated[int, Meta(ge=0, le=36_500)] = 30
+    enforcement_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
 
 
 class Auth(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,6 +229,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workflow: Workflow = Workflow()
     events: Events = Events()
     timers: Timers = Timers()
+    action_sensor: ActionSensor = ActionSensor()
     storage: Storage = Storage()
     retention: Retention = Retention()
     auth: Auth = Auth()

@@ -47,6 +47,14 @@ SCHEDULE = "schedule"
 due at the nominal time of the timer's next fire. Whoever changes a timer replaces its row, so that a decision about the
 timer as it was before cannot be written."""
 
+NOTIFICATIONS = "notifications"
+"""The lane of ended executions whose `notify` sections are to be sent, and the topic of hints about them. The key is
+the execution's id."""
+
+REBINDING = "rebinding"
+"""The lane of changes after which the parameters of triggers are rendered again, and the topic of hints about them. The
+key is the name of the lane: one call handles all of its rows."""
+
 CANCEL = "cancel"
 """The topic of executions whose processes must end."""
 

@@ -17,7 +17,17 @@ from squall.core.environment import RETRIED
 from squall.core.errors import NotFoundError
 from squall.core.ids import is_id
 from squall.ports import Bus, Clock, Due, Marks, Store, Suspect, Tx
-from squall.services.lanes import ADVANCE, AT_ONCE, GATES, JOURNAL, PURGE, RULES, RUN, SCHEDULE
+from squall.services.lanes import (
+    ADVANCE,
+    AT_ONCE,
+    GATES,
+    JOURNAL,
+    NOTIFICATIONS,
+    PURGE,
+    RULES,
+    RUN,
+    SCHEDULE,
+)
 
 T = TypeVar("T")
 _LOG = logging.getLogger("squall.suspects")
@@ -28,7 +38,7 @@ NEVER = 253_402_300_000_000_000
 """The time (µs, in the year 9999) from which rows that are set aside may be claimed."""
 
 _APART = 500_000
-_LANES = (RUN, ADVANCE, JOURNAL, PURGE, RULES, GATES, SCHEDULE)
+_LANES = (RUN, ADVANCE, JOURNAL, PURGE, RULES, GATES, SCHEDULE, NOTIFICATIONS)
 """The lanes whose subjects are watched."""
 
 

@@ -8,9 +8,9 @@ import pwd
 import msgspec
 import pytest
 
-from squall.assembly.arguments import environments
+from squall.assembly.arguments import emit_when, environments
 from squall.config import Settings
-from squall.config.settings import Actionrunner
+from squall.config.settings import Actionrunner, ActionSensor
 from squall.core.errors import ConfigError
 
 SERVER = {"PATH": "/bin", "ACME_KEY": "k", "AWS_SECRET_ACCESS_KEY": "s", "SQUALL_PORT": "1", "PIP_INDEX_URL": "i"}
@@ -40,3 +40,13 @@ def test_the_setting_adds_variables_for_actions_and_keepers_only() -> None:
 def test_a_wrong_entry_ends_the_start() -> None:
     with pytest.raises(ConfigError, match=r"actionrunner\.environment: .*SQUALL_"):
         environments(_settings("SQUALL_*"), SERVER)
+
+
+def test_the_action_trigger_tells_of_the_statuses_that_are_listed() -> None:
+    assert emit_when(Settings()) == {"succeeded", "failed", "timeout", "canceled", "abandoned"}
+    listed = msgspec.structs.replace(Settings(), action_sensor=ActionSensor(emit_when=" running, failed ,"))
+    assert emit_when(listed) == {"running", "failed"}
+    assert emit_when(msgspec.structs.replace(Settings(), action_sensor=ActionSensor(enable=False))) == set()
+    wrong = msgspec.structs.replace(Settings(), action_sensor=ActionSensor(emit_when="done"))
+    with pytest.raises(ConfigError, match=r"action_sensor\.emit_when: done is no status"):
+        emit_when(wrong)

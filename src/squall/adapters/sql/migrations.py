@@ -165,8 +165,10 @@ _RULES = (
     "CREATE INDEX trigger_instances_time ON trigger_instances (occurred_us)",
     """CREATE TABLE rules (
         id TEXT PRIMARY KEY, ref TEXT NOT NULL UNIQUE, pack TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL,
-        trigger_ref TEXT NOT NULL, action TEXT NOT NULL, enabled INTEGER NOT NULL, body TEXT NOT NULL)""",
+        trigger_ref TEXT NOT NULL, action TEXT NOT NULL, enabled INTEGER NOT NULL, templated INTEGER NOT NULL,
+        body TEXT NOT NULL)""",
     "CREATE INDEX rules_trigger ON rules (trigger_ref)",
+    "CREATE INDEX rules_templated ON rules (id) WHERE templated = 1",
     """CREATE TABLE rule_versions (
         number {identity}, rule TEXT NOT NULL, trigger_ref TEXT NOT NULL, at_us BIGINT NOT NULL, body TEXT NOT NULL)""",
     "CREATE INDEX rule_versions_rule ON rule_versions (rule, number)",
@@ -261,6 +263,8 @@ _TIMERS = (
     "CREATE INDEX timer_executions_trigger ON timer_executions (trigger_id)",
 )
 
+_PAYLOADS = ("CREATE TABLE trigger_payloads (instance TEXT PRIMARY KEY, payload TEXT NOT NULL)",)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _SEALED,
@@ -282,6 +286,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _RULES_OVER_TIME,
     _WEBHOOKS,
     _TIMERS,
+    _PAYLOADS,
 )
 """Step n brings a store of version n to version n + 1."""
 

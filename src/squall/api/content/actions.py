@@ -101,12 +101,12 @@ class ActionRoutes:
         return Answer(await self._action_document(await self._content.action(request.path["ref"])))
 
     async def _create(self, request: Request) -> Answer:
-        return Answer(await self._action_document(await self._editing.create(await request.document())), 201)
+        action = await self._editing.create(await request.document(), request.identity.execution)
+        return Answer(await self._action_document(action), 201)
 
     async def _update(self, request: Request) -> Answer:
-        return Answer(
-            await self._action_document(await self._editing.update(request.path["ref"], await request.document()))
-        )
+        body, execution = await request.document(), request.identity.execution
+        return Answer(await self._action_document(await self._editing.update(request.path["ref"], body, execution)))
 
     async def _delete(self, request: Request) -> Answer:
         remove_files = field(await request.document(), "remove_files", bool, "boolean", False)

@@ -101,11 +101,13 @@ class KeyRoutes:
             encrypted=field(body, "encrypted", bool, "boolean", False),
             ttl=ttl,
         )
-        return Answer(document(await self._keys.put(scope, user, request.path["name"], new)))
+        return Answer(
+            document(await self._keys.put(scope, user, request.path["name"], new, request.identity.execution))
+        )
 
     async def _delete(self, request: Request) -> Answer:
         scope, user = self._scope(request)
-        await self._keys.delete(scope, user, request.path["name"])
+        await self._keys.delete(scope, user, request.path["name"], request.identity.execution)
         return Answer(status=204)
 
     async def _documents(self, identity: Identity, keys: Sequence[Key], decrypt: bool) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ class InstanceRoutes:
 
     async def _re_emit(self, request: Request) -> Answer:
         original = request.path["id"]
-        instance, payload = await self._instances.re_emit(original)
+        instance, payload = await self._instances.re_emit(original, request.identity.execution)
         message = f"Trigger instance {original} succesfully re-sent."
         return Answer({"message": message, "payload": payload, "id": instance.id})
 
@@ -57,6 +57,7 @@ def _filter(query: Query) -> InstanceFilter:
         after=from_iso(after, "timestamp_gt") if after else None,
         before=from_iso(before, "timestamp_lt") if before else None,
         newest_first=not oldest_first,
+        whole=False,
     )
 
 

@@ -136,6 +136,7 @@ def incoming_of(request: Request) -> Incoming:
         remote=client[0] if client else "",
         user=request.identity.user,
         has_credential=bool(request.identity.method),
+        execution=request.identity.execution,
     )
 
 

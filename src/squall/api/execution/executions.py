@@ -28,6 +28,7 @@ from squall.core.execution.execution import (
     ExecutionFilter,
 )
 from squall.core.execution.notify import checked_notify
+from squall.core.execution.trace import with_depth
 from squall.services.execution.completing import STATUSES, Completing
 from squall.services.execution.control import Control
 from squall.services.execution.executions import COUNT_CAP, Executions
@@ -60,6 +61,7 @@ def _run_request(document: dict[str, Any], identity: Identity) -> RunRequest:
         context=field(document, "context", dict, "object", {}),
         delay=delay,
         notify=checked_notify(document.get("notify")) or None,
+        by=identity.execution,
     )
 
 
@@ -98,7 +100,7 @@ class ExecutionRoutes:
         run_request = _run_request(await request.document(), request.identity)
         context = run_request.context | _context(request.header("st2-context"))
         # The server itself records these fields: a client cannot claim that another user made a later request.
-        context = {name: value for name, value in context.items() if name not in _BY}
+        context = with_depth({name: value for name, value in context.items() if name not in _BY}, 0)
         run_request = msgspec.structs.replace(run_request, context=context)
         prepared = await self._executions.prepare(run_request)
         check_run(request.identity, prepared.action.ref)
@@ -161,7 +163,8 @@ class ExecutionRoutes:
     async def _re_run_many(self, request: Request) -> Answer:
         async def re_run(execution_id: str) -> Execution:
             check_run(request.identity, (await self._executions.get(execution_id, False)).action)
-            return await self._executions.re_run(execution_id, {}, acting_user(request.identity, None), None)
+            user = acting_user(request.identity, None)
+            return await self._executions.re_run(execution_id, {}, user, None, by=request.identity.execution)
 
         return await self._many(request, re_run)
 
@@ -249,7 +252,9 @@ class ExecutionRoutes:
         user = acting_user(request.identity, field(document, "user", str, "string"))
         if not parameters:
             await self._reruns.check(execution_id, tasks, reset)
-        execution = await self._executions.re_run(execution_id, parameters, user, delay, tasks, reset)
+        execution = await self._executions.re_run(
+            execution_id, parameters, user, delay, tasks, reset, request.identity.execution
+        )
         return await self._created(request, execution)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -82,6 +83,24 @@ def execution_part(execution: Execution) -> TracePart:
     elif isinstance(rule, dict) and isinstance(instance, dict):
         cause_kind, cause_id = RULE, f"{rule.get('id')}:{instance.get('id')}"
     return TracePart(EXECUTION, execution.id, execution.action, cause_kind, cause_id, execution.start)
+
+
+def rule_depth(context: Mapping[str, Any]) -> int:
+    """Returns the number of rules that led to an execution one after the other, from its context."""
+    reference = context.get("trace_context")
+    depth = reference.get("depth") if isinstance(reference, dict) else None
+    return depth if isinstance(depth, int) and depth > 0 else 0
+
+
+def with_depth(context: dict[str, Any], depth: int) -> dict[str, Any]:
+    """Returns the context with this number of rules, which only the server sets; without one if `depth` is 0."""
+    reference = context.get("trace_context")
+    if reference is None and not depth:
+        return context
+    if reference is not None and not isinstance(reference, dict):
+        return context
+    rest = {name: value for name, value in (reference or {}).items() if name != "depth"}
+    return {**context, "trace_context": {**rest, "depth": depth} if depth else rest}
 
 
 def document(trace: Trace) -> dict[str, Any]:

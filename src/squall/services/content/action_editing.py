@@ -7,9 +7,9 @@ StackStorm's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -33,8 +33,21 @@ _TYPES = {"name": str, "pack": str, "runner_type": str, "entry_point": str, "ena
 _NAMED = {str: "string", bool: "boolean", dict: "object", list: "array"}
 
 
+class FileObserver(Protocol):
+    """What must know of files of actions that a client has written."""
+
+    async def written(self, tx: Tx, ref: str, paths: Sequence[str], execution: str) -> None:
+        """Handles files of the action `ref` in the transaction that stores the action. `execution` is the id of the
+        execution that requests it; empty if none did."""
+        ...
+
+    def hint(self) -> None:
+        """Publishes hints after the transaction."""
+        ...
+
+
 class ActionEditing:
-    """The use cases that change actions."""
+    """The use cases that change actions. The `observer` knows of written files."""
 
     def __init__(
         self,
@@ -42,15 +55,17 @@ class ActionEditing:
         clock: Clock,
         content: Content,
         source: PackSource,
+        observer: FileObserver | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._content = content
         self._source = source
+        self._observer = observer
 
-    async def create(self, body: Mapping[str, Any]) -> Action:
-        """Creates an action and its files. Raises `InvalidError`, and `ConflictError` if its pack has an action of this
-        name."""
+    async def create(self, body: Mapping[str, Any], execution: str = "") -> Action:
+        """Creates an action and its files. `execution` is the id of the execution that requests it. Raises
+        `InvalidError`, and `ConflictError` if its pack has an action of this name."""
         pack = await self._pack(body)
         action = msgspec.structs.replace(await self._read(body, pack), id=self._clock.new_id())
         await self._check_masks(body, action)
@@ -59,11 +74,11 @@ class ActionEditing:
             raise ConflictError(
                 f'Tried to save duplicate unique keys: there is an action "{action.ref}" ({existing.id})', existing.id
             )
-        await self._write(pack, body)
-        await self._replace(pack, lambda actions: [*actions, action])
+        written = await self._write(pack, body)
+        await self._replace(pack, lambda actions: [*actions, action], action.ref, written, execution)
         return await self._content.action(action.ref)
 
-    async def update(self, ref_or_id: str, body: Mapping[str, Any]) -> Action:
+    async def update(self, ref_or_id: str, body: Mapping[str, Any], execution: str = "") -> Action:
         """Replaces a whole action; another name or pack moves it. A secret default that is `********` in the request
         keeps its value. Raises `NotFoundError`, `InvalidError`, and `ConflictError` if the new name is in use.
         """
@@ -77,10 +92,14 @@ class ActionEditing:
             action = msgspec.structs.replace(action, metadata_file=old.metadata_file)
         elif (other := await self._find(action.ref)) is not None:
             raise ConflictError(f'Tried to save duplicate unique keys: there is an action "{action.ref}"', other.id)
-        await self._write(pack, body)
+        written = await self._write(pack, body)
         if pack.ref != old.pack:
             await self._remove(old)
-        await self._replace(pack, lambda actions: [*(each for each in actions if each.ref != old.ref), action])
+
+        def change(actions: list[Action]) -> list[Action]:
+            return [*(each for each in actions if each.ref != old.ref), action]
+
+        await self._replace(pack, change, action.ref, written, execution)
         return await self._content.action(action.ref)
 
     async def delete(self, ref_or_id: str, remove_files: bool) -> None:
@@ -184,8 +203,9 @@ class ActionEditing:
                     f"{kind}: {path} is ********, which stands for no secret that is known here. Send the value."
                 )
 
-    async def _write(self, pack: Pack, body: Mapping[str, Any]) -> None:
-        """Writes the `data_files` of a request below the folder `actions` of the pack. Raises `InvalidError`."""
+    async def _write(self, pack: Pack, body: Mapping[str, Any]) -> list[str]:
+        """Writes the `data_files` of a request below the folder `actions` of the pack. Returns their paths. Raises
+        `InvalidError`."""
         entries = body.get("data_files") or []
         files: dict[str, bytes] = {}
         for entry in entries if isinstance(entries, list) else [entries]:
@@ -195,18 +215,30 @@ class ActionEditing:
             files[f"actions/{entry['file_path']}"] = entry["content"].encode()
         if files:
             await asyncio.to_thread(self._source.write_files, pack, files)
+        return [f"{pack.path}/{name}" for name in files]
 
     async def _remove(self, action: Action) -> None:
         pack = await self._content.pack(action.pack)
         await self._replace(pack, lambda actions: [each for each in actions if each.ref != action.ref])
 
-    async def _replace(self, pack: Pack, change: Callable[[list[Action]], list[Action]]) -> None:
+    async def _replace(
+        self,
+        pack: Pack,
+        change: Callable[[list[Action]], list[Action]],
+        ref: str = "",
+        written: Sequence[str] = (),
+        execution: str = "",
+    ) -> None:
         async def work(tx: Tx) -> None:
             actions, _ = await tx.content.actions(pack.ref)
             await tx.content.replace_pack(pack, change(list(actions)))
+            if written and self._observer is not None:
+                await self._observer.written(tx, ref, written, execution)
 
         await self._store.tx(work)
         self._content.look_again()
+        if written and self._observer is not None:
+            self._observer.hint()
 
 
 def _check_system(pack: str) -> None:

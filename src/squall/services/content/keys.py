@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -11,6 +12,7 @@ from squall.core.content.keyvalue import SYSTEM, USER, Key, KeyFilter, KeyNames,
 from squall.core.errors import InvalidError, NotFoundError
 from squall.ports import Cipher, Clock, Store, Tx
 
+T = TypeVar("T")
 _LOG = logging.getLogger("squall.keys")
 _EXPIRED_AT_ONCE = 500
 _MOST_TTL = 100 * 365 * 86_400
@@ -26,20 +28,39 @@ class NewValue(msgspec.Struct, frozen=True, kw_only=True):
     ttl: int | None = None
 
 
-class Keys:
-    """The use cases of the datastore. In the user scope, `user` is the owner of a key; the system scope ignores it."""
+class KeyObserver(Protocol):
+    """What must know of changes of keys. `changed` and `expired` work in the transaction of the change."""
 
-    def __init__(self, store: Store, clock: Clock, cipher: Cipher) -> None:
+    async def changed(self, tx: Tx, old: Key | None, new: Key | None, execution: str) -> None:
+        """Handles a key that was created (`old` is None), written, or deleted (`new` is None). `execution` is the id of
+        the execution that did it; empty if none did."""
+        ...
+
+    async def expired(self, tx: Tx) -> None:
+        """Handles the removal of keys whose time is over."""
+        ...
+
+    def hint(self) -> None:
+        """Publishes hints after the transaction."""
+        ...
+
+
+class Keys:
+    """The use cases of the datastore. In the user scope, `user` is the owner of a key; the system scope ignores it. The
+    `observer` follows all changes."""
+
+    def __init__(self, store: Store, clock: Clock, cipher: Cipher, observer: KeyObserver | None = None) -> None:
         self._store = store
         self._clock = clock
         self._cipher = cipher
+        self._observer = observer
 
     async def get(self, scope: str, user: str, name: str) -> Key:
         """Returns a key. Raises `NotFoundError` in StackStorm's words."""
         now, owner = self._clock.now(), _owner(scope, user)
         key = await self._store.read(lambda tx: tx.keys.get(scope, owner, name, now))
         if key is None:
-            raise NotFoundError(f'The key "{name}" does not exist in the StackStorm datastore.')
+            raise _missing(name)
         return key
 
     async def find(self, scope: str, user: str, where: KeyFilter | None, limit: int | None, offset: int) -> list[Key]:
@@ -49,8 +70,8 @@ class Keys:
         filter_ = msgspec.structs.replace(filter_, scope=scope, user=owner, now=now)
         return list(await self._store.read(lambda tx: tx.keys.find(filter_, limit, offset)))
 
-    async def put(self, scope: str, user: str, name: str, new: NewValue) -> Key:
-        """Creates or replaces a key. Raises `InvalidError`."""
+    async def put(self, scope: str, user: str, name: str, new: NewValue, execution: str = "") -> Key:
+        """Creates or replaces a key. `execution` is the id of the execution that requests it. Raises `InvalidError`."""
         check_name(name)
         if new.ttl is not None and not -_MOST_TTL <= new.ttl <= _MOST_TTL:
             raise InvalidError(f"ttl: {new.ttl} is more than {_MOST_TTL} seconds")
@@ -79,14 +100,27 @@ class Keys:
         async def work(tx: Tx) -> Key:
             old = await tx.keys.get(key.scope, key.user, key.name, 0)
             await tx.keys.put(key)
-            return msgspec.structs.replace(key, id=old.id) if old is not None else key
+            stored = msgspec.structs.replace(key, id=old.id) if old is not None else key
+            if self._observer is not None:
+                is_over = old is not None and old.expires is not None and old.expires <= now
+                await self._observer.changed(tx, None if is_over else old, stored, execution)
+            return stored
 
-        return await self._store.tx(work)
+        return await self._observed(work)
 
-    async def delete(self, scope: str, user: str, name: str) -> None:
-        """Deletes a key. Raises `NotFoundError`."""
-        key = await self.get(scope, user, name)
-        await self._store.tx(lambda tx: tx.keys.delete(key.scope, key.user, key.name))
+    async def delete(self, scope: str, user: str, name: str, execution: str = "") -> None:
+        """Deletes a key. `execution` is the id of the execution that requests it. Raises `NotFoundError`."""
+        now = self._clock.now()
+
+        async def work(tx: Tx) -> None:
+            key = await tx.keys.get(scope, _owner(scope, user), name, now)
+            if key is None:
+                raise _missing(name)
+            await tx.keys.delete(key.scope, key.user, key.name)
+            if self._observer is not None:
+                await self._observer.changed(tx, key, None, execution)
+
+        await self._observed(work)
 
     def reveal(self, key: Key) -> str:
         """Returns a key's value as text, decrypted if it is secret. Raises `InvalidError` if it was encrypted with
@@ -114,7 +148,24 @@ class Keys:
     async def expire(self) -> int:
         """Deletes expired keys, at most 500 per call. Returns their number."""
         now = self._clock.now()
-        return await self._store.tx(lambda tx: tx.keys.expire(now, _EXPIRED_AT_ONCE))
+
+        async def work(tx: Tx) -> int:
+            count = await tx.keys.expire(now, _EXPIRED_AT_ONCE)
+            if count and self._observer is not None:
+                await self._observer.expired(tx)
+            return count
+
+        return await self._observed(work)
+
+    async def _observed(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        result = await self._store.tx(work)
+        if self._observer is not None:
+            self._observer.hint()
+        return result
+
+
+def _missing(name: str) -> NotFoundError:
+    return NotFoundError(f'The key "{name}" does not exist in the StackStorm datastore.')
 
 
 def _owner(scope: str, user: str) -> str:

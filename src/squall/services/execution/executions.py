@@ -14,6 +14,7 @@ from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution import execution as ex
 from squall.core.execution.execution import Execution, ExecutionFilter, LogEntry, Origin, encoded_size, with_result
 from squall.core.execution.params import check_depths
+from squall.core.execution.trace import rule_depth, with_depth
 from squall.ports import Bus, Clock, Store, Tx
 from squall.services.content.content import Content, snapshot_key
 from squall.services.execution.binding import Binding
@@ -27,7 +28,7 @@ COUNT_CAP = 10_000
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request to run an action. `delay` is in ms; `context` may name a parent execution; `notify` replaces the
     action's own section; an earlier execution has stored the values of `plain` parameters. `origin` names the rule that
-    requests it."""
+    requests it. `by` is the id of the execution that requests it over the API; as many rules led to the new one."""
 
     action: str
     parameters: dict[str, Any] = {}
@@ -37,6 +38,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     notify: dict[str, Any] | None = None
     plain: frozenset[str] = frozenset()
     origin: Origin | None = None
+    by: str = ""
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -137,6 +139,8 @@ class Executions:
             origin=request.origin,
             log=(LogEntry(now, ex.REQUESTED),),
         )
+        if request.by:
+            execution = _with_depth_of(await tx.executions.get(request.by, False), execution)
         execution = await _with_parent(tx, execution)
         await tx.content.keep_snapshot(execution.snapshot, action, runner)
         if failure:
@@ -154,9 +158,11 @@ class Executions:
         delay: int | None,
         tasks: Sequence[str] = (),
         reset: Sequence[str] = (),
+        by: str = "",
     ) -> Execution:
         """Requests the same action again, with `overrides` over the stored parameters. If `tasks` are given, an ended
-        workflow runs only these tasks and their followers again; all items of the tasks in `reset` run again.
+        workflow runs only these tasks and their followers again; all items of the tasks in `reset` run again. `by` is
+        the execution that requests it.
 
         An override with `********` in place of a stored secret keeps that secret; its other parts are not rendered.
         Raises `NotFoundError` and `InvalidError`.
@@ -180,6 +186,7 @@ class Executions:
                 delay=delay,
                 notify=old.notify,
                 plain=frozenset(old.parameters) - (overrides.keys() - restored_overrides.keys()),
+                by=by,
             )
         )
 
@@ -266,7 +273,15 @@ async def _with_parent(tx: Tx, execution: Execution) -> Execution:
     root = parent if parent.tree == parent.id else await tx.executions.get(parent.tree, False)
     if root is None or root.status in ex.FINAL or parent.status in ex.FINAL:
         raise InvalidError(f'context.parent.execution_id: execution "{parent_id}" has ended and takes no children.')
-    return msgspec.structs.replace(execution, tree=parent.tree, parent=parent.id)
+    return msgspec.structs.replace(_with_depth_of(parent, execution), tree=parent.tree, parent=parent.id)
+
+
+def _with_depth_of(origin: Execution | None, execution: Execution) -> Execution:
+    """Returns the execution as one to which at least as many rules led as to `origin`."""
+    depth = rule_depth(origin.context) if origin is not None else 0
+    if depth <= rule_depth(execution.context):
+        return execution
+    return msgspec.structs.replace(execution, context=with_depth(execution.context, depth))
 
 
 def _in_order(root: str, below: Sequence[Execution]) -> list[Execution]:

@@ -190,9 +190,9 @@ class Transitions:
         execution = with_result(execution, sealed, encoded_size(result))
         return (await self.move(tx, execution, status, now))[0]
 
-    def later(self, lane: str, key: str) -> None:
-        """Lets the next call of `wake` publish a hint about a row of a lane. A follower that adds the row calls it."""
-        self._queued.add((lane, key))
+    def hint_later(self, topic: str, key: str) -> None:
+        """Adds a hint that `wake` and `hint` publish: followers call it in the transaction."""
+        self._queued.add((topic, key))
 
     def hint(self, execution: Execution) -> None:
         """Publishes hints that an execution has changed."""
@@ -202,7 +202,7 @@ class Transitions:
         self.wake()
 
     def wake(self) -> None:
-        """Publishes hints about what was queued, to workers and workflows."""
+        """Publishes hints about the queued executions to workers and workflows, and those of followers."""
         while self._queued:
             self._bus.publish(*self._queued.pop())
 

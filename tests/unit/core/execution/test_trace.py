@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from squall.core.execution.trace import Trace, TraceFilter, TracePart, document, execution_part
+from squall.core.execution.trace import (
+    Trace,
+    TraceFilter,
+    TracePart,
+    document,
+    execution_part,
+    rule_depth,
+    with_depth,
+)
 from squall.testing.samples import NOON, sample_execution, sample_id
 
 
@@ -55,3 +63,19 @@ def test_a_filter_names_the_objects_that_are_asked_for() -> None:
     without = TraceFilter(execution="e", rule="null", trigger_instance="NULL")
     assert (without.objects, without.lacking) == ([("action_execution", "e")], ["rule", "trigger_instance"])
     assert TraceFilter(execution="e", rule="r").objects == [("action_execution", "e"), ("rule", "r")]
+
+
+@pytest.mark.parametrize("reference", [None, "x", {}, {"depth": "9"}, {"depth": -1}, {"depth": 1.5}, {"depth": []}])
+def test_a_context_without_a_sensible_depth_has_none(reference: object) -> None:
+    assert rule_depth({"trace_context": reference}) == 0
+    assert rule_depth({}) == 0
+
+
+def test_a_depth_is_set_and_taken_away() -> None:
+    assert with_depth({"user": "ada"}, 0) == {"user": "ada"}
+    deep = with_depth({"trace_context": {"id_": "t"}}, 3)
+    assert deep == {"trace_context": {"id_": "t", "depth": 3}}
+    assert rule_depth(deep) == 3
+    assert with_depth(deep, 0) == {"trace_context": {"id_": "t"}}
+    assert with_depth({}, 2) == {"trace_context": {"depth": 2}}
+    assert with_depth({"trace_context": "x"}, 0) == {"trace_context": "x"}

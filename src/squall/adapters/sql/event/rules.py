@@ -9,6 +9,7 @@ import msgspec
 
 from squall.adapters.sql.dialect.session import Session, marks
 from squall.core.event.gates.settings import correlation_of
+from squall.core.event.rules.parameters import has_templates
 from squall.core.event.rules.records import Enforcement, EnforcementFilter, Rule, RuleFilter
 from squall.core.ids import is_id
 
@@ -33,10 +34,11 @@ class SqlRules:
         """Adds a rule, or replaces the one with its id. Keeps the version."""
         body = _text(rule)
         await self._session.run(
-            "INSERT INTO rules (id, ref, pack, name, type, trigger_ref, action, enabled, body) "
-            f"VALUES ({marks(9)}) ON CONFLICT (id) DO UPDATE SET ref = excluded.ref, pack = excluded.pack, "
+            "INSERT INTO rules (id, ref, pack, name, type, trigger_ref, action, enabled, templated, body) "
+            f"VALUES ({marks(10)}) ON CONFLICT (id) DO UPDATE SET ref = excluded.ref, pack = excluded.pack, "
             "name = excluded.name, type = excluded.type, trigger_ref = excluded.trigger_ref, "
-            "action = excluded.action, enabled = excluded.enabled, body = excluded.body",
+            "action = excluded.action, enabled = excluded.enabled, "
+            "templated = excluded.templated, body = excluded.body",
             rule.id,
             rule.ref,
             rule.pack,
@@ -45,6 +47,7 @@ class SqlRules:
             rule.trigger.ref,
             rule.action.ref,
             int(rule.enabled),
+            int(has_templates(rule)),
             body,
         )
         await self._keep(rule, at, body)
@@ -221,6 +224,7 @@ def _where_rules(where: RuleFilter) -> tuple[str, list[Any]]:
         ("action = ?", where.action),
         ("type = ?", where.type),
         ("enabled = ?", None if where.enabled is None else int(where.enabled)),
+        ("templated = ?", None if where.templated is None else int(where.templated)),
     )
     clause, values = _clause(comparisons, (("id", where.ids),))
     if where.trigger is None:

@@ -9,13 +9,23 @@ import msgspec
 
 from squall.adapters.sql.dialect.documents import document, document_text
 from squall.adapters.sql.dialect.session import Session, marks
-from squall.core.event.rules.records import PENDING, InstanceFilter, Trigger, TriggerInstance, TriggerType
+from squall.core.event.rules.records import (
+    LARGE_PAYLOAD,
+    PENDING,
+    InstanceFilter,
+    Trigger,
+    TriggerInstance,
+    TriggerType,
+    omitted_payload,
+)
 from squall.core.ids import is_id
 
 _INSTANCE = (
     "number, id, trigger_ref, type, occurred_us, status, source, trace, trace_tag, depth, evaluated_us, rules_number, "
-    "reason, payload"
+    "reason, size, payload"
 )
+_APART = ""
+"""The column `payload` of an instance whose payload has a row of its own. It is no JSON, so no payload is equal."""
 
 
 def _text(record: msgspec.Struct) -> str:
@@ -108,6 +118,8 @@ class SqlInstances:
     async def add(self, instance: TriggerInstance) -> TriggerInstance | None:
         """Adds an instance; returns it with its number, or None if there is one with its source."""
         payload = document_text(instance.payload)
+        # Bytes, not characters: what counts is the space in a page of the database.
+        is_large = len(payload.encode()) > LARGE_PAYLOAD
         rows = await self._session.run(
             "INSERT INTO trigger_instances (id, trigger_ref, type, occurred_us, status, source, trace, trace_tag, "
             "depth, evaluated_us, rules_number, reason, size, payload) "
@@ -125,19 +137,23 @@ class SqlInstances:
             instance.rules_number,
             instance.reason,
             len(payload),
-            payload,
+            _APART if is_large else payload,
         )
+        if rows and is_large:
+            await self._session.run(
+                "INSERT INTO trigger_payloads (instance, payload) VALUES (?, ?)", instance.id, payload
+            )
         return msgspec.structs.replace(instance, number=int(rows[0][0])) if rows else None
 
     async def get(self, instance_id: str) -> TriggerInstance | None:
         """Returns one instance; None if there is none."""
         rows = await self._session.run(f"SELECT {_INSTANCE} FROM trigger_instances WHERE id = ?", instance_id)
-        return _instance(rows[0]) if rows else None
+        return await self._whole(rows[0]) if rows else None
 
     async def with_source(self, source: str) -> TriggerInstance | None:
         """Returns the instance with this source; None if there is none."""
         rows = await self._session.run(f"SELECT {_INSTANCE} FROM trigger_instances WHERE source = ?", source)
-        return _instance(rows[0]) if rows else None
+        return await self._whole(rows[0]) if rows else None
 
     async def load(self, instance_ids: Sequence[str], most_bytes: int) -> Sequence[TriggerInstance]:
         """Returns the first of these instances: at least one, and as many as have `most_bytes` of payload."""
@@ -188,7 +204,13 @@ class SqlInstances:
             f"SELECT {_INSTANCE} FROM trigger_instances{clause} ORDER BY {order} LIMIT {most} OFFSET {int(offset)}",
             *values,
         )
-        return [_instance(row) for row in rows]
+        return [await self._whole(row) if where.whole else _reduced(row) for row in rows]
+
+    async def _whole(self, row: tuple[Any, ...]) -> TriggerInstance:
+        if row[-1] != _APART:
+            return _instance(row, document(row[-1]))
+        texts = await self._session.run("SELECT payload FROM trigger_payloads WHERE instance = ?", row[1])
+        return _instance(row, document(texts[0][0]))
 
     async def batch(self, where: InstanceFilter, limit: int, most_bytes: int) -> Sequence[TriggerInstance]:
         """Returns the next instances by number: at least one, and as many as have `most_bytes` of payload."""
@@ -211,7 +233,7 @@ class SqlInstances:
             f"ORDER BY number {direction}",
             *numbers,
         )
-        return [_instance(row) for row in rows]
+        return [await self._whole(row) for row in rows]
 
     async def newest(self, trigger: str) -> int:
         """Returns the number of the newest instance of a trigger; 0 if it has none."""
@@ -230,14 +252,23 @@ class SqlInstances:
         """Deletes up to `limit` evaluated instances of events before `before`. Returns their number."""
         rows = await self._session.run(
             "DELETE FROM trigger_instances WHERE number IN (SELECT number FROM trigger_instances "
-            f"WHERE occurred_us < ? AND status <> ? ORDER BY occurred_us LIMIT {int(limit)}) RETURNING number",
+            f"WHERE occurred_us < ? AND status <> ? ORDER BY occurred_us LIMIT {int(limit)}) RETURNING id, payload = ?",
             before,
             PENDING,
+            _APART,
         )
+        for instance_id, is_apart in rows:
+            if is_apart:
+                await self._session.run("DELETE FROM trigger_payloads WHERE instance = ?", instance_id)
         return len(rows)
 
 
-def _instance(row: tuple[Any, ...]) -> TriggerInstance:
+def _reduced(row: tuple[Any, ...]) -> TriggerInstance:
+    is_large = row[-1] == _APART
+    return _instance(row, omitted_payload(row[1], int(row[-2])) if is_large else document(row[-1]))
+
+
+def _instance(row: tuple[Any, ...], payload: Any) -> TriggerInstance:
     return TriggerInstance(
         number=int(row[0]),
         id=row[1],
@@ -252,7 +283,7 @@ def _instance(row: tuple[Any, ...]) -> TriggerInstance:
         evaluated_at=int(row[10]),
         rules_number=int(row[11]),
         reason=row[12],
-        payload=document(row[13]),
+        payload=payload,
     )
 
 

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple, Protocol
 
 from squall.core.content.pack_config import is_template
 from squall.core.errors import InvalidError
+from squall.core.event.rules.records import Rule
 from squall.core.expr.filters.data import NONE_MARKER
 from squall.core.schema.taint import Taint
+from squall.core.schema.walk import texts_in
 
 _HIDDEN = "cannot be rendered from a secret value"
 _DEEPEST = 200
@@ -33,6 +35,11 @@ class Templates(Protocol):
     def value(self, text: str, names: Mapping[str, Any]) -> Any:
         """Renders a template; one that is a single expression gives its value. Raises `InvalidError`."""
         ...
+
+
+def has_templates(rule: Rule) -> bool:
+    """Checks whether a parameter of the rule's trigger is a template."""
+    return any(is_template(text) for text in texts_in(rule.trigger.parameters))
 
 
 def _no_schemas(_action: str) -> Mapping[str, Any]:

@@ -57,6 +57,7 @@ _COMMON: Types = {"id": _TEXT, "ref": _TEXT, "uid": _TEXT, "pack": _TEXT, "metad
 _RULE: Types = {
     **_COMMON, "name": _TEXT, "enabled": _FLAG, "trigger": _MAP, "criteria": _MAP, "action": _MAP, "type": _MAP,
     "tags": _LIST, "context": _MAP, "throttle": _MAP, "correlate": _MAP, "absent": _MAP, "hold": _FLAG,
+    "trigger_error": _TEXT,
 }  # fmt: skip
 _TRIGGER_TYPE: Types = {
     **_COMMON, "name": _TEXT, "payload_schema": _MAP, "parameters_schema": _MAP, "tags": _LIST,
@@ -77,7 +78,7 @@ _ENTRY_TRIGGER: Types = {"type": _TEXT, "parameters": _MAP}
 
 def make_rule(body: Any, rule_id: str = "") -> Rule:
     """Returns the rule that the body of a request describes. Attributes that the server sets are ignored: `id`, `ref`,
-    `uid`, and the ref of the trigger. Raises `MetadataError`."""
+    `uid`, `trigger_error`, and the ref of the trigger. Raises `MetadataError`."""
     data = _plain(body, "name, trigger and action")
     check_words(data, _RULE)
     for key, required in (("trigger", "type"), ("name", ""), ("action", "ref")):

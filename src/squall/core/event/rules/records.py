@@ -27,6 +27,9 @@ FAILED = "failed"
 ENFORCEMENT_STATUSES = (SUCCEEDED, FAILED)
 """The statuses of an enforcement: its execution exists, or there is a `failure_reason`."""
 
+LARGE_PAYLOAD = 1 << 20
+"""The bytes (of JSON) above which the payload of an instance has a row of its own, and lists leave it out."""
+
 STANDARD = "standard"
 BACKSTOP = "backstop"
 
@@ -115,7 +118,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     `throttle`, `correlate`, `absent` and `hold` are Squall's own: see `squall.core.event.rules.reading`.
     `enabled_in_file` is what the file of a pack says, `events` are the refs of the triggers of the entries of
-    `correlate`; clients see neither.
+    `correlate`; clients see neither. `trigger_error` says why the parameters of its trigger, which are templates, could
+    not be rendered after a key changed: the rule has its earlier trigger.
     """
 
     tags: list[dict[str, Any]] = []
@@ -137,6 +141,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     hold: bool | None = None
     enabled_in_file: bool | None = None
     events: tuple[str, ...] = ()
+    trigger_error: str | None = None
     id: str
 
     @property
@@ -194,7 +199,8 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The filter and order of a list of trigger instances.
 
     `triggers` are refs of triggers, `type` is the ref of a type. `after` and `before` (µs) limit the time of the event,
-    `number_after` and `number_before` its number; with one of these, the order is that of numbers.
+    `number_after` and `number_before` its number; with one of these, the order is that of numbers. If `whole` is false,
+    an object that says so stands in place of each payload of more than `LARGE_PAYLOAD` bytes.
     """
 
     ids: tuple[str, ...] | None = None
@@ -206,10 +212,12 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     number_after: int | None = None
     number_before: int | None = None
     newest_first: bool = True
+    whole: bool = True
 
 
 class RuleFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """The filter of a list of rules. `trigger` is the ref of a trigger, `type` that of its type."""
+    """The filter of a list of rules. `trigger` is the ref of a trigger, `type` that of its type. `templated` rules have
+    templates in the parameters of their trigger."""
 
     ids: tuple[str, ...] | None = None
     name: str | None = None
@@ -218,6 +226,7 @@ class RuleFilter(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str | None = None
     type: str | None = None
     enabled: bool | None = None
+    templated: bool | None = None
 
 
 class EnforcementFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -271,6 +280,11 @@ def make_trigger(
 def with_trigger(rule: Rule, trigger_ref: str) -> Rule:
     """Returns the rule with the ref of its trigger."""
     return msgspec.structs.replace(rule, trigger=msgspec.structs.replace(rule.trigger, ref=trigger_ref))
+
+
+def omitted_payload(instance_id: str, size: int) -> dict[str, Any]:
+    """Returns what stands in a list in place of a payload of `size` bytes."""
+    return {"omitted": f"The payload has {size} bytes. Read it at /v1/triggerinstances/{instance_id}"}
 
 
 def document(record: TriggerType | Trigger | TriggerInstance | Rule | RuleType | Enforcement) -> dict[str, Any]:

@@ -5,17 +5,17 @@ from st2common.runners.base_action import Action
 
 
 class InjectTrigger(Action):
-    """`core.inject_trigger`: asks the server's webhook of that name; it says so where it has no triggers."""
+    """`core.inject_trigger`: sends an event to the generic webhook of the server."""
 
     def run(self, trigger=None, trigger_name=None, payload=None, trace_tag=None):
-        """Fails with the server's words."""
-        name = trigger or trigger_name
+        """Returns the trigger and its payload. Fails with the server's words."""
+        # A workflow with a variable "trigger" may fill the parameter of this name, so the other one wins.
+        name = trigger_name or trigger
         if not name:
-            return False, "Either trigger or trigger_name is required"
+            return False, "You must include the `trigger_name` parameter."
         body = {"trigger": name, "payload": payload or {}, **({"trace": trace_tag} if trace_tag else {})}
         try:
-            return True, call("POST", "/webhooks/st2", body=body)
+            call("POST", "/webhooks/st2", body=body)
         except ApiError as error:
-            if error.status == 404:
-                return False, "This server has no triggers yet, so %s was not made" % name
-            return False, str(error)
+            return False, 'Failed to inject trigger "%s": %s' % (name, error)
+        return True, {"trigger": name, "payload": payload or {}}

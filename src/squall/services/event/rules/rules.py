@@ -10,13 +10,14 @@ import msgspec
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
 from squall.core.event.gates.settings import correlation_of
 from squall.core.event.rules.changes import CREATE, DELETE, UPDATE, change_document, change_of
+from squall.core.event.rules.parameters import has_templates
 from squall.core.event.rules.reading import make_rule
 from squall.core.event.rules.records import Rule, RuleFilter, with_trigger
 from squall.ports import Bus, Clock, LoadedPack, Store, Tx
-from squall.services.event.rules.trigger_parameters import TriggerParameters, has_templates
+from squall.services.event.rules.trigger_parameters import TriggerParameters
 from squall.services.event.triggers.triggers import Triggers
 from squall.services.event.triggers.wanted import Wanted
-from squall.services.lanes import RULES
+from squall.services.lanes import AT_ONCE, REBINDING, RULES
 
 
 class RuleObserver(Protocol):
@@ -143,7 +144,9 @@ class Rules:
             context=old.context if old is not None else {"user": self._user},
         )
         same = with_trigger(rule, old.trigger.ref) if old is not None else None
-        if old is not None and same is not None and msgspec.structs.replace(same, events=old.events) == old:
+        if old is not None and same is not None:
+            same = msgspec.structs.replace(same, events=old.events, trigger_error=old.trigger_error)
+        if old is not None and same == old:
             return old
         parameters = None if has_templates(rule) else rule.trigger.parameters
         return await self._put(tx, rule, old, parameters)
@@ -154,10 +157,14 @@ class Rules:
         self._triggers.changed()
         self._wanted.clear()
         self._bus.publish(RULES, "")
+        self._bus.publish(REBINDING, "")
 
     async def _changed(self, work: Callable[[Tx], Any]) -> Rule:
-        changed: Rule = await self._store.tx(work)
-        self.settled()
+        try:
+            changed: Rule = await self._store.tx(work)
+        finally:
+            # If the commit fails, a cache may lack a rule that still exists.
+            self.settled()
         return changed
 
     async def _put(self, tx: Tx, rule: Rule, old: Rule | None, parameters: Mapping[str, Any] | None) -> Rule:
@@ -177,6 +184,9 @@ class Rules:
         await tx.rules.put(rule, now)
         for ref in {old.trigger.ref, *old.events} - {trigger_ref, *rule.events} if old is not None else ():
             await self._triggers.release(tx, ref, now)
+        if has_templates(rule):
+            # A key may have changed since the parameters were rendered, and those of packs are not rendered yet.
+            await tx.queue.put(REBINDING, REBINDING, None, AT_ONCE)
         if rule.enabled:
             for type_ref in types_of(rule):
                 self._wanted.add(type_ref)

@@ -7,16 +7,11 @@ from typing import Any
 
 from squall.core.content.pack_config import is_template
 from squall.core.errors import InvalidError
+from squall.core.event.rules.parameters import has_templates
 from squall.core.event.rules.records import Rule
 from squall.core.expr.jinja import Jinja
 from squall.core.schema.taint import Taint
-from squall.core.schema.walk import texts_in
 from squall.services.execution.binding import Binding
-
-
-def has_templates(rule: Rule) -> bool:
-    """Checks whether a parameter of the rule's trigger is a template."""
-    return any(is_template(text) for text in texts_in(rule.trigger.parameters))
 
 
 class TriggerParameters:
@@ -26,12 +21,19 @@ class TriggerParameters:
         self._binding = binding
         self._user = user
 
-    async def rendered(self, rule: Rule) -> Mapping[str, Any]:
-        """Returns the parameters of the rule's trigger. Raises `InvalidError`, which names the parameter, also if one
-        is made from a secret: the parameters of triggers are not secret."""
+    async def keys(self) -> Mapping[str, Any]:
+        """Returns the value of `st2kv` in the parameters of triggers."""
+        return await self._binding.all_keys(self._user)
+
+    async def rendered(self, rule: Rule, keys: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """Returns the parameters of the rule's trigger. `keys` is the value of `st2kv`, if it has been read already.
+
+        Raises `InvalidError`, which names the parameter, also if one is made from a secret: the parameters of triggers
+        are not secret.
+        """
         if not has_templates(rule):
             return rule.trigger.parameters
-        keys = await self._binding.all_keys(self._user)
+        keys = await self.keys() if keys is None else keys
         names = {"st2kv": keys, "system": keys.get("system", {})}
 
         def work(jinja: Jinja, taint: Taint) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class FireExecutions:
         trigger_id = await tx.fires.ended(execution.id)
         if trigger_id is not None:
             await replan(tx, trigger_id)
-            transitions.later(SCHEDULE, trigger_id)
+            transitions.hint_later(SCHEDULE, trigger_id)
 
 
 def _instance(execution: Execution) -> str:

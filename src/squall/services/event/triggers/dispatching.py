@@ -14,7 +14,7 @@ from squall.core.errors import InvalidError, TooLargeError
 from squall.core.event.rules.changes import CREATE, change_document, change_of
 from squall.core.event.rules.reading import check_payload
 from squall.core.event.rules.records import PROCESSING_FAILED, Trigger, TriggerInstance
-from squall.core.execution.trace import TRIGGER_INSTANCE, Trace, TracePart
+from squall.core.execution.trace import EXECUTION, TRIGGER_INSTANCE, Trace, TracePart, rule_depth
 from squall.ports import Bus, Clock, Store, Tx
 from squall.services.event.triggers.triggers import trigger_digest
 from squall.services.lanes import AT_ONCE, RULES, EvaluationRow
@@ -34,8 +34,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     An event with a `source` is stored once, however often it is dispatched. `occurred_at` (µs) is the present by
     default. `trace` is the id of an existing trace; `trace_tag` begins a new one. `depth` is the number of rules that
-    led to the event. `cause` is the kind and id of what caused it, for the trace. If `is_checked`, the payload
-    is not compared with the schema of its type. Rules are evaluated from `evaluated_from` (µs) on.
+    led to the event. `cause` is the kind and id of what caused it, for the trace. `execution` is the id of the
+    execution that dispatches it; the event has its depth, is caused by it, and belongs to its trace unless it names
+    one.
+
+    If `is_checked`, the payload is not compared with the schema of its type. Rules are evaluated from `evaluated_from`
+    (µs) on.
     """
 
     trigger: str
@@ -49,6 +53,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     cause: tuple[str, str] = ("", "")
     is_checked: bool = False
     evaluated_from: int = AT_ONCE
+    execution: str = ""
 
 
 class Dispatching:
@@ -70,7 +75,7 @@ class Dispatching:
 
         async def work(tx: Tx) -> TriggerInstance:
             trigger = await self._trigger(tx, event)
-            instance = await self.place(tx, event, trigger)
+            instance = await self.place(tx, await caused(tx, event), trigger)
             if also is not None:
                 await also(tx, instance)
             return instance
@@ -147,6 +152,18 @@ class Dispatching:
         part = instance_part(instance, event.cause)
         trace = Trace(id=self._clock.new_id(), tag=tag, start=instance.occurred_at, parts=(part,))
         return msgspec.structs.replace(instance, trace=trace.id, trace_tag=tag), trace
+
+
+async def caused(tx: Tx, event: Event) -> Event:
+    """Returns an event with the depth, the trace and the cause of the execution that dispatches it, if there is one."""
+    execution = await tx.executions.get(event.execution, False) if event.execution else None
+    if execution is None:
+        return event
+    trace = event.trace
+    if not trace and not event.trace_tag:
+        trace = await tx.traces.of_execution(execution.id) or ""
+    depth = max(event.depth, rule_depth(execution.context))
+    return msgspec.structs.replace(event, depth=depth, trace=trace, cause=(EXECUTION, execution.id))
 
 
 def instance_part(instance: TriggerInstance, cause: tuple[str, str] = ("", "")) -> TracePart:

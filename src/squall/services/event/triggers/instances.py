@@ -46,14 +46,19 @@ class Instances:
 
         return await self._store.read(work)
 
-    async def re_emit(self, instance_id: str) -> tuple[TriggerInstance, dict[str, Any]]:
-        """Dispatches the event of an instance once more, with the original's id in its payload. Returns the new
-        instance and its payload. Raises `NotFoundError`."""
+    async def re_emit(self, instance_id: str, execution: str = "") -> tuple[TriggerInstance, dict[str, Any]]:
+        """Dispatches the event of an instance once more, with the original's id in its payload. `execution` is the id
+        of the execution that requests it. Returns the new instance and its payload. Raises `NotFoundError`."""
         original = await self.get(instance_id)
         payload = dict(original.payload) if isinstance(original.payload, dict) else {"payload": original.payload}
         payload["__context"] = {"original_id": original.id}
         event = Event(
-            trigger=original.trigger, payload=payload, depth=original.depth, trace=original.trace, is_checked=True
+            trigger=original.trigger,
+            payload=payload,
+            depth=original.depth,
+            trace=original.trace,
+            execution=execution,
+            is_checked=True,
         )
         return await self._dispatching.dispatch(event), payload
 

@@ -12,7 +12,8 @@ from squall.ports import Tx
 class Wanted:
     """Decides whether an event inside of Squall is stored. If `always`, each one is.
 
-    A type is added in the transaction that writes a rule of it, so no event behind that transaction is missed.
+    Units of work that write follow one another. The unit that enables a rule also adds the rule's type here, so every
+    later unit stores its events of that type, though the caches of rules are cleared later.
     """
 
     def __init__(self, *, always: bool = False) -> None:
@@ -31,7 +32,7 @@ class Wanted:
         return type_ref in types
 
     def add(self, type_ref: str) -> None:
-        """Adds the type of an enabled rule, in the transaction that writes it."""
+        """Adds the type of an enabled rule. Call it in the transaction that writes the rule."""
         if self._types is not None:
             self._types.add(type_ref)
 

@@ -32,13 +32,14 @@ _LARGE = 256 << 10
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """A request to the hook `url`, without its body. `user` is the user of its credential, or the server's own user if
-    the server needs none; empty without one."""
+    the server needs none; empty without one. `execution` is the id of the execution that sends it with its own credential."""
 
     url: str
     headers: tuple[tuple[str, str], ...]
     remote: str = ""
     user: str = ""
     has_credential: bool = False
+    execution: str = ""
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,7 +258,7 @@ def _event(incoming: Incoming, trigger: str | None, body: Any) -> Event:
     webhook names. Raises `InvalidError`."""
     tag = next(iter(values(incoming.headers, TRACE_TAG)), "")
     if trigger is None:
-        return _generic(body, tag)
+        return _generic(body, tag, incoming.execution)
     headers = {
         name.title(): value for name, value in incoming.headers if name.lower() != TRACE_TAG and not is_secret(name)
     }
@@ -266,10 +267,12 @@ def _event(incoming: Incoming, trigger: str | None, body: Any) -> Event:
         "headers_lower": {name.lower(): value for name, value in headers.items()},
         "body": body,
     }
-    return Event(trigger=trigger, payload=payload, trace_tag=tag or _tag(incoming.url))
+    # An event that an action sends joins the trace of the action, unless the action names one.
+    tag = tag or ("" if incoming.execution else _tag(incoming.url))
+    return Event(trigger=trigger, payload=payload, trace_tag=tag, execution=incoming.execution)
 
 
-def _generic(body: Any, tag: str) -> Event:
+def _generic(body: Any, tag: str, execution: str) -> Event:
     trigger = body.get("trigger") if isinstance(body, dict) else None
     if not trigger:
         raise InvalidError("Trigger not specified.")
@@ -278,7 +281,7 @@ def _generic(body: Any, tag: str) -> Event:
     trace = body.get("trace") or body.get("trace_tag") or tag
     if trace is not None and not isinstance(trace, str):
         raise InvalidError(f"trace: {trace!r:.60} is not of type 'string'")
-    return Event(trigger=trigger, payload=body.get("payload") or {}, trace_tag=trace or "")
+    return Event(trigger=trigger, payload=body.get("payload") or {}, trace_tag=trace or "", execution=execution)
 
 
 def _tag(url: str) -> str:

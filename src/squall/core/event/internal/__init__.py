@@ -1,0 +1,1 @@
+"""The events inside of Squall: their types and payloads."""

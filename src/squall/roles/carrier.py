@@ -1,0 +1,36 @@
+"""A loop that handles the rows of one lane: it wakes on a hint, and polls in case a hint is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from squall.core.environment import RETRIED
+from squall.ports import Bus
+
+_LOG = logging.getLogger("squall.carrier")
+_BACK_OFF = 0.5
+
+
+class Carrier:
+    """Calls `carry`, which claims rows of `lane` and returns their number; calls it again at once if that is `most`.
+    `poll` is in seconds."""
+
+    def __init__(self, lane: str, carry: Callable[[], Awaitable[int]], most: int, bus: Bus, *, poll: float) -> None:
+        self._lane = lane
+        self._carry = carry
+        self._most = most
+        self._bus = bus
+        self._poll = poll
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        with self._bus.subscribe(self._lane) as hints:
+            while True:
+                try:
+                    if await self._carry() < self._most:
+                        await hints.wait(self._poll)
+                except RETRIED as error:
+                    _LOG.warning("rows wait; trying again", extra={"lane": self._lane, "error": str(error)})
+                    await asyncio.sleep(_BACK_OFF)
