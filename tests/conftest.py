@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     group itself (`pytest.mark.xdist_group`) keeps it. xdist reads the groups in the same hook, so this runs first.
     """
 
-    def rank(item: pytest.Item) -> int:
-        place = item.path.relative_to(HERE).as_posix()
+    @cache
+    def rank(path: Path) -> int:
+        place = _place(path)
         return next((number for number, folder in enumerate(FOLDERS) if place.startswith(f"{folder}/")), len(FOLDERS))
 
-    items.sort(key=rank)
+    items.sort(key=lambda item: rank(item.path))
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(group_of(item)))
@@ -93,7 +95,13 @@ def group_of(item: pytest.Item) -> str:
     call = getattr(item, "callspec", None)
     if call is not None and "server" in call.params:
         return f"server {call.params['server']}"
-    return item.path.relative_to(HERE).as_posix()
+    return _place(item.path)
+
+
+@cache
+def _place(path: Path) -> str:
+    """The path of a file below this folder."""
+    return path.relative_to(HERE).as_posix()
 
 
 @pytest.hookimpl(wrapper=True)

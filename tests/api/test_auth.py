@@ -15,6 +15,7 @@ from tests.scenarios.live.server import Server, serving
 from tests.scenarios.live.wire import Reply, Stream
 
 from squall.adapters.htpasswd import write
+from squall.testing.waiting import until
 
 SHA_RIGHT = "{SHA}" + base64.b64encode(hashlib.sha1(b"right").digest()).decode()
 MISSING = "Unauthorized - One of Token or API key required."
@@ -40,6 +41,12 @@ def login(server: Server, user: str = "ada", body: Any = None, path: str = "/aut
 @pytest.fixture(scope="module")
 def token(asking: Server) -> str:
     return str(login(asking).json["token"])
+
+
+@pytest.fixture(scope="module")
+def bob(asking: Server) -> dict[str, str]:
+    """The headers of a user who is no administrator. He logs in once, because a log-in takes long on purpose."""
+    return {"X-Auth-Token": login(asking, "bob").json["token"]}
 
 
 @pytest.fixture(scope="module")
@@ -247,13 +254,12 @@ def test_a_stream_ends_when_its_token_is_taken_back(asking: Server) -> None:
         assert b"hello" not in rest.rest()
 
 
-def test_what_is_run_is_run_in_the_callers_name(asking: Server) -> None:
-    bob = {"X-Auth-Token": login(asking, "bob").json["token"]}
+def test_what_is_run_is_run_in_the_callers_name(asking: Server, bob: dict[str, str], token: str) -> None:
     made = asking.call("POST", "/v1/executions", {"action": "core.noop"}, headers=bob).json
     assert made["context"]["user"] == "bob"
     other = asking.call("POST", "/v1/executions", {"action": "core.noop", "user": "ada"}, headers=bob)
     assert other.status == 403
-    ada = {"X-Auth-Token": login(asking).json["token"]}
+    ada = {"X-Auth-Token": token}
     made = asking.call("POST", "/v1/executions", {"action": "core.noop", "user": "bob"}, headers=ada).json
     assert made["context"]["user"] == "bob"
 
@@ -277,8 +283,9 @@ def test_what_is_run_is_run_in_the_callers_name(asking: Server) -> None:
         ("DELETE", "/v1/actions/examples.countdown", None),
     ],
 )
-def test_only_administrators_administer(asking: Server, token: str, method: str, path: str, body: Any) -> None:
-    bob = {"X-Auth-Token": login(asking, "bob").json["token"]}
+def test_only_administrators_administer(
+    asking: Server, bob: dict[str, str], token: str, method: str, path: str, body: Any
+) -> None:
     if body and body.get("action") == "{id}":
         body = {**body, "action": get(asking, "/v1/actions/packs.uninstall", {"X-Auth-Token": token}).json["id"]}
     reply = asking.call(method, path, body, headers=bob)
@@ -286,8 +293,10 @@ def test_only_administrators_administer(asking: Server, token: str, method: str,
     assert "administrator" in reply.fault
 
 
-def test_running_an_administrators_execution_again_takes_an_administrator(asking: Server, token: str) -> None:
-    ada, bob = {"X-Auth-Token": token}, {"X-Auth-Token": login(asking, "bob").json["token"]}
+def test_running_an_administrators_execution_again_takes_an_administrator(
+    asking: Server, bob: dict[str, str], token: str
+) -> None:
+    ada = {"X-Auth-Token": token}
     made = asking.call(
         "POST", "/v1/executions", {"action": "packs.unload", "parameters": {"packs": ["nosuchpack"]}}, headers=ada
     ).json
@@ -296,8 +305,7 @@ def test_running_an_administrators_execution_again_takes_an_administrator(asking
     assert "administrator" in told["faultstring"]
 
 
-def test_secrets_are_shown_to_administrators_who_ask(asking: Server, token: str) -> None:
-    bob = {"X-Auth-Token": login(asking, "bob").json["token"]}
+def test_secrets_are_shown_to_administrators_who_ask(asking: Server, bob: dict[str, str], token: str) -> None:
     body = {"action": "core.local_sudo", "parameters": {"cmd": "true", "sudo_password": "hidden-value"}}
     made = asking.call("POST", "/v1/executions", body, headers=bob).json
     path = f"/v1/executions/{made['id']}?show_secrets=True"
@@ -305,16 +313,14 @@ def test_secrets_are_shown_to_administrators_who_ask(asking: Server, token: str)
     assert b"hidden-value" in get(asking, path, {"X-Auth-Token": token}).raw
 
 
-def test_results_are_filtered_by_administrators_only(asking: Server, token: str) -> None:
-    bob = {"X-Auth-Token": login(asking, "bob").json["token"]}
+def test_results_are_filtered_by_administrators_only(asking: Server, bob: dict[str, str], token: str) -> None:
     for path in ("result.stdout:1234", "liveaction.result.stdout:1234"):
         assert get(asking, f"/v1/executions?filter={path}", bob).status == 403
         assert get(asking, f"/v1/executions?filter={path}", {"X-Auth-Token": token}).json == []
     assert get(asking, "/v1/executions?filter=status:bogus", bob).json == []
 
 
-def test_an_action_has_a_token_of_its_own_while_it_runs(asking: Server, tmp_path: Path) -> None:
-    bob = {"X-Auth-Token": login(asking, "bob").json["token"]}
+def test_an_action_has_a_token_of_its_own_while_it_runs(asking: Server, bob: dict[str, str], tmp_path: Path) -> None:
     go, kept = tmp_path / "go", tmp_path / "token"
     command = (
         f'echo "token $ST2_ACTION_AUTH_TOKEN"; printf %s "$ST2_ACTION_AUTH_TOKEN" > {kept}.new; mv {kept}.new {kept}; '
@@ -324,8 +330,7 @@ def test_an_action_has_a_token_of_its_own_while_it_runs(asking: Server, tmp_path
     made = asking.call("POST", "/v1/executions", body, headers=bob).json
     with Stream(asking.url, f"/stream/v1/executions/{made['id']}/output", bob) as stream:
         assert next(iter(stream.events())).body["data"].startswith("token ********")
-    while not kept.exists():
-        pass
+    until(kept.exists, "the action has written its token")
     own = {"X-Auth-Token": kept.read_text()}
     assert get(asking, "/v1/user", own).json["username"] == "bob"
     assert "set-cookie" not in get(asking, "/v1/user", own).headers

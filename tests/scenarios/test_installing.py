@@ -66,6 +66,18 @@ def installed(site: Server, *packs: object, **more: Any) -> dict[str, Any]:
     return site.ended(reply.json["execution_id"])
 
 
+@pytest.fixture(scope="module")
+def broken(site: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A pack in its version 1.0.0, which later versions fail to replace."""
+    assert installed(site, write_pack(tmp_path_factory.mktemp("first") / "broken"))["status"] == "succeeded"
+
+
+@pytest.fixture(scope="module")
+def kept(site: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A pack that nothing may remove."""
+    assert installed(site, write_pack(tmp_path_factory.mktemp("first") / "kept"))["status"] == "succeeded"
+
+
 def run(site: Server, action: str) -> Any:
     return site.ended(site.request(action))["result"]["result"]
 
@@ -102,6 +114,7 @@ def test_an_update_switches_at_once_and_what_runs_keeps_what_it_began_with(site:
     assert site.ended(started)["result"]["result"] == "old"
 
 
+@pytest.mark.usefixtures("broken")
 @pytest.mark.parametrize(
     ("files", "told"),
     [
@@ -115,10 +128,9 @@ def test_an_update_switches_at_once_and_what_runs_keeps_what_it_began_with(site:
 def test_a_failed_installation_leaves_the_old_version_in_place(
     site: Server, tmp_path: Path, files: dict[str, str], told: str
 ) -> None:
-    pack = write_pack(tmp_path / "broken")
-    assert installed(site, pack)["status"] == "succeeded"
     before = site.get("/v1/packs/broken")
-    write_pack(pack, "2.0.0", "return 'two'", **files)
+    assert before["version"] == "1.0.0"
+    pack = write_pack(tmp_path / "broken", "2.0.0", "return 'two'", **files)
     document = installed(site, pack)
     assert document["status"] == "failed"
     with site.output(document["id"], raw_data="true") as stream:
@@ -208,9 +220,9 @@ def test_a_request_that_names_no_pack_is_refused(site: Server, body: Any, told: 
         assert told in reply.fault
 
 
+@pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("name", ["", ".", "..", "../../x", ".versions", "/etc", "A"])
-def test_what_is_no_name_of_a_pack_removes_nothing(site: Server, tmp_path: Path, name: str) -> None:
-    assert installed(site, write_pack(tmp_path / "kept"))["status"] == "succeeded"
+def test_what_is_no_name_of_a_pack_removes_nothing(site: Server, name: str) -> None:
     removed = site.squall("pack", "remove", name)
     assert removed.status != 0, removed
     assert site.call("POST", "/v1/packs/uninstall", {"packs": ["kept", name]}).status == 400

@@ -17,6 +17,8 @@ from squall.testing.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"]
+"""Without a graphics processor, Chromium would emulate one to draw pages that nobody sees."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("there is no chromium on this machine, and it could not be installed (see .ci/packages.txt)")
     expect.set_options(timeout=1000 * PATIENCE)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         yield browser
         browser.close()
 
