@@ -3,7 +3,6 @@ property tests that no slow machine fails."""
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import tempfile
@@ -103,11 +102,6 @@ def group_of(item: pytest.Item) -> str:
 def _place(path: Path) -> str:
     """The path of a file below this folder."""
     return path.relative_to(HERE).as_posix()
-
-
-def pytest_collection_finish() -> None:
-    """Takes the tests out of the collections of garbage: there are thousands, and they stay to the end."""
-    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

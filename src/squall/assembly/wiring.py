@@ -60,7 +60,7 @@ from squall.services.content.action_editing import ActionEditing
 from squall.services.content.content import Content
 from squall.services.content.keys import Keys
 from squall.services.content.pack_configs import PackConfigs
-from squall.services.content.registration import Registrar, Registration
+from squall.services.content.registration import ActionRegistrar, Registrar, Registration
 from squall.services.content.secret_results import SecretResults
 from squall.services.content.templates import Templates
 from squall.services.event.feeds import Feeds

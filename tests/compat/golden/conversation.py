@@ -29,6 +29,7 @@ class Conversation:
         self._ids: dict[str, str] = {}
         rules = tomllib.loads((HERE.parent / "fields.toml").read_text())["conversations"]
         self._left_out = set(rules["left_out"])
+        self._token = ""
         self._reworded: dict[str, str] = rules["reworded"]
 
     def differences(self, step: dict[str, Any]) -> list[str]:
@@ -69,12 +70,18 @@ class Conversation:
             user, right = step["login"]
             headers |= _basic(self._filled(user), self._password if right else "wrong")
         if step.get("token"):
-            made = self._server.call("POST", "/auth/v1/tokens", {}, headers=_basic(self._user, self._password))
-            headers["X-Auth-Token"] = made.json["token"]
+            headers["X-Auth-Token"] = self._logged_in()
         raw = step["raw"].encode() if "raw" in step else None
         if raw is not None:
             headers.setdefault("Content-Type", "application/json")
         return self._server.call(step["method"], path, asked, raw=raw, headers=headers)
+
+    def _logged_in(self) -> str:
+        """The token of one log-in for the whole conversation: a log-in takes long on purpose."""
+        if not self._token:
+            made = self._server.call("POST", "/auth/v1/tokens", {}, headers=_basic(self._user, self._password))
+            self._token = made.json["token"]
+        return self._token
 
     def _filled(self, text: str) -> str:
         return _MARK.sub(lambda mark: self._ids.get(mark[0], "0" * 24), text).replace(_USER, self._user)

@@ -32,7 +32,8 @@ _LARGE = 256 << 10
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """A request to the hook `url`, without its body. `user` is the user of its credential, or the server's own user if
-    the server needs none; empty without one. `execution` is the id of the execution that sends it with its own credential."""
+    the server needs none; empty without one. `execution` is the id of the execution that sends it with its own
+    credential."""
 
     url: str
     headers: tuple[tuple[str, str], ...]
