@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from squall.core.errors import TooManyError
@@ -17,7 +18,9 @@ from squall.core.errors import TooManyError
 _MOST_WAITING = 8
 """The most checks of one address that wait."""
 _RETRY_AFTER = 2
-_NICE = 10
+_NICE = (10, 5, 0)
+"""The niceness of the checks of everybody, of addresses without failures, and of known users. On a busy machine a check
+that shares a processor with those of guessers would take several times as long."""
 _KEPT = 2
 """Threads beside those for everybody: one for addresses without failures and for known users, one for known users."""
 
@@ -43,13 +46,15 @@ class _Place(NamedTuple):
 
 
 class Turns:
-    """Runs checks in threads of low priority, `most` at once and `_KEPT` more for those that go first: users that have
-    logged in from their address before, then addresses with few failures and few checks."""
+    """Runs checks in threads, `most` at once and `_KEPT` more for those that go first: users that have logged in from
+    their address before, then addresses with few failures and few checks. The others have the lowest priority."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._running = 0
-        self._threads = ThreadPoolExecutor(most + _KEPT, "passwords", _step_back)
+        self._threads = [
+            ThreadPoolExecutor(most + kept, "passwords", partial(_step_back, nice)) for kept, nice in enumerate(_NICE)
+        ]
         self._line: list[tuple[_Place, str, asyncio.Future[None]]] = []
         self._waiting: Counter[str] = Counter()
         self._present: Counter[str] = Counter()
@@ -68,7 +73,7 @@ class Turns:
         try:
             await self._enter(place, address)
             # A thread cannot be cancelled: its turn ends when it does.
-            running = asyncio.get_running_loop().run_in_executor(self._threads, check)
+            running = asyncio.get_running_loop().run_in_executor(self._threads[place.kept], check)
             running.add_done_callback(self._done)
             return await asyncio.shield(running)
         finally:
@@ -130,7 +135,8 @@ def _subtract(counts: Counter[str], address: str) -> None:
         del counts[address]
 
 
-def _step_back() -> None:
+def _step_back(nice: int) -> None:
     """Lowers the priority of this thread: a check keeps a processor busy on purpose, and the server answers others."""
+    thread = threading.get_native_id()
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        os.setpriority(os.PRIO_PROCESS, thread, max(nice, os.getpriority(os.PRIO_PROCESS, thread)))

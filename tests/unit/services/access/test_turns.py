@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +42,7 @@ async def order(attempts: Iterable[tuple[str, bool, int]]) -> list[str]:
     """
     line, checks = Turns(1), Checks()
     # One thread begins checks in the order of their turns.
-    line._threads = ThreadPoolExecutor(1)
+    line._threads = [ThreadPoolExecutor(1)] * 3
     async with asyncio.TaskGroup() as group:
         for busy in range(3):
             group.create_task(line.check(f"busy{busy}", True, 0, lambda: checks("busy")))
@@ -145,3 +146,22 @@ async def test_an_error_of_a_check_reaches_its_caller_and_frees_the_turn() -> No
     with pytest.raises(OSError, match="unreadable"):
         await line.check("a", False, 0, broken)
     assert await line.check("a", False, 0, lambda: True)
+
+
+async def test_checks_of_guessers_give_way_to_those_of_users() -> None:
+    line = Turns(1)
+
+    async def niceness(is_known: bool, failures: int) -> int:
+        values: list[int] = []
+
+        def check() -> bool:
+            values.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return True
+
+        await line.check("a", is_known, failures, check)
+        return values[0]
+
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert [await niceness(False, 1), await niceness(False, 0), await niceness(True, 1)] == [
+        max(own, nice) for nice in turns._NICE
+    ]
