@@ -30,7 +30,7 @@ _FAULTS = (PathError, StepsError, OperatorError, RenderingError)
 
 def needs_keys(rule: Rule) -> bool:
     """Returns True if the rule may read the datastore. If not, `NO_KEYS` will do for it."""
-    texts = [rule.criteria, rule.action.parameters]
+    texts = [rule.criteria, rule.action.parameters, rule.correlate or {}]
     return mentions_keys(texts) or _mentions_system(texts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,7 +14,6 @@ from squall.core.environment import is_of_environment
 from squall.core.errors import SquallError
 from squall.core.event.gates.settings import (
     NO_GROUP,
-    Correlation,
     Group,
     bare,
     correlation_of,
@@ -91,17 +90,18 @@ class Deciding:
             for each in explanations
             if each.matches or each.failure
         ]
-        for rule in rules.values():
-            correlation = correlation_of(rule)
-            if correlation is not None:
-                matches += await self._parts(rule, correlation, instance, trigger_rules.need_keys)
+        correlating = [rule for rule in rules.values() if rule.correlate is not None]
+        if correlating:
+            evaluating = await self._evaluating([], None, trigger_rules.need_keys)
+            async for rule in _in_turns(correlating):
+                matches += await self._parts(evaluating, rule, instance)
         return Decision(instance, trigger_rules.number, matches)
 
-    async def _parts(
-        self, rule: Rule, correlation: Correlation, instance: TriggerInstance, need_keys: bool
-    ) -> list[Match]:
+    async def _parts(self, evaluating: _Evaluating, rule: Rule, instance: TriggerInstance) -> list[Match]:
         """Returns the match of an event with some of the places of a correlation, if there are any."""
-        evaluating = await self._evaluating([rule], None, need_keys)
+        correlation = correlation_of(rule)
+        if correlation is None:
+            return []
         places = [(rule.trigger.ref, rule.criteria, correlation.by)] + [
             (ref, entry.criteria, entry.by) for ref, entry in zip(rule.events, correlation.entries, strict=False)
         ]
@@ -245,8 +245,19 @@ def _setting(
     return Setting(jinja, now, names=names, schemas=lambda ref: schemas.get(ref, {}), taint=taint)
 
 
+async def _in_turns(rules: Iterable[Rule]) -> AsyncIterator[Rule]:
+    """Yields the rules. Gives the event loop a turn every few milliseconds."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _TURN
+    for rule in rules:
+        yield rule
+        if loop.time() > until:
+            await asyncio.sleep(0)
+            until = loop.time() + _TURN
+
+
 class _Evaluating:
-    """Evaluates rules with the same keys, names and schemas. Gives the event loop a turn every few milliseconds."""
+    """Evaluates rules with the same keys, names and schemas."""
 
     def __init__(self, binding: Binding, keys: Mapping[str, Any], setting: partial[Setting]) -> None:
         self._binding = binding
@@ -259,15 +270,7 @@ class _Evaluating:
 
     async def all(self, rules: Iterable[Rule], payload: Any) -> list[Explanation]:
         """Returns the explanations of all rules, in their order."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + _TURN
-        explanations: list[Explanation] = []
-        for rule in rules:
-            explanations.append(await self.one(rule, payload, all_criteria=False))
-            if loop.time() > until:
-                await asyncio.sleep(0)
-                until = loop.time() + _TURN
-        return explanations
+        return [await self.one(rule, payload, all_criteria=False) async for rule in _in_turns(rules)]
 
     async def one(self, rule: Rule, payload: Any, *, all_criteria: bool) -> Explanation:
         """Returns the explanation of a rule."""

@@ -20,7 +20,7 @@ def rule(**own: Any) -> Any:
 
 
 def test_keys_are_read_with_their_defaults() -> None:
-    assert throttle_of(rule()) is correlation_of(rule()) is None
+    assert (throttle_of(rule()), correlation_of(rule()), absent_within(rule())) == (None, None, 0)
     assert throttle_of(rule(throttle={"within": "1m30s"})) == (90_000_000, (), "first", 0)
     counting = {"within": 0.5, "mode": "count", "count": 3, "by": "trigger.a"}
     assert throttle_of(rule(throttle=counting)) == (500_000, ("trigger.a",), "count", 3)

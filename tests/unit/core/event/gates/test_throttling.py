@@ -18,7 +18,8 @@ def times(gaps: list[int]) -> list[int]:
 
 @given(GAPS)
 def test_first_fires_if_it_has_not_fired_within_the_span(gaps: list[int]) -> None:
-    start, fired = None, []
+    start: int | None = None
+    fired: list[int] = []
     for now in times(gaps):
         start, decision = first(start, WITHIN, now)
         assert decision.fires == all(now - earlier >= WITHIN for earlier in fired)
