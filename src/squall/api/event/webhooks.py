@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,27 +22,30 @@ LONGEST_WAIT = 60
 """The most seconds of `wait`."""
 
 _SMALL = 64 << 10
-_MOST_UNPROVEN = 64 << 20
+_MOST_UNPROVEN = 128 << 20
 
 
 class UnprovenBodies:
-    """The bytes of large bodies that are in memory before their signatures are checked: at most `most`."""
+    """The bytes of large bodies that are in memory before their signatures are checked: at most `most`, and a quarter
+    of that from one address, so that one stranger does not keep all others out."""
 
     def __init__(self, most: int = _MOST_UNPROVEN) -> None:
         self._most = most
-        self._bytes = 0
+        self._bytes: Counter[str] = Counter()
 
     @contextmanager
-    def room(self, size: int) -> Iterator[None]:
+    def room(self, address: str, size: int) -> Iterator[None]:
         """Counts a body while the context is open. Raises `UnavailableError` if there are too many large ones."""
         size = size if size > _SMALL else 0
-        if self._bytes + size > self._most:
+        if size and (self._bytes.total() + size > self._most or self._bytes[address] + size > self._most // 4):
             raise UnavailableError("Too many large deliveries wait for the check of their signatures. Send it again.")
-        self._bytes += size
+        self._bytes[address] += size
         try:
             yield
         finally:
-            self._bytes -= size
+            self._bytes[address] -= size
+            if not self._bytes[address]:
+                del self._bytes[address]
 
 
 class WebhookRoutes:
@@ -71,7 +75,7 @@ class WebhookRoutes:
         seconds = wait_of(request.query)
         incoming = incoming_of(request)
         admitted = await self._delivering.admit(incoming)
-        with self._unproven.room(_declared(request) if admitted.is_unproven else 0):
+        with self._unproven.room(incoming.remote, _declared(request) if admitted.is_unproven else 0):
             raw = await self._read(request, admitted)
             delivered = await self._delivering.deliver(admitted, raw)
         if seconds is None:
@@ -153,7 +157,7 @@ def _declared(request: Request) -> int:
     length = request.header("content-length") or ""
     if length.isdigit():
         return int(length)
-    return _MOST_UNPROVEN // 4 if request.header("transfer-encoding") else 0
+    return _MOST_UNPROVEN // 8 if request.header("transfer-encoding") else 0
 
 
 def _links(delivered: Delivered) -> dict[str, str]:
