@@ -54,7 +54,7 @@ USERS_READ = {
     "/v1/inquiries", "/v1/inquiries/{id}", "/v1/policytypes", "/v1/policytypes/{ref}", "/v1/policies",
     "/v1/policies/{ref}", "/v1/traces", "/v1/traces/{id}", "/v1/keys", "/v1/keys/{name}", "/v1/user", "/v1/apikeys",
     "/v1/apikeys/{key}", "/v1", "/metrics", "/v1/schemas", "/v1/schemas/{name}",
-    "/v1/queue/aside",
+    "/v1/queue/aside", "/v1/timers", "/v1/timers/{ref}", "/v1/timers/{ref}/preview", "/v1/timers/{ref}/missed",
     # These ask nobody.
     "/auth/v1/sso", "/auth/v1/sso/request", "/healthz", "/readyz", "/openapi.json",
 }  # fmt: skip
