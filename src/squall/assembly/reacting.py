@@ -17,7 +17,6 @@ from squall.config import Settings
 from squall.roles.carrier import Carrier
 from squall.roles.rules import RulesRole
 from squall.services.event.history import History
-from squall.services.event.internal import notifying
 from squall.services.event.internal.executions import ExecutionEvents
 from squall.services.event.internal.notifying import Notifying
 from squall.services.event.internal.placing import Placing
@@ -114,7 +113,7 @@ def roles(settings: Settings, out: Outside, use: Reacting) -> list[Role]:
     return [
         RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=poll),
         Carrier(REBINDING, use.rebinding.carry, rebinding.MOST, out.bus, poll=poll),
-        Carrier(NOTIFICATIONS, use.notifying.carry, notifying.MOST, out.bus, poll=poll),
+        Carrier(NOTIFICATIONS, use.notifying.carry, 1, out.bus, poll=poll),
     ]
 
 
