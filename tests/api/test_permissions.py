@@ -63,7 +63,7 @@ USERS_READ = {
     "/v1/ruleenforcements", "/v1/ruleenforcements/{id}", "/v1/webhooks", "/v1/webhooks/{url}",
     # Credentials in their headers are masked.
     "/v1/webhooks/{url}/deliveries", "/v1/webhooks/{url}/deliveries/{id}",
-    "/v1/queue/aside", "/v1/timers", "/v1/timers/{ref}", "/v1/timers/{ref}/preview", "/v1/timers/{ref}/missed",
+    "/v1/timers", "/v1/timers/{ref}", "/v1/timers/{ref}/preview", "/v1/timers/{ref}/missed",
     # These ask nobody.
     "/auth/v1/sso", "/auth/v1/sso/request", "/healthz", "/readyz", "/openapi.json",
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,11 @@ class Events:
         of_trigger = {"type": trigger, "parameters": changes.pop("parameters", {})}
         body = {"name": name, "trigger": of_trigger, "action": {"ref": "core.noop"}, "enabled": True, **changes}
         return await self.rules.create(body, "ada")
+
+    async def notify(self) -> int:
+        """Sends the notifications that wait; returns their number."""
+        async with asyncio.TaskGroup() as group:
+            return await self.notifying.carry(group)
 
     async def instances(self, trigger_type: str) -> Sequence[TriggerInstance]:
         """The stored events of a type, the oldest first."""

@@ -125,3 +125,20 @@ def test_a_rule_follows_the_key_in_the_parameters_of_its_trigger(server: Server)
         write("third")
         until(lambda: url_of("mover") == "third", "the new URL")
         assert "trigger_error" not in server.get("/v1/rules/default.mover")
+
+
+def test_a_hostile_text_of_a_notification_is_sent_as_it_was_written_and_delays_no_other(
+    plain_server: Server,
+) -> None:
+    server = plain_server
+    hostile = (
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}{% endfor %}"
+    )
+    with rule(server, "heard", "core.st2.generic.notifytrigger"):
+        for name, text in (("slow", hostile + "{% endfor %}"), ("quick", "fine")):
+            body = {"action": "core.noop", "notify": {"on-complete": {"routes": [name], "message": text}}}
+            assert server.call("POST", "/v1/executions", body).status == 201
+        until(lambda: len(executions_of(server, "heard")) == 2, "both notifications")
+    payloads = [each["payload"] for each in instances(server, "core.st2.generic.notifytrigger")]
+    assert [each["route"] for each in payloads if each["route"] in ("slow", "quick")] == ["quick", "slow"]
+    assert payloads[-1]["message"].startswith("{% for a")

@@ -30,7 +30,6 @@ from squall.services.event.gates.gating import Gating
 from squall.services.event.gates.held import Held
 from squall.services.event.gates.silences import Silences
 from squall.services.event.history import History
-from squall.services.event.internal import notifying
 from squall.services.event.internal.executions import ExecutionEvents
 from squall.services.event.internal.notifying import Notifying
 from squall.services.event.internal.placing import Placing
@@ -179,7 +178,7 @@ def roles(settings: Settings, out: Outside, use: Reacting) -> list[Role]:
         GatesRole(use.firing, out.store, out.bus, out.clock, poll=poll),
         TimersRole(use.timer_firing, out.bus, out.clock, poll=poll),
         Carrier(REBINDING, use.rebinding.carry, rebinding.MOST, out.bus, poll=poll),
-        Carrier(NOTIFICATIONS, use.notifying.carry, notifying.MOST, out.bus, poll=poll),
+        Carrier(NOTIFICATIONS, use.notifying.carry, 1, out.bus, poll=poll),
         use.outcomes,
     ]
 

@@ -14,10 +14,12 @@ _BACK_OFF = 0.5
 
 
 class Carrier:
-    """Calls `carry`, which claims rows of `lane` and returns their number; calls it again at once if that is `most`.
-    `poll` is in seconds."""
+    """Calls `carry`, which claims rows of `lane` and returns their number, and may leave tasks in the group that it
+    gets. Calls it again at once if it returns at least `most`. `poll` is in seconds."""
 
-    def __init__(self, lane: str, carry: Callable[[], Awaitable[int]], most: int, bus: Bus, *, poll: float) -> None:
+    def __init__(
+        self, lane: str, carry: Callable[[asyncio.TaskGroup], Awaitable[int]], most: int, bus: Bus, *, poll: float
+    ) -> None:
         self._lane = lane
         self._carry = carry
         self._most = most
@@ -26,10 +28,14 @@ class Carrier:
 
     async def run(self) -> None:
         """Works until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            await self._take(group)
+
+    async def _take(self, group: asyncio.TaskGroup) -> None:
         with self._bus.subscribe(self._lane) as hints:
             while True:
                 try:
-                    if await self._carry() < self._most:
+                    if await self._carry(group) < self._most:
                         await hints.wait(self._poll)
                 except RETRIED as error:
                     _LOG.warning("rows wait; trying again", extra={"lane": self._lane, "error": str(error)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -45,7 +46,7 @@ class Rebinding:
         self._parameters = parameters
         self._settled = settled
 
-    async def carry(self) -> int:
+    async def carry(self, _group: asyncio.TaskGroup | None = None) -> int:
         """Claims at most `MOST` rows, and renders the parameters of all triggers that have templates. Returns the
         number of rows. They stay until all rules are done, so a server that dies meanwhile loses nothing."""
         now = self._clock.now()
