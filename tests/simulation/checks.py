@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.happenings import check_events
 from tests.simulation.pack import SLOTS
 from tests.simulation.server import World
 
@@ -47,6 +48,7 @@ def check(world: World, history: History, plan: Plan) -> list[str]:
         ]
     complaints += _of_slots(seen)
     complaints += _of_clients(seen, history)
+    complaints += check_events(world, history.sent, seen.executions, plan.servers)
     return complaints
 
 
@@ -132,7 +134,7 @@ def _of_slots(seen: Seen) -> list[str]:
 
 def _of_clients(seen: Seen, history: History) -> list[str]:
     complaints: list[str] = []
-    roots = [each for each in seen.executions.values() if each.parent is None]
+    roots = [each for each in seen.executions.values() if each.parent is None and "rule" not in each.context]
     answered = {each.execution.id for each in history.accepted if each.execution is not None}
     unanswered = sum(each.execution is None for each in history.accepted) + history.refused
     retried = [each for each in roots if "retry" in each.context.get("policies", {})]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from tests.simulation.checks import check
+from tests.simulation.happenings import Sent, random_event, send, write_rules
 from tests.simulation.loop import EndlessError, VirtualLoop
 from tests.simulation.pack import Piece, random_piece, write_pack
 from tests.simulation.server import LEASE, SimulatedServer, World, settings, shared_parts
@@ -46,6 +47,7 @@ class Plan(NamedTuple):
     hints_lost: float
     poll: float
     pieces: int
+    events: int
 
 
 def plan(rng: random.Random) -> Plan:
@@ -69,6 +71,7 @@ def plan(rng: random.Random) -> Plan:
         hints_lost=rng.choice((0.0, 0.0, 0.3, 1.0)),
         poll=rng.choice((0.5, 1.0, 3.0)),
         pieces=rng.randrange(1, 5),
+        events=some(12, 0.5),
     )
 
 
@@ -84,6 +87,7 @@ class History:
 
     def __init__(self) -> None:
         self.accepted: list[Accepted] = []
+        self.sent: list[Sent] = []
         self.refused = 0
         self.canceled: list[str] = []
         self.disturbed: set[str] = set()
@@ -107,6 +111,7 @@ class Ground:
     def __init__(self, home: Path) -> None:
         self.home = home
         write_pack(home / "extra")
+        write_rules(home / "extra/sim")
         self.image = self._registered()
 
     def _registered(self) -> bytes:
@@ -165,6 +170,7 @@ class Schedule:
             self._boot(f"server-{number}")
         self.world.disk.errors = self.plan.errors
         outside = [self.loop.create_task(self._client()) for _ in range(self.plan.pieces)]
+        outside += [self.loop.create_task(self._sender(number)) for number in range(self.plan.events)]
         outside += [self.loop.create_task(work) for work in self._faults()]
         await asyncio.gather(*outside)
         self._faulty = False
@@ -237,6 +243,21 @@ class Schedule:
         await asyncio.wait((task, server.dead), return_when=asyncio.FIRST_COMPLETED)
         if answers or not task.done():
             self.history.accepted.append(Accepted(piece, answers[0] if answers else None))
+
+    async def _sender(self, number: int) -> None:
+        """Sends an event. With a source, it is sent again until a server answers."""
+        await asyncio.sleep(self._rng.random() ** 2 * FAULTS * 0.6)
+        event = random_event(self._rng, number)
+        answers: list[str] = []
+        while not answers:
+            server = await self._ready()
+            task = server.do(send(server.services, event, answers))
+            await asyncio.wait((task, server.dead), return_when=asyncio.FIRST_COMPLETED)
+            if event.source is None:
+                break
+            await asyncio.sleep(0.1)
+        self.history.counts["events"] += 1
+        self.history.sent.append(Sent(event, answers[0] if answers else None))
 
     async def _meddle(self, what: str) -> None:
         await asyncio.sleep(self._rng.random() * FAULTS)

@@ -29,6 +29,7 @@ from squall.config import Settings
 from squall.config.settings import Queue, Storage
 from squall.config.settings import Server as ServerSettings
 from squall.core.expr.language import Language
+from squall.services.lanes import AT_ONCE
 
 T = TypeVar("T")
 LEASE = 8.0
@@ -152,7 +153,7 @@ class SimulatedServer:
             group.create_task(role.run(), name=type(role).__name__)
 
     async def _free_leases(self, out: Outside) -> None:
-        await out.store.tx(lambda tx: tx.queue.free(self.identity, out.clock.now()))
+        await out.store.tx(lambda tx: tx.queue.free(self.identity, AT_ONCE))
 
     def _outside(self) -> Outside:
         world = self._world

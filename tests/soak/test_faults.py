@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.scenarios.faults import test_server_kills as kills
 from tests.scenarios.faults.failpoints import KEEPERS, SERVER
+from tests.scenarios.faults.happenings import Senders, add_rules, check_once, kill_at_random, settled
 from tests.scenarios.faults.mortal import mortal_server
 from tests.scenarios.faults.pack import write_pack
 from tests.scenarios.faults.test_crowds import crowd_of_viewers
@@ -28,6 +29,7 @@ MINUTES = float(os.environ.get("SQUALL_SOAK_MINUTES") or 0)
 MOST_KILLS = 10_000
 A_ROUND = 40
 VIEWERS = 1000
+WEBHOOKS = 10_000
 
 pytestmark = pytest.mark.timeout(MINUTES * 60 + 600)
 
@@ -129,3 +131,14 @@ def test_lines_of_a_quiet_action_beside_eight_that_print_without_end(tmp_path: P
     took.sort()
     if took:
         print(f"{len(took)} lines, p50 {took[len(took) // 2] * 1000:.2f} ms, worst {took[-1] * 1000:.1f} ms")
+
+
+def test_each_of_thousands_of_matches_has_one_execution_over_kills(tmp_path: Path, fault_packs: Path) -> None:
+    rng = random.Random(kills.new_seed())
+    with mortal_server(tmp_path, fault_packs, SQUALL_QUEUE_SUSPECT_SECONDS="0.2") as server:
+        add_rules(server)
+        senders = Senders(server, WEBHOOKS)
+        with senders.sending():
+            kill_at_random(senders, rng, WEBHOOKS // 250, WEBHOOKS)
+        settled(server)
+        check_once(server, [senders], ordered=False)

@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 FAILPOINT = "FAULT_TEST_FAILPOINT"
 CLOCK_OFFSET = "FAULT_TEST_CLOCK_OFFSET"
 KEEPER = "squall.adapters.keeper"
+RULES = "squall.services.event.rules"
+TRIGGERS = "squall.services.event.triggers"
 
 
 class Point(NamedTuple):
@@ -46,6 +48,16 @@ SERVER = {
     "the status record is about to be appended": Point(f"{KEEPER}.server.remote", "KeeperLauncher.append", False),
     "the status record was appended": Point(f"{KEEPER}.server.remote", "KeeperLauncher.append", True),
     "the journal was closed": Point(f"{KEEPER}.server.remote", "KeeperLauncher.close_tree", True),
+}
+EVENTS = {
+    "the event is about to be stored": Point(f"{TRIGGERS}.dispatching", "Dispatching.dispatch", False),
+    "the event was stored": Point(f"{TRIGGERS}.dispatching", "Dispatching.dispatch", True),
+    "events were claimed": Point(f"{RULES}.evaluation", "Evaluation.advance", True),
+    "the decision is about to be made": Point(f"{RULES}.deciding", "Deciding.decide", False),
+    "the decision was made": Point(f"{RULES}.deciding", "Deciding.decide", True),
+    "the decision is about to be written": Point(f"{RULES}.enforcing", "Enforcing.write", False),
+    "an enforcement is written": Point(f"{RULES}.enforcing", "Enforcing.enforce", True),
+    "the decision was written": Point(f"{RULES}.enforcing", "Enforcing.write", True),
 }
 KEEPERS = {
     "start is about to be logged": Point(f"{KEEPER}.runlog", "RunLog.start", False),
@@ -143,7 +155,7 @@ def main() -> None:
     this = f"import os, runpy; os.environ.update({named!r}); "
     this += f"f = runpy.run_path({__file__!r}); f['prepare'](f['KEEPERS']); {start}"
     pool._PROGRAM = pool._PROGRAM.replace(start, this)
-    prepare(SERVER)
+    prepare(SERVER | EVENTS)
     from squall.__main__ import main as squall
 
     sys.exit(squall())

@@ -25,9 +25,9 @@ AT_ONCE = 3
 class Armed(Mortal):
     """A server, and keepers, that die where they are told to."""
 
-    def __init__(self, home: Path, packs: Path) -> None:
+    def __init__(self, home: Path, packs: Path, **env: str) -> None:
         self.point, self.offset = home / "failpoint", home / "offset"
-        super().__init__(home, packs, env={FAILPOINT: str(self.point), CLOCK_OFFSET: str(self.offset)})
+        super().__init__(home, packs, env={FAILPOINT: str(self.point), CLOCK_OFFSET: str(self.offset), **env})
         self.program = PROGRAM
 
     def die_at(self, point: str) -> None:
