@@ -13,6 +13,7 @@ from squall.core.event.timers.records import document, fire_document, missed_doc
 from squall.core.timestamp import from_iso
 from squall.services.event.timers.timers import Backfilled, Timers
 
+_LISTED = 1_000
 _PREVIEWED = 10
 _BACKFILLED = 100
 _MISSED = 100
@@ -32,7 +33,7 @@ class TimerRoutes:
         timer_type = request.query.text("timer_type")
         if timer_type is not None and timer_type not in FIELDS:
             raise InvalidError(f"Timer type {timer_type} not in supported types - {', '.join(FIELDS)}.")
-        part = page(request.query, None)
+        part = page(request.query, _LISTED)
         timers, total = await self._timers.find(timer_type, part.limit, part.offset)
         return Answer([document(each) for each in timers], headers=part.headers(total))
 

@@ -90,6 +90,7 @@ def begun(timer: Timer, zone: ZoneInfo) -> Timer:
 def resumed(timer: Timer, zone: ZoneInfo, now: int) -> Plan:
     """Returns the plan of a timer whose pause ends at `now` (µs since 1970). The fires during the pause are missed. The
     timer begins at `now` again, also if the clock was ahead of it before."""
+    timer = msgspec.structs.replace(timer, start=min(timer.start, now))
     schedule, policy = schedule_of(timer, zone), parse_policy(timer.trigger.parameters)
     if timer.pause is None:
         return Plan(timer, policy)

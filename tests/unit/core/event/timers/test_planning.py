@@ -97,6 +97,11 @@ def test_a_timer_that_is_resumed_forgets_that_the_clock_was_ahead() -> None:
     assert resumed(held, UTC, NOON + 61 * SECOND).due == NOON + 120 * SECOND
 
 
+def test_a_timer_of_the_future_that_is_resumed_begins_at_the_present() -> None:
+    held = msgspec.structs.replace(timer(), start=NOON + HOUR, last=NOON + HOUR, pause=Pause(by="ada", since=NOON))
+    assert resumed(held, UTC, NOON).due == NOON + 60 * SECOND
+
+
 def test_a_timer_that_is_not_paused_is_resumed_without_a_change() -> None:
     assert resumed(timer(), UTC, NOON + HOUR).timer == timer()
 
