@@ -186,3 +186,31 @@ def test_a_deleted_rule_leaves_nothing_that_fires(mortal: Server) -> None:
     kill(mortal)
     fired(mortal, later)
     assert enforcements(mortal, gone) == []
+
+
+def test_matches_that_come_due_while_the_server_is_killed_again_and_again_fire_once(mortal: Server) -> None:
+    groups = 40
+    last = make_rule(mortal, "many", throttle={"within": 1, "mode": "last", "by": "trigger.n"})
+    pairs = make_rule(mortal, "pairs", correlate={"all": ["default.other"], "within": "1h", "by": "trigger.n"})
+    for n in range(groups):
+        send(mortal, "many", n=n)
+        send(mortal, "pairs", n=n)
+        send(mortal, "pairs", "other", n=n)
+        if n % 10 == 9:
+            kill(mortal)
+    for ref in (last, pairs):
+        until(
+            lambda ref=ref: len(enforcements(mortal, ref)) >= groups // 2,  # type: ignore[misc]
+            "half of them fired",
+        )
+        kill(mortal)
+    for ref in (last, pairs):
+        until(lambda ref=ref: len(enforcements(mortal, ref)) >= groups, "all fired", pause=0.05)  # type: ignore[misc]
+        kill(mortal)
+        all_of_them = enforcements(mortal, ref)
+        assert len({each["trigger_instance_id"] for each in all_of_them}) == len(all_of_them) == groups
+        executions = {each["execution_id"] for each in all_of_them}
+        assert len(executions) == groups
+    started = mortal.get("/v1/executions", limit=-1)
+    rules = [each["context"].get("rule", {}).get("name") for each in started]
+    assert (rules.count("many"), rules.count("pairs")) == (groups, groups)

@@ -21,7 +21,7 @@ from squall.testing.tables.access import AccessContract
 from squall.testing.tables.content import ContentContract
 from squall.testing.tables.execution_filters import ExecutionFilterContract
 from squall.testing.tables.executions import ExecutionContract
-from squall.testing.tables.gates import GateContract
+from squall.testing.tables.event.gates import GateContract
 from squall.testing.tables.queue import QueueContract
 from squall.testing.tables.rules import EnforcementContract, RuleContract
 from squall.testing.tables.sealed_values import SealedValueContract

@@ -80,7 +80,9 @@ def correlation_of(rule: Rule) -> Correlation | None:
     return Correlation(kind, span(own["within"]), by, tuple(_entry(each, by) for each in own[kind]))
 
 
-def _entry(entry: Mapping[str, Any], by: tuple[str, ...]) -> Entry:
+def _entry(entry: str | Mapping[str, Any], by: tuple[str, ...]) -> Entry:
+    if isinstance(entry, str):
+        return Entry(RuleTrigger(type=entry), {}, by)
     trigger = RuleTrigger(type=entry["trigger"]["type"], parameters=entry["trigger"].get("parameters") or {})
     return Entry(trigger, entry.get("criteria") or {}, _paths(entry.get("by")) or by)
 

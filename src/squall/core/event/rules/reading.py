@@ -324,8 +324,11 @@ def _check_mode(throttle: Mapping[str, Any]) -> None:
 
 
 def _check_entry(entry: Any, paths: int, *keys: str) -> None:
-    """Checks a further event of a correlation, whose rule has so many `paths` in `by`."""
-    check_type(entry, _MAP, *keys)
+    """Checks a further event of a correlation, whose rule has so many `paths` in `by`. A text is a trigger type."""
+    check_type(entry, (str, dict), *keys)
+    if isinstance(entry, str):
+        _type_ref(entry, *keys)
+        return
     check_words(entry, _ENTRY, *keys)
     _check_required(entry, "trigger", *keys)
     trigger = entry["trigger"]

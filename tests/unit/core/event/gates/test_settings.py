@@ -30,6 +30,8 @@ def test_keys_are_read_with_their_defaults() -> None:
     )
     assert correlation is not None
     assert [each.by for each in correlation.entries] == [("trigger.a",), ("trigger.b",)]
+    short, long = (correlation_of(rule(correlate={"all": [each], "within": 1})) for each in ("p.u", OTHER))
+    assert short == long
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,8 @@ def test_keys_are_read_with_their_defaults() -> None:
         ({"correlate": {"all": [], "within": 1}}, "needs exactly one of all, any, sequence"),
         ({"correlate": {"all": [OTHER], "any": [OTHER], "within": 1}}, "needs exactly one of all, any, sequence"),
         ({"correlate": {"all": [OTHER] * 11, "within": 1}}, "correlate.all: at most 10 further events, not 11"),
-        ({"correlate": {"all": ["p.u"], "within": 1}}, "correlate.all.0"),
+        ({"correlate": {"all": ["nodot"], "within": 1}}, "correlate.all.0: 'nodot' is no reference"),
+        ({"correlate": {"all": [5], "within": 1}}, "correlate.all.0"),
         ({"correlate": {"all": [{}], "within": 1}}, "correlate.all.0: 'trigger' is a required property"),
         ({"correlate": {"all": [{"trigger": {"type": "nodot"}}], "within": 1}}, "correlate.all.0.trigger.type"),
         ({"correlate": {"all": [{**OTHER, "rule": "p.r"}], "within": 1}}, "correlate.all.0.rule"),

@@ -144,13 +144,13 @@ def test_a_rule_is_a_mapping(body: Any) -> None:
 
 def test_own_keys_of_squall_are_kept_as_they_are_written() -> None:
     own = {
-        "throttle": {"within": "5m", "by": ["trigger.body.host"], "mode": "count"},
+        "throttle": {"within": "5m", "by": ["trigger.body.host"], "mode": "count", "count": 3},
         "correlate": {"sequence": ["a.b", "c.d"], "within": 60, "by": "trigger.host"},
-        "absent": {"within": "1h30m"},
         "hold": True,
     }
     shown = document(make_rule(BODY | own))
     assert {key: shown[key] for key in own} == own
+    assert document(make_rule(BODY | {"absent": {"within": "1h30m"}}))["absent"] == {"within": "1h30m"}
 
 
 @pytest.mark.parametrize(
