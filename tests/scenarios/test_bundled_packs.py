@@ -103,7 +103,9 @@ def test_a_mail_is_made_and_handed_on(squall: Server, tmp_path: Path) -> None:
 def test_pauses_and_what_is_not_there_yet(squall: Server) -> None:
     assert run(squall, "core.pause", max_pause=0)["result"]["result"] == "Paused for 0 seconds"
     injected = run(squall, "core.inject_trigger", trigger="core.st2.webhook")
-    assert (injected["status"], "has no triggers yet" in injected["result"]["result"]) == ("failed", True)
+    assert (injected["status"], "core.st2.webhook" in injected["result"]["result"]) == ("failed", True)
+    sent = {"trigger": "core.st2.generic.actiontrigger", "payload": {}}
+    assert run(squall, "core.inject_trigger", **sent)["result"]["result"] == sent
     dig = run(squall, "linux.dig", hostname="localhost", nameserver="127.0.0.1")
     if shutil.which("dig") is None:
         assert (dig["status"], "dig is not installed" in dig["result"]["result"]) == ("failed", True)

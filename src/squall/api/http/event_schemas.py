@@ -33,7 +33,7 @@ _TRIGGER = {**_NAMED, "type": _TEXT, "parameters": _OBJECT}
 _RULE = {
     **_NAMED, "enabled": _FLAG, "type": _OBJECT, "trigger": _OBJECT, "criteria": _OBJECT, "action": _OBJECT,
     "context": _OBJECT, "tags": _LIST, "metadata_file": _TEXT, "throttle": _OBJECT, "correlate": _OBJECT,
-    "absent": _OBJECT, "hold": _FLAG,
+    "absent": _OBJECT, "hold": _FLAG, "trigger_error": _TEXT,
 }  # fmt: skip
 _RULE_OR_REF: Schema = {"oneOf": [_TEXT, _OBJECT]}
 _DECISION = {

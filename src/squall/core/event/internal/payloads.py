@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from squall.core.access.secret import masked
-from squall.core.content.keyvalue import Key
+from squall.core.access.secret import MASK, masked
+from squall.core.content.keyvalue import USER, Key
 from squall.core.content.keyvalue import document as key_document
 from squall.core.execution.execution import Execution
 from squall.core.execution.inquiry import RUNNER
@@ -75,19 +75,25 @@ def is_inquiry(execution: Execution) -> bool:
 
 def key_payloads(old: Key | None, new: Key | None) -> list[tuple[str, dict[str, Any]]]:
     """Returns the types and payloads of the events of a key that was created (`old` is None), written, or deleted
-    (`new` is None). Secret values stay encrypted in them.
+    (`new` is None). Secret values stay encrypted in them. The values of users' own keys are masked: everybody who may
+    read events could read them.
 
     As in StackStorm, a written key is always updated; `value_change` is only for another value. The ciphertexts of
     secret values differ even if the values are equal.
     """
     if new is None:
-        return [(KEY_DELETE, {"object": key_document(old)})] if old is not None else []
+        return [(KEY_DELETE, {"object": _shown(old)})] if old is not None else []
     if old is None:
-        return [(KEY_CREATE, {"object": key_document(new)})]
-    events: list[tuple[str, dict[str, Any]]] = [(KEY_UPDATE, {"object": key_document(new)})]
+        return [(KEY_CREATE, {"object": _shown(new)})]
+    events: list[tuple[str, dict[str, Any]]] = [(KEY_UPDATE, {"object": _shown(new)})]
     if old.value != new.value:
-        events.append((KEY_VALUE_CHANGE, {"old_object": key_document(old), "new_object": key_document(new)}))
+        events.append((KEY_VALUE_CHANGE, {"old_object": _shown(old), "new_object": _shown(new)}))
     return events
+
+
+def _shown(key: Key) -> dict[str, Any]:
+    shown = key_document(key)
+    return {**shown, "value": MASK} if key.scope == USER else shown
 
 
 def file_payload(ref: str, path: str, host: str) -> dict[str, Any]:

@@ -73,6 +73,12 @@ def test_a_secret_value_stays_ciphertext() -> None:
     assert payload["object"]["encrypted"] is True
 
 
+def test_the_value_of_a_users_own_key_is_masked() -> None:
+    own = Key(id="a" * 24, scope="st2kv.user", user="ada", name="k", value="mine")
+    for _, payload in (*key_payloads(None, own), *key_payloads(own, key("2")), *key_payloads(own, None)):
+        assert "mine" not in str(payload)
+
+
 def test_a_payload_that_is_too_large_keeps_its_names_and_says_why() -> None:
     assert reduced({"ref": "a.b", "result": [1], "parameters": {"p": 1}}, "too large") == {
         "ref": "a.b",
