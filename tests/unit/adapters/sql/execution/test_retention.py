@@ -12,8 +12,8 @@ from squall.adapters.sql.sqlite import open_store
 
 pytestmark = pytest.mark.anyio
 
-# Events are removed but for the newest row, tokens when their execution ends or their time is over. An enforcement tells
-# that a rule fired, also when its execution is gone.
+# Events are removed but for the newest row, tokens when their execution ends or their time is over. An
+# enforcement tells that a rule fired, also when its execution is gone.
 OTHERS = {("events", "execution"), ("tokens", "execution"), ("enforcements", "execution")}
 
 
