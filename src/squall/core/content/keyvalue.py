@@ -7,7 +7,7 @@ user. Values are texts; secret values are stored as ciphertext.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -121,6 +121,10 @@ class KeyNames:
         if not self._name:
             raise TypeError("st2kv: a scope has no value; add the name of a key, such as st2kv.system.name")
         return self._value
+
+    def __iter__(self) -> Iterator[str]:
+        # Without it, Python would ask for the items 0, 1, 2, … for ever.
+        return iter(str(self))
 
     def __repr__(self) -> str:
         # A template that makes a text of a list or an object of keys must not show this class.

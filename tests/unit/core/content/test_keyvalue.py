@@ -123,3 +123,10 @@ def test_a_key_can_be_read_as_a_number(template: str, value: float) -> None:
 def test_the_text_of_a_key_is_none_if_there_is_no_key() -> None:
     names = KeyNames({"a.b": "", "c": "x"})
     assert (key_text(names.a.b), key_text(names["c"]), key_text(names.a), key_text(names)) == ("", "x", None, None)
+
+
+def test_a_key_in_a_template_is_a_text_of_characters_and_a_scope_is_none() -> None:
+    names = KeyNames({"a": "xyz"})
+    assert list(names["a"]) == ["x", "y", "z"]
+    with pytest.raises(TypeError, match="a scope has no value"):
+        list(names)
