@@ -41,7 +41,10 @@ ROOMS = {
         "", "access", "content", "output", "event", "event.triggers", "execution", "execution.policy", "event.rules",
         "event.gates", "event.internal", "event.timers", "event.webhooks", "workflow",
     ),
-    "api": ("http", "connection", "access", "content", "workflow", "execution", "output.forms", "output", "event", ""),
+    "api": (
+        "http", "connection", "access", "content", "workflow", "execution", "output.forms", "output", "event",
+        "event.hooks", "",
+    ),
     "cli": ("terminal", "", "access", "output", "workflow", "execution", "content", "event"),
     "adapters.keeper": ("", "families", "process.writing", "process", "server"),
     "adapters.sql": ("dialect", "event", "access", "content", "output", "workflow", "execution", ""),

@@ -20,9 +20,8 @@ from squall.api.event import (
     timers,
     triggers,
     watch,
-    webhook_log,
-    webhooks,
 )
+from squall.api.event.hooks import webhook_log, webhooks
 from squall.api.execution import executions, inquiries, policies, suspects, traces
 from squall.api.http import openapi
 from squall.api.http.routes import Route

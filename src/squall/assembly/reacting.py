@@ -7,12 +7,12 @@ from typing import NamedTuple
 from squall.api.event.enforcements import EnforcementRoutes
 from squall.api.event.explaining import ExplainingRoutes
 from squall.api.event.gates import HeldRoutes, SilenceRoutes
+from squall.api.event.hooks.webhook_log import WebhookLogRoutes
+from squall.api.event.hooks.webhooks import WebhookRoutes
 from squall.api.event.instances import InstanceRoutes
 from squall.api.event.rules import RuleRoutes
 from squall.api.event.timers import TimerRoutes
 from squall.api.event.triggers import TriggerRoutes
-from squall.api.event.webhook_log import WebhookLogRoutes
-from squall.api.event.webhooks import WebhookRoutes
 from squall.api.http.routes import Route
 from squall.api.output.tails import StreamSources
 from squall.assembly import arguments

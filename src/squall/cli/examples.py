@@ -31,6 +31,31 @@ OF_GROUPS: Mapping[str, tuple[str, ...]] = {
         "squall workflow lint packs/acme/actions/workflows/*.yaml",
         "squall workflow graph packs/acme/actions/workflows/deploy.yaml",
     ),
+    "rule": (
+        "squall rule create on_alert.yaml",
+        "squall rule list --pack acme",
+        "squall rule get acme.on_alert",
+        "squall rule test packs/acme/tests/rules",
+    ),
+    "trigger": (
+        "squall trigger instances --type core.st2.webhook",
+        "squall trigger emit acme.alert '{\"severity\": 5}'",
+        f"squall trigger re-emit {_ID}",
+    ),
+    "silence": (
+        "squall silence add --rule acme.on_alert --until 2h --reason maintenance",
+        "squall silence list",
+    ),
+    "webhook": (
+        "squall webhook list",
+        "squall webhook send acme/deploy --data '{\"version\": 7}' --follow",
+        "squall webhook deliveries acme/deploy",
+    ),
+    "timer": (
+        "squall timer list",
+        "squall timer preview acme.nightly",
+        "squall timer pause acme.nightly --for 2h --reason maintenance",
+    ),
     "key": ("squall key set region eu", "squall key set -e db.password", "squall key get region"),
     "config": ("squall config show", "squall config show --config squall.toml"),
     "queue": ("squall queue list", f"squall queue retry {_ID}"),

@@ -9,7 +9,7 @@ from squall.cli.terminal.lists import configure_list, moment, print_table
 from squall.cli.terminal.table import dump
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
-from squall.client.gates import discard_held, held_matches, run_held
+from squall.client.event.gates import discard_held, held_matches, run_held
 
 
 def _configure(parser: ArgumentParser) -> None:

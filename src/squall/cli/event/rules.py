@@ -12,7 +12,7 @@ from squall.cli.terminal.lists import configure_list, print_table
 from squall.cli.terminal.table import block, dump, fields
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
-from squall.client import rules
+from squall.client.event import rules
 from squall.client.http import JsonObject
 
 _REF = "the rule's reference, such as demo.on_alert, or its id"

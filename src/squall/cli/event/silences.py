@@ -11,7 +11,7 @@ from squall.cli.terminal.lists import configure_list, moment, print_table
 from squall.cli.terminal.table import dump
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
-from squall.client.gates import add_silence, remove_silence, silences
+from squall.client.event.gates import add_silence, remove_silence, silences
 from squall.core.errors import InvalidError
 
 _SCOPES = ("rule", "pack", "trigger")

@@ -13,7 +13,7 @@ from squall.cli.terminal.table import cell, dump, fields
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.times import exact
 from squall.cli.terminal.verb import Verb
-from squall.client import timers
+from squall.client.event import timers
 from squall.client.http import JsonObject
 from squall.core.errors import InvalidError
 from squall.core.timespan import moment

@@ -10,8 +10,8 @@ from squall.cli.terminal.lists import configure_list, moment, print_table
 from squall.cli.terminal.table import dump, fields
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
-from squall.client import rules
 from squall.client.api import document_of
+from squall.client.event import rules
 from squall.client.paths import path_of
 
 _FEW = 50

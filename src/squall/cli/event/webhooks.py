@@ -15,8 +15,8 @@ from squall.cli.terminal.screen import Style
 from squall.cli.terminal.table import cell, dump, fields
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
-from squall.client import webhooks
 from squall.client.api import Api
+from squall.client.event import webhooks
 from squall.client.follow import Follower
 from squall.client.http import JsonObject
 from squall.core.errors import InvalidError

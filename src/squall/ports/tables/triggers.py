@@ -52,13 +52,8 @@ class TriggerRows(Protocol):
         ...
 
 
-class InstanceRows(Protocol):
-    """The table of trigger instances."""
-
-    async def add(self, instance: TriggerInstance) -> TriggerInstance | None:
-        """Adds an instance, and returns it with its number. Returns None, and adds nothing, if there is an instance
-        with the same `source`."""
-        ...
+class InstanceView(Protocol):
+    """The questions about trigger instances."""
 
     async def get(self, instance_id: str) -> TriggerInstance | None:
         """Returns an instance by its id."""
@@ -77,10 +72,6 @@ class InstanceRows(Protocol):
         """Returns the statuses of these instances by id. Leaves out ids that do not exist."""
         ...
 
-    async def settle(self, instance: TriggerInstance) -> None:
-        """Writes the fields of an evaluation: `status`, `evaluated_at`, `rules_number`, `reason`, `trace`."""
-        ...
-
     async def find(self, where: InstanceFilter, limit: int | None, offset: int) -> Sequence[TriggerInstance]:
         """Returns a page of the instances that match."""
         ...
@@ -96,6 +87,19 @@ class InstanceRows(Protocol):
 
     async def count(self, where: InstanceFilter, cap: int) -> int:
         """Returns the number of instances that match, at most `cap`."""
+        ...
+
+
+class InstanceRows(InstanceView, Protocol):
+    """The table of trigger instances."""
+
+    async def add(self, instance: TriggerInstance) -> TriggerInstance | None:
+        """Adds an instance, and returns it with its number. Returns None, and adds nothing, if there is an instance
+        with the same `source`."""
+        ...
+
+    async def settle(self, instance: TriggerInstance) -> None:
+        """Writes the fields of an evaluation: `status`, `evaluated_at`, `rules_number`, `reason`, `trace`."""
         ...
 
     async def expire(self, before: int, limit: int) -> int:

@@ -13,7 +13,7 @@ from squall.core.event.gates.silences import Silence
 from squall.core.event.rules.records import RuleFilter
 from squall.ports import Store, Tx
 from squall.testing.samples import NOON, sample_id
-from squall.testing.tables.rules import put, sample_rule
+from squall.testing.tables.event.rules import put, sample_rule
 
 
 def sample_state(number: int, **changes: Any) -> GateState:

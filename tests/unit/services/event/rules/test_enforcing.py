@@ -6,7 +6,7 @@ import pytest
 from tests.doubles.reacting import Reacting
 
 from squall.core.event.rules.records import FAILED, PROCESSED, SUCCEEDED, TriggerInstance
-from squall.core.execution.execution import RUNNING
+from squall.core.execution.execution import REQUESTED, RUNNING
 from squall.ports import Tx
 from squall.services.event.rules.deciding import Match
 from squall.services.event.rules.enforcing import FIRES, MOST_MATCHES, Verdict
@@ -108,7 +108,12 @@ async def test_a_rule_whose_request_is_refused_fails_alone(reacting: Reacting) -
     assert "missing" in results["p.bad"][1]
     assert results["p.gone"][1] == 'Action "core.gone" doesn\'t exist'
     assert "cmd" in results["p.lacking"][1]
-    assert [execution.action for execution in await reacting.executions()] == ["core.noop"]
+    executions = await reacting.executions()
+    assert sorted((execution.action, execution.status) for execution in executions) == [
+        ("core.local", FAILED),
+        ("core.local", FAILED),
+        ("core.noop", REQUESTED),
+    ]
 
 
 class Refusing:

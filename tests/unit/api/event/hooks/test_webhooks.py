@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from squall.api.event.webhooks import LONGEST_WAIT, UnprovenBodies, wait_of
+from squall.api.event.hooks.webhooks import LONGEST_WAIT, UnprovenBodies, wait_of
 from squall.api.http.wire import Query
 from squall.core.errors import InvalidError, UnavailableError
 

@@ -1,0 +1,1 @@
+"""The calls about triggers, rules, timers and webhooks."""
