@@ -52,3 +52,5 @@ FIRST_PAINT = Goal(200, 100)  # ms until the end of a running log is on the scre
 SHOWN = Goal(60, 25)  # ms from the print to the screen
 FRAME = Goal(20, 17)  # ms; a browser without a window paints 60 times a second
 TAB = Goal(150, 60)  # MB
+IDLE_TIMERS = Goal(1, 0.5)  # % of a processor that timers cost which wait for their time
+LATENESS = {1: Goal(20, 5), 1000: Goal(1000, 500)}  # ms, p99, by the number of timers that fire at once

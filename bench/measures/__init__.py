@@ -18,6 +18,7 @@ from bench.measures.reaching import authentication, requests, ssh
 from bench.measures.slow_reader import slow_reader
 from bench.measures.startup import cli, start
 from bench.measures.throughput import events, raw, sse
+from bench.measures.timers import timers
 from bench.measures.workflows import workflows
 from bench.rows import Row
 
@@ -32,6 +33,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "latency-done": one_by_one,
     "rate": rate,
     "backlog": backlog,
+    "timers": timers,
     "workflows": workflows,
     "catalogue": catalogue,
     "ssh": ssh,

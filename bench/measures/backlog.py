@@ -30,9 +30,9 @@ def backlog(bench: Bench) -> Iterator[Row]:
         waiting = due - time.monotonic()
         if waiting < 1:
             raise BrokenError(f"requesting {count} executions took until they were due")
-        busy = _processor_seconds(server.pid)
+        busy = processor_seconds(server.pid)
         time.sleep(waiting - 0.5)
-        share = (_processor_seconds(server.pid) - busy) / (waiting - 0.5) * 100
+        share = (processor_seconds(server.pid) - busy) / (waiting - 0.5) * 100
         held = most = server.memory()
         while (done := succeeded(connection, "core.noop") - before) < count:
             if time.monotonic() - due > _PATIENCE:
@@ -58,7 +58,7 @@ def _queue(server: Squall, count: int, seconds: float) -> float:
     return due
 
 
-def _processor_seconds(pid: int) -> float:
+def processor_seconds(pid: int) -> float:
     """Seconds of processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
