@@ -14,6 +14,7 @@ import pytest
 
 from squall.core.errors import SquallError
 from squall.core.event import events
+from squall.core.event.events import Change
 from squall.core.execution.execution import RUNNING, SUCCEEDED, Execution, change_of
 from squall.ports import Store, Tx
 from squall.testing.samples import NOON, sample_execution, sample_id
@@ -268,6 +269,16 @@ class EventContract:
         assert await store.tx(lambda tx: tx.events.prune(2)) == 0
         assert await store.read(lambda tx: tx.events.bounds()) == (rows[4], rows[5])
         assert [event.id for event in await store.read(lambda tx: tx.events.after(0, 10))] == rows[4:]
+
+    async def test_frequent_events_never_push_out_others(self, store: Store) -> None:
+        """Each group keeps its own newest rows, and tells which rows are gone."""
+        rows = await self.fill(store, 3)
+        frequent = Change(kind=events.TRIGGER_INSTANCE, name="st2.trigger_instance__create", resource="i", at=NOON)
+        later = [await store.tx(lambda tx: tx.events.add(frequent)) for _ in range(5)]
+        assert await store.tx(lambda tx: tx.events.prune(3)) == 2
+        assert [event.id for event in await store.read(lambda tx: tx.events.after(0, 10))] == rows + later[2:]
+        assert await store.read(lambda tx: tx.events.removed(False)) == 0
+        assert await store.read(lambda tx: tx.events.removed(True)) == later[1]
 
     async def test_rows_go_on_counting_after_pruning(self, store: Store) -> None:
         """A row number is never used twice. Otherwise a client that resumes would miss a change."""

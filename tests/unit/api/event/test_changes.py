@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from squall.api.execution.views import Views
 from squall.api.output.tails import StreamSources
 from squall.core.event import events
 from squall.core.event.events import ANNOUNCEMENT, EXECUTION, Announcement, Change, Event
+from squall.core.event.rules.records import TriggerInstance
 from squall.services.event.rules.views import RuleViews
 from squall.services.execution.waiting import Waiting
 from squall.testing.samples import NOON, sample_id
@@ -100,3 +102,35 @@ async def test_a_filter_on_executions_holds_all_kinds_back_but_announcements(
     assert told.kind == ANNOUNCEMENT
     assert names(await changes.frames(wanted, told)) == ["st2.announcement__general"]
     assert await changes.frames(wanted, await added(squall, rule(), b"{}")) == []
+
+
+async def test_an_instance_is_sent_with_the_status_of_its_row(squall: Assembly, changes: Changes) -> None:
+    instance = TriggerInstance(trigger="p.t", occurred_at=NOON, id="a" * 24, payload={"n": 1}, status="processed")
+    await squall.store.tx(lambda tx: tx.instances.add(instance))
+    row = Change(
+        kind="trigger_instance", name="st2.trigger_instance__create", resource="a" * 24, at=NOON, status="pending"
+    )
+    (frame,) = await changes.frames(Filter(ALL), await added(squall, row))
+    document = json.loads(frame.split(b"data: ")[1])
+    assert (document["status"], document["payload"]) == ("pending", {"n": 1})
+
+
+async def test_a_large_payload_is_left_out(squall: Assembly, changes: Changes) -> None:
+    instance = TriggerInstance(trigger="p.t", occurred_at=NOON, id="a" * 24, payload={"n": "x" * 20_000})
+    await squall.store.tx(lambda tx: tx.instances.add(instance))
+    row = Change(kind="trigger_instance", name="st2.trigger_instance__create", resource="a" * 24, at=NOON)
+    (frame,) = await changes.frames(Filter(ALL), await added(squall, row))
+    assert "payload" not in json.loads(frame.split(b"data: ")[1])
+
+
+async def test_an_instance_that_is_gone_has_no_event(squall: Assembly, changes: Changes) -> None:
+    row = Change(kind="trigger_instance", name="st2.trigger_instance__create", resource="a" * 24, at=NOON)
+    assert await changes.frames(Filter(ALL), await added(squall, row)) == []
+
+
+@pytest.mark.parametrize(
+    ("patterns", "selects"),
+    [(("st2.execution__*",), False), (("st2.trigger_instance__update",), True), (("*",), True)],
+)
+def test_a_filter_knows_whether_it_selects_frequent_events(patterns: tuple[str, ...], selects: bool) -> None:
+    assert Filter(patterns).selects_frequent is selects

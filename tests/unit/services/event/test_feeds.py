@@ -11,11 +11,11 @@ from tests.doubles.assembly import POLL, Assembly, output_of, scripted
 
 from squall.adapters.bus.inproc import DeafBus
 from squall.core.event import events
-from squall.core.event.events import Announcement, Change
+from squall.core.event.events import TRIGGER_INSTANCE, Announcement, Change
 from squall.services.event import feeds, ring
 from squall.services.event.feeds import Feeds
 from squall.services.event.ring import Cursor, Item
-from squall.testing.samples import sample_execution
+from squall.testing.samples import NOON, sample_execution
 from squall.testing.waiting import PATIENCE, called
 
 pytestmark = pytest.mark.anyio
@@ -201,6 +201,16 @@ async def test_what_is_no_longer_kept_is_told(squall: Assembly) -> None:
     assert ([event.id for event in found], gone) == ([4, 5], True)
     found, gone = await squall.feeds.events_between(3, 4)
     assert ([event.id for event in found], gone) == ([4], False)
+
+
+async def test_only_a_listener_of_frequent_events_misses_them(squall: Assembly) -> None:
+    frequent = Change(kind=TRIGGER_INSTANCE, name="st2.trigger_instance__create", resource="i", at=NOON)
+    for _ in range(5):
+        await squall.store.tx(lambda tx: tx.events.add(frequent))
+    await squall.request()
+    await squall.store.tx(lambda tx: tx.events.prune(2))
+    assert (await squall.feeds.events_between(0, 6, frequent=False))[1] is False
+    assert (await squall.feeds.events_between(0, 6, frequent=True))[1] is True
 
 
 async def test_events_of_every_kind_are_heard_and_open_no_output(squall: Assembly) -> None:
