@@ -43,7 +43,6 @@ class WebhookRoutes:
     async def _post(self, request: Request) -> Answer:
         url = request.path["url"].strip("/")
         body = _body(request, await request.body())
-        tag = request.header(_TRACE_TAG) or f"webhook-{url}-{uuid.uuid4().hex}"
         if url == GENERIC:
             instance = await self._dispatching.dispatch(_generic(body, request.header(_TRACE_TAG)))
         else:
@@ -56,7 +55,10 @@ class WebhookRoutes:
                 "headers_lower": {name.lower(): value for name, value in headers.items()},
                 "body": body,
             }
-            instance = await self._dispatching.dispatch(Event(trigger=trigger.ref, payload=payload, trace_tag=tag))
+            tag = request.header(_TRACE_TAG) or ""
+            late_tag = "" if tag else f"webhook-{url}-{uuid.uuid4().hex}"
+            event = Event(trigger=trigger.ref, payload=payload, trace_tag=tag, late_tag=late_tag)
+            instance = await self._dispatching.dispatch(event)
         return Answer(body, 202, _links(instance))
 
 

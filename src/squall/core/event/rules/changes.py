@@ -20,7 +20,7 @@ CREATE: Final = "create"
 UPDATE: Final = "update"
 DELETE: Final = "delete"
 
-_LARGEST_PAYLOAD = 16 << 10
+_LARGEST = 16 << 10
 
 Resource = TriggerType | Trigger | TriggerInstance | Rule | Enforcement
 _KINDS: dict[type, str] = {
@@ -43,9 +43,11 @@ def change_document(resource: Resource) -> bytes:
     shown = document(resource)
     if isinstance(resource, TriggerInstance):
         try:
-            is_large = len(msgspec.json.encode(resource.payload)) > _LARGEST_PAYLOAD
+            encoded = msgspec.json.encode(shown)
+            is_large = len(encoded) > _LARGEST
         except (RecursionError, TypeError):
             is_large = True
-        if is_large:
-            del shown["payload"]
+        if not is_large:
+            return encoded
+        del shown["payload"]
     return msgspec.json.encode(shown)

@@ -272,8 +272,6 @@ def with_trigger(rule: Rule, trigger_ref: str) -> Rule:
 
 def document(record: TriggerType | Trigger | TriggerInstance | Rule | RuleType | Enforcement) -> dict[str, Any]:
     """Returns the record as the API shows it. Like StackStorm, omits attributes without a value."""
-    attributes: dict[str, Any] = msgspec.to_builtins(record)
-    shown = {key: value for key, value in attributes.items() if value is not None}
     if isinstance(record, TriggerInstance):
         reason = {"failure_reason": record.reason} if record.reason else {}
         return {
@@ -284,6 +282,8 @@ def document(record: TriggerType | Trigger | TriggerInstance | Rule | RuleType |
             "id": record.id,
             "payload": record.payload,
         }
+    attributes: dict[str, Any] = msgspec.to_builtins(record)
+    shown = {key: value for key, value in attributes.items() if value is not None}
     if isinstance(record, Enforcement):
         shown["enforced_at"] = to_iso(record.enforced_at)
     if isinstance(record, Rule):

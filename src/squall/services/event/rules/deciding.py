@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 from squall.core.environment import is_of_environment
@@ -13,6 +14,7 @@ from squall.core.event.rules.evaluating import NO_KEYS, evaluate, needs_keys
 from squall.core.event.rules.explanation import Explanation
 from squall.core.event.rules.parameters import Setting
 from squall.core.event.rules.records import Rule, TriggerInstance
+from squall.core.expr.bounds.evaluator import NeedsProcess
 from squall.core.expr.jinja import Jinja
 from squall.core.schema.taint import Taint
 from squall.ports import Clock
@@ -139,16 +141,16 @@ class _Evaluating:
         self._keys = keys
         self._setting = setting
 
-    async def all(self, rules: Iterable[Rule], payload: Any) -> list[Explanation]:
+    async def all(self, rules: Sequence[Rule], payload: Any) -> list[Explanation]:
         """Returns the explanations of all rules, in their order."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + _TURN
         explanations: list[Explanation] = []
-        for rule in rules:
-            explanations.append(await self.one(rule, payload, all_criteria=False))
-            if loop.time() > until:
+        seconds = asyncio.get_running_loop().time
+        while len(explanations) < len(rules):
+            explanations += await self._binding.rendering(
+                partial(self._some, rules=rules, start=len(explanations), payload=payload, seconds=seconds)
+            )
+            if len(explanations) < len(rules):
                 await asyncio.sleep(0)
-                until = loop.time() + _TURN
         return explanations
 
     async def one(self, rule: Rule, payload: Any, *, all_criteria: bool) -> Explanation:
@@ -158,3 +160,22 @@ class _Evaluating:
             return evaluate(rule, payload, self._keys, self._setting(jinja, taint), all_criteria=all_criteria)
 
         return await self._binding.rendering(work)
+
+    def _some(
+        self, jinja: Jinja, taint: Taint, rules: Sequence[Rule], start: int, payload: Any, seconds: Callable[[], float]
+    ) -> list[Explanation]:
+        """Returns the explanations of the rules from `start` on, at least of one, and of no more than a turn has time
+        for. Stops before a rule that needs a process: it is the first one of the next call then."""
+        setting = self._setting(jinja, taint)
+        until = seconds() + _TURN
+        explanations: list[Explanation] = []
+        for rule in islice(rules, start, None):
+            try:
+                explanations.append(evaluate(rule, payload, self._keys, setting, all_criteria=False))
+            except NeedsProcess:
+                if not explanations:
+                    raise
+                break
+            if seconds() > until:
+                break
+        return explanations
