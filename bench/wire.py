@@ -55,10 +55,10 @@ class Connection:
             received += data
         return answer
 
-    def post(self, path: str, body: object) -> dict[str, Any]:
-        """The JSON object that a POST gives. Raises `BrokenError` for anything but 201."""
+    def post(self, path: str, body: object, wanted: int = 201) -> dict[str, Any]:
+        """The JSON object that a POST gives. Raises `BrokenError` for any other status than `wanted`."""
         status, _, content = self.request("POST", path, body)
-        if status != 201:
+        if status != wanted:
             raise BrokenError(f"POST {path} gave {status}: {content[:500]!r}")
         found: dict[str, Any] = json.loads(content)
         return found
@@ -68,10 +68,10 @@ class Connection:
         self._socket.close()
 
 
-def post_many(port: int, path: str, body: object, count: int, connections: int) -> float:
+def post_many(port: int, path: str, body: object, count: int, connections: int, wanted: int = 201) -> float:
     """Posts the same `count` times over so many connections at once; seconds until the last answer.
 
-    Raises `BrokenError` for an answer that is not 201.
+    Raises `BrokenError` for an answer with another status than `wanted`.
     """
     request = message(port, "POST", path, body)
     selector = selectors.DefaultSelector()
@@ -93,7 +93,7 @@ def post_many(port: int, path: str, body: object, count: int, connections: int) 
             answer = split(received[sock]) if data else (0, b"", b"")
             if answer is None:
                 continue
-            if answer[0] != 201:
+            if answer[0] != wanted:
                 raise BrokenError(f"POST {path} gave {answer[0]}: {answer[2][:500]!r}")
             received[sock] = b""
             if sent < count:

@@ -109,7 +109,7 @@ def _took(seconds: list[float]) -> _Took:
 def _followed(server: Squall, action: str, count: int) -> _Took:
     body = {"action": action.partition(" ")[0], "parameters": _PARAMETERS[action]}
     connection = Connection(server.port)
-    stream = _Updates(server.port)
+    stream = Updates(server.port)
     seconds = []
     try:
         for _ in range(count):
@@ -135,7 +135,7 @@ def _answered(port: int, path: str, count: int) -> _Took:
     return _took(seconds)
 
 
-class _Updates:
+class Updates:
     """The event stream, listened to for the updates of executions."""
 
     def __init__(self, port: int) -> None:
@@ -165,6 +165,17 @@ class _Updates:
                 return
             if name in event and b'"status":"failed"' in event:
                 raise BrokenError(f"{execution} failed: {event[:2000]!r}")
+
+    def next_running(self) -> None:
+        """Waits for the next update that tells that an execution runs."""
+        while True:
+            event, found, rest = self._received.partition(b"\n\n")
+            if not found:
+                self._receive()
+                continue
+            self._received = rest
+            if b'"status":"running"' in event:
+                return
 
     def close(self) -> None:
         """Stops listening."""

@@ -157,19 +157,29 @@ class SqlInstances:
 
     async def load(self, instance_ids: Sequence[str], most_bytes: int) -> Sequence[TriggerInstance]:
         """Returns the first of these instances: at least one, and as many as have `most_bytes` of payload."""
-        loaded: list[TriggerInstance] = []
+        chosen = await self._first(instance_ids, most_bytes)
+        rows = await self._session.run(
+            f"SELECT {_INSTANCE} FROM trigger_instances WHERE id IN ({marks(len(chosen))})", *chosen
+        )
+        instances = {row[1]: await self._whole(row) for row in rows}
+        return [instances[instance_id] for instance_id in chosen]
+
+    async def _first(self, instance_ids: Sequence[str], most_bytes: int) -> list[str]:
+        """Returns the ids of the instances to load."""
+        rows = await self._session.run(
+            f"SELECT id, size FROM trigger_instances WHERE id IN ({marks(len(instance_ids))})", *instance_ids
+        )
+        sizes = {row[0]: int(row[1]) for row in rows}
+        chosen: list[str] = []
         left = most_bytes
         for instance_id in instance_ids:
-            sizes = await self._session.run("SELECT size FROM trigger_instances WHERE id = ?", instance_id)
-            if not sizes:
+            if instance_id not in sizes:
                 continue
-            left -= int(sizes[0][0])
-            if left < 0 and loaded:
+            left -= sizes[instance_id]
+            if left < 0 and chosen:
                 break
-            instance = await self.get(instance_id)
-            if instance is not None:
-                loaded.append(instance)
-        return loaded
+            chosen.append(instance_id)
+        return chosen
 
     async def statuses(self, instance_ids: Sequence[str]) -> Mapping[str, str]:
         """Returns the statuses of instances by id."""

@@ -20,7 +20,7 @@ CREATE: Final = "create"
 UPDATE: Final = "update"
 DELETE: Final = "delete"
 
-_LARGEST_PAYLOAD = 16 << 10
+_LARGEST = 16 << 10
 
 Resource = TriggerType | Trigger | TriggerInstance | Rule | Enforcement
 _KINDS: dict[type, str] = {
@@ -49,7 +49,7 @@ def instance_document(instance: TriggerInstance, status: str) -> bytes:
     is left out."""
     shown = {**document(instance), "status": status or instance.status}
     try:
-        is_large = len(msgspec.json.encode(instance.payload)) > _LARGEST_PAYLOAD
+        is_large = len(msgspec.json.encode(instance.payload)) > _LARGEST
     except (RecursionError, TypeError):
         is_large = True
     if is_large:

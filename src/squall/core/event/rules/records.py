@@ -289,8 +289,6 @@ def omitted_payload(instance_id: str, size: int) -> dict[str, Any]:
 
 def document(record: TriggerType | Trigger | TriggerInstance | Rule | RuleType | Enforcement) -> dict[str, Any]:
     """Returns the record as the API shows it. Like StackStorm, omits attributes without a value."""
-    attributes: dict[str, Any] = msgspec.to_builtins(record)
-    shown = {key: value for key, value in attributes.items() if value is not None}
     if isinstance(record, TriggerInstance):
         reason = {"failure_reason": record.reason} if record.reason else {}
         return {
@@ -301,6 +299,8 @@ def document(record: TriggerType | Trigger | TriggerInstance | Rule | RuleType |
             "id": record.id,
             "payload": record.payload,
         }
+    attributes: dict[str, Any] = msgspec.to_builtins(record)
+    shown = {key: value for key, value in attributes.items() if value is not None}
     if isinstance(record, Enforcement):
         shown["enforced_at"] = to_iso(record.enforced_at)
     if isinstance(record, Rule):

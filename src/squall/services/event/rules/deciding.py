@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,6 +28,7 @@ from squall.core.event.rules.explanation import document as explanation_document
 from squall.core.event.rules.parameters import Setting
 from squall.core.event.rules.path_parts import StepsError
 from squall.core.event.rules.records import Rule, TriggerInstance
+from squall.core.expr.bounds.evaluator import NeedsProcess
 from squall.core.expr.jinja import Jinja
 from squall.core.schema.taint import Taint
 from squall.core.schema.walk import mask_secrets, place_of
@@ -268,9 +270,17 @@ class _Evaluating:
         """Returns the same at another time (µs)."""
         return _Evaluating(self._binding, self._keys, partial(self._setting, now=now))
 
-    async def all(self, rules: Iterable[Rule], payload: Any) -> list[Explanation]:
+    async def all(self, rules: Sequence[Rule], payload: Any) -> list[Explanation]:
         """Returns the explanations of all rules, in their order."""
-        return [await self.one(rule, payload, all_criteria=False) async for rule in _in_turns(rules)]
+        explanations: list[Explanation] = []
+        seconds = asyncio.get_running_loop().time
+        while len(explanations) < len(rules):
+            explanations += await self._binding.rendering(
+                partial(self._some, rules=rules, start=len(explanations), payload=payload, seconds=seconds)
+            )
+            if len(explanations) < len(rules):
+                await asyncio.sleep(0)
+        return explanations
 
     async def one(self, rule: Rule, payload: Any, *, all_criteria: bool) -> Explanation:
         """Returns the explanation of a rule."""
@@ -279,3 +289,22 @@ class _Evaluating:
             return evaluate(rule, payload, self._keys, self._setting(jinja, taint), all_criteria=all_criteria)
 
         return await self._binding.rendering(work)
+
+    def _some(
+        self, jinja: Jinja, taint: Taint, rules: Sequence[Rule], start: int, payload: Any, seconds: Callable[[], float]
+    ) -> list[Explanation]:
+        """Returns the explanations of the rules from `start` on, at least of one, and of no more than a turn has time
+        for. Stops before a rule that needs a process: it is the first one of the next call then."""
+        setting = self._setting(jinja, taint)
+        until = seconds() + _TURN
+        explanations: list[Explanation] = []
+        for rule in islice(rules, start, None):
+            try:
+                explanations.append(evaluate(rule, payload, self._keys, setting, all_criteria=False))
+            except NeedsProcess:
+                if not explanations:
+                    raise
+                break
+            if seconds() > until:
+                break
+        return explanations

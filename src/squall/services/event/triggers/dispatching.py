@@ -33,10 +33,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     `parameters`, it is the ref of a type, and the trigger of these parameters is meant.
 
     An event with a `source` is stored once, however often it is dispatched. `occurred_at` (µs) is the present by
-    default. `trace` is the id of an existing trace; `trace_tag` begins a new one. `depth` is the number of rules that
-    led to the event. `cause` is the kind and id of what caused it, for the trace. `execution` is the id of the
-    execution that dispatches it; the event has its depth, is caused by it, and belongs to its trace unless it names
-    one.
+    default. `trace` is the id of an existing trace; `trace_tag` begins a new one; `late_tag` is the tag of one that
+    begins with the first match. `depth` is the number of rules that led to the event. `cause` is the kind and id of
+    what caused it, for the trace. `execution` is the id of the execution that dispatches it; the event has its depth,
+    is caused by it, and belongs to its trace unless it names one.
 
     If `is_checked`, the payload is not compared with the schema of its type. Rules are evaluated from `evaluated_from`
     (µs) on.
@@ -49,6 +49,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: int | None = None
     trace: str = ""
     trace_tag: str = ""
+    late_tag: str = ""
     depth: int = 0
     cause: tuple[str, str] = ("", "")
     is_checked: bool = False
@@ -103,7 +104,7 @@ class Dispatching:
             payload=event.payload,
             source=event.source,
             trace=event.trace,
-            trace_tag=event.trace_tag,
+            trace_tag=event.trace_tag or event.late_tag,
             depth=event.depth,
             status=PROCESSING_FAILED if too_deep else "pending",
             reason=f"{DEEPEST} rules led to this event one after the other, so a loop is likely." if too_deep else "",

@@ -269,8 +269,8 @@ def _event(incoming: Incoming, trigger: str | None, body: Any) -> Event:
         "body": body,
     }
     # An event that an action sends joins the trace of the action, unless the action names one.
-    tag = tag or ("" if incoming.execution else _tag(incoming.url))
-    return Event(trigger=trigger, payload=payload, trace_tag=tag, execution=incoming.execution)
+    late_tag = "" if tag or incoming.execution else _tag(incoming.url)
+    return Event(trigger=trigger, payload=payload, trace_tag=tag, late_tag=late_tag, execution=incoming.execution)
 
 
 def _generic(body: Any, tag: str, execution: str) -> Event:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from squall.core.event.rules.changes import CREATE, DELETE, change_document, change_of
+from squall.core.event.rules.changes import CREATE, DELETE, change_document, change_of, instance_document
 from squall.core.event.rules.reading import make_rule
 from squall.core.event.rules.records import Trigger, TriggerInstance
 
@@ -31,15 +31,20 @@ def test_the_document_is_that_of_the_api() -> None:
     assert "enabled_in_file" not in document
 
 
+def test_an_instance_has_no_document_of_its_own() -> None:
+    assert change_document(instance({"n": 1})) == b""
+    assert change_of(instance({}), CREATE, 9).status == "pending"
+
+
 @pytest.mark.parametrize(("payload", "is_told"), [({"n": 1}, True), ({"n": "x" * 20_000}, False)])
 def test_a_large_payload_is_left_out(payload: Any, is_told: bool) -> None:
-    document = msgspec.json.decode(change_document(instance(payload)))
+    document = msgspec.json.decode(instance_document(instance(payload), "processed"))
     assert ("payload" in document) == is_told
-    assert document["id"] == "7" * 24
+    assert (document["id"], document["status"]) == ("7" * 24, "processed")
 
 
 def test_a_payload_that_nests_without_end_is_left_out() -> None:
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
-    assert "payload" not in msgspec.json.decode(change_document(instance(deep)))
+    assert "payload" not in msgspec.json.decode(instance_document(instance(deep), ""))

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from tests.doubles.reacting import Reacting
 
 from squall.core.access.secret import Sealed
 from squall.core.content.keyvalue import SYSTEM
 from squall.core.errors import ForbiddenError, KeyFileError
+from squall.core.expr.bounds.evaluator import Answer
 from squall.services.content.keys import NewValue
+from squall.services.content.templates import Templates
+from squall.services.event.rules import deciding
+from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Prepared, Request
 from squall.testing.samples import sample_action, sample_pack
 
@@ -103,3 +111,38 @@ async def test_an_error_of_the_environment_is_no_failure_of_a_rule(
         await reacting.deciding.decide(instance)
     [match] = (await reacting.deciding.decide(instance)).matches
     assert match.failure == "not you"
+
+
+class Apart:
+    """An `Evaluator` that notes on which threads it was called."""
+
+    def __init__(self) -> None:
+        self.threads: set[int] = set()
+
+    def template(self, method: str, text: str, names: Mapping[str, Any], answer: Answer) -> Any:
+        self.threads.add(threading.get_ident())
+        return frozenset() if method == "names" else "apart"
+
+    def workflow(self, text: str, scope: Any, answer: Answer) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("turn", [0.0, 60.0])
+async def test_a_rule_that_may_take_long_is_evaluated_on_a_thread_and_all_keep_their_order(
+    reacting: Reacting, monkeypatch: pytest.MonkeyPatch, turn: float
+) -> None:
+    monkeypatch.setattr(deciding, "_TURN", turn)
+    squall, apart = reacting.squall, Apart()
+    binding = Binding(squall.vault, squall.keys, templates=Templates(apart))
+    decides = deciding.Deciding(squall.clock, squall.content, binding, squall.executions, reacting.book, "robot")
+    await reacting.add_type()
+    for name in "abcde":
+        long = "{% for i in range(9) %}{{ i }}{% endfor %}" if name in "bce" else "at once"
+        await reacting.add_rule(name, action="core.local", parameters={"cmd": long})
+    await reacting.dispatch({})
+    [instance] = await reacting.stored()
+    matches = (await decides.decide(instance)).matches
+    commands = [(each.rule.name, each.prepared.parameters["cmd"]) for each in matches if each.prepared]
+    assert commands == [(name, "apart" if name in "bce" else "at once") for name in "abcde"]
+    assert apart.threads
+    assert threading.get_ident() not in apart.threads

@@ -141,3 +141,13 @@ async def test_what_belongs_to_an_event_is_written_with_it_or_not_at_all(reactin
     with pytest.raises(LookupError):
         await reacting.dispatching.dispatch(Event(trigger="p.t", payload={}, trace_tag="x"), also)
     assert (await reacting.stored(), await traces(reacting), await reacting.waiting()) == ([], [], 0)
+
+
+async def test_a_trace_with_a_late_tag_begins_with_the_first_match(reacting: Reacting) -> None:
+    await reacting.add_type()
+    await reacting.add_rule("odd", criteria={"trigger.odd": {"type": "eq", "pattern": True}})
+    await reacting.dispatch({"odd": False}, late_tag="webhook-a")
+    matched = await reacting.dispatch({"odd": True}, late_tag="webhook-b")
+    await reacting.evaluate()
+    [trace] = await reacting.squall.store.read(lambda tx: tx.traces.find(TraceFilter(), None, 0))
+    assert (trace.tag, trace.id) == ("webhook-b", (await reacting.instances.get(matched.id)).trace)
