@@ -56,11 +56,13 @@ def _get(args: Namespace, target: Target) -> int:
                 "enabled": _switch(rule),
                 "type": rule["type"]["ref"] if rule["type"]["ref"] != "standard" else "",
                 "trigger": trigger["type"],
-                "with": trigger.get("parameters"),
-                "criteria": [f"{key} {_criterion(each)}" for key, each in rule.get("criteria", {}).items()],
+                "with": _lines(trigger.get("parameters")),
+                "criteria": "\n".join(f"{key} {_criterion(each)}" for key, each in rule.get("criteria", {}).items()),
                 "action": action["ref"],
-                "parameters": action.get("parameters"),
-                **{name: rule.get(name) for name in ("throttle", "correlate", "absent", "hold")},
+                "parameters": _lines(action.get("parameters")),
+                **{name: _lines(rule.get(name)) for name in ("throttle", "correlate", "absent")},
+                "hold": "yes" if rule.get("hold") else "",
+                "error": rule.get("trigger_error"),
             }
         )
     )
@@ -70,6 +72,11 @@ def _get(args: Namespace, target: Target) -> int:
             outcome = each.get("execution_id") or each.get("failure_reason")
             print(f"  {each.get('enforced_at')}  {each.get('status')}  {block(outcome)}")
     return exits.OK
+
+
+def _lines(values: JsonObject | None) -> str:
+    """Returns a line for each of the values."""
+    return "\n".join(f"{name} = {block(value)}" for name, value in (values or {}).items())
 
 
 def _criterion(criterion: Any) -> str:

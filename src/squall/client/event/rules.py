@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from squall.client.api import PAGE, document_of, documents_of
-from squall.client.http import Client, JsonObject, Query
+from squall.client.http import Client, JsonObject, NoServerError, Query
 from squall.client.paths import path_of
+from squall.client.sse import Parser
+from squall.core.errors import UnavailableError
+
+LOST = (NoServerError, UnavailableError)
+"""The errors after which a stream may go on behind its last position."""
 
 
 def pages(client: Client, path: str, query: Query, limit: int | None = None) -> Iterator[JsonObject]:
@@ -66,3 +72,32 @@ def re_emit(client: Client, instance: str) -> str:
 def retry_instance(client: Client, instance: str) -> JsonObject:
     """Evaluates an instance whose processing failed once more. Raises `ConflictError` if it has not failed."""
     return document_of(client.request("POST", path_of("triggerinstances", instance, "retry"), body={}).body)
+
+
+def explain(client: Client, body: Mapping[str, Any]) -> JsonObject:
+    """Returns what a rule decides about an event. `body` has `rule`, and `instance` or `payload`."""
+    return document_of(client.request("POST", "/rules/explain", body=dict(body)).body)
+
+
+def backtest(client: Client, body: Mapping[str, Any]) -> JsonObject:
+    """Returns what a rule decides about stored events. `body` has `rule`, and may have `from`, `to` and `limit`."""
+    return document_of(client.request("POST", "/rules/backtest", body=dict(body)).body)
+
+
+def explain_instance(client: Client, instance: str) -> JsonObject:
+    """Returns the decisions of all rules about a stored event. Raises `NotFoundError`."""
+    return document_of(client.request("GET", path_of("triggerinstances", instance, "explain")).body)
+
+
+def decisions(client: Client, ref: str, after: str | None) -> Iterator[tuple[str, JsonObject | None]]:
+    """Yields the decisions of a rule, each with its position, from the position `after` on, or from now on. The first
+    one is only the position. Ends when the server ends the stream. Raises `NotFoundError`, and one of `LOST`."""
+    parser = Parser()
+    position = after or ""
+    with client.stream(path_of("rules", ref, "decisions"), query={"after": after}) as stream:
+        while chunk := stream.read():
+            for event in parser.feed(chunk):
+                yield event.id, json.loads(event.data) if event.name == "decision" else None
+            if parser.last_id != position:
+                position = parser.last_id
+                yield position, None

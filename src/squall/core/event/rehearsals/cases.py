@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from squall.core.errors import InvalidError
+from squall.core.event.rehearsals.timelines import Timeline, compared
 from squall.core.event.rules.evaluating import evaluate
 from squall.core.event.rules.explanation import Explanation
 from squall.core.event.rules.parameters import Setting
@@ -41,10 +42,12 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RuleTests(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The test cases of one rule. `rule` is the path of its file or the rule itself, `keys` are the datastore."""
+    """The test cases of one rule. `rule` is the path of its file or the rule itself, `keys` are the datastore.
+    `over_time` are cases of several events."""
 
     rule: str | dict[str, Any]
-    cases: list[Case]
+    cases: list[Case] = []
+    over_time: list[Timeline] = []
     keys: dict[str, dict[str, str]] = {}
 
 
@@ -53,10 +56,12 @@ def read_cases(document: Any) -> RuleTests:
     try:
         tests = msgspec.convert(document, RuleTests)
     except msgspec.ValidationError as error:
-        allowed = "rule, cases (name, payload, matches, parameters, failure) and keys"
+        allowed = (
+            "rule, cases (name, payload, matches, parameters, failure), over_time (name, events, fires, until) and keys"
+        )
         raise InvalidError(f"{error}. A file of test cases has {allowed}.") from None
-    if not tests.cases:
-        raise InvalidError("cases: there are none.")
+    if not tests.cases and not tests.over_time:
+        raise InvalidError("cases: there are none, nor any over_time.")
     for at, case in enumerate(tests.cases):
         if case.matches is None and case.parameters is None and case.failure is None:
             raise InvalidError(f"cases.{at}: it expects nothing. Add matches, parameters or failure.")
@@ -64,13 +69,17 @@ def read_cases(document: Any) -> RuleTests:
 
 
 def deviations(tests: RuleTests, rule: Rule, templates: Jinja, now: int) -> list[str]:
-    """Runs the cases, at `now` (µs since 1970). Returns a line for each deviation from what they expect."""
+    """Runs the cases, at `now` (µs since 1970), and those over time, which begin at 1970. Returns a line for each
+    deviation from what they expect."""
     keys = {"system": tests.keys.get("system", {}), "user": tests.keys.get("user", {})}
     lines: list[str] = []
     for at, case in enumerate(tests.cases):
         explanation = evaluate(rule, case.payload, keys, Setting(templates, now))
         name = case.name or f"case {at}"
         lines += [f"{name}: {line}" for line in _compared(case, explanation)]
+    for at, timeline in enumerate(tests.over_time):
+        name = timeline.name or f"over_time {at}"
+        lines += [f"{name}: {line}" for line in compared(timeline, rule, keys, templates)]
     return lines
 
 
