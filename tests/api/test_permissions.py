@@ -60,6 +60,7 @@ USERS_READ = {
     "/v1/triggertypes", "/v1/triggertypes/{ref}", "/v1/triggers", "/v1/triggers/{id}", "/v1/triggerinstances",
     "/v1/triggerinstances/{id}", "/v1/ruletypes", "/v1/ruletypes/{id}", "/v1/rules", "/v1/rules/{ref}",
     "/v1/ruleenforcements", "/v1/ruleenforcements/{id}", "/v1/webhooks", "/v1/webhooks/{url}",
+    "/v1/rules/{ref}/held", "/v1/silences", "/v1/silences/{id}",
     # These ask nobody.
     "/auth/v1/sso", "/auth/v1/sso/request", "/healthz", "/readyz", "/openapi.json",
 }  # fmt: skip

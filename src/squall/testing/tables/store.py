@@ -19,9 +19,9 @@ from squall.ports import Store, Tx
 from squall.testing.samples import NOON, sample_execution, sample_id
 from squall.testing.tables.access import AccessContract
 from squall.testing.tables.content import ContentContract
+from squall.testing.tables.event.gates import GateContract
 from squall.testing.tables.execution_filters import ExecutionFilterContract
 from squall.testing.tables.executions import ExecutionContract
-from squall.testing.tables.event.gates import GateContract
 from squall.testing.tables.queue import QueueContract
 from squall.testing.tables.rules import EnforcementContract, RuleContract
 from squall.testing.tables.sealed_values import SealedValueContract
