@@ -64,6 +64,7 @@ USERS_READ = {
     # Credentials in their headers are masked.
     "/v1/webhooks/{url}/deliveries", "/v1/webhooks/{url}/deliveries/{id}",
     "/v1/timers", "/v1/timers/{ref}", "/v1/timers/{ref}/preview", "/v1/timers/{ref}/missed",
+    "/v1/rules/{ref}/held", "/v1/silences", "/v1/silences/{id}",
     # These ask nobody.
     "/auth/v1/sso", "/auth/v1/sso/request", "/healthz", "/readyz", "/openapi.json",
 }  # fmt: skip

@@ -58,7 +58,7 @@ async def test_an_event_that_came_in_time_but_waits_for_its_evaluation_is_not_ab
     gated.squall.clock.advance(59)
     await gated.dispatch({"n": 1})
     assert await gated.at(2) == 1
-    assert await gated.said() == []
+    assert await gated.enforcements() == []
     await gated.evaluate()
     await gated.at(57)
     assert await gated.said() == []
@@ -179,6 +179,18 @@ async def test_a_clock_that_is_set_back_fires_nothing_twice(gated: Gated) -> Non
     assert len(await gated.said()) == 3
     await gated.at(60)
     assert sorted(await gated.said()) == ["absent", "absent", "first", "last", "last"]
+
+
+async def test_a_clock_that_is_set_back_does_not_put_off_what_waits(gated: Gated) -> None:
+    await gated.saying("last", "last {{ trigger.n }}", throttle={"within": "1m", "mode": "last"})
+    await gated.saying("absent", "absent {{ trigger.n }}", absent={"within": "1m"})
+    await gated.came(1)
+    gated.squall.clock.advance(-3600)
+    await gated.came(2, 0)
+    assert await gated.queued() == 2
+    await gated.at(60)
+    assert sorted(await gated.said()) == ["absent 2", "last 2"]
+    assert await gated.queued() == 0
 
 
 async def test_the_row_of_a_rule_that_is_gone_is_removed(gated: Gated) -> None:

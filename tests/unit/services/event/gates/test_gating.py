@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from tests.doubles.gated import Gated
+from tests.doubles.reacting import pack_of, rule_body
 
 from squall.core.errors import InvalidError
 from squall.core.event.gates import records
@@ -177,6 +178,22 @@ async def test_a_rule_that_changes_or_goes_loses_its_states_and_their_rows(gated
     await gated.rules.delete(rule.id)
     left = await gated.squall.store.read(lambda tx: tx.gates.count(rule.id, records.THROTTLE))
     assert (left, await gated.queued()) == (0, 0)
+
+
+async def test_a_pack_that_is_registered_again_keeps_the_states_of_its_unchanged_rules(gated: Gated) -> None:
+    waiting = rule_body("a", absent={"within": "1m"})
+    correlating = rule_body("b", correlate={"all": ["p.u"], "within": "1m"})
+    assert await gated.register(pack_of(waiting, correlating)) == []
+    await gated.came(1)
+    gated.squall.clock.advance(30)
+    assert await gated.register(pack_of(waiting, correlating)) == []
+    await gated.came(2, 0, trigger="p.u")
+    await gated.at()
+    assert [each.rule.ref for each in await gated.enforcements()] == ["p.b"]
+    await gated.at(30)
+    assert [each.rule.ref for each in await gated.enforcements()] == ["p.b", "p.a"]
+    await gated.register(pack_of())
+    assert await gated.queued() == 0
 
 
 async def test_a_disabled_rule_waits_for_no_event(gated: Gated) -> None:

@@ -72,6 +72,22 @@ async def test_two_requests_run_a_match_once(gated: Gated, monkeypatch: pytest.M
     assert await gated.said() == ["1"]
 
 
+async def test_a_match_that_is_discarded_while_it_is_rendered_does_not_run(
+    gated: Gated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await gated.saying("a", hold=True)
+    await gated.came(1)
+    later = gated.deciding.later
+
+    async def slow(*values: object) -> object:
+        await gated.held.discard("p.a", None)
+        return await later(*values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(gated.deciding, "later", slow)
+    assert await gated.held.run("p.a", None) == []
+    assert await gated.said() == []
+
+
 async def test_a_match_whose_parameters_cannot_be_rendered_fails_and_is_held_no_more(gated: Gated) -> None:
     await gated.saying("a", "{{ trigger.missing }}", hold=True)
     await gated.came(1)
