@@ -100,6 +100,12 @@ def is_signed(preset: str, headers: Headers) -> bool:
     return any(name.lower() in names for name, _ in headers)
 
 
+def signature_headers(preset: str) -> tuple[str, ...]:
+    """Returns the names of the headers in which senders of this preset put the signature itself; one of them is enough.
+    Raises `InvalidError` for an unknown preset."""
+    return tuple(name for name in preset_of(preset).headers if name.lower().endswith(("signature", "-256", "-token")))
+
+
 def verify(
     preset: str, secrets: Sequence[str], headers: Headers, body: bytes, now: int, tolerance: int = TOLERANCE
 ) -> Verdict:

@@ -14,7 +14,7 @@ from squall.core.event.rules.records import TriggerInstance
 from squall.core.event.webhooks import records
 from squall.core.event.webhooks.headers import delivery_id, is_secret, redact, values
 from squall.core.event.webhooks.records import Delivery
-from squall.core.event.webhooks.signatures import Verdict, is_signed, preset_of, verify
+from squall.core.event.webhooks.signatures import Verdict, is_signed, signature_headers, verify
 from squall.core.event.webhooks.urls import GENERIC
 from squall.ports import Clock, Store, Tx
 from squall.services.event.triggers.dispatching import Dispatching, Event
@@ -92,7 +92,7 @@ class Delivering:
             if is_signed(preset, incoming.headers):
                 return Admitted(incoming=incoming, hook=hook, is_unproven=True)
             if not incoming.has_credential:
-                reason = f"It has no signature: the header {preset_of(preset).headers[0]} is missing."
+                reason = f"It has no signature: the header {' or '.join(signature_headers(preset))} is missing."
                 stranger = Admitted(incoming=incoming, hook=hook, is_unproven=True)
                 await self.refuse(stranger, b"", records.BAD_SIGNATURE, reason)
                 raise UnauthorizedError(

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squall.core.errors import InvalidError
-from squall.core.event.webhooks.signatures import SECOND, TOLERANCE, Verdict, check_secret, is_signed, presets, verify
+from squall.core.event.webhooks.signatures import (
+    SECOND,
+    TOLERANCE,
+    Verdict,
+    check_secret,
+    is_signed,
+    presets,
+    signature_headers,
+    verify,
+)
 
 STAMP = 1_614_265_330
 NOW = STAMP * SECOND
@@ -288,3 +297,15 @@ def test_a_request_is_signed_if_it_has_a_header_of_the_preset_right_or_wrong() -
     assert is_signed("standard", [("Svix-Signature", "v1,x")])
     for name, preset in presets().items():
         assert all(is_signed(name, [(header, "x")]) for header in preset.headers)
+
+
+def test_each_preset_has_headers_for_the_signature_itself() -> None:
+    assert {name: signature_headers(name) for name in presets()} == {
+        "github": ("X-Hub-Signature-256",),
+        "gitlab": ("X-Gitlab-Token", "webhook-signature"),
+        "slack": ("X-Slack-Signature",),
+        "stripe": ("Stripe-Signature",),
+        "pagerduty": ("X-PagerDuty-Signature",),
+        "grafana": ("X-Grafana-Alerting-Signature",),
+        "standard": ("webhook-signature", "svix-signature"),
+    }
