@@ -32,8 +32,10 @@ USERS_MAY = {
     # Credentials of their own.
     "POST /auth/v1/tokens", "DELETE /auth/v1/tokens", "POST /auth/v1/tokens/validate", "POST /v1/apikeys",
     "PUT /v1/apikeys/{key}", "DELETE /v1/apikeys/{key}",
+    # Events: a webhook takes a credential, and stored events may be evaluated again.
+    "POST /v1/webhooks/{url}", "POST /v1/triggerinstances/{id}/re_emit", "POST /v1/triggerinstances/{id}/retry",
     # These change nothing.
-    "POST /v1/workflows/inspect", "POST /v1/packs/index/search",
+    "POST /v1/workflows/inspect", "POST /v1/packs/index/search", "POST /v1/rules/explain",
 }  # fmt: skip
 """What users may do with other methods than GET."""
 
@@ -55,6 +57,11 @@ USERS_READ = {
     "/v1/policies/{ref}", "/v1/traces", "/v1/traces/{id}", "/v1/keys", "/v1/keys/{name}", "/v1/user", "/v1/apikeys",
     "/v1/apikeys/{key}", "/v1", "/metrics", "/v1/schemas", "/v1/schemas/{name}",
     "/v1/queue/aside",
+    "/v1/triggertypes", "/v1/triggertypes/{ref}", "/v1/triggers", "/v1/triggers/{id}", "/v1/triggerinstances",
+    "/v1/triggerinstances/{id}", "/v1/ruletypes", "/v1/ruletypes/{id}", "/v1/rules", "/v1/rules/{ref}",
+    "/v1/ruleenforcements", "/v1/ruleenforcements/{id}", "/v1/webhooks", "/v1/webhooks/{url}",
+    "/v1/rules/views", "/v1/rules/views/{ref}", "/v1/rules/{ref}/decisions", "/v1/ruleenforcements/views",
+    "/v1/ruleenforcements/views/{id}", "/v1/triggerinstances/{id}/explain",
     # These ask nobody.
     "/auth/v1/sso", "/auth/v1/sso/request", "/healthz", "/readyz", "/openapi.json",
 }  # fmt: skip
@@ -75,7 +82,7 @@ def _is_allowed(route: Route) -> bool:
 
 def _path(route: Route) -> str:
     names = {"id": "0" * 24, "ref": "core.noop", "pack": "core", "name": "noop", "key": "k", "path": "pack.yaml",
-             "group": "api"}  # fmt: skip
+             "group": "api", "url": "st2"}  # fmt: skip
     return route.full_path.format(**names)
 
 
@@ -90,6 +97,13 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, packs: Path) -> Iterator[S
 @pytest.fixture(scope="module")
 def bob(guarded: Server) -> dict[str, str]:
     return {"X-Auth-Token": str(login(guarded, "bob").json["token"])}
+
+
+def test_only_administrators_have_rules_explained_that_are_not_stored(guarded: Server, bob: dict[str, str]) -> None:
+    """The templates of a rule can read keys."""
+    rule = {"name": "r", "trigger": {"type": "core.st2.webhook"}, "action": {"ref": "core.noop"}}
+    refused = guarded.call("POST", "/v1/rules/explain", {"rule": rule, "payload": {}}, headers=bob)
+    assert (refused.status, "is not an administrator" in refused.json["faultstring"]) == (403, True)
 
 
 def _ask(server: Server, route: Route, headers: dict[str, str] | None = None) -> Reply:
