@@ -36,7 +36,7 @@ USERS_MAY = {
     "POST /v1/webhooks/{url}", "POST /v1/triggerinstances/{id}/re_emit", "POST /v1/triggerinstances/{id}/retry",
     "POST /v1/webhooks/{url}/deliveries/{id}/replay",
     # These change nothing.
-    "POST /v1/workflows/inspect", "POST /v1/packs/index/search",
+    "POST /v1/workflows/inspect", "POST /v1/packs/index/search", "POST /v1/rules/explain",
 }  # fmt: skip
 """What users may do with other methods than GET."""
 
@@ -65,6 +65,7 @@ USERS_READ = {
     "/v1/webhooks/{url}/deliveries", "/v1/webhooks/{url}/deliveries/{id}",
     "/v1/timers", "/v1/timers/{ref}", "/v1/timers/{ref}/preview", "/v1/timers/{ref}/missed",
     "/v1/rules/{ref}/held", "/v1/silences", "/v1/silences/{id}",
+    "/v1/rules/views", "/v1/rules/views/{ref}", "/v1/rules/{ref}/decisions", "/v1/ruleenforcements/views", "/v1/ruleenforcements/views/{id}", "/v1/triggerinstances/{id}/explain",
     # These ask nobody.
     "/auth/v1/sso", "/auth/v1/sso/request", "/healthz", "/readyz", "/openapi.json",
 }  # fmt: skip
@@ -100,6 +101,13 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, packs: Path) -> Iterator[S
 @pytest.fixture(scope="module")
 def bob(guarded: Server) -> dict[str, str]:
     return {"X-Auth-Token": str(login(guarded, "bob").json["token"])}
+
+
+def test_only_administrators_have_rules_explained_that_are_not_stored(guarded: Server, bob: dict[str, str]) -> None:
+    """The templates of a rule can read keys."""
+    rule = {"name": "r", "trigger": {"type": "core.st2.webhook"}, "action": {"ref": "core.noop"}}
+    refused = guarded.call("POST", "/v1/rules/explain", {"rule": rule, "payload": {}}, headers=bob)
+    assert (refused.status, "is not an administrator" in refused.json["faultstring"]) == (403, True)
 
 
 def _ask(server: Server, route: Route, headers: dict[str, str] | None = None) -> Reply:

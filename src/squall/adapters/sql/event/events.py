@@ -70,6 +70,10 @@ class SqlEvents:
         return await self._prune(0, f"NOT ({frequent})", max(keep, 1)) + await self._prune(1, frequent, max(keep, 1))
 
     async def _prune(self, key: int, which: str, keep: int) -> int:
+        _, last = await self.bounds()
+        if last - await self.removed(bool(key)) <= keep:
+            # So few rows came since the last time that the group cannot have too many.
+            return 0
         rows = await self._session.run(
             f"DELETE FROM events WHERE {which} AND id <= ("
             f"SELECT id FROM events WHERE {which} ORDER BY id DESC LIMIT 1 OFFSET {int(keep)}) RETURNING id"

@@ -203,7 +203,8 @@ class SqlExecutions:
             if (column := _DISTINCT.get(name)) is None:
                 continue
             rows = await self._session.run(
-                f"WITH RECURSIVE each (value) AS (SELECT min({column}) FROM executions UNION ALL "
+                f"WITH RECURSIVE each (value) AS ("
+                f"SELECT min({column}) FROM executions WHERE {column} IS NOT NULL UNION ALL "
                 f"SELECT (SELECT min({column}) FROM executions WHERE {column} > each.value) FROM each "
                 "WHERE each.value IS NOT NULL) SELECT value FROM each WHERE value IS NOT NULL"
             )

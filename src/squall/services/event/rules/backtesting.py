@@ -29,7 +29,7 @@ EXAMPLES = 5
 
 _BATCH = 256
 _BATCH_BYTES = 4 << 20
-_TURN = 0.004
+_TURN = 0.002
 
 Fires = Callable[[TriggerInstance], Awaitable[bool]]
 """Returns whether the rule of comparison fires for an instance."""
