@@ -65,7 +65,8 @@ USERS_READ = {
     "/v1/webhooks/{url}/deliveries", "/v1/webhooks/{url}/deliveries/{id}",
     "/v1/timers", "/v1/timers/{ref}", "/v1/timers/{ref}/preview", "/v1/timers/{ref}/missed",
     "/v1/rules/{ref}/held", "/v1/silences", "/v1/silences/{id}",
-    "/v1/rules/views", "/v1/rules/views/{ref}", "/v1/rules/{ref}/decisions", "/v1/ruleenforcements/views", "/v1/ruleenforcements/views/{id}", "/v1/triggerinstances/{id}/explain",
+    "/v1/rules/views", "/v1/rules/views/{ref}", "/v1/rules/{ref}/decisions", "/v1/ruleenforcements/views",
+    "/v1/ruleenforcements/views/{id}", "/v1/triggerinstances/{id}/explain",
     # These ask nobody.
     "/auth/v1/sso", "/auth/v1/sso/request", "/healthz", "/readyz", "/openapi.json",
 }  # fmt: skip
