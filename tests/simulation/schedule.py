@@ -71,7 +71,7 @@ def plan(rng: random.Random) -> Plan:
         hints_lost=rng.choice((0.0, 0.0, 0.3, 1.0)),
         poll=rng.choice((0.5, 1.0, 3.0)),
         pieces=rng.randrange(1, 5),
-        events=some(12, 0.5),
+        events=some(16, 0.5),
     )
 
 
@@ -246,7 +246,7 @@ class Schedule:
 
     async def _sender(self, number: int) -> None:
         """Sends an event. With a source, it is sent again until a server answers."""
-        await asyncio.sleep(self._rng.random() ** 2 * FAULTS * 0.6)
+        await asyncio.sleep(self._rng.choice((1.0, 2.0)))
         event = random_event(self._rng, number)
         answers: list[str] = []
         while not answers:
