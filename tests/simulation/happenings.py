@@ -151,7 +151,8 @@ def _of_enforcements(
         execution = executions.get(each.get("execution_id") or "")
         if each["status"] == SUCCEEDED and execution is None:
             complaints.append(f"the execution of enforcement {each['id']} does not exist")
-        action = execution.action if execution is not None else ""
+        # Parameters that cannot be rendered have an execution that fails at once.
+        action = execution.action if execution is not None and each["status"] == SUCCEEDED else ""
         named.update([execution.id] if execution is not None else [])
         actions[each["trigger_instance_id"]].append((each["rule"]["ref"].partition(".")[2], action))
     for key, instance in stored.items():
