@@ -7,7 +7,6 @@ import contextlib
 import errno
 import logging
 import os
-import signal
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,6 +28,7 @@ from squall.core.errors import SquallError, UnavailableError
 from squall.core.timestamp import to_iso
 from squall.roles.worker import Worker
 from squall.server import datadir, descriptors, survival
+from squall.server.stopping import call_at_stop
 from squall.server.watchdog import Watchdog
 from squall.services.lanes import AT_ONCE
 
@@ -249,7 +249,5 @@ async def serve(settings: Settings, on_ready: Callable[[App], None]) -> None:
         if not settings.server.stop_actions and (complaint := survival.check()) is not None:
             _LOG.warning(complaint)
         app = build(settings)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, app.stop)
+        call_at_stop(asyncio.get_running_loop(), app.stop)
         await app.run(on_ready)

@@ -13,7 +13,7 @@ from jinja2.exceptions import TemplateError
 from squall.core.errors import InvalidError
 from squall.core.expr.bounds.cheap import MOST_TEXT, is_cheap_jinja
 from squall.core.expr.bounds.errors import LimitExceededError
-from squall.core.expr.bounds.evaluator import Evaluator
+from squall.core.expr.bounds.evaluator import Evaluator, NoEvaluator
 from squall.core.expr.bounds.limits import Deadline
 from squall.core.expr.json_value import NotJsonError, json_value, printable
 from squall.core.expr.sandbox import Environment, names_with_budget
@@ -69,6 +69,11 @@ class Jinja:
         twin = copy.copy(self)
         twin._evaluator = evaluator
         return twin
+
+    @property
+    def is_brief(self) -> bool:
+        """True if this must not hold its thread: it raises `NeedsProcess` for what may take long."""
+        return isinstance(self._evaluator, NoEvaluator)
 
     def names(self, text: str) -> frozenset[str]:
         """Returns the free names of a template; none for plain text and for an invalid template."""

@@ -25,14 +25,16 @@ class Templates:
         """Returns templates for `run`."""
         return Jinja(decrypt_kv, NoEvaluator() if self._evaluator is not None else None)
 
-    async def run(self, jinja: Jinja, work: Callable[[Jinja], T]) -> T:
+    async def run(self, jinja: Jinja, work: Callable[[Jinja], T], *, is_long: bool = False) -> T:
         """Calls `work` with `jinja`, and returns its result.
 
         If a template needs a process, calls `work` once more from its beginning, on a thread, with a copy of the
-        context's variables. So `work` must not depend on what its first call has done.
+        context's variables. So `work` must not depend on what its first call has done. If the work `is_long`, calls it
+        on a thread only.
         """
         try:
-            return work(jinja)
+            if not is_long or self._evaluator is None:
+                return work(jinja)
         except NeedsProcess:
             if self._evaluator is None:
                 raise

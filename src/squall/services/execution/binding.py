@@ -135,11 +135,11 @@ class Binding:
         """Returns the names for templates of a pack; keys and configuration only if a text may mention them."""
         return await self._names(context, texts, pack)
 
-    async def rendering(self, work: Callable[[Jinja, Taint], T]) -> T:
+    async def rendering(self, work: Callable[[Jinja, Taint], T], *, is_long: bool = False) -> T:
         """Calls `work` with templates that may decrypt, and with the `Taint` that records the secrets they open.
 
-        If a template needs a process of its own, calls `work` again on a thread, with another `Taint`. Returns its
-        result.
+        If a template needs a process of its own, calls `work` again on a thread, with another `Taint`. If the work
+        `is_long`, calls it on a thread only. Returns its result.
         """
 
         def recorded(jinja: Jinja) -> T:
@@ -147,7 +147,13 @@ class Binding:
             self._taint.set(taint)
             return work(jinja, taint)
 
-        return await self._templates.run(self._jinja, recorded)
+        return await self._templates.run(self._jinja, recorded, is_long=is_long)
+
+    def at_once(self, work: Callable[[Jinja, Taint], T]) -> T:
+        """Does what `rendering` does, on this thread. Raises `NeedsProcess` if a template needs a process."""
+        taint = Taint()
+        self._taint.set(taint)
+        return work(self._jinja, taint)
 
     def enclosed(self, value: Any, secrets: list[Any]) -> Sealed:
         """Returns a value that was made from `secrets`, sealed as in stored parameters."""

@@ -13,7 +13,20 @@ from squall.core.content.keyvalue import mentions_keys
 from squall.core.content.pack_config import is_template
 from squall.core.event.rules.criteria import DEEPEST_SEARCH
 from squall.core.event.rules.explanation import Comparison, Explanation
-from squall.core.event.rules.operators import CONDITIONS, NAMES, OPERATORS, SEARCH, OperatorError, apply, kind_of
+from squall.core.event.rules.operators import (
+    CONDITIONS,
+    NAMES,
+    OPERATORS,
+    REGEXES,
+    SEARCH,
+    WILDCARD,
+    OperatorError,
+    PatternError,
+    apply,
+    compiled_of,
+    expression_of,
+    kind_of,
+)
 from squall.core.event.rules.parameters import Rendering, RenderingError, Setting
 from squall.core.event.rules.path_parts import Steps, StepsError
 from squall.core.event.rules.paths import PathError, parse_path
@@ -24,6 +37,14 @@ NO_KEYS: Mapping[str, Any] = {"system": {}, "user": {}}
 
 _STEPS_OF_COMPARISON = 8
 """A comparison takes about as long as the visits of so many values."""
+
+_NOT_QUOTED = "the pattern is wrong. It is made from a secret value, so it is not quoted"
+
+_STEPS_OF_EXPRESSION = 50
+"""To compile a regular expression takes about as long, if its pattern is short."""
+
+_LONG_EXPRESSION = 64_000_000
+"""The instructions, times the characters, for which a regular expression may need half a second."""
 
 _FAULTS = (PathError, StepsError, OperatorError, RenderingError)
 
@@ -95,8 +116,8 @@ class _Evaluation:
 
     def __init__(self, payload: Any, keys: Mapping[str, Any], setting: Setting) -> None:
         self._root = {"trigger": payload, "system": keys.get("system", {}), "st2kv": keys}
-        self._now = setting.now
-        self._steps = Steps()
+        self._setting = setting
+        self._steps = Steps(is_brief=setting.is_brief)
         # A name of the caller's never hides the event.
         self.rendering = Rendering({**setting.names, **self._root}, setting)
 
@@ -130,9 +151,10 @@ class _Evaluation:
                     is_secret = bool(secrets)
                 self._steps.spend_on(value)
                 self._steps.spend_on(pattern)
-                verdict = apply(OPERATORS[operator], value, pattern, self._now)
+                verdict = self._applied(operator, value, pattern)
         except _FAULTS as fault:
-            verdict, error = False, _reason(fault, key, exists)
+            hides = is_secret and isinstance(fault, PatternError)
+            verdict, error = False, _NOT_QUOTED if hides else _reason(fault, key, exists)
         return Comparison(
             key=key,
             operator=operator,
@@ -143,6 +165,19 @@ class _Evaluation:
             error=error,
             is_secret=is_secret,
         )
+
+    def _applied(self, operator: str, value: Any, pattern: Any) -> bool:
+        """Returns the verdict of an operator. A regular expression that may take long runs where it can be stopped."""
+        if isinstance(value, str) and isinstance(pattern, str):
+            if self._setting.is_brief and (operator in REGEXES or operator == WILDCARD):
+                self._steps.spend(_STEPS_OF_EXPRESSION + len(pattern))
+            expression = expression_of(operator, pattern)
+            cost = 0 if expression is None else compiled_of(expression).size * len(value)
+            if expression is not None and self._setting.is_brief:
+                self._steps.spend(cost >> 9)
+            elif expression is not None and cost > _LONG_EXPRESSION:
+                return self.rendering.finds(expression, value)
+        return apply(OPERATORS[operator], value, pattern, self._setting.now)
 
     def _search(
         self, value: Any, pattern: Any, condition: Any, root: Mapping[str, Any], depth: int

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from squall.core.event.rules.moments import MomentError, seconds_since
-from squall.core.event.rules.wildcards import matches_wildcard
-from squall.core.regex import RegexError, compiled
+from squall.core.event.rules.wildcards import matches_wildcard, wildcard_regex
+from squall.core.regex import Regex, RegexError, compiled
 
 SEARCH = "search"
 """The operator whose pattern is criteria again, for the elements of a list."""
 
 CONDITIONS = ("all", "all2any", "any", "any2any")
 """The conditions of `search`. The first word says how many elements must match; `2any`: one criterion is enough."""
+
+WILDCARD = "matchwildcard"
+"""The operator whose pattern is a shell pattern."""
+
+REGEXES: Mapping[str, int] = {"matchregex": re.DOTALL, "regex": 0, "iregex": re.IGNORECASE}
+"""The operators whose pattern is a regular expression, with the flags of `re`."""
 
 WITHOUT_PATTERN = frozenset({"exists", "nexists"})
 """The operators that ignore their pattern."""
@@ -28,6 +34,14 @@ WITH_NULL = WITHOUT_PATTERN | {"neq", "nequals"}
 
 Operator = Callable[[Any, Any, int], bool]
 """A function of value, pattern, and the present time (µs since 1970). Raises `OperatorError`."""
+
+
+class Expression(NamedTuple):
+    """A regular expression with the flags of `re`. If `at_start`, it must match at the beginning of the text."""
+
+    pattern: str
+    flags: int
+    at_start: bool
 
 
 class OperatorError(ValueError):
@@ -61,13 +75,32 @@ def _lower(compare: Callable[[str, str], bool]) -> Operator:
     return _of_texts(lambda value, pattern: compare(value.lower(), pattern.lower()))
 
 
-def _of_regexes(flags: int, *, at_start: bool = False) -> Operator:
+class PatternError(OperatorError):
+    """The pattern of an operator is wrong. The message quotes it."""
+
+
+def expression_of(operator: str, pattern: str) -> Expression | None:
+    """Returns the regular expression of an operator that has one; None for others. Raises `OperatorError`."""
+    if operator == WILDCARD:
+        return Expression(wildcard_regex(pattern), re.DOTALL, True)
+    flags = REGEXES.get(operator)
+    return None if flags is None else Expression(pattern, flags, operator == "matchregex")
+
+
+def compiled_of(expression: Expression) -> Regex:
+    """Returns a compiled expression. Raises `OperatorError`."""
+    try:
+        return compiled(expression.pattern, expression.flags)
+    except RegexError as error:
+        raise PatternError(str(error)) from None
+
+
+def _of_regexes(name: str) -> Operator:
     def compare(value: str, pattern: str) -> bool:
-        try:
-            regex = compiled(pattern, flags)
-        except RegexError as error:
-            raise OperatorError(str(error)) from None
-        return (regex.match(value) if at_start else regex.search(value)) is not None
+        expression = expression_of(name, pattern)
+        assert expression is not None  # noqa: S101 - only operators with an expression are made here
+        regex = compiled_of(expression)
+        return (regex.match(value) if expression.at_start else regex.search(value)) is not None
 
     return _of_texts(compare)
 
@@ -76,7 +109,7 @@ def _wildcard(value: str, pattern: str) -> bool:
     try:
         return matches_wildcard(value, pattern)
     except RegexError as error:
-        raise OperatorError(str(error)) from None
+        raise PatternError(str(error)) from None
 
 
 def _of_order(is_less: bool) -> Operator:
@@ -156,10 +189,10 @@ def _not_exists(value: Any, _pattern: Any, _now: int) -> bool:
 
 
 _NAMED: tuple[tuple[tuple[str, ...], Operator], ...] = (
-    (("matchwildcard",), _of_texts(_wildcard)),
-    (("matchregex",), _of_regexes(re.DOTALL, at_start=True)),
-    (("regex",), _of_regexes(0)),
-    (("iregex",), _of_regexes(re.IGNORECASE)),
+    ((WILDCARD,), _of_texts(_wildcard)),
+    (("matchregex",), _of_regexes("matchregex")),
+    (("regex",), _of_regexes("regex")),
+    (("iregex",), _of_regexes("iregex")),
     (("eq", "equals"), _equals),
     (("neq", "nequals"), _not_equals),
     (("ieq", "iequals"), _lower(lambda value, pattern: value == pattern)),
@@ -185,9 +218,6 @@ OPERATORS: Mapping[str, Operator] = {name: operator for names, operator in _NAME
 
 NAMES = (*OPERATORS, SEARCH)
 """The names of all operators."""
-
-REGEXES: Mapping[str, int] = {"matchregex": re.DOTALL, "regex": 0, "iregex": re.IGNORECASE}
-"""The operators whose pattern is a regular expression, with the flags of `re`."""
 
 
 def apply(operator: Operator, value: Any, pattern: Any, now: int) -> bool:

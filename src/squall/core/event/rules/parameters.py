@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from squall.core.content.pack_config import is_template
 from squall.core.errors import InvalidError
+from squall.core.event.rules.operators import Expression
 from squall.core.event.rules.records import Rule
 from squall.core.expr.filters.data import NONE_MARKER
 from squall.core.schema.taint import Taint
@@ -19,6 +20,14 @@ _DEEPEST = 200
 _SMALL = 1 << 63
 _PLAIN_NAMES = re.compile(r"\s*\{\{\s*([a-zA-Z_]\w*(?:\.[a-zA-Z_]\w*)+)\s*\}\}\s*", re.ASCII)
 _UNKNOWN = object()
+_FLAGS = {re.IGNORECASE: "i", re.DOTALL: "s"}
+_MATCHES = "{{ text | regex_match(pattern) }}"
+_FINDS = "{{ text | regex_search(pattern) }}"
+
+MOST_SECONDS = 60
+"""The seconds that the templates of a rule may take together for one event. No further one begins after that."""
+
+T = TypeVar("T")
 
 
 class Templates(Protocol):
@@ -51,6 +60,9 @@ class Setting(NamedTuple):
 
     `names` are further names for templates, such as `action_context`. `schemas` returns the JSON schemas of an action's
     parameters by name; empty for an unknown action. `taint` learns which secrets a template decrypts.
+
+    If it `is_brief`, the evaluation of a rule takes only some milliseconds; one that takes longer raises
+    `NeedsProcess`. `seconds` is a clock (monotonic); with it, the templates of a rule take at most `MOST_SECONDS`.
     """
 
     templates: Templates
@@ -58,6 +70,37 @@ class Setting(NamedTuple):
     names: Mapping[str, Any] = {}
     schemas: Callable[[str], Mapping[str, Any]] = _no_schemas
     taint: Taint | None = None
+    is_brief: bool = False
+    seconds: Callable[[], float] | None = None
+
+
+class _Timed:
+    """The templates of a setting, for one rule. Raises `InvalidError` if they have taken too long together."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._templates = setting.templates
+        self._clock = setting.seconds
+        self._spent = 0.0
+
+    def names(self, text: str) -> frozenset[str]:
+        return self._timed(lambda: self._templates.names(text))
+
+    def render(self, text: str, names: Mapping[str, Any]) -> str:
+        return self._timed(lambda: self._templates.render(text, names))
+
+    def value(self, text: str, names: Mapping[str, Any]) -> Any:
+        return self._timed(lambda: self._templates.value(text, names))
+
+    def _timed(self, call: Callable[[], T]) -> T:
+        if self._clock is None:
+            return call()
+        if self._spent > MOST_SECONDS:
+            raise InvalidError(f"the templates of the rule take more than {MOST_SECONDS} seconds for this event")
+        began = self._clock()
+        try:
+            return call()
+        finally:
+            self._spent += self._clock() - began
 
 
 class Rendered(NamedTuple):
@@ -77,6 +120,7 @@ class Rendering:
     def __init__(self, names: Mapping[str, Any], setting: Setting) -> None:
         self._names = names
         self._setting = setting
+        self._templates: Templates = _Timed(setting)
 
     def pattern(self, text: str, names: Mapping[str, Any]) -> Rendered:
         """Renders the pattern of a criterion with these names besides the rule's. A single expression keeps its type.
@@ -84,6 +128,13 @@ class Rendering:
         Raises `RenderingError`.
         """
         return self._recorded(lambda: self._value(text, names))
+
+    def finds(self, expression: Expression, text: str) -> bool:
+        """Checks whether a regular expression matches a text, where it can be stopped. Raises `RenderingError`."""
+        letters = "".join(letter for flag, letter in _FLAGS.items() if expression.flags & flag)
+        pattern = f"(?{letters}){expression.pattern}" if letters else expression.pattern
+        template = _MATCHES if expression.at_start else _FINDS
+        return bool(self._recorded(lambda: self._templates.value(template, {"text": text, "pattern": pattern})).value)
 
     def parameters(self, action: str, parameters: Mapping[str, Any]) -> dict[str, Rendered]:
         """Renders the parameters of an action.
@@ -121,11 +172,11 @@ class Rendering:
 
     def _text(self, text: str) -> str:
         known = self._looked_up(text, {}) if text.startswith("{{") and text.endswith("}}") else _UNKNOWN
-        return known if isinstance(known, str) else self._setting.templates.render(text, self._needed(text, {}))
+        return known if isinstance(known, str) else self._templates.render(text, self._needed(text, {}))
 
     def _value(self, text: str, names: Mapping[str, Any]) -> Any:
         known = self._looked_up(text, names)
-        return known if known is not _UNKNOWN else self._setting.templates.value(text, self._needed(text, names))
+        return known if known is not _UNKNOWN else self._templates.value(text, self._needed(text, names))
 
     def _looked_up(self, text: str, names: Mapping[str, Any]) -> Any:
         """Returns what a template such as `{{ trigger.body.name }}` gives, or `_UNKNOWN`. Raises `InvalidError`.
@@ -151,7 +202,7 @@ class Rendering:
 
     def _needed(self, text: str, names: Mapping[str, Any]) -> dict[str, Any]:
         needed: dict[str, Any] = {}
-        for name in self._setting.templates.names(text):
+        for name in self._templates.names(text):
             if name in names:
                 needed[name] = names[name]
             elif name in self._names:

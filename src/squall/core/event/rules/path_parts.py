@@ -9,9 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from squall.core.content.keyvalue import KeyNames
+from squall.core.expr.bounds.evaluator import NeedsProcess
 
 MOST_STEPS = 1_000_000
 """The steps that the criteria of one rule may take on one event."""
+
+BRIEF_STEPS = 10_000
+"""The steps that the criteria of one rule may take on the event loop."""
 
 
 class StepsError(Exception):
@@ -19,17 +23,21 @@ class StepsError(Exception):
 
 
 class Steps:
-    """Counts the steps that the criteria of one rule take on one event."""
+    """Counts the steps that the criteria of one rule take on one event. If it `is_brief`, they may take only some
+    milliseconds here."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_is_brief", "_left")
 
-    def __init__(self, most: int = MOST_STEPS) -> None:
-        self._left = most
+    def __init__(self, most: int = MOST_STEPS, *, is_brief: bool = False) -> None:
+        self._is_brief = is_brief
+        self._left = min(most, BRIEF_STEPS) if is_brief else most
 
     def spend(self, steps: int) -> None:
-        """Counts steps. Raises `StepsError` if there were too many."""
+        """Counts steps. Raises `StepsError` if there were too many, `NeedsProcess` if there are too many for here."""
         self._left -= steps
         if self._left < 0:
+            if self._is_brief:
+                raise NeedsProcess("the criteria of a rule")
             raise StepsError(f"the criteria of the rule look at more than {MOST_STEPS} values of this event")
 
     def spend_on(self, value: Any) -> None:

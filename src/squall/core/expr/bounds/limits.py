@@ -93,6 +93,22 @@ def check_replace(text: str, old: str, new: str) -> None:
         check_length(text.count(old) * (len(new) - len(old)) + len(text))
 
 
+def is_large(value: Any, parts: int, characters: int) -> bool:
+    """Checks whether a value has more parts, or texts with more characters, than these. Visits no more of it."""
+    waiting = [value]
+    while waiting:
+        whole = waiting.pop()
+        if isinstance(whole, str):
+            characters -= len(whole)
+        elif isinstance(whole, dict | list):
+            parts -= len(whole)
+            if parts >= 0:
+                waiting += whole.values() if isinstance(whole, dict) else whole
+        if parts < 0 or characters < 0:
+            return True
+    return False
+
+
 def check_value(value: Any) -> None:
     """Raises `LimitExceededError` if a structure has too many values in it. A shared value counts each time."""
     if not isinstance(value, Mapping | list | tuple | set | frozenset):

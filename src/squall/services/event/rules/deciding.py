@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,23 +21,21 @@ from squall.core.event.gates.settings import (
     group_of,
     throttle_of,
 )
-from squall.core.event.rules.evaluating import NO_KEYS, evaluate, needs_keys
+from squall.core.event.rules.evaluating import NO_KEYS, needs_keys
 from squall.core.event.rules.explanation import Explanation
 from squall.core.event.rules.explanation import document as explanation_document
 from squall.core.event.rules.parameters import Setting
 from squall.core.event.rules.path_parts import StepsError
 from squall.core.event.rules.records import Rule, TriggerInstance
-from squall.core.expr.bounds.evaluator import NeedsProcess
 from squall.core.expr.jinja import Jinja
 from squall.core.schema.taint import Taint
 from squall.core.schema.walk import mask_secrets, place_of
 from squall.ports import Clock
 from squall.services.content.content import Content
 from squall.services.event.rules.book import RuleBook, TriggerRules
+from squall.services.event.rules.explanations import EarlyExplanations, Evaluating, LongRules, in_turns
 from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Executions, Prepared, Request
-
-_TURN = 0.004
 
 
 class Match(NamedTuple):
@@ -61,11 +58,17 @@ class Match(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The decision of all rules of a trigger about an instance. `number` is that of the rules' last change."""
+    """The decision of all rules of a trigger about an instance. `number` is that of the rules' last change. If it does
+    not end the evaluation, the decision of some rules follows."""
 
     instance: TriggerInstance
     number: int
     matches: Sequence[Match]
+    ends: bool = True
+
+
+Early = Callable[[Decision], Awaitable[None]]
+"""A function that writes the decision of some rules, while others take long."""
 
 
 class Deciding:
@@ -80,26 +83,41 @@ class Deciding:
         self._executions = executions
         self._book = book
         self._user = user
+        self._long_rules = LongRules()
 
-    async def decide(self, instance: TriggerInstance) -> Decision:
-        """Returns the decision of the enabled rules of its trigger about an instance."""
+    async def decide(self, instance: TriggerInstance, early: Early | None = None) -> Decision:
+        """Returns the decision of the enabled rules of its trigger about an instance.
+
+        If some rules take long, calls `early` with the matches of the others. The decision does not repeat them.
+        """
         trigger_rules = await self._book.of(instance.trigger)
         rules = {rule.id: rule for rule in trigger_rules.rules}
         plain = [bare(rule) if defers(rule) else rule for rule in rules.values() if rule.correlate is None]
-        explanations = await self.explanations(plain, instance.payload, trigger_rules)
-        matches = [
-            _grouped(await self.match(rules[each.rule_id], instance, each), instance)
-            for each in explanations
-            if each.matches or each.failure
-        ]
+        written: set[str] = set()
+
+        async def some(explanations: Sequence[Explanation]) -> list[Match]:
+            return [
+                _grouped(await self.match(rules[each.rule_id], instance, each), instance)
+                for each in explanations
+                if (each.matches or each.failure) and each.rule_id not in written
+            ]
+
+        async def write_early(explanations: Sequence[Explanation]) -> None:
+            # Gates remember each match that they see, so a rule with a gate is written once, at the end.
+            matches = await some([each for each in explanations if not _has_gate(rules[each.rule_id])])
+            if early is not None and matches:
+                await early(Decision(instance, trigger_rules.number, matches, ends=False))
+                written.update(match.rule.id for match in matches)
+
+        matches = await some(await self.explanations(plain, instance.payload, trigger_rules, early=write_early))
         correlating = [rule for rule in rules.values() if rule.correlate is not None]
         if correlating:
             evaluating = await self._evaluating([], None, trigger_rules.need_keys)
-            async for rule in _in_turns(correlating):
+            async for rule in in_turns(correlating):
                 matches += await self._parts(evaluating, rule, instance)
         return Decision(instance, trigger_rules.number, matches)
 
-    async def _parts(self, evaluating: _Evaluating, rule: Rule, instance: TriggerInstance) -> list[Match]:
+    async def _parts(self, evaluating: Evaluating, rule: Rule, instance: TriggerInstance) -> list[Match]:
         """Returns the match of an event with some of the places of a correlation, if there are any."""
         correlation = correlation_of(rule)
         if correlation is None:
@@ -138,15 +156,21 @@ class Deciding:
         return match._replace(shown=await self.shown(rule, explanation))
 
     async def explanations(
-        self, rules: Sequence[Rule], payload: Any, known: TriggerRules | None = None, *, now: int | None = None
+        self,
+        rules: Sequence[Rule],
+        payload: Any,
+        known: TriggerRules | None = None,
+        *,
+        now: int | None = None,
+        early: EarlyExplanations | None = None,
     ) -> list[Explanation]:
         """Returns the explanations of enabled rules as the engine decides: backstop rules are evaluated only if no
-        other rule matches."""
+        other rule matches. If some rules take long, calls `early` with the explanations of the others."""
         evaluating = await self._evaluating(
             rules, now, any(map(needs_keys, rules)) if known is None else known.need_keys
         )
         standard = [rule for rule in rules if rule.enabled and not rule.is_backstop]
-        explanations = await evaluating.all(standard, payload)
+        explanations = await evaluating.all(standard, payload, early)
         if not any(each.matches for each in explanations):
             backstops = [rule for rule in rules if rule.enabled and rule.is_backstop]
             explanations += await evaluating.all(backstops, payload)
@@ -170,16 +194,16 @@ class Deciding:
     async def shown(self, rule: Rule, explanation: Explanation) -> dict[str, Any]:
         """Returns the document of an explanation, with `********` for parameters that the rule's action calls
         secret."""
-        shown = explanation_document(explanation)
         runnable = await self._content.runnable(rule.action.ref)
         if runnable is None or not explanation.parameters:
-            return shown
+            return explanation_document(explanation)
+        masked = dict(explanation.parameters)
         schemas = self._binding.schemas(*runnable)
         for name, value in explanation.parameters.items():
             place = place_of(schemas.get(name, {}))
             if place.has_secrets:
-                shown["parameters"][name] = mask_secrets(value, place) if isinstance(value, dict | list) else MASK
-        return shown
+                masked[name] = mask_secrets(value, place) if isinstance(value, dict | list) else MASK
+        return explanation_document(msgspec.structs.replace(explanation, parameters=masked))
 
     async def match(self, rule: Rule, instance: TriggerInstance, explanation: Explanation) -> Match:
         """Returns the match of a rule, with the checked request for its action unless the rule fires later."""
@@ -216,7 +240,7 @@ class Deciding:
 
     async def _evaluating(
         self, rules: Sequence[Rule], now: int | None, need_keys: bool, events: Sequence[Any] = ()
-    ) -> _Evaluating:
+    ) -> Evaluating:
         keys = await self._binding.all_keys(self._user) if need_keys else NO_KEYS
         schemas: dict[str, Mapping[str, Any]] = {}
         for ref in {rule.action.ref for rule in rules}:
@@ -227,7 +251,14 @@ class Deciding:
         if events:
             names["events"] = list(events)
         at = self._clock.now() if now is None else now
-        return _Evaluating(self._binding, keys, partial(_setting, now=at, names=names, schemas=schemas))
+        return Evaluating(
+            self._binding, keys, partial(_setting, now=at, names=names, schemas=schemas), self._long_rules
+        )
+
+
+def _has_gate(rule: Rule) -> bool:
+    """Checks whether a rule may keep back its own matches."""
+    return bool(rule.throttle or rule.correlate or rule.absent or rule.hold)
 
 
 def _grouped(match: Match, instance: TriggerInstance) -> Match:
@@ -244,67 +275,12 @@ def _grouped(match: Match, instance: TriggerInstance) -> Match:
 def _setting(
     jinja: Jinja, taint: Taint, now: int, names: Mapping[str, Any], schemas: Mapping[str, Mapping[str, Any]]
 ) -> Setting:
-    return Setting(jinja, now, names=names, schemas=lambda ref: schemas.get(ref, {}), taint=taint)
-
-
-async def _in_turns(rules: Iterable[Rule]) -> AsyncIterator[Rule]:
-    """Yields the rules. Gives the event loop a turn every few milliseconds."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + _TURN
-    for rule in rules:
-        yield rule
-        if loop.time() > until:
-            await asyncio.sleep(0)
-            until = loop.time() + _TURN
-
-
-class _Evaluating:
-    """Evaluates rules with the same keys, names and schemas."""
-
-    def __init__(self, binding: Binding, keys: Mapping[str, Any], setting: partial[Setting]) -> None:
-        self._binding = binding
-        self._keys = keys
-        self._setting = setting
-
-    def at(self, now: int) -> _Evaluating:
-        """Returns the same at another time (µs)."""
-        return _Evaluating(self._binding, self._keys, partial(self._setting, now=now))
-
-    async def all(self, rules: Sequence[Rule], payload: Any) -> list[Explanation]:
-        """Returns the explanations of all rules, in their order."""
-        explanations: list[Explanation] = []
-        seconds = asyncio.get_running_loop().time
-        while len(explanations) < len(rules):
-            explanations += await self._binding.rendering(
-                partial(self._some, rules=rules, start=len(explanations), payload=payload, seconds=seconds)
-            )
-            if len(explanations) < len(rules):
-                await asyncio.sleep(0)
-        return explanations
-
-    async def one(self, rule: Rule, payload: Any, *, all_criteria: bool) -> Explanation:
-        """Returns the explanation of a rule."""
-
-        def work(jinja: Jinja, taint: Taint) -> Explanation:
-            return evaluate(rule, payload, self._keys, self._setting(jinja, taint), all_criteria=all_criteria)
-
-        return await self._binding.rendering(work)
-
-    def _some(
-        self, jinja: Jinja, taint: Taint, rules: Sequence[Rule], start: int, payload: Any, seconds: Callable[[], float]
-    ) -> list[Explanation]:
-        """Returns the explanations of the rules from `start` on, at least of one, and of no more than a turn has time
-        for. Stops before a rule that needs a process: it is the first one of the next call then."""
-        setting = self._setting(jinja, taint)
-        until = seconds() + _TURN
-        explanations: list[Explanation] = []
-        for rule in islice(rules, start, None):
-            try:
-                explanations.append(evaluate(rule, payload, self._keys, setting, all_criteria=False))
-            except NeedsProcess:
-                if not explanations:
-                    raise
-                break
-            if seconds() > until:
-                break
-        return explanations
+    return Setting(
+        jinja,
+        now,
+        names=names,
+        schemas=lambda ref: schemas.get(ref, {}),
+        taint=taint,
+        is_brief=jinja.is_brief,
+        seconds=time.monotonic,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -10,11 +11,20 @@ import msgspec
 from squall.core.errors import InvalidError, SquallError
 from squall.core.event.rules.changes import CREATE, UPDATE, change_document, change_of, kept_back
 from squall.core.event.rules.explanation import document as explanation_document
-from squall.core.event.rules.records import FAILED, PROCESSED, SUCCEEDED, Enforcement, TriggerInstance, identity
+from squall.core.event.rules.records import (
+    FAILED,
+    PROCESSED,
+    SUCCEEDED,
+    Enforcement,
+    Rule,
+    TriggerInstance,
+    document,
+    identity,
+)
+from squall.core.execution.execution import Origin
 from squall.core.execution.trace import RULE, TRIGGER_INSTANCE, Trace, TracePart
 from squall.ports import Bus, Clock, Due, Store, Tx
 from squall.services.event.rules.deciding import Decision, Match
-from squall.services.event.rules.origins import keep_origin
 from squall.services.event.triggers.dispatching import default_tag, instance_part
 from squall.services.execution.executions import Executions
 from squall.services.execution.reservations import Reservation, Starting
@@ -115,7 +125,7 @@ class Enforcing:
             if any(decision.number != number for _, decision, _ in batch):
                 return False
             for at, (task, decision, matches) in enumerate(batch):
-                ends = at < len(batch) - 1 or ends_last
+                ends = decision.ends and (at < len(batch) - 1 or ends_last)
                 if not (await tx.queue.done(task) if ends else await tx.queue.renew([task], now, LEASE)):
                     raise LostRowError(task.key)
                 instance = await self._fire_all(tx, decision.instance, matches, now, reservation, trees)
@@ -201,7 +211,7 @@ class Enforcing:
             request = msgspec.structs.replace(
                 wanted.request,
                 context={**wanted.request.context, **_context(instance)},
-                origin=await keep_origin(tx, match.rule, instance),
+                origin=await _origin(tx, match.rule, instance),
             )
             prepared = msgspec.structs.replace(wanted, request=request)
             try:
@@ -235,6 +245,28 @@ class Enforcing:
         trace = Trace(id=self._clock.new_id(), tag=tag, start=now, parts=(instance_part(instance),))
         await tx.traces.add(trace)
         return msgspec.structs.replace(instance, trace=trace.id, trace_tag=tag)
+
+
+async def _origin(tx: Tx, rule: Rule, instance: TriggerInstance) -> Origin:
+    """Returns the origin of an execution that `rule` requests for `instance`, and keeps its documents in the
+    transaction `tx`. Executions with equal documents share them."""
+    trigger = await tx.triggers.get(instance.trigger)
+    trigger_type = await tx.trigger_types.get(instance.type)
+    documents = {
+        "rule": document(rule),
+        **({"trigger": document(trigger)} if trigger is not None else {}),
+        **({"trigger_type": document(trigger_type)} if trigger_type is not None else {}),
+    }
+    body = msgspec.json.encode(documents)
+    key = hashlib.sha256(body).hexdigest()[:32]
+    await tx.enforcements.keep_origin(key, body)
+    return Origin(
+        rule=rule.name,
+        trigger=instance.trigger.partition(".")[2],
+        trigger_type=instance.type.partition(".")[2],
+        trigger_instance=instance.id,
+        documents=key,
+    )
 
 
 async def _end(tx: Tx, instance: TriggerInstance, number: int, now: int) -> None:

@@ -24,12 +24,19 @@ _LOG = logging.getLogger("squall.rules")
 MOST = 256
 """The most rows that one call of `advance` claims."""
 
+_LONG = 0.1
+"""The seconds of decisions after which those that are made are written."""
+
 _BATCH = 64
 _BATCH_BYTES = 4 << 20
 _MOST_WAITING = 20_000
 _MOST_ATTEMPTS = 3
 _RETRY_DELAY = 500_000
 _UNREADABLE_DELAY = 60_000_000
+
+
+class _RulesChangedError(Exception):
+    """A rule has changed since a decision was made."""
 
 
 class Evaluation:
@@ -110,18 +117,47 @@ class Evaluation:
             for task in tasks:
                 self._leave(line, task.key)
             return
-        loaded = [task for task in tasks if task.key in by_id]
-        while True:
-            decisions = [(task, await self._decided(by_id[task.key])) for task in loaded]
-            if await self._enforcing.write(decisions):
-                break
+        while not await self._evaluated(
+            [by_id[task.key] for task in tasks if task.key in by_id and task.key in line], line
+        ):
             self._book.clear()
-        for task in loaded:
-            self._defects.pop(task.key, None)
-            self._leave(line, task.key)
 
-    async def _decided(self, instance: TriggerInstance) -> Decision:
-        return await self._suspects.watched(RULES, instance.id, self._deciding.decide(instance))
+    async def _evaluated(self, instances: Sequence[TriggerInstance], line: dict[str, Due]) -> bool:
+        """Decides about instances and writes the decisions: all together, or as soon as one took long. Returns False if
+        a rule has changed meanwhile, so that the instances which are still in line must be handled again."""
+        seconds = asyncio.get_running_loop().time
+        decisions: list[Decision] = []
+
+        async def early(decision: Decision) -> None:
+            if not await self._write([*decisions, decision], line):
+                raise _RulesChangedError
+            decisions.clear()
+
+        began = seconds()
+        for instance in instances:
+            deciding = self._deciding.decide(instance, early)
+            try:
+                decisions.append(await self._suspects.watched(RULES, instance.id, deciding))
+            except _RulesChangedError:
+                return False
+            if seconds() - began > _LONG:
+                if not await self._write(decisions, line):
+                    return False
+                decisions.clear()
+                began = seconds()
+        return await self._write(decisions, line)
+
+    async def _write(self, decisions: Sequence[Decision], line: dict[str, Due]) -> bool:
+        """Writes decisions. Instances whose evaluation has ended leave the line."""
+        # A lease may have ended during a long decision: this process then has claimed the row again.
+        rows = [(line[decision.instance.id], decision) for decision in decisions]
+        if not await self._enforcing.write(rows):
+            return False
+        for _, decision in rows:
+            if decision.ends:
+                self._defects.pop(decision.instance.id, None)
+                self._leave(line, decision.instance.id)
+        return True
 
     def _leave(self, line: dict[str, Due], instance_id: str) -> None:
         if line.pop(instance_id, None) is not None:

@@ -5,6 +5,7 @@ An event that is stored will be evaluated against all rules of its trigger, what
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from squall.core.event.rules.changes import CREATE, change_document, change_of
 from squall.core.event.rules.reading import check_payload
 from squall.core.event.rules.records import PROCESSING_FAILED, Trigger, TriggerInstance
 from squall.core.execution.trace import EXECUTION, TRIGGER_INSTANCE, Trace, TracePart, rule_depth
+from squall.core.expr.bounds.limits import is_large
 from squall.ports import Bus, Clock, Store, Tx
 from squall.services.event.triggers.triggers import trigger_digest
 from squall.services.lanes import AT_ONCE, RULES, EvaluationRow
@@ -26,6 +28,9 @@ DEEPEST = 20
 """The most rules that may lead to an event one after the other. Deeper ones are stored, but not evaluated."""
 
 _DEEPEST_PAYLOAD = 200
+
+_AT_ONCE = (10_000, 1 << 20)
+"""The parts and characters of a payload whose size is computed on the event loop."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +77,10 @@ class Dispatching:
         If there is an instance with the same source, returns that one. Raises `InvalidError` if there is no such
         trigger or the payload does not fit, `TooLargeError`.
         """
-        check_size(event.payload)
+        if is_large(event.payload, *_AT_ONCE):
+            await asyncio.to_thread(check_size, event.payload)
+        else:
+            check_size(event.payload)
 
         async def work(tx: Tx) -> TriggerInstance:
             trigger = await self._trigger(tx, event)

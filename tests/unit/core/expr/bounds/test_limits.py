@@ -16,6 +16,7 @@ from squall.core.expr.bounds.limits import (
     check_product,
     check_replace,
     check_value,
+    is_large,
 )
 
 
@@ -64,3 +65,21 @@ def test_ordinary_work_is_not_refused() -> None:
     check_power(2, 64)
     check_replace("abc", "b", "xyz")
     check_value({"a": [1, "x", {"b": None}]})
+
+
+@pytest.mark.parametrize(
+    ("value", "large"),
+    [
+        ([0] * 10, False),
+        ([0] * 11, True),
+        ({"a": [0] * 9}, False),
+        ({"a": [0] * 10}, True),
+        ([["x" * 5], {"k": "x" * 5}], False),
+        ([["x" * 6], {"k": "x" * 5}], True),
+        ("x" * 11, True),
+        (None, False),
+        (10**100, False),
+    ],
+)
+def test_a_value_is_large_by_its_parts_or_its_texts(value: object, large: bool) -> None:
+    assert is_large(value, 10, 10) is large

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from tests.doubles.reacting import Reacting
 
-from squall.core.access.secret import Sealed
+from squall.core.access.secret import MASK, Sealed
 from squall.core.content.keyvalue import SYSTEM
 from squall.core.errors import ForbiddenError, KeyFileError
 from squall.core.expr.bounds.evaluator import Answer
 from squall.services.content.keys import NewValue
 from squall.services.content.templates import Templates
-from squall.services.event.rules import deciding
+from squall.services.event.rules import deciding, explanations
 from squall.services.execution.binding import Binding
 from squall.services.execution.executions import Prepared, Request
 from squall.testing.samples import sample_action, sample_pack
@@ -71,6 +71,21 @@ async def test_values_from_secret_keys_are_sealed_in_the_request(reacting: React
     sealed = match.prepared.parameters["cmd"]
     assert isinstance(sealed, Sealed)
     assert squall.binding.reveal(sealed.envelope) == "echo hidden"
+
+
+async def test_a_parameter_from_a_secret_key_is_hidden_as_a_whole(reacting: Reacting) -> None:
+    squall = reacting.squall
+    schema = {"type": "object", "properties": {"pw": {"type": "string", "secret": True}}}
+    action = sample_action("more.login", parameters={"o": schema, "plain": schema})
+    squall.source.packs.append((sample_pack("more"), [action]))
+    await squall.registration.register()
+    await reacting.add_type()
+    await squall.keys.put(SYSTEM, "robot", "s", NewValue(value="hidden", secret=True))
+    secret = "{{ st2kv.system.s | decrypt_kv }}"
+    parameters = {"o": {"user": secret, "pw": "x", secret: 1}, "plain": {"user": "ada", "pw": "literal"}}
+    rule = await reacting.add_rule("a", action="more.login", parameters=parameters)
+    shown = await reacting.deciding.shown(rule, await reacting.deciding.explain(rule, {}))
+    assert shown["parameters"] == {"o": MASK, "plain": {"user": "ada", "pw": MASK}}
 
 
 async def test_what_an_event_brings_is_not_rendered_again(reacting: Reacting) -> None:
@@ -131,7 +146,7 @@ class Apart:
 async def test_a_rule_that_may_take_long_is_evaluated_on_a_thread_and_all_keep_their_order(
     reacting: Reacting, monkeypatch: pytest.MonkeyPatch, turn: float
 ) -> None:
-    monkeypatch.setattr(deciding, "_TURN", turn)
+    monkeypatch.setattr(explanations, "_TURN", turn)
     squall, apart = reacting.squall, Apart()
     binding = Binding(squall.vault, squall.keys, templates=Templates(apart))
     decides = deciding.Deciding(squall.clock, squall.content, binding, squall.executions, reacting.book, "robot")

@@ -13,7 +13,7 @@ from tests.doubles.reacting import Reacting, rule_body
 
 from squall.core.errors import ConflictError, UnavailableError
 from squall.core.event.rules.records import PENDING, PROCESSED, PROCESSING_FAILED, TriggerInstance
-from squall.services.event.rules.deciding import Decision
+from squall.services.event.rules.deciding import Decision, Early
 from squall.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -26,9 +26,9 @@ class Deciding:
         self._decide = reacting.deciding.decide
         self._before = before
 
-    async def decide(self, instance: TriggerInstance) -> Decision:
+    async def decide(self, instance: TriggerInstance, early: Early) -> Decision:
         await self._before(instance)
-        return await self._decide(instance)
+        return await self._decide(instance, early)
 
 
 def deciding_after(reacting: Reacting, monkeypatch: pytest.MonkeyPatch, before: Callable[..., Any]) -> None:
@@ -97,8 +97,8 @@ async def test_a_change_of_rules_between_decision_and_write_is_obeyed(
     decide = reacting.deciding.decide
     decisions: list[Decision] = []
 
-    async def decided(instance: TriggerInstance) -> Decision:
-        decision = await decide(instance)
+    async def decided(instance: TriggerInstance, early: Early) -> Decision:
+        decision = await decide(instance, early)
         decisions.append(decision)
         if len(decisions) == 1:
             await reacting.add_rule("b")
@@ -249,3 +249,50 @@ async def test_a_row_that_cannot_be_read_holds_up_no_other(reacting: Reacting, s
     assert await reacting.evaluate() == 0
     squall.clock.advance(61)
     assert await reacting.evaluate() == 1
+
+
+async def test_an_evaluation_that_outlives_its_lease_is_written_once(
+    reacting: Reacting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await reacting.add_type()
+    await reacting.add_rule("all")
+    stored = [(await reacting.dispatch({"n": n})).id for n in range(3)]
+    decided: list[str] = []
+
+    async def before(instance: TriggerInstance) -> None:
+        decided.append(instance.id)
+        if len(decided) == 1:
+            reacting.squall.clock.advance(61)
+            async with asyncio.TaskGroup() as group:
+                assert await reacting.evaluation.advance(group) == 3
+
+    deciding_after(reacting, monkeypatch, before)
+    await reacting.evaluate()
+    assert decided == stored
+    assert [each.trigger_instance_id for each in await reacting.enforcements()] == stored
+    assert await reacting.waiting() == 0
+
+
+async def test_matches_that_are_written_early_are_written_once(
+    reacting: Reacting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await reacting.add_type()
+    await reacting.add_rule("a")
+    await reacting.add_rule("b", throttle={"within": 60})
+    await reacting.dispatch({"n": 1})
+    explanations = reacting.deciding.explanations
+    seen: list[list[str]] = []
+
+    async def with_early(*arguments: Any, early: Any, **more: Any) -> Any:
+        explained = await explanations(*arguments, **more)
+        await early(explained)
+        seen.append([each.rule.ref for each in await reacting.enforcements()])
+        if len(seen) == 1:
+            await reacting.add_rule("c")
+        return explained
+
+    monkeypatch.setattr(reacting.deciding, "explanations", with_early)
+    await reacting.evaluate()
+    assert seen == [["p.a"], ["p.a", "p.c"]]
+    assert [each.rule.ref for each in await reacting.enforcements()] == ["p.a", "p.c", "p.b"]
+    assert [each.status for each in await reacting.stored()] == [PROCESSED]
