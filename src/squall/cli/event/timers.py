@@ -99,7 +99,7 @@ def _missed(args: Namespace, target: Target) -> int:
 
 def _configure_pause(parser: ArgumentParser) -> None:
     parser.add_argument("timers", nargs="+", metavar="timer", help=_TIMER)
-    parser.add_argument("-r", "--reason", default="", help="why, for the others")
+    parser.add_argument("-r", "--reason", help="why, for the others")
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--for", dest="span", metavar="SPAN", help="how long, such as 30m, 2h or 1d")
     end.add_argument("--until", metavar="TIME", help="until when, such as 2026-01-31T12:00:00Z")
@@ -110,7 +110,7 @@ def _pause(args: Namespace, target: Target) -> int:
     until = args.until if args.span is None else _after(args.span)
     with target.api() as api:
         for each in args.timers:
-            document = timers.pause(api.client, each, args.reason, until)
+            document = timers.pause(api.client, each, args.reason or "", until)
             end = (document.get("paused") or {}).get("until")
             print(f"{each} is paused " + (f"until {exact(end)} UTC" if end else "until it is resumed"))
     return exits.OK

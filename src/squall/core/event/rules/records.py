@@ -195,6 +195,25 @@ class Enforcement(msgspec.Struct, frozen=True, kw_only=True):
     id: str
 
 
+class KeptBack(msgspec.Struct, frozen=True, kw_only=True):
+    """The last reason why a match did not fire: `rule` (an id) matched `instance` and was kept back at `at` (µs)."""
+
+    rule: str
+    rule_ref: str
+    instance: str
+    at: int
+    reason: str
+
+
+def kept_back_document(kept: KeptBack) -> dict[str, Any]:
+    """Returns a match that was kept back as the API shows it."""
+    return {
+        "rule": {"id": kept.rule, "ref": kept.rule_ref},
+        "trigger_instance_id": kept.instance,
+        "reason": kept.reason,
+    }
+
+
 class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The filter and order of a list of trigger instances.
 
