@@ -161,8 +161,8 @@ class RuleType(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _rule_type(name: str, description: str) -> RuleType:
-    made = hashlib.sha256(f"rule_type:{name}".encode()).hexdigest()[:24]
-    return RuleType(name=name, description=description, id=made)
+    digest = hashlib.sha256(f"rule_type:{name}".encode()).hexdigest()[:24]
+    return RuleType(name=name, description=description, id=digest)
 
 
 RULE_TYPES: Mapping[str, RuleType] = {

@@ -92,17 +92,17 @@ class Explaining:
         self._clock = clock
         self._deciding = deciding
 
-    async def rule_of(self, given: Any) -> tuple[Rule, bool]:
+    async def rule_of(self, rule_or_ref: Any) -> tuple[Rule, bool]:
         """Returns the rule in a request: a ref or id, or a whole rule. The second value is True if it is a stored one.
         Raises `NotFoundError`, `InvalidError`."""
-        if isinstance(given, str):
-            stored = await self._store.read(lambda tx: tx.rules.get(given))
+        if isinstance(rule_or_ref, str):
+            stored = await self._store.read(lambda tx: tx.rules.get(rule_or_ref))
             if stored is None:
-                raise missing(given)
+                raise missing(rule_or_ref)
             return stored, True
-        if not isinstance(given, dict):
+        if not isinstance(rule_or_ref, dict):
             raise InvalidError("rule: expected the ref or id of a rule, or a whole rule")
-        return make_rule(given), False
+        return make_rule(rule_or_ref), False
 
     async def explain(self, rule: Rule, payload: Any, trigger: str = "", at: int | None = None) -> Explained:
         """Returns what `rule` would decide about an event with this payload at `at` (µs; the present by default). Also
