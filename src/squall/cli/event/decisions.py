@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from squall.cli.event.documents import mapping_in, payload_of
+from squall.cli.event.past import past_time
 from squall.cli.event.trigger_names import trigger_text, trigger_texts
 from squall.cli.terminal import exits
 from squall.cli.terminal.lists import configure_list
@@ -97,15 +98,15 @@ def _short(value: Any) -> str:
 
 def _configure_backtest(parser: ArgumentParser) -> None:
     parser.add_argument("rule", help=_RULE)
-    parser.add_argument("--from", dest="after", metavar="TIME", help="only events after this time (ISO 8601)")
-    parser.add_argument("--to", dest="before", metavar="TIME", help="only events before this time")
+    parser.add_argument("--from", dest="after", metavar="TIME", help="only later events; or a span such as 2h ago")
+    parser.add_argument("--to", dest="before", metavar="TIME", help="only earlier events; or a span")
     parser.add_argument("-n", type=int, default=1_000, metavar="COUNT", help="how many of the newest events (1000)")
     parser.add_argument("-j", "--json", action="store_true", help="print JSON")
 
 
 def _backtest(args: Namespace, target: Target) -> int:
     body: JsonObject = {"rule": _rule(args.rule), "limit": args.n}
-    body |= {key: value for key, value in (("from", args.after), ("to", args.before)) if value}
+    body |= {key: value for key, value in _span(args) if value}
     with target.api() as api:
         report = rules.backtest(api.client, body)
     if args.json:
@@ -133,6 +134,11 @@ def _backtest(args: Namespace, target: Target) -> int:
             )
             print("\n".join(f"  {line}" for line in lines_of(each)))
     return exits.OK
+
+
+def _span(args: Namespace) -> Iterator[tuple[str, str | None]]:
+    for key, text in (("from", args.after), ("to", args.before)):
+        yield key, past_time(text, f"--{key}") if text else None
 
 
 def _configure_tail(parser: ArgumentParser) -> None:

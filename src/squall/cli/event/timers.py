@@ -7,6 +7,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from squall.cli.event.past import past_time
 from squall.cli.terminal import exits
 from squall.cli.terminal.lists import configure_list, print_table
 from squall.cli.terminal.table import cell, dump, fields
@@ -139,9 +140,7 @@ def _configure_backfill(parser: ArgumentParser) -> None:
 
 def _backfill(args: Namespace, target: Target) -> int:
     """Lets past fires happen. Raises `InvalidError` for a time that cannot be read."""
-    begin, end = (
-        to_iso(_before(getattr(args, name), f"--{word}")) for name, word in (("begin", "from"), ("end", "to"))
-    )
+    begin, end = past_time(args.begin, "--from"), past_time(args.end, "--to")
     with target.api() as api:
         fires = timers.backfill(api.client, args.timer, begin, end, args.limit, dry_run=args.dry_run)
     if args.json:
@@ -183,11 +182,6 @@ def _parameters(document: JsonObject) -> str:
 
 def _now() -> int:
     return time.time_ns() // 1000
-
-
-def _before(text: str, option: str) -> int:
-    """Returns a time (µs since 1970) that is given as such, or as a span before now."""
-    return moment(text.removesuffix(" ago"), option, _now())
 
 
 def _after(span: str) -> str:
