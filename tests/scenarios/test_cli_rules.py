@@ -70,3 +70,31 @@ def test_files_of_test_cases_that_deviate_fail(tmp_path: Path) -> None:
     (tmp_path / "cases.yaml").write_text("rule: nosuch.yaml\ncases: [{matches: true}]\n")
     ran = subprocess.run([*SQUALL, "rule", "test", str(tmp_path)], capture_output=True, text=True, check=False)
     assert (ran.returncode, "there is no file nosuch.yaml" in ran.stdout) == (1, True)
+
+
+def test_commands_name_rules_urls_and_reasons_instead_of_generated_names(server: Server, tmp_path: Path) -> None:
+    rule = {
+        "name": "seldom", "pack": "ops", "enabled": True, "throttle": {"within": "1h"},
+        "trigger": {"type": "core.st2.webhook", "parameters": {"url": "seldom"}},
+        "action": {"ref": "core.echo", "parameters": {"message": "{{ trigger.body.n }}"}},
+    }  # fmt: skip
+    file = tmp_path / "seldom.json"
+    file.write_text(json.dumps(rule))
+    assert server.squall("rule", "create", str(file)).out == b"ops.seldom is created\n"
+    sent = [server.squall("webhook", "send", "seldom", "--data", f'{{"n": {n}}}', "--follow") for n in (1, 2)]
+    assert sent[0].out.strip() == b"1"
+    assert b"the rule ops.seldom matched, but was kept back: throttled: " in sent[1].err
+    assert b"core.st2.webhook url=seldom" in server.squall("rule", "list").out
+    assert re.search(rb"seldom +ops\.seldom", server.squall("webhook", "list").out)
+    events = server.squall("trigger", "instances", "--type", "core.st2.webhook", "-n", "2").out.splitlines()[1:]
+    assert all(line.endswith(end) for line, end in zip(events, (b'{"n": 2}}', b'{"n": 1}}'), strict=True))
+    instance = events[0].split()[0].decode()
+    explained = server.squall("trigger", "explain", instance).out
+    assert b"ops.seldom matches, but was kept back" in explained
+    assert b"  reason: throttled: " in explained
+    assert re.search(rb"rule: +ops\.seldom\n", server.squall("execution", "get", "last").out)
+    broken = {**rule, "name": "broken", "enabled": False, "action": {"ref": "core.nosuch"}}
+    file.write_text(json.dumps(broken))
+    created = server.squall("rule", "create", str(file))
+    assert created.out == b"ops.broken is created; it is disabled until: squall rule enable ops.broken\n"
+    assert b"the action core.nosuch does not exist" in created.err

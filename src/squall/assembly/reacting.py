@@ -1,4 +1,7 @@
-"""Assembles the services of triggers and rules, their roles and their routes. `wiring` is the only caller."""
+"""Assembles the services of triggers, rules, timers and webhooks, their roles and their routes.
+
+`wiring` is the only caller.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,7 @@ class Inside(NamedTuple):
 
 
 class Reacting(NamedTuple):
-    """The use cases of triggers, rules and timers."""
+    """The use cases of triggers, rules, timers and webhooks."""
 
     types: TriggerTypes
     triggers: Triggers
@@ -115,7 +118,7 @@ def inside(settings: Settings, out: Outside) -> Inside:
 
 
 def reacting(settings: Settings, ground: Ground, within: Inside, user: str) -> Reacting:
-    """Returns the use cases of triggers, rules and timers. `user` runs the actions of rules."""
+    """Returns the use cases of triggers, rules, timers and webhooks. `user` runs the actions of rules."""
     out = ground.out
     store, bus, clock = out.store, out.bus, out.clock
     zone = server_zone(settings.timers.timezone)
@@ -171,7 +174,7 @@ def reacting(settings: Settings, ground: Ground, within: Inside, user: str) -> R
 
 
 def roles(settings: Settings, out: Outside, use: Reacting) -> list[Role]:
-    """Returns the roles that evaluate events and let timers fire."""
+    """Returns the roles that evaluate events, let rules and timers fire, and end the waits of webhooks."""
     poll = settings.queue.poll_seconds
     return [
         RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=poll),
@@ -194,8 +197,8 @@ def chores(settings: Settings, use: Reacting) -> list[Chore]:
 
 
 def routes(settings: Settings, out: Outside, use: Reacting, sources: StreamSources, url: str) -> list[Route]:
-    """Returns the routes of triggers, rules and timers. `sources` has the executions, their documents, and the
-    heartbeat. `url` is the address of the API."""
+    """Returns the routes of triggers, rules, timers and webhooks. `sources` has the executions, their documents, and
+    the heartbeat. `url` is the address of the API."""
     decisions = Decisions(
         out.store,
         out.bus,

@@ -25,7 +25,7 @@ from squall.ports.tables.executions import (
     RetentionRows,
     Tx,
 )
-from squall.ports.tables.gates import GateRows, SilenceRows
+from squall.ports.tables.gates import GateRows, KeptBackRows, SilenceRows
 from squall.ports.tables.keys import Cipher, KeyRows
 from squall.ports.tables.policies import PolicyRows, Slot, SlotRows, TraceRows
 from squall.ports.tables.rules import EnforcementRows, RuleRows
@@ -61,6 +61,7 @@ __all__ = [
     "InstanceRows",
     "Journal",
     "JournalRows",
+    "KeptBackRows",
     "KeyRows",
     "Launcher",
     "Lines",

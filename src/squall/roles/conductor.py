@@ -7,6 +7,7 @@ import logging
 
 from squall.core.environment import RETRIED
 from squall.ports import Bus, Clock, Store
+from squall.services.due import seconds_until_due
 from squall.services.lanes import ADVANCE
 from squall.services.workflow.workflows import MOST, Workflows
 
@@ -36,14 +37,7 @@ class ConductorRole:
                 try:
                     # Under load the next hint comes before the database has told when the next row is due.
                     if await self._workflows.advance(group) < MOST and not await hints.wait(min(_SOON, self._poll)):
-                        await hints.wait(await self._until_due())
+                        await hints.wait(await seconds_until_due(self._store, self._clock, ADVANCE, self._poll))
                 except RETRIED as error:
                     _LOG.warning("could not advance workflows; trying again", extra={"error": str(error)})
                     await asyncio.sleep(_BACK_OFF)
-
-    async def _until_due(self) -> float:
-        """Returns the seconds until the next row is due; at most the poll."""
-        due = await self._store.read(lambda tx: tx.queue.next_due(ADVANCE))
-        if due is None:
-            return self._poll
-        return min(max((due - self._clock.now()) / 1_000_000, 0.001), self._poll)

@@ -7,6 +7,7 @@ import logging
 
 from squall.core.environment import RETRIED
 from squall.ports import Bus, Clock, Store
+from squall.services.due import seconds_until_due
 from squall.services.event.gates.firing import MOST, RuleFiring
 from squall.services.lanes import GATES
 
@@ -30,14 +31,7 @@ class GatesRole:
             while True:
                 try:
                     if await self._firing.advance() < MOST:
-                        await hints.wait(await self._until_due())
+                        await hints.wait(await seconds_until_due(self._store, self._clock, GATES, self._poll))
                 except RETRIED as error:
                     _LOG.warning("could not fire rules; trying again", extra={"error": str(error)})
                     await asyncio.sleep(_BACK_OFF)
-
-    async def _until_due(self) -> float:
-        """Returns the seconds until the next row is due; at most the poll."""
-        due = await self._store.read(lambda tx: tx.queue.next_due(GATES))
-        if due is None:
-            return self._poll
-        return min(max((due - self._clock.now()) / 1_000_000, 0.001), self._poll)

@@ -149,6 +149,7 @@ _SUSPECTS = (
 
 # The order of instances is that of their numbers. `rule_versions` has each rule after each of its changes, with an
 # empty body after its removal. So an event can be explained with the rules as they were when it was evaluated.
+# `rule_version_events` has the triggers of the further events of each version that correlates several events.
 _RULES = (
     """CREATE TABLE trigger_types (
         id TEXT PRIMARY KEY, ref TEXT NOT NULL UNIQUE, pack TEXT NOT NULL, body TEXT NOT NULL)""",
@@ -173,6 +174,9 @@ _RULES = (
         number {identity}, rule TEXT NOT NULL, trigger_ref TEXT NOT NULL, at_us BIGINT NOT NULL, body TEXT NOT NULL)""",
     "CREATE INDEX rule_versions_rule ON rule_versions (rule, number)",
     "CREATE INDEX rule_versions_trigger ON rule_versions (trigger_ref, number)",
+    """CREATE TABLE rule_version_events (
+        number BIGINT NOT NULL, trigger_ref TEXT NOT NULL, PRIMARY KEY (trigger_ref, number))""",
+    "CREATE INDEX rule_version_events_number ON rule_version_events (number)",
     """CREATE TABLE enforcements (
         id TEXT PRIMARY KEY, instance TEXT NOT NULL, rule TEXT NOT NULL, rule_ref TEXT NOT NULL, execution TEXT,
         at_us BIGINT NOT NULL, body TEXT NOT NULL, explanation TEXT NOT NULL, UNIQUE (instance, rule))""",
@@ -223,6 +227,9 @@ _RULES_OVER_TIME = (
         id TEXT PRIMARY KEY, scope TEXT NOT NULL, target TEXT NOT NULL, until_us BIGINT NOT NULL,
         count BIGINT NOT NULL, last_us BIGINT NOT NULL, body TEXT NOT NULL)""",
     "CREATE INDEX silences_target ON silences (scope, target)",
+    """CREATE TABLE kept_matches (
+        instance TEXT NOT NULL, rule TEXT NOT NULL, rule_ref TEXT NOT NULL, at_us BIGINT NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (instance, rule))""",
 )
 
 # `webhook_ids` has the ids by which senders name deliveries, to know one that comes again.

@@ -7,7 +7,7 @@ from squall.adapters.sql.content.content import SqlContent
 from squall.adapters.sql.content.keys import SqlKeys
 from squall.adapters.sql.dialect.session import Session
 from squall.adapters.sql.event.events import SqlEvents
-from squall.adapters.sql.event.gates import SqlGates, SqlSilences
+from squall.adapters.sql.event.gates import SqlGates, SqlKeptBack, SqlSilences
 from squall.adapters.sql.event.rules import SqlEnforcements, SqlRules
 from squall.adapters.sql.event.timers import SqlFires, SqlTimers
 from squall.adapters.sql.event.triggers import SqlInstances, SqlTriggers, SqlTriggerTypes
@@ -47,6 +47,7 @@ class Tables:
         self.rules = SqlRules(session)
         self.enforcements = SqlEnforcements(session)
         self.gates = SqlGates(session)
+        self.kept_back = SqlKeptBack(session)
         self.silences = SqlSilences(session)
         self.webhooks = SqlWebhooks(session)
         self.timers = SqlTimers(session)

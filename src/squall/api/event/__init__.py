@@ -1,1 +1,1 @@
-"""Streams of events over HTTP."""
+"""Streams of events, and triggers, rules, timers and webhooks over HTTP."""

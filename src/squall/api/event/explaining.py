@@ -67,7 +67,7 @@ class ExplainingRoutes:
             return Answer(explained.document())
         instance = await self._instances.get(instance_id)
         at = instance.evaluated_at or instance.occurred_at
-        explained = await self._explaining.explain(rule, instance.payload, at)
+        explained = await self._explaining.explain(rule, instance.payload, instance.trigger, at)
         return Answer({**explained.document(), "trigger_instance": instance.id})
 
     async def _rule(self, request: Request, body: dict[str, Any], doing: str) -> Rule:

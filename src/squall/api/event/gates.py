@@ -33,7 +33,7 @@ class HeldRoutes:
         return Answer([held_document(each) for each in held], headers=part.headers(total))
 
     async def _run(self, request: Request) -> Answer:
-        enforcements = await self._held.run(request.path["ref"], await _ids(request))
+        enforcements = await self._held.run(request.path["ref"], await _ids(request), request.identity.execution)
         return Answer([document(each) for each in enforcements])
 
     async def _discard(self, request: Request) -> Answer:

@@ -42,7 +42,7 @@ class InstanceRoutes:
         return Answer({"message": message, "payload": payload, "id": instance.id})
 
     async def _retry(self, request: Request) -> Answer:
-        return Answer(document(await self._instances.retry(request.path["id"])))
+        return Answer(document(await self._instances.retry(request.path["id"], request.identity.execution)))
 
 
 def _filter(query: Query) -> InstanceFilter:

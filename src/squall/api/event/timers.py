@@ -69,7 +69,9 @@ class TimerRoutes:
         dry_run = field(body, "dry_run", bool, "boolean", default=False)
         limit = field(body, "limit", int, "integer", _BACKFILLED)
         begin, end = _time(body, "from"), _time(body, "to")
-        fires = await self._timers.backfill(request.path["ref"], begin, end, limit, dry_run=dry_run)
+        fires = await self._timers.backfill(
+            request.path["ref"], begin, end, limit, dry_run=dry_run, execution=request.identity.execution
+        )
         return Answer({"dry_run": dry_run, "fires": [_backfilled(each, dry_run=dry_run) for each in fires]})
 
 

@@ -42,9 +42,11 @@ _DECISION = {
         "type": "string",
         "enum": [
             "fired", "failed", "no_match", "disabled", "other_matched", "kept_back", "not_evaluated", "would_fire",
+            "would_wait",
         ],
     },
-    "enabled": _FLAG, "enforcement_id": _TEXT, "execution_id": _TEXT, "trigger_instance": _TEXT, "note": _TEXT,
+    "enabled": _FLAG, "enforcement_id": _TEXT, "execution_id": _TEXT, "trigger_instance": _TEXT, "reason": _TEXT,
+    "note": _TEXT,
 }  # fmt: skip
 
 _SILENCE: dict[str, Schema] = {
@@ -57,7 +59,7 @@ _SETTINGS: dict[str, Schema] = {
 _OUTCOME = _of(
     ("trigger_instance", "enforcements", "executions"), delivery=_TEXT, verdict=_VERDICT,
     trigger_instance=_of(("id", "status"), id=_TEXT, status=_TEXT), is_complete=_FLAG, enforcements=_LIST,
-    executions={
+    kept_back=_LIST, executions={
         "type": "array", "items": _of(("id", "stream_url"), id=_TEXT, action=_TEXT, status=_TEXT, stream_url=_TEXT),
     },
 )  # fmt: skip
@@ -117,7 +119,8 @@ EVENT_SCHEMAS: dict[str, Schema] = {
         "properties": {"rule": _RULE_OR_REF, "from": _TIME, "to": _TIME, "limit": _COUNT},
     },
     "Backtest": _of(
-        ("trigger", "evaluated"), trigger=_TEXT, compared_with=_TEXT, evaluated=_COUNT, would_fire=_COUNT,
+        ("trigger", "evaluated"), trigger=_TEXT, trigger_type=_TEXT, trigger_parameters=_OBJECT,
+        compared_with=_TEXT, note=_TEXT, evaluated=_COUNT, would_fire=_COUNT, kept_back=_COUNT,
         would_start=_COUNT, would_stop=_COUNT, unchanged=_COUNT, failed=_COUNT, oldest=_TEXT, newest=_TEXT,
         examples=_OBJECT,
     ),

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from squall.cli.event.documents import mapping_in, payload_of
+from squall.cli.event.past import past_time
+from squall.cli.event.trigger_names import trigger_text, trigger_texts
 from squall.cli.terminal import exits
 from squall.cli.terminal.lists import configure_list
 from squall.cli.terminal.table import cell, dump
@@ -32,6 +34,7 @@ OUTCOMES = {
     "kept_back": "matches, but was kept back",
     "not_evaluated": "is not evaluated yet",
     "would_fire": "would fire",
+    "would_wait": "matches, but would not fire at once",
 }
 """The words for the outcomes of decisions."""
 
@@ -51,7 +54,7 @@ def _explain(args: Namespace, target: Target) -> int:
     with target.api() as api:
         decision = rules.explain(api.client, body)
     print(dump(decision) if args.json else "\n".join(lines_of(decision)))
-    return exits.OK if decision.get("outcome") in ("fired", "would_fire") else exits.FAILED
+    return exits.OK if decision.get("outcome") in ("fired", "would_fire", "would_wait") else exits.FAILED
 
 
 def _rule(text: str) -> Any:
@@ -68,7 +71,7 @@ def lines_of(decision: JsonObject) -> Iterator[str]:
     for name, value in decision.get("parameters", {}).items():
         yield f"  {name} = {_short(value)}"
     for name, text in (
-        ("reason", decision.get("failure_reason")),
+        ("reason", decision.get("failure_reason") or decision.get("reason")),
         ("execution", decision.get("execution_id")),
         ("note", decision.get("note")),
     ):
@@ -95,30 +98,35 @@ def _short(value: Any) -> str:
 
 def _configure_backtest(parser: ArgumentParser) -> None:
     parser.add_argument("rule", help=_RULE)
-    parser.add_argument("--from", dest="after", metavar="TIME", help="only events after this time (ISO 8601)")
-    parser.add_argument("--to", dest="before", metavar="TIME", help="only events before this time")
+    parser.add_argument("--from", dest="after", metavar="TIME", help="only later events; or a span such as 2h ago")
+    parser.add_argument("--to", dest="before", metavar="TIME", help="only earlier events; or a span")
     parser.add_argument("-n", type=int, default=1_000, metavar="COUNT", help="how many of the newest events (1000)")
     parser.add_argument("-j", "--json", action="store_true", help="print JSON")
 
 
 def _backtest(args: Namespace, target: Target) -> int:
     body: JsonObject = {"rule": _rule(args.rule), "limit": args.n}
-    body |= {key: value for key, value in (("from", args.after), ("to", args.before)) if value}
+    body |= {key: value for key, value in _span(args) if value}
     with target.api() as api:
         report = rules.backtest(api.client, body)
     if args.json:
         print(dump(report))
         return exits.OK
     span = f" from {report['oldest']} to {report['newest']}" if report.get("oldest") else ""
-    print(f"{report['evaluated']} events of {report['trigger']}{span}, compared with {report['compared_with']}:")
+    count = report["evaluated"]
+    trigger = trigger_text(report["trigger_type"], report.get("trigger_parameters"))
+    print(f"{count} event{'' if count == 1 else 's'} of {trigger}{span}, compared with {report['compared_with']}:")
     for name, words in (
         ("would_fire", "would run the action"),
         ("would_start", "would run it and did not"),
         ("would_stop", "would not run it and did"),
+        ("kept_back", "match, but were kept back when they came"),
         ("unchanged", "are decided as before"),
         ("failed", "fail"),
     ):
         print(f"  {report[name]:>7}  {words}")
+    if report.get("note"):
+        print(f"note: {cell(report['note'])}")
     for name, examples in report.get("examples", {}).items():
         for each in examples:
             print(
@@ -126,6 +134,11 @@ def _backtest(args: Namespace, target: Target) -> int:
             )
             print("\n".join(f"  {line}" for line in lines_of(each)))
     return exits.OK
+
+
+def _span(args: Namespace) -> Iterator[tuple[str, str | None]]:
+    for key, text in (("from", args.after), ("to", args.before)):
+        yield key, past_time(text, f"--{key}") if text else None
 
 
 def _configure_tail(parser: ArgumentParser) -> None:
@@ -145,7 +158,7 @@ def _tail(args: Namespace, target: Target) -> int:
                     position, pause = latest, 0.0
                     if decision is None:
                         continue
-                    text = json.dumps(decision, ensure_ascii=False) if args.json else "\n".join(_told(decision))
+                    text = json.dumps(decision, ensure_ascii=False) if args.json else "\n".join(_with_event(decision))
                     print(text, flush=True)
             except rules.LOST:
                 if position is None:
@@ -155,7 +168,7 @@ def _tail(args: Namespace, target: Target) -> int:
             pause = min(max(0.2, pause * 2), _LONGEST_PAUSE)
 
 
-def _told(decision: JsonObject) -> Iterator[str]:
+def _with_event(decision: JsonObject) -> Iterator[str]:
     instance = decision.get("trigger_instance") or {}
     identity = instance.get("id") if isinstance(instance, dict) else instance
     stamp = instance.get("occurrence_time", "") if isinstance(instance, dict) else ""
@@ -171,11 +184,12 @@ def _configure_trigger_explain(parser: ArgumentParser) -> None:
 def _trigger_explain(args: Namespace, target: Target) -> int:
     with target.api() as api:
         answer = rules.explain_instance(api.client, args.instance)
-    if args.json:
-        print(dump(answer))
-        return exits.OK
-    instance = answer["trigger_instance"]
-    print(f"{instance['id']}: an event of {instance['trigger']} at {instance['occurrence_time']}, {instance['status']}")
+        if args.json:
+            print(dump(answer))
+            return exits.OK
+        instance = answer["trigger_instance"]
+        trigger = trigger_texts(api.client, (instance["trigger"],))[instance["trigger"]]
+    print(f"{instance['id']}: an event of {trigger} at {instance['occurrence_time']}, {instance['status']}")
     if instance.get("failure_reason"):
         print(f"  reason: {cell(instance['failure_reason'])}")
     for decision in answer["rules"]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
+from squall.cli.event.trigger_names import payload_shown
 from squall.cli.terminal import exits
 from squall.cli.terminal.lists import configure_list, moment, print_table
 from squall.cli.terminal.table import dump
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
 from squall.client.event.gates import discard_held, held_matches, run_held
+from squall.client.event.rules import instances
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -26,15 +29,20 @@ def _held(args: Namespace, target: Target) -> int:
     with target.api() as api:
         if args.run:
             documents = run_held(api.client, args.ref, ids)
-            rows = [
+            rows: list[tuple[Any, ...]] = [
                 (each.get("execution_id") or "", each["trigger_instance_id"], each.get("failure_reason") or "")
                 for each in documents
             ]
             columns: tuple[str, ...] = ("execution", "event", "failure")
         else:
             documents = discard_held(api.client, args.ref, ids) if args.discard else held_matches(api, args.ref, ids)
-            rows = [(each["id"], each["trigger_instance_id"], moment(args, each["held_at"])) for each in documents]
-            columns = ("id", "event", "discarded, held" if args.discard else "held")
+            payloads = {} if args.json else instances(api.client, [each["trigger_instance_id"] for each in documents])
+            rows = [
+                (each["id"], moment(args, each["held_at"]), each["trigger_instance_id"],
+                 payload_shown((payloads.get(each["trigger_instance_id"]) or {}).get("payload")))
+                for each in documents
+            ]  # fmt: skip
+            columns = ("discarded" if args.discard else "id", "held", "event", "payload")
     if args.json:
         print(dump(documents))
     else:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
 from squall.cli.event.documents import mapping_in
+from squall.cli.event.trigger_names import trigger_text
 from squall.cli.terminal import exits
 from squall.cli.terminal.lists import configure_list, print_table
 from squall.cli.terminal.table import block, dump, fields
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
+from squall.client.api import Api
 from squall.client.event import rules
 from squall.client.http import JsonObject
+from squall.core.errors import NotFoundError
 
 _REF = "the rule's reference, such as demo.on_alert, or its id"
 
@@ -26,11 +30,11 @@ def _configure_list(parser: ArgumentParser) -> None:
 
 def _list(args: Namespace, target: Target) -> int:
     with target.api() as api:
-        found = list(rules.pages(api.client, "/rules", {"pack": args.pack, "action": args.action}))
+        documents = list(rules.pages(api.client, "/rules", {"pack": args.pack, "action": args.action}))
     if args.json:
-        print(dump(found))
+        print(dump(documents))
     else:
-        rows = [(each.get("ref"), _switch(each), each["trigger"]["type"], each["action"]["ref"]) for each in found]
+        rows = [(each.get("ref"), _switch(each), _trigger(each), each["action"]["ref"]) for each in documents]
         print_table(args, ("rule", "enabled", "trigger", "action"), rows)
     return exits.OK
 
@@ -85,6 +89,10 @@ def _criterion(criterion: Any) -> str:
     return f"{criterion.get('type')} {block(criterion['pattern'])}" if "pattern" in criterion else criterion["type"]
 
 
+def _trigger(rule: JsonObject) -> str:
+    return trigger_text(rule["trigger"]["type"], rule["trigger"].get("parameters"))
+
+
 def _switch(rule: JsonObject) -> str:
     return "yes" if rule.get("enabled") else "no"
 
@@ -103,8 +111,20 @@ def _create(args: Namespace, target: Target) -> int:
         body["enabled"] = False
     with target.api() as api:
         rule = rules.create_rule(api.client, body)
-    print(f"{rule.get('ref')} is created" + ("" if rule.get("enabled") else "; it is disabled"))
+        ref, action = rule.get("ref"), rule["action"]["ref"]
+        has_action = _exists(api, action)
+    print(f"{ref} is created" + ("" if rule.get("enabled") else f"; it is disabled until: squall rule enable {ref}"))
+    if not has_action:
+        print(f"squall: the action {action} does not exist, so each match of {ref} will fail", file=sys.stderr)
     return exits.OK
+
+
+def _exists(api: Api, action: str) -> bool:
+    try:
+        api.action(action)
+    except NotFoundError:
+        return False
+    return True
 
 
 def _configure_update(parser: ArgumentParser) -> None:

@@ -7,6 +7,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from squall.cli.event.past import past_time
 from squall.cli.terminal import exits
 from squall.cli.terminal.lists import configure_list, print_table
 from squall.cli.terminal.table import cell, dump, fields
@@ -99,7 +100,7 @@ def _missed(args: Namespace, target: Target) -> int:
 
 def _configure_pause(parser: ArgumentParser) -> None:
     parser.add_argument("timers", nargs="+", metavar="timer", help=_TIMER)
-    parser.add_argument("-r", "--reason", default="", help="why, for the others")
+    parser.add_argument("-r", "--reason", help="why, for the others")
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--for", dest="span", metavar="SPAN", help="how long, such as 30m, 2h or 1d")
     end.add_argument("--until", metavar="TIME", help="until when, such as 2026-01-31T12:00:00Z")
@@ -110,7 +111,7 @@ def _pause(args: Namespace, target: Target) -> int:
     until = args.until if args.span is None else _after(args.span)
     with target.api() as api:
         for each in args.timers:
-            document = timers.pause(api.client, each, args.reason, until)
+            document = timers.pause(api.client, each, args.reason or "", until)
             end = (document.get("paused") or {}).get("until")
             print(f"{each} is paused " + (f"until {exact(end)} UTC" if end else "until it is resumed"))
     return exits.OK
@@ -139,9 +140,7 @@ def _configure_backfill(parser: ArgumentParser) -> None:
 
 def _backfill(args: Namespace, target: Target) -> int:
     """Lets past fires happen. Raises `InvalidError` for a time that cannot be read."""
-    begin, end = (
-        to_iso(_before(getattr(args, name), f"--{word}")) for name, word in (("begin", "from"), ("end", "to"))
-    )
+    begin, end = past_time(args.begin, "--from"), past_time(args.end, "--to")
     with target.api() as api:
         fires = timers.backfill(api.client, args.timer, begin, end, args.limit, dry_run=args.dry_run)
     if args.json:
@@ -183,11 +182,6 @@ def _parameters(document: JsonObject) -> str:
 
 def _now() -> int:
     return time.time_ns() // 1000
-
-
-def _before(text: str, option: str) -> int:
-    """Returns a time (µs since 1970) that is given as such, or as a span before now."""
-    return moment(text.removesuffix(" ago"), option, _now())
 
 
 def _after(span: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from squall.cli.event.documents import payload_of
+from squall.cli.event.trigger_names import payload_shown, trigger_texts
 from squall.cli.terminal import exits
 from squall.cli.terminal.lists import configure_list, moment, print_table
 from squall.cli.terminal.table import dump, fields
@@ -60,12 +61,13 @@ def _instances(args: Namespace, target: Target) -> int:
     query = {"trigger": args.trigger, "trigger_type": args.type, "status": args.status}
     with target.api() as api:
         instances = list(rules.pages(api.client, "/triggerinstances", query, args.n))
-    if args.json:
-        print(dump(instances))
-        return exits.OK
+        if args.json:
+            print(dump(instances))
+            return exits.OK
+        triggers = trigger_texts(api.client, (each["trigger"] for each in instances))
     rows = [
-        (each.get("id"), moment(args, each.get("occurrence_time")), each.get("status"), each.get("trigger"),
-         each.get("failure_reason") or each.get("payload"))
+        (each.get("id"), moment(args, each.get("occurrence_time")), each.get("status"), triggers[each["trigger"]],
+         each.get("failure_reason") or payload_shown(each.get("payload")))
         for each in instances
     ]  # fmt: skip
     print_table(args, ("id", "time", "status", "trigger", "payload"), rows)

@@ -17,11 +17,13 @@ from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
 from squall.client.api import Api
 from squall.client.event import webhooks
+from squall.client.event.rules import pages, triggers_of
 from squall.client.follow import Follower
 from squall.client.http import JsonObject
 from squall.core.errors import InvalidError
 
 MASK = "********"
+_WEBHOOK = "core.st2.webhook"
 _FORM = "application/x-www-form-urlencoded"
 _WAIT = 30
 
@@ -29,11 +31,23 @@ _WAIT = 30
 def _list(args: Namespace, target: Target) -> int:
     with target.api() as api:
         hooks = webhooks.webhooks(api.client)
-    if args.json:
-        print(dump(hooks))
-    else:
-        print_table(args, ("url", "trigger"), [(_url_of(hook), hook["ref"]) for hook in hooks])
+        if args.json:
+            print(dump(hooks))
+            return exits.OK
+        rules = _rules_by_url(api)
+    print_table(args, ("url", "rules"), [(_url_of(hook), ", ".join(rules.get(_url_of(hook), ()))) for hook in hooks])
     return exits.OK
+
+
+def _rules_by_url(api: Api) -> dict[str, list[str]]:
+    """Returns the refs of the rules of each webhook, by its URL; a disabled rule is marked."""
+    by_url: dict[str, list[str]] = {}
+    for rule in pages(api.client, "/rules", {}):
+        ref = f"{rule['ref']}{'' if rule.get('enabled') else ' (disabled)'}"
+        for trigger in triggers_of(rule):
+            if trigger.get("type") == _WEBHOOK:
+                by_url.setdefault(_url_of(trigger), []).append(ref)
+    return {url: list(dict.fromkeys(refs)) for url, refs in by_url.items()}
 
 
 def _url_of(hook: JsonObject) -> str:
@@ -49,7 +63,11 @@ def _configure_get(parser: ArgumentParser) -> None:
 def _get(args: Namespace, target: Target) -> int:
     with target.api() as api:
         hook = webhooks.webhook(api.client, args.url)
-    print(dump(hook) if args.json else fields({"url": _url_of(hook), "trigger": hook["ref"], "id": hook["id"]}))
+        if args.json:
+            print(dump(hook))
+            return exits.OK
+        rules = _rules_by_url(api).get(_url_of(hook), [])
+    print(fields({"url": _url_of(hook), "rules": ", ".join(rules), "trigger": hook["ref"], "id": hook["id"]}))
     return exits.OK
 
 
@@ -128,8 +146,12 @@ def _tell_outcome(api: Api, target: Target, outcome: JsonObject, *, follow: bool
         print("squall: its rules are not evaluated yet", file=sys.stderr)
         return exits.ERROR
     executions = outcome["executions"]
-    if not executions and status == exits.OK:
-        print("no rule matched", file=sys.stderr)
+    kept_back = outcome.get("kept_back") or []
+    for each in kept_back:
+        reason = f": {cell(each['reason'])}" if each.get("reason") else ""
+        print(f"the rule {each['rule']['ref']} matched, but was kept back{reason}", file=sys.stderr)
+    if not executions and not kept_back and status == exits.OK:
+        print(f"no rule matched: squall trigger explain {outcome['trigger_instance']['id']}", file=sys.stderr)
     for execution in executions:
         if not follow:
             print(f"{execution['id']} {execution['action']} {execution['status']}")

@@ -78,6 +78,8 @@ def _get(args: Namespace, target: Target) -> int:
         "id": item.get("id"),
         "action": (item.get("action") or {}).get("ref"),
         "user": (item.get("context") or {}).get("user"),
+        "rule": (item.get("rule") or {}).get("ref"),
+        "event": (item.get("trigger_instance") or {}).get("id"),
         "status": item.get("status"),
         "waiting": item.get("waiting"),
         "started": item.get("start_timestamp"),

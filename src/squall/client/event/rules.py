@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from squall.client.api import PAGE, document_of, documents_of
@@ -101,3 +101,22 @@ def decisions(client: Client, ref: str, after: str | None) -> Iterator[tuple[str
             if parser.last_id != position:
                 position = parser.last_id
                 yield position, None
+
+
+def triggers_of(document: JsonObject) -> Iterator[JsonObject]:
+    """Yields the triggers of a rule's document, with `type` and `parameters`: its own, and those of `correlate`."""
+    yield document["trigger"]
+    correlate = document.get("correlate") or {}
+    for entries in (correlate.get(word) or () for word in ("all", "any", "sequence")):
+        yield from ({"type": each} if isinstance(each, str) else each["trigger"] for each in entries)
+
+
+def instances(client: Client, ids: Sequence[str]) -> dict[str, JsonObject]:
+    """Returns the stored trigger instances with these ids, by id."""
+    documents: dict[str, JsonObject] = {}
+    for at in range(0, len(ids), PAGE):
+        query: Query = {"id": ",".join(ids[at : at + PAGE]), "limit": PAGE}
+        documents |= {
+            each["id"]: each for each in documents_of(client.request("GET", "/triggerinstances", query=query).body)
+        }
+    return documents

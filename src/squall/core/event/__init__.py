@@ -1,1 +1,1 @@
-"""The events of changes."""
+"""The events of changes, and what reacts to events: triggers, rules, timers and webhooks."""

@@ -14,7 +14,7 @@ from squall.core.execution.retention import Finished
 from squall.core.output.accounts import Account
 from squall.ports.output.archive import Seal
 from squall.ports.tables.access import AccessRows
-from squall.ports.tables.gates import GateRows, SilenceRows
+from squall.ports.tables.gates import GateRows, KeptBackRows, SilenceRows
 from squall.ports.tables.keys import KeyRows
 from squall.ports.tables.policies import PolicyRows, SlotRows, TraceRows
 from squall.ports.tables.rules import EnforcementRows, RuleRows
@@ -333,7 +333,7 @@ class ExecutionTables(Protocol):
 
 
 class EventTables(Protocol):
-    """The tables of triggers, rules and timers."""
+    """The tables of triggers, rules and webhooks."""
 
     @property
     def trigger_types(self) -> TriggerTypeRows: ...  # noqa: D102
@@ -348,16 +348,23 @@ class EventTables(Protocol):
     @property
     def gates(self) -> GateRows: ...  # noqa: D102
     @property
+    def kept_back(self) -> KeptBackRows: ...  # noqa: D102
+    @property
     def silences(self) -> SilenceRows: ...  # noqa: D102
     @property
     def webhooks(self) -> WebhookRows: ...  # noqa: D102
+
+
+class TimerTables(Protocol):
+    """The tables of timers."""
+
     @property
     def timers(self) -> TimerRows: ...  # noqa: D102
     @property
     def fires(self) -> FireRows: ...  # noqa: D102
 
 
-class Tx(ExecutionTables, EventTables, Protocol):
+class Tx(ExecutionTables, EventTables, TimerTables, Protocol):
     """All tables, inside one transaction."""
 
     @property

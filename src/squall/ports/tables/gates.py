@@ -7,6 +7,7 @@ from typing import Protocol
 
 from squall.core.event.gates.records import GateState, HeldMatch
 from squall.core.event.gates.silences import Silence
+from squall.core.event.rules.records import KeptBack
 
 
 class StateRows(Protocol):
@@ -71,6 +72,19 @@ class HeldRows(Protocol):
 
 class GateRows(StateRows, HeldRows, Protocol):
     """The tables of states and held matches."""
+
+
+class KeptBackRows(Protocol):
+    """The table of matches that were kept back: at most one for each rule and trigger instance. An instance that is
+    removed takes its rows with it."""
+
+    async def put(self, kept: KeptBack) -> None:
+        """Adds a match, or replaces the earlier reason of the same match."""
+        ...
+
+    async def of(self, instances: Sequence[str], rule_id: str | None = None) -> Sequence[KeptBack]:
+        """Returns the matches of these instances that were kept back, of one rule or of all, ordered by rule."""
+        ...
 
 
 class SilenceRows(Protocol):

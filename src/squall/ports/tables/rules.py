@@ -36,7 +36,8 @@ class RuleRows(Protocol):
         ...
 
     async def as_of(self, trigger: str, number: int) -> Sequence[Rule]:
-        """Returns the rules of a trigger as they were after the change `number`, ordered by pack and name."""
+        """Returns the rules of a trigger as they were after the change `number`, ordered by pack and name: those whose
+        own trigger it is, and those that wait for its events in `correlate`."""
         ...
 
     async def enabled_types(self) -> Sequence[str]:

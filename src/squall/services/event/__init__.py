@@ -1,1 +1,1 @@
-"""The use cases of the event stream."""
+"""The use cases of the event stream, and of triggers, rules, timers and webhooks."""

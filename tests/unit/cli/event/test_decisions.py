@@ -38,6 +38,11 @@ def test_a_decision_without_an_outcome_says_whether_the_rule_matches() -> None:
     assert next(iter(lines_of({"rule": {"ref": "p.r"}, "matches": True}))) == "p.r matches"
 
 
+def test_the_reason_that_kept_a_match_back_is_shown() -> None:
+    lines = list(lines_of({"rule": {"ref": "p.r"}, "outcome": "kept_back", "reason": "throttled"}))
+    assert lines == ["p.r matches, but was kept back", "  reason: throttled"]
+
+
 def test_what_an_event_says_cannot_move_the_cursor() -> None:
     criterion = {"key": "trigger.a", "type": "eq", "verdict": False, "exists": True, "value": "\x1b[2J", "pattern": 1}
     assert "\x1b" not in "".join(lines_of({**DECISION, "criteria": [criterion]}))

@@ -10,6 +10,7 @@ import msgspec
 from squall.adapters.sql.dialect.session import Session, marks
 from squall.core.event.gates.records import GateState, HeldMatch
 from squall.core.event.gates.silences import Silence
+from squall.core.event.rules.records import KeptBack
 
 _STATE = "id, rule, gate, group_key, until_us, touched_us, body"
 
@@ -117,6 +118,42 @@ class SqlGates:
         return GateState(
             id=state_id, rule=rule, gate=gate, key=key, until=int(until), touched=int(touched), body=body.encode()
         )
+
+
+class SqlKeptBack:
+    """`ports.KeptBackRows` in SQL."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def put(self, kept: KeptBack) -> None:
+        """Adds a match, or replaces its reason."""
+        await self._session.run(
+            "INSERT INTO kept_matches (instance, rule, rule_ref, at_us, reason) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (instance, rule) DO UPDATE SET rule_ref = excluded.rule_ref, at_us = excluded.at_us, "
+            "reason = excluded.reason",
+            kept.instance,
+            kept.rule,
+            kept.rule_ref,
+            kept.at,
+            kept.reason,
+        )
+
+    async def of(self, instances: Sequence[str], rule_id: str | None = None) -> Sequence[KeptBack]:
+        """Returns the matches of these instances, ordered by rule."""
+        if not instances:
+            return []
+        one = "" if rule_id is None else " AND rule = ?"
+        rows = await self._session.run(
+            "SELECT instance, rule, rule_ref, at_us, reason FROM kept_matches "
+            f"WHERE instance IN ({marks(len(instances))}){one} ORDER BY rule_ref, instance",
+            *instances,
+            *(() if rule_id is None else (rule_id,)),
+        )
+        return [
+            KeptBack(instance=instance, rule=rule, rule_ref=ref, at=int(at), reason=reason)
+            for instance, rule, ref, at, reason in rows
+        ]
 
 
 class SqlSilences:

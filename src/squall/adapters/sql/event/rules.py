@@ -77,13 +77,17 @@ class SqlRules:
         await self._keep(rule, at, "")
 
     async def _keep(self, rule: Rule, at: int, body: str) -> None:
-        await self._session.run(
-            "INSERT INTO rule_versions (rule, trigger_ref, at_us, body) VALUES (?, ?, ?, ?)",
+        rows = await self._session.run(
+            "INSERT INTO rule_versions (rule, trigger_ref, at_us, body) VALUES (?, ?, ?, ?) RETURNING number",
             rule.id,
             rule.trigger.ref,
             at,
             body,
         )
+        for ref in dict.fromkeys(rule.events if body else ()):
+            await self._session.run(
+                "INSERT INTO rule_version_events (number, trigger_ref) VALUES (?, ?)", int(rows[0][0]), ref
+            )
 
     async def find(self, where: RuleFilter, limit: int | None = None, offset: int = 0) -> Sequence[Rule]:
         """Returns a page of the rules that match, by pack and name."""
@@ -107,9 +111,11 @@ class SqlRules:
     async def as_of(self, trigger: str, number: int) -> Sequence[Rule]:
         """Returns the rules of a trigger as they were after the change `number`, by pack and name."""
         rows = await self._session.run(
-            "SELECT body FROM rule_versions AS version WHERE trigger_ref = ? AND number <= ? AND body <> '' "
+            "SELECT body FROM rule_versions AS version WHERE (trigger_ref = ? OR number IN "
+            "(SELECT number FROM rule_version_events WHERE trigger_ref = ?)) AND number <= ? AND body <> '' "
             "AND NOT EXISTS (SELECT 1 FROM rule_versions AS later WHERE later.rule = version.rule "
             "AND later.number > version.number AND later.number <= ?)",
+            trigger,
             trigger,
             number,
             number,
@@ -134,6 +140,8 @@ class SqlRules:
             before,
             before,
         )
+        for (number,) in rows:
+            await self._session.run("DELETE FROM rule_version_events WHERE number = ?", number)
         return len(rows)
 
 

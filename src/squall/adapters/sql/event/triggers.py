@@ -270,6 +270,7 @@ class SqlInstances:
         for instance_id, is_apart in rows:
             if is_apart:
                 await self._session.run("DELETE FROM trigger_payloads WHERE instance = ?", instance_id)
+            await self._session.run("DELETE FROM kept_matches WHERE instance = ?", instance_id)
         return len(rows)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from squall.api.http.routes import ANY_BODY, SIGNED, Route, bound
 from squall.api.http.wire import Answer, Query, Request
 from squall.core.errors import InvalidError, TooLargeError, UnavailableError
-from squall.core.event.rules.records import TriggerInstance, document
+from squall.core.event.rules.records import TriggerInstance, document, kept_back_document
 from squall.core.event.webhooks.records import BAD_BODY, DUPLICATE
 from squall.core.execution.execution import Execution
 from squall.services.event.triggers.triggers import WEBHOOK, Triggers
@@ -92,9 +92,7 @@ class WebhookRoutes:
         if not isinstance(force, bool):
             raise InvalidError("force: use true or false.")
         incoming = incoming_of(request)
-        delivered = await self._delivering.replay(
-            incoming.url, request.path["id"], incoming.user, incoming.remote, force=force
-        )
+        delivered = await self._delivering.replay(incoming, request.path["id"], force=force)
         outcome = await self._outcomes.of(delivered.instance, seconds or 0)
         return Answer(self._outcome_document(delivered, outcome, True), 202, _links(delivered))
 
@@ -108,15 +106,18 @@ class WebhookRoutes:
     def _outcome_document(self, delivered: Delivered, outcome: Outcome, has_credential: bool) -> dict[str, Any]:
         """Returns what a delivery has led to. A sender that only signs gets no reasons: they may quote values."""
         enforcements = [document(each) for each in outcome.enforcements]
+        kept_back = [kept_back_document(each) for each in outcome.kept_back]
         if not has_credential:
-            for each in enforcements:
+            for each in (*enforcements, *kept_back):
                 each.pop("failure_reason", None)
+                each.pop("reason", None)
         return {
             "delivery": delivered.delivery.id,
             "verdict": delivered.delivery.verdict,
             "trigger_instance": {"id": delivered.instance.id, "status": outcome.status},
             "is_complete": outcome.is_complete,
             "enforcements": enforcements,
+            "kept_back": kept_back,
             "executions": [execution_document(each, self._url) for each in outcome.executions],
         }
 

@@ -54,11 +54,18 @@ def correlate(kind: str, places: int, within: int, state: Correlated, event: Arr
     chosen = _sequence(events, places) if kind == SEQUENCE else _chosen(events, places, kind)
     if chosen:
         return Progress(Correlated(completed=event.number), tuple(chosen))
+    return Progress(msgspec.structs.replace(state, events=events), reason=_missing(kind, places, events))
+
+
+def _missing(kind: str, places: int, events: Sequence[Arrived]) -> str:
+    """Returns the events for which a group waits, in words. Event 0 is that of the rule's own trigger."""
     reached = {place for each in events for place in each.places}
-    missing = [str(place + 1) for place in range(places) if place not in reached]
-    waits = f"for {' or '.join(missing) if kind == ANY and 0 in reached else ', '.join(missing)}"
-    reason = f"correlated: waits {waits if missing else 'for the right order'} of {places} events"
-    return Progress(msgspec.structs.replace(state, events=events), reason=reason)
+    missing = [str(place) for place in range(places) if place not in reached]
+    if not missing:
+        return "correlated: all events came, but not in the order of the list"
+    if kind == ANY:
+        return f"correlated: waits for event {' or '.join(missing) if 0 in reached else '0'}"
+    return f"correlated: waits for event{'s' if len(missing) > 1 else ''} {' and '.join(missing)}"
 
 
 def _newest(events: Sequence[Arrived], places: int) -> tuple[Arrived, ...]:

@@ -87,6 +87,13 @@ def _entry(entry: str | Mapping[str, Any], by: tuple[str, ...]) -> Entry:
     return Entry(trigger, entry.get("criteria") or {}, _paths(entry.get("by")) or by)
 
 
+def trigger_types(rule: Rule) -> frozenset[str]:
+    """Returns the refs of the trigger types of a rule: its own, and those of the entries of `correlate`."""
+    correlation = correlation_of(rule)
+    entries = () if correlation is None else correlation.entries
+    return frozenset({rule.trigger.type, *(entry.trigger.type for entry in entries)})
+
+
 def absent_within(rule: Rule) -> int:
     """Returns the time (µs) after which a rule with `absent` fires; 0 for any other rule."""
     return 0 if rule.absent is None else span(rule.absent["within"])
@@ -94,9 +101,28 @@ def absent_within(rule: Rule) -> int:
 
 def defers(rule: Rule) -> bool:
     """Checks whether the rule never fires in the evaluation of an event, so that parameters are rendered later."""
+    return bool(awaits(rule))
+
+
+def awaits(rule: Rule) -> str:
+    """Returns for what a match of the rule waits before it fires; empty if it may fire in the evaluation of its
+    event."""
     throttle = throttle_of(rule)
-    waits = rule.correlate is not None or rule.absent is not None or bool(rule.hold)
-    return waits or (throttle is not None and throttle.mode == LAST)
+    if rule.absent is not None:
+        return f"absent: the rule fires only if no event comes for {rule.absent['within']}"
+    if rule.correlate is not None:
+        return "correlate: the event takes a place, and the rule fires when the events of the other places have come"
+    if throttle is not None and throttle.mode == LAST:
+        return "throttle: the rule fires for the last event of a span, at its end"
+    return "hold: the match waits until somebody runs or discards it" if rule.hold else ""
+
+
+def places_of(rule: Rule, correlation: Correlation) -> list[tuple[str, Rule, tuple[str, ...]]]:
+    """Returns the places of a correlation in order: the ref of the trigger of each, the rule with only the criteria
+    of the place, and the paths of its groups."""
+    own = (rule.trigger.ref, bare(rule), correlation.by)
+    further = zip(rule.events, correlation.entries, strict=False)
+    return [own, *((ref, bare(rule, entry.criteria), entry.by) for ref, entry in further)]
 
 
 def bare(rule: Rule, criteria: Mapping[str, Any] | None = None) -> Rule:

@@ -204,13 +204,13 @@ class _Run:
         self._fires.append(Fire(at, explanation.parameters or {}, explanation.failure))
 
 
-def _is_of(given: str | dict[str, Any] | None, trigger: RuleTrigger, *, is_default: bool = True) -> bool:
+def _is_of(event_trigger: str | dict[str, Any] | None, trigger: RuleTrigger, *, is_default: bool = True) -> bool:
     """Checks whether an event of a test case is one of this trigger."""
-    if given is None:
+    if event_trigger is None:
         return is_default
-    if isinstance(given, str):
-        return given == trigger.type
-    return (given.get("type"), given.get("parameters") or {}) == (trigger.type, trigger.parameters)
+    if isinstance(event_trigger, str):
+        return event_trigger == trigger.type
+    return (event_trigger.get("type"), event_trigger.get("parameters") or {}) == (trigger.type, trigger.parameters)
 
 
 def _time(at: str | float) -> int:

@@ -6,14 +6,16 @@ from typing import Final
 
 import msgspec
 
-from squall.core.event.events import Change
+from squall.core.event.events import RULE, RULE_ENFORCEMENT, TRIGGER_INSTANCE, Change
 from squall.core.event.rules.records import (
     Enforcement,
+    KeptBack,
     Rule,
     Trigger,
     TriggerInstance,
     TriggerType,
     document,
+    kept_back_document,
 )
 
 CREATE: Final = "create"
@@ -26,9 +28,9 @@ Resource = TriggerType | Trigger | TriggerInstance | Rule | Enforcement
 _KINDS: dict[type, str] = {
     TriggerType: "trigger_type",
     Trigger: "trigger",
-    TriggerInstance: "trigger_instance",
-    Rule: "rule",
-    Enforcement: "rule_enforcement",
+    TriggerInstance: TRIGGER_INSTANCE,
+    Rule: RULE,
+    Enforcement: RULE_ENFORCEMENT,
 }
 
 
@@ -57,9 +59,7 @@ def instance_document(instance: TriggerInstance, status: str) -> bytes:
     return msgspec.json.encode(shown)
 
 
-def kept_back(rule: Rule, instance: TriggerInstance, reason: str, at: int) -> tuple[Change, bytes]:
-    """Returns the event `st2.rule__kept_back` of a rule that matches an instance and does not fire at `at` (µs), with
-    its document, which has the `reason`."""
-    change = Change(kind="rule", name="st2.rule__kept_back", resource=rule.id, at=at)
-    shown = {"rule": {"id": rule.id, "ref": rule.ref}, "trigger_instance_id": instance.id, "reason": reason}
-    return change, msgspec.json.encode(shown)
+def kept_back_change(kept: KeptBack) -> tuple[Change, bytes]:
+    """Returns the event `st2.rule__kept_back` of a match that was kept back, with its document."""
+    change = Change(kind=RULE, name="st2.rule__kept_back", resource=kept.rule, at=kept.at)
+    return change, msgspec.json.encode(kept_back_document(kept))

@@ -161,8 +161,8 @@ class RuleType(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _rule_type(name: str, description: str) -> RuleType:
-    made = hashlib.sha256(f"rule_type:{name}".encode()).hexdigest()[:24]
-    return RuleType(name=name, description=description, id=made)
+    digest = hashlib.sha256(f"rule_type:{name}".encode()).hexdigest()[:24]
+    return RuleType(name=name, description=description, id=digest)
 
 
 RULE_TYPES: Mapping[str, RuleType] = {
@@ -193,6 +193,25 @@ class Enforcement(msgspec.Struct, frozen=True, kw_only=True):
     enforced_at: int
     status: str = SUCCEEDED
     id: str
+
+
+class KeptBack(msgspec.Struct, frozen=True, kw_only=True):
+    """The last reason why a match did not fire: `rule` (an id) matched `instance` and was kept back at `at` (µs)."""
+
+    rule: str
+    rule_ref: str
+    instance: str
+    at: int
+    reason: str
+
+
+def kept_back_document(kept: KeptBack) -> dict[str, Any]:
+    """Returns a match that was kept back as the API shows it."""
+    return {
+        "rule": {"id": kept.rule, "ref": kept.rule_ref},
+        "trigger_instance_id": kept.instance,
+        "reason": kept.reason,
+    }
 
 
 class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):

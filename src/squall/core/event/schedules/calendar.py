@@ -38,8 +38,8 @@ class Place(NamedTuple):
             last_weekday = (first_weekday + length - 1) % 7
             return length - (max(0, last_weekday - 4) if self.workday else 0)
         first = (self.weekday - first_weekday) % 7 + 1
-        found = first + (length - first) // 7 * 7 if self.nth == LAST else first + (self.nth - 1) * 7
-        return found if found <= length else 0
+        day = first + (length - first) // 7 * 7 if self.nth == LAST else first + (self.nth - 1) * 7
+        return day if day <= length else 0
 
 
 class Dates(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +133,7 @@ class Times(msgspec.Struct, frozen=True):
 
 
 class Walls:
-    """Finds the walls (`zones`) of dates and times. One search remembers the date that it found last."""
+    """Finds the walls (`zones`) of dates and times. One search remembers the date that it day last."""
 
     def __init__(self, dates: Dates, times: Times) -> None:
         self._dates = dates

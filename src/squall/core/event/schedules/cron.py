@@ -98,28 +98,30 @@ def parse_cron(parameters: Mapping[str, Any], zone: ZoneInfo) -> CronTimer:
     `InvalidError`, which names the field and what it allows, also if no such date exists.
     """
     local_zone = parse_zone(parameters.get("timezone"), "timezone", zone)
-    given = {name: parameters[name] for name in CRON_FIELDS if parameters.get(name) is not None}
+    selections = {name: parameters[name] for name in CRON_FIELDS if parameters.get(name) is not None}
     line = parameters.get("cron")
     if line is not None:
-        if given:
-            raise InvalidError(f"cron: a crontab line has all fields. Remove {', '.join(given)}, or use only fields.")
+        if selections:
+            raise InvalidError(
+                f"cron: a crontab line has all fields. Remove {', '.join(selections)}, or use only fields."
+            )
         dates, times, real_time = parse_line(line)
     else:
-        dates, times, real_time = _from_fields(given)
+        dates, times, real_time = _from_fields(selections)
     if dates.at_or_after(0) is None:
-        names = "cron" if line is not None else ", ".join(name for name in given if name not in _TIME_FIELDS)
+        names = "cron" if line is not None else ", ".join(name for name in selections if name not in _TIME_FIELDS)
         raise InvalidError(
             f"{names}: no date from 1970 to {LAST_YEAR} fits all of them, so the timer would never fire."
         )
     return CronTimer(dates, times, real_time, local_zone)
 
 
-def _from_fields(given: Mapping[str, object]) -> tuple[Dates, Times, bool]:
+def _from_fields(selections: Mapping[str, object]) -> tuple[Dates, Times, bool]:
     fields: dict[str, Selected] = {}
-    least = max((list(CRON_FIELDS).index(name) for name in given), default=len(CRON_FIELDS))
+    least = max((list(CRON_FIELDS).index(name) for name in selections), default=len(CRON_FIELDS))
     for position, (name, kind) in enumerate(CRON_FIELDS.items()):
         default = _LEAST.get(name, "*") if position > least else "*"
-        fields[name] = parse_field(kind, given.get(name, default))
+        fields[name] = parse_field(kind, selections.get(name, default))
     years, weeks = fields["year"], fields["week"]
     dates = Dates(
         years=None if years.ranges == (range(1970, 10_000),) else years.ranges,

@@ -157,12 +157,12 @@ def presets() -> Mapping[str, Preset]:
 
 
 def _one(headers: Headers, name: str) -> str:
-    found = values(headers, name)
-    if not found or not found[0]:
+    lines = values(headers, name)
+    if not lines or not lines[0]:
         raise RefusedError(f"The header {name} is missing. Set the hook's secret at the sender, too.")
-    if len(found) > 1:
-        raise RefusedError(f"The header {name} comes {len(found)} times. Send it once.")
-    return found[0]
+    if len(lines) > 1:
+        raise RefusedError(f"The header {name} comes {len(lines)} times. Send it once.")
+    return lines[0]
 
 
 def _stamp(text: str, where: str) -> int:

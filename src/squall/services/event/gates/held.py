@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
+
 from squall.core.errors import NotFoundError
 from squall.core.event.gates.records import MOST_HELD, HeldMatch
 from squall.core.event.rules.explanation import Explanation
-from squall.core.event.rules.records import Enforcement, EnforcementFilter, Rule, TriggerInstance
+from squall.core.event.rules.records import Enforcement, EnforcementFilter, KeptBack, Rule, TriggerInstance
 from squall.ports import Clock, Store, Tx
 from squall.services.event.rules.deciding import Deciding, Match
 from squall.services.event.rules.enforcing import Enforcing
 from squall.services.event.rules.rules import missing
+from squall.services.event.triggers.dispatching import DEEPEST, depth_of, too_deep_reason
 
 _BATCH = 20
+_DISCARDED = "held, then discarded"
 _MOST_BYTES = 16 << 20
 
 
@@ -51,14 +55,18 @@ class Held:
         async def work(tx: Tx) -> list[HeldMatch]:
             rule = await _rule(tx, rule_ref)
             chosen = await _chosen(tx, rule, ids)
+            now = self._clock.now()
             for held in chosen:
                 await tx.gates.take(held.id)
+                kept = KeptBack(rule=rule.id, rule_ref=rule.ref, instance=held.instance, at=now, reason=_DISCARDED)
+                await tx.kept_back.put(kept)
             return chosen
 
         return await self._store.tx(work)
 
-    async def run(self, rule_ref: str, ids: Sequence[str] | None) -> list[Enforcement]:
+    async def run(self, rule_ref: str, ids: Sequence[str] | None, execution: str = "") -> list[Enforcement]:
         """Enforces held matches of a rule, each once: all, or those with these ids. Returns the enforcements.
+        `execution` is the id of the execution that requests it; it counts for the depth of what the rule starts.
 
         Each match is taken and enforced in one transaction. Matches that another request took are left out. Raises
         `NotFoundError`.
@@ -73,7 +81,9 @@ class Held:
         for at in range(0, len(waiting), _BATCH):
             ready = [await self._ready(rule, held) for held in waiting[at : at + _BATCH]]
             trees: list[str] = []
-            enforcements += await self._store.tx(partial(self._enforce, rule=rule, ready=ready, trees=trees))
+            enforcements += await self._store.tx(
+                partial(self._enforce, rule=rule, ready=ready, execution=execution, trees=trees)
+            )
             self._enforcing.announce(trees)
         return enforcements
 
@@ -98,15 +108,21 @@ class Held:
             held, instance, await self._deciding.later(rule, instance, [payloads[each] for each in held.events])
         )
 
-    async def _enforce(self, tx: Tx, rule: Rule, ready: Sequence[_Ready], trees: list[str]) -> list[Enforcement]:
+    async def _enforce(
+        self, tx: Tx, rule: Rule, ready: Sequence[_Ready], execution: str, trees: list[str]
+    ) -> list[Enforcement]:
         trees.clear()
         now = self._clock.now()
+        depth = await depth_of(tx, execution)
         enforcements: list[Enforcement] = []
         for held, loaded, match in ready:
             if not await tx.gates.take(held.id) or await tx.enforcements.known(rule.id, loaded.id):
                 continue
             # Another rule may have given the event its trace meanwhile.
             instance = await tx.instances.get(loaded.id) or loaded
+            instance = msgspec.structs.replace(instance, depth=max(instance.depth, depth))
+            if instance.depth > DEEPEST:
+                match = match._replace(prepared=None, failure=too_deep_reason("this run"))
             traced = await self._enforcing.enforce(tx, match, instance, now, None, trees)
             if traced.trace != instance.trace:
                 await tx.instances.settle(traced)

@@ -96,9 +96,9 @@ async def _target(tx: Tx, silence: Silence) -> str:
             return target
         raise InvalidError(f'pack: no rule belongs to a pack "{target}". List rules: squall rule list')
     else:
-        found = await tx.triggers.get(target) or await tx.trigger_types.get(target)
-        if found is not None:
-            return found.ref
+        trigger = await tx.triggers.get(target) or await tx.trigger_types.get(target)
+        if trigger is not None:
+            return trigger.ref
     raise InvalidError(f'{silence.scope}: there is no {silence.scope} "{target}".')
 
 

@@ -19,6 +19,7 @@ from squall.core.event.gates.settings import (
     correlation_of,
     defers,
     group_of,
+    places_of,
     throttle_of,
 )
 from squall.core.event.rules.evaluating import NO_KEYS, needs_keys
@@ -122,15 +123,12 @@ class Deciding:
         correlation = correlation_of(rule)
         if correlation is None:
             return []
-        places = [(rule.trigger.ref, rule.criteria, correlation.by)] + [
-            (ref, entry.criteria, entry.by) for ref, entry in zip(rule.events, correlation.entries, strict=False)
-        ]
         parts: dict[Group, tuple[int, ...]] = {}
         explanation: Explanation | None = None
-        for place, (ref, criteria, by) in enumerate(places):
+        for place, (ref, part, by) in enumerate(places_of(rule, correlation)):
             if ref != instance.trigger:
                 continue
-            each = await evaluating.one(bare(rule, criteria), instance.payload, all_criteria=False)
+            each = await evaluating.one(part, instance.payload, all_criteria=False)
             if each.failure:
                 return [Match(rule, each, None, each.failure)]
             if each.matches:
@@ -176,18 +174,28 @@ class Deciding:
             explanations += await evaluating.all(backstops, payload)
         return explanations
 
-    async def explain(self, rule: Rule, payload: Any, *, now: int | None = None) -> Explanation:
-        """Returns the explanation of one rule, enabled or not, with all of its criteria."""
-        evaluating = await self._evaluating([rule], now, needs_keys(rule))
-        return await evaluating.one(rule, payload, all_criteria=True)
+    async def explain(self, rule: Rule, payload: Any, trigger: str = "", *, now: int | None = None) -> Explanation:
+        """Returns the explanation of one rule, enabled or not, with all of its criteria, as that of `explainer`."""
+        at = self._clock.now() if now is None else now
+        return await (await self.explainer(rule))(payload, trigger, at)
 
-    async def explainer(self, rule: Rule) -> Callable[[Any, int], Awaitable[Explanation]]:
-        """Returns a function that returns the explanation of `rule` for a payload at a time (µs). It uses the keys of
-        the present, which are read only once."""
+    async def explainer(self, rule: Rule) -> Callable[[Any, str, int], Awaitable[Explanation]]:
+        """Returns a function that returns the explanation of `rule` for a payload of an event of a trigger (its ref) at
+        a time (µs). It uses the keys of the present, which are read only once.
+
+        The explanation of a rule that correlates several events is that of the first place that the event can take;
+        if it can take none, that of the first place of its trigger, or of the rule's own place. It has no parameters.
+        """
         evaluating = await self._evaluating([rule], 0, needs_keys(rule))
+        correlation = correlation_of(rule)
+        places = [(rule.trigger.ref, rule)]
+        if correlation is not None:
+            places = [(ref, part) for ref, part, _ in places_of(rule, correlation)]
 
-        async def explain(payload: Any, now: int) -> Explanation:
-            return await evaluating.at(now).one(rule, payload, all_criteria=True)
+        async def explain(payload: Any, trigger: str, now: int) -> Explanation:
+            parts = [part for ref, part in places if ref == trigger] or [places[0][1]]
+            explanations = [await evaluating.at(now).one(part, payload, all_criteria=True) for part in parts]
+            return next((each for each in explanations if each.matches or each.failure), explanations[0])
 
         return explain
 

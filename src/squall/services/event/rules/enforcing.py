@@ -9,13 +9,14 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from squall.core.errors import InvalidError, SquallError
-from squall.core.event.rules.changes import CREATE, UPDATE, change_document, change_of, kept_back
+from squall.core.event.rules.changes import CREATE, UPDATE, change_document, change_of, kept_back_change
 from squall.core.event.rules.explanation import document as explanation_document
 from squall.core.event.rules.records import (
     FAILED,
     PROCESSED,
     SUCCEEDED,
     Enforcement,
+    KeptBack,
     Rule,
     TriggerInstance,
     document,
@@ -173,9 +174,13 @@ class Enforcing:
         reservation: Reservation | None,
         trees: list[str],
     ) -> TriggerInstance:
-        """Enforces a match, or tells listeners why it was kept back. Arguments and result are those of `enforce`."""
+        """Enforces a match, or stores why it was kept back, for its explanation and for listeners. Arguments and result
+        are those of `enforce`."""
         if not verdict.fires and not verdict.fails:
-            await tx.events.add(*kept_back(match.rule, instance, verdict.reason, now))
+            rule = match.rule
+            kept = KeptBack(rule=rule.id, rule_ref=rule.ref, instance=instance.id, at=now, reason=verdict.reason)
+            await tx.kept_back.put(kept)
+            await tx.events.add(*kept_back_change(kept))
             self._has_kept_back = True
             return instance
         if verdict.fails:

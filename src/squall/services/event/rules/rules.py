@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from squall.core.errors import ConflictError, InvalidError, NotFoundError
-from squall.core.event.gates.settings import correlation_of
+from squall.core.event.gates.settings import correlation_of, trigger_types
 from squall.core.event.rules.changes import CREATE, DELETE, UPDATE, change_document, change_of
 from squall.core.event.rules.parameters import has_templates
 from squall.core.event.rules.reading import make_rule
@@ -188,7 +188,7 @@ class Rules:
             # A key may have changed since the parameters were rendered, and those of packs are not rendered yet.
             await tx.queue.put(REBINDING, REBINDING, None, AT_ONCE)
         if rule.enabled:
-            for type_ref in types_of(rule):
+            for type_ref in trigger_types(rule):
                 self._wanted.add(type_ref)
         for observer in self._observers:
             await observer.changed(tx, rule, now)
@@ -199,7 +199,7 @@ class Rules:
         """Returns the refs of the triggers of the further events of a correlation. Creates those that are missing."""
         correlation = correlation_of(rule)
         refs: list[str] = []
-        for at, entry in enumerate(correlation.entries if correlation is not None else ()):
+        for at, entry in enumerate(correlation.entries if correlation is not None else (), 1):
             trigger_type = await tx.trigger_types.get(entry.trigger.type)
             try:
                 if trigger_type is None:
@@ -211,12 +211,6 @@ class Rules:
                 raise InvalidError(f"correlate, event {at}: {error}") from None
             refs.append((await self._triggers.obtain(tx, trigger_type.ref, entry.trigger.parameters, now)).ref)
         return tuple(refs)
-
-
-def types_of(rule: Rule) -> set[str]:
-    """Returns the refs of the trigger types of a rule, with those of the further events of a correlation."""
-    correlation = correlation_of(rule)
-    return {rule.trigger.type, *(entry.trigger.type for entry in (correlation.entries if correlation else ()))}
 
 
 def missing(ref_or_id: str) -> NotFoundError:

@@ -29,7 +29,7 @@ from squall.core.execution.execution import Execution
 from squall.ports import Bus, Clock, Due, Store, Tx
 from squall.services.event.timers.fire_executions import replan
 from squall.services.event.timers.overlapping import Admitted, Overlapping
-from squall.services.event.triggers.dispatching import Dispatching, Event
+from squall.services.event.triggers.dispatching import Dispatching, Event, caused
 from squall.services.execution.transitions import Transitions
 from squall.services.lanes import AT_ONCE, CANCEL, SCHEDULE
 from squall.services.suspects import Suspects
@@ -222,10 +222,10 @@ class Firing:
 
 
 async def place(
-    tx: Tx, dispatching: Dispatching, timer: Timer, fire: Fire, now: int, jitter: int = 0
+    tx: Tx, dispatching: Dispatching, timer: Timer, fire: Fire, now: int, jitter: int = 0, execution: str = ""
 ) -> TriggerInstance:
     """Stores the trigger instance of a fire, unless there is one. Returns it. Rules are evaluated `jitter` µs after the
-    nominal time."""
+    nominal time. `execution` is the id of the execution that lets the timer fire, if there is one."""
     source = source_of(timer.trigger.id, fire.at)
     earlier = await tx.instances.with_source(source)
     if earlier is not None:
@@ -237,5 +237,6 @@ async def place(
         occurred_at=now,
         trace_tag=trace_tag(timer.trigger),
         evaluated_from=fire.at + jitter if jitter else AT_ONCE,
+        execution=execution,
     )
-    return await dispatching.place(tx, event, timer.trigger)
+    return await dispatching.place(tx, await caused(tx, event), timer.trigger)

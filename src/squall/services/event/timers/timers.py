@@ -129,9 +129,12 @@ class Timers:
 
         return await self._changed(work)
 
-    async def backfill(self, ref_or_id: str, begin: int, end: int, most: int, *, dry_run: bool) -> list[Backfilled]:
+    async def backfill(
+        self, ref_or_id: str, begin: int, end: int, most: int, *, dry_run: bool, execution: str = ""
+    ) -> list[Backfilled]:
         """Lets the fires of a timer from `begin` to `end` (µs since 1970) happen now, if they have not happened. A
-        `dry_run` only returns them. A backfill can be repeated: no fire happens twice.
+        `dry_run` only returns them. A backfill can be repeated: no fire happens twice. `execution` is the id of the
+        execution that requests it, if there is one.
 
         Raises `NotFoundError`, and `InvalidError` if the times are no past range or have more than `most` fires.
         """
@@ -151,7 +154,7 @@ class Timers:
             )
         done: list[Backfilled] = []
         for at in range(0, len(fires), _TOGETHER):
-            done += await self._backfill(timer, fires[at : at + _TOGETHER], now, dry_run=dry_run)
+            done += await self._backfill(timer, fires[at : at + _TOGETHER], now, execution, dry_run=dry_run)
         return done
 
     async def forget(self) -> None:
@@ -162,7 +165,9 @@ class Timers:
         while await self._store.tx(lambda tx: tx.timers.forget(before, _FORGET_BATCH)) == _FORGET_BATCH:
             pass
 
-    async def _backfill(self, timer: Timer, fires: Sequence[Fire], now: int, *, dry_run: bool) -> list[Backfilled]:
+    async def _backfill(
+        self, timer: Timer, fires: Sequence[Fire], now: int, execution: str, *, dry_run: bool
+    ) -> list[Backfilled]:
         async def work(tx: Tx) -> list[Backfilled]:
             current = await _existing(tx, timer.trigger.id)
             done = []
@@ -172,7 +177,7 @@ class Timers:
                     done.append(Backfilled(fire, None if earlier is None else earlier.id, earlier is not None))
                     continue
                 noted = msgspec.structs.replace(fire, note=f"{fire.note} This fire was backfilled.".strip())
-                instance = await place(tx, self._dispatching, current, noted, now)
+                instance = await place(tx, self._dispatching, current, noted, now, execution=execution)
                 done.append(Backfilled(fire, instance.id, before=False))
             return done
 

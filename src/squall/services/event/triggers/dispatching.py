@@ -115,7 +115,7 @@ class Dispatching:
             trace_tag=event.trace_tag or event.late_tag,
             depth=event.depth,
             status=PROCESSING_FAILED if too_deep else "pending",
-            reason=f"{DEEPEST} rules led to this event one after the other, so a loop is likely." if too_deep else "",
+            reason=too_deep_reason("this event") if too_deep else "",
         )
         new_trace = None
         if event.trace or event.trace_tag:
@@ -141,7 +141,7 @@ class Dispatching:
         else:
             trigger = await tx.triggers.get(event.trigger)
         if trigger is None:
-            raise _refused(event, f'Trigger type with reference "{event.trigger}" doesn\'t exist in the database')
+            raise _refused(event, await _missing(tx, event))
         is_checked = event.is_checked or not self._checks
         trigger_type = None if is_checked else await tx.trigger_types.get(trigger.type)
         if trigger_type is not None:
@@ -173,6 +173,17 @@ async def caused(tx: Tx, event: Event) -> Event:
         trace = await tx.traces.of_execution(execution.id) or ""
     depth = max(event.depth, rule_depth(execution.context))
     return msgspec.structs.replace(event, depth=depth, trace=trace, cause=(EXECUTION, execution.id))
+
+
+def too_deep_reason(what: str) -> str:
+    """Returns the reason why something is not done to which more than `DEEPEST` rules led."""
+    return f"{DEEPEST} rules led to {what} one after the other, so a loop is likely."
+
+
+async def depth_of(tx: Tx, execution_id: str) -> int:
+    """Returns the number of rules that led to an execution; 0 if there is no such execution."""
+    execution = await tx.executions.get(execution_id, False) if execution_id else None
+    return 0 if execution is None else rule_depth(execution.context)
 
 
 def instance_part(instance: TriggerInstance, cause: tuple[str, str] = ("", "")) -> TracePart:
@@ -207,6 +218,17 @@ def _depth(payload: Any) -> int:
         ]
         depth += 1
     return depth
+
+
+async def _missing(tx: Tx, event: Event) -> str:
+    """Returns why there is no trigger for an event: no such type, or a type whose triggers have parameters."""
+    trigger_type = None if event.parameters else await tx.trigger_types.get(event.trigger)
+    if trigger_type is None or not trigger_type.parameters_schema:
+        return f'Trigger type with reference "{event.trigger}" doesn\'t exist in the database'
+    return (
+        f'"{event.trigger}" is a trigger type with parameters, so only its triggers have events. '
+        "Use the ref of one of them: squall rule list -j"
+    )
 
 
 def _refused(event: Event, reason: str) -> InvalidError:

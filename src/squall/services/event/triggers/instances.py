@@ -17,7 +17,7 @@ from squall.core.event.rules.records import (
     TriggerInstance,
 )
 from squall.ports import Clock, Store, Tx
-from squall.services.event.triggers.dispatching import Dispatching, Event
+from squall.services.event.triggers.dispatching import DEEPEST, Dispatching, Event
 from squall.services.lanes import AT_ONCE, RULES, EvaluationRow
 
 COUNT_CAP = 10_000
@@ -62,9 +62,13 @@ class Instances:
         )
         return await self._dispatching.dispatch(event), payload
 
-    async def retry(self, instance_id: str) -> TriggerInstance:
-        """Evaluates an instance whose processing failed once more. Rules that fired for it do not fire again. Raises
-        `NotFoundError`, and `ConflictError` if its processing has not failed."""
+    async def retry(self, instance_id: str, execution: str = "") -> TriggerInstance:
+        """Evaluates an instance whose processing failed once more. Rules that fired for it do not fire again.
+        `execution` is the id of the execution that requests it.
+
+        Raises `NotFoundError`, and `ConflictError` if its processing has not failed, or if an execution requests it and
+        too many rules led to the instance: only a person can end a loop.
+        """
 
         async def work(tx: Tx) -> TriggerInstance:
             instance = await tx.instances.get(instance_id)
@@ -75,6 +79,8 @@ class Instances:
                     f'The trigger instance is "{instance.status}"; only one whose processing failed can be retried. '
                     "To dispatch its event once more, use re_emit."
                 )
+            if execution and instance.depth > DEEPEST:
+                raise ConflictError(f"{instance.reason} Only a user can retry it, not an action.")
             pending = msgspec.structs.replace(instance, status=PENDING, reason="", evaluated_at=0)
             await tx.instances.settle(pending)
             await tx.queue.put(RULES, pending.id, EvaluationRow(pending.trigger), AT_ONCE)

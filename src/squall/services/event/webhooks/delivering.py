@@ -138,12 +138,13 @@ class Delivering:
                 await self.refuse(admitted, raw, verdict_name, str(error))
             raise
 
-    async def replay(self, url: str, delivery_id_: str, user: str, remote: str, *, force: bool) -> Delivered:
-        """Dispatches the event of a logged delivery once more, in the name of `user`. With `force`, also that of a
-        delivery that was refused.
+    async def replay(self, request: Incoming, delivery_id_: str, *, force: bool) -> Delivered:
+        """Dispatches the event of a logged delivery of the hook of a `request` once more, in the name of its user. With
+        `force`, also that of a delivery that was refused.
 
         Raises `NotFoundError`, and `ConflictError` if the log has no event of the delivery.
         """
+        url = request.url
         old = await self._log.get(url, delivery_id_)
         if old.is_refused and not force:
             raise ConflictError(
@@ -156,10 +157,16 @@ class Delivering:
         instance = None
         if instance_id is not None:
             instance = await self._store.read(lambda tx: tx.instances.get(instance_id))
-        incoming = Incoming(url=url, headers=old.headers, remote=remote, user=user)
+        incoming = msgspec.structs.replace(request, headers=old.headers)
         if instance is not None:
             ref = trigger.ref if trigger is not None else instance.trigger
-            event = Event(trigger=ref, payload=instance.payload, trace_tag=_tag(url))
+            tag = "" if incoming.execution else _tag(url)
+            event = Event(
+                trigger=ref,
+                payload=instance.payload,
+                trace_tag=tag,
+                execution=incoming.execution,
+            )
             body = instance.payload.get("body") if isinstance(instance.payload, dict) else instance.payload
         elif len(old.body) == old.size:
             body = await _read(old.headers, old.body)
@@ -175,8 +182,8 @@ class Delivering:
             at=self._clock.now(),
             verdict=records.ACCEPTED,
             reason="",
-            user=user,
-            remote=remote,
+            user=request.user,
+            remote=request.remote,
             replay_of=old.id,
         )
         return await self._stored(Admitted(incoming=incoming, hook=None, is_unproven=False), event, new, body)

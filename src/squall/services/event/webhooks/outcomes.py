@@ -19,6 +19,7 @@ from squall.core.event.rules.records import (
     PROCESSING_FAILED,
     Enforcement,
     EnforcementFilter,
+    KeptBack,
     TriggerInstance,
 )
 from squall.core.execution.execution import Execution
@@ -37,13 +38,14 @@ _MOST = 1_000
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What an event has led to. `is_complete` is false if its rules are not yet evaluated. `enforcements` and
-    `executions` are at most 1,000, the oldest first."""
+    `executions` are at most 1,000, the oldest first. `kept_back` are the matches that have not fired."""
 
     status: str
     reason: str
     is_complete: bool
     enforcements: Sequence[Enforcement]
     executions: Sequence[Execution]
+    kept_back: Sequence[KeptBack] = ()
 
 
 class Outcomes:
@@ -113,12 +115,14 @@ class Outcomes:
         async def work(tx: Tx) -> Outcome:
             status = (await tx.instances.statuses([instance.id])).get(instance.id, PROCESSED)
             enforcements, executions = await executions_of(tx, instance.id)
+            fired = {each.rule.id for each in enforcements}
             return Outcome(
                 status=status,
                 reason=instance.reason,
                 is_complete=status in _ENDED,
                 enforcements=enforcements,
                 executions=executions,
+                kept_back=[each for each in await tx.kept_back.of((instance.id,)) if each.rule not in fired],
             )
 
         return await self._store.read(work)

@@ -10,10 +10,11 @@ import pytest
 
 from squall.core.event.gates.records import GateState, HeldMatch
 from squall.core.event.gates.silences import Silence
-from squall.core.event.rules.records import RuleFilter
+from squall.core.event.rules.records import PROCESSED, KeptBack, RuleFilter
 from squall.ports import Store, Tx
 from squall.testing.samples import NOON, sample_id
 from squall.testing.tables.event.rules import put, sample_rule
+from squall.testing.tables.event.triggers import sample_instance
 
 
 def sample_state(number: int, **changes: Any) -> GateState:
@@ -112,6 +113,33 @@ class GateContract:
         await store.tx(lambda tx: tx.gates.drop_held("r"))
         assert await store.read(lambda tx: tx.gates.held_count("r")) == 0
 
+    async def test_the_last_reason_of_a_match_stays_until_its_instance_is_removed(self, store: Store) -> None:
+        """Matches of other instances and rules have their own."""
+        instances = [sample_instance(number) for number in (1, 2)]
+        kept = [
+            KeptBack(rule=rule, rule_ref=f"p.{rule}", instance=sample_id(number), at=NOON, reason=f"{rule}{number}")
+            for rule, number in (("r", 1), ("s", 1), ("r", 2))
+        ]
+        last = msgspec.structs.replace(kept[0], at=NOON + 1, reason="later")
+
+        async def write(tx: Tx) -> None:
+            for instance in instances:
+                await tx.instances.add(instance)
+            for each in (*kept, last):
+                await tx.kept_back.put(each)
+
+        async def rows(*numbers: int, rule: str | None = None) -> list[KeptBack]:
+            ids = [sample_id(number) for number in numbers]
+            return list(await store.read(lambda tx: tx.kept_back.of(ids, rule)))
+
+        await store.tx(write)
+        assert await rows(1, 2) == [last, kept[2], kept[1]]
+        assert (await rows(1, 2, rule="s"), await rows()) == ([kept[1]], [])
+        ended = msgspec.structs.replace(instances[0], status=PROCESSED)
+        await store.tx(lambda tx: tx.instances.settle(ended))
+        await store.tx(lambda tx: tx.instances.expire(NOON + 1_000_000_000, 10))
+        assert await rows(1, 2) == [kept[2]]
+
     async def test_silences_are_those_of_their_targets_and_count(self, store: Store) -> None:
         """A silence that has ended is in force no more."""
         silences = [sample_silence(1), sample_silence(2, scope="pack", target="p"), sample_silence(3, target="p.b")]
@@ -146,8 +174,11 @@ class GateContract:
 
         assert (await refs("p.t"), await refs("p.one")) == (["p.a", "p.b"], ["p.a"])
         assert sorted(await store.read(lambda tx: tx.rules.enabled_types())) == ["p.t", "p.u"]
+        number = await store.read(lambda tx: tx.rules.number())
         await put(store, sample_rule("a"))
         assert await refs("p.one") == []
+        versions = [await store.read(lambda tx, at=at: tx.rules.as_of("p.one", at)) for at in (number, number + 1)]  # type: ignore[misc]
+        assert [[each.ref for each in version] for version in versions] == [["p.a"], []]
         await put(store, rule)
         await store.tx(lambda tx: tx.rules.delete(rule, NOON))
         assert (await refs("p.one"), await refs("p.t")) == ([], ["p.b"])

@@ -9,10 +9,10 @@ from tests.doubles.reacting import pack_of, rule_body
 
 from squall.core.errors import InvalidError
 from squall.core.event.gates import records
+from squall.core.event.gates.settings import trigger_types
 from squall.core.event.rules.records import FAILED, RuleFilter
 from squall.ports import Tx
 from squall.services.event.gates import gating as gating_module
-from squall.services.event.rules.rules import types_of
 
 pytestmark = pytest.mark.anyio
 OTHER = {"trigger": {"type": "p.u"}}
@@ -92,7 +92,7 @@ async def test_further_events_are_those_of_their_own_triggers_and_criteria(gated
     await gated.came(4, trigger="p.u", ok=True, server="x")
     await gated.at()
     assert await gated.said() == ["1 4"]
-    assert types_of(rule) == {"p.t", "p.u"}
+    assert trigger_types(rule) == {"p.t", "p.u"}
     found = await gated.squall.store.read(lambda tx: tx.rules.find(RuleFilter(trigger="p.u")))
     assert [each.ref for each in found] == ["p.a"]
 
@@ -117,7 +117,7 @@ async def test_a_complete_correlation_is_throttled(gated: Gated) -> None:
 
 async def test_a_further_event_of_an_unknown_type_is_refused_by_name(gated: Gated) -> None:
     entry = {"trigger": {"type": "p.gone"}}
-    with pytest.raises(InvalidError, match=r'correlate, event 0: there is no trigger type "p.gone"'):
+    with pytest.raises(InvalidError, match=r'correlate, event 1: there is no trigger type "p.gone"'):
         await gated.saying("a", correlate={"all": [entry], "within": 1})
 
 

@@ -7,6 +7,8 @@ from tests.doubles.gated import Gated
 
 from squall.core.errors import NotFoundError
 from squall.core.event.rules.records import FAILED, SUCCEEDED
+from squall.core.execution.trace import rule_depth
+from squall.services.event.triggers.dispatching import DEEPEST
 
 pytestmark = pytest.mark.anyio
 
@@ -121,3 +123,26 @@ async def test_matches_of_a_deleted_rule_are_gone(gated: Gated) -> None:
     with pytest.raises(NotFoundError):
         await gated.held.find("p.a", None, 0)
     assert await gated.squall.store.read(lambda tx: tx.gates.held_count(rule.id)) == 0
+
+
+async def test_what_an_execution_runs_is_one_rule_deeper_than_the_execution(gated: Gated) -> None:
+    """Beyond the deepest, it fails with a reason, so a rule that runs its own matches stops."""
+    await gated.saying("a", hold=True)
+    for depth in (3, DEEPEST, DEEPEST + 1):
+        caller = await gated.squall.request(context={"trace_context": {"depth": depth}})
+        instance = await gated.came(depth)
+        [enforcement] = await gated.held.run("p.a", None, caller.id)
+        if depth > DEEPEST:
+            assert "so a loop is likely" in (enforcement.failure_reason or "")
+            assert enforcement.execution_id is None
+        else:
+            depths = {each.id: rule_depth(each.context) for each in await gated.executions()}
+            assert depths[enforcement.execution_id or ""] == depth + 1
+        assert (await gated.instances.get(instance.id)).depth == 0
+
+
+async def test_a_match_that_was_discarded_says_so(gated: Gated) -> None:
+    await gated.saying("a", hold=True)
+    instance = await gated.came(1)
+    await gated.held.discard("p.a", None)
+    assert await gated.decided(instance) == {"p.a": ("kept_back", "held, then discarded")}

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from tests.doubles.assembly import Assembly
 from tests.doubles.explaining import Explainers, rule_body
+from tests.doubles.gated import Gated
 
 from squall.core.event.rules.reading import make_rule
 from squall.ports import Tx
@@ -94,3 +95,30 @@ async def test_a_trigger_without_events_gives_an_empty_report(squall: Assembly) 
     use = await Explainers(squall).begin()
     rule = make_rule(rule_body("r", trigger={"type": "p.t", "parameters": {"url": "x"}}))
     assert (await use.backtesting.run(rule, Span())).evaluated == 0
+
+
+async def test_matches_that_a_gate_kept_back_do_not_count_as_starts(squall: Assembly) -> None:
+    """An edited rule without a gate starts them."""
+    gated = Gated(squall)
+    await gated.add_type()
+    rule = await gated.saying("r", throttle={"within": "1h"})
+    for n in range(3):
+        await gated.came(n)
+    for tested in (rule, make_rule(rule_body("r", criteria={}, throttle={"within": "1m"}))):
+        report = await gated.backtesting.run(tested, Span())
+        assert counts(report) == (3, 1, 0, 0, 3)
+        assert report.kept_back == len(report.examples["kept_back"]) == 2
+        assert report.examples["kept_back"][0]["reason"].startswith("throttled:")
+        assert "The rule has throttle." in report.note
+    report = await gated.backtesting.run(make_rule(rule_body("r", criteria={})), Span())
+    assert (counts(report), report.kept_back, report.note) == ((3, 3, 2, 0, 1), 0, "")
+
+
+async def test_a_correlation_does_not_fail_because_of_its_parameters(squall: Assembly) -> None:
+    gated = Gated(squall)
+    for ref in ("p.t", "p.u"):
+        await gated.add_type(ref)
+    rule = await gated.saying("r", "{{ events[0].n }}", correlate={"all": ["p.u"], "within": "1h"})
+    await gated.came(1)
+    report = await gated.backtesting.run(rule, Span())
+    assert (report.failed, report.kept_back, report.would_start) == (0, 1, 0)

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from tests.doubles.assembly import Assembly
 from tests.doubles.explaining import Explainers, rule_body
+from tests.doubles.gated import Gated
 
 from squall.core.errors import NotFoundError
 from squall.core.event.rules.records import Rule
@@ -106,3 +107,24 @@ async def test_a_rule_that_does_not_exist_is_named(squall: Assembly) -> None:
     use = await Explainers(squall).begin()
     with pytest.raises(NotFoundError, match=r"p\.nosuch"):
         await use.decisions.begin("p.nosuch")
+
+
+async def test_the_decisions_of_a_correlation_are_those_about_the_events_of_all_its_triggers(squall: Assembly) -> None:
+    gated = Gated(squall)
+    for ref in ("p.t", "p.u"):
+        await gated.add_type(ref)
+    rule = await gated.saying("a", correlate={"sequence": ["p.u"], "within": "1m"})
+    for trigger in ("p.t", "p.u", "p.u"):
+        await gated.came(trigger=trigger)
+    await gated.at()
+    _, position = await gated.decisions.begin("p.a")
+    decisions = []
+    stream = gated.decisions.follow(rule, 0)
+    async for step in stream:
+        if step.decision is not None:
+            decisions.append(step.decision)
+        if step.position == position:
+            break
+    await stream.aclose()
+    assert [each["outcome"] for each in decisions] == ["kept_back", "fired", "kept_back"]
+    assert decisions[2]["reason"] == "correlated: waits for event 0"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.doubles.assembly import Assembly
 from tests.doubles.explaining import Explainers, rule_body
+from tests.doubles.gated import Gated
 
 from squall.core.errors import InvalidError, NotFoundError
 from squall.core.execution.execution import ExecutionFilter
@@ -117,3 +118,67 @@ async def test_what_does_not_exist_is_named(squall: Assembly) -> None:
         await use.explaining.instance("0" * 24)
     with pytest.raises(InvalidError, match="rule: expected the ref"):
         await use.explaining.rule_of(5)
+
+
+ENTRY = {"trigger": {"type": "p.u"}, "criteria": {"trigger.ok": {"type": "eq", "pattern": True}}}
+
+
+async def over_time(squall: Assembly) -> Gated:
+    gated = Gated(squall)
+    for ref in ("p.t", "p.u"):
+        await gated.add_type(ref)
+    return gated
+
+
+async def test_an_event_of_a_further_trigger_is_explained_by_the_criteria_of_its_place(squall: Assembly) -> None:
+    gated = await over_time(squall)
+    rule = await gated.saying("a", "{{ events[0].n }}", correlate={"sequence": [ENTRY], "within": "1m"})
+    first = await gated.came(1)
+    other = await gated.came(2, trigger="p.u", ok=False)
+    last = await gated.came(3, trigger="p.u", ok=True)
+    assert await gated.decided(first) == {"p.a": ("kept_back", "correlated: waits for event 1")}
+    assert await gated.decided(other) == {"p.a": ("no_match", "")}
+    assert (await gated.decided(last))["p.a"][0] == "kept_back"
+    await gated.at()
+    assert await gated.decided(last) == {"p.a": ("fired", "")}
+    await gated.rules.delete(rule.id)
+    assert await gated.decided(other) == {"p.a": ("no_match", "")}
+
+
+async def test_a_backstop_is_not_kept_from_an_event_that_only_takes_a_place(squall: Assembly) -> None:
+    gated = await over_time(squall)
+    await gated.saying("a", correlate={"all": ["p.u"], "within": "1m"})
+    await gated.saying("b", type={"ref": "backstop"}, throttle={"within": "1h"})
+    await gated.came(1)
+    assert (await gated.decided(await gated.came(2)))["p.b"][0] == "kept_back"
+
+
+async def test_the_reason_that_kept_a_match_back_is_that_of_its_time(squall: Assembly) -> None:
+    gated = await over_time(squall)
+    rule = await gated.saying("a", throttle={"within": "1h"}, criteria={"trigger.n": {"type": "gt", "pattern": 0}})
+    assert await gated.decided(await gated.came(1)) == {"p.a": ("fired", "")}
+    second, below = await gated.came(2), await gated.came(0)
+    await gated.rules.update(rule.id, rule_body("a", criteria={}))
+    decision = (await gated.decided(second))["p.a"]
+    assert decision == ("kept_back", "throttled: it fired already; it is quiet for 3599 s more")
+    assert await gated.decided(below) == {"p.a": ("no_match", "")}
+
+
+@pytest.mark.parametrize(
+    ("own", "outcome", "reason"),
+    [
+        ({}, "would_fire", ""),
+        ({"throttle": {"within": "1m"}}, "would_fire", ""),
+        ({"throttle": {"within": "1m", "mode": "last"}}, "would_wait", "throttle: the rule fires for the last event"),
+        ({"hold": True}, "would_wait", "hold: the match waits"),
+        ({"absent": {"within": "25h"}}, "would_wait", "absent: the rule fires only if no event comes for 25h"),
+        ({"correlate": {"any": ["p.u"], "within": 5}}, "would_wait", "correlate: the event takes a place"),
+    ],
+)
+async def test_a_rule_that_does_not_fire_at_once_says_for_what_a_match_would_wait(
+    squall: Assembly, own: dict[str, Any], outcome: str, reason: str
+) -> None:
+    gated = await over_time(squall)
+    explained = await gated.explaining.explain(await gated.saying("a", "{{ trigger.n }}", **own), {"n": 6})
+    assert explained.outcome == outcome
+    assert explained.document().get("reason", "").startswith(reason)

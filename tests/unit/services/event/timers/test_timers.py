@@ -148,3 +148,11 @@ async def test_records_of_missed_fires_are_removed_after_their_days(bench: Bench
     bench.squall.clock.advance(2 * 24 * 3600)
     await bench.squall.timers.forget()
     assert await bench.missed(trigger) == []
+
+
+async def test_a_fire_that_an_execution_backfills_is_as_deep_as_the_execution(bench: Bench) -> None:
+    trigger = await bench.timer(delta=60, misfire="skip")
+    await bench.after(200)
+    execution = await bench.squall.request(context={"trace_context": {"depth": 4}})
+    await bench.squall.timers.backfill(trigger.id, at(0), at(100), 10, dry_run=False, execution=execution.id)
+    assert [each.depth for each in await bench.instances()] == [4]

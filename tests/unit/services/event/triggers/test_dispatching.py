@@ -151,3 +151,9 @@ async def test_a_trace_with_a_late_tag_begins_with_the_first_match(reacting: Rea
     await reacting.evaluate()
     [trace] = await reacting.squall.store.read(lambda tx: tx.traces.find(TraceFilter(), None, 0))
     assert (trace.tag, trace.id) == ("webhook-b", (await reacting.instances.get(matched.id)).trace)
+
+
+async def test_an_event_of_a_type_with_parameters_is_refused_with_what_has_events(reacting: Reacting) -> None:
+    await reacting.add_type("p.hook", parameters_schema={"type": "object", "properties": {"url": {"type": "string"}}})
+    with pytest.raises(InvalidError, match=r'"p\.hook" is a trigger type with parameters'):
+        await reacting.dispatch(trigger="p.hook")

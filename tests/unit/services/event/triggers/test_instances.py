@@ -56,3 +56,13 @@ async def test_only_a_failed_instance_is_retried_and_rules_that_fired_do_not_fir
     with pytest.raises(ConflictError, match='"processed"'):
         await reacting.instances.retry(failed.id)
     assert [each.trigger_instance_id for each in await reacting.enforcements()] == [fine.id, failed.id]
+
+
+async def test_an_execution_cannot_retry_an_event_to_which_too_many_rules_led(reacting: Reacting) -> None:
+    """A user can."""
+    await reacting.add_type()
+    failed = await reacting.dispatch(depth=DEEPEST + 1)
+    execution = await reacting.squall.request()
+    with pytest.raises(ConflictError, match=r"so a loop is likely\. Only a user can retry it"):
+        await reacting.instances.retry(failed.id, execution.id)
+    assert (await reacting.instances.retry(failed.id)).status == PENDING

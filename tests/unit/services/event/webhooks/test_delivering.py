@@ -160,11 +160,24 @@ async def test_a_payload_over_the_limit_is_refused_and_logged(hooks: Hooks) -> N
     assert [(each.verdict, each.size > 10 << 20) for each in page] == [("bad_body", True)]
 
 
+def replaying(url: str = URL, execution: str = "") -> Incoming:
+    """The request of bob, or of an execution of his, to replay a delivery of a hook."""
+    return Incoming(url=url, headers=(), user="bob", remote="192.0.2.9", has_credential=True, execution=execution)
+
+
+async def test_a_replay_by_an_execution_is_one_rule_deeper_in_its_trace(hooks: Hooks) -> None:
+    old = await hooks.send(URL, BODY)
+    execution = await hooks.squall.request(context={"trace_context": {"depth": 3}})
+    new = await hooks.delivering.replay(replaying(execution=execution.id), old.delivery.id, force=False)
+    assert (old.instance.depth, new.instance.depth) == (0, 3)
+    assert new.instance.trace == await hooks.store.read(lambda tx: tx.traces.of_execution(execution.id))
+
+
 async def test_a_replay_is_a_new_event_with_the_same_payload(hooks: Hooks) -> None:
     large = b'{"a":"' + b"x" * 100_000 + b'"}'
     for raw in (BODY, large):
         old = await hooks.send(URL, raw, X_Level="3", X_Auth_Token="hush")
-        new = await hooks.delivering.replay(URL, old.delivery.id, "bob", "192.0.2.9", force=False)
+        new = await hooks.delivering.replay(replaying(), old.delivery.id, force=False)
         assert new.instance.id != old.instance.id
         assert new.instance.payload == old.instance.payload
         logged = await hooks.log.get(URL, new.delivery.id)
@@ -186,10 +199,10 @@ async def test_a_replay_needs_the_event_or_the_whole_body(hooks: Hooks) -> None:
     small = await hooks.send(URL, BODY, X_Level="3", X_Auth_Token="hush")
     large = await hooks.send(URL, b'{"a":"' + b"x" * 100_000 + b'"}')
     await remove_instances(hooks)
-    new = await hooks.delivering.replay(URL, small.delivery.id, "bob", "", force=False)
+    new = await hooks.delivering.replay(replaying(), small.delivery.id, force=False)
     assert new.instance.payload == small.instance.payload
     with pytest.raises(ConflictError, match="only the beginning of this delivery"):
-        await hooks.delivering.replay(URL, large.delivery.id, "bob", "", force=False)
+        await hooks.delivering.replay(replaying(), large.delivery.id, force=False)
 
 
 async def test_a_refused_delivery_is_replayed_only_by_force(hooks: Hooks) -> None:
@@ -198,8 +211,8 @@ async def test_a_refused_delivery_is_replayed_only_by_force(hooks: Hooks) -> Non
         await hooks.send(URL, BODY, user="", **headers(hooks, "github", body=b"{}"))
     [refused] = (await hooks.log.find(URL, None, None, 0))[0]
     with pytest.raises(ConflictError, match='The delivery was refused as "bad_signature"'):
-        await hooks.delivering.replay(URL, refused.id, "bob", "", force=False)
-    forced = await hooks.delivering.replay(URL, refused.id, "bob", "", force=True)
+        await hooks.delivering.replay(replaying(), refused.id, force=False)
+    forced = await hooks.delivering.replay(replaying(), refused.id, force=True)
     assert forced.instance.payload["body"] == {"n": 1}
     assert "X-Hub-Signature-256" not in forced.instance.payload["headers"]
 
@@ -208,7 +221,7 @@ async def test_a_replay_of_the_generic_hook_dispatches_the_same_trigger(hooks: H
     trigger, _ = await hooks.triggers.find()
     body = f'{{"trigger": "{trigger.ref}", "payload": {{"body": {{"n": 2}}}}}}'.encode()
     old = await hooks.send("st2", body)
-    new = await hooks.delivering.replay("st2", old.delivery.id, "bob", "", force=False)
+    new = await hooks.delivering.replay(replaying("st2"), old.delivery.id, force=False)
     assert (new.instance.trigger, new.instance.payload) == (trigger.ref, {"body": {"n": 2}})
     with pytest.raises(NotFoundError):
-        await hooks.delivering.replay("st2", "0" * 24, "bob", "", force=False)
+        await hooks.delivering.replay(replaying("st2"), "0" * 24, force=False)
