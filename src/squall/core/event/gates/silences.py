@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,12 +15,16 @@ from squall.core.event.rules.evaluating import NO_KEYS, evaluate
 from squall.core.event.rules.parameters import Setting
 from squall.core.event.rules.records import Rule
 from squall.core.expr.bounds.errors import LimitExceededError
+from squall.core.expr.bounds.evaluator import NeedsProcess
 from squall.core.expr.json_value import NotJsonError, json_value
 from squall.core.timespan import moment
 from squall.core.timestamp import to_iso
 
 LONGEST = 366 * 86_400_000_000
 """The longest silence, in µs."""
+
+MOST_LONG = 3
+"""The most silences whose criteria take longer than some milliseconds, for one match."""
 
 MOST_CRITERIA = 20
 """The most criteria of a silence."""
@@ -129,14 +133,34 @@ class _NoTemplates:
         raise InvalidError("a silence has no templates")
 
 
-def covers(silence: Silence, rule: Rule, payload: Any, now: int) -> bool:
-    """Checks whether a silence over a rule covers an event with this payload: all criteria match."""
+def first_over(silences: Iterable[Silence], rule: Rule, payload: Any, now: int) -> Silence | None:
+    """Returns the first of these silences over a rule that covers an event with this payload.
+
+    Silences are compared within a transaction. So only the first `MOST_LONG` whose criteria take longer than some
+    milliseconds are compared; others do not cover the event.
+    """
+    long = 0
+    for silence in silences:
+        try:
+            is_over = covers(silence, rule, payload, now, is_brief=True)
+        except NeedsProcess:
+            long += 1
+            is_over = long <= MOST_LONG and covers(silence, rule, payload, now)
+        if is_over:
+            return silence
+    return None
+
+
+def covers(silence: Silence, rule: Rule, payload: Any, now: int, *, is_brief: bool = False) -> bool:
+    """Checks whether a silence over a rule covers an event with this payload: all criteria match. Criteria that take
+    much too long do not match. Raises `NeedsProcess` if it `is_brief`, and they take longer than some milliseconds."""
     if not silence.criteria:
         return True
     narrowed = msgspec.structs.replace(
         rule, criteria=silence.criteria, action=msgspec.structs.replace(rule.action, parameters={})
     )
-    return evaluate(narrowed, payload, NO_KEYS, Setting(_NoTemplates(), now), all_criteria=False).matches
+    setting = Setting(_NoTemplates(), now, is_brief=is_brief)
+    return evaluate(narrowed, payload, NO_KEYS, setting, all_criteria=False).matches
 
 
 def document(silence: Silence) -> dict[str, Any]:

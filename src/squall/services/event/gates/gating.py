@@ -34,7 +34,7 @@ from squall.core.event.gates.settings import (
     correlation_of,
     throttle_of,
 )
-from squall.core.event.gates.silences import covers
+from squall.core.event.gates.silences import first_over
 from squall.core.event.gates.throttling import Counted, Fires, Waiting, first, last, nth
 from squall.core.event.rules.records import Rule, TriggerInstance
 from squall.core.timestamp import to_iso
@@ -117,12 +117,12 @@ class Gating:
         if instance.type != ABSENCE:
             triggers = {instance.type, instance.trigger}
         targets = [("rule", rule.ref), ("pack", rule.pack), *(("trigger", ref) for ref in sorted(triggers))]
-        for silence in await tx.silences.over(targets, now):
-            if covers(silence, rule, instance.payload, now):
-                await tx.silences.silenced(silence.id, now)
-                until = to_iso(silence.until)
-                return f"silenced by {silence.author} until {until} (silence {silence.id}): {silence.reason}"
-        return ""
+        silence = first_over(await tx.silences.over(targets, now), rule, instance.payload, now)
+        if silence is None:
+            return ""
+        await tx.silences.silenced(silence.id, now)
+        until = to_iso(silence.until)
+        return f"silenced by {silence.author} until {until} (silence {silence.id}): {silence.reason}"
 
     async def _hold(self, tx: Tx, rule: Rule, instance: TriggerInstance, events: Sequence[str], now: int) -> Verdict:
         if await tx.gates.held_count(rule.id) >= MOST_HELD:

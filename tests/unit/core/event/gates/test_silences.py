@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from squall.core.content.metadata_words import MetadataError
-from squall.core.event.gates.silences import LONGEST, covers, document, make_silence
+from squall.core.event.gates.silences import LONGEST, MOST_LONG, covers, document, first_over, make_silence
 from squall.core.event.rules.reading import make_rule
 from squall.core.timestamp import to_iso
 from squall.testing.samples import NOON
@@ -61,6 +61,24 @@ def test_a_silence_covers_the_events_that_meet_its_criteria() -> None:
     assert covers(narrow, RULE, {"host": "db1"}, NOON)
     assert not covers(narrow, RULE, {"host": "web"}, NOON)
     assert not covers(narrow, RULE, {}, NOON)
+
+
+def test_only_a_few_silences_that_take_long_are_compared() -> None:
+    body = {"trigger..*": {"type": "eq", "pattern": 1}, "trigger..x": {"type": "nexists"}}
+    payload = {"first": 1, "list": [[0]] * 20_000}
+    long = [silence(criteria={**body, "trigger.no": {"type": "exists"}}) for _ in range(MOST_LONG)]
+    fits = silence(criteria=body)
+    brief = silence(criteria={"trigger.first": {"type": "eq", "pattern": 1}})
+    assert covers(fits, RULE, payload, NOON)
+    assert first_over([*long[1:], fits], RULE, payload, NOON) == fits
+    assert first_over([*long, fits], RULE, payload, NOON) is None
+    assert first_over([*long, fits, brief], RULE, payload, NOON) == brief
+
+
+def test_a_silence_whose_expression_would_take_very_long_covers_nothing() -> None:
+    endless = silence(criteria={"trigger.t": {"type": "regex", "pattern": "[ab]*a[ab]{900}"}})
+    assert covers(endless, RULE, {"t": "a" * 1_000}, NOON)
+    assert first_over([endless], RULE, {"t": "a" * 1_000_000}, NOON) is None
 
 
 def test_a_document_can_be_sent_back() -> None:
