@@ -43,15 +43,13 @@ class Regex:
 
     def __init__(self, pattern: str, flags: int = 0) -> None:
         """Compiles the pattern. Raises `RegexError`."""
-        if len(pattern) > LONGEST:
-            raise RegexError(f"the pattern has {len(pattern)} characters; {LONGEST} are allowed")
         self.pattern = pattern
+        tree = parsed(pattern, flags)
+        writer = _Writer(tree.state)
         try:
-            parsed = _parser.parse(pattern, flags)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise RegexError(f"the pattern {pattern!r:.200} is wrong: {error}") from None
-        writer = _Writer(parsed.state)
-        text = writer.sequence(parsed, parsed.state.flags)
+            text = writer.sequence(tree, tree.state.flags)
+        except RecursionError:
+            raise RegexError(f"the pattern {pattern!r:.200} has too many groups in each other") from None
         options = re2.Options()
         options.log_errors = False
         try:
@@ -140,9 +138,26 @@ class Regex:
         return count
 
     @property
+    def size(self) -> int:
+        """The number of instructions of RE2's program. The time for a text is at most in proportion to this number
+        times the length of the text."""
+        count: int = self._compiled.programsize
+        return count
+
+    @property
     def groupindex(self) -> dict[str, int]:
         """The numbers of the named groups."""
         return dict(self._compiled.groupindex)
+
+
+def parsed(pattern: str, flags: int = 0) -> Any:
+    """Returns a pattern as Python's parser describes it: a list of pairs (operation, argument). Raises `RegexError`."""
+    if len(pattern) > LONGEST:
+        raise RegexError(f"the pattern has {len(pattern)} characters; {LONGEST} are allowed")
+    try:
+        return _parser.parse(pattern, flags)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise RegexError(f"the pattern {pattern!r:.200} is wrong: {error}") from None
 
 
 @lru_cache(_CACHED)

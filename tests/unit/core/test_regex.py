@@ -141,3 +141,15 @@ def test_groups_are_counted_and_named() -> None:
     regex = compiled("(?P<first>a)(b)")
     assert (regex.groups, regex.groupindex) == (2, {"first": 1})
     assert regex.sub(r"\g<first>-\2", "ab") == "a-b"
+
+
+@pytest.mark.parametrize("depth", [50, 200, 400, 4000])
+def test_groups_in_each_other_never_end_in_a_recursion_error(depth: int) -> None:
+    try:
+        assert Regex("(?:a|(b" * depth + ")c)" * depth).search("a")
+    except RegexError:
+        assert depth > 50
+
+
+def test_the_size_grows_with_the_repeats_of_a_pattern() -> None:
+    assert Regex("a{1000}").size > 100 * Regex("a").size
