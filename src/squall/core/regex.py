@@ -59,13 +59,6 @@ class Regex:
             raise RegexError(f"the pattern {pattern!r:.200} cannot run on RE2: {reason}") from None
         self._ends = writer.has_end
 
-    @property
-    def size(self) -> int:
-        """The number of instructions of the compiled pattern. To match a character takes at most some nanoseconds for
-        each."""
-        size: int = self._compiled.programsize
-        return size
-
     def search(self, text: str) -> Any:
         """Returns the first match anywhere in `text`, or None."""
         return next(self.finditer(text), None)

@@ -136,7 +136,12 @@ def bodies(_folder: Path) -> Run:
 
 
 OURS, THEIRS = ("10.1.2.4", 5), ("10.1.2.3", 4)
-CLIENT = SimpleNamespace(fileno=lambda: 9, getsockname=lambda: OURS, getpeername=lambda: THEIRS)
+CLIENT = SimpleNamespace(
+    fileno=lambda: 9,
+    getsockname=lambda: OURS,
+    getpeername=lambda: THEIRS,
+    setsockopt=lambda level, name, value: None,
+)
 
 
 class Wire(asyncio.Transport):
