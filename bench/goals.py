@@ -47,6 +47,7 @@ HOOKED = Goal(10, 5)  # ms from a webhook to its running action, p50
 HOOKS_RATE = Goal(300, 800)  # webhooks per second to finished executions
 EVALUATED = Goal(1_500, None)  # webhooks per second, stored and evaluated against 10 rules without a match
 MANY_RULES = Goal(250, 80)  # ms for one event against 10,000 rules
+BACKTEST = Goal(30, None)  # s for the backtest of an edited rule over 100,000 events
 CATALOGUE = Goal(60, 15)  # s to register 169 packs of 10,244 actions
 CATALOGUE_MEMORY = Goal(300, 100)  # MB that this adds at its peak
 LISTED = Goal(100, 20)  # ms of a page of 10,000 actions

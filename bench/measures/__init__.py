@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from bench.context import Bench
 from bench.measures.backlog import backlog
 from bench.measures.catalogue import catalogue
-from bench.measures.events import rules, webhooks
+from bench.measures.events import backtest, rules, webhooks
 from bench.measures.executions import one_by_one, rate
 from bench.measures.keeper import keeper, masking, memory, neighbours
 from bench.measures.keeping import child, purge, sealing
@@ -37,6 +37,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "timers": timers,
     "webhooks": webhooks,
     "rules": rules,
+    "backtest": backtest,
     "workflows": workflows,
     "catalogue": catalogue,
     "ssh": ssh,

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from bench.context import Bench, BrokenError, median, percentile
-from bench.goals import EVALUATED, HOOKED, HOOKS_RATE, MANY_RULES
+from bench.goals import BACKTEST, EVALUATED, HOOKED, HOOKS_RATE, MANY_RULES
 from bench.measures.executions import Updates, succeeded
 from bench.rows import Row
 from bench.servers import Squall, floor, squall
@@ -65,6 +65,24 @@ def rules(bench: Bench) -> Iterator[Row]:
         first = f"the first of them also reads the rules: {seconds[0] * 1000:,.0f} ms"
         name = f"one event against {_MANY_RULES:,} rules, from the request to the end of the evaluation"
         yield Row(name, "ms", min(seconds) * 1000, None, MANY_RULES, note=first)
+
+
+def backtest(bench: Bench) -> Iterator[Row]:
+    """An edited rule over stored events."""
+    count = bench.sized(100_000, 2_000)
+    with squall(bench) as ours:
+        _add_rule(ours, "tested", "tested", {"trigger.body.number": {"type": "gt", "pattern": 100}})
+        post_many(ours.port, "/v1/webhooks/tested", _BODY, count, _CONNECTIONS, 202)
+        connection = Connection(ours.port)
+        _until(lambda: _pending(connection) == 0)
+        edited = _rule("tested", "tested", {"trigger.body.number": {"type": "gt", "pattern": 3}})
+        began = time.monotonic()
+        report = connection.post("/v1/rules/backtest", {"rule": edited, "limit": count}, 200)
+        took = time.monotonic() - began
+        connection.close()
+    if (report["evaluated"], report["would_start"]) != (count, count):
+        raise BrokenError(f"the backtest of {count} events says {report}")
+    yield Row(f"backtest of an edited rule over {count:,} events", "s", took, None, BACKTEST)
 
 
 def _rule(name: str, url: str, criteria: Mapping[str, Any] | None = None) -> dict[str, Any]:
