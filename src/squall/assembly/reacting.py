@@ -66,6 +66,9 @@ from squall.services.lanes import NOTIFICATIONS, REBINDING, SCHEDULE
 _SWEEP_EVERY = 10
 """Old records of missed fires are removed once in so many intervals of the janitor."""
 
+_RARE = 3
+"""Roles that most servers rarely need poll at so many times the interval of others. Hints wake them at once."""
+
 
 class Inside(NamedTuple):
     """The storing of events inside of Squall. It exists before the services whose changes it follows."""
@@ -176,12 +179,13 @@ def reacting(settings: Settings, ground: Ground, within: Inside, user: str) -> R
 def roles(settings: Settings, out: Outside, use: Reacting) -> list[Role]:
     """Returns the roles that evaluate events, let rules and timers fire, and end the waits of webhooks."""
     poll = settings.queue.poll_seconds
+    rare = poll * _RARE
     return [
         RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=poll),
-        GatesRole(use.firing, out.store, out.bus, out.clock, poll=poll),
+        GatesRole(use.firing, out.store, out.bus, out.clock, poll=rare),
         TimersRole(use.timer_firing, out.bus, out.clock, poll=poll),
-        Carrier(REBINDING, use.rebinding.carry, rebinding.MOST, out.bus, poll=poll),
-        Carrier(NOTIFICATIONS, use.notifying.carry, 1, out.bus, poll=poll),
+        Carrier(REBINDING, use.rebinding.carry, rebinding.MOST, out.bus, poll=rare),
+        Carrier(NOTIFICATIONS, use.notifying.carry, 1, out.bus, poll=rare),
         use.outcomes,
     ]
 

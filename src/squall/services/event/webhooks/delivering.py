@@ -277,7 +277,15 @@ def _event(incoming: Incoming, trigger: str | None, body: Any) -> Event:
     }
     # An event that an action sends joins the trace of the action, unless the action names one.
     late_tag = "" if tag or incoming.execution else _tag(incoming.url)
-    return Event(trigger=trigger, payload=payload, trace_tag=tag, late_tag=late_tag, execution=incoming.execution)
+    # A payload that is made here fits the schema of webhooks.
+    return Event(
+        trigger=trigger,
+        payload=payload,
+        trace_tag=tag,
+        late_tag=late_tag,
+        execution=incoming.execution,
+        is_checked=True,
+    )
 
 
 def _generic(body: Any, tag: str, execution: str) -> Event:
