@@ -56,7 +56,6 @@ def shared_parts() -> Iterator[None]:
         patch("squall.assembly.wiring.pack_folders", _once(pack_folders)),
         # Few events at once, so that some wait in the queue while others are under way.
         patch("squall.services.event.rules.evaluation.MOST", 2),
-        patch("squall.roles.rules.MOST", 2),
         patch("squall.services.event.rules.enforcing.MOST_MATCHES", 2),
         # There is no file of a database whose key could be checked.
         patch("squall.assembly.key_files.cipher", arguments.cipher),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from squall.api.event.enforcements import EnforcementRoutes
@@ -24,10 +25,10 @@ from squall.assembly.outside import Outside, Role
 from squall.assembly.zones import server_zone
 from squall.config import Settings
 from squall.roles.carrier import Carrier
-from squall.roles.gates import GatesRole
 from squall.roles.janitor import Chore
-from squall.roles.rules import RulesRole
 from squall.roles.timers import TimersRole
+from squall.services.due import SOON, seconds_until_due
+from squall.services.event.gates import firing
 from squall.services.event.gates.firing import RuleFiring
 from squall.services.event.gates.gating import Gating
 from squall.services.event.gates.held import Held
@@ -37,7 +38,7 @@ from squall.services.event.internal.executions import ExecutionEvents
 from squall.services.event.internal.notifying import Notifying
 from squall.services.event.internal.placing import Placing
 from squall.services.event.internal.resources import FileEvents, KeyEvents
-from squall.services.event.rules import rebinding
+from squall.services.event.rules import evaluation, rebinding
 from squall.services.event.rules.backtesting import Backtesting
 from squall.services.event.rules.book import RuleBook
 from squall.services.event.rules.deciding import Deciding
@@ -61,7 +62,7 @@ from squall.services.event.webhooks.delivering import Delivering
 from squall.services.event.webhooks.delivery_log import DeliveryLog
 from squall.services.event.webhooks.outcomes import Outcomes
 from squall.services.event.webhooks.settings import WebhookSettings
-from squall.services.lanes import NOTIFICATIONS, REBINDING, SCHEDULE
+from squall.services.lanes import GATES, NOTIFICATIONS, REBINDING, RULES, SCHEDULE
 
 _SWEEP_EVERY = 10
 """Old records of missed fires are removed once in so many intervals of the janitor."""
@@ -181,8 +182,23 @@ def roles(settings: Settings, out: Outside, use: Reacting) -> list[Role]:
     poll = settings.queue.poll_seconds
     rare = poll * _RARE
     return [
-        RulesRole(use.evaluation, out.store, out.bus, out.clock, poll=poll),
-        GatesRole(use.firing, out.store, out.bus, out.clock, poll=rare),
+        Carrier(
+            RULES,
+            use.evaluation.advance,
+            evaluation.MOST,
+            out.bus,
+            poll=poll,
+            until_due=partial(seconds_until_due, out.store, out.clock, RULES, poll),
+            soon=SOON,
+        ),
+        Carrier(
+            GATES,
+            lambda _group: use.firing.advance(),
+            firing.MOST,
+            out.bus,
+            poll=rare,
+            until_due=partial(seconds_until_due, out.store, out.clock, GATES, rare),
+        ),
         TimersRole(use.timer_firing, out.bus, out.clock, poll=poll),
         Carrier(REBINDING, use.rebinding.carry, rebinding.MOST, out.bus, poll=rare),
         Carrier(NOTIFICATIONS, use.notifying.carry, 1, out.bus, poll=rare),

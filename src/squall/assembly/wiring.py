@@ -49,9 +49,8 @@ from squall.assembly.outside import Outside, Role
 from squall.assembly.plugins import runners
 from squall.assembly.reacting import Inside, Reacting
 from squall.config import Settings
-from squall.roles.conductor import ConductorRole
+from squall.roles.carrier import Carrier
 from squall.roles.janitor import Chore, Janitor
-from squall.roles.journaler import Journaler
 from squall.roles.line_counter import LineCounting
 from squall.roles.worker import Worker
 from squall.server import datadir
@@ -63,6 +62,7 @@ from squall.services.content.pack_configs import PackConfigs
 from squall.services.content.registration import ActionRegistrar, Registrar, Registration
 from squall.services.content.secret_results import SecretResults
 from squall.services.content.templates import Templates
+from squall.services.due import SOON, seconds_until_due
 from squall.services.event.feeds import Feeds
 from squall.services.event.timers.fire_executions import FireExecutions
 from squall.services.execution.binding import Binding
@@ -81,6 +81,8 @@ from squall.services.execution.transitions import Follower, Transitions
 from squall.services.execution.waiting import Waiting
 from squall.services.health import Health
 from squall.services.holdups import Holdups
+from squall.services.lanes import ADVANCE, JOURNAL
+from squall.services.output import journaling
 from squall.services.output.journaling import Journaling
 from squall.services.output.line_reading import LineReading
 from squall.services.output.outputs import Outputs
@@ -89,6 +91,7 @@ from squall.services.output.scrubbing import Scrubbing
 from squall.services.output.sealing import Sealing
 from squall.services.output.storage import Storage
 from squall.services.suspects import Suspects
+from squall.services.workflow import workflows
 
 OLDER_IDENTITY = "local"
 """The name under which servers of version 0.1.0 hold leases."""
@@ -291,10 +294,19 @@ def make_worker(settings: Settings, out: Outside, use: Services) -> Worker:
 def roles(settings: Settings, out: Outside, use: Services, worker: Worker) -> tuple[list[Role], list[Role]]:
     """Returns the roles that run as long as the server: those that begin when the keepers are known, and those that
     claim rows of the queue, which begin when the leases of an earlier server are free."""
-    return [out.role, use.feeds, LineCounting(use.lines, out.bus, poll=settings.queue.poll_seconds)], [
+    poll = settings.queue.poll_seconds
+    return [out.role, use.feeds, LineCounting(use.lines, out.bus, poll=poll)], [
         worker,
-        ConductorRole(use.conducting.workflows, out.store, out.bus, out.clock, poll=settings.queue.poll_seconds),
-        Journaler(use.journaling, out.bus, poll=settings.queue.poll_seconds),
+        Carrier(
+            ADVANCE,
+            use.conducting.workflows.advance,
+            workflows.MOST,
+            out.bus,
+            poll=poll,
+            until_due=partial(seconds_until_due, out.store, out.clock, ADVANCE, poll),
+            soon=SOON,
+        ),
+        Carrier(JOURNAL, lambda _group: use.journaling.carry(), journaling.MOST, out.bus, poll=poll),
         *reacting.roles(settings, out, use.reacting),
         Janitor(_chores(settings, out, use)),
     ]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from squall.ports import Clock, Store
 
+SOON = 0.02
+"""The seconds for which a loop under load waits for the next hint, before it asks the database."""
+
 _LEAST = 0.001
 
 

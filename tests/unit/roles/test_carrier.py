@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
@@ -32,10 +32,20 @@ class Work:
         return answer
 
 
-async def calls(work: Work, bus: Bus, poll: float, count: int, *, hints: int = 0) -> None:
+async def calls(
+    work: Work,
+    bus: Bus,
+    poll: float,
+    count: int,
+    *,
+    hints: int = 0,
+    until_due: Callable[[], Awaitable[float]] | None = None,
+    soon: float = 0,
+) -> None:
     """Waits until the work has been called so often."""
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-        role = group.create_task(Carrier("lane", work.carry, 5, bus, poll=poll).run())
+        carrier = Carrier("lane", work.carry, 5, bus, poll=poll, until_due=until_due, soon=soon)
+        role = group.create_task(carrier.run())
         for _ in range(hints):
             await asyncio.sleep(0)
             bus.publish("lane", "")
@@ -50,6 +60,26 @@ async def test_a_hint_and_a_full_batch_call_it_again_at_once() -> None:
 
 async def test_it_polls_if_hints_are_lost() -> None:
     await calls(Work(), DeafBus(), 0.001, 3)
+
+
+@pytest.mark.parametrize("soon", [0, 0.001])
+async def test_a_row_that_is_due_needs_neither_hint_nor_poll(soon: float) -> None:
+    asked = 0
+
+    async def until_due() -> float:
+        nonlocal asked
+        asked += 1
+        return 0.001
+
+    await calls(Work(), DeafBus(), 10 * PATIENCE, 3, until_due=until_due, soon=soon)
+    assert asked >= 2
+
+
+async def test_a_hint_that_comes_soon_saves_the_question_when_a_row_is_due() -> None:
+    async def until_due() -> float:
+        raise AssertionError("a hint came before")
+
+    await calls(Work(), InProcessBus(), 10 * PATIENCE, 2, hints=3, until_due=until_due, soon=5 * PATIENCE)
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), UnavailableError("away")])

@@ -13,8 +13,9 @@ from squall.adapters.bus.inproc import DeafBus
 from squall.core.errors import UnavailableError
 from squall.core.output import journal as codec
 from squall.ports import Bus
-from squall.roles.journaler import Journaler
+from squall.roles.carrier import Carrier
 from squall.services.lanes import JOURNAL
+from squall.services.output.journaling import MOST
 from squall.testing.reading import read_until
 from squall.testing.waiting import PATIENCE, eventually
 
@@ -24,7 +25,8 @@ pytestmark = pytest.mark.anyio
 @asynccontextmanager
 async def working(squall: Assembly, bus: Bus, poll: float) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as group:
-        work = group.create_task(Journaler(squall.journaling, bus, poll=poll).run())
+        carrier = Carrier(JOURNAL, lambda _group: squall.journaling.carry(), MOST, bus, poll=poll)
+        work = group.create_task(carrier.run())
         await asyncio.sleep(0)
         yield
         work.cancel()
@@ -50,7 +52,7 @@ async def test_ends_are_carried_on_a_hint_or_at_the_next_look(squall: Assembly, 
 async def test_an_error_that_passes_ends_no_journaler(
     squall: Assembly, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr("squall.roles.journaler._BACK_OFF", 0.01)
+    monkeypatch.setattr("squall.roles.carrier._BACK_OFF", 0.01)
     carry, broken = squall.journaling.carry, [3]
 
     async def emptied() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ from tests.doubles.reacting import Reacting
 from squall.adapters.bus.inproc import DeafBus
 from squall.core.errors import UnavailableError
 from squall.ports import Bus
-from squall.roles.rules import RulesRole
+from squall.roles.carrier import Carrier
+from squall.services.due import SOON, seconds_until_due
+from squall.services.event.rules.evaluation import MOST, Evaluation
+from squall.services.lanes import RULES
 from squall.testing.waiting import eventually
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +30,9 @@ async def working(squall: Assembly, poll: float = 60) -> AsyncIterator[Reacting]
     reacting = Reacting(squall)
     await reacting.add_type()
     await reacting.add_rule("all")
-    role = RulesRole(reacting.evaluation, squall.store, squall.bus, squall.clock, poll=poll)
+    until_due = partial(seconds_until_due, squall.store, squall.clock, RULES, poll)
+    carry = reacting.evaluation.advance
+    role = Carrier(RULES, carry, MOST, squall.bus, poll=poll, until_due=until_due, soon=SOON)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(role.run())
         yield reacting
@@ -74,17 +80,17 @@ async def test_an_event_that_is_due_later_needs_no_hint(squall: Assembly) -> Non
 async def test_a_database_that_fails_for_a_while_ends_no_loop(
     squall: Assembly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("squall.roles.rules._BACK_OFF", 0)
+    monkeypatch.setattr("squall.roles.carrier._BACK_OFF", 0)
+    advance, broken = Evaluation.advance, [3]
+
+    async def failing(evaluation: Evaluation, group: asyncio.TaskGroup) -> int:
+        if broken[0]:
+            broken[0] -= 1
+            raise UnavailableError("away")
+        return await advance(evaluation, group)
+
+    monkeypatch.setattr(Evaluation, "advance", failing)
     async with working(squall) as reacting:
-        advance, broken = reacting.evaluation.advance, [3]
-
-        async def failing(group: asyncio.TaskGroup) -> int:
-            if broken[0]:
-                broken[0] -= 1
-                raise UnavailableError("away")
-            return await advance(group)
-
-        monkeypatch.setattr(reacting.evaluation, "advance", failing)
         await reacting.dispatch()
         await enforced(reacting, 1)
         assert broken == [0]

@@ -11,7 +11,7 @@ from squall.core.errors import InvalidError, NotFoundError
 from squall.core.event.rules.changes import CREATE, DELETE, UPDATE, change_document, change_of
 from squall.core.event.rules.reading import check_parameters
 from squall.core.event.rules.records import RuleFilter, Trigger, TriggerType, make_trigger, parameters_digest
-from squall.core.event.webhooks.urls import hook_url
+from squall.core.event.webhooks.urls import GENERIC, hook_url
 from squall.ports import Clock, Store, Tx
 
 WEBHOOK = "core.st2.webhook"
@@ -75,8 +75,8 @@ class Triggers:
     async def check(self, trigger_type: TriggerType, parameters: Mapping[str, Any]) -> None:
         """Raises `InvalidError` if the parameters do not fit the type."""
         check_parameters(trigger_type, parameters)
-        if trigger_type.ref == WEBHOOK:
-            hook_url(parameters.get("url"))
+        if trigger_type.ref == WEBHOOK and hook_url(parameters.get("url")) == GENERIC:
+            raise InvalidError(f'url: "{GENERIC}" is the generic webhook, which no rule can have. Use another one.')
         for observer in self._observers:
             await observer.check(trigger_type.ref, parameters)
 

@@ -297,7 +297,9 @@ def _generic(body: Any, tag: str, execution: str) -> Event:
     trace = body.get("trace") or body.get("trace_tag") or tag
     if trace is not None and not isinstance(trace, str):
         raise InvalidError(f"trace: {trace!r:.60} is not of type 'string'")
-    return Event(trigger=trigger, payload=body.get("payload") or {}, trace_tag=trace or "", execution=execution)
+    payload = body.get("payload")
+    payload = {} if payload is None else payload
+    return Event(trigger=trigger, payload=payload, trace_tag=trace or "", execution=execution)
 
 
 def _tag(url: str) -> str:

@@ -104,6 +104,7 @@ async def test_an_existing_trigger_with_the_same_name_is_returned(reacting: Reac
         ({"type": "p.none"}, 'there is no trigger type "p.none"'),
         ({"type": WEBHOOK, "parameters": []}, "parameters: "),
         ({"type": WEBHOOK, "parameters": {}}, "url"),
+        ({"type": WEBHOOK, "parameters": {"url": "/st2/"}}, "generic webhook"),
         ({"type": WEBHOOK, "parameters": {"url": "a"}, "name": 1}, "name: 1"),
     ],
 )
