@@ -19,6 +19,7 @@ from tests.scenarios.live.server import Server, serving
 from tests.scenarios.live.wire import Reply
 
 from squall.adapters.htpasswd import write
+from squall.testing.waiting import until
 
 BODY = b'{"level": "high"}'
 JSON = {"Content-Type": "application/json"}
@@ -120,8 +121,7 @@ def test_a_stop_of_the_server_answers_those_that_wait(tmp_path: Path, packs: Pat
         replies: list[Reply] = []
         thread = threading.Thread(target=lambda: replies.append(post(server, "/v1/webhooks/slow?wait=60", body)))
         thread.start()
-        while not server.get("/v1/webhooks/slow/deliveries"):
-            time.sleep(0.01)
+        until(lambda: server.get("/v1/webhooks/slow/deliveries"), "the webhook is stored")
         server.stop()
         thread.join()
     assert (replies[0].status, replies[0].json["is_complete"]) == (202, False)

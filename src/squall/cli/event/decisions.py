@@ -18,12 +18,13 @@ from squall.cli.terminal.table import cell, dump
 from squall.cli.terminal.target import Target
 from squall.cli.terminal.verb import Verb
 from squall.client.event import rules
+from squall.client.follow import PATIENCE
 from squall.client.http import JsonObject
 from squall.core.errors import InvalidError
 
 _RULE = "the rule's reference, or @FILE with a rule that is not stored"
 _WIDEST = 60
-_LONGEST_PAUSE = 5.0
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 
 OUTCOMES = {
     "fired": "fired",
@@ -148,24 +149,25 @@ def _configure_tail(parser: ArgumentParser) -> None:
 
 
 def _tail(args: Namespace, target: Target) -> int:
-    position, pause = args.after, 0.0
+    position, pause, lost_at = args.after, _SHORTEST_PAUSE, 0.0
     if position is not None and not position.isdigit():
         raise InvalidError(f"--after: {position!r} is no position. Use 0, or an id that the stream has sent.")
     with target.api() as api:
         while True:
             try:
                 for latest, decision in rules.decisions(api.client, args.rule, position):
-                    position, pause = latest, 0.0
+                    position, pause, lost_at = latest, _SHORTEST_PAUSE, 0.0
                     if decision is None:
                         continue
                     text = json.dumps(decision, ensure_ascii=False) if args.json else "\n".join(_with_event(decision))
                     print(text, flush=True)
             except rules.LOST:
-                if position is None:
+                lost_at = lost_at or time.monotonic()
+                if position is None or time.monotonic() - lost_at > PATIENCE:
                     raise
             # The server has ended or restarted: the stream goes on behind the last decision.
             time.sleep(pause)
-            pause = min(max(0.2, pause * 2), _LONGEST_PAUSE)
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 def _with_event(decision: JsonObject) -> Iterator[str]:
